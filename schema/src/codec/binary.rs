@@ -1,0 +1,192 @@
+//! Avro binary ⇄ JSON by [`Shape`], for bodies whose writer had another version of the schema. Everything the
+//! writer sent is kept; every length is checked against the bytes that are there before anything is allocated.
+
+use serde_json::{Map, Value as Json};
+use thiserror::Error;
+
+use super::shape::Shape;
+
+/// Why a body does not fit its schema.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BodyError {
+    /// The body ends within a value.
+    #[error("body is truncated")]
+    Truncated,
+    /// Bytes are left after the last field.
+    #[error("body has {0} bytes after its end")]
+    Trailing(usize),
+    /// An array, map or string is longer than the body.
+    #[error("body claims {0} items or bytes, more than it has room for")]
+    Length(i64),
+    /// A number, boolean or union branch is not valid.
+    #[error("body holds an invalid {0}")]
+    Invalid(&'static str),
+    /// A text is not UTF-8.
+    #[error("body holds text that is not utf-8")]
+    NotText,
+    /// What the schema-aware reader said.
+    #[error("body does not fit its schema: {0}")]
+    Shape(String),
+}
+
+pub(crate) fn read(shape: &Shape, input: &mut &[u8]) -> Result<Json, BodyError> {
+    Ok(match shape {
+        Shape::Null => Json::Null,
+        Shape::Boolean => match take(input, 1)? {
+            [0] => Json::Bool(false),
+            [1] => Json::Bool(true),
+            _ => return Err(BodyError::Invalid("boolean")),
+        },
+        Shape::Int => {
+            Json::from(i32::try_from(read_long(input)?).map_err(|_| BodyError::Invalid("32-bit number"))?)
+        }
+        Shape::Long => Json::from(read_long(input)?),
+        Shape::String => Json::String(read_text(input)?),
+        Shape::Optional(inner) => match read_long(input)? {
+            0 => Json::Null,
+            1 => read(inner, input)?,
+            _ => return Err(BodyError::Invalid("union branch")),
+        },
+        Shape::Array(items) => {
+            let mut array = Vec::new();
+            read_blocks(input, |input| {
+                array.push(read(items, input)?);
+                Ok(())
+            })?;
+            Json::Array(array)
+        }
+        Shape::Map(values) => {
+            let mut map = Map::new();
+            read_blocks(input, |input| {
+                let key = read_text(input)?;
+                map.insert(key, read(values, input)?);
+                Ok(())
+            })?;
+            Json::Object(map)
+        }
+        Shape::Record(fields) => {
+            let mut map = Map::new();
+            for (name, shape) in fields {
+                map.insert(name.clone(), read(shape, input)?);
+            }
+            Json::Object(map)
+        }
+    })
+}
+
+pub(crate) fn write(shape: &Shape, json: &Json, out: &mut Vec<u8>) -> Result<(), BodyError> {
+    match (shape, json) {
+        (Shape::Null, _) => {}
+        (Shape::Boolean, Json::Bool(value)) => out.push(u8::from(*value)),
+        (Shape::Boolean, Json::Null) => out.push(0),
+        (Shape::Int | Shape::Long, Json::Number(number)) => {
+            write_long(number.as_i64().ok_or(BodyError::Invalid("number"))?, out);
+        }
+        (Shape::String, Json::String(text)) => write_text(text, out),
+        (Shape::Optional(_), Json::Null) => write_long(0, out),
+        (Shape::Optional(inner), value) => {
+            write_long(1, out);
+            write(inner, value, out)?;
+        }
+        (Shape::Array(items), Json::Array(array)) => {
+            if !array.is_empty() {
+                write_long(i64::try_from(array.len()).unwrap_or(i64::MAX), out);
+                for item in array {
+                    write(items, item, out)?;
+                }
+            }
+            write_long(0, out);
+        }
+        (Shape::Array(_) | Shape::Map(_), Json::Null) => write_long(0, out),
+        (Shape::Map(values), Json::Object(map)) => {
+            if !map.is_empty() {
+                write_long(i64::try_from(map.len()).unwrap_or(i64::MAX), out);
+                // serde_json's map is a BTreeMap here (feature preserve_order is off): sorted bytewise.
+                for (key, value) in map {
+                    write_text(key, out);
+                    write(values, value, out)?;
+                }
+            }
+            write_long(0, out);
+        }
+        (Shape::Record(fields), Json::Object(map)) => {
+            for (name, shape) in fields {
+                write(shape, map.get(name).unwrap_or(&Json::Null), out)?;
+            }
+        }
+        _ => return Err(BodyError::Invalid("value for its type")),
+    }
+    Ok(())
+}
+
+fn read_blocks(
+    input: &mut &[u8],
+    mut item: impl FnMut(&mut &[u8]) -> Result<(), BodyError>,
+) -> Result<(), BodyError> {
+    loop {
+        let mut count = read_long(input)?;
+        if count == 0 {
+            return Ok(());
+        }
+        if count < 0 {
+            count = count.checked_neg().ok_or(BodyError::Length(count))?;
+            read_long(input)?; // size of the block in bytes, for readers that skip
+        }
+        if usize::try_from(count).map_or(true, |count| count > input.len()) {
+            return Err(BodyError::Length(count));
+        }
+        for _ in 0..count {
+            item(input)?;
+        }
+    }
+}
+
+fn read_text(input: &mut &[u8]) -> Result<String, BodyError> {
+    let length = read_long(input)?;
+    let bytes = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= input.len());
+    let bytes = take(input, bytes.ok_or(BodyError::Length(length))?)?;
+    std::str::from_utf8(bytes)
+        .map(str::to_owned)
+        .map_err(|_| BodyError::NotText)
+}
+
+fn take<'a>(input: &mut &'a [u8], length: usize) -> Result<&'a [u8], BodyError> {
+    let (head, tail) = input.split_at_checked(length).ok_or(BodyError::Truncated)?;
+    *input = tail;
+    Ok(head)
+}
+
+/// Zigzag variable-length number, at most ten bytes.
+fn read_long(input: &mut &[u8]) -> Result<i64, BodyError> {
+    let mut value: u64 = 0;
+    for shift in (0..70).step_by(7) {
+        let Some((byte, rest)) = input.split_first() else {
+            return Err(BodyError::Truncated);
+        };
+        *input = rest;
+        if shift == 63 && *byte > 1 {
+            break;
+        }
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(((value >> 1) as i64) ^ -((value & 1) as i64));
+        }
+    }
+    Err(BodyError::Invalid("number"))
+}
+
+fn write_long(value: i64, out: &mut Vec<u8>) {
+    let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
+    while zigzag >= 0x80 {
+        out.push((zigzag as u8 & 0x7f) | 0x80);
+        zigzag >>= 7;
+    }
+    out.push(zigzag as u8);
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    write_long(i64::try_from(text.len()).unwrap_or(i64::MAX), out);
+    out.extend_from_slice(text.as_bytes());
+}

@@ -1,0 +1,371 @@
+//! Records ⇄ Avro bodies.
+//!
+//! A body whose writer has this version's schema goes straight into its type. Any other is read by the
+//! writer's own schema: fields both know land in the type, the rest is kept as [`Decoded::unknown`], and
+//! [`WriterSchema::encode`] makes the same bytes again out of both.
+
+mod binary;
+mod shape;
+mod unknown;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
+
+use apache_avro::{
+    Schema, rabin::Rabin, reader::datum::GenericDatumReader, writer::datum::GenericDatumWriter,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value as Json;
+use shape::Shape;
+use thiserror::Error;
+
+pub use binary::BodyError;
+pub use shape::SchemaError;
+
+use crate::{
+    kind::Kind,
+    record::{Mark, Namespace, Node, Object, Pod, Record, Watchdog, Workload, with_object},
+};
+
+/// Largest schema text that is accepted, in bytes; ours have at most 16 KiB.
+pub const MAX_SCHEMA_BYTES: usize = 256 * 1024;
+/// Largest body that is decoded, in bytes: Kafka's default `message.max.bytes` leaves room for no larger.
+pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SchemaSubject {
+    /// Records of a kind.
+    Kind(Kind),
+    /// Marks and sweep points.
+    Mark,
+}
+
+/// A schema some writer uses: this version's own, or one learned from an announcement or from PostgreSQL.
+#[derive(Debug)]
+pub struct WriterSchema {
+    fingerprint: u64,
+    subject: SchemaSubject,
+    json: String,
+    shape: Shape,
+    reader: bool,
+}
+
+/// A decoded body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    /// What this version knows of it.
+    pub record: Record,
+    /// What it does not know; `Null` in the common case.
+    pub unknown: Json,
+}
+
+/// Why a record cannot be encoded.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("encode {kind}: {message}")]
+pub struct EncodeError {
+    kind: &'static str,
+    message: String,
+}
+
+/// This version's own schema of one subject, ready to read and write with.
+struct Own {
+    schema: Arc<WriterSchema>,
+    reader: GenericDatumReader<'static>,
+    writer: GenericDatumWriter<'static>,
+}
+
+macro_rules! own {
+    ($path:literal, $subject:expr) => {
+        LazyLock::new(|| Own::load(include_str!($path), $subject))
+    };
+}
+static NODE: LazyLock<Own> = own!("../../avro/node.avsc", SchemaSubject::Kind(Kind::Node));
+static POD: LazyLock<Own> = own!("../../avro/pod.avsc", SchemaSubject::Kind(Kind::Pod));
+static NAMESPACE: LazyLock<Own> = own!("../../avro/namespace.avsc", SchemaSubject::Kind(Kind::Namespace));
+static WORKLOAD: LazyLock<Own> = own!("../../avro/workload.avsc", SchemaSubject::Kind(Kind::Workload));
+static WATCHDOG: LazyLock<Own> = own!("../../avro/watchdog.avsc", SchemaSubject::Kind(Kind::Watchdog));
+static MARK: LazyLock<Own> = own!("../../avro/mark.avsc", SchemaSubject::Mark);
+
+impl Own {
+    #[expect(
+        clippy::expect_used,
+        reason = "the embedded schemas are read by a test of this file"
+    )]
+    fn load(json: &'static str, subject: SchemaSubject) -> Self {
+        apache_avro::util::max_allocation_bytes(MAX_BODY_BYTES);
+        let schema: &'static Schema =
+            Box::leak(Box::new(Schema::parse_str(json).expect("embedded schema parses")));
+        let (_, shape) = Shape::parse(json).expect("embedded schema has a shape");
+        Self {
+            schema: Arc::new(WriterSchema {
+                fingerprint: fingerprint_of(schema),
+                subject,
+                json: json.to_owned(),
+                shape,
+                reader: true,
+            }),
+            reader: GenericDatumReader::builder(schema)
+                .build()
+                .expect("embedded schema resolves"),
+            writer: GenericDatumWriter::builder(schema)
+                .build()
+                .expect("embedded schema resolves"),
+        }
+    }
+
+    fn of(subject: SchemaSubject) -> &'static Own {
+        match subject {
+            SchemaSubject::Kind(Kind::Node) => &NODE,
+            SchemaSubject::Kind(Kind::Pod) => &POD,
+            SchemaSubject::Kind(Kind::Namespace) => &NAMESPACE,
+            SchemaSubject::Kind(Kind::Workload) => &WORKLOAD,
+            SchemaSubject::Kind(Kind::Watchdog) => &WATCHDOG,
+            SchemaSubject::Mark => &MARK,
+        }
+    }
+
+    fn write<T: Serialize>(&self, value: &T, kind: &'static str) -> Result<Vec<u8>, EncodeError> {
+        self.writer.write_ser_to_vec(value).map_err(|error| EncodeError {
+            kind,
+            message: error.to_string(),
+        })
+    }
+
+    fn read<T: DeserializeOwned>(&self, mut body: &[u8]) -> Result<T, BodyError> {
+        let value = self
+            .reader
+            .read_deser(&mut body)
+            .map_err(|error| BodyError::Shape(error.to_string()))?;
+        if body.is_empty() {
+            Ok(value)
+        } else {
+            Err(BodyError::Trailing(body.len()))
+        }
+    }
+}
+
+/// This version's own schema of `subject`.
+#[must_use]
+pub fn own_schema(subject: SchemaSubject) -> Arc<WriterSchema> {
+    Own::of(subject).schema.clone()
+}
+
+/// Body of `record`, by this version's schema.
+///
+/// # Errors
+/// [`EncodeError`] if the schema cannot hold the record, which is a defect of this crate.
+pub fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
+    let kind = record.kind();
+    let own = Own::of(SchemaSubject::Kind(kind));
+    with_object!(record, object => own.write(object, kind.as_str()))
+}
+
+/// Body of a mark.
+///
+/// # Errors
+/// See [`encode`].
+pub fn encode_mark(mark: &Mark) -> Result<Vec<u8>, EncodeError> {
+    MARK.write(mark, "mark")
+}
+
+impl WriterSchema {
+    /// CRC-64-AVRO of the schema's parsing canonical form.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The fingerprint as PostgreSQL keeps it.
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        self.fingerprint as i64
+    }
+
+    /// What it describes.
+    #[must_use]
+    pub fn subject(&self) -> SchemaSubject {
+        self.subject
+    }
+
+    /// The schema's text.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// True for this version's own schema.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.reader
+    }
+
+    /// True if records of this writer carry the top-level field `name`.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.shape.fields().iter().any(|(field, _)| field == name)
+    }
+
+    /// Reads a schema's text.
+    ///
+    /// # Errors
+    /// See [`SchemaError`].
+    pub fn parse(json: &str) -> Result<Self, SchemaError> {
+        if json.len() > MAX_SCHEMA_BYTES {
+            return Err(SchemaError::TooLarge(json.len()));
+        }
+        let (name, shape) = Shape::parse(json)?;
+        let subject = subject_of(&name).ok_or_else(|| SchemaError::Record(name.clone()))?;
+        let own = Own::of(subject);
+        shape.check_agrees(&own.schema.shape, "")?;
+        let schema = Schema::parse_str(json).map_err(|error| SchemaError::Syntax(error.to_string()))?;
+        let fingerprint = fingerprint_of(&schema);
+        let reader = fingerprint == own.schema.fingerprint;
+        Ok(Self {
+            fingerprint,
+            subject,
+            json: json.to_owned(),
+            shape,
+            reader,
+        })
+    }
+
+    /// Decodes the body of an object.
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub fn decode(&self, body: &[u8]) -> Result<Decoded, BodyError> {
+        let SchemaSubject::Kind(kind) = self.subject else {
+            return Err(BodyError::Shape(
+                "a mark's schema on an object's record".to_owned(),
+            ));
+        };
+        match kind {
+            Kind::Node => self.decode_as::<Node>(body),
+            Kind::Pod => self.decode_as::<Pod>(body),
+            Kind::Namespace => self.decode_as::<Namespace>(body),
+            Kind::Workload => self.decode_as::<Workload>(body),
+            Kind::Watchdog => self.decode_as::<Watchdog>(body),
+        }
+    }
+
+    /// Decodes the body of a mark.
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub fn decode_mark(&self, body: &[u8]) -> Result<Mark, BodyError> {
+        if self.subject != SchemaSubject::Mark {
+            return Err(BodyError::Shape("an object's schema on a mark".to_owned()));
+        }
+        self.read::<Mark>(body).map(|(mark, _)| mark)
+    }
+
+    /// The body this writer would send for `record` and `unknown`: byte for byte what it did send.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the schema has a field that neither holds.
+    pub fn encode(&self, record: &Record, unknown: &Json) -> Result<Vec<u8>, EncodeError> {
+        if self.reader {
+            return encode(record);
+        }
+        let kind = record.kind().as_str();
+        let fail = |message: String| EncodeError { kind, message };
+        let json = with_object!(record, object => serde_json::to_value(object));
+        let mut json = json.map_err(|error| fail(error.to_string()))?;
+        unknown::merge(&mut json, unknown);
+        let mut body = Vec::new();
+        binary::write(&self.shape, &json, &mut body).map_err(|error| fail(error.to_string()))?;
+        Ok(body)
+    }
+
+    fn decode_as<T: Object>(&self, body: &[u8]) -> Result<Decoded, BodyError> {
+        let (object, unknown) = self.read::<T>(body)?;
+        Ok(Decoded {
+            record: object.into_record(),
+            unknown,
+        })
+    }
+
+    fn read<T: DeserializeOwned>(&self, mut body: &[u8]) -> Result<(T, Json), BodyError> {
+        let own = Own::of(self.subject);
+        if self.reader {
+            return Ok((own.read(body)?, Json::Null));
+        }
+        let json = binary::read(&self.shape, &mut body)?;
+        if !body.is_empty() {
+            return Err(BodyError::Trailing(body.len()));
+        }
+        let unknown = unknown::extract(&json, &own.schema.shape);
+        let value = serde_json::from_value(json).map_err(|error| BodyError::Shape(error.to_string()))?;
+        Ok((value, unknown))
+    }
+}
+
+/// The schemas a reader knows, by fingerprint.
+#[derive(Debug, Clone)]
+pub struct Schemas {
+    by_fingerprint: HashMap<u64, Arc<WriterSchema>>,
+}
+
+impl Schemas {
+    /// This version's own.
+    #[must_use]
+    pub fn own() -> Self {
+        let subjects = Kind::ALL
+            .into_iter()
+            .map(SchemaSubject::Kind)
+            .chain([SchemaSubject::Mark]);
+        Self {
+            by_fingerprint: subjects
+                .map(own_schema)
+                .map(|schema| (schema.fingerprint, schema))
+                .collect(),
+        }
+    }
+
+    /// The schema of that fingerprint, if known.
+    #[must_use]
+    pub fn get(&self, fingerprint: u64) -> Option<&Arc<WriterSchema>> {
+        self.by_fingerprint.get(&fingerprint)
+    }
+
+    /// Adds a schema.
+    pub fn learn(&mut self, schema: Arc<WriterSchema>) {
+        self.by_fingerprint.entry(schema.fingerprint).or_insert(schema);
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<WriterSchema>> {
+        self.by_fingerprint.values()
+    }
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        Self::own()
+    }
+}
+
+fn fingerprint_of(schema: &Schema) -> u64 {
+    let bytes = schema.fingerprint::<Rabin>().bytes;
+    bytes
+        .first_chunk::<8>()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+fn subject_of(name: &str) -> Option<SchemaSubject> {
+    Some(match name.strip_prefix("io.fleetledger.v1.")? {
+        "Node" => SchemaSubject::Kind(Kind::Node),
+        "Pod" => SchemaSubject::Kind(Kind::Pod),
+        "Namespace" => SchemaSubject::Kind(Kind::Namespace),
+        "Workload" => SchemaSubject::Kind(Kind::Workload),
+        "Watchdog" => SchemaSubject::Kind(Kind::Watchdog),
+        "Mark" => SchemaSubject::Mark,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

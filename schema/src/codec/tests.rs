@@ -1,0 +1,154 @@
+use super::*;
+use crate::{
+    instant::Instant,
+    record::{Condition, Container, Resources},
+};
+
+pub(super) fn pod() -> Pod {
+    let resources = Resources {
+        cpu_millicores: Some(250),
+        memory_bytes: Some(1 << 30),
+        ..Resources::default()
+    };
+    Pod {
+        uid: "9e1f".into(),
+        namespace: "payments".into(),
+        pod: "api-0".into(),
+        created_at: Instant(1_767_225_600_000_000),
+        labels: [("app".into(), "api".into()), ("Zone".into(), "a".into())].into(),
+        node: Some("n1".into()),
+        phase: "Running".into(),
+        conditions: vec![Condition {
+            condition_type: "Ready".into(),
+            status: "True".into(),
+            last_transition_at: Some(Instant(1_767_225_601_000_000)),
+            ..Condition::default()
+        }],
+        requests: resources.clone(),
+        containers: vec![Container {
+            container: "api".into(),
+            container_type: "app".into(),
+            image: "registry/api:1".into(),
+            requests: resources,
+            restart_count: 3,
+            ..Container::default()
+        }],
+        ..Pod::default()
+    }
+}
+
+fn newer_pod_schema() -> WriterSchema {
+    let json = POD.schema.json.replacen(
+        r#"{"name": "deletion_grace_seconds","#,
+        r#"{"name": "shiny", "type": ["null", "string"], "default": null}, {"name": "deletion_grace_seconds","#,
+        1,
+    );
+    let json = json.replacen(
+        r#"{"name": "ready", "doc": "True if the container"#,
+        r#"{"name": "gloss", "type": "long", "default": 0}, {"name": "ready", "doc": "True if the container"#,
+        1,
+    );
+    let schema = WriterSchema::parse(&json).unwrap();
+    assert!(!schema.is_own() && schema.knows("shiny"));
+    schema
+}
+
+#[test]
+fn every_embedded_schema_loads_and_learns_itself() {
+    for schema in Schemas::own().iter() {
+        let again = WriterSchema::parse(schema.json()).unwrap();
+        assert!(again.is_own());
+        assert_eq!(again.fingerprint(), schema.fingerprint());
+    }
+}
+
+#[test]
+fn a_body_reads_back_as_it_was_written() {
+    let record = pod().into_record();
+    let body = encode(&record).unwrap();
+    let decoded = POD.schema.decode(&body).unwrap();
+    assert_eq!(
+        decoded,
+        Decoded {
+            record,
+            unknown: Json::Null
+        }
+    );
+}
+
+#[test]
+fn both_codecs_write_the_same_bytes() {
+    let record = pod().into_record();
+    let mut body = Vec::new();
+    binary::write(
+        &POD.schema.shape,
+        &serde_json::to_value(pod()).unwrap(),
+        &mut body,
+    )
+    .unwrap();
+    assert_eq!(encode(&record).unwrap(), body);
+}
+
+#[test]
+fn a_newer_writers_fields_are_kept_and_encode_to_the_same_bytes() {
+    let schema = newer_pod_schema();
+    let mut json = serde_json::to_value(pod()).unwrap();
+    json["shiny"] = "yes".into();
+    json["containers"][0]["gloss"] = 7.into();
+    let mut body = Vec::new();
+    binary::write(&schema.shape, &json, &mut body).unwrap();
+    let decoded = schema.decode(&body).unwrap();
+    assert_eq!(decoded.record, pod().into_record());
+    assert_eq!(
+        decoded.unknown,
+        serde_json::json!({"shiny": "yes", "containers": [{"gloss": 7}]})
+    );
+    assert_eq!(schema.encode(&decoded.record, &decoded.unknown).unwrap(), body);
+}
+
+#[test]
+fn truncated_trailing_and_huge_bodies_are_refused() {
+    let body = encode(&pod().into_record()).unwrap();
+    let newer = newer_pod_schema();
+    for schema in [&*POD.schema, &newer] {
+        assert!(schema.decode(body.split_at(body.len() - 1).0).is_err());
+        assert!(schema.decode(b"").is_err());
+    }
+    let mut trailing = body.clone();
+    trailing.push(0);
+    assert_eq!(POD.schema.decode(&trailing), Err(BodyError::Trailing(1)));
+    let mut claims = &[0xfe, 0xff, 0xff, 0xff, 0xff, 0x0f][..];
+    let array = Shape::Array(Box::new(Shape::String));
+    assert!(matches!(
+        binary::read(&array, &mut claims),
+        Err(BodyError::Length(_))
+    ));
+}
+
+#[test]
+fn a_schema_that_changes_a_type_or_contains_itself_is_refused() {
+    let changed = POD
+        .schema
+        .json
+        .replacen(r#""name": "phase", "doc"#, r#""name": "phase", "d"#, 1);
+    assert!(WriterSchema::parse(&changed).is_ok());
+    let changed = NAMESPACE.schema.json.replacen(
+        r#"Active or Terminating.", "type": "string""#,
+        r#"Active or Terminating.", "type": "long""#,
+        1,
+    );
+    assert_eq!(
+        WriterSchema::parse(&changed).unwrap_err(),
+        SchemaError::Mismatch("phase".into())
+    );
+    let own_child = r#"{"type":"record","name":"io.fleetledger.v1.Pod","fields":[{"name":"x","type":["null","io.fleetledger.v1.Pod"]}]}"#;
+    assert!(matches!(
+        WriterSchema::parse(own_child),
+        Err(SchemaError::Unsupported(_))
+    ));
+    let foreign = r#"{"type":"record","name":"Other","fields":[]}"#;
+    assert_eq!(
+        WriterSchema::parse(foreign).unwrap_err(),
+        SchemaError::Record("Other".into())
+    );
+}

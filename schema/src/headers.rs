@@ -1,0 +1,182 @@
+//! Headers of a record: CloudEvents 1.0 in the binary mode of its Kafka binding, and our own extensions.
+
+use thiserror::Error;
+
+use crate::{instant::Instant, key::Source};
+
+/// `ce_type` of marks and of the begin and end of sweeps.
+pub const MARK_EVENT_TYPE: &str = "fleetledger.mark.v1";
+/// `ce_type` of schema announcements.
+pub const SCHEMA_EVENT_TYPE: &str = "fleetledger.schema.v1";
+
+/// Headers of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headers {
+    /// `ce_id`: unique within the source.
+    pub id: String,
+    /// `ce_source`: [`Source::event_source`].
+    pub source: String,
+    /// `ce_type`: such as `fleetledger.pod.v1`.
+    pub event_type: String,
+    /// `ce_time`: when the emitter observed the content.
+    pub time: Instant,
+    /// `ce_epoch`: reign of the emitter that wrote the record.
+    pub epoch: i64,
+    /// `ce_sequence`: number of the record within (cluster, topic, shard) and epoch, from 1 without holes.
+    pub sequence: i64,
+    /// `ce_since`: when this content began, where the emitter knows; sweeps carry it.
+    pub since: Option<Instant>,
+    /// `resource_version`: the object's, for debugging only.
+    pub resource_version: Option<String>,
+}
+
+/// Why headers cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HeaderError {
+    /// A header that every record has is not there.
+    #[error("header {0} is missing")]
+    Missing(&'static str),
+    /// A header has a value that is not of its form.
+    #[error("header {name} has the value {value:?}")]
+    Value {
+        /// Name of the header.
+        name: &'static str,
+        /// Its value, cut at 80 characters.
+        value: String,
+    },
+}
+
+impl Headers {
+    /// Headers of a record from `source`; `id` is made of epoch, type, shard and sequence.
+    #[must_use]
+    pub fn new(
+        source: &Source,
+        event_type: &str,
+        shard: u16,
+        time: Instant,
+        epoch: i64,
+        sequence: i64,
+    ) -> Self {
+        Self {
+            id: format!("{epoch}-{event_type}-{shard}-{sequence}"),
+            source: source.event_source(),
+            event_type: event_type.to_owned(),
+            time,
+            epoch,
+            sequence,
+            since: None,
+            resource_version: None,
+        }
+    }
+
+    /// As pairs of name and text, in the order in which they are written.
+    #[must_use]
+    pub fn to_pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = vec![
+            ("ce_specversion", "1.0".to_owned()),
+            ("ce_id", self.id.clone()),
+            ("ce_source", self.source.clone()),
+            ("ce_type", self.event_type.clone()),
+            ("ce_time", self.time.to_string()),
+            ("ce_epoch", self.epoch.to_string()),
+            ("ce_sequence", self.sequence.to_string()),
+        ];
+        if let Some(since) = self.since {
+            pairs.push(("ce_since", since.to_string()));
+        }
+        if let Some(version) = &self.resource_version {
+            pairs.push(("resource_version", version.clone()));
+        }
+        pairs
+    }
+
+    /// Reads headers from pairs of name and bytes; unknown ones are passed over.
+    ///
+    /// # Errors
+    /// See [`HeaderError`].
+    pub fn parse<'a>(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
+        let (mut id, mut source, mut event_type) = (None, None, None);
+        let (mut time, mut epoch, mut sequence) = (None, None, None);
+        let (mut since, mut resource_version) = (None, None);
+        for (name, value) in pairs {
+            match name {
+                "ce_id" => id = Some(text("ce_id", value)?.to_owned()),
+                "ce_source" => source = Some(text("ce_source", value)?.to_owned()),
+                "ce_type" => event_type = Some(text("ce_type", value)?.to_owned()),
+                "ce_time" => time = Some(instant("ce_time", value)?),
+                "ce_since" => since = Some(instant("ce_since", value)?),
+                "ce_epoch" => epoch = Some(number("ce_epoch", value)?),
+                "ce_sequence" => sequence = Some(number("ce_sequence", value)?),
+                "resource_version" => resource_version = Some(text("resource_version", value)?.to_owned()),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            id: id.ok_or(HeaderError::Missing("ce_id"))?,
+            source: source.ok_or(HeaderError::Missing("ce_source"))?,
+            event_type: event_type.ok_or(HeaderError::Missing("ce_type"))?,
+            time: time.ok_or(HeaderError::Missing("ce_time"))?,
+            epoch: epoch.ok_or(HeaderError::Missing("ce_epoch"))?,
+            sequence: sequence.ok_or(HeaderError::Missing("ce_sequence"))?,
+            since,
+            resource_version,
+        })
+    }
+}
+
+fn text<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a str, HeaderError> {
+    std::str::from_utf8(value).map_err(|_| invalid(name, value))
+}
+
+fn number(name: &'static str, value: &[u8]) -> Result<i64, HeaderError> {
+    text(name, value)?
+        .parse()
+        .ok()
+        .filter(|n| *n >= 0)
+        .ok_or_else(|| invalid(name, value))
+}
+
+fn instant(name: &'static str, value: &[u8]) -> Result<Instant, HeaderError> {
+    Instant::parse(text(name, value)?)
+        .filter(|at| at.is_storable())
+        .ok_or_else(|| invalid(name, value))
+}
+
+fn invalid(name: &'static str, value: &[u8]) -> HeaderError {
+    HeaderError::Value {
+        name,
+        value: String::from_utf8_lossy(value).chars().take(80).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_read_back_as_they_were_written() {
+        let source = Source::new("dfw", "prod", "u").unwrap();
+        let mut headers = Headers::new(&source, "fleetledger.pod.v1", 2, Instant(1_000_001), 7, 9);
+        headers.since = Some(Instant(5));
+        headers.resource_version = Some("12".into());
+        let pairs = headers.to_pairs();
+        let read = Headers::parse(pairs.iter().map(|(n, v)| (*n, v.as_bytes())));
+        assert_eq!(read, Ok(headers));
+    }
+
+    #[test]
+    fn a_missing_epoch_and_a_wrong_time_are_named() {
+        assert_eq!(
+            Headers::parse([("ce_id", &b"1"[..])].into_iter()),
+            Err(HeaderError::Missing("ce_source"))
+        );
+        let wrong = Headers::parse([("ce_time", &b"yesterday"[..])].into_iter());
+        assert_eq!(
+            wrong,
+            Err(HeaderError::Value {
+                name: "ce_time",
+                value: "yesterday".into()
+            })
+        );
+    }
+}

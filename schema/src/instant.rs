@@ -1,0 +1,112 @@
+//! A point in time, in microseconds, as PostgreSQL and Avro keep it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Instant(pub i64);
+
+/// Microseconds between the Unix epoch and PostgreSQL's, 2000-01-01T00:00:00Z.
+const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+/// First instant a `timestamptz` column accepts here: year 1 (PostgreSQL itself reaches further back).
+const MIN_MICROS: i64 = -62_135_596_800_000_000;
+/// Last instant a `timestamptz` column accepts here: end of year 9999, so that every client can print it.
+const MAX_MICROS: i64 = 253_402_300_799_999_999;
+
+impl Instant {
+    /// The wall clock, now. The one place that reads it.
+    #[must_use]
+    pub fn now() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the wall clock"
+        )]
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self(since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// From whole milliseconds since the Unix epoch, as Kafka timestamps are.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(1000))
+    }
+
+    /// From a [`jiff::Timestamp`], dropping what is below a microsecond.
+    #[must_use]
+    pub fn from_timestamp(timestamp: jiff::Timestamp) -> Self {
+        Self(timestamp.as_microsecond())
+    }
+
+    /// From RFC 3339 text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(Self::from_timestamp)
+    }
+
+    /// As a [`jiff::Timestamp`]; `None` beyond its range (years -9999 to 9999).
+    #[must_use]
+    pub fn to_timestamp(self) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::from_microsecond(self.0).ok()
+    }
+
+    /// Microseconds since 2000-01-01, the binary form of `timestamptz`.
+    #[must_use]
+    pub fn to_postgres(self) -> i64 {
+        self.0.saturating_sub(POSTGRES_EPOCH_MICROS)
+    }
+
+    /// From the binary form of `timestamptz`.
+    #[must_use]
+    pub fn from_postgres(micros: i64) -> Self {
+        Self(micros.saturating_add(POSTGRES_EPOCH_MICROS))
+    }
+
+    /// True for instants a row may hold: years 1 to 9999.
+    #[must_use]
+    pub fn is_storable(self) -> bool {
+        (MIN_MICROS..=MAX_MICROS).contains(&self.0)
+    }
+
+    /// This instant `micros` later (earlier if negative).
+    #[must_use]
+    pub fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// Microseconds from `earlier` to this instant; negative if this one is earlier.
+    #[must_use]
+    pub fn micros_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_timestamp() {
+            Some(timestamp) => write!(f, "{timestamp:.6}"),
+            None => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_rfc3339_with_microseconds_and_reads_it_back() {
+        let at = Instant(1_767_225_600_000_001);
+        assert_eq!(at.to_string(), "2026-01-01T00:00:00.000001Z");
+        assert_eq!(Instant::parse(&at.to_string()), Some(at));
+        assert_eq!(Instant::from_postgres(at.to_postgres()), at);
+    }
+
+    #[test]
+    fn year_294277_is_not_storable() {
+        assert!(!Instant(9_223_372_036_854_775_000).is_storable());
+        assert!(Instant(0).is_storable());
+    }
+}
