@@ -1,0 +1,84 @@
+//! A real PostgreSQL starts, crashes, recovers, and leaves nothing behind.
+
+use std::path::Path;
+use std::time::Instant;
+
+use fleetledger_local::postgres::Postgres;
+use fleetledger_local::tls::Authority;
+use fleetledger_local::{Cache, Error};
+
+fn cache() -> Cache {
+    Cache::new(Cache::default_root())
+}
+
+#[tokio::test]
+async fn temporary_server_answers_and_leaves_nothing() {
+    let started = Instant::now();
+    let postgres = Postgres::builder().temporary().fast().start(&cache()).await.unwrap();
+    eprintln!("PostgreSQL {} ready in {:?}", postgres.version(), started.elapsed());
+    postgres.create_database("one \"quoted\" name").await.unwrap();
+    let claim = "do $$ begin
+        assert current_setting('jit') = 'off';
+        assert current_setting('max_locks_per_transaction') = '512';
+        assert current_setting('fsync') = 'off';
+        assert current_setting('server_encoding') = 'UTF8';
+        assert current_setting('listen_addresses') = '127.0.0.1';
+        end $$";
+    postgres.execute("check its settings", claim).await.unwrap();
+    assert!(postgres.url_of("x").ends_with(&format!("127.0.0.1:{}/x", postgres.port())));
+
+    let (pid, data_dir) = (postgres.pid().unwrap(), postgres.data_dir().to_owned());
+    drop(postgres);
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    assert!(!data_dir.exists());
+}
+
+#[tokio::test]
+async fn committed_rows_survive_a_crash_and_a_restart() {
+    let mut postgres = Postgres::builder().start(&cache()).await.unwrap();
+    let table = "create table kept as select 42 as answer";
+    postgres.execute("create a table", table).await.unwrap();
+    let port = postgres.port();
+    postgres.stop_immediate().await.unwrap();
+    assert_eq!(postgres.pid(), None);
+    assert!(postgres.execute("answer while stopped", "select 1").await.is_err());
+    postgres.start().await.unwrap();
+    postgres.restart().await.unwrap();
+    assert_eq!(postgres.port(), port);
+    let claim = "do $$ begin assert (select answer from kept) = 42; end $$";
+    postgres.execute("keep a row", claim).await.unwrap();
+}
+
+#[tokio::test]
+async fn named_folder_is_found_again() {
+    let folder = fleetledger_local::scratch::Scratch::create(&cache().data_root().join("scratch"), "test")
+        .await
+        .unwrap();
+    let data_dir = folder.path().join("data");
+    let start = async || Postgres::builder().data_dir(&data_dir).fast().start(&cache()).await.unwrap();
+    start().await.create_database("kept").await.unwrap();
+    let again = start().await;
+    let twice = again.create_database("kept").await.unwrap_err();
+    assert!(matches!(twice, Error::Postgres { .. }));
+}
+
+#[tokio::test]
+async fn mutual_tls_admits_certificates_of_its_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::create(folder.path(), "test").unwrap();
+    let server = authority.server("postgres").unwrap();
+    let builder = Postgres::builder().fast().tls(server, true);
+    let postgres = builder.start(&cache()).await.unwrap();
+    let claim = "do $$ begin assert (select ssl from pg_stat_ssl where pid = pg_backend_pid()); end $$";
+    postgres.execute("speak TLS", claim).await.unwrap();
+
+    let config: tokio_postgres::Config = postgres.url().parse().unwrap();
+    assert!(config.connect(tokio_postgres::NoTls).await.is_err());
+}
+
+#[tokio::test]
+async fn wrong_setting_is_shown_with_its_log() {
+    let builder = Postgres::builder().config("shared_buffers", "many");
+    let error = builder.start(&cache()).await.unwrap_err();
+    assert!(error.to_string().contains("shared_buffers"), "{error}");
+}
