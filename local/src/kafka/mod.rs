@@ -1,1 +1,152 @@
-//! x
+//! A real Apache Kafka on loopback, in KRaft mode: one broker, or several.
+
+mod builder;
+mod jars;
+mod properties;
+
+pub use builder::Builder;
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
+
+use crate::error::{Error, Result};
+use crate::process::{Launch, Supervised};
+use crate::scratch::Scratch;
+use crate::tls::TlsFiles;
+use properties::Node;
+
+const READY: Duration = Duration::from_secs(120);
+const STOPPED: Duration = Duration::from_secs(60);
+
+/// A cluster. Dropping it kills its brokers; temporary data goes with it.
+#[derive(Debug)]
+pub struct Kafka {
+    // Declared before the scratch folder: the brokers end before their data is removed.
+    brokers: Vec<Broker>,
+    client: Option<TlsFiles>,
+    _scratch: Option<Scratch>,
+}
+
+#[derive(Debug)]
+struct Broker {
+    node: Node,
+    launch: Launch,
+    server: Option<Supervised>,
+}
+
+impl Kafka {
+    /// How to start one.
+    #[must_use]
+    pub fn builder<'a>() -> Builder<'a> {
+        Builder::new()
+    }
+
+    /// `host:port` of every broker, running or not, for clients.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> String {
+        let addresses = self.brokers.iter().map(|broker| format!("127.0.0.1:{}", broker.node.port));
+        addresses.collect::<Vec<_>>().join(",")
+    }
+
+    /// librdkafka's settings to reach this cluster as its administrator, TLS included.
+    #[must_use]
+    pub fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap_servers());
+        if let Some(files) = &self.client {
+            config.set("security.protocol", "ssl");
+            config.set("ssl.ca.location", files.ca.display().to_string());
+            config.set("ssl.certificate.location", files.certificate.display().to_string());
+            config.set("ssl.key.location", files.key.display().to_string());
+        }
+        config
+    }
+
+    /// Makes a topic with the cluster's replication factor, and topic settings such as
+    /// `cleanup.policy`.
+    pub async fn create_topic(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
+        let refused = |source| Error::Kafka {
+            action: format!("create topic {topic}"),
+            source,
+        };
+        let admin: AdminClient<DefaultClientContext> = self.client_config().create().map_err(refused)?;
+        // -1 asks for the broker's default.
+        let mut wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        for (key, value) in settings {
+            wanted = wanted.set(key, value);
+        }
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
+        let results = admin.create_topics([&wanted], &options).await.map_err(refused)?;
+        for result in results {
+            result.map_err(|(_, code)| refused(KafkaError::AdminOp(code)))?;
+        }
+        Ok(())
+    }
+
+    /// Kills a broker (SIGKILL) by its id, from 1 on.
+    pub async fn kill_broker(&mut self, id: i32) -> Result<()> {
+        let broker = self.broker(id)?;
+        if let Some(mut server) = broker.server.take() {
+            server.stop("KILL", STOPPED).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a killed or stopped broker again with its data and ports, and waits until it serves.
+    pub async fn start_broker(&mut self, id: i32) -> Result<()> {
+        let broker = self.broker(id)?;
+        broker.start()?;
+        broker.wait_ready().await
+    }
+
+    /// Stops all brokers in good order.
+    pub async fn stop(&mut self) -> Result<()> {
+        // All are told before the first is waited for: the last one alone has no quorum to ask.
+        let mut servers: Vec<Supervised> = self.brokers.iter_mut().filter_map(|broker| broker.server.take()).collect();
+        for server in &mut servers {
+            server.signal("TERM");
+        }
+        for server in &mut servers {
+            server.stop("TERM", STOPPED).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts all brokers that do not run, and waits until each serves.
+    pub async fn start_all(&mut self) -> Result<()> {
+        for broker in &mut self.brokers {
+            broker.start()?;
+        }
+        for broker in &mut self.brokers {
+            broker.wait_ready().await?;
+        }
+        Ok(())
+    }
+
+    fn broker(&mut self, id: i32) -> Result<&mut Broker> {
+        let found = self.brokers.iter_mut().find(|broker| broker.node.id == id);
+        found.ok_or_else(|| Error::Setup(format!("there is no broker {id}")))
+    }
+}
+
+impl Broker {
+    fn start(&mut self) -> Result<()> {
+        if self.server.is_none() {
+            self.server = Some(Supervised::start(&self.launch)?);
+        }
+        Ok(())
+    }
+
+    async fn wait_ready(&mut self) -> Result<()> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        server
+            .wait_ready(READY, async |server| server.logged().contains("Kafka Server started"))
+            .await
+    }
+}

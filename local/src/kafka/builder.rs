@@ -1,0 +1,185 @@
+//! How a Kafka cluster is asked for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+use super::jars::{self, Jars};
+use super::properties::{self, Node};
+use super::{Broker, Kafka};
+use crate::cache::Cache;
+use crate::error::{Error, FileContext, Result};
+use crate::ports::free_port;
+use crate::process::{self, Launch, write_file};
+use crate::scratch::Scratch;
+use crate::tls::Authority;
+
+/// A cluster to be started; one temporary broker unless told otherwise.
+#[derive(Debug, Clone)]
+pub struct Builder<'a> {
+    brokers: u16,
+    data_dir: Option<PathBuf>,
+    properties: Vec<(String, String)>,
+    authority: Option<&'a Authority>,
+    heap_mb: Option<u32>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new() -> Self {
+        Self {
+            brokers: 1,
+            data_dir: None,
+            properties: Vec::new(),
+            authority: None,
+            heap_mb: None,
+        }
+    }
+
+    /// How many brokers, each also a controller: 1, or 3 to survive the death of one.
+    #[must_use]
+    pub fn brokers(mut self, brokers: u16) -> Self {
+        self.brokers = brokers.max(1);
+        self
+    }
+
+    /// Keeps its data in `path`, and finds it there again. Ports change from start to start.
+    #[must_use]
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(path.into());
+        self
+    }
+
+    /// Keeps its data in a folder of its own that goes with it (the default).
+    #[must_use]
+    pub fn temporary(mut self) -> Self {
+        self.data_dir = None;
+        self
+    }
+
+    /// One broker property; a later one wins, also over this room's own.
+    #[must_use]
+    pub fn property(mut self, key: &str, value: &str) -> Self {
+        self.properties.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Clients speak TLS and must show a certificate that `authority` signed.
+    #[must_use]
+    pub fn mutual_tls(mut self, authority: &'a Authority) -> Self {
+        self.authority = Some(authority);
+        self
+    }
+
+    /// The heap of each broker in megabytes: 512 for one broker, 256 for several, unless given.
+    #[must_use]
+    pub fn heap_mb(mut self, megabytes: u32) -> Self {
+        self.heap_mb = Some(megabytes);
+        self
+    }
+
+    /// Starts all brokers, and returns once each serves.
+    pub async fn start(self, cache: &Cache) -> Result<Kafka> {
+        let jars = jars::fetch(cache).await?;
+        let (folder, scratch) = match &self.data_dir {
+            Some(path) => (std::path::absolute(path).while_("resolve", path)?, None),
+            None => {
+                let scratch = Scratch::create(&cache.data_root().join("scratch"), "kafka").await?;
+                (scratch.path().to_owned(), Some(scratch))
+            }
+        };
+        let nodes = self.nodes()?;
+        for node in &nodes {
+            self.write(node, &nodes, &node_folder(&folder, node))?;
+        }
+        format(&jars, &folder, &nodes).await?;
+        let mut kafka = Kafka {
+            brokers: nodes.iter().map(|node| self.broker(&jars, &folder, node)).collect(),
+            client: match self.authority {
+                Some(authority) => Some(authority.client("kafka-admin")?),
+                None => None,
+            },
+            _scratch: scratch,
+        };
+        kafka.start_all().await?;
+        Ok(kafka)
+    }
+
+    fn nodes(&self) -> Result<Vec<Node>> {
+        let node = |id: u16| {
+            Ok(Node {
+                id: i32::from(id),
+                port: free_port()?,
+                controller_port: free_port()?,
+            })
+        };
+        (1..=self.brokers).map(node).collect()
+    }
+
+    fn write(&self, node: &Node, nodes: &[Node], folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).while_("create", folder)?;
+        if let Some(authority) = self.authority {
+            let files = authority.server(&format!("kafka-broker-{}", node.id))?;
+            properties::install_tls(folder, &files)?;
+        }
+        let tls = self.authority.is_some();
+        let properties = properties::of(node, nodes, folder, tls, &self.properties);
+        write_file(&folder.join("server.properties"), properties::text(&properties))
+    }
+
+    fn broker(&self, jars: &Jars, folder: &Path, node: &Node) -> Broker {
+        let folder = node_folder(folder, node);
+        let heap_mb = self.heap_mb.unwrap_or(if self.brokers == 1 { 512 } else { 256 });
+        let heap = format!("-Xmx{heap_mb}m");
+        let mut command = jars.java(&[heap.as_str()], "kafka.Kafka");
+        command.push(folder.join("server.properties").display().to_string());
+        Broker {
+            node: node.clone(),
+            launch: Launch {
+                part: format!("Kafka broker {}", node.id),
+                command,
+                environment: Vec::new(),
+                log: folder.join("server.log"),
+                last_signal: "KILL",
+            },
+            server: None,
+        }
+    }
+}
+
+fn node_folder(folder: &Path, node: &Node) -> PathBuf {
+    folder.join(format!("broker-{}", node.id))
+}
+
+/// Gives each broker's empty data folder the cluster's id; folders that have it stay as they are.
+async fn format(jars: &Jars, folder: &Path, nodes: &[Node]) -> Result<()> {
+    let cluster_id = cluster_id(folder)?;
+    let mut running = JoinSet::new();
+    for node in nodes {
+        let folder = node_folder(folder, node);
+        if folder.join("data/meta.properties").exists() {
+            continue;
+        }
+        let mut tool = Command::new("env");
+        tool.args(jars.java(&["-XX:TieredStopAtLevel=1"], "kafka.tools.StorageTool"));
+        tool.args(["format", "-t", &cluster_id, "-c"]).arg(folder.join("server.properties"));
+        running.spawn(async move { process::run(&mut tool).await });
+    }
+    while let Some(done) = running.join_next().await {
+        done.map_err(|_| Error::Setup("formatting a broker's folder was cancelled".to_owned()))??;
+    }
+    Ok(())
+}
+
+/// The id in `folder`, or a new one: 16 bytes in base64, whose last character carries no bits here.
+fn cluster_id(folder: &Path) -> Result<String> {
+    let file = folder.join("cluster-id");
+    if let Ok(id) = fs::read_to_string(&file) {
+        return Ok(id);
+    }
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let id: String = random.chars().take(21).chain(['A']).collect();
+    write_file(&file, &id)?;
+    Ok(id)
+}

@@ -1,0 +1,105 @@
+//! The server.properties of one broker.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::{FileContext, Result};
+use crate::tls::{TlsFiles, write};
+
+/// One broker, which is also a controller.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) id: i32,
+    pub(super) port: u16,
+    pub(super) controller_port: u16,
+}
+
+/// All properties of `node` among `nodes`, in the order they are written; a later one wins.
+pub(super) fn of(
+    node: &Node,
+    nodes: &[Node],
+    folder: &Path,
+    tls: bool,
+    more: &[(String, String)],
+) -> Vec<(String, String)> {
+    let voters: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("{}@127.0.0.1:{}", node.id, node.controller_port))
+        .collect();
+    let protocol = if tls { "SSL" } else { "PLAINTEXT" };
+    let replicas = nodes.len().to_string();
+    let in_sync = nodes.len().min(2).to_string();
+    let listeners = format!(
+        "{protocol}://127.0.0.1:{},CONTROLLER://127.0.0.1:{}",
+        node.port, node.controller_port
+    );
+    let mut properties = vec![
+        ("process.roles", "broker,controller".to_owned()),
+        ("node.id", node.id.to_string()),
+        ("controller.quorum.voters", voters.join(",")),
+        ("listeners", listeners),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("inter.broker.listener.name", protocol.to_owned()),
+        (
+            "listener.security.protocol.map",
+            format!("{protocol}:{protocol},CONTROLLER:PLAINTEXT"),
+        ),
+        ("log.dirs", folder.join("data").display().to_string()),
+        ("default.replication.factor", replicas.clone()),
+        ("min.insync.replicas", in_sync.clone()),
+        ("offsets.topic.replication.factor", replicas.clone()),
+        ("offsets.topic.num.partitions", "4".to_owned()),
+        ("transaction.state.log.replication.factor", replicas),
+        ("transaction.state.log.min.isr", in_sync),
+        ("transaction.state.log.num.partitions", "4".to_owned()),
+        ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        ("auto.create.topics.enable", "false".to_owned()),
+        // The default buffer of 128 MB does not fit a small heap.
+        ("log.cleaner.dedupe.buffer.size", "16777216".to_owned()),
+    ];
+    if tls {
+        let pem = folder.join("broker.pem").display().to_string();
+        properties.extend([
+            ("ssl.keystore.type", "PEM".to_owned()),
+            ("ssl.keystore.location", pem),
+            ("ssl.truststore.type", "PEM".to_owned()),
+            ("ssl.truststore.location", folder.join("ca.pem").display().to_string()),
+            ("ssl.client.auth", "required".to_owned()),
+        ]);
+    }
+    let ours = properties.into_iter().map(|(key, value)| (key.to_owned(), value));
+    ours.chain(more.iter().cloned()).collect()
+}
+
+/// Kafka takes the last of several properties of one name.
+pub(super) fn text(properties: &[(String, String)]) -> String {
+    let lines = properties.iter().map(|(key, value)| format!("{key}={value}\n"));
+    lines.collect()
+}
+
+/// Kafka wants key and certificate in one file, and what it trusts in another.
+pub(super) fn install_tls(folder: &Path, files: &TlsFiles) -> Result<()> {
+    let read = |path: &Path| fs::read_to_string(path).while_("read", path);
+    let key_and_certificate = format!("{}{}", read(&files.key)?, read(&files.certificate)?);
+    write(&folder.join("broker.pem"), &key_and_certificate, 0o600)?;
+    write(&folder.join("ca.pem"), &read(&files.ca)?, 0o644)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caller_has_the_last_word() {
+        let nodes = [1, 2, 3].map(|id| Node {
+            id,
+            port: 20_000 + id as u16,
+            controller_port: 21_000 + id as u16,
+        });
+        let more = [("min.insync.replicas".to_owned(), "1".to_owned())];
+        let text = text(&of(&nodes[1], &nodes, Path::new("/k"), false, &more));
+        assert!(text.contains("controller.quorum.voters=1@127.0.0.1:21001,2@127.0.0.1:21002,3@127.0.0.1:21003\n"));
+        assert!(text.contains("listeners=PLAINTEXT://127.0.0.1:20002,CONTROLLER://127.0.0.1:21002\n"));
+        assert!(text.ends_with("min.insync.replicas=1\n"));
+    }
+}
