@@ -83,6 +83,31 @@ impl Instant {
     }
 }
 
+impl<'a> tokio_postgres::types::FromSql<'a> for Instant {
+    fn from_sql(
+        _: &tokio_postgres::types::Type,
+        raw: &'a [u8],
+    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self::from_postgres(i64::from_be_bytes(raw.try_into()?)))
+    }
+
+    tokio_postgres::types::accepts!(TIMESTAMPTZ);
+}
+
+impl tokio_postgres::types::ToSql for Instant {
+    fn to_sql(
+        &self,
+        _: &tokio_postgres::types::Type,
+        out: &mut bytes::BytesMut,
+    ) -> Result<tokio_postgres::types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.extend_from_slice(&self.to_postgres().to_be_bytes());
+        Ok(tokio_postgres::types::IsNull::No)
+    }
+
+    tokio_postgres::types::accepts!(TIMESTAMPTZ);
+    tokio_postgres::types::to_sql_checked!();
+}
+
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to_timestamp() {

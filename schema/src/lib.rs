@@ -17,9 +17,9 @@ pub mod instant;
 pub mod key;
 pub mod kind;
 pub mod partition;
-//pub mod postgres;
+pub mod postgres;
 pub mod record;
-//pub mod row;
+pub mod row;
 
 /// Version of the reader: raised whenever a row gains a column or a column changes its meaning, so that rows
 /// written by an older reader are decoded again by the next sweep.

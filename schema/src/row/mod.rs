@@ -1,0 +1,222 @@
+//! The form in which records stand in PostgreSQL: one table a kind, and one row a container.
+//!
+//! Each table's columns are listed once, in the kind's own file, with the wire field they come from. The
+//! ingester makes its stage, its COPY stream and its merge statements from these lists; a database test
+//! compares them with the catalogue.
+
+mod cell;
+mod container;
+mod namespace;
+mod node;
+mod pod;
+mod read;
+mod watchdog;
+mod workload;
+
+pub use cell::{Cell, CellError};
+pub use read::{container_from_row, record_from_row};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::{
+    content_hash::{ContentHash, Digest},
+    kind::Kind,
+    record::{Container, Pod, Record},
+};
+
+/// Type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// `text`
+    Text,
+    /// `text[]`
+    TextArray,
+    /// `jsonb`
+    Jsonb,
+    /// `bigint`
+    Bigint,
+    /// `integer`
+    Integer,
+    /// `boolean`
+    Boolean,
+    /// `timestamp with time zone`
+    Timestamptz,
+}
+
+impl ColumnType {
+    /// Name of the type as PostgreSQL's catalogue prints it.
+    #[must_use]
+    pub fn sql_name(self) -> &'static str {
+        match self {
+            ColumnType::Text => "text",
+            ColumnType::TextArray => "text[]",
+            ColumnType::Jsonb => "jsonb",
+            ColumnType::Bigint => "bigint",
+            ColumnType::Integer => "integer",
+            ColumnType::Boolean => "boolean",
+            ColumnType::Timestamptz => "timestamp with time zone",
+        }
+    }
+}
+
+/// A column that a record fills.
+#[derive(Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// True if it is never NULL.
+    pub not_null: bool,
+    /// Top-level wire field it comes from; a writer whose schema lacks the field leaves the column unknown.
+    pub field: &'static str,
+    /// Reader version that introduced it (see [`crate::READER_VERSION`]).
+    pub since: i16,
+    /// False for the resolved owner, which the centre keeps when a later record cannot resolve it, and which is
+    /// therefore compared by itself instead of by the row hash.
+    pub hashed: bool,
+}
+
+/// A table that records fill. Its key is `cluster_id` and [`Table::key`]; besides [`Table::columns`] every table
+/// has the columns of [`META_COLUMNS`].
+#[derive(Debug)]
+pub struct Table {
+    /// Name within schema `ledger`; its history is `<name>_history`.
+    pub name: &'static str,
+    /// Columns that, after `cluster_id`, make the primary key.
+    pub key: &'static [&'static str],
+    /// The columns that records fill, in the order of their cells.
+    pub columns: &'static [Column],
+    /// Columns of the ingester's own besides `cluster_id`: hashes, writer, reader, instants.
+    pub meta: &'static [&'static str],
+}
+
+/// What stands in every object table besides `cluster_id` and the record's own columns.
+pub const META_COLUMNS: &[&str] = &[
+    "body_hash_hi",
+    "body_hash_lo",
+    "row_hash_hi",
+    "row_hash_lo",
+    "writer_schema",
+    "reader_version",
+    "unknown",
+    "valid_from",
+    "observed_at",
+    "landed_at",
+];
+
+/// The same for `container`, which has no body of its own.
+pub const CONTAINER_META_COLUMNS: &[&str] = &[
+    "row_hash_hi",
+    "row_hash_lo",
+    "reader_version",
+    "valid_from",
+    "observed_at",
+    "landed_at",
+];
+
+/// Table of a kind.
+#[must_use]
+pub fn table(kind: Kind) -> &'static Table {
+    match kind {
+        Kind::Node => &node::TABLE,
+        Kind::Pod => &pod::TABLE,
+        Kind::Namespace => &namespace::TABLE,
+        Kind::Workload => &workload::TABLE,
+        Kind::Watchdog => &watchdog::TABLE,
+    }
+}
+
+/// Table of containers; its rows belong to the pod of the same `uid`.
+#[must_use]
+pub fn container_table() -> &'static Table {
+    &container::TABLE
+}
+
+/// Cells of a record, in the order of its table's columns.
+#[must_use]
+pub fn cells(record: &Record) -> Vec<Cell<'_>> {
+    match record {
+        Record::Node(object) => node::cells(object),
+        Record::Pod(object) => pod::cells(object),
+        Record::Namespace(object) => namespace::cells(object),
+        Record::Workload(object) => workload::cells(object),
+        Record::Watchdog(object) => watchdog::cells(object),
+    }
+}
+
+/// Cells of one container of a pod, in the order of [`container_table`]'s columns.
+#[must_use]
+pub fn container_cells<'a>(pod: &'a Pod, container: &'a Container) -> Vec<Cell<'a>> {
+    container::cells(pod, container)
+}
+
+/// Hash of a row's own columns: while it stays, a record makes no new version of the row.
+#[must_use]
+pub fn row_hash(table: &Table, cells: &[Cell<'_>]) -> ContentHash {
+    let mut bytes = Vec::with_capacity(1024);
+    for (column, cell) in table.columns.iter().zip(cells) {
+        if column.hashed {
+            cell.fingerprint(&mut bytes);
+        }
+    }
+    let hash = xxh3_128(&bytes);
+    ContentHash {
+        hi: (hash >> 64) as u64 as i64,
+        lo: hash as u64 as i64,
+    }
+}
+
+/// Number and XOR of the row hashes of a pod's containers, as `ledger.pod` keeps them.
+#[must_use]
+pub fn containers_digest(pod: &Pod) -> Digest {
+    let mut digest = Digest::default();
+    for container in &pod.containers {
+        digest.add(row_hash(container_table(), &container_cells(pod, container)));
+    }
+    digest
+}
+
+/// Declares a table's columns and how each is filled. One line a column:
+/// `name: Type [not null] from "wire field" = |object| value;`
+macro_rules! columns {
+    (@null) => { false };
+    (@null not null) => { true };
+    (@hashed) => { true };
+    (@hashed unhashed) => { false };
+    (
+        fn cells($object:ident: $type:ty);
+        $( $name:ident: $kind:ident $(($($null:tt)+))? $([$hashed:ident])? from $field:literal = $value:expr; )+
+    ) => {
+        const COLUMNS: &[crate::row::Column] = &[
+            $( crate::row::Column {
+                name: stringify!($name),
+                column_type: crate::row::ColumnType::$kind,
+                not_null: columns!(@null $($($null)+)?),
+                field: $field,
+                since: 1,
+                hashed: columns!(@hashed $($hashed)?),
+            } ),+
+        ];
+
+        pub(super) fn cells($object: $type) -> Vec<crate::row::Cell<'_>> {
+            vec![ $( crate::row::Cell::from($value) ),+ ]
+        }
+    };
+}
+pub(crate) use columns;
+
+/// Latest `last_transition_at` of the condition `condition_type` where its status is `status`.
+fn condition_since(
+    conditions: &[crate::record::Condition],
+    condition_type: &str,
+    status: &str,
+) -> Option<crate::instant::Instant> {
+    conditions
+        .iter()
+        .find(|condition| condition.condition_type == condition_type && condition.status == status)
+        .and_then(|condition| condition.last_transition_at)
+}
+
+#[cfg(test)]
+mod tests;

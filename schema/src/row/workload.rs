@@ -1,0 +1,52 @@
+//! `ledger.workload`
+
+use super::{META_COLUMNS, Table, cell::json, columns};
+use crate::record::Workload;
+
+pub(super) static TABLE: Table = Table {
+    name: "workload",
+    key: &["uid"],
+    columns: COLUMNS,
+    meta: META_COLUMNS,
+};
+
+columns! {
+    fn cells(workload: &Workload);
+    uid: Text (not null) from "uid" = &workload.uid;
+    namespace: Text (not null) from "namespace" = &workload.namespace;
+    workload: Text (not null) from "workload" = &workload.workload;
+    workload_kind: Text (not null) from "workload_kind" = &workload.workload_kind;
+    created_at: Timestamptz (not null) from "created_at" = workload.created_at;
+    deletion_requested_at: Timestamptz from "deletion_requested_at" = workload.deletion_requested_at;
+    labels: Jsonb (not null) from "labels" = json(&workload.labels);
+    annotations: Jsonb (not null) from "annotations" = json(&workload.annotations);
+    finalizers: TextArray (not null) from "finalizers" = &workload.finalizers;
+    owner_kind: Text from "owner_kind" = &workload.owner_kind;
+    owner: Text from "owner" = &workload.owner;
+    owner_uid: Text from "owner_uid" = &workload.owner_uid;
+    generation: Bigint from "generation" = workload.generation;
+    observed_generation: Bigint from "observed_generation" = workload.observed_generation;
+    desired: Integer from "desired" = workload.desired;
+    current: Integer from "current" = workload.current;
+    updated: Integer from "updated" = workload.updated;
+    ready: Integer from "ready" = workload.ready;
+    available: Integer from "available" = workload.available;
+    unavailable: Integer from "unavailable" = workload.unavailable;
+    misscheduled: Integer from "misscheduled" = workload.misscheduled;
+    paused: Boolean (not null) from "paused" = workload.paused;
+    suspended: Boolean (not null) from "suspended" = workload.suspended;
+    completions: Integer from "completions" = workload.completions;
+    succeeded: Integer from "succeeded" = workload.succeeded;
+    failed: Integer from "failed" = workload.failed;
+    active: Integer from "active" = workload.active;
+    started_at: Timestamptz from "started_at" = workload.started_at;
+    completed_at: Timestamptz from "completed_at" = workload.completed_at;
+    schedule: Text from "schedule" = &workload.schedule;
+    time_zone: Text from "time_zone" = &workload.time_zone;
+    last_scheduled_at: Timestamptz from "last_scheduled_at" = workload.last_scheduled_at;
+    last_successful_at: Timestamptz from "last_successful_at" = workload.last_successful_at;
+    strategy: Text from "strategy" = &workload.strategy;
+    selector: Jsonb (not null) from "selector" = json(&workload.selector);
+    images: TextArray (not null) from "images" = &workload.images;
+    conditions: Jsonb (not null) from "conditions" = json(&workload.conditions);
+}
