@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# What `make test` does, stage by stage, each with its time; the last line counts.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/../.."
+# shellcheck source=deploy/bootstrap/places.sh
+. "$here/places.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export FLEETLEDGER_SKIPPED_FILE="$work/skipped"
+: >"$FLEETLEDGER_SKIPPED_FILE"
+: >"$work/tests.log"
+# Everything is built with the fail points the kill tests need.
+read -r -a features <<<"${FEATURES:---features fleetledger/fail-points}"
+read -r -a test_arguments <<<"${TEST_ARGS:-}"
+
+times=()
+stage() { # name command...
+    local name=$1 started=$SECONDS status=0
+    shift
+    printf '\n=== %s\n' "$name"
+    "$@" || status=$?
+    times+=("$name $((SECONDS - started)) s")
+    if [ "$status" != 0 ]; then
+        printf '=== %s failed (%s) after %s s\n' "$name" "$status" "$((SECONDS - started))"
+        return "$status"
+    fi
+}
+
+build() { cargo build --locked --workspace --all-targets "${features[@]}"; }
+# Fetched before the tests, so that no test waits for a download or a build.
+parts() { cargo run --locked --quiet --workspace "${features[@]}" --example fetch; }
+style() {
+    cargo fmt --all --check &&
+        cargo clippy --locked --workspace --all-targets "${features[@]}" -- -D warnings
+}
+tests() {
+    cargo test --locked --workspace "${features[@]}" --no-fail-fast "${test_arguments[@]}" 2>&1 | tee "$work/tests.log"
+}
+count() { awk -v word="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }' "$work/tests.log"; }
+
+failed_stages=0
+stage bootstrap "$here/bootstrap.sh" test
+stage build build
+stage style style || failed_stages=1
+stage parts parts || failed_stages=1
+stage tests tests || failed_stages=1
+
+skipped=$(wc -l <"$FLEETLEDGER_SKIPPED_FILE")
+passed=$(($(count passed) - skipped))
+failed=$(count failed)
+printf '\n'
+[ "$skipped" = 0 ] || sed 's/^/skipped: /' "$FLEETLEDGER_SKIPPED_FILE"
+sed -n 's/^test \(.*\) \.\.\. FAILED$/failed: \1/p' "$work/tests.log"
+printf 'time: %s\n' "$(IFS=,; echo "${times[*]}" | sed 's/,/, /g')"
+printf '%s passed, %s failed\n' "$passed" "$failed"
+printf 'ran %s, skipped %s\n' "$((passed + failed))" "$skipped"
+[ "$failed_stages" = 0 ] && [ "$failed" = 0 ] && { [ "${CI:-}" != true ] || [ "$skipped" = 0 ]; }
