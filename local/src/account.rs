@@ -38,7 +38,13 @@ pub async fn for_servers() -> Result<Option<Account>> {
         }
     }
     let mut useradd = Command::new("useradd");
-    useradd.args(["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]);
+    useradd.args([
+        "--system",
+        "--user-group",
+        "--no-create-home",
+        "--home-dir",
+        "/nonexistent",
+    ]);
     useradd.args(["--shell", "/usr/sbin/nologin", "fleetledger"]);
     process::run(&mut useradd).await?;
     find("fleetledger").await
@@ -77,7 +83,9 @@ pub(crate) fn command_line(account: Option<&Account>, program: &Path) -> Vec<Str
 /// Gives one file or folder to `account`.
 pub(crate) fn hand_over(account: Option<&Account>, path: &Path) -> Result<()> {
     match account {
-        Some(account) => std::os::unix::fs::chown(path, Some(account.uid), Some(account.gid)).while_("hand over", path),
+        Some(account) => {
+            std::os::unix::fs::chown(path, Some(account.uid), Some(account.gid)).while_("hand over", path)
+        }
         None => Ok(()),
     }
 }

@@ -27,20 +27,27 @@ impl Cache {
         Self { root, data_root }
     }
 
-    /// `/var/cache/fleetledger` for root, else `${XDG_CACHE_HOME:-~/.cache}/fleetledger`.
+    /// `$FLEETLEDGER_CACHE`, else `/var/cache/fleetledger` for root, else
+    /// `${XDG_CACHE_HOME:-~/.cache}/fleetledger`. `deploy/bootstrap/places.sh` says the same.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
         reason = "the place of a cache is decided by the environment before any configuration is read"
     )]
     pub fn default_root() -> PathBuf {
+        let folder = |name: &str| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        if let Some(chosen) = folder("FLEETLEDGER_CACHE") {
+            return chosen;
+        }
         if account::is_root() {
             return PathBuf::from("/var/cache/fleetledger");
         }
-        let base = std::env::var_os("XDG_CACHE_HOME")
-            .filter(|dir| Path::new(dir).is_absolute())
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
+        let base = folder("XDG_CACHE_HOME")
+            .or_else(|| folder("HOME").map(|home| home.join(".cache")))
             .unwrap_or_else(std::env::temp_dir);
         base.join("fleetledger")
     }

@@ -101,7 +101,9 @@ impl Request {
             self.path,
             body.len()
         );
-        stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        stream
+            .write_all(request.as_bytes())
+            .map_err(|error| error.to_string())?;
         let mut answer = Vec::new();
         // A peer that ends TLS without a farewell has still answered.
         let _ = stream.read_to_end(&mut answer);

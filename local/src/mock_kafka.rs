@@ -100,7 +100,9 @@ fn serve(started: &mpsc::Sender<Result<String, KafkaError>>, inbox: &mpsc::Recei
     let _ = started.send(Ok(cluster.bootstrap_servers()));
     while let Ok(request) = inbox.recv() {
         let _ = match request {
-            Request::CreateTopic(topic, partitions, reply) => reply.send(cluster.create_topic(&topic, partitions, 1)),
+            Request::CreateTopic(topic, partitions, reply) => {
+                reply.send(cluster.create_topic(&topic, partitions, 1))
+            }
             Request::BrokerDown(reply) => reply.send(cluster.broker_down(1)),
             Request::BrokerUp(reply) => reply.send(cluster.broker_up(1)),
         };

@@ -86,10 +86,12 @@ impl Supervised {
         if let Some(output) = supervisor.stdout.take() {
             BufReader::new(output).read_line(&mut line).map_err(spawn_error)?;
         }
-        let pid = line
-            .trim()
-            .parse()
-            .map_err(|_| Error::Setup(format!("the supervisor of {} did not tell its process", launch.part)))?;
+        let pid = line.trim().parse().map_err(|_| {
+            Error::Setup(format!(
+                "the supervisor of {} did not tell its process",
+                launch.part
+            ))
+        })?;
         Ok(Self {
             part: launch.part.clone(),
             lifeline: supervisor.stdin.take(),
@@ -132,7 +134,11 @@ impl Supervised {
 
     /// Polls `is_ready` until it says yes. Fails with the end of the log when the server ends or
     /// `deadline` passes first.
-    pub async fn wait_ready(&mut self, deadline: Duration, mut is_ready: impl AsyncFnMut(&Self) -> bool) -> Result<()> {
+    pub async fn wait_ready(
+        &mut self,
+        deadline: Duration,
+        mut is_ready: impl AsyncFnMut(&Self) -> bool,
+    ) -> Result<()> {
         let started = Instant::now();
         loop {
             if is_ready(self).await {
@@ -208,7 +214,9 @@ pub async fn run(command: &mut tokio::process::Command) -> Result<String> {
 
 /// Whether a program of this name is on the PATH and runs with `arguments`.
 pub(crate) async fn is_runnable(program: &str, arguments: &[&str]) -> bool {
-    run(tokio::process::Command::new(program).args(arguments)).await.is_ok()
+    run(tokio::process::Command::new(program).args(arguments))
+        .await
+        .is_ok()
 }
 
 /// Writes a file whole or not at all.
@@ -268,7 +276,10 @@ mod tests {
     async fn server_that_ends_while_starting_shows_its_log() {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Supervised::start(&launch(folder.path(), "echo no such option; exit 3")).unwrap();
-        let error = server.wait_ready(Duration::from_secs(5), async |_| false).await.unwrap_err();
+        let error = server
+            .wait_ready(Duration::from_secs(5), async |_| false)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("no such option"), "{error}");
     }
 
@@ -278,7 +289,9 @@ mod tests {
         let script = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done";
         let mut server = Supervised::start(&launch(folder.path(), script)).unwrap();
         server
-            .wait_ready(Duration::from_secs(5), async |server| server.logged().contains("up"))
+            .wait_ready(Duration::from_secs(5), async |server| {
+                server.logged().contains("up")
+            })
             .await
             .unwrap();
         server.stop("TERM", Duration::from_secs(5)).await.unwrap();

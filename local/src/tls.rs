@@ -6,8 +6,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 
 use crate::error::{FileContext, Result};
@@ -71,7 +71,10 @@ impl Authority {
             SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             SanType::DnsName("localhost".try_into()?),
         ];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         self.sign(name, params)
     }
 
@@ -85,21 +88,30 @@ impl Authority {
     /// A client certificate with an organization, which is a group to the Kubernetes API server.
     pub fn client_in(&self, name: &str, organization: &str) -> Result<TlsFiles> {
         let mut params = subject(name);
-        params.distinguished_name.push(DnType::OrganizationName, organization);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, organization);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(name, params)
     }
 
     fn sign(&self, name: &str, mut params: CertificateParams) -> Result<TlsFiles> {
         params.use_authority_key_identifier_extension = true;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
         let key = KeyPair::generate()?;
         let files = TlsFiles {
             ca: self.ca.clone(),
             certificate: self.folder.join(format!("{name}.crt.pem")),
             key: self.folder.join(format!("{name}.key.pem")),
         };
-        write(&files.certificate, &params.signed_by(&key, &self.issuer)?.pem(), 0o644)?;
+        write(
+            &files.certificate,
+            &params.signed_by(&key, &self.issuer)?.pem(),
+            0o644,
+        )?;
         write(&files.key, &key.serialize_pem(), 0o600)?;
         Ok(files)
     }

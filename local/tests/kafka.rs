@@ -1,5 +1,12 @@
 //! A real Apache Kafka, and the in-process one, take records and give them back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test may fail it"
+)]
+
 use std::time::{Duration, Instant};
 
 use fleetledger_local::Cache;
@@ -20,7 +27,9 @@ fn cache() -> Cache {
 
 async fn produce(config: &ClientConfig, topic: &str, value: &str) -> Result<(), rdkafka::error::KafkaError> {
     let mut config = config.clone();
-    config.set("enable.idempotence", "true").set("message.timeout.ms", "30000");
+    config
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", "30000");
     let producer: FutureProducer = config.create()?;
     let record = FutureRecord::to(topic).key("key").partition(0).payload(value);
     let sent = producer.send(record, Timeout::Never).await;
@@ -32,7 +41,9 @@ fn consume(config: &ClientConfig, topic: &str, count: usize) -> Vec<String> {
     config.set("group.id", "test").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().unwrap();
     let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    assignment
+        .add_partition_offset(topic, 0, Offset::Beginning)
+        .unwrap();
     consumer.assign(&assignment).unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut values = Vec::new();
@@ -86,7 +97,11 @@ async fn three_brokers_go_on_when_one_is_killed() {
 async fn mutual_tls_refuses_a_client_without_its_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::create(&folder.path().join("ours"), "ours").unwrap();
-    let kafka = Kafka::builder().heap_mb(256).mutual_tls(&authority).start(&cache()).await;
+    let kafka = Kafka::builder()
+        .heap_mb(256)
+        .mutual_tls(&authority)
+        .start(&cache())
+        .await;
     let test = "mutual_tls_refuses_a_client_without_its_certificate";
     let Some(kafka) = unless_available(test, kafka).unwrap() else {
         return;
@@ -98,11 +113,16 @@ async fn mutual_tls_refuses_a_client_without_its_certificate() {
     let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
     let stranger = theirs.client("stranger").unwrap();
     let mut bad = good.clone();
-    bad.set("ssl.certificate.location", stranger.certificate.display().to_string());
+    bad.set(
+        "ssl.certificate.location",
+        stranger.certificate.display().to_string(),
+    );
     bad.set("ssl.key.location", stranger.key.display().to_string());
     bad.set("message.timeout.ms", "3000");
     let producer: FutureProducer = bad.create().unwrap();
-    let record = FutureRecord::<str, str>::to("kept").payload("forged").partition(0);
+    let record = FutureRecord::<str, str>::to("kept")
+        .payload("forged")
+        .partition(0);
     assert!(producer.send(record, Timeout::Never).await.is_err());
     assert_eq!(consume(&good, "kept", 1), ["secret"]);
 }
@@ -117,7 +137,9 @@ async fn in_process_broker_takes_records_and_gives_them_back() {
     assert_eq!(consume(&config, "kept", 1), ["value"]);
 
     let consumer: BaseConsumer = config.create().unwrap();
-    let metadata = consumer.fetch_metadata(Some("kept"), Duration::from_secs(5)).unwrap();
+    let metadata = consumer
+        .fetch_metadata(Some("kept"), Duration::from_secs(5))
+        .unwrap();
     assert_eq!(metadata.topics()[0].partitions().len(), 3);
     kafka.down().unwrap();
     kafka.up().unwrap();

@@ -1,5 +1,12 @@
 //! A real API server keeps objects, forgets history when told to, and lets in whom it should.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test may fail it"
+)]
+
 use std::time::{Duration, Instant};
 
 use fleetledger_local::Cache;
@@ -19,7 +26,9 @@ fn cache() -> Cache {
 async fn client(kubeconfig: &str) -> Client {
     let kubeconfig: Kubeconfig = serde_yaml_ng::from_str(kubeconfig).unwrap();
     let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .unwrap();
     Client::try_from(config).unwrap()
 }
 
@@ -61,37 +70,57 @@ async fn objects_survive_a_restart_and_history_does_not_survive_compaction() {
     assert_eq!(version.git_version, "v1.35.4");
 
     let maps: Api<ConfigMap> = Api::namespaced(administrator, "default");
-    let first = maps.create(&PostParams::default(), &config_map("kept")).await.unwrap();
+    let first = maps
+        .create(&PostParams::default(), &config_map("kept"))
+        .await
+        .unwrap();
     let old = first.metadata.resource_version.unwrap();
-    maps.create(&PostParams::default(), &config_map("gone")).await.unwrap();
+    maps.create(&PostParams::default(), &config_map("gone"))
+        .await
+        .unwrap();
     maps.delete("gone", &DeleteParams::default()).await.unwrap();
     assert_eq!(watch_refusal(&maps, &old).await, 0);
 
     server.compact().await.unwrap();
     server.restart().await.unwrap();
-    assert_eq!(maps.list(&ListParams::default()).await.unwrap().items[0].metadata.name.as_deref(), Some("kept"));
+    assert_eq!(
+        maps.list(&ListParams::default()).await.unwrap().items[0]
+            .metadata
+            .name
+            .as_deref(),
+        Some("kept")
+    );
     assert_eq!(watch_refusal(&maps, &old).await, 410);
 
     let reader = client(&server.kubeconfig_yaml_of("reader").unwrap()).await;
-    let forbidden = Api::<ConfigMap>::namespaced(reader, "default").list(&ListParams::default()).await;
+    let forbidden = Api::<ConfigMap>::namespaced(reader, "default")
+        .list(&ListParams::default())
+        .await;
     assert!(matches!(forbidden, Err(kube::Error::Api(status)) if status.code == 403));
 }
 
 #[tokio::test]
-async fn certificate_of_the_authority_is_the_administrator_and_compaction_shows_at_once_without_watch_cache() {
+async fn certificate_of_the_authority_is_the_administrator_and_compaction_shows_at_once_without_watch_cache()
+{
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::create(folder.path(), "test").unwrap();
     let builder = KubeApiserver::builder().mutual_tls(&authority).watch_cache(false);
     let server = builder.feature_gate("WatchList=false").start(&cache()).await;
-    let test = "certificate_of_the_authority_is_the_administrator_and_compaction_shows_at_once_without_watch_cache";
+    let test =
+        "certificate_of_the_authority_is_the_administrator_and_compaction_shows_at_once_without_watch_cache";
     let Some(server) = unless_available(test, server).unwrap() else {
         return;
     };
     assert!(!server.kubeconfig_yaml().contains("token"));
     let administrator = client(&server.kubeconfig_yaml()).await;
     let maps: Api<ConfigMap> = Api::namespaced(administrator, "default");
-    let first = maps.create(&PostParams::default(), &config_map("kept")).await.unwrap();
-    maps.create(&PostParams::default(), &config_map("more")).await.unwrap();
+    let first = maps
+        .create(&PostParams::default(), &config_map("kept"))
+        .await
+        .unwrap();
+    maps.create(&PostParams::default(), &config_map("more"))
+        .await
+        .unwrap();
     let old = first.metadata.resource_version.unwrap();
     assert_eq!(watch_refusal(&maps, &old).await, 0);
     server.compact().await.unwrap();

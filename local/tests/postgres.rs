@@ -1,5 +1,12 @@
 //! A real PostgreSQL starts, crashes, recovers, and leaves nothing behind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test may fail it"
+)]
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,8 +21,17 @@ fn cache() -> Cache {
 #[tokio::test]
 async fn temporary_server_answers_and_leaves_nothing() {
     let started = Instant::now();
-    let postgres = Postgres::builder().temporary().fast().start(&cache()).await.unwrap();
-    eprintln!("PostgreSQL {} ready in {:?}", postgres.version(), started.elapsed());
+    let postgres = Postgres::builder()
+        .temporary()
+        .fast()
+        .start(&cache())
+        .await
+        .unwrap();
+    eprintln!(
+        "PostgreSQL {} ready in {:?}",
+        postgres.version(),
+        started.elapsed()
+    );
     postgres.create_database("one \"quoted\" name").await.unwrap();
     let claim = "do $$ begin
         assert current_setting('jit') = 'off';
@@ -25,7 +41,11 @@ async fn temporary_server_answers_and_leaves_nothing() {
         assert current_setting('listen_addresses') = '127.0.0.1';
         end $$";
     postgres.execute("check its settings", claim).await.unwrap();
-    assert!(postgres.url_of("x").ends_with(&format!("127.0.0.1:{}/x", postgres.port())));
+    assert!(
+        postgres
+            .url_of("x")
+            .ends_with(&format!("127.0.0.1:{}/x", postgres.port()))
+    );
 
     let (pid, data_dir) = (postgres.pid().unwrap(), postgres.data_dir().to_owned());
     drop(postgres);
@@ -41,7 +61,12 @@ async fn committed_rows_survive_a_crash_and_a_restart() {
     let port = postgres.port();
     postgres.stop_immediate().await.unwrap();
     assert_eq!(postgres.pid(), None);
-    assert!(postgres.execute("answer while stopped", "select 1").await.is_err());
+    assert!(
+        postgres
+            .execute("answer while stopped", "select 1")
+            .await
+            .is_err()
+    );
     postgres.start().await.unwrap();
     postgres.restart().await.unwrap();
     assert_eq!(postgres.port(), port);
@@ -55,7 +80,14 @@ async fn named_folder_is_found_again() {
         .await
         .unwrap();
     let data_dir = folder.path().join("data");
-    let start = async || Postgres::builder().data_dir(&data_dir).fast().start(&cache()).await.unwrap();
+    let start = async || {
+        Postgres::builder()
+            .data_dir(&data_dir)
+            .fast()
+            .start(&cache())
+            .await
+            .unwrap()
+    };
     start().await.create_database("kept").await.unwrap();
     let again = start().await;
     let twice = again.create_database("kept").await.unwrap_err();

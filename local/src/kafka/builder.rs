@@ -95,7 +95,10 @@ impl<'a> Builder<'a> {
         }
         format(&jars, &folder, &nodes).await?;
         let mut kafka = Kafka {
-            brokers: nodes.iter().map(|node| self.broker(&jars, &folder, node)).collect(),
+            brokers: nodes
+                .iter()
+                .map(|node| self.broker(&jars, &folder, node))
+                .collect(),
             client: match self.authority {
                 Some(authority) => Some(authority.client("kafka-admin")?),
                 None => None,
@@ -163,7 +166,8 @@ async fn format(jars: &Jars, folder: &Path, nodes: &[Node]) -> Result<()> {
         }
         let mut tool = Command::new("env");
         tool.args(jars.java(&["-XX:TieredStopAtLevel=1"], "kafka.tools.StorageTool"));
-        tool.args(["format", "-t", &cluster_id, "-c"]).arg(folder.join("server.properties"));
+        tool.args(["format", "-t", &cluster_id, "-c"])
+            .arg(folder.join("server.properties"));
         running.spawn(async move { process::run(&mut tool).await });
     }
     while let Some(done) = running.join_next().await {

@@ -40,7 +40,9 @@ pub(super) async fn fetch(cache: &Cache) -> Result<Jars> {
     }
     let hash = xxhash_rust::xxh3::xxh3_64([POM, LOGGING].concat().as_bytes());
     let name = format!("kafka-{hash:016x}");
-    let folder = cache.artifact(&name, |staging| async move { download(&staging).await }).await?;
+    let folder = cache
+        .artifact(&name, |staging| async move { download(&staging).await })
+        .await?;
     Ok(Jars { folder })
 }
 
@@ -51,7 +53,13 @@ async fn download(staging: &Path) -> Result<()> {
     write_file(&staging.join("pom.xml"), POM)?;
     write_file(&staging.join("log4j2.properties"), LOGGING)?;
     let mut maven = Command::new("mvn");
-    maven.args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", "-DincludeScope=runtime"]);
+    maven.args([
+        "-q",
+        "-B",
+        "dependency:copy-dependencies",
+        "-DoutputDirectory=lib",
+        "-DincludeScope=runtime",
+    ]);
     process::run(maven.current_dir(staging)).await?;
     Ok(())
 }

@@ -13,11 +13,17 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::process::{Launch, Supervised};
 use crate::scratch::Scratch;
 use crate::tls::TlsFiles;
 use properties::Node;
+
+/// Fetches it, unless it is in the cache.
+pub async fn fetch(cache: &Cache) -> Result<()> {
+    jars::fetch(cache).await.map(|_| ())
+}
 
 const READY: Duration = Duration::from_secs(120);
 const STOPPED: Duration = Duration::from_secs(60);
@@ -48,7 +54,10 @@ impl Kafka {
     /// `host:port` of every broker, running or not, for clients.
     #[must_use]
     pub fn bootstrap_servers(&self) -> String {
-        let addresses = self.brokers.iter().map(|broker| format!("127.0.0.1:{}", broker.node.port));
+        let addresses = self
+            .brokers
+            .iter()
+            .map(|broker| format!("127.0.0.1:{}", broker.node.port));
         addresses.collect::<Vec<_>>().join(",")
     }
 
@@ -60,7 +69,10 @@ impl Kafka {
         if let Some(files) = &self.client {
             config.set("security.protocol", "ssl");
             config.set("ssl.ca.location", files.ca.display().to_string());
-            config.set("ssl.certificate.location", files.certificate.display().to_string());
+            config.set(
+                "ssl.certificate.location",
+                files.certificate.display().to_string(),
+            );
             config.set("ssl.key.location", files.key.display().to_string());
         }
         config
@@ -106,7 +118,11 @@ impl Kafka {
     /// Stops all brokers in good order.
     pub async fn stop(&mut self) -> Result<()> {
         // All are told before the first is waited for: the last one alone has no quorum to ask.
-        let mut servers: Vec<Supervised> = self.brokers.iter_mut().filter_map(|broker| broker.server.take()).collect();
+        let mut servers: Vec<Supervised> = self
+            .brokers
+            .iter_mut()
+            .filter_map(|broker| broker.server.take())
+            .collect();
         for server in &mut servers {
             server.signal("TERM");
         }
@@ -146,7 +162,9 @@ impl Broker {
             return Ok(());
         };
         server
-            .wait_ready(READY, async |server| server.logged().contains("Kafka Server started"))
+            .wait_ready(READY, async |server| {
+                server.logged().contains("Kafka Server started")
+            })
             .await
     }
 }

@@ -63,7 +63,10 @@ pub(super) fn of(
             ("ssl.keystore.type", "PEM".to_owned()),
             ("ssl.keystore.location", pem),
             ("ssl.truststore.type", "PEM".to_owned()),
-            ("ssl.truststore.location", folder.join("ca.pem").display().to_string()),
+            (
+                "ssl.truststore.location",
+                folder.join("ca.pem").display().to_string(),
+            ),
             ("ssl.client.auth", "required".to_owned()),
         ]);
     }
@@ -98,7 +101,9 @@ mod tests {
         });
         let more = [("min.insync.replicas".to_owned(), "1".to_owned())];
         let text = text(&of(&nodes[1], &nodes, Path::new("/k"), false, &more));
-        assert!(text.contains("controller.quorum.voters=1@127.0.0.1:21001,2@127.0.0.1:21002,3@127.0.0.1:21003\n"));
+        assert!(
+            text.contains("controller.quorum.voters=1@127.0.0.1:21001,2@127.0.0.1:21002,3@127.0.0.1:21003\n")
+        );
         assert!(text.contains("listeners=PLAINTEXT://127.0.0.1:20002,CONTROLLER://127.0.0.1:21002\n"));
         assert!(text.ends_with("min.insync.replicas=1\n"));
     }

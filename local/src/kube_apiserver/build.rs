@@ -39,22 +39,37 @@ pub(super) async fn binary(cache: &Cache, source_dir: &Path) -> Result<PathBuf> 
     }
     let name = format!("kube-apiserver-{:016x}", hash.digest());
     let folder = cache
-        .artifact(&name, |staging| async move { build(&go, source_dir, &staging).await })
+        .artifact(
+            &name,
+            |staging| async move { build(&go, source_dir, &staging).await },
+        )
         .await?;
     Ok(folder.join("kube-apiserver"))
 }
 
 async fn build(go: &Go, source_dir: &Path, staging: &Path) -> Result<()> {
-    tracing::info!(version = KUBERNETES_VERSION, "building kube-apiserver, which takes some minutes");
+    tracing::info!(
+        version = KUBERNETES_VERSION,
+        "building kube-apiserver, which takes some minutes"
+    );
     let go_cache = staging.join("go-build");
     let mut build = Command::new(&go.program);
-    build.args(["build", "-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags"]);
+    build.args([
+        "build",
+        "-trimpath",
+        "-mod=readonly",
+        "-buildvcs=false",
+        "-ldflags",
+    ]);
     build.arg(format!(
         "-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}"
     ));
     build.arg("-o").arg(staging.join("kube-apiserver")).arg(".");
     build.current_dir(source_dir);
-    build.env("CGO_ENABLED", "0").env("GOFLAGS", "").env("GOWORK", "off");
+    build
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "")
+        .env("GOWORK", "off");
     build.env("GOCACHE", &go_cache);
     process::run(&mut build).await?;
     // 2 GB that only this build has a use for.

@@ -23,11 +23,15 @@ pub struct Builder<'a> {
     authority: Option<&'a Authority>,
 }
 
+/// The module's place in the workspace this crate was built from.
+pub(super) fn workspace_source_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kube-apiserver")
+}
+
 impl<'a> Builder<'a> {
     pub(super) fn new() -> Self {
         Self {
-            // The module's place in the workspace this crate was built from.
-            source_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kube-apiserver"),
+            source_dir: workspace_source_dir(),
             data_dir: None,
             feature_gates: Vec::new(),
             flags: Vec::new(),

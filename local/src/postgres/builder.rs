@@ -87,7 +87,12 @@ impl Builder {
         };
         data::prepare(cache, &binaries, account, &data_dir).await?;
         let mut settings = defaults();
-        settings.extend(tls::install(&data_dir, account, self.tls.as_ref(), self.client_auth)?);
+        settings.extend(tls::install(
+            &data_dir,
+            account,
+            self.tls.as_ref(),
+            self.client_auth,
+        )?);
         settings.extend(self.settings);
         let port = match self.port {
             Some(port) => port,
@@ -153,7 +158,10 @@ mod tests {
 
     #[test]
     fn settings_are_quoted() {
-        let settings = [("a".to_owned(), "it's".to_owned()), ("b".to_owned(), String::new())];
+        let settings = [
+            ("a".to_owned(), "it's".to_owned()),
+            ("b".to_owned(), String::new()),
+        ];
         let text = conf(&settings);
         assert!(text.ends_with("a = 'it''s'\nb = ''\n"), "{text}");
     }

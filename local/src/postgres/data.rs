@@ -35,7 +35,9 @@ pub(super) async fn prepare(
     }
     // A copy takes a tenth of initdb's time. It keeps owner and permissions.
     let mut copy = Command::new("cp");
-    copy.args(["-a", "--reflink=auto", "-T"]).arg(&template).arg(data_dir);
+    copy.args(["-a", "--reflink=auto", "-T"])
+        .arg(&template)
+        .arg(data_dir);
     process::run(&mut copy).await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio_postgres::Config;
 
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::process::{Launch, Supervised};
 use crate::scratch::Scratch;
@@ -19,6 +20,11 @@ use crate::tls::TlsFiles;
 
 /// The superuser that owns everything in a server of ours.
 pub const SUPERUSER: &str = "fleetledger";
+
+/// Finds a server on this machine, or fetches one into the cache.
+pub async fn fetch(cache: &Cache) -> Result<()> {
+    binaries::find(cache).await.map(|_| ())
+}
 
 const READY: Duration = Duration::from_secs(120);
 const STOPPED: Duration = Duration::from_secs(60);
@@ -150,7 +156,8 @@ impl Postgres {
 fn is_ready(pid_file: &Path, pid: u32) -> bool {
     let text = std::fs::read_to_string(pid_file).unwrap_or_default();
     let mut lines = text.lines();
-    lines.next() == Some(pid.to_string().as_str()) && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+    lines.next() == Some(pid.to_string().as_str())
+        && lines.nth(6).is_some_and(|state| state.trim() == "ready")
 }
 
 #[cfg(test)]

@@ -30,7 +30,11 @@ pub(super) fn install(
     files: Option<&TlsFiles>,
     client_auth: bool,
 ) -> Result<Vec<(String, String)>> {
-    let hba = if client_auth { HBA_CLIENT_CERTIFICATE } else { HBA_LOOPBACK };
+    let hba = if client_auth {
+        HBA_CLIENT_CERTIFICATE
+    } else {
+        HBA_LOOPBACK
+    };
     let install = |name: &str, text: &str| {
         let path = data_dir.join(name);
         write(&path, text, 0o600)?;

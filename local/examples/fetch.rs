@@ -1,0 +1,33 @@
+//! Fetches and builds every part the tests start, so that no test waits for it: `make test` runs this.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use fleetledger_local::skip::unless_available;
+use fleetledger_local::{Cache, Result, kafka, kube_apiserver, postgres};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cache = Cache::new(Cache::default_root());
+    let mut code = ExitCode::SUCCESS;
+    for part in ["PostgreSQL", "Apache Kafka", "kube-apiserver"] {
+        let started = Instant::now();
+        match fetch(part, &cache).await {
+            Ok(()) => println!("{part} is there after {:.1} s", started.elapsed().as_secs_f64()),
+            Err(error) => {
+                eprintln!("{error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
+async fn fetch(part: &str, cache: &Cache) -> Result<()> {
+    let fetched = match part {
+        "PostgreSQL" => postgres::fetch(cache).await,
+        "Apache Kafka" => kafka::fetch(cache).await,
+        _ => kube_apiserver::fetch(cache).await,
+    };
+    unless_available(part, fetched).map(|_| ())
+}
