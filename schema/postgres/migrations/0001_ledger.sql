@@ -182,6 +182,7 @@ create table ledger.balance (
     fold_at_mark_count bigint,
     fold_at_mark_hi bigint,
     fold_at_mark_lo bigint,
+    mismatch_since timestamptz,
     primary key (cluster_id, kind, shard)
 ) with (fillfactor = 50);
 comment on table ledger.balance is 'What was delivered, folded record by record in log order, beside what the emitter''s newest mark says at the same point of the log.';
@@ -200,6 +201,7 @@ comment on column ledger.balance.mark_lo is 'Low half of it.';
 comment on column ledger.balance.fold_at_mark_count is 'fold_count at the mark''s place in the log.';
 comment on column ledger.balance.fold_at_mark_hi is 'fold_hi there.';
 comment on column ledger.balance.fold_at_mark_lo is 'fold_lo there.';
+comment on column ledger.balance.mismatch_since is 'ce_time of the first of the marks in a row that the fold did not equal; NULL while the newest mark agrees.';
 
 create table ledger.table_sum (
     cluster_id integer not null references ledger.cluster,

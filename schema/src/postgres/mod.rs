@@ -1,1 +1,15 @@
-//! The migrator.
+//! What stands in PostgreSQL: connections, migrations, views.
+//!
+//! Migrations (`postgres/migrations/NNNN_*.sql`) run once, in order, each in a transaction, under an advisory
+//! lock; one whose text was edited after it had been applied is refused. Views (`postgres/views/*.sql`) are
+//! dropped and made again as a whole whenever any of their texts changes.
+
+mod connect;
+mod error;
+mod migrate;
+mod view;
+
+pub use connect::{ConnectError, Connector};
+pub use error::MigrateError;
+pub use migrate::{MigrateReport, Migration, Standing, migrate, migrations, standing};
+pub use view::{ViewColumn, ViewDoc, documented_views};

@@ -1,0 +1,41 @@
+-- Schemas, roles and the list of migrations: safe to run at every migration, by several at once (the lock is
+-- per database, roles are per server).
+create schema if not exists ledger;
+create schema if not exists fleet;
+create schema if not exists fleet_asof;
+
+do $$
+declare
+    role_name text;
+begin
+    foreach role_name in array array['fleetledger_ingest', 'fleetledger_evaluate', 'fleetledger_select', 'fleetledger_reader'] loop
+        if not exists (select from pg_roles where rolname = role_name) then
+            begin
+                execute format('create role %I %s', role_name, case when role_name = 'fleetledger_select' then 'nologin' else 'login' end);
+            exception when duplicate_object or unique_violation then
+                null; -- another database of this server is being migrated at this moment
+            end;
+        end if;
+    end loop;
+end
+$$;
+
+create table if not exists ledger.migration (
+    name text primary key,
+    sha256 text not null,
+    applied_at timestamptz not null default now()
+);
+comment on table ledger.migration is 'Migrations that were applied, with the checksum of their text.';
+comment on column ledger.migration.name is 'File name.';
+comment on column ledger.migration.sha256 is 'SHA-256 of its text when it was applied.';
+comment on column ledger.migration.applied_at is 'When it was applied.';
+
+create table if not exists ledger.view_set (
+    only_row boolean primary key default true check (only_row),
+    sha256 text not null,
+    replaced_at timestamptz not null default now()
+);
+comment on table ledger.view_set is 'Which texts the views and functions stand by.';
+comment on column ledger.view_set.only_row is 'There is one row.';
+comment on column ledger.view_set.sha256 is 'SHA-256 of all their texts.';
+comment on column ledger.view_set.replaced_at is 'When they were last made anew.';

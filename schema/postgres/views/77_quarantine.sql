@@ -1,0 +1,15 @@
+-- view: quarantine
+-- forms: live
+-- Sources whose records are put aside until someone looks at them.
+select
+    q.quarantine_id, -- Its number.
+    q.datacenter, -- Datacenter the source names.
+    q.cluster, -- Cluster the source names.
+    q.cluster_uid, -- Cluster uid the source names.
+    q.topic, -- Topic; NULL for all.
+    q.reason, -- poisoned or duplicate_cluster_uid.
+    q.detail, -- What was seen and what to do.
+    q.since, -- When it began.
+    q.released_at, -- When it ended; NULL while it lasts.
+    q.records -- Records put aside because of it.
+from ledger.quarantine as q

@@ -1,0 +1,13 @@
+-- view: gap
+-- forms: live
+-- Offsets that were gone before they could be read.
+select
+    g.topic, -- Topic.
+    g.partition, -- Partition.
+    g.from_offset, -- First offset that is gone.
+    g.to_offset, -- Offset after the last one that is gone.
+    g.reason, -- What happened.
+    g.policy, -- continue or halt.
+    g.found_at, -- When it was noticed.
+    g.healed_at -- When sweeps had made it good.
+from ledger.ingest_gap as g

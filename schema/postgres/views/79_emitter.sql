@@ -1,0 +1,17 @@
+-- view: emitter
+-- forms: live
+-- The newest record of each emitter's log, with the skew of its clock.
+select
+    l.datacenter, -- Name of the datacenter.
+    l.cluster, -- Name of the cluster.
+    k.kind, -- node, pod, namespace, workload or watchdog.
+    e.shard, -- Shard of the topic.
+    e.epoch, -- Reign of the emitter; a new leader has a higher one.
+    e.sequence, -- Number of its newest record.
+    e.observed_at, -- When that was observed.
+    e.clock_skew_seconds, -- Its clock less Kafka's, in seconds; more than 5 either way is a fault.
+    e.stale_records -- Records of deposed emitters seen, all superseded.
+from ledger.emitter_state as e
+join ledger.cluster as l using (cluster_id)
+join (values (1, 'node'), (2, 'pod'), (3, 'namespace'), (4, 'workload'), (5, 'watchdog')) as k (number, kind)
+    on k.number = e.kind

@@ -1,0 +1,33 @@
+-- script: once
+grant usage on schema fleet, fleet_asof to fleetledger_select, fleetledger_ingest, fleetledger_evaluate;
+grant select on all tables in schema fleet, fleet_asof to fleetledger_select;
+grant execute on all functions in schema fleet, fleet_asof to fleetledger_select;
+-- Readers reach the tables through the views alone: they have no USAGE on schema ledger.
+grant select on all tables in schema ledger to fleetledger_select;
+revoke select on ledger.dead_letter from fleetledger_select;
+grant select (
+    dead_letter_id, topic, partition, record_offset, kafka_at, datacenter, cluster, cluster_uid, kind, uid, reason,
+    detail, schema_ref, died_at, state, settled_at
+) on ledger.dead_letter to fleetledger_select;
+grant fleetledger_select to fleetledger_reader, fleetledger_evaluate;
+
+grant usage on schema ledger to fleetledger_ingest;
+grant select, insert, update, delete on all tables in schema ledger to fleetledger_ingest;
+revoke insert, update, delete on ledger.migration, ledger.view_set, ledger.partitioned_table from fleetledger_ingest;
+grant usage on all sequences in schema ledger to fleetledger_ingest;
+grant execute on all functions in schema ledger to fleetledger_ingest;
+revoke execute on function ledger.attach_partition from public, fleetledger_ingest;
+
+do $$
+declare
+    role_name text;
+begin
+    execute format('grant temporary on database %I to fleetledger_ingest', current_database());
+    foreach role_name in array array['fleetledger_ingest', 'fleetledger_evaluate', 'fleetledger_reader'] loop
+        execute format('alter role %I in database %I set jit = off', role_name, current_database());
+        execute format('alter role %I in database %I set search_path = fleet', role_name, current_database());
+    end loop;
+    execute format('alter role fleetledger_reader in database %I set max_parallel_workers_per_gather = 0', current_database());
+    execute format('alter role fleetledger_reader in database %I set statement_timeout = %L', current_database(), '60s');
+end
+$$;

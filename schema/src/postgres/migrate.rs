@@ -1,0 +1,299 @@
+//! Bringing a database to this version, once, whoever else tries at the same time.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::{Connector, MigrateError, view};
+use crate::codec::{SchemaSubject, Schemas};
+
+/// Key of the advisory lock under which migrations run: "fleetled" as a number.
+const LOCK_KEY: i64 = 0x666c_6565_746c_6564;
+/// How long a migration waits for a table that somebody holds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One migration.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// File name, such as `0001_ledger.sql`.
+    pub name: &'static str,
+    /// Its text.
+    pub sql: &'static str,
+}
+
+macro_rules! migration {
+    ($name:literal) => {
+        Migration {
+            name: $name,
+            sql: include_str!(concat!("../../postgres/migrations/", $name)),
+        }
+    };
+}
+
+/// All migrations, in order.
+const MIGRATIONS: &[Migration] = &[
+    migration!("0001_ledger.sql"),
+    migration!("0002_object.sql"),
+    migration!("0003_partition.sql"),
+    migration!("0004_owner.sql"),
+];
+
+/// What [`migrate`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrateReport {
+    /// Names of the migrations that were applied.
+    pub applied: Vec<String>,
+    /// True if the views were made anew.
+    pub views_replaced: bool,
+}
+
+/// Where a database stands against this version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing of ours is there.
+    Empty,
+    /// Migrations or views are missing.
+    Behind {
+        /// Migrations still to be applied.
+        missing: Vec<String>,
+    },
+    /// At this version.
+    Current,
+    /// A migration was edited after it had been applied.
+    Edited(String),
+    /// It has a migration this version does not know.
+    Ahead(String),
+}
+
+/// All migrations of this version, in order.
+#[must_use]
+pub fn migrations() -> &'static [Migration] {
+    MIGRATIONS
+}
+
+/// Brings the database to this version. Safe to run twice and from several places at once.
+///
+/// # Errors
+/// See [`MigrateError`].
+pub async fn migrate(
+    connector: &Connector,
+    mut progress: impl FnMut(&str),
+) -> Result<MigrateReport, MigrateError> {
+    let mut client = connector.connect("fleetledger-migrate").await?;
+    check_version(&client).await?;
+    progress("waiting for the migration lock");
+    let locked = client.execute("select pg_advisory_lock($1)", &[&LOCK_KEY]).await;
+    locked.map_err(MigrateError::statement("take the migration lock"))?;
+    let result = migrate_locked(&mut client, MIGRATIONS, &mut progress).await;
+    // The lock goes with the session in any case; unlocking only lets others on sooner.
+    let _ = client
+        .execute("select pg_advisory_unlock($1)", &[&LOCK_KEY])
+        .await;
+    result
+}
+
+/// Compares the database with this version, changing nothing.
+///
+/// # Errors
+/// [`MigrateError::Statement`] if it cannot be read.
+pub async fn standing(client: &Client) -> Result<Standing, MigrateError> {
+    let Some(applied) = read_applied(client).await? else {
+        return Ok(Standing::Empty);
+    };
+    match compare(MIGRATIONS, &applied) {
+        Err(MigrateError::Edited { name }) => return Ok(Standing::Edited(name)),
+        Err(MigrateError::Ahead { name }) => return Ok(Standing::Ahead(name)),
+        Err(other) => return Err(other),
+        Ok(missing) if !missing.is_empty() => {
+            return Ok(Standing::Behind {
+                missing: missing.iter().map(|m| m.name.to_owned()).collect(),
+            });
+        }
+        Ok(_) => {}
+    }
+    let views = view::are_current(client).await?;
+    Ok(if views {
+        Standing::Current
+    } else {
+        Standing::Behind {
+            missing: vec!["views".to_owned()],
+        }
+    })
+}
+
+async fn migrate_locked(
+    client: &mut Client,
+    migrations: &[Migration],
+    progress: &mut impl FnMut(&str),
+) -> Result<MigrateReport, MigrateError> {
+    let bootstrap = include_str!("../../postgres/bootstrap.sql");
+    client
+        .batch_execute(bootstrap)
+        .await
+        .map_err(MigrateError::statement("create schemas and roles"))?;
+    let applied = read_applied(client).await?.unwrap_or_default();
+    let missing = compare(migrations, &applied)?;
+    for migration in &missing {
+        progress(&format!("applying {}", migration.name));
+        apply(client, migration).await?;
+    }
+    learn_schemas(client).await?;
+    let views_replaced = view::replace(client, !missing.is_empty(), progress).await?;
+    let partitions = "select ledger.ensure_partitions()";
+    client
+        .batch_execute(partitions)
+        .await
+        .map_err(MigrateError::statement("create partitions"))?;
+    Ok(MigrateReport {
+        applied: missing.iter().map(|m| m.name.to_owned()).collect(),
+        views_replaced,
+    })
+}
+
+async fn check_version(client: &Client) -> Result<(), MigrateError> {
+    let row = client
+        .query_one(
+            "select current_setting('server_version_num')::integer / 10000",
+            &[],
+        )
+        .await;
+    let major: i32 = row
+        .map_err(MigrateError::statement("read the server's version"))?
+        .get(0);
+    if major < 15 {
+        Err(MigrateError::TooOld(major))
+    } else {
+        Ok(())
+    }
+}
+
+/// Names and texts that were applied; `None` where nothing of ours is there.
+async fn read_applied(client: &Client) -> Result<Option<Vec<(String, String)>>, MigrateError> {
+    let there = client
+        .query_one("select to_regclass('ledger.migration') is not null", &[])
+        .await;
+    let there: bool = there
+        .map_err(MigrateError::statement("look for ledger.migration"))?
+        .get(0);
+    if !there {
+        return Ok(None);
+    }
+    let rows = client
+        .query("select name, sha256 from ledger.migration order by name", &[])
+        .await;
+    let rows = rows.map_err(MigrateError::statement("read ledger.migration"))?;
+    Ok(Some(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
+}
+
+/// The migrations that are missing, in order.
+fn compare<'m>(
+    migrations: &'m [Migration],
+    applied: &[(String, String)],
+) -> Result<Vec<&'m Migration>, MigrateError> {
+    for (name, sha256) in applied {
+        match migrations.iter().find(|migration| migration.name == name) {
+            None => return Err(MigrateError::Ahead { name: name.clone() }),
+            Some(migration) if checksum(migration.sql) != *sha256 => {
+                return Err(MigrateError::Edited { name: name.clone() });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(migrations
+        .iter()
+        .filter(|migration| applied.iter().all(|(name, _)| name != migration.name))
+        .collect())
+}
+
+async fn apply(client: &mut Client, migration: &Migration) -> Result<(), MigrateError> {
+    let name = migration.name;
+    let step = || format!("apply migration {name}");
+    let transaction = client
+        .transaction()
+        .await
+        .map_err(MigrateError::statement(step()))?;
+    set_lock_timeout(&transaction).await?;
+    transaction
+        .batch_execute(migration.sql)
+        .await
+        .map_err(MigrateError::statement(step()))?;
+    let insert = "insert into ledger.migration (name, sha256) values ($1, $2)";
+    let recorded = transaction
+        .execute(insert, &[&name, &checksum(migration.sql)])
+        .await;
+    recorded.map_err(MigrateError::statement(step()))?;
+    transaction
+        .commit()
+        .await
+        .map_err(MigrateError::statement(step()))
+}
+
+pub(super) async fn set_lock_timeout(
+    transaction: &tokio_postgres::Transaction<'_>,
+) -> Result<(), MigrateError> {
+    let set = format!("set local lock_timeout = {}", LOCK_TIMEOUT.as_millis());
+    transaction
+        .batch_execute(&set)
+        .await
+        .map_err(MigrateError::statement("set the lock timeout"))
+}
+
+/// Stores this version's own Avro schemas, so that every reader of the database can read every record.
+async fn learn_schemas(client: &Client) -> Result<(), MigrateError> {
+    let insert = "insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from)
+        values ($1, $2, $3, 'release') on conflict (fingerprint) do nothing";
+    for schema in Schemas::own().iter() {
+        let subject = match schema.subject() {
+            SchemaSubject::Kind(kind) => kind.as_str(),
+            SchemaSubject::Mark => "mark",
+        };
+        let stored = client
+            .execute(insert, &[&schema.number(), &subject, &schema.json()])
+            .await;
+        stored.map_err(MigrateError::statement("store the avro schemas"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn checksum(text: &str) -> String {
+    let digest = openssl::sha::sha256(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edited_and_an_unknown_migration_are_refused_by_name() {
+        let ours = [
+            Migration {
+                name: "0001_a.sql",
+                sql: "select 1",
+            },
+            Migration {
+                name: "0002_b.sql",
+                sql: "select 2",
+            },
+        ];
+        let one = |name: &str, sql: &str| vec![(name.to_owned(), checksum(sql))];
+        let missing = compare(&ours, &one("0001_a.sql", "select 1")).unwrap();
+        assert_eq!(missing.iter().map(|m| m.name).collect::<Vec<_>>(), ["0002_b.sql"]);
+        let edited = compare(&ours, &one("0001_a.sql", "select 3"));
+        assert!(matches!(edited, Err(MigrateError::Edited { name }) if name == "0001_a.sql"));
+        let ahead = compare(&ours, &one("0009_z.sql", "select 9"));
+        assert!(matches!(ahead, Err(MigrateError::Ahead { name }) if name == "0009_z.sql"));
+    }
+
+    #[test]
+    fn every_migration_file_is_listed_in_order() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/postgres/migrations");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.retain(|file| file.ends_with(".sql"));
+        files.sort();
+        assert_eq!(files, MIGRATIONS.iter().map(|m| m.name).collect::<Vec<_>>());
+    }
+}

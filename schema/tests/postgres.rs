@@ -1,0 +1,333 @@
+//! The schema on a real PostgreSQL: migrations, views, partitions, privileges.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+use fleetledger_local::{Cache, postgres::Postgres};
+use fleetledger_schema::{
+    kind::Kind,
+    postgres::{Connector, MigrateError, Standing, documented_views, migrate, standing},
+    row,
+};
+use tokio_postgres::Client;
+
+struct Database {
+    _server: Postgres,
+    connector: Connector,
+    client: Client,
+}
+
+/// A server with one migrated database.
+async fn database() -> Database {
+    let server = Postgres::builder()
+        .temporary()
+        .fast()
+        .start(&Cache::new(Cache::default_root()))
+        .await
+        .unwrap();
+    let connector = Connector::new(server.url().parse().unwrap(), None);
+    migrate(&connector, |_| {}).await.unwrap();
+    let client = connector.connect("test").await.unwrap();
+    Database {
+        _server: server,
+        connector,
+        client,
+    }
+}
+
+async fn texts(client: &Client, query: &str) -> Vec<String> {
+    client
+        .query(query, &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
+}
+
+#[tokio::test]
+async fn migrating_twice_changes_nothing_and_an_edited_migration_is_refused() {
+    let database = database().await;
+    assert_eq!(standing(&database.client).await.unwrap(), Standing::Current);
+    let again = migrate(&database.connector, |_| {}).await.unwrap();
+    assert!(again.applied.is_empty() && !again.views_replaced);
+
+    database
+        .client
+        .batch_execute("update ledger.migration set sha256 = 'x' where name like '0002%'")
+        .await
+        .unwrap();
+    assert_eq!(
+        standing(&database.client).await.unwrap(),
+        Standing::Edited("0002_object.sql".into())
+    );
+    let refused = migrate(&database.connector, |_| {}).await;
+    assert!(matches!(refused, Err(MigrateError::Edited { name }) if name == "0002_object.sql"));
+}
+
+#[tokio::test]
+async fn several_migrations_at_once_apply_each_step_once() {
+    let server = Postgres::builder()
+        .temporary()
+        .fast()
+        .start(&Cache::new(Cache::default_root()))
+        .await
+        .unwrap();
+    let connector = Connector::new(server.url().parse().unwrap(), None);
+    let all = futures_of(&connector).await;
+    let applied: usize = all.iter().map(|report| report.applied.len()).sum();
+    assert_eq!(applied, fleetledger_schema::postgres::migrations().len());
+}
+
+async fn futures_of(connector: &Connector) -> Vec<fleetledger_schema::postgres::MigrateReport> {
+    let (a, b, c) = tokio::join!(
+        migrate(connector, |_| {}),
+        migrate(connector, |_| {}),
+        migrate(connector, |_| {})
+    );
+    vec![a.unwrap(), b.unwrap(), c.unwrap()]
+}
+
+#[tokio::test]
+async fn a_users_view_on_ours_stops_the_replacement_by_name() {
+    let database = database().await;
+    database
+        .client
+        .batch_execute("create view public.mine as select pod from fleet.pod")
+        .await
+        .unwrap();
+    database
+        .client
+        .batch_execute("update ledger.view_set set sha256 = 'old'")
+        .await
+        .unwrap();
+    let refused = migrate(&database.connector, |_| {}).await.unwrap_err();
+    assert!(
+        matches!(&refused, MigrateError::Dependents { dependents } if dependents.contains("mine")),
+        "{refused}"
+    );
+    database
+        .client
+        .batch_execute("drop view public.mine")
+        .await
+        .unwrap();
+    assert!(migrate(&database.connector, |_| {}).await.unwrap().views_replaced);
+}
+
+/// Catches a column added to a list in Rust and not to a migration, or the reverse.
+#[tokio::test]
+async fn tables_have_the_columns_the_row_module_lists() {
+    let database = database().await;
+    let tables = Kind::ALL
+        .into_iter()
+        .map(row::table)
+        .chain([row::container_table()]);
+    for table in tables {
+        let query = "select attname::text, format_type(atttypid, atttypmod), attnotnull
+            from pg_attribute where attrelid = to_regclass('ledger.' || $1) and attnum > 0 order by attnum";
+        let rows = database.client.query(query, &[&table.name]).await.unwrap();
+        let found: Vec<(String, String, bool)> =
+            rows.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect();
+        let own: Vec<(String, String, bool)> = table
+            .columns
+            .iter()
+            .map(|column| {
+                (
+                    column.name.into(),
+                    column.column_type.sql_name().into(),
+                    column.not_null,
+                )
+            })
+            .collect();
+        assert_eq!(found[0].0, "cluster_id");
+        assert_eq!(found[1..=own.len()], own[..], "{}", table.name);
+        let meta: Vec<&str> = found[own.len() + 1..]
+            .iter()
+            .map(|column| column.0.as_str())
+            .collect();
+        assert_eq!(meta, table.meta, "{}", table.name);
+        let history = database
+            .client
+            .query(query, &[&format!("{}_history", table.name)])
+            .await
+            .unwrap();
+        let history: Vec<String> = history.iter().map(|row| row.get(0)).collect();
+        let mut expected: Vec<String> = found.into_iter().map(|column| column.0).collect();
+        expected.extend(["valid_to".into(), "closed_reason".into()]);
+        assert_eq!(history, expected, "{}", table.name);
+    }
+}
+
+/// Catches a table, view, column or function that nobody can read about in psql.
+#[tokio::test]
+async fn everything_has_a_comment() {
+    let database = database().await;
+    let silent = texts(
+        &database.client,
+        "select n.nspname || '.' || c.relname || coalesce('.' || a.attname, '')
+         from pg_class as c
+         join pg_namespace as n on n.oid = c.relnamespace
+         left join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+         where n.nspname in ('ledger', 'fleet', 'fleet_asof') and c.relkind in ('r', 'p', 'v') and not c.relispartition
+           and (obj_description(c.oid, 'pg_class') is null or col_description(c.oid, a.attnum) is null)
+         union all
+         select p.oid::regprocedure::text from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+         where n.nspname in ('ledger', 'fleet', 'fleet_asof') and obj_description(p.oid, 'pg_proc') is null",
+    )
+    .await;
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn both_schemas_have_the_same_columns_and_files_name_them_all() {
+    let database = database().await;
+    let columns = |schema: &str, view: &str| {
+        let query = format!(
+            "select attname::text || ' ' || format_type(atttypid, atttypmod) from pg_attribute
+             where attrelid = '{schema}.{view}'::regclass and attnum > 0 order by attnum"
+        );
+        let client = &database.client;
+        async move { texts(client, &query).await }
+    };
+    for view in documented_views().unwrap() {
+        let live = columns("fleet", &view.name).await;
+        let names: Vec<&str> = live
+            .iter()
+            .map(|column| column.split(' ').next().unwrap())
+            .collect();
+        let documented: Vec<&str> = view.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, documented, "{}", view.name);
+        if view.forms.iter().any(|form| form == "asof") {
+            assert_eq!(live, columns("fleet_asof", &view.name).await, "{}", view.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_reads_fleet_and_nothing_else() {
+    let database = database().await;
+    let mut config = database.connector.config().clone();
+    config.user("fleetledger_reader");
+    let reader = Connector::new(config, None).connect("reader").await.unwrap();
+    for view in documented_views().unwrap() {
+        reader
+            .query(&format!("select * from {} limit 1", view.name), &[])
+            .await
+            .unwrap();
+        for form in view.forms {
+            let query = match form.as_str() {
+                "at" => format!("select * from {}_at(now() - interval '1 hour')", view.name),
+                "history" => format!("select * from {}_history limit 1", view.name),
+                "asof" => format!("select * from fleet_asof.{} limit 1", view.name),
+                _ => continue,
+            };
+            reader.query(&query, &[]).await.unwrap();
+        }
+    }
+    for refused in [
+        "select * from ledger.pod",
+        "select record_value from ledger.dead_letter",
+        "create table fleet.x ()",
+    ] {
+        assert!(reader.query(refused, &[]).await.is_err(), "{refused}");
+    }
+    assert_eq!(texts(&reader, "show jit").await, ["off"]);
+}
+
+#[tokio::test]
+async fn an_ingester_writes_the_books_and_changes_no_schema() {
+    let database = database().await;
+    let mut config = database.connector.config().clone();
+    config.user("fleetledger_ingest");
+    let ingester = Connector::new(config, None).connect("ingester").await.unwrap();
+    ingester
+        .batch_execute("select ledger.ensure_partitions(); create temp table stage (like ledger.pod)")
+        .await
+        .unwrap();
+    ingester
+        .batch_execute("select ledger.apply_owners(array[1], now())")
+        .await
+        .unwrap();
+    for refused in [
+        "alter table ledger.pod add column x text",
+        "delete from ledger.migration",
+        "create table ledger.x ()",
+    ] {
+        assert!(ingester.batch_execute(refused).await.is_err(), "{refused}");
+    }
+}
+
+const NAMESPACE: &str = "insert into ledger.namespace values
+    (1, 'u1', 'payments', '2026-01-01', null, '{\"team\": \"red\"}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
+     '2026-01-01', '2026-01-01', '2026-01-01')";
+
+#[tokio::test]
+async fn a_namespaces_team_is_its_label_now_and_as_of_then() {
+    let database = database().await;
+    let client = &database.client;
+    client
+        .batch_execute(&format!(
+            "insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at) values ('dfw', 'a', 'u', '2026-01-01');
+             insert into ledger.setting (name, value) values ('owners.namespace_label', 'team');
+             {NAMESPACE};
+             select ledger.apply_owners(array[1], '2026-01-01');
+             update ledger.namespace set labels = '{{\"team\": \"blue\"}}';
+             select ledger.apply_owners(array[1], '2026-02-01')"
+        ))
+        .await
+        .unwrap();
+    assert_eq!(texts(client, "select team from fleet.namespace").await, ["blue"]);
+    client
+        .batch_execute("set fleet.as_of = '2026-01-15'")
+        .await
+        .unwrap();
+    assert_eq!(
+        texts(client, "select team from fleet_asof.namespace").await,
+        ["red"]
+    );
+    assert_eq!(
+        texts(client, "select team from fleet.namespace_at('2026-02-02')").await,
+        ["blue"]
+    );
+    let unchanged = texts(client, "select ledger.apply_owners(array[1], '2026-03-01')::text").await;
+    assert_eq!(unchanged, ["0"]);
+}
+
+#[tokio::test]
+async fn partitions_are_made_merged_and_dropped() {
+    let database = database().await;
+    let client = &database.client;
+    let ensure = "select ledger.ensure_partitions()::text";
+    assert_eq!(texts(client, ensure).await, ["0"]);
+    let made = "select (ledger.ensure_partitions('2024-03-01', '2024-03-31'))::text";
+    // They fall into pod_history_old and the like; only tables without such a partition gain days.
+    let bounds =
+        "select partition_name from ledger.partition_bounds('pod_history') where from_at = '-infinity'";
+    assert_eq!(texts(client, bounds).await, ["pod_history_old"]);
+    assert_eq!(texts(client, made).await, ["0"]);
+
+    let future = "select (ledger.ensure_partitions('2031-03-01', '2031-03-31'))::text";
+    assert_eq!(texts(client, future).await, ["248"]);
+    let version = "insert into ledger.namespace_history values
+        (1, 'u1', 'payments', '2026-01-01', null, '{}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
+         '2026-01-01', '2026-01-01', '2026-01-01', '2031-03-17', 'changed')";
+    client.batch_execute(version).await.unwrap();
+    let done = texts(client, "select * from ledger.maintain_partitions('2031-06-01')").await;
+    assert!(
+        done.contains(&"merged namespace_history_203103".to_owned()),
+        "{done:?}"
+    );
+    assert!(
+        done.iter().any(|line| line.starts_with("dropped batch_2031")),
+        "{done:?}"
+    );
+    let kept = "select closed_reason from fleet.namespace_history where valid_to = '2031-03-17'";
+    client
+        .batch_execute("insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at) values ('dfw', 'a', 'u', '2026-01-01')")
+        .await
+        .unwrap();
+    assert_eq!(texts(client, kept).await, ["changed"]);
+}
