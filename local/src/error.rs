@@ -60,12 +60,14 @@ pub enum Error {
         tail: String,
     },
     /// A server was started, lives, and does not answer.
-    #[error("{part} was not ready after {seconds} s; its log {} ends with:\n{tail}", log.display())]
+    #[error("{part} was not ready after {seconds} s ({reason}); its log {} ends with:\n{tail}", log.display())]
     NotReady {
         /// The part.
         part: String,
         /// How long it was given, in seconds.
         seconds: u64,
+        /// What the last look saw.
+        reason: String,
         /// Its log file.
         log: PathBuf,
         /// The end of that log.

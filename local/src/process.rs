@@ -32,7 +32,7 @@ kill "$guard"
 exit "$status"
 "#;
 
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(25);
 
 /// What to start, and how it ends.
 #[derive(Debug, Clone)]
@@ -132,18 +132,18 @@ impl Supervised {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// Polls `is_ready` until it says yes. Fails with the end of the log when the server ends or
-    /// `deadline` passes first.
+    /// Polls `check` until it is content. Fails with its last answer and the end of the log when the
+    /// server ends or `deadline` passes first.
     pub async fn wait_ready(
         &mut self,
         deadline: Duration,
-        mut is_ready: impl AsyncFnMut(&Self) -> bool,
+        mut check: impl AsyncFnMut(&Self) -> Result<(), String>,
     ) -> Result<()> {
         let started = Instant::now();
         loop {
-            if is_ready(self).await {
+            let Err(reason) = check(self).await else {
                 return Ok(());
-            }
+            };
             if let Some(status) = self.exited() {
                 return Err(Error::Stopped {
                     part: self.part.clone(),
@@ -156,12 +156,21 @@ impl Supervised {
                 return Err(Error::NotReady {
                     part: self.part.clone(),
                     seconds: deadline.as_secs(),
+                    reason,
                     log: self.log.clone(),
                     tail: tail(&self.logged()),
                 });
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// The server has logged `text` since it was started; a check for [`Self::wait_ready`].
+    pub fn has_logged(&self, text: &str) -> Result<(), String> {
+        if self.logged().contains(text) {
+            return Ok(());
+        }
+        Err(format!("its log does not say \"{text}\""))
     }
 
     /// Sends `signal` and waits until the server has ended.
@@ -277,7 +286,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Supervised::start(&launch(folder.path(), "echo no such option; exit 3")).unwrap();
         let error = server
-            .wait_ready(Duration::from_secs(5), async |_| false)
+            .wait_ready(Duration::from_secs(5), async |_| Err("never".to_owned()))
             .await
             .unwrap_err();
         assert!(error.to_string().contains("no such option"), "{error}");
@@ -289,9 +298,7 @@ mod tests {
         let script = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done";
         let mut server = Supervised::start(&launch(folder.path(), script)).unwrap();
         server
-            .wait_ready(Duration::from_secs(5), async |server| {
-                server.logged().contains("up")
-            })
+            .wait_ready(Duration::from_secs(5), async |server| server.has_logged("up"))
             .await
             .unwrap();
         server.stop("TERM", Duration::from_secs(5)).await.unwrap();

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
@@ -33,11 +35,12 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority called `name`, with its files in `folder` (created if need be).
+    /// A new authority called `<name> authority`, with its files in `folder` (created if need be).
     pub fn create(folder: &Path, name: &str) -> Result<Self> {
         fs::create_dir_all(folder).while_("create", folder)?;
         let key = KeyPair::generate()?;
-        let mut params = subject(name);
+        // Not a name that it may sign for: a certificate whose issuer is its subject is self-signed.
+        let mut params = subject(&format!("{name} authority"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca_pem = params.self_signed(&key)?.pem();
@@ -117,9 +120,11 @@ impl Authority {
     }
 }
 
-/// A private key of its own, PKCS#8 in PEM.
-pub(crate) fn private_key_pem() -> Result<String> {
-    Ok(KeyPair::generate()?.serialize_pem())
+/// A private key of its own in the older form `EC PRIVATE KEY`, from which Kubernetes reads the
+/// public key too.
+pub(crate) fn ec_private_key_pem() -> Result<Vec<u8>> {
+    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+    Ok(EcKey::generate(&curve)?.private_key_to_pem()?)
 }
 
 fn subject(name: &str) -> CertificateParams {
@@ -130,7 +135,7 @@ fn subject(name: &str) -> CertificateParams {
 }
 
 /// Writes a file with exactly these permissions, even when it was there before.
-pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
+pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>, mode: u32) -> Result<()> {
     use std::io::Write as _;
     let mut file = fs::OpenOptions::new()
         .write(true)
@@ -139,7 +144,7 @@ pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
         .mode(mode)
         .open(path)
         .while_("create", path)?;
-    file.write_all(text.as_bytes()).while_("write", path)?;
+    file.write_all(text.as_ref()).while_("write", path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).while_("set permissions of", path)
 }
 

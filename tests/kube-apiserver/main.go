@@ -51,7 +51,8 @@ func main() {
 func startEtcd(dataDir string, client, peer url.URL) (*embed.Etcd, error) {
 	config := embed.NewConfig()
 	config.Dir = dataDir
-	config.LogLevel = "warn"
+	config.LogLevel = "error"
+	config.WarningUnaryRequestDuration = time.Second
 	config.TickMs, config.ElectionMs = 10, 100
 	config.UnsafeNoFsync = true
 	config.EnableGRPCGateway = true

@@ -162,9 +162,7 @@ impl Broker {
             return Ok(());
         };
         server
-            .wait_ready(READY, async |server| {
-                server.logged().contains("Kafka Server started")
-            })
+            .wait_ready(READY, async |server| server.has_logged("Kafka Server started"))
             .await
     }
 }

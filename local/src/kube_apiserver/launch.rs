@@ -24,7 +24,7 @@ pub(super) fn token_file(folder: &Path, users: &[(String, String, Vec<String>)])
         let groups = groups.join(",");
         format!("{token},{user},{user},\"{groups}\"\n")
     });
-    tls::write(&folder.join("tokens.csv"), &lines.collect::<String>(), 0o600)
+    tls::write(&folder.join("tokens.csv"), lines.collect::<String>(), 0o600)
 }
 
 /// The key that signs service accounts' tokens.
@@ -33,7 +33,7 @@ pub(super) fn service_account_key(folder: &Path) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
-    tls::write(&path, &tls::private_key_pem()?, 0o600)
+    tls::write(&path, tls::ec_private_key_pem()?, 0o600)
 }
 
 /// Program and flags; the caller's flags come last and win.

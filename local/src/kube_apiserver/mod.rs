@@ -127,7 +127,8 @@ impl KubeApiserver {
     /// is answered with 410. Watches may still be served by the API server's own cache; start it
     /// with [`Builder::watch_cache`]`(false)`, or restart it, to leave them nothing.
     pub async fn compact(&self) -> Result<()> {
-        let answer = self.etcd("/v3/kv/range", json!({"key": "AA=="})).await?;
+        // A write of our own (key "!", outside of Kubernetes' keys) makes a revision after all others.
+        let answer = self.etcd("/v3/kv/put", json!({"key": "IQ=="})).await?;
         let parsed: Option<Value> = serde_json::from_str(&answer).ok();
         let revision = parsed
             .as_ref()
@@ -162,7 +163,10 @@ impl KubeApiserver {
         ready.bearer_token = Some(self.token().to_owned());
         let mut server = Supervised::start(&self.launch)?;
         server
-            .wait_ready(READY, async |_| ready.clone().send().await.is_ok())
+            .wait_ready(READY, async |_| {
+                let answer = ready.clone().send().await;
+                answer.map(|_| ()).map_err(|error| error.to_string())
+            })
             .await?;
         self.server = Some(server);
         Ok(())

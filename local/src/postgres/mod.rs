@@ -130,7 +130,10 @@ impl Postgres {
         let mut server = Supervised::start(&self.launch)?;
         let pid_file = self.data_dir.join("postmaster.pid");
         server
-            .wait_ready(READY, async |server| is_ready(&pid_file, server.pid()))
+            .wait_ready(READY, async |server| match is_ready(&pid_file, server.pid()) {
+                true => Ok(()),
+                false => Err("postmaster.pid does not say ready".to_owned()),
+            })
             .await?;
         self.server = Some(server);
         Ok(())
