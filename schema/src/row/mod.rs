@@ -186,6 +186,7 @@ macro_rules! columns {
     (@hashed unhashed) => { false };
     (
         fn cells($object:ident: $type:ty);
+        $( @let $local:ident = $init:expr; )*
         $( $name:ident: $kind:ident $(($($null:tt)+))? $([$hashed:ident])? from $field:literal = $value:expr; )+
     ) => {
         const COLUMNS: &[crate::row::Column] = &[
@@ -200,6 +201,7 @@ macro_rules! columns {
         ];
 
         pub(super) fn cells($object: $type) -> Vec<crate::row::Cell<'_>> {
+            $( let $local = $init; )*
             vec![ $( crate::row::Cell::from($value) ),+ ]
         }
     };

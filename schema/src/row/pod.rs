@@ -46,6 +46,7 @@ fn restart_count(pod: &Pod) -> i32 {
 
 columns! {
     fn cells(pod: &Pod);
+    @let containers = containers_digest(pod);
     uid: Text (not null) from "uid" = &pod.uid;
     namespace: Text (not null) from "namespace" = &pod.namespace;
     pod: Text (not null) from "pod" = &pod.pod;
@@ -104,7 +105,7 @@ columns! {
     overhead_gpu_millis: Bigint from "overhead" = pod.overhead.gpu_millis;
     overhead_other: Jsonb (not null) from "overhead" = json(&pod.overhead.other);
     host_path_mounts: Jsonb (not null) from "host_path_mounts" = json(&pod.host_path_mounts);
-    containers_count: Bigint (not null) [unhashed] from "containers" = containers_digest(pod).count;
-    containers_xor_hi: Bigint (not null) [unhashed] from "containers" = containers_digest(pod).xor.hi;
-    containers_xor_lo: Bigint (not null) [unhashed] from "containers" = containers_digest(pod).xor.lo;
+    containers_count: Bigint (not null) [unhashed] from "containers" = containers.count;
+    containers_xor_hi: Bigint (not null) [unhashed] from "containers" = containers.xor.hi;
+    containers_xor_lo: Bigint (not null) [unhashed] from "containers" = containers.xor.lo;
 }

@@ -1,0 +1,84 @@
+//! docs/sql-reference.md is made of the view files and of the types a real database gives their columns.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::fmt::Write;
+
+use fleetledger_local::{Cache, postgres::Postgres};
+use fleetledger_schema::postgres::{Connector, ViewDoc, documented_views, migrate};
+use tokio_postgres::Client;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/sql-reference.md");
+const HEAD: &str = "# SQL reference
+
+Every view of schema `fleet`, made from the comments that `\\d+ fleet.pod` shows too. This page is generated:
+`cargo test -p fleetledger-schema --test reference` writes it anew and fails if it was not current.
+
+A view marked *as of* stands in schema `fleet_asof` as well, with the same columns: set `search_path = fleet_asof`
+and `fleet.as_of = '2026-11-17 14:00+00'`, and the same query answers as of that instant. `…_at(instant)` does so in
+one call. `…_history` shows every version with `valid_to` (infinity for the one that stands) and `closed_reason`.
+Instants are `timestamptz`; names end in `_at`. NULL means unknown or not set, never zero.
+";
+
+async fn describe(client: &Client, view: &ViewDoc, page: &mut String) {
+    let types = client
+        .query(
+            "select format_type(atttypid, atttypmod) from pg_attribute
+             where attrelid = to_regclass('fleet.' || $1) and attnum > 0 order by attnum",
+            &[&view.name],
+        )
+        .await
+        .unwrap();
+    let name = &view.name;
+    writeln!(page, "\n## {name}\n\n{}", view.comment).unwrap();
+    let also: Vec<String> = view
+        .forms
+        .iter()
+        .filter_map(|form| match form.as_str() {
+            "asof" => Some(format!("as of (`fleet_asof.{name}`)")),
+            "at" => Some(format!("`fleet.{name}_at(instant)`")),
+            "history" => Some(format!("`fleet.{name}_history`")),
+            _ => None,
+        })
+        .collect();
+    if !also.is_empty() {
+        writeln!(page, "\nAlso: {}.", also.join(", ")).unwrap();
+    }
+    writeln!(page, "\n| column | type | meaning |\n| --- | --- | --- |").unwrap();
+    for (column, row) in view.columns.iter().zip(types) {
+        let column_type: String = row.get(0);
+        let column_type = column_type.replace("timestamp with time zone", "timestamptz");
+        writeln!(
+            page,
+            "| `{}` | {column_type} | {} |",
+            column.name,
+            column.comment.replace('|', "\\|")
+        )
+        .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sql_reference_is_current() {
+    let server = Postgres::builder()
+        .temporary()
+        .fast()
+        .start(&Cache::new(Cache::default_root()))
+        .await
+        .unwrap();
+    let connector = Connector::new(server.url().parse().unwrap(), None);
+    migrate(&connector, |_| {}).await.unwrap();
+    let client = connector.connect("test").await.unwrap();
+    let mut page = HEAD.to_owned();
+    for view in documented_views().unwrap() {
+        describe(&client, &view, &mut page).await;
+    }
+    let standing = std::fs::read_to_string(PATH).unwrap_or_default();
+    if standing != page {
+        std::fs::write(PATH, &page).unwrap();
+    }
+    assert!(
+        standing == page,
+        "docs/sql-reference.md was not current and has been written anew; commit it"
+    );
+}
