@@ -68,6 +68,8 @@ impl Supervised {
             command: launch.command.join(" "),
             source,
         };
+        // Looked at before the server can write.
+        let log_start_bytes = fs::metadata(&launch.log).map_or(0, |log| log.len());
         let mut supervisor = std::process::Command::new("/bin/sh")
             .args(["-c", SUPERVISOR, "supervisor"])
             .arg(&launch.log)
@@ -81,7 +83,6 @@ impl Supervised {
             .process_group(0)
             .spawn()
             .map_err(spawn_error)?;
-        let log_start_bytes = fs::metadata(&launch.log).map_or(0, |log| log.len());
         let mut line = String::new();
         if let Some(output) = supervisor.stdout.take() {
             BufReader::new(output).read_line(&mut line).map_err(spawn_error)?;

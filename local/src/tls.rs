@@ -112,10 +112,10 @@ impl Authority {
         };
         write(
             &files.certificate,
-            &params.signed_by(&key, &self.issuer)?.pem(),
+            params.signed_by(&key, &self.issuer)?.pem(),
             0o644,
         )?;
-        write(&files.key, &key.serialize_pem(), 0o600)?;
+        write(&files.key, key.serialize_pem(), 0o600)?;
         Ok(files)
     }
 }
