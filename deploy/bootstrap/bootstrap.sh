@@ -123,12 +123,13 @@ mapfile -t needed < <(missing_for_build)
 mapfile -t wished < <([ "$mode" != test ] || missing_for_tests)
 if ! has_postgres && ! unpack_postgres && ! has_pip; then needed+=(postgresql); fi
 
-if [ $((${#needed[@]} + ${#wished[@]})) -gt 0 ]; then
+all=("${needed[@]}" "${wished[@]}")
+if [ ${#all[@]} -gt 0 ]; then
     if can_install; then
-        install "${needed[@]}" "${wished[@]}"
+        install "${all[@]}"
     else
         say "packages are missing and this user may not install them; run:"
-        say "  sudo apt-get install -y ${needed[*]} ${wished[*]}"
+        say "  sudo apt-get install -y --no-install-recommends ${all[*]}"
         if [ ${#needed[@]} -gt 0 ] || in_ci; then exit 3; fi
         say "going on without: tests that need them are skipped and counted"
     fi
