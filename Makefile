@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 # Options of `fleetledger demo`, such as DEMO_ARGS="--for 60s".
 DEMO_ARGS ?=
-# Options of `cargo test`, such as TEST_ARGS="-p fleetledger-ingest".
+# More arguments of `cargo test --workspace`, such as TEST_ARGS="--test kafka" or TEST_ARGS=poison.
 TEST_ARGS ?=
 # How long `make soak` kills and restarts, and which test binary does it.
 SOAK_SECONDS ?= 3600

@@ -31,7 +31,7 @@ stage() { # name command...
 
 build() { cargo build --locked --workspace --all-targets "${features[@]}"; }
 # Fetched before the tests, so that no test waits for a download or a build.
-parts() { cargo run --locked --quiet --workspace "${features[@]}" --example fetch; }
+parts() { "$CARGO_TARGET_DIR/debug/examples/fetch"; }
 style() {
     cargo fmt --all --check &&
         cargo clippy --locked --workspace --all-targets "${features[@]}" -- -D warnings
