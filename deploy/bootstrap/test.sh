@@ -42,11 +42,13 @@ tests() {
 count() { awk -v word="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }' "$work/tests.log"; }
 
 failed_stages=0
-stage bootstrap "$here/bootstrap.sh" test
-stage build build
-stage style style || failed_stages=1
-stage parts parts || failed_stages=1
-stage tests tests || failed_stages=1
+if stage bootstrap "$here/bootstrap.sh" test && stage build build; then
+    stage style style || failed_stages=1
+    stage parts parts || failed_stages=1
+    stage tests tests || failed_stages=1
+else
+    failed_stages=1
+fi
 
 skipped=$(wc -l <"$FLEETLEDGER_SKIPPED_FILE")
 passed=$(($(count passed) - skipped))

@@ -1,7 +1,6 @@
 //! Where fetched and built parts are kept: outside any clone, shared by all of them.
 
 use std::fs::{self, File};
-use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use crate::account;

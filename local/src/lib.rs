@@ -28,3 +28,22 @@ pub mod tls;
 
 pub use cache::Cache;
 pub use error::{Error, Result};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starting_a_part_may_be_a_task_of_a_threaded_runtime() {
+        fn is_send<T: Send>(_: T) {}
+        fn is_sync<T: Send + Sync>() {}
+        let cache = Cache::new(Cache::default_root());
+        is_send(postgres::Postgres::builder().start(&cache));
+        is_send(kafka::Kafka::builder().start(&cache));
+        is_send(kube_apiserver::KubeApiserver::builder().start(&cache));
+        is_sync::<postgres::Postgres>();
+        is_sync::<kafka::Kafka>();
+        is_sync::<mock_kafka::MockKafka>();
+        is_sync::<kube_apiserver::KubeApiserver>();
+    }
+}

@@ -135,11 +135,11 @@ impl Supervised {
 
     /// Polls `check` until it is content. Fails with its last answer and the end of the log when the
     /// server ends or `deadline` passes first.
-    pub async fn wait_ready(
-        &mut self,
-        deadline: Duration,
-        mut check: impl AsyncFnMut(&Self) -> Result<(), String>,
-    ) -> Result<()> {
+    pub async fn wait_ready<Check, Answer>(&mut self, deadline: Duration, mut check: Check) -> Result<()>
+    where
+        Check: FnMut(&Self) -> Answer,
+        Answer: Future<Output = Result<(), String>>,
+    {
         let started = Instant::now();
         loop {
             let Err(reason) = check(self).await else {
@@ -248,6 +248,7 @@ fn tail(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::ready;
 
     fn launch(folder: &Path, script: &str) -> Launch {
         Launch {
@@ -287,7 +288,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Supervised::start(&launch(folder.path(), "echo no such option; exit 3")).unwrap();
         let error = server
-            .wait_ready(Duration::from_secs(5), async |_| Err("never".to_owned()))
+            .wait_ready(Duration::from_secs(5), |_| ready(Err("never".to_owned())))
             .await
             .unwrap_err();
         assert!(error.to_string().contains("no such option"), "{error}");
@@ -299,7 +300,7 @@ mod tests {
         let script = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done";
         let mut server = Supervised::start(&launch(folder.path(), script)).unwrap();
         server
-            .wait_ready(Duration::from_secs(5), async |server| server.has_logged("up"))
+            .wait_ready(Duration::from_secs(5), |server| ready(server.has_logged("up")))
             .await
             .unwrap();
         server.stop("TERM", Duration::from_secs(5)).await.unwrap();

@@ -118,3 +118,20 @@ async fn wrong_setting_is_shown_with_its_log() {
     let error = builder.start(&cache()).await.unwrap_err();
     assert!(error.to_string().contains("shared_buffers"), "{error}");
 }
+
+#[tokio::test]
+async fn start_waits_for_the_server_of_a_run_that_was_killed() {
+    let folder = fleetledger_local::scratch::Scratch::create(&cache().data_root().join("scratch"), "test")
+        .await
+        .unwrap();
+    let data_dir = folder.path().join("data");
+    let builder = Postgres::builder().data_dir(&data_dir).fast();
+    let first = builder.clone().start(&cache()).await.unwrap();
+    let end_soon = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        drop(first);
+    };
+    let cache = cache();
+    let ((), second) = tokio::join!(end_soon, builder.start(&cache));
+    second.unwrap().create_database("ours").await.unwrap();
+}

@@ -6,6 +6,7 @@ mod properties;
 
 pub use builder::Builder;
 
+use std::future::ready;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -162,7 +163,7 @@ impl Broker {
             return Ok(());
         };
         server
-            .wait_ready(READY, async |server| server.has_logged("Kafka Server started"))
+            .wait_ready(READY, |server| ready(server.has_logged("Kafka Server started")))
             .await
     }
 }

@@ -163,9 +163,12 @@ impl KubeApiserver {
         ready.bearer_token = Some(self.token().to_owned());
         let mut server = Supervised::start(&self.launch)?;
         server
-            .wait_ready(READY, async |_| {
-                let answer = ready.clone().send().await;
-                answer.map(|_| ()).map_err(|error| error.to_string())
+            .wait_ready(READY, |_| {
+                let request = ready.clone();
+                async move {
+                    let answer = request.send().await;
+                    answer.map(|_| ()).map_err(|error| error.to_string())
+                }
             })
             .await?;
         self.server = Some(server);

@@ -7,9 +7,11 @@ mod tls;
 
 pub use builder::Builder;
 
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_postgres::Config;
 
 use crate::cache::Cache;
@@ -28,6 +30,10 @@ pub async fn fetch(cache: &Cache) -> Result<()> {
 
 const READY: Duration = Duration::from_secs(120);
 const STOPPED: Duration = Duration::from_secs(60);
+
+/// What a server says whose data directory another one uses, and how long that may last.
+const LOCKED: &str = "lock file \"postmaster.pid\" already exists";
+const UNLOCKED: Duration = Duration::from_secs(15);
 
 /// A server, running or stopped. Dropping it stops it at once; temporary data goes with it.
 #[derive(Debug)]
@@ -127,12 +133,29 @@ impl Postgres {
         if self.server.is_some() {
             return Ok(());
         }
+        let started = Instant::now();
+        loop {
+            match self.start_once().await {
+                // The server of a killed run needs a moment to notice.
+                Err(Error::Stopped { tail, .. }) if tail.contains(LOCKED) && started.elapsed() < UNLOCKED => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn start_once(&mut self) -> Result<()> {
         let mut server = Supervised::start(&self.launch)?;
         let pid_file = self.data_dir.join("postmaster.pid");
         server
-            .wait_ready(READY, async |server| match is_ready(&pid_file, server.pid()) {
-                true => Ok(()),
-                false => Err("postmaster.pid does not say ready".to_owned()),
+            .wait_ready(READY, |server| {
+                let is_ready = is_ready(&pid_file, server.pid());
+                ready(
+                    is_ready
+                        .then_some(())
+                        .ok_or_else(|| "postmaster.pid does not say ready".to_owned()),
+                )
             })
             .await?;
         self.server = Some(server);
