@@ -119,9 +119,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let stranger = Account {
-            name: "nobody".to_owned(),
-            uid: 65_534,
-            gid: 65_534,
+            name: "stranger".to_owned(),
+            uid: 4_000_000_000,
+            gid: 4_000_000_000,
         };
         let refused = check_reachable(Some(&stranger), &folder.path().join("data")).unwrap_err();
         assert!(refused.to_string().contains(&folder.path().display().to_string()));
