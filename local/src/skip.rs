@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::error::{FileContext, Result};
 
-/// Turns [`Error::Unavailable`] into `None`, after saying so on standard error and in the file that
+/// Turns [`crate::Error::Unavailable`] into `None`, after saying so on standard error and in the file that
 /// `FLEETLEDGER_SKIPPED_FILE` names (one line a test; `make test` counts them). With `CI=true` the
 /// error stays an error.
 #[expect(
