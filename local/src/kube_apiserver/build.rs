@@ -77,7 +77,7 @@ async fn build(go: &Go, source_dir: &Path, staging: &Path) -> Result<()> {
 }
 
 async fn find_go(cache: &Cache) -> Result<Go> {
-    let wheel = cache.root().join("go-wheel/bin/go");
+    let wheel = cache.root().join("go-wheel/go/bin/go");
     for program in [Path::new("go"), Path::new("/usr/local/go/bin/go"), &wheel] {
         if let Some(go) = inspect(program).await {
             return Ok(go);
