@@ -1,0 +1,70 @@
+//! One test's database.
+
+use fleetledger_local::postgres::Postgres;
+use fleetledger_schema::postgres::{Connector, migrate};
+use serde_json::Value;
+use tokio_postgres::{Client, types::ToSql};
+
+/// A migrated database on a real server.
+#[derive(Debug)]
+pub struct Database {
+    /// As the owner of everything.
+    pub owner: Connector,
+    /// As the ingester.
+    pub ingester: Connector,
+    /// The owner's session.
+    pub client: Client,
+    /// The ingester's URL.
+    pub ingester_url: String,
+    /// The owner's URL.
+    pub owner_url: String,
+}
+
+impl Database {
+    /// Creates and migrates database `name`.
+    pub async fn create(postgres: &Postgres, name: &str) -> Self {
+        postgres.create_database(name).await.unwrap();
+        let owner_url = postgres.url_of(name);
+        let owner = Connector::new(owner_url.parse().unwrap(), None);
+        migrate(&owner, |_| {}).await.unwrap();
+        let client = owner.connect("test").await.unwrap();
+        // Tests of one binary share the server and with it the role; they may all say this at once.
+        let login = "do $$ begin perform pg_advisory_xact_lock(1); alter role fleetledger_ingest login; end $$";
+        client.batch_execute(login).await.unwrap();
+        let ingester_url = owner_url.replacen("fleetledger@", "fleetledger_ingest@", 1);
+        Self {
+            ingester: Connector::new(ingester_url.parse().unwrap(), None),
+            owner,
+            client,
+            ingester_url,
+            owner_url,
+        }
+    }
+
+    /// The rows of a query as JSON objects.
+    pub async fn rows(&self, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Vec<Value> {
+        let query = format!("select to_jsonb(q) from ({query}) as q");
+        let rows = self.client.query(&query, parameters).await;
+        let rows = rows.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The one row of a query as a JSON object.
+    pub async fn row(&self, query: &str) -> Value {
+        let mut rows = self.rows(query, &[]).await;
+        assert_eq!(rows.len(), 1, "{query}");
+        rows.remove(0)
+    }
+
+    /// The one bigint of a query.
+    pub async fn number(&self, query: &str) -> i64 {
+        let row = self.client.query_one(query, &[]).await;
+        row.unwrap_or_else(|error| panic!("{query}: {error:?}")).get(0)
+    }
+
+    /// Runs statements as the owner.
+    pub async fn execute(&self, sql: &str) {
+        let done = self.client.batch_execute(sql).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+}

@@ -1,0 +1,150 @@
+//! Workloads and watchdogs.
+
+use serde_json::{Value, json};
+
+use super::{FleetIndex, Row, Want, at, common, conditions, controller, filled, list, message, micros, number, or_empty_map, row, same};
+use crate::cluster::{Resource, text};
+
+pub(super) fn workload(resource: Resource, object: &Value, fleet: &FleetIndex) -> Row {
+    let (spec, status) = (&object["spec"], &object["status"]);
+    let owner = controller(object).cloned().unwrap_or(Value::Null);
+    let namespace = text(object, "/metadata/namespace");
+    let template = if resource == Resource::CronJob { &spec["jobTemplate"]["spec"]["template"]["spec"] } else { &spec["template"]["spec"] };
+    let images = ["initContainers", "containers"].into_iter().flat_map(|field| list(&template[field])).map(|c| c["image"].clone());
+    let strategy = match resource {
+        Resource::Deployment => &spec["strategy"]["type"],
+        Resource::StatefulSet | Resource::DaemonSet => &spec["updateStrategy"]["type"],
+        Resource::CronJob => &spec["concurrencyPolicy"],
+        _ => &Value::Null,
+    };
+    let mut columns = common(object);
+    columns.extend([
+        ("namespace", Want::Same(json!(namespace))),
+        ("workload_kind", Want::Same(json!(resource.kind()))),
+        ("workload", same(&object["metadata"]["name"])),
+        ("team", Want::Same(fleet.team(&namespace))),
+        ("owner_kind", same(&owner["kind"])),
+        ("owner", same(&owner["name"])),
+        ("owner_uid", same(&owner["uid"])),
+        ("generation", same(&object["metadata"]["generation"])),
+        ("observed_generation", same(&status["observedGeneration"])),
+        ("paused", Want::Same(json!(spec["paused"] == true))),
+        ("suspended", Want::Same(json!(spec["suspend"] == true))),
+        ("started_at", at(&status["startTime"])),
+        ("completed_at", at(&status["completionTime"])),
+        ("schedule", same(&spec["schedule"])),
+        ("time_zone", same(&spec["timeZone"])),
+        ("last_scheduled_at", at(&status["lastScheduleTime"])),
+        ("last_successful_at", at(&status["lastSuccessfulTime"])),
+        ("strategy", Want::Same(filled(strategy))),
+        ("selector", Want::Same(or_empty_map(&spec["selector"]["matchLabels"]))),
+        ("images", Want::Same(json!(images.collect::<Vec<_>>()))),
+        ("conditions", Want::Same(conditions(&status["conditions"]))),
+    ]);
+    for (column, count) in counts(resource, spec, status) {
+        columns.insert(column, number(count));
+    }
+    row(object, columns)
+}
+
+/// Numbers of replicas, pods or nodes; what a kind does not have is NULL, what it has and omits is 0.
+fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str, Option<i64>)> {
+    let of = |field: &str| Some(status[field].as_i64().unwrap_or(0));
+    let replicas = Some(spec["replicas"].as_i64().unwrap_or(1));
+    let missing = || Some((replicas.unwrap() - of("availableReplicas").unwrap()).max(0));
+    let mut counts = vec![
+        ("desired", None),
+        ("current", None),
+        ("updated", None),
+        ("ready", None),
+        ("available", None),
+        ("unavailable", None),
+        ("misscheduled", None),
+        ("completions", None),
+        ("succeeded", None),
+        ("failed", None),
+        ("active", None),
+    ];
+    let known = match resource {
+        Resource::Deployment => vec![replicas, of("replicas"), of("updatedReplicas"), of("readyReplicas"), of("availableReplicas"), of("unavailableReplicas")],
+        Resource::StatefulSet => vec![replicas, of("replicas"), of("updatedReplicas"), of("readyReplicas"), of("availableReplicas"), missing()],
+        Resource::ReplicaSet => vec![replicas, of("replicas"), None, of("readyReplicas"), of("availableReplicas"), missing()],
+        Resource::DaemonSet => vec![
+            of("desiredNumberScheduled"),
+            of("currentNumberScheduled"),
+            of("updatedNumberScheduled"),
+            of("numberReady"),
+            of("numberAvailable"),
+            of("numberUnavailable"),
+            of("numberMisscheduled"),
+        ],
+        Resource::Job => vec![
+            spec["parallelism"].as_i64(),
+            of("active"),
+            None,
+            status["ready"].as_i64(),
+            None,
+            None,
+            None,
+            spec["completions"].as_i64(),
+            of("succeeded"),
+            of("failed"),
+            of("active"),
+        ],
+        Resource::CronJob => {
+            let active = i64::try_from(list(&status["active"]).count()).ok();
+            vec![None, None, None, None, None, None, None, None, None, None, active]
+        }
+        _ => vec![],
+    };
+    for (count, known) in counts.iter_mut().zip(known) {
+        count.1 = known;
+    }
+    counts
+}
+
+pub(super) fn watchdog(object: &Value) -> Row {
+    let (spec, status) = (&object["spec"], &object["status"]);
+    let mut columns = common(object);
+    let condition = |kind: &str| {
+        let found = list(&status["conditions"]).find(|condition| condition["type"] == kind);
+        found.map_or(Value::Null, |condition| condition["status"].clone())
+    };
+    let failing = list(&status["failing"]).take(20).map(|node| {
+        json!({"node": node["node"], "message": message(&node["message"]), "since": micros(&node["since"])})
+    });
+    columns.extend([
+        ("watchdog", same(&object["metadata"]["name"])),
+        ("scope", same(&spec["scope"])),
+        ("check_name", Want::Same(json!(spec["check"].as_object().unwrap().keys().next()))),
+        ("interval_seconds", number(spec["interval"].as_str().map(seconds))),
+        ("severity", same(&spec["severity"])),
+        ("runbook", same(&spec["runbook"])),
+        ("suspended", Want::Same(json!(spec["suspend"] == true))),
+        ("snoozed_until", at(&spec["snooze"]["until"])),
+        ("snoozed_by", same(&spec["snooze"]["by"])),
+        ("snooze_reason", same(&spec["snooze"]["reason"])),
+        ("generation", same(&object["metadata"]["generation"])),
+        ("observed_generation", same(&status["observedGeneration"])),
+        ("healthy_status", Want::Same(condition("Healthy"))),
+        ("reporting_status", Want::Same(condition("Reporting"))),
+        ("state", same(&status["state"])),
+        ("episode", same(&status["episode"])),
+        ("incarnation", same(&status["incarnation"])),
+        ("dedup_key", same(&status["dedupKey"])),
+        ("nodes_desired", same(&status["nodes"]["desired"])),
+        ("nodes_reporting", same(&status["nodes"]["reporting"])),
+        ("nodes_ok", same(&status["nodes"]["ok"])),
+        ("nodes_failing", same(&status["nodes"]["failing"])),
+        ("nodes_unknown", same(&status["nodes"]["unknown"])),
+        ("failing", Want::Same(json!(failing.collect::<Vec<_>>()))),
+        ("conditions", Want::Same(conditions(&status["conditions"]))),
+    ]);
+    row(object, columns)
+}
+
+/// Seconds of `90s` or `5m`, the forms these tests use.
+fn seconds(text: &str) -> i64 {
+    let (number, unit) = text.split_at(text.len() - 1);
+    number.parse::<i64>().unwrap() * if unit == "m" { 60 } else { 1 }
+}

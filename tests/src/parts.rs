@@ -1,0 +1,91 @@
+//! The servers that the tests of one binary share while any of them runs.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU32, Ordering},
+};
+
+use fleetledger_local::{Cache, kafka::Kafka, postgres::Postgres, skip::unless_available};
+use fleetledger_schema::kind::Kind;
+use tokio::sync::Mutex;
+
+use crate::database::Database;
+
+/// Partitions of each topic: more than one, so that clusters share some and not others.
+pub const PARTITIONS: i32 = 3;
+
+/// Seven days, as the architecture asks: nothing is compacted under a test.
+const MIN_COMPACTION_LAG_MILLIS: &str = "604800000";
+
+static SHARED: Mutex<Weak<Parts>> = Mutex::const_new(Weak::new());
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A PostgreSQL and a one-broker Kafka. They end when the last test lets go of them.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database server.
+    pub postgres: Postgres,
+    /// The broker.
+    pub kafka: Kafka,
+}
+
+/// The cache all parts come from.
+#[must_use]
+pub fn cache() -> Cache {
+    Cache::new(Cache::default_root())
+}
+
+/// The servers of this binary, started if no other test holds them. `None` where one is not available on this
+/// machine: the test is then skipped, loudly.
+pub async fn shared(test: &str) -> Option<Arc<Parts>> {
+    let mut shared = SHARED.lock().await;
+    if let Some(parts) = shared.upgrade() {
+        return Some(parts);
+    }
+    let cache = cache();
+    let kafka = Kafka::builder()
+        .property("group.min.session.timeout.ms", "500")
+        .start(&cache);
+    let postgres = Postgres::builder().temporary().fast().start(&cache);
+    let (kafka, postgres) = tokio::join!(kafka, postgres);
+    let kafka = unless_available(test, kafka).unwrap()?;
+    let postgres = unless_available(test, postgres).unwrap()?;
+    let parts = Arc::new(Parts { postgres, kafka });
+    *shared = Arc::downgrade(&parts);
+    Some(parts)
+}
+
+impl Parts {
+    /// A migrated database of its own.
+    pub async fn database(&self) -> Database {
+        Database::create(&self.postgres, &unique("ledger")).await
+    }
+
+    /// Creates the topics of every kind as `deploy/` does, under a prefix of their own, which is returned.
+    pub async fn topics(&self) -> String {
+        let prefix = unique("t");
+        create_topics(&self.kafka, &prefix, PARTITIONS).await;
+        prefix
+    }
+}
+
+/// Creates the compacted topics of every kind under `prefix`.
+pub async fn create_topics(kafka: &Kafka, prefix: &str, partitions: i32) {
+    let settings = [
+        ("cleanup.policy", "compact"),
+        ("min.compaction.lag.ms", MIN_COMPACTION_LAG_MILLIS),
+        ("segment.bytes", "33554432"),
+    ];
+    for kind in Kind::ALL {
+        kafka
+            .create_topic(&kind.topic(prefix, None), partitions, &settings)
+            .await
+            .unwrap();
+    }
+}
+
+/// A name no other test of this process uses.
+#[must_use]
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
