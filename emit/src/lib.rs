@@ -1,1 +1,41 @@
-//! The emit room.
+//! Per data centre: Kubernetes API → records → Kafka.
+//!
+//! [`run`] emits one cluster. Its sources are a live API server, a dump, or a simulated fleet ([`Source`]); all of
+//! them go through one pipeline (`pipeline.rs`), which is the place to begin reading.
+//!
+//! Invariants: a body is a pure function of the object ([`object`]), so two emitters on one API server send equal
+//! bytes; only what is allow-listed leaves the cluster; a record's number in its log is given when the producer has
+//! taken it, so numbers have no holes; memory grows with the cluster, never with the time that Kafka is away.
+
+mod coalesce;
+mod emitter;
+mod encode;
+mod error;
+mod fleet;
+mod health;
+mod heartbeat;
+mod leadership;
+mod log;
+mod memory;
+mod metrics;
+pub mod object;
+mod outbox;
+mod owner;
+mod pipeline;
+mod producer;
+mod read_back;
+mod resource;
+mod settings;
+pub mod simulate;
+mod source;
+mod sweep;
+pub mod watchdog_resource;
+
+pub use emitter::run;
+pub use error::EmitError;
+pub use health::{Health, KindSummary, Summary};
+pub use leadership::EPOCH_ANNOTATION;
+pub use resource::{KubeObject, Resource};
+pub use settings::{LeadershipSettings, Settings};
+pub use simulate::SimulateSettings;
+pub use source::Source;

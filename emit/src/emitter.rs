@@ -1,0 +1,273 @@
+//! From the start of an emitter to its end: check, connect, lead, reign, and again.
+
+use std::{sync::Arc, time::Duration};
+
+use fleetledger_schema::{instant::Instant, key::Source as SourceName, kind::Kind};
+use rdkafka::{ClientConfig, error::KafkaError};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::EmitError,
+    fleet::Fleet,
+    health::{Health, Summary},
+    leadership::{Leadership, next_epoch},
+    metrics::Metrics,
+    outbox::Outbox,
+    pipeline::{End, Reign},
+    producer::Producer,
+    read_back::{Place, ReadBack, read_back},
+    resource::Event,
+    settings::Settings,
+    simulate::Simulation,
+    source::{Feed, Source, dump::Dump, watch::Watcher},
+};
+
+/// Events that wait between source and pipeline; a full channel makes the watches wait.
+const EVENTS: usize = 2048;
+/// Pause before an attempt is repeated.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long Kafka has for an answer about a topic.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Emits one cluster until `shutdown`, or until the source ends. `kafka` says how brokers are reached and proves who
+/// we are; everything else of the producer is set here.
+///
+/// # Errors
+/// Only what cannot pass by itself, see [`EmitError`]; the rest is retried and shows in `health`.
+pub async fn run(
+    settings: Settings,
+    source: Source,
+    kafka: ClientConfig,
+    registry: &prometheus::Registry,
+    health: Health,
+    shutdown: CancellationToken,
+) -> Result<Summary, EmitError> {
+    settings.check()?;
+    let metrics = Metrics::register(registry, &settings.datacenter, &settings.cluster)?;
+    health.update(|summary| {
+        summary.datacenter.clone_from(&settings.datacenter);
+        summary.cluster.clone_from(&settings.cluster);
+    });
+    let (feed, leadership) = match source {
+        Source::Watch { client } => {
+            let leadership = Leadership::new(client.clone(), &settings.leadership);
+            (Feed::Watch(Watcher::new(client, &settings)), Some(Arc::new(leadership)))
+        }
+        Source::Dump { directory } => (Feed::Dump(Dump::read(&directory)?), None),
+        Source::Simulate(simulate) => {
+            (Feed::Simulate(Simulation::new(&simulate, &settings.datacenter, &settings.cluster, Instant::now())), None)
+        }
+    };
+    let emitter = Emitter { settings, kafka, feed, leadership, metrics, health: health.clone(), shutdown };
+    let outcome = emitter.run().await;
+    health.stopped();
+    outcome.map(|()| health.summary())
+}
+
+struct Emitter {
+    settings: Settings,
+    kafka: ClientConfig,
+    feed: Feed,
+    leadership: Option<Arc<Leadership>>,
+    metrics: Metrics,
+    health: Health,
+    shutdown: CancellationToken,
+}
+
+impl Emitter {
+    async fn run(&self) -> Result<(), EmitError> {
+        self.health.starting("reading the cluster's identity");
+        let Some(uid) = self.retry("cluster identity", || self.feed.cluster_uid()).await else {
+            return Ok(());
+        };
+        let name = SourceName::new(&self.settings.datacenter, &self.settings.cluster, &uid)
+            .map_err(|error| EmitError::settings("datacenter, cluster", error.to_string()))?;
+        self.health.update(|summary| summary.cluster_uid.clone_from(&uid));
+        loop {
+            match self.lead(&name).await? {
+                End::Deposed => tracing::warn!(cluster = %name, "deposed; standing by"),
+                End::Done | End::NewEpoch(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for leadership, then emits until it ends.
+    async fn lead(&self, name: &SourceName) -> Result<End, EmitError> {
+        let (deposed, stop) = (CancellationToken::new(), self.shutdown.child_token());
+        let mut epoch = Instant::now().0;
+        let mut renewal = JoinSet::new();
+        let finish = CancellationToken::new();
+        if let Some(leadership) = &self.leadership {
+            let Some(taken) = leadership.acquire(&stop, &self.health).await else {
+                return Ok(End::Done);
+            };
+            epoch = taken;
+            let (leadership, deposed, finish) = (leadership.clone(), deposed.clone(), finish.clone());
+            renewal.spawn(async move { leadership.hold(&deposed, &finish).await });
+        }
+        self.metrics.leader.set(1);
+        let end = self.emit(name, epoch, &deposed).await;
+        self.metrics.leader.set(0);
+        finish.cancel();
+        while renewal.join_next().await.is_some() {}
+        if let (Some(leadership), Ok(End::Done)) = (&self.leadership, &end) {
+            leadership.release().await;
+        }
+        end
+    }
+
+    /// One source run, over as many epochs as it takes.
+    async fn emit(&self, name: &SourceName, first_epoch: i64, deposed: &CancellationToken) -> Result<End, EmitError> {
+        let (sender, mut events) = mpsc::channel::<Event>(EVENTS);
+        let mut tasks = JoinSet::new();
+        let mut fleet = Fleet::new(&self.settings, self.feed.is_dump(), self.metrics.clone(), self.health.clone())?;
+        let mut epoch = first_epoch;
+        let mut started = false;
+        loop {
+            let Some((places, held)) = self.read_logs(name, deposed).await else {
+                return Ok(if deposed.is_cancelled() { End::Deposed } else { End::Done });
+            };
+            // A clock that is behind loses nothing: the log itself knows the last epoch.
+            let needed = held.highest_epoch.saturating_add(1);
+            if needed > epoch {
+                epoch = needed;
+                if !self.raise_epoch(epoch).await {
+                    return Ok(End::Deposed);
+                }
+            }
+            if !std::mem::replace(&mut started, true) {
+                self.feed.start(&mut tasks, sender.clone());
+            }
+            let (records, bytes) = (self.settings.buffer_records, self.settings.buffer_bytes);
+            let producer = Producer::new(&self.kafka, records, bytes, self.health.clone(), self.metrics.clone())
+                .map_err(EmitError::KafkaClient)?;
+            let outbox = Outbox::new(
+                name,
+                epoch,
+                self.settings.shards,
+                &places,
+                &held,
+                producer,
+                self.metrics.clone(),
+                self.health.clone(),
+            );
+            self.health.leading();
+            tracing::info!(cluster = %name, epoch, known = held.kept.len(), "epoch begins");
+            let reign = Reign {
+                settings: &self.settings,
+                name: name.clone(),
+                kafka: &self.kafka,
+                feed: &self.feed,
+                fleet: &mut fleet,
+                outbox,
+                held,
+                places,
+                events: &mut events,
+                sender: sender.clone(),
+                metrics: &self.metrics,
+                health: &self.health,
+            };
+            match Box::pin(reign.run(&self.shutdown, deposed)).await {
+                End::NewEpoch(why) => {
+                    tracing::error!(cluster = %name, why, "delivery failed; a new epoch begins");
+                    epoch = next_epoch(Instant::now(), epoch);
+                    if !self.raise_epoch(epoch).await {
+                        return Ok(End::Deposed);
+                    }
+                }
+                end => return Ok(end),
+            }
+        }
+    }
+
+    async fn raise_epoch(&self, epoch: i64) -> bool {
+        match &self.leadership {
+            Some(leadership) => leadership.raise(epoch).await.unwrap_or(false),
+            None => true,
+        }
+    }
+
+    /// Finds the partitions of this cluster's logs and what they hold; waits for Kafka as long as it takes.
+    async fn read_logs(&self, name: &SourceName, deposed: &CancellationToken) -> Option<(Vec<Place>, ReadBack)> {
+        self.health.starting("reading the logs back from kafka");
+        loop {
+            let (settings, kafka) = (self.settings.clone(), self.kafka.clone());
+            let (name, health) = (name.clone(), self.health.clone());
+            let mut task = JoinSet::new();
+            task.spawn_blocking(move || {
+                let places = places(&settings, &kafka, &name)?;
+                let held = read_back(&kafka, &name, &places, &health)
+                    .map_err(|error| ("reading the logs back".to_owned(), error))?;
+                Ok::<_, (String, KafkaError)>((places, held))
+            });
+            let outcome = tokio::select! {
+                outcome = task.join_next() => outcome,
+                () = self.shutdown.cancelled() => return None,
+                () = deposed.cancelled() => return None,
+            };
+            match outcome {
+                Some(Ok(Ok(read))) => return Some(read),
+                Some(Ok(Err((what, error)))) => {
+                    tracing::warn!(%error, what, "kafka cannot be read; retried");
+                    self.health.starting(&format!("kafka: {what}: {error}"));
+                }
+                Some(Err(error)) => tracing::error!(%error, "reading back failed; retried"),
+                None => {}
+            }
+            if self.pause().await {
+                return None;
+            }
+        }
+    }
+
+    /// Repeats until it succeeds; `None` at shutdown.
+    async fn retry<T, F, A>(&self, what: &str, attempt: A) -> Option<T>
+    where
+        F: Future<Output = Result<T, String>>,
+        A: Fn() -> F,
+    {
+        loop {
+            let tried = tokio::select! {
+                tried = attempt() => tried,
+                () = self.shutdown.cancelled() => return None,
+            };
+            match tried {
+                Ok(value) => return Some(value),
+                Err(why) => {
+                    tracing::warn!(what, why, "retried");
+                    self.health.starting(&format!("{what}: {why}"));
+                }
+            }
+            if self.pause().await {
+                return None;
+            }
+        }
+    }
+
+    /// True at shutdown.
+    async fn pause(&self) -> bool {
+        tokio::select! {
+            () = self.shutdown.cancelled() => true,
+            () = tokio::time::sleep(PAUSE) => false,
+        }
+    }
+}
+
+/// Every log of the cluster and the partition it is. Blocks.
+fn places(settings: &Settings, kafka: &ClientConfig, name: &SourceName) -> Result<Vec<Place>, (String, KafkaError)> {
+    let mut places = Vec::new();
+    for kind in Kind::ALL {
+        let topic = kind.topic(&settings.topic_prefix, settings.topic_suffix.as_deref());
+        let partitions = Producer::partitions(kafka, &topic, METADATA_TIMEOUT)
+            .map_err(|error| (format!("topic {topic} (does it exist, and may we describe it?)"), error))?;
+        for shard in 0..settings.shards {
+            let partition = fleetledger_schema::partition::partition_of(&name.cluster_uid, shard, partitions);
+            places.push(Place { kind, shard, topic: topic.clone(), partition });
+        }
+    }
+    Ok(places)
+}

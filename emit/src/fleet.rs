@@ -1,0 +1,437 @@
+//! What is known of the cluster: every event of the source ends here as a change of memory, or as none.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use fleetledger_schema::{
+    codec::Schemas,
+    instant::Instant,
+    kind::Kind,
+    partition::shard_of,
+    record::{Object, Record},
+};
+use tokio::time::Instant as Tick;
+
+use crate::{
+    coalesce::Coalescer,
+    encode::{Fit, decode, encode_last, encode_to_fit},
+    error::EmitError,
+    health::{Health, ResourceState},
+    heartbeat::Heartbeats,
+    memory::{Memory, Noted, Observation},
+    metrics::Metrics,
+    object::{self, NodeHeartbeat, Rules, TopOwner, set_heartbeat, set_top_owner},
+    owner::{Owner, OwnerRef, Owners, Resolution},
+    resource::{Change, KubeObject, Resource},
+    settings::Settings,
+};
+
+/// When something happened: on the wall, and on the clock that windows are measured with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) at: Instant,
+    pub(crate) tick: Tick,
+}
+
+impl Now {
+    pub(crate) fn read() -> Self {
+        Self { at: Instant::now(), tick: Tick::now() }
+    }
+}
+
+/// The list of one resource.
+#[derive(Debug, Default)]
+struct Listing {
+    /// Objects named so far by a list that is under way.
+    seen: Option<HashSet<String>>,
+    /// True once a list was complete.
+    complete: bool,
+    /// True once the resource has answered at all, be it with an error.
+    answered: bool,
+}
+
+/// What is known of the cluster.
+pub(crate) struct Fleet {
+    rules: Rules,
+    shards: u16,
+    pub(crate) memory: Memory,
+    pub(crate) owners: Owners,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) schemas: Schemas,
+    coalescer: Coalescer,
+    listings: BTreeMap<Resource, Listing>,
+    waiting: HashMap<String, Vec<Arc<str>>>,
+    /// Objects whose newest state is to be sent.
+    pub(crate) ready: Vec<Arc<str>>,
+    /// Owners to ask the API server for.
+    pub(crate) questions: Vec<OwnerRef>,
+    metrics: Metrics,
+    health: Health,
+}
+
+/// An object as a record.
+struct Mapped {
+    record: Record,
+    owner: Option<OwnerRef>,
+    waiting: Option<OwnerRef>,
+}
+
+impl Fleet {
+    pub(crate) fn new(settings: &Settings, from_dump: bool, metrics: Metrics, health: Health) -> Result<Self, EmitError> {
+        for resource in Resource::ALL {
+            health.resource(resource, ResourceState::Listing);
+        }
+        Ok(Self {
+            rules: settings.rules()?,
+            shards: settings.shards,
+            memory: Memory::new(settings.buffer_bytes),
+            owners: Owners::default(),
+            heartbeats: Heartbeats::new(settings.lease_stale_seconds, settings.condition_stale_seconds, from_dump),
+            schemas: Schemas::own(),
+            coalescer: Coalescer::new(Duration::from_millis(settings.coalesce_millis)),
+            listings: Resource::ALL.into_iter().map(|resource| (resource, Listing::default())).collect(),
+            waiting: HashMap::new(),
+            ready: Vec::new(),
+            questions: Vec::new(),
+            metrics,
+            health,
+        })
+    }
+
+    /// Takes a change that a watch reports.
+    pub(crate) fn absorb(&mut self, resource: Resource, change: Change, now: Now) {
+        match change {
+            Change::Begin => self.listing(resource).seen = Some(HashSet::new()),
+            Change::Listed(object) => {
+                if let Some(seen) = &mut self.listing(resource).seen {
+                    seen.insert(object.uid().to_owned());
+                }
+                self.see(&object, None, now);
+            }
+            Change::End => self.end_list(resource, now),
+            Change::Applied(object) => self.see(&object, Some(now.at), now),
+            Change::Deleted(object) => self.lose(&object, now),
+            Change::Absent => {
+                self.listing(resource).seen = Some(HashSet::new());
+                self.end_list(resource, now);
+                self.health.resource(resource, ResourceState::Absent);
+            }
+            Change::Failed(why) => {
+                self.metrics.watch_errors.with_label_values(&[resource.as_str()]).inc();
+                self.listing(resource).answered = true;
+                self.health.resource(resource, ResourceState::Failed(why));
+            }
+        }
+    }
+
+    /// True once every resource has answered, be it with an error.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.listings.values().all(|listing| listing.answered)
+    }
+
+    /// True if every resource of the kind has been listed.
+    pub(crate) fn is_listed(&self, kind: Kind) -> bool {
+        Resource::of(kind).all(|resource| self.listings.get(&resource).is_some_and(|listing| listing.complete))
+    }
+
+    /// Takes an object as it is now; `since` says when it became so, where that is known.
+    pub(crate) fn see(&mut self, object: &KubeObject, since: Option<Instant>, now: Now) {
+        self.metrics.events.with_label_values(&[object.resource().as_str()]).inc();
+        let heartbeat = match object {
+            KubeObject::Lease(lease) => return self.heartbeats.see_lease(lease, now.at),
+            KubeObject::Node(node) => self.heartbeats.see_node(node, now.at),
+            _ => NodeHeartbeat::default(),
+        };
+        self.learn_owner(object, now);
+        let Some(mut mapped) = self.map(object, &heartbeat) else {
+            // A ReplicaSet that a Deployment adopted is no longer a workload of its own.
+            return self.infer_gone(object.uid(), now, false);
+        };
+        let Some(value) = self.fit(&mut mapped.record) else { return };
+        let waiting = mapped.waiting.is_some();
+        if let Some(owner) = mapped.waiting.take() {
+            let pods = self.waiting.entry(owner.uid.clone()).or_default();
+            if !pods.iter().any(|pod| **pod == *mapped.record.uid()) {
+                pods.push(mapped.record.uid().into());
+            }
+            self.ask(owner);
+        }
+        let kind = mapped.record.kind();
+        let noted = self.memory.note(Observation {
+            shard: shard_of(mapped.record.uid(), self.shards),
+            record: mapped.record,
+            value,
+            resource: object.resource(),
+            version: object.meta().resource_version.clone(),
+            owner: mapped.owner.map(|owner| owner.uid),
+            at: now.at,
+            since,
+        });
+        self.pass_on(&noted, kind, waiting, now);
+    }
+
+    /// Takes the last state of an object that is gone.
+    pub(crate) fn lose(&mut self, object: &KubeObject, now: Now) {
+        self.metrics.events.with_label_values(&[object.resource().as_str()]).inc();
+        let name = object.meta().name.as_deref().unwrap_or_default();
+        let heartbeat = match object {
+            KubeObject::Lease(_) => return self.heartbeats.forget_lease(name),
+            KubeObject::Node(_) => self.heartbeats.judged(name),
+            _ => NodeHeartbeat::default(),
+        };
+        if let KubeObject::Node(_) = object {
+            self.heartbeats.forget_node(name, object.uid());
+        }
+        let Some(mut mapped) = self.map(object, &heartbeat) else { return };
+        if self.memory.get(object.uid()).is_none() {
+            // Born and gone between two looks: it is known from now on, to be buried at once.
+            self.see(object, Some(now.at), now);
+        }
+        mapped.record.set_deleted(now.at, false);
+        let Some(value) = self.fit(&mut mapped.record) else { return };
+        self.bury(object.uid(), value, now);
+    }
+
+    /// An object is gone though nobody saw it go.
+    pub(crate) fn infer_gone(&mut self, uid: &str, now: Now, missed: bool) {
+        let Some(entry) = self.memory.get(uid).filter(|entry| !entry.gone) else { return };
+        if entry.kind == Kind::Node
+            && let Some(record) = decode(&entry.value, &self.schemas)
+        {
+            self.heartbeats.forget_node(record.name(), uid);
+        }
+        if missed {
+            self.metrics.inferred_deletes.with_label_values(&[entry.kind.as_str()]).inc();
+        }
+        let value = encode_last(&entry.value, &self.schemas, now.at, true).unwrap_or_default();
+        self.bury(uid, value, now);
+    }
+
+    /// Takes the answer to a question about an owner.
+    pub(crate) fn take_owner(&mut self, reference: &OwnerRef, owner: Option<Owner>, now: Now) {
+        self.owners.answer(&reference.uid, owner);
+        self.reconsider(&reference.uid, now);
+    }
+
+    /// What time brings: windows that end, nodes that fall silent.
+    pub(crate) fn pass_time(&mut self, now: Now) {
+        for uid in self.coalescer.due(now.tick) {
+            self.ready.push(uid);
+        }
+        for (uid, heartbeat) in self.heartbeats.changed(now.at) {
+            self.patch(&uid, now, |record| {
+                if let Record::Node(node) = record {
+                    set_heartbeat(node, &heartbeat);
+                }
+            });
+        }
+        for kind in self.memory.give_up_graves() {
+            self.metrics.forgotten.with_label_values(&[kind.as_str()]).inc();
+        }
+        self.metrics.unresolved.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
+        self.metrics.memory_bytes.set(i64::try_from(self.memory.bytes()).unwrap_or(i64::MAX));
+    }
+
+    /// Every object whose change still waits in a window.
+    pub(crate) fn flush_windows(&mut self) {
+        self.ready.extend(self.coalescer.flush());
+    }
+
+    /// Forgets owners that no living pod leads to.
+    pub(crate) fn forget_owners(&mut self) {
+        let living = self.memory.living().filter_map(|(_, entry)| entry.owner.as_deref());
+        self.owners.retain(living);
+        let memory = &self.memory;
+        for pods in self.waiting.values_mut() {
+            pods.retain(|pod| memory.get(pod).is_some_and(|entry| !entry.gone));
+        }
+        self.waiting.retain(|_, pods| !pods.is_empty());
+    }
+
+    fn listing(&mut self, resource: Resource) -> &mut Listing {
+        self.listings.entry(resource).or_default()
+    }
+
+    /// What a complete list does not name is gone.
+    fn end_list(&mut self, resource: Resource, now: Now) {
+        let listing = self.listing(resource);
+        let relisted = std::mem::replace(&mut listing.complete, true);
+        listing.answered = true;
+        let seen = listing.seen.take().unwrap_or_default();
+        if relisted {
+            self.metrics.relists.with_label_values(&[resource.as_str()]).inc();
+        }
+        if resource == Resource::Leases {
+            self.heartbeats.confirm_view(now.at);
+        }
+        let lost: Vec<Arc<str>> = self
+            .memory
+            .living()
+            .filter(|(uid, entry)| entry.resource == resource && !seen.contains(&***uid))
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        for uid in lost {
+            self.infer_gone(&uid, now, true);
+        }
+        self.health.resource(resource, ResourceState::Watching);
+    }
+
+    fn learn_owner(&mut self, object: &KubeObject, now: Now) {
+        let kind = match object {
+            KubeObject::Deployment(_) => "Deployment",
+            KubeObject::StatefulSet(_) => "StatefulSet",
+            KubeObject::DaemonSet(_) => "DaemonSet",
+            KubeObject::ReplicaSet(_) => "ReplicaSet",
+            KubeObject::CronJob(_) => "CronJob",
+            KubeObject::Job(_) => "Job",
+            KubeObject::Node(_) => "Node",
+            KubeObject::Watchdog(_) => "Watchdog",
+            KubeObject::Pod(_) | KubeObject::Namespace(_) | KubeObject::Lease(_) => return,
+        };
+        self.owners.learn(object.uid(), kind, object.meta());
+        self.reconsider(object.uid(), now);
+    }
+
+    fn ask(&mut self, owner: OwnerRef) {
+        if self.owners.ask(&owner) {
+            self.questions.push(owner);
+        }
+    }
+
+    /// An owner became known, or known to be missing: the pods that waited for it are looked at again.
+    fn reconsider(&mut self, owner: &str, now: Now) {
+        for pod in self.waiting.remove(owner).unwrap_or_default() {
+            let Some(entry) = self.memory.get(&pod).filter(|entry| !entry.gone) else { continue };
+            let Some(Record::Pod(record)) = decode(&entry.value, &self.schemas) else { continue };
+            let reference = reference_of(&record);
+            match self.owners.resolve(reference.as_ref()) {
+                Resolution::Waiting(next) => {
+                    self.waiting.entry(next.uid.clone()).or_default().push(pod);
+                    self.ask(next);
+                }
+                Resolution::End(top) => {
+                    self.patch(&pod, now, |record| {
+                        if let Record::Pod(pod) = record
+                            && (top != TopOwner::Unresolved || !pod.owner_resolved)
+                        {
+                            set_top_owner(pod, &top);
+                        }
+                    });
+                    if self.coalescer.release(&pod) {
+                        self.ready.push(pod);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Changes a record that is known, without a new state of its object.
+    fn patch(&mut self, uid: &str, now: Now, change: impl FnOnce(&mut Record)) {
+        let Some(entry) = self.memory.get(uid).filter(|entry| !entry.gone) else { return };
+        let Some(mut record) = decode(&entry.value, &self.schemas) else { return };
+        let (resource, version) = (entry.resource, entry.version.as_deref().map(str::to_owned));
+        let (owner, shard) = (entry.owner.as_deref().map(str::to_owned), entry.shard);
+        change(&mut record);
+        let Some(value) = self.fit(&mut record) else { return };
+        let kind = record.kind();
+        let since = Some(now.at);
+        let observation = Observation { record, value, resource, version, owner, shard, at: now.at, since };
+        let noted = self.memory.note(observation);
+        self.pass_on(&noted, kind, false, now);
+    }
+
+    fn pass_on(&mut self, noted: &Noted, kind: Kind, waiting: bool, now: Now) {
+        match noted {
+            Noted::Unchanged(_) => self.metrics.unchanged.with_label_values(&[kind.as_str()]).inc(),
+            Noted::Changed(uid) if waiting => self.coalescer.hold(uid, now.tick),
+            Noted::Changed(uid) => {
+                if self.coalescer.change(uid, now.tick) {
+                    self.ready.push(uid.clone());
+                } else {
+                    self.metrics.merged.with_label_values(&[kind.as_str()]).inc();
+                }
+            }
+        }
+    }
+
+    fn bury(&mut self, uid: &str, value: Vec<u8>, now: Now) {
+        self.coalescer.forget(uid);
+        if let Some(uid) = self.memory.bury(uid, value, now.at) {
+            self.ready.push(uid);
+        }
+    }
+
+    /// The value of a record, shortened if need be.
+    fn fit(&self, record: &mut Record) -> Option<Vec<u8>> {
+        let kind = record.kind().as_str();
+        let (value, fit) = encode_to_fit(record)
+            .inspect_err(|error| tracing::error!(kind, uid = record.uid(), %error, "record cannot be encoded"))
+            .ok()?;
+        match fit {
+            Fit::Whole => {}
+            Fit::Shortened => self.metrics.shortened.with_label_values(&[kind]).inc(),
+            Fit::TooLarge => {
+                self.metrics.refused.with_label_values(&[kind]).inc();
+                tracing::error!(kind, uid = record.uid(), bytes = value.len(), "record is too large for its topic and is not sent");
+                return None;
+            }
+        }
+        Some(value)
+    }
+
+    fn map(&self, object: &KubeObject, heartbeat: &NodeHeartbeat) -> Option<Mapped> {
+        let rules = &self.rules;
+        let mut waiting = None;
+        let record = match object {
+            KubeObject::Lease(_) => return None,
+            KubeObject::Namespace(o) => object::namespace(o, rules).into_record(),
+            KubeObject::Node(o) => object::node(o, rules, heartbeat).into_record(),
+            KubeObject::Deployment(o) => object::deployment(o, rules).into_record(),
+            KubeObject::StatefulSet(o) => object::stateful_set(o, rules).into_record(),
+            KubeObject::DaemonSet(o) => object::daemon_set(o, rules).into_record(),
+            KubeObject::ReplicaSet(o) => object::replica_set(o, rules)?.into_record(),
+            KubeObject::CronJob(o) => object::cron_job(o, rules).into_record(),
+            KubeObject::Job(o) => object::job(o, rules).into_record(),
+            KubeObject::Watchdog(o) => object::watchdog(o, rules).into_record(),
+            KubeObject::Pod(o) => {
+                let top = match self.owners.resolve(OwnerRef::of(&o.metadata).as_ref()) {
+                    Resolution::End(TopOwner::Unresolved) => self.known_top(object.uid()),
+                    Resolution::End(top) => top,
+                    Resolution::Waiting(owner) => {
+                        let known = self.known_top(object.uid());
+                        waiting = Some(owner).filter(|_| known == TopOwner::Unresolved);
+                        known
+                    }
+                };
+                object::pod(o, rules, &top).into_record()
+            }
+        };
+        let owner = OwnerRef::of(object.meta()).filter(|_| record.kind() == Kind::Pod);
+        Some(Mapped { record, owner, waiting })
+    }
+
+    /// The top owner that memory holds of a pod: never downgraded in the pod's life.
+    fn known_top(&self, uid: &str) -> TopOwner {
+        let known = self.memory.get(uid).and_then(|entry| decode(&entry.value, &self.schemas));
+        match known {
+            Some(Record::Pod(pod)) if pod.owner_resolved => match (pod.workload_kind, pod.workload, pod.workload_uid) {
+                (Some(kind), Some(name), Some(uid)) => TopOwner::Known { kind, name, uid },
+                _ => TopOwner::Unresolved,
+            },
+            _ => TopOwner::Unresolved,
+        }
+    }
+}
+
+fn reference_of(pod: &fleetledger_schema::record::Pod) -> Option<OwnerRef> {
+    Some(OwnerRef {
+        api_version: String::new(),
+        kind: pod.owner_kind.clone()?,
+        name: pod.owner.clone()?,
+        uid: pod.owner_uid.clone()?,
+        namespace: Some(pod.namespace.clone()),
+    })
+}

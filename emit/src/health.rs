@@ -1,0 +1,213 @@
+//! What the binary asks about a running emitter: readiness, liveness, counts.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant as Tick},
+};
+
+use fleetledger_schema::{content_hash::Digest, kind::Kind};
+
+use crate::resource::Resource;
+
+/// A pipeline that has not turned for this long is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+/// Handle to a running emitter; clones share one state.
+#[derive(Debug, Clone)]
+pub struct Health(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    turned_at: Tick,
+    role: Role,
+    resources: BTreeMap<Resource, ResourceState>,
+    kafka: Option<String>,
+    sweep_wanted: bool,
+    summary: Summary,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Role {
+    Starting(String),
+    Standby,
+    Leader,
+    Stopped,
+}
+
+/// How the watch of one resource stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ResourceState {
+    Listing,
+    Watching,
+    Absent,
+    Failed(String),
+}
+
+/// What an emitter has sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Name of the datacenter.
+    pub datacenter: String,
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Uid of the cluster's kube-system namespace; empty until it is known.
+    pub cluster_uid: String,
+    /// Current epoch; 0 until this emitter leads.
+    pub epoch: i64,
+    /// Counts of each kind.
+    pub kinds: BTreeMap<Kind, KindSummary>,
+    /// Records handed to Kafka and not yet acknowledged.
+    pub in_flight: usize,
+    /// Objects whose newest state still waits for room in the producer.
+    pub pending: usize,
+}
+
+/// What an emitter has sent of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KindSummary {
+    /// Records of any sort, tombstones, marks and announcements included.
+    pub produced: u64,
+    /// Records of objects: changes, sweeps and last records.
+    pub objects: u64,
+    /// Marks.
+    pub marks: u64,
+    /// Sweeps that were completed (of all shards).
+    pub sweeps: u64,
+    /// Tombstones.
+    pub tombstones: u64,
+    /// Differences that sweeps found.
+    pub missed_changes: u64,
+    /// Number of living objects as the log stands, and XOR of their content hashes.
+    pub living: Digest,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Health {
+    /// A handle for an emitter that has yet to start.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            turned_at: Tick::now(),
+            role: Role::Starting("not started".to_owned()),
+            resources: BTreeMap::new(),
+            kafka: None,
+            sweep_wanted: false,
+            summary: Summary::default(),
+        })))
+    }
+
+    /// Whether it does its work: it leads or stands by, every watch runs, Kafka answers.
+    ///
+    /// # Errors
+    /// What is not right, naming each resource that cannot be watched.
+    pub fn ready(&self) -> Result<(), String> {
+        let state = self.lock();
+        match &state.role {
+            Role::Standby => return Ok(()),
+            Role::Starting(what) => return Err(format!("starting: {what}")),
+            Role::Stopped => return Err("stopped".to_owned()),
+            Role::Leader => {}
+        }
+        let mut reasons: Vec<String> = state.kafka.iter().map(|why| format!("kafka: {why}")).collect();
+        for (resource, state) in &state.resources {
+            match state {
+                ResourceState::Listing => reasons.push(format!("{resource}: first list not yet complete")),
+                ResourceState::Failed(why) => reasons.push(format!("{resource}: {why}")),
+                ResourceState::Watching | ResourceState::Absent => {}
+            }
+        }
+        if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
+    }
+
+    /// Whether the process is worth keeping.
+    ///
+    /// # Errors
+    /// Says since when the pipeline has not turned.
+    pub fn live(&self) -> Result<(), String> {
+        let state = self.lock();
+        let age = state.turned_at.elapsed();
+        if state.role == Role::Stopped || age < STUCK_AFTER {
+            return Ok(());
+        }
+        Err(format!("pipeline has not turned for {} s", age.as_secs()))
+    }
+
+    /// What was sent so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.lock().summary.clone()
+    }
+
+    /// Asks for a sweep now.
+    pub fn request_sweep(&self) {
+        self.lock().sweep_wanted = true;
+    }
+
+    pub(crate) fn take_sweep_request(&self) -> bool {
+        std::mem::take(&mut self.lock().sweep_wanted)
+    }
+
+    pub(crate) fn turn(&self) {
+        self.lock().turned_at = Tick::now();
+    }
+
+    pub(crate) fn starting(&self, what: &str) {
+        let mut state = self.lock();
+        state.turned_at = Tick::now();
+        state.role = Role::Starting(what.to_owned());
+    }
+
+    pub(crate) fn standby(&self) {
+        let mut state = self.lock();
+        state.turned_at = Tick::now();
+        state.role = Role::Standby;
+    }
+
+    pub(crate) fn leading(&self) {
+        self.lock().role = Role::Leader;
+    }
+
+    pub(crate) fn stopped(&self) {
+        self.lock().role = Role::Stopped;
+    }
+
+    pub(crate) fn resource(&self, resource: Resource, state: ResourceState) {
+        self.lock().resources.insert(resource, state);
+    }
+
+    pub(crate) fn kafka(&self, trouble: Option<String>) {
+        self.lock().kafka = trouble;
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Summary)) {
+        change(&mut self.lock().summary);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failing_watch_is_named_by_readiness() {
+        let health = Health::new();
+        assert!(health.ready().is_err());
+        health.leading();
+        health.resource(Resource::Nodes, ResourceState::Watching);
+        health.resource(Resource::Watchdogs, ResourceState::Absent);
+        assert_eq!(health.ready(), Ok(()));
+        health.resource(Resource::Pods, ResourceState::Failed("forbidden".to_owned()));
+        assert_eq!(health.ready(), Err("pods: forbidden".to_owned()));
+        assert_eq!(health.live(), Ok(()));
+    }
+}

@@ -1,0 +1,98 @@
+//! Containers of a pod, of every type.
+
+use fleetledger_schema::record::Container;
+use k8s_openapi::api::core::v1::{
+    Container as KubeContainer, ContainerState, ContainerStatus, Pod, ResourceRequirements,
+};
+
+use super::{
+    meta::{filled, instant, message},
+    resources::kube_resources,
+};
+
+/// Init containers and sidecars, app containers, ephemeral containers; each list in the order of the pod spec.
+pub(super) fn containers(pod: &Pod) -> Vec<Container> {
+    let Some(spec) = &pod.spec else {
+        return Vec::new();
+    };
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
+    let app = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+    let ephemeral = status.and_then(|status| status.ephemeral_container_statuses.as_deref()).unwrap_or_default();
+    let mut all = Vec::new();
+    for (position, container) in spec.init_containers.iter().flatten().enumerate() {
+        let always = container.restart_policy.as_deref() == Some("Always");
+        all.push(of_container(container, if always { "sidecar" } else { "init" }, position, init));
+    }
+    for (position, container) in spec.containers.iter().enumerate() {
+        all.push(of_container(container, "app", position, app));
+    }
+    for (position, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
+        let part = part(&container.name, "ephemeral", position, container.image.as_ref());
+        all.push(complete(part, container.resources.as_ref(), ephemeral));
+    }
+    all
+}
+
+fn of_container(container: &KubeContainer, kind: &str, position: usize, statuses: &[ContainerStatus]) -> Container {
+    let part = part(&container.name, kind, position, container.image.as_ref());
+    complete(part, container.resources.as_ref(), statuses)
+}
+
+fn part(name: &str, kind: &str, position: usize, image: Option<&String>) -> Container {
+    Container {
+        container: name.to_owned(),
+        container_type: kind.to_owned(),
+        position: i32::try_from(position).unwrap_or(i32::MAX),
+        image: image.cloned().unwrap_or_default(),
+        ..Container::default()
+    }
+}
+
+fn complete(
+    mut container: Container,
+    resources: Option<&ResourceRequirements>,
+    statuses: &[ContainerStatus],
+) -> Container {
+    container.requests = kube_resources(resources.and_then(|resources| resources.requests.as_ref()));
+    container.limits = kube_resources(resources.and_then(|resources| resources.limits.as_ref()));
+    let Some(status) = statuses.iter().find(|status| status.name == container.container) else {
+        return container;
+    };
+    container.image_id = filled(Some(&status.image_id));
+    container.container_id = filled(status.container_id.as_ref());
+    container.ready = status.ready;
+    container.started = status.started;
+    container.restart_count = status.restart_count;
+    if let Some(state) = &status.state {
+        set_state(&mut container, state);
+    }
+    if let Some(last) = status.last_state.as_ref().and_then(|state| state.terminated.as_ref()) {
+        container.last_reason = filled(last.reason.as_ref());
+        container.last_message = message(last.message.as_ref());
+        container.last_exit_code = Some(last.exit_code);
+        container.last_signal = last.signal.filter(|signal| *signal != 0);
+        container.last_started_at = last.started_at.as_ref().map(instant);
+        container.last_finished_at = last.finished_at.as_ref().map(instant);
+    }
+    container
+}
+
+fn set_state(container: &mut Container, state: &ContainerState) {
+    if let Some(waiting) = &state.waiting {
+        container.state = Some("waiting".to_owned());
+        container.reason = filled(waiting.reason.as_ref());
+        container.message = message(waiting.message.as_ref());
+    } else if let Some(running) = &state.running {
+        container.state = Some("running".to_owned());
+        container.started_at = running.started_at.as_ref().map(instant);
+    } else if let Some(terminated) = &state.terminated {
+        container.state = Some("terminated".to_owned());
+        container.reason = filled(terminated.reason.as_ref());
+        container.message = message(terminated.message.as_ref());
+        container.exit_code = Some(terminated.exit_code);
+        container.signal = terminated.signal.filter(|signal| *signal != 0);
+        container.started_at = terminated.started_at.as_ref().map(instant);
+        container.finished_at = terminated.finished_at.as_ref().map(instant);
+    }
+}

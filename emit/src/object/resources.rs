@@ -1,0 +1,77 @@
+//! Lists of resources → [`Resources`].
+
+use std::collections::BTreeMap;
+
+use fleetledger_schema::record::Resources;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as KubeQuantity;
+
+use super::quantity::Quantity;
+
+/// A resource list as the API server writes it.
+pub(super) type KubeList = BTreeMap<String, KubeQuantity>;
+/// The same, read.
+pub(super) type List = BTreeMap<String, Quantity>;
+
+/// Reads a list. A quantity that is none is left out: the API server has validated all of them.
+pub(super) fn read(list: Option<&KubeList>) -> List {
+    list.into_iter()
+        .flatten()
+        .filter_map(|(name, quantity)| Some((name.clone(), Quantity::parse(&quantity.0).ok()?)))
+        .collect()
+}
+
+/// A list as a record keeps it.
+pub(super) fn resources(list: &List) -> Resources {
+    let mut resources = Resources::default();
+    for (name, quantity) in list {
+        match name.as_str() {
+            "cpu" => resources.cpu_millicores = Some(quantity.millis()),
+            "memory" => resources.memory_bytes = Some(quantity.units()),
+            "ephemeral-storage" => resources.ephemeral_storage_bytes = Some(quantity.units()),
+            "pods" => resources.pods = Some(quantity.units()),
+            name if name.ends_with("/gpu") => add(&mut resources.gpu_millis, quantity.millis()),
+            name if name.ends_with("/gpu-milli") => add(&mut resources.gpu_millis, quantity.units()),
+            _ => {
+                resources.other.insert(name.clone(), quantity.to_string());
+            }
+        }
+    }
+    resources
+}
+
+/// A list of the API server as a record keeps it.
+pub(super) fn kube_resources(list: Option<&KubeList>) -> Resources {
+    let read = read(list);
+    let mut resources = resources(&read);
+    for (name, text) in &mut resources.other {
+        if let Some(quantity) = list.and_then(|list| list.get(name)) {
+            text.clone_from(&quantity.0);
+        }
+    }
+    resources
+}
+
+fn add(sum: &mut Option<i64>, more: i64) {
+    *sum = Some(sum.unwrap_or(0).saturating_add(more));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cards_and_their_thousandths_add_up_and_what_is_not_set_is_null() {
+        let list = [
+            ("nvidia.com/gpu", "2"),
+            ("alibabacloud.com/gpu-milli", "500"),
+            ("memory", "1Gi"),
+            ("hugepages-2Mi", "4Mi"),
+        ];
+        let list: KubeList = list.into_iter().map(|(n, q)| (n.to_owned(), KubeQuantity(q.to_owned()))).collect();
+        let resources = kube_resources(Some(&list));
+        assert_eq!(resources.gpu_millis, Some(2500));
+        assert_eq!(resources.memory_bytes, Some(1 << 30));
+        assert_eq!(resources.cpu_millicores, None);
+        assert_eq!(resources.other.get("hugepages-2Mi").map(String::as_str), Some("4Mi"));
+    }
+}

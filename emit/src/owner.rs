@@ -1,0 +1,185 @@
+//! Who owns a pod in the end, by ownerReferences alone: names are never parsed.
+
+use std::collections::{HashMap, HashSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::object::{TopOwner, controller};
+
+/// Longest chain of owners that is followed.
+const MAX_CHAIN: usize = 8;
+
+/// A reference to an owner.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct OwnerRef {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    /// Namespace of what it owns; an owner lives there or has none.
+    pub(crate) namespace: Option<String>,
+}
+
+impl OwnerRef {
+    /// The reference that controls the object.
+    pub(crate) fn of(meta: &ObjectMeta) -> Option<Self> {
+        controller(meta).map(|owner| Self {
+            api_version: owner.api_version.clone(),
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+            namespace: meta.namespace.clone(),
+        })
+    }
+}
+
+/// What is known of an owner: its name and who owns it in turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) controller: Option<OwnerRef>,
+}
+
+/// Every owner seen, by uid. An owner stays known after its deletion while a living pod leads to it.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    known: HashMap<String, Owner>,
+    asked: HashSet<String>,
+    missing: HashSet<String>,
+}
+
+/// Where a chain of owners ends, as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Resolution {
+    End(TopOwner),
+    /// This owner in the chain is not known yet.
+    Waiting(OwnerRef),
+}
+
+impl Owners {
+    /// Follows the chain that begins with `first`. An owner already known to be missing ends it unresolved.
+    pub(crate) fn resolve(&self, first: Option<&OwnerRef>) -> Resolution {
+        let Some(mut reference) = first else {
+            return Resolution::End(TopOwner::None);
+        };
+        for _ in 0..MAX_CHAIN {
+            let Some(owner) = self.known.get(&reference.uid) else {
+                return if self.missing.contains(&reference.uid) {
+                    Resolution::End(TopOwner::Unresolved)
+                } else {
+                    Resolution::Waiting(reference.clone())
+                };
+            };
+            match &owner.controller {
+                Some(next) => reference = next,
+                None => {
+                    return Resolution::End(TopOwner::Known {
+                        kind: owner.kind.clone(),
+                        name: owner.name.clone(),
+                        uid: reference.uid.clone(),
+                    });
+                }
+            }
+        }
+        Resolution::End(TopOwner::Unresolved)
+    }
+
+    /// Learns an owner. What is known of an owner is never replaced: it is resolved once.
+    pub(crate) fn learn(&mut self, uid: &str, kind: &str, meta: &ObjectMeta) {
+        if !self.known.contains_key(uid) {
+            let owner = Owner {
+                kind: kind.to_owned(),
+                name: meta.name.clone().unwrap_or_default(),
+                controller: OwnerRef::of(meta),
+            };
+            self.insert(uid, owner);
+        }
+    }
+
+    /// Learns the answer to a question.
+    pub(crate) fn answer(&mut self, uid: &str, owner: Option<Owner>) {
+        self.asked.remove(uid);
+        match owner {
+            Some(owner) => self.insert(uid, owner),
+            None => {
+                self.missing.insert(uid.to_owned());
+            }
+        }
+    }
+
+    /// True the first time this owner is asked for.
+    pub(crate) fn ask(&mut self, reference: &OwnerRef) -> bool {
+        self.asked.insert(reference.uid.clone())
+    }
+
+    /// Questions without an answer so far.
+    pub(crate) fn open_questions(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Forgets owners that no chain of the living leads to, and asks for missing ones again.
+    pub(crate) fn retain<'u>(&mut self, living: impl Iterator<Item = &'u str>) {
+        let mut needed: HashSet<String> = HashSet::new();
+        for uid in living {
+            let mut next = Some(uid.to_owned());
+            while let Some(uid) = next.take() {
+                if needed.insert(uid.clone()) {
+                    let owner = self.known.get(&uid);
+                    next = owner.and_then(|owner| owner.controller.as_ref()).map(|owner| owner.uid.clone());
+                }
+            }
+        }
+        self.known.retain(|uid, _| needed.contains(uid));
+        self.missing.clear();
+    }
+
+    fn insert(&mut self, uid: &str, owner: Owner) {
+        self.asked.remove(uid);
+        self.missing.remove(uid);
+        self.known.insert(uid.to_owned(), owner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(name: &str, controller: Option<(&str, &str, &str)>) -> ObjectMeta {
+        let owners = controller.map(|(kind, name, uid)| {
+            vec![serde_json::from_value(serde_json::json!(
+                {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true})).unwrap()]
+        });
+        ObjectMeta { name: Some(name.to_owned()), owner_references: owners, ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn a_replica_set_named_a_b_c_under_deployment_z_leads_to_z() {
+        let mut owners = Owners::default();
+        let pod = OwnerRef::of(&meta("a-b-c-x1", Some(("ReplicaSet", "a-b-c", "rs")))).unwrap();
+        assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(r) if r.uid == "rs"));
+        owners.learn("rs", "ReplicaSet", &meta("a-b-c", Some(("Deployment", "z", "d"))));
+        assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(r) if r.uid == "d"));
+        owners.learn("d", "Deployment", &meta("z", None));
+        let z = TopOwner::Known { kind: "Deployment".into(), name: "z".into(), uid: "d".into() };
+        assert_eq!(owners.resolve(Some(&pod)), Resolution::End(z.clone()));
+        // The deployment is deleted; the pod lives on and keeps its answer.
+        owners.retain(["rs"].into_iter());
+        assert_eq!(owners.resolve(Some(&pod)), Resolution::End(z));
+        owners.retain(std::iter::empty());
+        assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(_)));
+    }
+
+    #[test]
+    fn a_missing_owner_and_a_circle_end_unresolved() {
+        let mut owners = Owners::default();
+        let pod = OwnerRef::of(&meta("p", Some(("Rollout", "r", "gone")))).unwrap();
+        owners.answer("gone", None);
+        assert_eq!(owners.resolve(Some(&pod)), Resolution::End(TopOwner::Unresolved));
+        owners.learn("a", "A", &meta("a", Some(("B", "b", "b"))));
+        owners.learn("b", "B", &meta("b", Some(("A", "a", "a"))));
+        let circle = OwnerRef::of(&meta("p", Some(("A", "a", "a")))).unwrap();
+        assert_eq!(owners.resolve(Some(&circle)), Resolution::End(TopOwner::Unresolved));
+        owners.retain(["a"].into_iter());
+    }
+}

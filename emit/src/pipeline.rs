@@ -1,0 +1,343 @@
+//! The story of one reign: what the source reports becomes a change of memory, what changed becomes a record of a
+//! log, and nothing here ever waits for Kafka.
+//!
+//! ```text
+//! source ─► fleet (object → record → memory) ─► windows ─► log (numbers, digest) ─► producer
+//!                     ▲ sweep compares fresh lists with memory, then sends everything
+//! ```
+//!
+//! Delivery: every change reaches the log at least as the newest state of its object; records of one log are in
+//! order and numbered without holes within an epoch. What Kafka does not take waits as newest state per object.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use fleetledger_schema::{key::Source as SourceName, kind::Kind};
+use rdkafka::ClientConfig;
+use tokio::{
+    sync::mpsc::{Receiver, Sender},
+    task::JoinSet,
+    time::Instant as Tick,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    fleet::{Fleet, Now},
+    health::Health,
+    log::SweepItem,
+    metrics::Metrics,
+    outbox::Outbox,
+    read_back::{Kept, Place, ReadBack, read_values},
+    resource::{Change, Event, Resource},
+    settings::Settings,
+    source::Feed,
+    sweep::Sweep,
+};
+
+/// How often time passes for the pipeline: bounds the lateness of a window's end.
+const TURN: Duration = Duration::from_millis(50);
+/// Events taken in a row before records are sent.
+const EVENTS_IN_A_ROW: usize = 256;
+/// How long the first sweep waits for answers about owners.
+const OWNER_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the end of an emitter may take.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// Why a reign ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The source has nothing more, or shutdown was asked for; everything is delivered as far as Kafka allows.
+    Done,
+    /// Another emitter leads.
+    Deposed,
+    /// A delivery failed: the log has a hole and a new epoch must begin.
+    NewEpoch(String),
+}
+
+/// What a reign works with.
+pub(crate) struct Reign<'r> {
+    pub(crate) settings: &'r Settings,
+    pub(crate) name: SourceName,
+    pub(crate) kafka: &'r ClientConfig,
+    pub(crate) feed: &'r Feed,
+    pub(crate) fleet: &'r mut Fleet,
+    pub(crate) outbox: Outbox,
+    pub(crate) held: ReadBack,
+    pub(crate) places: Vec<Place>,
+    pub(crate) events: &'r mut Receiver<Event>,
+    pub(crate) sender: Sender<Event>,
+    pub(crate) metrics: &'r Metrics,
+    pub(crate) health: &'r Health,
+}
+
+/// What is going on within a reign.
+struct Course {
+    sweep: Sweep,
+    sweeps: u64,
+    next_sweep: Tick,
+    next_mark: Tick,
+    next_lease_list: Tick,
+    /// Kinds whose first sweep of this epoch is still to come.
+    unswept: BTreeSet<Kind>,
+    /// Since when the first sweep waits for owners.
+    owners_awaited: Option<Tick>,
+    vanished: JoinSet<(Kind, Vanished)>,
+    tasks: JoinSet<()>,
+    finished: bool,
+}
+
+type Vanished = Vec<(Arc<str>, Kept, Option<Vec<u8>>)>;
+
+impl Reign<'_> {
+    /// Runs until the end.
+    pub(crate) async fn run(mut self, shutdown: &CancellationToken, deposed: &CancellationToken) -> End {
+        let mut course = Course::new(self.settings);
+        let mut turn = tokio::time::interval(TURN);
+        turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let acknowledged = self.outbox.producer.acknowledged();
+        self.resume();
+        loop {
+            tokio::select! {
+                biased;
+                () = deposed.cancelled() => {
+                    self.outbox.producer.abandon();
+                    return End::Deposed;
+                }
+                () = shutdown.cancelled() => return self.say_farewell(deposed).await,
+                _ = turn.tick() => self.pass_time(&mut course),
+                Some(event) = self.events.recv() => self.take_events(event, &mut course),
+                Some(Ok((kind, vanished))) = course.vanished.join_next() => self.sweep_first(kind, vanished, &mut course),
+                () = acknowledged.notified() => {}
+            }
+            while course.tasks.try_join_next().is_some() {}
+            if let Err(why) = self.outbox.check_deliveries(&mut self.fleet.memory) {
+                self.outbox.producer.abandon();
+                return End::NewEpoch(why);
+            }
+            self.send();
+            if course.finished && course.unswept.is_empty() && !self.outbox.is_sweeping() {
+                return self.say_farewell(deposed).await;
+            }
+        }
+    }
+
+    /// Begins with what earlier epochs left in memory: graves go out again, the living with the first sweep.
+    fn resume(&mut self) {
+        let mut graves = Vec::new();
+        for (uid, entry) in self.fleet.memory.iter_mut() {
+            entry.queued = false;
+            entry.sent = self.held.kept.get(uid).filter(|kept| !kept.ended).map(|kept| kept.content.hash);
+            if entry.gone {
+                graves.push(uid.clone());
+            }
+        }
+        for schema in self.held.schemas.iter() {
+            self.fleet.schemas.learn(schema.clone());
+        }
+        self.fleet.ready.extend(graves);
+    }
+
+    fn take_events(&mut self, first: Event, course: &mut Course) {
+        let now = Now::read();
+        let settle = Duration::from_millis(self.settings.settle_millis);
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(event) = next.take() {
+            match event {
+                Event::Watch(resource, change) => self.fleet.absorb(resource, change, now),
+                Event::Relist(Resource::Leases, Change::Listed(lease)) => self.fleet.see(&lease, None, now),
+                Event::Relist(Resource::Leases, Change::End) => self.fleet.heartbeats.confirm_view(now.at),
+                Event::Relist(Resource::Leases, _) => {}
+                Event::Relist(resource, change) => {
+                    course.sweep.take(resource, change, &mut self.fleet.memory, now, settle);
+                }
+                Event::Owner(reference, owner) => self.fleet.take_owner(&reference, owner, now),
+                Event::Finished => course.finished = true,
+            }
+            taken += 1;
+            if taken < EVENTS_IN_A_ROW {
+                next = self.events.try_recv().ok();
+            }
+        }
+    }
+
+    fn pass_time(&mut self, course: &mut Course) {
+        let now = Now::read();
+        self.health.turn();
+        self.fleet.pass_time(now);
+        if !self.fleet.questions.is_empty() && self.fleet.has_answered() {
+            for question in std::mem::take(&mut self.fleet.questions) {
+                self.feed.ask(&mut course.tasks, question, self.sender.clone());
+            }
+        }
+        if now.tick >= course.next_mark {
+            course.next_mark = now.tick + Duration::from_secs(self.settings.mark_interval_seconds);
+            self.outbox.mark();
+        }
+        if self.fleet.heartbeats.wants_list(now.at) && now.tick >= course.next_lease_list {
+            course.next_lease_list = now.tick + Duration::from_secs(60);
+            self.feed.relist(&mut course.tasks, vec![Resource::Leases], self.sender.clone());
+        }
+        self.begin_first_sweeps(course, now);
+        self.go_on_sweeping(course, now);
+        self.outbox.report();
+    }
+
+    /// Kinds whose lists are complete are swept for the first time: what vanished since the last reign first.
+    fn begin_first_sweeps(&mut self, course: &mut Course, now: Now) {
+        if course.unswept.is_empty() || !self.fleet.has_answered() {
+            return;
+        }
+        let since = *course.owners_awaited.get_or_insert(now.tick);
+        if self.fleet.owners.open_questions() > 0 && now.tick < since + OWNER_PATIENCE {
+            return;
+        }
+        let listed: Vec<Kind> = course.unswept.iter().copied().filter(|kind| self.fleet.is_listed(*kind)).collect();
+        for kind in listed {
+            course.unswept.remove(&kind);
+            let vanished = self.compare_with_log(kind);
+            let places: Vec<Place> = self.places.iter().filter(|place| place.kind == kind).cloned().collect();
+            let (kafka, budget) = (self.kafka.clone(), self.settings.buffer_bytes);
+            course.vanished.spawn_blocking(move || (kind, read_vanished(&kafka, &places, vanished, budget)));
+        }
+    }
+
+    /// Learns when the content of living objects began, and finds what the log holds and the cluster does not.
+    fn compare_with_log(&mut self, kind: Kind) -> Vec<(Arc<str>, Kept)> {
+        let mut vanished = Vec::new();
+        for (uid, kept) in self.held.kept.iter().filter(|(_, kept)| kept.kind == kind) {
+            match self.fleet.memory.get_mut(uid) {
+                Some(entry) if !kept.ended => {
+                    entry.sent = Some(kept.content.hash);
+                    if entry.hash == kept.content.hash {
+                        entry.since = Some(kept.content.since);
+                    }
+                }
+                Some(_) => {}
+                None => vanished.push((uid.clone(), *kept)),
+            }
+        }
+        vanished
+    }
+
+    fn sweep_first(&mut self, kind: Kind, vanished: Vanished, course: &mut Course) {
+        let now = Now::read();
+        for (uid, kept, value) in vanished {
+            let last = value.and_then(|value| crate::encode::encode_last(&value, &self.fleet.schemas, now.at, true));
+            let last = last.filter(|_| !kept.ended);
+            let sent = (!kept.ended).then_some(kept.content.hash);
+            self.metrics.inferred_deletes.with_label_values(&[kind.as_str()]).inc();
+            let uid = self.fleet.memory.bury_unknown(&uid, kind, kept.shard, last, sent, now.at);
+            self.outbox.queue(&uid, &mut self.fleet.memory);
+        }
+        let id = course.next_sweep_id();
+        self.outbox.queue_sweep(kind, &id, &self.fleet.memory, |_| 0);
+        for (_, shard, key) in self.held.former.iter().filter(|(former, ..)| *former == kind) {
+            if let Some(log) = self.outbox.logs.iter_mut().find(|log| (log.kind, log.shard) == (kind, *shard)) {
+                log.sweep.push_back(SweepItem::FormerKey(key.clone()));
+            }
+        }
+        tracing::info!(cluster = %self.name, %kind, "first sweep begins");
+    }
+
+    fn go_on_sweeping(&mut self, course: &mut Course, now: Now) {
+        let wanted = self.health.take_sweep_request() || now.tick >= course.next_sweep;
+        if wanted && course.unswept.is_empty() && course.vanished.is_empty() {
+            course.next_sweep = now.tick + Duration::from_secs(self.settings.sweep_interval_seconds);
+            if course.sweep.is_idle() && !self.outbox.is_sweeping() {
+                self.fleet.forget_owners();
+                let id = course.next_sweep_id();
+                course.sweep.begin(id, &self.fleet.memory);
+                let resources = Resource::ALL.into_iter().filter(|resource| resource.kind().is_some()).collect();
+                self.feed.relist(&mut course.tasks, resources, self.sender.clone());
+            }
+        }
+        let Some(outcome) = course.sweep.settle(self.fleet, self.metrics, now) else { return };
+        let missed: HashMap<_, _> = outcome.missed;
+        if !missed.is_empty() {
+            tracing::warn!(cluster = %self.name, ?missed, "sweep found changes that the watches missed");
+        }
+        for kind in outcome.kinds {
+            let of = |shard: u16| missed.get(&(kind, shard)).copied().unwrap_or(0);
+            self.outbox.queue_sweep(kind, &outcome.id, &self.fleet.memory, of);
+        }
+    }
+
+    fn send(&mut self) {
+        for uid in std::mem::take(&mut self.fleet.ready) {
+            self.outbox.queue(&uid, &mut self.fleet.memory);
+        }
+        self.outbox.drain(&mut self.fleet.memory, fleetledger_schema::instant::Instant::now());
+    }
+
+    /// Sends what waits and a last mark, and waits for Kafka as long as that is decent.
+    async fn say_farewell(mut self, deposed: &CancellationToken) -> End {
+        self.fleet.flush_windows();
+        self.send();
+        self.outbox.mark();
+        let deadline = Tick::now() + FAREWELL;
+        let acknowledged = self.outbox.producer.acknowledged();
+        while !self.outbox.is_empty() && Tick::now() < deadline && !deposed.is_cancelled() {
+            self.send();
+            if self.outbox.check_deliveries(&mut self.fleet.memory).is_err() {
+                break;
+            }
+            tokio::time::timeout(TURN, acknowledged.notified()).await.ok();
+        }
+        self.outbox.report();
+        let (left, _) = self.outbox.producer.in_flight();
+        if left > 0 {
+            tracing::warn!(cluster = %self.name, left, "emitter ends with records that kafka has not acknowledged");
+        }
+        End::Done
+    }
+}
+
+impl Course {
+    fn new(settings: &Settings) -> Self {
+        let now = Tick::now();
+        Self {
+            sweep: Sweep::default(),
+            sweeps: 0,
+            next_sweep: now + Duration::from_secs(settings.sweep_interval_seconds),
+            next_mark: now,
+            next_lease_list: now,
+            unswept: Kind::ALL.into_iter().collect(),
+            owners_awaited: None,
+            vanished: JoinSet::new(),
+            tasks: JoinSet::new(),
+            finished: false,
+        }
+    }
+
+    fn next_sweep_id(&mut self) -> String {
+        self.sweeps += 1;
+        format!("{}-{}", fleetledger_schema::instant::Instant::now().0, self.sweeps)
+    }
+}
+
+/// Newest values of vanished objects, up to `budget` bytes; the others get a tombstone alone.
+fn read_vanished(kafka: &ClientConfig, places: &[Place], vanished: Vec<(Arc<str>, Kept)>, budget: usize) -> Vanished {
+    let mut left = budget;
+    let mut read = Vec::with_capacity(vanished.len());
+    for place in places {
+        let here: Vec<_> = vanished.iter().filter(|(_, kept)| kept.shard == place.shard).cloned().collect();
+        for chunk in here.chunks(500) {
+            let values = if left > 0 { read_values(kafka, place, chunk) } else { Ok(Vec::new()) };
+            let values: HashMap<_, _> = values
+                .inspect_err(|error| tracing::warn!(%error, "last records of vanished objects cannot be read back"))
+                .unwrap_or_default()
+                .into_iter()
+                .collect();
+            for (uid, kept) in chunk {
+                let value = values.get(uid).cloned().flatten();
+                left = left.saturating_sub(value.as_ref().map_or(0, Vec::len));
+                read.push((uid.clone(), *kept, value));
+            }
+        }
+    }
+    read
+}

@@ -1,0 +1,242 @@
+//! The idempotent producer: explicit partitions, bounded in flight, every delivery looked at.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant as Tick},
+};
+
+use fleetledger_schema::headers::Headers;
+use rdkafka::{
+    ClientConfig, ClientContext, Message,
+    config::FromClientConfigAndContext,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
+    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
+};
+use tokio::sync::{Notify, mpsc};
+
+use crate::{health::Health, metrics::Metrics};
+
+/// Largest record the client lets through, in bytes: Kafka's default for topics.
+const MESSAGE_MAX_BYTES: usize = 1_048_588;
+/// How long librdkafka waits to fill a batch, in milliseconds.
+const LINGER_MILLIS: u32 = 20;
+
+/// What came of a record that was handed over.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// It was not delivered and never will be: the log has a hole, a new epoch must begin.
+    Failed(String),
+    /// A tombstone was acknowledged.
+    Buried(Arc<str>),
+}
+
+/// Why a record was not taken.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// No room now.
+    Full,
+    /// The producer is broken: a new one and a new epoch are needed.
+    Broken(String),
+}
+
+/// A record on its way.
+pub(crate) struct Outgoing<'r> {
+    pub(crate) topic: &'r str,
+    pub(crate) partition: i32,
+    pub(crate) key: &'r str,
+    pub(crate) value: Option<&'r [u8]>,
+    pub(crate) headers: &'r Headers,
+    /// The object this is the tombstone of.
+    pub(crate) tombstone_of: Option<Arc<str>>,
+}
+
+/// Travels with a record and comes back with its delivery.
+pub(crate) struct Receipt {
+    bytes: usize,
+    sent_at: Tick,
+    tombstone_of: Option<Arc<str>>,
+}
+
+#[derive(Debug, Default)]
+struct InFlight {
+    records: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+pub(crate) struct Context {
+    in_flight: Arc<InFlight>,
+    reports: mpsc::UnboundedSender<Report>,
+    acknowledged: Arc<Notify>,
+    health: Health,
+    metrics: Metrics,
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka client reports an error");
+        self.health.kafka(Some(reason.to_owned()));
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.reports.send(Report::Failed(reason.to_owned())).ok();
+            self.acknowledged.notify_one();
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Receipt>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, receipt: Box<Receipt>) {
+        self.in_flight.records.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.bytes.fetch_sub(receipt.bytes, Ordering::AcqRel);
+        match result {
+            Ok(_) => {
+                self.metrics.acknowledged.inc();
+                self.metrics.delivery_seconds.observe(receipt.sent_at.elapsed().as_secs_f64());
+                self.health.kafka(None);
+                if let Some(uid) = receipt.tombstone_of {
+                    self.reports.send(Report::Buried(uid)).ok();
+                }
+            }
+            Err((error, message)) => {
+                self.metrics.delivery_failures.inc();
+                let why = format!("{} partition {}: {error}", message.topic(), message.partition());
+                self.reports.send(Report::Failed(why)).ok();
+            }
+        }
+        self.acknowledged.notify_one();
+    }
+}
+
+/// The producer and what is in flight.
+pub(crate) struct Producer {
+    inner: ThreadedProducer<Context>,
+    in_flight: Arc<InFlight>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    acknowledged: Arc<Notify>,
+    max_records: usize,
+    max_bytes: usize,
+}
+
+impl Producer {
+    /// A producer with at most `max_records` and about `max_bytes` in flight.
+    pub(crate) fn new(
+        kafka: &ClientConfig,
+        max_records: usize,
+        max_bytes: usize,
+        health: Health,
+        metrics: Metrics,
+    ) -> Result<Self, KafkaError> {
+        let mut config = kafka.clone();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("compression.type", "zstd")
+            .set("linger.ms", LINGER_MILLIS.to_string())
+            // Records wait for Kafka for ever: a failed delivery would be a hole in the log.
+            .set("message.timeout.ms", "0")
+            .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
+            .set("allow.auto.create.topics", "false")
+            // librdkafka's own limits lie above ours, which are the ones that hold.
+            .set("queue.buffering.max.messages", (max_records + 1000).to_string())
+            .set("queue.buffering.max.kbytes", (max_bytes / 512 + 4096).to_string());
+        let (sender, reports) = mpsc::unbounded_channel();
+        let (in_flight, acknowledged) = (Arc::<InFlight>::default(), Arc::<Notify>::default());
+        let context = Context {
+            in_flight: in_flight.clone(),
+            reports: sender,
+            acknowledged: acknowledged.clone(),
+            health,
+            metrics,
+        };
+        Ok(Self {
+            inner: ThreadedProducer::from_config_and_context(&config, context)?,
+            in_flight,
+            reports,
+            acknowledged,
+            max_records,
+            max_bytes,
+        })
+    }
+
+    /// True if there is room for a last record and its tombstone.
+    pub(crate) fn has_room(&self) -> bool {
+        let (records, bytes) = self.in_flight();
+        records + 2 <= self.max_records && bytes < self.max_bytes
+    }
+
+    /// Records and bytes that are not yet acknowledged.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        (self.in_flight.records.load(Ordering::Acquire), self.in_flight.bytes.load(Ordering::Acquire))
+    }
+
+    /// Hands a record over.
+    pub(crate) fn send(&self, record: Outgoing<'_>) -> Result<usize, Refusal> {
+        let pairs = record.headers.to_pairs();
+        let mut headers = OwnedHeaders::new_with_capacity(pairs.len());
+        let mut bytes = record.key.len() + record.value.map_or(0, <[u8]>::len);
+        for (key, value) in &pairs {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let wire = bytes;
+        bytes += pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let receipt = Receipt {
+            bytes,
+            sent_at: Tick::now(),
+            tombstone_of: record.tombstone_of,
+        };
+        let mut message = BaseRecord::with_opaque_to(record.topic, Box::new(receipt))
+            .partition(record.partition)
+            .key(record.key)
+            .headers(headers);
+        if let Some(value) = record.value {
+            message = message.payload(value);
+        }
+        // Counted first: the acknowledgement may be faster than the next line.
+        self.in_flight.records.fetch_add(1, Ordering::AcqRel);
+        self.in_flight.bytes.fetch_add(bytes, Ordering::AcqRel);
+        let Err((error, _)) = self.inner.send(message) else {
+            return Ok(wire);
+        };
+        self.in_flight.records.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::QueueFull) => Err(Refusal::Full),
+            _ => Err(Refusal::Broken(error.to_string())),
+        }
+    }
+
+    /// The next report, if there is one.
+    pub(crate) fn report(&mut self) -> Option<Report> {
+        self.reports.try_recv().ok()
+    }
+
+    /// Resolves when something was acknowledged or failed.
+    pub(crate) fn acknowledged(&self) -> Arc<Notify> {
+        self.acknowledged.clone()
+    }
+
+    /// Gives up everything that is in flight, at once: another emitter leads.
+    pub(crate) fn abandon(&self) {
+        self.inner.purge(PurgeConfig::default().queue().inflight());
+    }
+
+    /// Number of partitions of a topic. Blocks for up to `timeout`.
+    pub(crate) fn partitions(
+        kafka: &ClientConfig,
+        topic: &str,
+        timeout: Duration,
+    ) -> Result<i32, KafkaError> {
+        use rdkafka::consumer::{BaseConsumer, Consumer};
+        let consumer: BaseConsumer = kafka.clone().set("allow.auto.create.topics", "false").create()?;
+        let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        match found.map(|found| (found.error(), found.partitions().len())) {
+            Some((None, count)) if count > 0 => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
+            _ => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)),
+        }
+    }
+}

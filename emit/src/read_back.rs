@@ -1,0 +1,221 @@
+//! What the logs of this cluster already hold, read back from Kafka when a reign begins.
+//!
+//! For every key its newest offset and content hash are kept, about a hundred bytes each; bodies are read again
+//! only of objects that have vanished.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant as Tick},
+};
+
+use fleetledger_schema::{
+    codec::{Schemas, WriterSchema},
+    content_hash::ContentHash,
+    framing,
+    headers::Headers,
+    instant::Instant,
+    key::{RecordKey, Source, Subject},
+    kind::Kind,
+};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+    message::{BorrowedMessage, Headers as _},
+};
+
+use crate::{encode::decode, health::Health, memory::LogContent};
+
+/// Without a word from Kafka for this long, reading back begins anew.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Where a log stands in Kafka.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    pub(crate) shard: u16,
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+}
+
+/// What was read back.
+#[derive(Debug)]
+pub(crate) struct ReadBack {
+    /// Living objects under the cluster's present name, by uid.
+    pub(crate) kept: HashMap<Arc<str>, Kept>,
+    /// Objects under a former name of the cluster.
+    pub(crate) former: Vec<(Kind, u16, RecordKey)>,
+    /// Highest epoch that any emitter of this cluster has used.
+    pub(crate) highest_epoch: i64,
+    /// Schemas that were announced.
+    pub(crate) schemas: Schemas,
+}
+
+/// What a log holds of one object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) kind: Kind,
+    pub(crate) shard: u16,
+    offset: i64,
+    pub(crate) content: LogContent,
+    /// True if its last record is there and the tombstone is not.
+    pub(crate) ended: bool,
+}
+
+/// Reads the logs of one cluster. Blocks.
+pub(crate) fn read_back(kafka: &ClientConfig, source: &Source, places: &[Place], health: &Health) -> Result<ReadBack, KafkaError> {
+    let consumer = consumer(kafka)?;
+    let mut read = ReadBack {
+        kept: HashMap::new(),
+        former: Vec::new(),
+        highest_epoch: 0,
+        schemas: Schemas::own(),
+    };
+    for place in places {
+        let mut former: HashMap<RecordKey, ()> = HashMap::new();
+        each_message(&consumer, place, health, |message| {
+            read.take(message, place, source, &mut former);
+        })?;
+        read.former.extend(former.into_keys().map(|key| (place.kind, place.shard, key)));
+    }
+    Ok(read)
+}
+
+impl ReadBack {
+    fn take(&mut self, message: &BorrowedMessage<'_>, place: &Place, source: &Source, former: &mut HashMap<RecordKey, ()>) {
+        let Some(key) = message.key().and_then(|key| RecordKey::parse(key).ok()) else {
+            return;
+        };
+        if key.source.cluster_uid != source.cluster_uid {
+            return;
+        }
+        let headers = headers_of(message);
+        if let Some(headers) = &headers {
+            self.highest_epoch = self.highest_epoch.max(headers.epoch);
+        }
+        match (&key.subject, message.payload()) {
+            (Subject::Schema(_), Some(json)) => {
+                let schema = std::str::from_utf8(json).ok().and_then(|json| WriterSchema::parse(json).ok());
+                if let Some(schema) = schema {
+                    self.schemas.learn(Arc::new(schema));
+                }
+            }
+            (Subject::Object(_), None) if key.source != *source => {
+                former.remove(&key);
+            }
+            (Subject::Object(_), Some(_)) if key.source != *source => {
+                former.insert(key, ());
+            }
+            (Subject::Object(uid), None) => {
+                self.kept.remove(uid.as_str());
+            }
+            (Subject::Object(uid), Some(value)) => {
+                let at = headers.as_ref().map_or(Instant(0), |headers| headers.since.unwrap_or(headers.time));
+                let kept = self.kept_of(message.offset(), value, at, place);
+                match self.kept.get_mut(uid.as_str()) {
+                    // The same content again, from a sweep: it began when it began.
+                    Some(known) if known.content.hash == kept.content.hash => {
+                        let since = known.content.since.min(kept.content.since);
+                        *known = Kept { content: LogContent { since, ..kept.content }, ..kept };
+                    }
+                    _ => {
+                        self.kept.insert(uid.as_str().into(), kept);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn kept_of(&self, offset: i64, value: &[u8], since: Instant, place: &Place) -> Kept {
+        let body = framing::split(value).map_or(value, |(_, body)| body);
+        let ended = decode(value, &self.schemas).is_some_and(|record| record.deleted_at().is_some());
+        Kept {
+            kind: place.kind,
+            shard: place.shard,
+            offset,
+            content: LogContent { hash: ContentHash::of(body), since },
+            ended,
+        }
+    }
+}
+
+/// The newest values of these objects, read again at their offsets. Blocks.
+pub(crate) fn read_values(
+    kafka: &ClientConfig,
+    place: &Place,
+    wanted: &[(Arc<str>, Kept)],
+) -> Result<Vec<(Arc<str>, Option<Vec<u8>>)>, KafkaError> {
+    let consumer = consumer(kafka)?;
+    let mut values = Vec::with_capacity(wanted.len());
+    for (uid, kept) in wanted {
+        assign(&consumer, place, Offset::Offset(kept.offset))?;
+        let began = Tick::now();
+        let value = loop {
+            match consumer.poll(Duration::from_millis(500)) {
+                Some(Ok(message)) if message.offset() >= kept.offset => {
+                    let same = message.offset() == kept.offset;
+                    break message.payload().filter(|_| same).map(<[u8]>::to_vec);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => break None,
+                Some(Ok(_) | Err(_)) | None if began.elapsed() < SILENCE => {}
+                _ => break None,
+            }
+        };
+        values.push((uid.clone(), value));
+    }
+    Ok(values)
+}
+
+fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer, KafkaError> {
+    kafka
+        .clone()
+        // Required by librdkafka though no group is ever joined: partitions are assigned by hand.
+        .set("group.id", "fleetledger-emit-read-back")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("allow.auto.create.topics", "false")
+        .create()
+}
+
+fn assign(consumer: &BaseConsumer, place: &Place, from: Offset) -> Result<(), KafkaError> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&place.topic, place.partition, from)?;
+    consumer.assign(&list)
+}
+
+fn each_message(
+    consumer: &BaseConsumer,
+    place: &Place,
+    health: &Health,
+    mut take: impl FnMut(&BorrowedMessage<'_>),
+) -> Result<(), KafkaError> {
+    assign(consumer, place, Offset::Beginning)?;
+    let mut heard_at = Tick::now();
+    loop {
+        match consumer.poll(Duration::from_millis(500)) {
+            Some(Ok(message)) => {
+                take(&message);
+                heard_at = Tick::now();
+                health.turn();
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) if partition == place.partition => return Ok(()),
+            Some(Err(error)) if heard_at.elapsed() > SILENCE => return Err(error),
+            None if heard_at.elapsed() > SILENCE => {
+                return Err(KafkaError::OffsetFetch(rdkafka::error::RDKafkaErrorCode::OperationTimedOut));
+            }
+            _ => health.turn(),
+        }
+    }
+}
+
+fn headers_of(message: &BorrowedMessage<'_>) -> Option<Headers> {
+    let headers = message.headers()?;
+    let pairs = headers.iter().filter_map(|header| Some((header.key, header.value?)));
+    Headers::parse(pairs).ok()
+}

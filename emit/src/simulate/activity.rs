@@ -1,0 +1,472 @@
+//! What happens in the simulated fleet.
+
+use fleetledger_schema::instant::Instant;
+use k8s_openapi::{
+    api::core::v1::{
+        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
+        PodCondition, PodIP, PodStatus, Taint,
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+use rand::Rng;
+
+use super::{
+    template,
+    world::{Action, World, time},
+};
+use crate::resource::{KubeObject, Resource};
+
+impl World {
+    /// Begins something; what follows from it is scheduled.
+    pub(super) fn begin_activity(&mut self, now: Instant) {
+        let quiet = !self.settings.incidents;
+        match self.rng.random_range(0..100) {
+            0..30 => self.replace_any_pod(now),
+            30..36 => self.roll_out(now),
+            36..61 => self.run_job(now),
+            61..70 => self.scale(now),
+            _ if quiet => self.replace_any_pod(now),
+            70..84 => self.crash(now),
+            84..89 => self.evict(now),
+            89..91 => self.leak(now),
+            91..93 => self.fail_node(now),
+            93..96 => self.end_namespace(now),
+            _ => self.fail_watchdog(now),
+        }
+    }
+
+    /// Lets something happen that was scheduled.
+    pub(super) fn act(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::RenewLease(node) => self.renew_lease(node, now),
+            Action::Schedule(pod) => {
+                self.schedule_pod(&pod, now);
+                let pause = self.between(1.0, 4.0);
+                self.later(now, pause, Action::Run(pod));
+            }
+            Action::Run(pod) => {
+                self.run_pod(&pod, now);
+                self.refresh_workload_of(&pod, now);
+            }
+            Action::Remove(resource, uid) => {
+                self.remove(resource, &uid);
+                if resource == Resource::Pods {
+                    self.refresh_workload_of(&uid, now);
+                }
+            }
+            Action::Restart(pod) => self.change_pod(&pod, |pod| restart(pod, now)),
+            Action::Finish { pod, job } => self.finish_job(&pod, &job, now),
+            Action::Replace { workload, pod } => self.replace_pod(workload, &pod, now),
+            Action::NodeUnknown(node) => self.set_node_ready(node, false, now),
+            Action::NodeUp(node) => self.set_node_ready(node, true, now),
+            Action::WatchdogOk(uid) => self.set_watchdog(&uid, false, now),
+        }
+    }
+
+    /// A pod of a workload, Pending. Returns its uid.
+    pub(super) fn create_pod(&mut self, workload: usize, at: Instant) -> Option<String> {
+        let suffix = format!("{:05x}", self.rng.random::<u32>() & 0xf_ffff);
+        let uid = self.fresh_uid();
+        let state = self.workloads.get_mut(workload)?;
+        let name = format!("{}-{suffix}", state.set_name);
+        let owner = Some(("apps/v1", "ReplicaSet", state.set_name.as_str(), state.set_uid.as_str()));
+        let pod = template::pod(&name, &uid, &state.shape, owner, at);
+        state.pods.push(uid.clone());
+        self.put(pod);
+        Some(uid)
+    }
+
+    pub(super) fn schedule_pod(&mut self, pod: &str, at: Instant) {
+        let up: Vec<String> = self.nodes.iter().filter(|node| node.up).map(|node| node.name.clone()).collect();
+        let Some(node) = self.pick(&up) else { return };
+        self.change_pod(pod, |pod| {
+            let spec = pod.spec.get_or_insert_default();
+            spec.node_name = Some(node);
+            let status = pod.status.get_or_insert_default();
+            status.host_ip = Some("10.1.0.1".to_owned());
+            status.start_time = time(at);
+            status.conditions = Some(vec![condition("PodScheduled", true, at)]);
+            set_states(pod, |container| {
+                container.state = Some(waiting("ContainerCreating", None));
+                container.ready = false;
+            });
+        });
+    }
+
+    pub(super) fn run_pod(&mut self, pod: &str, at: Instant) {
+        let ip = format!("10.{}.{}.{}", self.rng.random_range(2..250), self.rng.random_range(0..255), self.rng.random_range(1..255));
+        self.change_pod(pod, |pod| {
+            if pod.metadata.deletion_timestamp.is_some() {
+                return;
+            }
+            let status = pod.status.get_or_insert_default();
+            status.phase = Some("Running".to_owned());
+            status.pod_ip = Some(ip.clone());
+            status.pod_ips = Some(vec![PodIP { ip }]);
+            let names = ["Initialized", "PodScheduled", "ContainersReady", "Ready"];
+            status.conditions = Some(names.map(|name| condition(name, true, at)).to_vec());
+            set_states(pod, |container| {
+                container.state = Some(running(at));
+                container.ready = true;
+                container.started = Some(true);
+            });
+        });
+    }
+
+    /// Brings a Deployment's status in line with its pods.
+    pub(super) fn refresh_workload(&mut self, index: usize, now: Instant) {
+        let Some(state) = self.workloads.get(index).cloned() else { return };
+        let pods: Vec<Pod> = state.pods.iter().filter_map(|uid| self.pod(uid)).collect();
+        let is_ready = |pod: &&Pod| {
+            let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+            conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
+        };
+        let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        let (current, ready) = (count(pods.len()), count(pods.iter().filter(is_ready).count()));
+        if let Some(state) = self.workloads.get_mut(index) {
+            let living: Vec<String> = pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+            state.pods = living;
+        }
+        let Some(KubeObject::Deployment(deployment)) = self.get(Resource::Deployments, &state.uid).cloned() else { return };
+        let mut changed = (*deployment).clone();
+        let desired = count(state.replicas);
+        changed.spec.get_or_insert_default().replicas = Some(desired);
+        let status = changed.status.get_or_insert_default();
+        status.replicas = Some(current);
+        status.updated_replicas = Some(current);
+        status.ready_replicas = Some(ready);
+        status.available_replicas = Some(ready);
+        status.unavailable_replicas = Some((desired - ready).max(0));
+        if changed.status != deployment.status || changed.spec != deployment.spec {
+            self.put(changed);
+        }
+        let _ = now;
+    }
+
+    fn refresh_workload_of(&mut self, pod: &str, now: Instant) {
+        let index = self.workloads.iter().position(|state| state.pods.iter().any(|uid| uid == pod));
+        if let Some(index) = index {
+            self.refresh_workload(index, now);
+        }
+    }
+
+    fn any_workload(&mut self) -> Option<usize> {
+        let count = self.workloads.len();
+        (count > 0).then(|| self.rng.random_range(0..count))
+    }
+
+    fn any_running_pod(&mut self) -> Option<(usize, String)> {
+        let index = self.any_workload()?;
+        let pods = self.workloads.get(index)?.pods.clone();
+        let pod = self.pick(&pods)?;
+        let is_alive = |pod: &Pod| {
+            pod.metadata.deletion_timestamp.is_none()
+                && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
+        };
+        self.pod(&pod).filter(is_alive).map(|_| (index, pod))
+    }
+
+    fn start_pod(&mut self, workload: usize, now: Instant) {
+        if let Some(pod) = self.create_pod(workload, now) {
+            let pause = self.between(0.2, 2.0);
+            self.later(now, pause, Action::Schedule(pod));
+        }
+    }
+
+    fn stop_pod(&mut self, pod: &str, now: Instant) {
+        self.change_pod(pod, |pod| {
+            pod.metadata.deletion_grace_period_seconds = Some(30);
+            pod.metadata.deletion_timestamp = time(now.plus_micros(30_000_000));
+        });
+        let pause = self.between(0.5, 8.0);
+        self.later(now, pause, Action::Remove(Resource::Pods, pod.to_owned()));
+    }
+
+    fn replace_any_pod(&mut self, now: Instant) {
+        if let Some((workload, pod)) = self.any_running_pod() {
+            self.replace_pod(workload, &pod, now);
+        }
+    }
+
+    fn replace_pod(&mut self, workload: usize, pod: &str, now: Instant) {
+        if self.pod(pod).is_some_and(|pod| pod.metadata.deletion_timestamp.is_none()) {
+            self.stop_pod(pod, now);
+            self.start_pod(workload, now);
+        }
+    }
+
+    /// A new ReplicaSet; its pods take the old ones' places one after the other.
+    fn roll_out(&mut self, now: Instant) {
+        let Some(index) = self.any_workload() else { return };
+        let set_uid = self.fresh_uid();
+        let suffix = format!("{:08x}", self.rng.random::<u32>());
+        let Some(state) = self.workloads.get_mut(index) else { return };
+        let former = std::mem::replace(&mut state.set_uid, set_uid);
+        state.revision += 1;
+        state.set_name = format!("{}-{suffix}", state.name);
+        let image = state.shape.image.rsplit_once(':').map_or("", |(image, _)| image).to_owned();
+        state.shape.image = format!("{image}:v{}", 40 + state.revision);
+        let state = state.clone();
+        let owner = Some(("apps/v1", "Deployment", state.name.as_str(), state.uid.as_str()));
+        self.put(template::replica_set(&state.set_name, &state.set_uid, &state.shape, owner, now));
+        let mut pause = 0;
+        for pod in state.pods {
+            pause += self.between(0.5, 3.0);
+            self.later(now, pause, Action::Replace { workload: index, pod });
+        }
+        self.later(now, pause + 60_000_000, Action::Remove(Resource::ReplicaSets, former));
+    }
+
+    /// A Job whose pod is born and gone within seconds.
+    fn run_job(&mut self, now: Instant) {
+        let cron_jobs = self.list(Resource::CronJobs);
+        let Some(KubeObject::CronJob(cron_job)) = self.pick(&cron_jobs) else { return };
+        let Some(state) = self.workloads.first().cloned() else { return };
+        let namespace = cron_job.metadata.namespace.clone().unwrap_or_default();
+        let shape = template::PodShape { namespace: namespace.clone(), team: namespace, app: "report".to_owned(), gpus: 0, ..state.shape };
+        let (job_uid, pod_uid) = (self.fresh_uid(), self.fresh_uid());
+        let job_name = format!("report-{}", now.0 / 1_000_000 % 100_000_000);
+        let cron_uid = cron_job.metadata.uid.clone().unwrap_or_default();
+        let owner = Some(("batch/v1", "CronJob", "report", cron_uid.as_str()));
+        self.put(template::job(&job_name, &job_uid, &shape, owner, now));
+        let name = format!("{job_name}-{:05x}", self.rng.random::<u32>() & 0xf_ffff);
+        let owner = Some(("batch/v1", "Job", job_name.as_str(), job_uid.as_str()));
+        self.put(template::pod(&name, &pod_uid, &shape, owner, now));
+        let pause = self.between(0.1, 0.5);
+        self.later(now, pause, Action::Schedule(pod_uid.clone()));
+        let pause = self.between(5.0, 12.0);
+        self.later(now, pause, Action::Finish { pod: pod_uid, job: job_uid });
+    }
+
+    fn finish_job(&mut self, pod: &str, job: &str, now: Instant) {
+        self.change_pod(pod, |pod| {
+            pod.status.get_or_insert_default().phase = Some("Succeeded".to_owned());
+            set_states(pod, |container| {
+                container.state = Some(terminated("Completed", 0, now));
+                container.ready = false;
+            });
+        });
+        if let Some(KubeObject::Job(found)) = self.get(Resource::Jobs, job).cloned() {
+            let mut found = *found;
+            let status = found.status.get_or_insert_default();
+            status.active = None;
+            status.succeeded = Some(1);
+            status.completion_time = time(now);
+            self.put(found);
+        }
+        self.later(now, 1_000_000, Action::Remove(Resource::Pods, pod.to_owned()));
+        self.later(now, 30_000_000, Action::Remove(Resource::Jobs, job.to_owned()));
+    }
+
+    /// Replicas follow the time of day.
+    fn scale(&mut self, now: Instant) {
+        let Some(index) = self.any_workload() else { return };
+        let grow = self.rng.random_bool((self.daily_factor(now) / 2.0).clamp(0.1, 0.9));
+        let Some(state) = self.workloads.get_mut(index) else { return };
+        let living = state.pods.len();
+        let least = 1;
+        state.replicas = if grow { (state.replicas + 1).min(15) } else { state.replicas.saturating_sub(1).max(least) };
+        let (wanted, last) = (state.replicas, state.pods.last().cloned());
+        if wanted > living {
+            self.start_pod(index, now);
+        } else if let Some(pod) = last.filter(|_| wanted < living) {
+            self.stop_pod(&pod, now);
+        }
+        self.refresh_workload(index, now);
+    }
+
+    fn crash(&mut self, now: Instant) {
+        let Some((_, pod)) = self.any_running_pod() else { return };
+        let out_of_memory = self.rng.random_ratio(1, 2);
+        let (reason, code) = if out_of_memory { ("OOMKilled", 137) } else { ("Error", 1) };
+        self.change_pod(&pod, |pod| {
+            set_states(pod, |container| {
+                container.last_state = Some(terminated(reason, code, now));
+                container.state = Some(waiting("CrashLoopBackOff", Some("back-off 10s restarting failed container=app")));
+                container.ready = false;
+            });
+            set_condition(pod, "Ready", false, now);
+        });
+        let pause = self.between(5.0, 20.0);
+        self.later(now, pause, Action::Restart(pod));
+    }
+
+    fn evict(&mut self, now: Instant) {
+        let Some((workload, pod)) = self.any_running_pod() else { return };
+        self.change_pod(&pod, |pod| {
+            let status = pod.status.get_or_insert_default();
+            status.phase = Some("Failed".to_owned());
+            status.reason = Some("Evicted".to_owned());
+            status.message = Some("The node was low on resource: memory.".to_owned());
+        });
+        let pause = self.between(20.0, 60.0);
+        self.later(now, pause, Action::Remove(Resource::Pods, pod));
+        self.start_pod(workload, now);
+    }
+
+    /// Pods beyond a workload's replicas, which nobody removes for a while.
+    fn leak(&mut self, now: Instant) {
+        let Some(index) = self.any_workload() else { return };
+        for _ in 0..3 {
+            if let Some(pod) = self.create_pod(index, now) {
+                self.later(now, 300_000, Action::Schedule(pod.clone()));
+                self.later(now, 180_000_000, Action::Remove(Resource::Pods, pod));
+            }
+        }
+    }
+
+    /// A node falls silent; 40 s later its conditions are Unknown; some minutes later it is back.
+    fn fail_node(&mut self, now: Instant) {
+        let down = self.nodes.iter().filter(|node| !node.up).count();
+        if down * 20 >= self.nodes.len() {
+            return;
+        }
+        let index = self.rng.random_range(0..self.nodes.len().max(1));
+        let Some(node) = self.nodes.get_mut(index).filter(|node| node.up) else { return };
+        node.up = false;
+        self.later(now, 40_000_000, Action::NodeUnknown(index));
+        let pause = self.between(150.0, 400.0);
+        self.later(now, pause, Action::NodeUp(index));
+    }
+
+    fn set_node_ready(&mut self, index: usize, ready: bool, now: Instant) {
+        let Some(state) = self.nodes.get_mut(index) else { return };
+        state.up |= ready;
+        let state = state.clone();
+        let Some(KubeObject::Node(node)) = self.get(Resource::Nodes, &state.uid).cloned() else { return };
+        let mut node = *node;
+        let heartbeat = if ready { now } else { now.plus_micros(-40_000_000) };
+        node.status.get_or_insert_default().conditions =
+            Some(template::node_conditions(heartbeat, now, if ready { "True" } else { "Unknown" }));
+        node.spec.get_or_insert_default().taints = (!ready).then(|| {
+            vec![Taint {
+                key: "node.kubernetes.io/unreachable".to_owned(),
+                effect: "NoExecute".to_owned(),
+                time_added: time(now),
+                value: None,
+            }]
+        });
+        self.put(node);
+        if ready {
+            return;
+        }
+        for workload in 0..self.workloads.len() {
+            for pod in self.workloads.get(workload).map(|state| state.pods.clone()).unwrap_or_default() {
+                let here = self.pod(&pod).and_then(|pod| pod.spec?.node_name).is_some_and(|node| node == state.name);
+                if here {
+                    let pause = self.between(5.0, 60.0);
+                    self.later(now, pause, Action::Replace { workload, pod });
+                }
+            }
+        }
+    }
+
+    /// A namespace that is deleted and hangs for a minute.
+    fn end_namespace(&mut self, now: Instant) {
+        let uid = self.fresh_uid();
+        let name = format!("preview-{:04x}", self.rng.random::<u16>());
+        let mut namespace = template::namespace(&name, &uid, None, now);
+        self.put(namespace.clone());
+        namespace.metadata.deletion_timestamp = time(now);
+        namespace.status.get_or_insert_default().phase = Some("Terminating".to_owned());
+        self.put(namespace);
+        let pause = self.between(20.0, 90.0);
+        self.later(now, pause, Action::Remove(Resource::Namespaces, uid));
+    }
+
+    fn fail_watchdog(&mut self, now: Instant) {
+        let watchdogs = self.list(Resource::Watchdogs);
+        let Some(watchdog) = self.pick(&watchdogs) else { return };
+        let uid = watchdog.uid().to_owned();
+        self.set_watchdog(&uid, true, now);
+        let pause = self.between(30.0, 180.0);
+        self.later(now, pause, Action::WatchdogOk(uid));
+    }
+
+    fn set_watchdog(&mut self, uid: &str, failing: bool, now: Instant) {
+        let Some(KubeObject::Watchdog(watchdog)) = self.get(Resource::Watchdogs, uid).cloned() else { return };
+        let nodes = self.nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+        let node = self.pick(&nodes).unwrap_or_default();
+        let mut watchdog = *watchdog;
+        let status = watchdog.status.get_or_insert_default();
+        let was_failing = status.state.as_deref() == Some("Firing");
+        status.state = Some(if failing { "Firing" } else { "OK" }.to_owned());
+        status.episode = Some(status.episode.unwrap_or(0) + i64::from(failing && !was_failing));
+        status.failing.clear();
+        if let Some(counts) = &mut status.nodes {
+            counts.failing = Some(i32::from(failing));
+            counts.ok = counts.desired.map(|desired| desired - i32::from(failing));
+        }
+        if failing {
+            let failing = crate::watchdog_resource::Failing { node, message: Some("unexpected value".to_owned()), since: time(now) };
+            status.failing.push(failing);
+        }
+        for condition in &mut status.conditions {
+            condition.status = if failing { "False" } else { "True" }.to_owned();
+            condition.last_transition_time = time(now).unwrap_or(condition.last_transition_time.clone());
+        }
+        self.put(watchdog);
+    }
+}
+
+fn restart(pod: &mut Pod, now: Instant) {
+    if pod.metadata.deletion_timestamp.is_none() {
+        set_states(pod, |container| {
+            container.restart_count += 1;
+            container.state = Some(running(now));
+            container.ready = true;
+        });
+        set_condition(pod, "Ready", true, now);
+    }
+}
+
+/// Changes the status of every app container, making it first where there is none.
+fn set_states(pod: &mut Pod, change: impl Fn(&mut ContainerStatus)) {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let fresh = |container: &k8s_openapi::api::core::v1::Container| ContainerStatus {
+        name: container.name.clone(),
+        image: container.image.clone().unwrap_or_default(),
+        image_id: format!("{}@sha256:0", container.image.clone().unwrap_or_default()),
+        ..ContainerStatus::default()
+    };
+    let fresh: Vec<_> = containers.map(fresh).collect();
+    let status: &mut PodStatus = pod.status.get_or_insert_default();
+    for container in status.container_statuses.get_or_insert(fresh) {
+        change(container);
+    }
+}
+
+fn condition(name: &str, holds: bool, at: Instant) -> PodCondition {
+    PodCondition {
+        type_: name.to_owned(),
+        status: if holds { "True" } else { "False" }.to_owned(),
+        last_transition_time: time(at),
+        ..PodCondition::default()
+    }
+}
+
+fn set_condition(pod: &mut Pod, name: &str, holds: bool, at: Instant) {
+    let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+    conditions.retain(|condition| condition.type_ != name);
+    conditions.push(condition(name, holds, at));
+}
+
+fn running(at: Instant) -> ContainerState {
+    ContainerState { running: Some(ContainerStateRunning { started_at: time(at) }), ..ContainerState::default() }
+}
+
+fn waiting(reason: &str, message: Option<&str>) -> ContainerState {
+    let waiting = ContainerStateWaiting { reason: Some(reason.to_owned()), message: message.map(str::to_owned) };
+    ContainerState { waiting: Some(waiting), ..ContainerState::default() }
+}
+
+fn terminated(reason: &str, exit_code: i32, at: Instant) -> ContainerState {
+    let at: Option<Time> = time(at);
+    let terminated = ContainerStateTerminated {
+        reason: Some(reason.to_owned()),
+        exit_code,
+        finished_at: at,
+        ..ContainerStateTerminated::default()
+    };
+    ContainerState { terminated: Some(terminated), ..ContainerState::default() }
+}

@@ -1,0 +1,145 @@
+//! The fleet as it stands when a simulation begins.
+
+use fleetledger_schema::instant::Instant;
+use rand::Rng;
+
+use super::{
+    template::{self, Pool, PodShape},
+    world::{Action, NodeState, WorkloadState, World},
+};
+
+/// Everything that outlives a restart was created within the 30 days after 2026-01-01.
+const ANCHOR: Instant = Instant(1_767_225_600_000_000);
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+const TEAMS: [&str; 8] = ["payments", "search", "checkout", "identity", "media", "pricing", "logistics", "insight"];
+const APPS: [&str; 10] = ["api", "worker", "cache", "gateway", "indexer", "mailer", "router", "scorer", "sync", "web"];
+const CHECKS: [&str; 5] = ["sysctl", "etcd", "kubelet", "dns", "certificate"];
+
+pub(super) fn fill(world: &mut World, now: Instant) {
+    namespaces(world);
+    nodes(world, now);
+    workloads(world, now);
+    for check in CHECKS {
+        let (uid, created) = (world.stable_uid(&format!("watchdog/{check}")), long_ago(world));
+        let nodes = world.nodes.len();
+        world.put(template::watchdog(check, &uid, check, nodes, created));
+    }
+}
+
+/// Name of the team with that number.
+fn team(number: usize) -> String {
+    let name = TEAMS.get(number % TEAMS.len()).copied().unwrap_or("team");
+    if number < TEAMS.len() { name.to_owned() } else { format!("{name}-{}", number / TEAMS.len() + 1) }
+}
+
+fn namespaces(world: &mut World) {
+    let cluster_uid = world.cluster_uid().to_owned();
+    world.put(template::namespace("kube-system", &cluster_uid, None, ANCHOR));
+    for number in 0..world.settings.teams as usize {
+        let name = team(number);
+        let (uid, created) = (world.stable_uid(&format!("namespace/{name}")), long_ago(world));
+        world.put(template::namespace(&name, &uid, Some(&name), created));
+    }
+}
+
+fn nodes(world: &mut World, now: Instant) {
+    let pools: Vec<Pool> = (0..world.settings.pools.max(1)).map(|number| pool(number, world.settings.pools)).collect();
+    for index in 0..world.settings.nodes as usize {
+        let Some(pool) = pools.get(index % pools.len()) else { continue };
+        let name = format!("{}-{index:04}", pool.name);
+        let zone = format!("zone-{}", index % 3);
+        let (uid, created) = (world.stable_uid(&format!("node/{name}")), long_ago(world));
+        let mut node = template::node(&name, &uid, pool, &zone, created);
+        if let Some(status) = &mut node.status {
+            status.conditions = Some(template::node_conditions(now, created, "True"));
+        }
+        world.put(node);
+        world.put(template::lease(&name, &format!("lease-{uid}"), now));
+        world.nodes.push(NodeState { name, uid, up: true });
+        let first = world.between(0.0, 10.0);
+        world.later(now, first, Action::RenewLease(index));
+    }
+}
+
+fn pool(number: u32, pools: u32) -> Pool {
+    let gpu = pools > 1 && number + 1 == pools;
+    match (gpu, number % 3) {
+        (true, _) => Pool { name: "gpu".to_owned(), instance_type: "g-48x384-8", cpu: 48, memory_gib: 384, gpus: 8 },
+        (_, 0) => Pool { name: format!("general-{number}"), instance_type: "m-16x64", cpu: 16, memory_gib: 64, gpus: 0 },
+        (_, 1) => Pool { name: format!("compute-{number}"), instance_type: "c-32x64", cpu: 32, memory_gib: 64, gpus: 0 },
+        _ => Pool { name: format!("memory-{number}"), instance_type: "r-16x128", cpu: 16, memory_gib: 128, gpus: 0 },
+    }
+}
+
+fn workloads(world: &mut World, now: Instant) {
+    let teams = world.settings.teams.max(1) as usize;
+    let mut left = world.settings.pods as usize;
+    let mut number = 0;
+    while left > 0 {
+        let replicas = world.rng.random_range(1..=12_usize).min(left);
+        left -= replicas;
+        let app = APPS.get(number / teams % APPS.len()).copied().unwrap_or("app");
+        let round = number / teams / APPS.len();
+        let name = if round == 0 { app.to_owned() } else { format!("{app}-{round}") };
+        let shape = shape(world, &team(number % teams), &name);
+        workload(world, &name, shape, replicas, now);
+        number += 1;
+    }
+    for number in 0..teams {
+        let shape = shape(world, &team(number), "report");
+        let (uid, created) = (world.stable_uid(&format!("cronjob/{}", shape.namespace)), long_ago(world));
+        world.put(template::cron_job("report", &uid, &shape, created));
+    }
+}
+
+fn shape(world: &mut World, team: &str, app: &str) -> PodShape {
+    PodShape {
+        namespace: team.to_owned(),
+        team: team.to_owned(),
+        app: app.to_owned(),
+        image: format!("registry.example/{team}/{app}:v{}", world.rng.random_range(1..40)),
+        cpu_millis: 50 * world.rng.random_range(1..40),
+        memory_mib: 64 * world.rng.random_range(1..64),
+        gpus: u32::from(world.settings.pools > 1 && world.rng.random_ratio(1, 20)),
+        sidecar: world.rng.random_ratio(1, 3),
+        host_path: world.rng.random_ratio(1, 30),
+    }
+}
+
+fn workload(world: &mut World, name: &str, shape: PodShape, replicas: usize, now: Instant) {
+    let created = long_ago(world);
+    let uid = world.stable_uid(&format!("deployment/{}/{name}", shape.namespace));
+    let set_name = format!("{name}-{:08x}", world.rng.random::<u32>());
+    let set_uid = world.stable_uid(&format!("replicaset/{}/{set_name}", shape.namespace));
+    let desired = i32::try_from(replicas).unwrap_or(i32::MAX);
+    world.put(template::deployment(name, &uid, &shape, desired, created));
+    let owner = Some(("apps/v1", "Deployment", name, uid.as_str()));
+    world.put(template::replica_set(&set_name, &set_uid, &shape, owner, created));
+    world.workloads.push(WorkloadState {
+        name: name.to_owned(),
+        uid,
+        set_name,
+        set_uid,
+        revision: 1,
+        replicas,
+        shape,
+        pods: Vec::new(),
+    });
+    let index = world.workloads.len() - 1;
+    for _ in 0..replicas {
+        let age = world.between(60.0, 2.0 * 86_400.0);
+        let born = now.plus_micros(-age);
+        if let Some(pod) = world.create_pod(index, born) {
+            world.schedule_pod(&pod, born.plus_micros(1_000_000));
+            world.run_pod(&pod, born.plus_micros(5_000_000));
+        }
+    }
+    world.refresh_workload(index, now);
+}
+
+fn long_ago(world: &mut World) -> Instant {
+    let after = world.rng.random_range(0..30 * DAY);
+    ANCHOR.plus_micros(after)
+}

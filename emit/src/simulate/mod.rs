@@ -1,0 +1,172 @@
+//! A simulated fleet: Kubernetes objects that live, fail and are replaced, deterministic by seed, and go through the
+//! same pipeline as those of an API server.
+
+mod activity;
+mod build;
+mod template;
+mod world;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use fleetledger_schema::instant::Instant;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::{sync::mpsc::Sender, task::JoinSet};
+
+use crate::resource::{Change, Event, Resource};
+pub(crate) use world::World;
+
+/// How often the simulated cluster moves on.
+const STEP: Duration = Duration::from_millis(100);
+
+/// One simulated cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SimulateSettings {
+    /// Equal seeds give equal fleets.
+    pub seed: u64,
+    /// Number of nodes.
+    pub nodes: u32,
+    /// Number of pods, about.
+    pub pods: u32,
+    /// Number of teams; each has a namespace.
+    pub teams: u32,
+    /// Number of node pools; the last one has GPUs.
+    pub pools: u32,
+    /// Changes of objects per second, on average over a day.
+    pub changes_per_second: f64,
+    /// More changes and replicas by day than by night.
+    pub daily_shape: bool,
+    /// Node failures, crash loops, evictions, leaked pods, hanging namespaces and failing watchdogs happen.
+    pub incidents: bool,
+}
+
+impl Default for SimulateSettings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            nodes: 50,
+            pods: 600,
+            teams: 8,
+            pools: 4,
+            changes_per_second: 20.0,
+            daily_shape: true,
+            incidents: true,
+        }
+    }
+}
+
+/// A simulated API server.
+pub(crate) struct Simulation {
+    world: Arc<Mutex<World>>,
+}
+
+impl Simulation {
+    pub(crate) fn new(settings: &SimulateSettings, datacenter: &str, cluster: &str, now: Instant) -> Self {
+        Self { world: Arc::new(Mutex::new(World::build(settings, datacenter, cluster, now))) }
+    }
+
+    pub(crate) fn cluster_uid(&self) -> String {
+        lock(&self.world).cluster_uid().to_owned()
+    }
+
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<Event>) {
+        let world = self.world.clone();
+        tasks.spawn(async move {
+            lock(&world).take_changes();
+            for resource in Resource::ALL {
+                if !send_list(&world, resource, &events, Event::Watch).await {
+                    return;
+                }
+            }
+            let mut step = tokio::time::interval(STEP);
+            loop {
+                let changes = lock(&world).take_changes();
+                for (resource, change) in changes {
+                    if events.send(Event::Watch(resource, change)).await.is_err() {
+                        return;
+                    }
+                }
+                step.tick().await;
+                lock(&world).step(Instant::now());
+            }
+        });
+    }
+
+    pub(crate) fn relist(&self, tasks: &mut JoinSet<()>, resources: Vec<Resource>, events: Sender<Event>) {
+        let world = self.world.clone();
+        tasks.spawn(async move {
+            for resource in resources {
+                if !send_list(&world, resource, &events, Event::Relist).await {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+async fn send_list(
+    world: &Mutex<World>,
+    resource: Resource,
+    events: &Sender<Event>,
+    wrap: fn(Resource, Change) -> Event,
+) -> bool {
+    let listed = lock(world).list(resource);
+    for change in [Change::Begin].into_iter().chain(listed.into_iter().map(Change::Listed)).chain([Change::End]) {
+        if events.send(wrap(resource, change)).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(seed: u64) -> Vec<String> {
+        let start = Instant(1_790_000_000_000_000);
+        let settings = SimulateSettings { seed, changes_per_second: 50.0, ..SimulateSettings::default() };
+        let mut world = World::build(&settings, "dfw", "sim", start);
+        let mut seen = Vec::new();
+        for step in 1..=600 {
+            world.step(start.plus_micros(step * 100_000));
+            seen.extend(world.take_changes().iter().map(|change| format!("{change:?}")));
+        }
+        seen
+    }
+
+    #[test]
+    fn equal_seeds_give_equal_fleets() {
+        assert_eq!(run(7), run(7));
+        assert_ne!(run(7).len(), 0);
+        assert_ne!(run(7), run(8));
+    }
+
+    #[test]
+    fn changes_come_at_about_the_rate_that_was_asked_for() {
+        let changes = run(3).iter().filter(|change| !change.contains("Leases")).count();
+        // 60 s at 50 a second, times the hour's factor of 0.5 to 1.5; the first build is 650 more.
+        assert!((1500..6500).contains(&changes), "{changes}");
+    }
+
+    #[test]
+    fn pods_stay_about_as_many_as_asked_for_and_none_is_bound_to_a_node_that_is_not_there() {
+        let start = Instant(1_790_000_000_000_000);
+        let settings = SimulateSettings { changes_per_second: 200.0, ..SimulateSettings::default() };
+        let mut world = World::build(&settings, "dfw", "sim", start);
+        for step in 1..=3000 {
+            world.step(start.plus_micros(step * 100_000));
+            world.take_changes();
+        }
+        let pods = world.list(Resource::Pods).len();
+        assert!((300..1500).contains(&pods), "{pods}");
+    }
+}

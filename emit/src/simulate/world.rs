@@ -1,0 +1,247 @@
+//! The simulated cluster's state: its objects, what has changed, and what is to happen when.
+
+use std::collections::BTreeMap;
+
+use fleetledger_schema::instant::Instant;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{
+    SimulateSettings, build,
+    template::{self, PodShape},
+};
+use crate::resource::{Change, KubeObject, Resource};
+
+/// Time between two renewals of a node's Lease.
+pub(super) const LEASE_RENEWAL_MICROS: i64 = 10_000_000;
+
+/// A simulated cluster.
+pub(crate) struct World {
+    pub(super) settings: SimulateSettings,
+    pub(super) rng: StdRng,
+    pub(super) identity: String,
+    pub(super) incarnation: i64,
+    cluster_uid: String,
+    objects: BTreeMap<Resource, BTreeMap<String, KubeObject>>,
+    changes: Vec<(Resource, Change)>,
+    version: u64,
+    serial: u64,
+    schedule: BTreeMap<(Instant, u64), Action>,
+    tokens: f64,
+    stepped_at: Instant,
+    pub(super) nodes: Vec<NodeState>,
+    pub(super) workloads: Vec<WorkloadState>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct NodeState {
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) up: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct WorkloadState {
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) set_name: String,
+    pub(super) set_uid: String,
+    pub(super) revision: u32,
+    pub(super) replicas: usize,
+    pub(super) shape: PodShape,
+    pub(super) pods: Vec<String>,
+}
+
+/// Something that is to happen.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    RenewLease(usize),
+    Schedule(String),
+    Run(String),
+    Remove(Resource, String),
+    Restart(String),
+    Finish { pod: String, job: String },
+    Replace { workload: usize, pod: String },
+    NodeUnknown(usize),
+    NodeUp(usize),
+    WatchdogOk(String),
+}
+
+impl World {
+    /// A fleet of that shape at `now`. Nodes, namespaces and workloads are the same after a restart; pods are new.
+    pub(crate) fn build(settings: &SimulateSettings, datacenter: &str, cluster: &str, now: Instant) -> Self {
+        let identity = format!("{}/{datacenter}/{cluster}", settings.seed);
+        let mut world = Self {
+            settings: settings.clone(),
+            rng: StdRng::seed_from_u64(xxh3_128(identity.as_bytes()) as u64),
+            cluster_uid: uid_of(&format!("{identity}/kube-system")),
+            identity,
+            incarnation: now.0,
+            objects: BTreeMap::new(),
+            changes: Vec::new(),
+            version: u64::try_from(now.0 / 1000).unwrap_or(1),
+            serial: 0,
+            schedule: BTreeMap::new(),
+            tokens: 0.0,
+            stepped_at: now,
+            nodes: Vec::new(),
+            workloads: Vec::new(),
+        };
+        build::fill(&mut world, now);
+        world
+    }
+
+    pub(crate) fn cluster_uid(&self) -> &str {
+        &self.cluster_uid
+    }
+
+    /// Objects of a resource, as a list shows them.
+    pub(crate) fn list(&self, resource: Resource) -> Vec<KubeObject> {
+        self.objects.get(&resource).map(|objects| objects.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// What has changed since the last call.
+    pub(crate) fn take_changes(&mut self) -> Vec<(Resource, Change)> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Moves on to `now`.
+    pub(crate) fn step(&mut self, now: Instant) {
+        let elapsed = now.micros_since(self.stepped_at).max(0) as f64 / 1e6;
+        self.stepped_at = now;
+        let rate = self.settings.changes_per_second * self.daily_factor(now);
+        self.tokens = (self.tokens + elapsed * rate).min(rate.max(1.0) * 2.0);
+        let before = self.object_changes();
+        while let Some(entry) = self.schedule.first_entry().filter(|entry| entry.key().0 <= now) {
+            let action = entry.remove();
+            self.act(action, now);
+        }
+        self.tokens -= (self.object_changes() - before) as f64;
+        while self.tokens > 0.0 {
+            let before = self.object_changes();
+            self.begin_activity(now);
+            self.tokens -= (self.object_changes() - before).max(1) as f64;
+        }
+    }
+
+    /// 0.5 at night to 1.5 by day.
+    pub(super) fn daily_factor(&self, now: Instant) -> f64 {
+        if !self.settings.daily_shape {
+            return 1.0;
+        }
+        let hour = now.0.rem_euclid(86_400_000_000) as f64 / 3.6e9;
+        1.0 + 0.5 * ((hour - 8.0) / 24.0 * std::f64::consts::TAU).sin()
+    }
+
+    pub(super) fn get(&self, resource: Resource, uid: &str) -> Option<&KubeObject> {
+        self.objects.get(&resource)?.get(uid)
+    }
+
+    pub(super) fn pod(&self, uid: &str) -> Option<Pod> {
+        match self.get(Resource::Pods, uid)? {
+            KubeObject::Pod(pod) => Some((**pod).clone()),
+            _ => None,
+        }
+    }
+
+    /// Creates or changes an object.
+    pub(super) fn put(&mut self, object: impl Into<KubeObject>) {
+        let mut object = object.into();
+        self.version += 1;
+        set_version(&mut object, self.version);
+        let resource = object.resource();
+        self.changes.push((resource, Change::Applied(object.clone())));
+        self.objects.entry(resource).or_default().insert(object.uid().to_owned(), object);
+    }
+
+    /// Removes an object.
+    pub(super) fn remove(&mut self, resource: Resource, uid: &str) {
+        if let Some(mut object) = self.objects.get_mut(&resource).and_then(|objects| objects.remove(uid)) {
+            self.version += 1;
+            set_version(&mut object, self.version);
+            self.changes.push((resource, Change::Deleted(object)));
+        }
+    }
+
+    /// Changes a pod, if it is there.
+    pub(super) fn change_pod(&mut self, uid: &str, change: impl FnOnce(&mut Pod)) {
+        if let Some(mut pod) = self.pod(uid) {
+            change(&mut pod);
+            self.put(pod);
+        }
+    }
+
+    /// Lets `action` happen after `micros`.
+    pub(super) fn later(&mut self, now: Instant, micros: i64, action: Action) {
+        self.serial += 1;
+        self.schedule.insert((now.plus_micros(micros), self.serial), action);
+    }
+
+    /// A uid that is the same in every run.
+    pub(super) fn stable_uid(&self, what: &str) -> String {
+        uid_of(&format!("{}/{what}", self.identity))
+    }
+
+    /// A uid that no other object of any run has.
+    pub(super) fn fresh_uid(&mut self) -> String {
+        self.serial += 1;
+        uid_of(&format!("{}/{}/{}", self.identity, self.incarnation, self.serial))
+    }
+
+    /// A random number of microseconds between two numbers of seconds.
+    pub(super) fn between(&mut self, least: f64, most: f64) -> i64 {
+        (self.rng.random_range(least..most) * 1e6) as i64
+    }
+
+    /// A random item.
+    pub(super) fn pick<T: Clone>(&mut self, items: &[T]) -> Option<T> {
+        if items.is_empty() {
+            return None;
+        }
+        items.get(self.rng.random_range(0..items.len())).cloned()
+    }
+
+    pub(super) fn renew_lease(&mut self, index: usize, now: Instant) {
+        let Some(node) = self.nodes.get(index).cloned() else { return };
+        if node.up {
+            self.put(template::lease(&node.name, &format!("lease-{}", node.uid), now));
+        }
+        self.later(now, LEASE_RENEWAL_MICROS, Action::RenewLease(index));
+    }
+
+    fn object_changes(&self) -> i64 {
+        let changes = self.changes.iter().filter(|(resource, _)| *resource != Resource::Leases).count();
+        i64::try_from(changes).unwrap_or(i64::MAX)
+    }
+}
+
+fn set_version(object: &mut KubeObject, version: u64) {
+    let meta = match object {
+        KubeObject::Namespace(o) => &mut o.metadata,
+        KubeObject::Lease(o) => &mut o.metadata,
+        KubeObject::Node(o) => &mut o.metadata,
+        KubeObject::Deployment(o) => &mut o.metadata,
+        KubeObject::StatefulSet(o) => &mut o.metadata,
+        KubeObject::DaemonSet(o) => &mut o.metadata,
+        KubeObject::ReplicaSet(o) => &mut o.metadata,
+        KubeObject::CronJob(o) => &mut o.metadata,
+        KubeObject::Job(o) => &mut o.metadata,
+        KubeObject::Pod(o) => &mut o.metadata,
+        KubeObject::Watchdog(o) => &mut o.metadata,
+    };
+    meta.resource_version = Some(version.to_string());
+}
+
+/// A uid in the usual form, made of a name.
+fn uid_of(name: &str) -> String {
+    let hex = format!("{:032x}", xxh3_128(name.as_bytes()));
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+/// A time as the API server keeps it.
+pub(super) fn time(at: Instant) -> Option<Time> {
+    let whole = Instant(at.0 - at.0.rem_euclid(1_000_000));
+    whole.to_timestamp().map(Time)
+}

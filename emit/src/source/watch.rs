@@ -1,0 +1,338 @@
+//! A live API server: one watch a resource, each with its own backoff, so that one that fails stops no other.
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use futures::TryStreamExt;
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    batch::v1::{CronJob, Job},
+    coordination::v1::Lease,
+    core::v1::{Namespace, Node, Pod},
+};
+use kube::{
+    Api, Client, Resource as KubeResource,
+    api::{DynamicObject, ListParams},
+    core::GroupVersionKind,
+    runtime::watcher::{self, Event as WatchEvent, watcher},
+};
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::{Semaphore, mpsc::Sender},
+    task::JoinSet,
+};
+
+use crate::{
+    owner::{Owner, OwnerRef},
+    resource::{Change, Event, KubeObject, Resource},
+    settings::Settings,
+    watchdog_resource::Watchdog,
+};
+
+/// Namespace of the kubelets' Leases.
+const NODE_LEASES: &str = "kube-node-lease";
+/// First pause after an error; doubled each time, with jitter.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause after an error.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Pause before a resource that the API server does not have is looked for again.
+const ABSENT_PAUSE: Duration = Duration::from_secs(60);
+/// A streaming list without a word for this long comes from a server that does not know them.
+const STREAMING_PATIENCE: Duration = Duration::from_secs(15);
+/// Questions about owners that are under way at once.
+const QUESTIONS_AT_ONCE: usize = 4;
+
+/// Watches one API server.
+pub(crate) struct Watcher {
+    client: Client,
+    page_size: u32,
+    streaming_lists: bool,
+    questions: Arc<Semaphore>,
+}
+
+/// Calls `$body` for each resource with its Api as `$api`.
+macro_rules! with_api {
+    ($resource:expr, $client:expr, $api:ident => $body:expr) => {{
+        let client = $client;
+        match $resource {
+            Resource::Namespaces => { let $api: Api<Namespace> = Api::all(client); $body }
+            Resource::Leases => { let $api: Api<Lease> = Api::namespaced(client, NODE_LEASES); $body }
+            Resource::Nodes => { let $api: Api<Node> = Api::all(client); $body }
+            Resource::Deployments => { let $api: Api<Deployment> = Api::all(client); $body }
+            Resource::StatefulSets => { let $api: Api<StatefulSet> = Api::all(client); $body }
+            Resource::DaemonSets => { let $api: Api<DaemonSet> = Api::all(client); $body }
+            Resource::ReplicaSets => { let $api: Api<ReplicaSet> = Api::all(client); $body }
+            Resource::CronJobs => { let $api: Api<CronJob> = Api::all(client); $body }
+            Resource::Jobs => { let $api: Api<Job> = Api::all(client); $body }
+            Resource::Pods => { let $api: Api<Pod> = Api::all(client); $body }
+            Resource::Watchdogs => { let $api: Api<Watchdog> = Api::all(client); $body }
+        }
+    }};
+}
+
+impl Watcher {
+    pub(crate) fn new(client: Client, settings: &Settings) -> Self {
+        Self {
+            client,
+            page_size: settings.page_size,
+            streaming_lists: settings.streaming_lists,
+            questions: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
+        }
+    }
+
+    pub(crate) async fn cluster_uid(&self) -> Result<String, String> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let namespace = api.get_metadata("kube-system").await;
+        let namespace = namespace.map_err(|error| format!("namespace kube-system: {error}"))?;
+        namespace.metadata.uid.ok_or_else(|| "namespace kube-system has no uid".to_owned())
+    }
+
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: &Sender<Event>) {
+        for resource in Resource::ALL {
+            let (events, page_size, streaming) = (events.clone(), self.page_size, self.streaming_lists);
+            with_api!(resource, self.client.clone(), api => {
+                tasks.spawn(watch(api, resource, page_size, streaming, events));
+            });
+        }
+    }
+
+    pub(crate) fn relist(&self, tasks: &mut JoinSet<()>, resources: Vec<Resource>, events: Sender<Event>) {
+        let (client, page_size) = (self.client.clone(), self.page_size);
+        // One resource after the other: a sweep is no reason to press the API server.
+        tasks.spawn(async move {
+            for resource in resources {
+                with_api!(resource, client.clone(), api => relist(api, resource, page_size, &events).await);
+            }
+        });
+    }
+
+    pub(crate) fn ask(&self, tasks: &mut JoinSet<()>, reference: OwnerRef, events: Sender<Event>) {
+        let (client, questions) = (self.client.clone(), self.questions.clone());
+        tasks.spawn(async move {
+            let permit = questions.acquire().await;
+            let owner = get_owner(client, &reference).await.inspect_err(|error| {
+                tracing::debug!(kind = reference.kind, owner = reference.name, %error, "owner cannot be read");
+            });
+            drop(permit);
+            events.send(Event::Owner(reference, owner.ok().flatten())).await.ok();
+        });
+    }
+}
+
+/// Reads an owner's metadata alone. `None` if it is gone, or another object has its name by now.
+async fn get_owner(client: Client, reference: &OwnerRef) -> Result<Option<Owner>, kube::Error> {
+    let (group, version) = reference.api_version.split_once('/').unwrap_or(("", &reference.api_version));
+    let kind = GroupVersionKind::gvk(group, version, &reference.kind);
+    let (resource, capabilities) = kube::discovery::pinned_kind(&client, &kind).await?;
+    let api: Api<DynamicObject> = match &reference.namespace {
+        Some(namespace) if capabilities.scope == kube::discovery::Scope::Namespaced => {
+            Api::namespaced_with(client, namespace, &resource)
+        }
+        _ => Api::all_with(client, &resource),
+    };
+    let found = api.get_metadata_opt(&reference.name).await?;
+    let found = found.filter(|found| found.metadata.uid.as_deref() == Some(reference.uid.as_str()));
+    Ok(found.map(|found| Owner {
+        kind: reference.kind.clone(),
+        name: reference.name.clone(),
+        controller: OwnerRef::of(&found.metadata),
+    }))
+}
+
+/// Watches one resource for ever, or until the receiver is gone.
+async fn watch<K>(api: Api<K>, resource: Resource, page_size: u32, mut streaming: bool, events: Sender<Event>)
+where
+    K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
+    KubeObject: From<K>,
+{
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let mut config = watcher::Config::default().page_size(page_size);
+        if streaming {
+            config = config.streaming_lists();
+        }
+        let ended = follow(watcher(api.clone(), config), resource, streaming, &events, &mut pause).await;
+        let wait = match ended {
+            Ended::Closed => return,
+            Ended::NoStreaming => {
+                tracing::info!(%resource, "the API server has no streaming lists; using pages");
+                streaming = false;
+                Duration::ZERO
+            }
+            Ended::Absent => {
+                if events.send(Event::Watch(resource, Change::Absent)).await.is_err() {
+                    return;
+                }
+                ABSENT_PAUSE
+            }
+            Ended::Failed(why) => {
+                tracing::warn!(%resource, why, "watch failed; retried");
+                if events.send(Event::Watch(resource, Change::Failed(why))).await.is_err() {
+                    return;
+                }
+                let wait = pause.mul_f64(rand::random_range(0.5..1.0));
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                wait
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Why a watch must begin anew.
+enum Ended {
+    /// Nobody listens any more.
+    Closed,
+    NoStreaming,
+    Absent,
+    Failed(String),
+}
+
+/// Passes events on until an error that the stream does not survive by itself.
+async fn follow<K>(
+    stream: impl futures::Stream<Item = watcher::Result<WatchEvent<K>>>,
+    resource: Resource,
+    streaming: bool,
+    events: &Sender<Event>,
+    pause: &mut Duration,
+) -> Ended
+where
+    K: KubeResource,
+    KubeObject: From<K>,
+{
+    let mut stream = std::pin::pin!(stream);
+    let mut listing = true;
+    loop {
+        let next = stream.try_next();
+        let next = if streaming && listing {
+            match tokio::time::timeout(STREAMING_PATIENCE, next).await {
+                Ok(next) => next,
+                Err(_) => return Ended::NoStreaming,
+            }
+        } else {
+            next.await
+        };
+        let change = match next {
+            Ok(None) => return Ended::Failed("watch ended".to_owned()),
+            Ok(Some(event)) => {
+                listing = matches!(event, WatchEvent::Init | WatchEvent::InitApply(_));
+                change_of(event)
+            }
+            Err(error) if listing => return ended_by(&error, streaming),
+            // The watch goes on from where it was, or lists again by itself after 410.
+            Err(error) => {
+                tracing::debug!(%resource, %error, "watch interrupted");
+                if matches!(&error, watcher::Error::WatchStartFailed(_)) {
+                    return ended_by(&error, false);
+                }
+                tokio::time::sleep(pause.mul_f64(rand::random_range(0.2..1.0))).await;
+                continue;
+            }
+        };
+        if !listing {
+            *pause = FIRST_PAUSE;
+        }
+        if events.send(Event::Watch(resource, change)).await.is_err() {
+            return Ended::Closed;
+        }
+    }
+}
+
+fn ended_by(error: &watcher::Error, streaming: bool) -> Ended {
+    let code = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
+        watcher::Error::WatchError(status) => status.code,
+        _ => 0,
+    };
+    match code {
+        404 => Ended::Absent,
+        // What servers say that do not know sendInitialEvents or resourceVersionMatch on a watch.
+        400 | 405 | 406 | 422 | 501 if streaming => Ended::NoStreaming,
+        403 => Ended::Failed(format!("forbidden: {error}; grant get, list and watch (deploy/kubernetes/emit-rbac.yaml)")),
+        _ => Ended::Failed(error.to_string()),
+    }
+}
+
+fn change_of<K>(event: WatchEvent<K>) -> Change
+where
+    K: KubeResource,
+    KubeObject: From<K>,
+{
+    match event {
+        WatchEvent::Init => Change::Begin,
+        WatchEvent::InitApply(object) => Change::Listed(trim(object)),
+        WatchEvent::InitDone => Change::End,
+        WatchEvent::Apply(object) => Change::Applied(trim(object)),
+        WatchEvent::Delete(object) => Change::Deleted(trim(object)),
+    }
+}
+
+/// Drops what no record holds, before the object waits in a channel.
+fn trim<K>(mut object: K) -> KubeObject
+where
+    K: KubeResource,
+    KubeObject: From<K>,
+{
+    object.meta_mut().managed_fields = None;
+    let mut object = KubeObject::from(object);
+    match &mut object {
+        KubeObject::ReplicaSet(set) if crate::object::controller(&set.metadata).is_some() => {
+            // Only its owner matters.
+            set.spec = None;
+            set.status = None;
+            set.metadata.annotations = None;
+        }
+        KubeObject::Node(node) => {
+            if let Some(status) = &mut node.status {
+                status.images = None;
+                status.volumes_attached = None;
+                status.volumes_in_use = None;
+            }
+        }
+        _ => {}
+    }
+    object
+}
+
+/// Lists one resource page by page, from the begin again if the list expires on the way.
+async fn relist<K>(api: Api<K>, resource: Resource, page_size: u32, events: &Sender<Event>)
+where
+    K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
+    KubeObject: From<K>,
+{
+    let mut attempts = 0;
+    let last = loop {
+        match relist_once(&api, resource, page_size, events).await {
+            Ok(()) => break Change::End,
+            Err(kube::Error::Api(status)) if status.code == 404 => break Change::Absent,
+            Err(error) if attempts >= 3 => break Change::Failed(error.to_string()),
+            Err(_) => {
+                attempts += 1;
+                tokio::time::sleep(FIRST_PAUSE * attempts).await;
+            }
+        }
+    };
+    events.send(Event::Relist(resource, last)).await.ok();
+}
+
+async fn relist_once<K>(api: &Api<K>, resource: Resource, page_size: u32, events: &Sender<Event>) -> Result<(), kube::Error>
+where
+    K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
+    KubeObject: From<K>,
+{
+    let mut params = ListParams::default().limit(page_size);
+    loop {
+        let page = api.list(&params).await?;
+        let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
+        for object in page.items {
+            if events.send(Event::Relist(resource, Change::Listed(trim(object)))).await.is_err() {
+                return Ok(());
+            }
+        }
+        match next {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(()),
+        }
+    }
+}
