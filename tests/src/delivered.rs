@@ -1,1 +1,354 @@
-//! Stub.
+//! What Kafka holds, read by a consumer of the tests' own and folded without the ingester's help; and the
+//! judgement of the centre by it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    time::Duration,
+};
+
+use fleetledger_schema::kind::Kind;
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    message::Headers,
+};
+use serde_json::Value;
+
+use crate::{database::Database, scribe::Place};
+
+/// One record as Kafka delivers it.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// Where it lies.
+    pub place: Place,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value; `None` for a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: HashMap<String, String>,
+}
+
+/// Reads everything that the topics under `prefix` hold now.
+#[must_use]
+pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<Delivered> {
+    let mut config = kafka.clone();
+    config.set("group.id", "oracle").set("enable.auto.commit", "false").set("check.crcs", "true");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut assignment = TopicPartitionList::new();
+    let mut ends = BTreeMap::new();
+    for kind in Kind::ALL {
+        let topic = kind.topic(prefix, None);
+        let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(30)).unwrap();
+        for partition in metadata.topics()[0].partitions() {
+            let (low, high) = consumer.fetch_watermarks(&topic, partition.id(), Duration::from_secs(30)).unwrap();
+            if high > low {
+                ends.insert((topic.clone(), partition.id()), high);
+                assignment.add_partition_offset(&topic, partition.id(), Offset::Beginning).unwrap();
+            }
+        }
+    }
+    consumer.assign(&assignment).unwrap();
+    let mut all = Vec::new();
+    let mut idle = 0;
+    while !ends.is_empty() {
+        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
+            idle += 1;
+            assert!(idle < 60, "kafka delivers nothing; still waiting for {ends:?}");
+            continue;
+        };
+        idle = 0;
+        let message = message.unwrap();
+        let at = (message.topic().to_owned(), message.partition());
+        let Some(end) = ends.get(&at).copied() else { continue };
+        if message.offset() + 1 >= end {
+            ends.remove(&at);
+        }
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        all.push(Delivered {
+            place: Place {
+                topic: at.0,
+                partition: at.1,
+                offset: message.offset(),
+            },
+            key: message.key().unwrap_or_default().to_vec(),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: headers
+                .map(|header| (header.key.to_owned(), String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned()))
+                .collect(),
+        });
+    }
+    all.sort_by(|a, b| a.place.cmp(&b.place));
+    all
+}
+
+/// The six columns of the batch ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Changed a row.
+    pub landed: i64,
+    /// Equal to what stood.
+    pub unchanged: i64,
+    /// Of a deposed emitter.
+    pub superseded: i64,
+    /// Ended an object.
+    pub deleted: i64,
+    /// Marks, sweep points, schemas, tombstones.
+    pub control: i64,
+    /// Could not land.
+    pub dead: i64,
+}
+
+impl Counts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.landed + self.unchanged + self.superseded + self.deleted + self.control + self.dead
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} produced = {} landed + {} unchanged + {} superseded + {} deleted + {} control + {} dead",
+            self.total(),
+            self.landed,
+            self.unchanged,
+            self.superseded,
+            self.deleted,
+            self.control,
+            self.dead
+        )
+    }
+}
+
+/// The fold of a log: what each record did, and what lives at the end.
+#[derive(Debug, Clone, Default)]
+pub struct Fold {
+    /// What became of the records, by (topic, partition).
+    pub counts: BTreeMap<(String, i32), Counts>,
+    /// Hash of the body of every living object, by (kind, cluster uid, uid).
+    pub living: BTreeMap<(&'static str, String, String), (i64, i64)>,
+    /// How many versions every object ever had.
+    pub versions: BTreeMap<(&'static str, String, String), i64>,
+    ends: BTreeMap<(String, i32), i64>,
+}
+
+/// Folds records in log order. `dead` are those a test spoiled.
+#[must_use]
+pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
+    let mut fold = Fold::default();
+    let mut reigns: HashMap<(String, String), (i64, i64)> = HashMap::new();
+    for record in records {
+        let at = (record.place.topic.clone(), record.place.partition);
+        fold.ends.insert(at.clone(), record.place.offset + 1);
+        let counts = fold.counts.entry(at).or_default();
+        if dead.contains(&record.place) {
+            counts.dead += 1;
+            continue;
+        }
+        let key = String::from_utf8(record.key.clone()).unwrap();
+        let parts: Vec<&str> = key.splitn(4, '/').collect();
+        let (cluster_uid, subject) = (parts[2].to_owned(), parts[3]);
+        let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
+        let order = (number("ce_epoch"), number("ce_sequence"));
+        let reign = reigns.entry((record.place.topic.clone(), cluster_uid.clone())).or_insert((0, 0));
+        if order <= *reign {
+            counts.superseded += 1;
+            continue;
+        }
+        *reign = order;
+        let Some(value) = record.value.as_ref().filter(|_| !subject.starts_with('!')) else {
+            counts.control += 1;
+            continue;
+        };
+        let object = (kind_of(&record.place.topic), cluster_uid, subject.to_owned());
+        let hash = xxhash_rust::xxh3::xxh3_128(&value[10..]);
+        let hash = ((hash >> 64) as i64, hash as i64);
+        if is_last(object.0, value) {
+            if fold.living.remove(&object).is_some() {
+                counts.deleted += 1;
+            } else {
+                counts.control += 1;
+            }
+        } else if fold.living.insert(object.clone(), hash) == Some(hash) {
+            counts.unchanged += 1;
+        } else {
+            counts.landed += 1;
+            *fold.versions.entry(object).or_default() += 1;
+        }
+    }
+    fold
+}
+
+fn kind_of(topic: &str) -> &'static str {
+    let name = topic.rsplit('.').next().unwrap();
+    Kind::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap().as_str()
+}
+
+/// True if the body has `deleted_at`. The body begins with uid, (namespace,) name, created_at,
+/// deletion_requested_at, deleted_at in every kind's schema, so a few lines read it without the codec.
+fn is_last(kind: &str, value: &[u8]) -> bool {
+    let names = match kind {
+        "pod" | "workload" => 3,
+        _ => 2,
+    };
+    let mut rest = &value[10..];
+    for _ in 0..names {
+        let length = long(&mut rest) as usize;
+        rest = &rest[length..];
+    }
+    long(&mut rest);
+    if long(&mut rest) == 1 {
+        long(&mut rest);
+    }
+    long(&mut rest) == 1
+}
+
+/// Avro's zig-zag variable-length integer.
+fn long(rest: &mut &[u8]) -> i64 {
+    let mut raw: u64 = 0;
+    for shift in (0..).step_by(7) {
+        let byte = rest[0];
+        *rest = &rest[1..];
+        raw |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
+}
+
+/// Everything about the centre that does not agree with the log; empty if all is well.
+pub async fn judge(fold: &Fold, database: &Database) -> Vec<String> {
+    let mut faults = Vec::new();
+    judge_batches(fold, database, &mut faults).await;
+    judge_current(fold, database, &mut faults).await;
+    judge_history(fold, database, &mut faults).await;
+    faults
+}
+
+/// No (partition, offset) twice, none left out, and every record in the column where the fold puts it.
+async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String>) {
+    let query = "select * from ledger.batch order by topic, partition, from_offset";
+    let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
+    let mut found: BTreeMap<(String, i32), Counts> = BTreeMap::new();
+    for batch in database.rows(query, &[]).await {
+        let at = (batch["topic"].as_str().unwrap().to_owned(), batch["partition"].as_i64().unwrap() as i32);
+        let number = |column: &str| batch[column].as_i64().unwrap();
+        let expected = next.entry(at.clone()).or_insert(0);
+        if number("from_offset") != *expected {
+            faults.push(format!("batch of {at:?} begins at {} instead of {expected}", number("from_offset")));
+        }
+        *expected = number("to_offset");
+        let counts = found.entry(at).or_default();
+        counts.landed += number("landed");
+        counts.unchanged += number("unchanged");
+        counts.superseded += number("superseded");
+        counts.deleted += number("deleted");
+        counts.control += number("control");
+        counts.dead += number("dead");
+    }
+    for (at, end) in &fold.ends {
+        if next.get(at) != Some(end) {
+            faults.push(format!("batches of {at:?} end at {:?} instead of {end}", next.get(at)));
+        }
+    }
+    for (at, counts) in &fold.counts {
+        if found.get(at) != Some(counts) {
+            faults.push(format!("{at:?}: log says {counts:?}, batch ledger says {:?}", found.get(at)));
+        }
+    }
+}
+
+async fn judge_current(fold: &Fold, database: &Database, faults: &mut Vec<String>) {
+    let mut standing = BTreeMap::new();
+    for kind in Kind::ALL {
+        let query = format!(
+            "select l.cluster_uid, t.uid, t.body_hash_hi, t.body_hash_lo from ledger.{kind} as t join ledger.cluster as l using (cluster_id)"
+        );
+        for row in database.rows(&query, &[]).await {
+            let text = |column: &str| row[column].as_str().unwrap().to_owned();
+            let hash = (row["body_hash_hi"].as_i64().unwrap_or(0), row["body_hash_lo"].as_i64().unwrap_or(0));
+            standing.insert((kind.as_str(), text("cluster_uid"), text("uid")), hash);
+        }
+    }
+    for (object, hash) in &fold.living {
+        match standing.remove(object) {
+            Some(found) if found == *hash => {}
+            Some(_) => faults.push(format!("{object:?} stands with another content than the log's newest")),
+            None => faults.push(format!("{object:?} lives in the log and does not stand")),
+        }
+    }
+    faults.extend(standing.keys().map(|object| format!("{object:?} stands and does not live in the log")));
+}
+
+/// Intervals of one object touch and never overlap, the current one continues the last, and there are as many
+/// as the log has versions.
+async fn judge_history(fold: &Fold, database: &Database, faults: &mut Vec<String>) {
+    for kind in Kind::ALL {
+        let query = format!(
+            "select l.cluster_uid, v.uid, count(*) as versions,
+                bool_and(v.valid_from = v.previous_to or v.previous_to is null) as contiguous
+            from (
+                select cluster_id, uid, valid_from, lag(valid_to) over (partition by cluster_id, uid order by valid_from, valid_to) as previous_to
+                from (
+                    select cluster_id, uid, valid_from, valid_to from ledger.{kind}_history
+                    union all
+                    select cluster_id, uid, valid_from, 'infinity' from ledger.{kind}
+                ) as u
+            ) as v join ledger.cluster as l using (cluster_id)
+            group by l.cluster_uid, v.uid"
+        );
+        let mut found = BTreeMap::new();
+        for row in database.rows(&query, &[]).await {
+            let text = |column: &str| row[column].as_str().unwrap().to_owned();
+            let object = (kind.as_str(), text("cluster_uid"), text("uid"));
+            if row["contiguous"] != true {
+                faults.push(format!("history of {object:?} has holes or overlaps"));
+            }
+            found.insert(object, row["versions"].as_i64().unwrap());
+        }
+        for (object, versions) in fold.versions.iter().filter(|(object, _)| object.0 == kind.as_str()) {
+            if found.get(object) != Some(versions) {
+                faults.push(format!("{object:?} has {versions} versions in the log and {:?} in the centre", found.get(object)));
+            }
+        }
+    }
+}
+
+impl Fold {
+    /// What became of all records together.
+    #[must_use]
+    pub fn total(&self) -> Counts {
+        self.counts.values().fold(Counts::default(), |sum, more| Counts {
+            landed: sum.landed + more.landed,
+            unchanged: sum.unchanged + more.unchanged,
+            superseded: sum.superseded + more.superseded,
+            deleted: sum.deleted + more.deleted,
+            control: sum.control + more.control,
+            dead: sum.dead + more.dead,
+        })
+    }
+
+    /// `Ok` once the centre has read to the end of every partition.
+    ///
+    /// # Errors
+    /// The partitions that are behind.
+    pub async fn is_ingested(&self, database: &Database) -> Result<(), String> {
+        let rows = database.rows("select topic, partition, next_offset, state, halted_reason from ledger.ingest_partition", &[]).await;
+        let next = |at: &(String, i32)| {
+            let mut found = rows.iter().filter(|row| row["topic"] == at.0.as_str() && row["partition"] == at.1);
+            found.next().cloned().unwrap_or(Value::Null)
+        };
+        let behind: Vec<String> = self
+            .ends
+            .iter()
+            .filter(|(at, end)| next(at)["next_offset"].as_i64() != Some(**end))
+            .map(|(at, end)| format!("{at:?} is at {} of {end}", next(at)))
+            .collect();
+        if behind.is_empty() { Ok(()) } else { Err(behind.join(", ")) }
+    }
+}

@@ -1,1 +1,330 @@
-//! Stub.
+//! An emitter written by hand: it puts exactly the records a test asks for into the logs of one cluster.
+
+use std::collections::HashMap;
+
+use fleetledger_schema::{
+    codec::{self, SchemaSubject},
+    content_hash::{ContentHash, Digest},
+    framing::{SchemaRef, join},
+    headers::{Headers, MARK_EVENT_TYPE},
+    instant::Instant,
+    key::{RecordKey, Source, Subject},
+    kind::Kind,
+    partition::partition_of,
+    record::{Container, Mark, Namespace, Node, Object, Pod, Record, Resources, Workload},
+};
+use rdkafka::{
+    ClientConfig,
+    message::{Header, OwnedHeaders},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord},
+};
+
+use crate::parts::PARTITIONS;
+
+/// Where a record was put.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
+/// A record as it goes into Kafka; a test may spoil any part of it before it is sent.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Key.
+    pub key: Vec<u8>,
+    /// Framed body; `None` for a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// The state of one (kind) log of the cluster; one shard.
+#[derive(Debug, Default)]
+struct Log {
+    sequence: i64,
+    living: HashMap<String, ContentHash>,
+}
+
+/// The emitter of one cluster.
+pub struct Scribe {
+    /// The names and the uid it writes under.
+    pub source: Source,
+    /// Its reign.
+    pub epoch: i64,
+    /// Added to the wall clock in `ce_time`, in microseconds.
+    pub clock_skew_micros: i64,
+    prefix: String,
+    producer: FutureProducer,
+    logs: HashMap<Kind, Log>,
+    waiting: Vec<(String, DeliveryFuture)>,
+}
+
+impl Scribe {
+    /// An emitter of cluster `name` in datacenter `dfw`, whose epoch is now.
+    #[must_use]
+    pub fn new(kafka: &ClientConfig, prefix: &str, name: &str, cluster_uid: &str) -> Self {
+        let mut config = kafka.clone();
+        config.set("enable.idempotence", "true").set("linger.ms", "2").set("compression.type", "zstd");
+        Self {
+            source: Source::new("dfw", name, cluster_uid).unwrap(),
+            epoch: Instant::now().0,
+            clock_skew_micros: 0,
+            prefix: prefix.to_owned(),
+            producer: config.create().unwrap(),
+            logs: HashMap::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The same cluster under a new reign, remembering what lives.
+    pub fn begin_epoch(&mut self, epoch: i64) {
+        self.epoch = epoch;
+        for log in self.logs.values_mut() {
+            log.sequence = 0;
+        }
+    }
+
+    /// The partition that holds all of this cluster's records.
+    #[must_use]
+    pub fn partition(&self) -> i32 {
+        partition_of(&self.source.cluster_uid, 0, PARTITIONS)
+    }
+
+    /// Its topic of a kind.
+    #[must_use]
+    pub fn topic(&self, kind: Kind) -> String {
+        kind.topic(&self.prefix, None)
+    }
+
+    /// Living objects of a kind, as the log stands.
+    #[must_use]
+    pub fn living(&self, kind: Kind) -> usize {
+        self.logs.get(&kind).map_or(0, |log| log.living.len())
+    }
+
+    /// Sends the state of an object.
+    pub fn write(&mut self, record: &Record) {
+        let raw = self.raw(record);
+        self.put(&raw);
+    }
+
+    /// The record that [`Scribe::write`] would send, with the next number of its log.
+    pub fn raw(&mut self, record: &Record) -> Raw {
+        let kind = record.kind();
+        let body = codec::encode(record).unwrap();
+        let log = self.logs.entry(kind).or_default();
+        if record.deleted_at().is_some() {
+            log.living.remove(record.uid());
+        } else {
+            log.living.insert(record.uid().to_owned(), ContentHash::of(&body));
+        }
+        let schema = codec::own_schema(SchemaSubject::Kind(kind)).fingerprint();
+        let value = Some(join(SchemaRef::Fingerprint(schema), &body));
+        self.numbered(kind, Subject::Object(record.uid().to_owned()), kind.event_type(), value)
+    }
+
+    /// Sends an object's last record and its tombstone.
+    pub fn delete(&mut self, record: &Record) {
+        let mut last = record.clone();
+        last.set_deleted(Instant::now(), false);
+        self.write(&last);
+        let tombstone = self.tombstone(record.kind(), record.uid());
+        self.put(&tombstone);
+    }
+
+    /// A tombstone with the next number of its log.
+    pub fn tombstone(&mut self, kind: Kind, uid: &str) -> Raw {
+        self.logs.entry(kind).or_default().living.remove(uid);
+        self.numbered(kind, Subject::Object(uid.to_owned()), kind.event_type(), None)
+    }
+
+    /// Sends a mark of every kind: count and digest of what lives.
+    pub fn mark_all(&mut self) {
+        for kind in Kind::ALL {
+            self.point(kind, "mark", None, None);
+        }
+    }
+
+    /// Sends a sweep of `kind` that names exactly these objects.
+    pub fn sweep(&mut self, kind: Kind, objects: &[Record]) {
+        let id = format!("{}-{}", self.epoch, self.logs.get(&kind).map_or(0, |log| log.sequence));
+        self.point(kind, "sweep_begin", Some(id.clone()), None);
+        let begin = self.logs[&kind].sequence;
+        for object in objects {
+            self.write(object);
+        }
+        self.point(kind, "sweep_end", Some(id), Some(begin));
+    }
+
+    fn point(&mut self, kind: Kind, point: &str, sweep_id: Option<String>, begin_sequence: Option<i64>) {
+        let log = self.logs.entry(kind).or_default();
+        let mut digest = Digest::default();
+        for hash in log.living.values() {
+            digest.add(*hash);
+        }
+        let mark = Mark {
+            kind: kind.as_str().to_owned(),
+            point: point.to_owned(),
+            shard: 0,
+            shards: 1,
+            count: digest.count,
+            digest_hi: digest.xor.hi,
+            digest_lo: digest.xor.lo,
+            sweep_id,
+            begin_sequence,
+            missed_changes: (point == "sweep_end").then_some(0),
+            emitter_version: "scribe".to_owned(),
+        };
+        let subject = match point {
+            "mark" => Subject::Mark(0),
+            "sweep_begin" => Subject::SweepBegin(0),
+            _ => Subject::SweepEnd(0),
+        };
+        let schema = codec::own_schema(SchemaSubject::Mark).fingerprint();
+        let value = join(SchemaRef::Fingerprint(schema), &codec::encode_mark(&mark).unwrap());
+        let raw = self.numbered(kind, subject, MARK_EVENT_TYPE, Some(value));
+        self.put(&raw);
+    }
+
+    fn numbered(&mut self, kind: Kind, subject: Subject, event_type: &str, value: Option<Vec<u8>>) -> Raw {
+        let log = self.logs.entry(kind).or_default();
+        log.sequence += 1;
+        let time = Instant::now().plus_micros(self.clock_skew_micros);
+        let headers = Headers::new(&self.source, event_type, 0, time, self.epoch, log.sequence);
+        let key = RecordKey {
+            source: self.source.clone(),
+            subject,
+        };
+        Raw {
+            topic: self.topic(kind),
+            partition: self.partition(),
+            key: key.to_string().into_bytes(),
+            value,
+            headers: headers.to_pairs().into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect(),
+        }
+    }
+
+    /// Sends a record as it is. [`Scribe::flush`] waits for it.
+    pub fn put(&mut self, raw: &Raw) {
+        let mut headers = OwnedHeaders::new_with_capacity(raw.headers.len());
+        for (key, value) in &raw.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let mut record = FutureRecord::to(&raw.topic).partition(raw.partition).key(&raw.key).headers(headers);
+        if let Some(value) = &raw.value {
+            record = record.payload(value);
+        }
+        let sent = self.producer.send_result(record).map_err(|(error, _)| error);
+        self.waiting.push((raw.topic.clone(), sent.unwrap()));
+    }
+
+    /// Waits until Kafka has everything, and returns where it was put, in the order in which it was sent.
+    pub async fn flush(&mut self) -> Vec<Place> {
+        let mut places = Vec::with_capacity(self.waiting.len());
+        for (topic, sent) in self.waiting.drain(..) {
+            let delivery = sent.await.unwrap().map_err(|(error, _)| error).unwrap();
+            places.push(Place {
+                topic,
+                partition: delivery.partition,
+                offset: delivery.offset,
+            });
+        }
+        places
+    }
+
+    /// Sends one record and waits for it.
+    pub async fn put_now(&mut self, raw: &Raw) -> Place {
+        self.put(raw);
+        self.flush().await.pop().unwrap()
+    }
+}
+
+/// A pod with one container, in a namespace of its own number.
+#[must_use]
+pub fn pod(uid: &str, cpu_millicores: i64) -> Record {
+    let requests = Resources {
+        cpu_millicores: Some(cpu_millicores),
+        memory_bytes: Some(1 << 30),
+        ..Resources::default()
+    };
+    Pod {
+        uid: uid.to_owned(),
+        namespace: "default".to_owned(),
+        pod: format!("pod-{uid}"),
+        created_at: a_while_ago(),
+        phase: "Running".to_owned(),
+        node: Some("node-1".to_owned()),
+        owner_resolved: true,
+        restart_policy: "Always".to_owned(),
+        requests: requests.clone(),
+        containers: vec![Container {
+            container: "main".to_owned(),
+            container_type: "app".to_owned(),
+            image: format!("app:{cpu_millicores}"),
+            requests,
+            ..Container::default()
+        }],
+        ..Pod::default()
+    }
+    .into_record()
+}
+
+/// A node with so much CPU.
+#[must_use]
+pub fn node(uid: &str, cpu_millicores: i64) -> Record {
+    Node {
+        uid: uid.to_owned(),
+        node: format!("node-{uid}"),
+        created_at: a_while_ago(),
+        capacity: Resources {
+            cpu_millicores: Some(cpu_millicores),
+            ..Resources::default()
+        },
+        ..Node::default()
+    }
+    .into_record()
+}
+
+/// A namespace.
+#[must_use]
+pub fn namespace(uid: &str, team: &str) -> Record {
+    Namespace {
+        uid: uid.to_owned(),
+        namespace: format!("namespace-{uid}"),
+        created_at: a_while_ago(),
+        labels: [("team".to_owned(), team.to_owned())].into(),
+        phase: "Active".to_owned(),
+        ..Namespace::default()
+    }
+    .into_record()
+}
+
+/// A Deployment that wants so many replicas.
+#[must_use]
+pub fn deployment(uid: &str, desired: i32) -> Record {
+    Workload {
+        uid: uid.to_owned(),
+        namespace: "default".to_owned(),
+        workload: format!("deployment-{uid}"),
+        created_at: a_while_ago(),
+        workload_kind: "Deployment".to_owned(),
+        desired: Some(desired),
+        ..Workload::default()
+    }
+    .into_record()
+}
+
+/// When everything of a scribe's was created: long before any test.
+#[must_use]
+pub fn a_while_ago() -> Instant {
+    Instant(1_767_225_600_000_000)
+}
