@@ -1,1 +1,70 @@
-//! The ingest room.
+//! Kafka → PostgreSQL, exactly once.
+//!
+//! Guarantee: every record that Kafka delivers lands exactly once, across kill -9, rebalances, zombies, loss of
+//! brokers, restarts and fail-over of the database, and ends in exactly one column of the batch ledger:
+//! `delivered = landed + unchanged + superseded + deleted + control + dead`.
+//!
+//! Invariants:
+//! - Offsets live in PostgreSQL and move in the transaction that lands the data ([`fence`](crate) rows); Kafka's
+//!   group offsets are written for lag tools and never read.
+//! - A record of a deposed emitter, or older than what its log has shown, changes nothing.
+//! - Look-ups see the committed cache and every batch not yet resolved; only a committed batch enters the cache.
+//! - One source that is broken or hostile never stops another; an infrastructure fault never makes a dead letter.
+//!
+//! Entry point: [`run`]; the way of a record reads from `pipeline.rs`.
+
+mod admit;
+pub mod audit;
+mod batch;
+mod books;
+mod buffer;
+mod chain;
+mod claim;
+pub mod clusters;
+mod consumer;
+mod control;
+mod copy;
+pub mod dead_letters;
+mod dead_reason;
+mod decode;
+mod encode;
+mod errors;
+mod examine;
+pub mod fail_point;
+mod fence;
+mod gap;
+mod health;
+mod lane;
+mod load;
+mod maintenance;
+mod memory;
+mod metrics;
+mod pipeline;
+pub mod quarantine;
+mod raw;
+mod reader;
+mod rebalance;
+mod resume;
+mod session;
+mod settings;
+mod shard;
+mod sources;
+mod stage;
+mod table_sum;
+mod topics;
+mod writer;
+
+pub use batch::Counts;
+pub use dead_reason::DeadReason;
+pub use errors::IngestError;
+pub use health::{Health, Stats};
+pub use pipeline::run;
+pub use resume::{ResumeFrom, resume};
+pub use settings::{GapPolicy, Retention, Settings};
+
+use fleetledger_schema::{kind::Kind, row::Table};
+
+/// Table of a kind.
+pub(crate) fn row_of(kind: Kind) -> &'static Table {
+    fleetledger_schema::row::table(kind)
+}

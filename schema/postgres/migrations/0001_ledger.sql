@@ -239,6 +239,8 @@ create table ledger.sweep (
     objects bigint not null default 0,
     closed_objects bigint not null default 0,
     missed_changes bigint,
+    generation bigint not null default 0,
+    healed_generation bigint not null default 0,
     primary key (cluster_id, kind, shard)
 );
 comment on table ledger.sweep is 'The newest sweep of each (cluster, kind, shard).';
@@ -256,6 +258,8 @@ comment on column ledger.sweep.void_reason is 'Why it is void.';
 comment on column ledger.sweep.objects is 'Objects it named.';
 comment on column ledger.sweep.closed_objects is 'Objects closed because it did not name them.';
 comment on column ledger.sweep.missed_changes is 'Differences the emitter found between the API server and its memory.';
+comment on column ledger.sweep.generation is 'Generation of ledger.kind_state when it began.';
+comment on column ledger.sweep.healed_generation is 'Generation that the newest complete sweep has healed; until it reaches ledger.kind_state.generation every record lands unconditionally.';
 
 create table ledger.batch (
     committed_at timestamptz not null,

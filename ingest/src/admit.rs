@@ -1,0 +1,396 @@
+//! Taking a record into a batch: log order, overlay, chain, fold.
+
+use fleetledger_schema::{
+    READER_VERSION,
+    content_hash::ContentHash,
+    instant::Instant,
+    key::{Source, Subject},
+    kind::Kind,
+    row,
+};
+
+use crate::{
+    batch::{DeadKey, Draft, Gap, LearnedSchema, Letter, Span, Verdict},
+    chain::{CLOCK_TOLERANCE_MICROS, End, EndReason, Version},
+    dead_reason::Fault,
+    decode::Content,
+    examine::{Examined, Placed},
+    memory::{Delivery, Memory},
+    raw::RawRecord,
+    reader::Stopped,
+    row_of,
+    shard::{Entry, RowEntry, SweepState},
+};
+
+/// What became of a record.
+#[derive(Debug)]
+pub(crate) enum Admitted {
+    /// It is in the draft.
+    Taken,
+    /// It is none of this lane's business any more.
+    Dropped(usize),
+    /// The draft must be sealed first; the record comes back.
+    SealFirst(Box<RawRecord>),
+    /// The partition cannot go on.
+    Halt(Box<RawRecord>, String),
+}
+
+impl Memory {
+    /// Takes `record` into `draft`.
+    pub(crate) async fn admit(&mut self, draft: &mut Draft, record: RawRecord) -> Result<Admitted, Stopped> {
+        let Some(partition) = self.partitions.get_mut(&record.partition) else {
+            return Ok(Admitted::Dropped(record.bytes()));
+        };
+        match partition.deliver(&record) {
+            Delivery::New => {}
+            Delivery::Again => return Ok(Admitted::Dropped(record.bytes())),
+            Delivery::Before => {
+                self.see_again(&record).await?;
+                return Ok(Admitted::Dropped(record.bytes()));
+            }
+            Delivery::Rewritten(why) => return Ok(Admitted::Halt(Box::new(record), why)),
+        }
+        let examined = self.examine(draft, &record).await?;
+        if let Examined::Version(placed, content) = &examined {
+            let key = (placed.key.kind.number(), placed.key.cluster_id, content.record.uid().to_owned());
+            if draft.chains.get(&key).is_some_and(|chain| chain.refuses(&content.record)) {
+                return Ok(Admitted::SealFirst(Box::new(record)));
+            }
+        }
+        let outcome_of = match &examined {
+            Examined::Dead { source, .. } => source.clone(),
+            Examined::Unchanged(placed, _) | Examined::Version(placed, _) => Some(placed.source.clone()),
+            _ => None,
+        };
+        let verdict = self.apply(draft, &record, examined).await?;
+        self.count(draft, &record, verdict, outcome_of);
+        draft.bytes += record.bytes();
+        draft.records.push(record);
+        Ok(Admitted::Taken)
+    }
+
+    async fn apply(&mut self, draft: &mut Draft, record: &RawRecord, examined: Examined) -> Result<Verdict, Stopped> {
+        Ok(match examined {
+            Examined::Dead { fault, source, uid, schema_ref, placed } => {
+                if let Some((placed, hash)) = &placed {
+                    self.advance(draft, record, placed);
+                    self.die(draft, placed, *hash);
+                } else if let Some(partition) = self.partitions.get_mut(&record.partition) {
+                    partition.unnumbered_at = Some(record.offset);
+                }
+                self.bury(draft, record, fault, source, uid, schema_ref);
+                Verdict::Dead
+            }
+            Examined::Superseded { key, deposed } => {
+                if let Some(key) = key
+                    && deposed
+                    && let Some(shard) = self.shards.get_mut(&key)
+                {
+                    shard.touch(draft.number);
+                    shard.head.stale_records += 1;
+                    draft.touched.insert(key);
+                    self.reader.metrics.stale_records.inc();
+                }
+                Verdict::Superseded
+            }
+            Examined::FormerTombstone => Verdict::Control,
+            Examined::EndedBefore(placed) => {
+                self.advance(draft, record, &placed);
+                Verdict::Control
+            }
+            Examined::Mark(placed, mark) => {
+                self.advance(draft, record, &placed);
+                self.mark(draft, record, &placed, &mark);
+                Verdict::Control
+            }
+            Examined::Schema(placed, schema) => {
+                self.advance(draft, record, &placed);
+                draft.schemas.push(LearnedSchema {
+                    fingerprint: schema.number(),
+                    subject: match schema.subject() {
+                        fleetledger_schema::codec::SchemaSubject::Kind(kind) => kind.to_string(),
+                        fleetledger_schema::codec::SchemaSubject::Mark => "mark".to_owned(),
+                    },
+                    json: schema.json().to_owned(),
+                    source: placed.source.to_string(),
+                });
+                self.schemas.learn(schema);
+                Verdict::Control
+            }
+            Examined::Tombstone(placed) => {
+                self.advance(draft, record, &placed);
+                self.end_by_tombstone(draft, &placed)
+            }
+            Examined::Unchanged(placed, hash) => {
+                self.advance(draft, record, &placed);
+                self.see(&placed, hash);
+                Verdict::Unchanged
+            }
+            Examined::Version(placed, content) => {
+                self.advance(draft, record, &placed);
+                self.version(draft, &placed, *content).await?
+            }
+        })
+    }
+
+    /// The log of the shard is now at this record.
+    fn advance(&mut self, draft: &mut Draft, record: &RawRecord, placed: &Placed) {
+        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        let headers = &placed.headers;
+        shard.touch(draft.number);
+        draft.touched.insert(placed.key);
+        let source = &placed.source;
+        draft
+            .names
+            .insert(placed.key.cluster_id, (source.datacenter.clone(), source.cluster.clone()));
+        let kafka_at = record.kafka_at.unwrap_or(headers.time);
+        let known_at = headers.time.min(kafka_at);
+        let fresh = draft.freshness.entry((placed.key.cluster_id, placed.key.kind)).or_insert(known_at);
+        *fresh = (*fresh).max(known_at);
+        let head = &mut shard.head;
+        if (headers.epoch, headers.sequence) <= (head.epoch, head.sequence) {
+            return; // An announcement that is read again.
+        }
+        let expected = if headers.epoch == head.epoch { head.sequence + 1 } else { 1 };
+        let missing = headers.sequence - expected;
+        let partition = self.partitions.get(&record.partition);
+        if missing > 0 && head.epoch > 0 {
+            let last = head.last_offset;
+            let whole = partition.is_some_and(|partition| {
+                last.is_some_and(|last| partition.whole_since <= last && partition.unnumbered_at.is_none_or(|at| at < last))
+            });
+            if whole {
+                let reason = format!(
+                    "{source} {}: ce_sequence jumps from {} to {} in epoch {}: {missing} records were lost before kafka",
+                    placed.key.kind, expected - 1, headers.sequence, headers.epoch
+                );
+                tracing::error!(%reason, "records were lost before kafka");
+                draft.gaps.push(Gap { id: record.partition, from: record.offset, to: record.offset, reason });
+            }
+        }
+        if let Some(sweep) = &mut head.sweep
+            && sweep.state == SweepState::Running
+        {
+            if sweep.epoch != headers.epoch {
+                sweep.state = SweepState::Void(format!("emitter of epoch {} took over", headers.epoch));
+            } else if missing > 0 {
+                sweep.state = SweepState::Void(format!(
+                    "{missing} records before sequence {} were not delivered", headers.sequence
+                ));
+            }
+        }
+        head.epoch = headers.epoch;
+        head.sequence = headers.sequence;
+        head.observed_at = headers.time;
+        head.clock_skew_seconds = headers.time.micros_since(kafka_at) as f64 / 1e6;
+        head.last_offset = Some(record.offset);
+        let labels = [source.datacenter.as_str(), source.cluster.as_str()];
+        self.reader
+            .metrics
+            .clock_skew_seconds
+            .with_label_values(&labels)
+            .set(head.clock_skew_seconds);
+    }
+
+    /// A running sweep has named the object.
+    fn see(&mut self, placed: &Placed, hash: ContentHash) {
+        if let Subject::Object(uid) = &placed.subject
+            && let Some(run) = self.shards.get_mut(&placed.key).and_then(|shard| shard.run())
+        {
+            run.see(uid, hash);
+        }
+    }
+
+    async fn version(&mut self, draft: &mut Draft, placed: &Placed, content: Content) -> Result<Verdict, Stopped> {
+        let uid = content.record.uid().to_owned();
+        let entry = self.shards.get(&placed.key).map(|shard| shard.get(&uid)).unwrap_or_default();
+        let (mut compare, mut compare_containers) = (None, None);
+        if let Some(standing) = entry.row {
+            let (writer, reader) = (standing.writer, standing.reader);
+            compare = self.compare(row_of(placed.key.kind), writer, reader, &content.schema).await?;
+            if placed.key.kind == Kind::Pod {
+                compare_containers = self.compare(row::container_table(), writer, reader, &content.schema).await?;
+            }
+        }
+        let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
+        let deleted_at = content.record.deleted_at();
+        let inferred = match deleted_at {
+            Some(_) => is_inferred(&content),
+            None => false,
+        };
+        // Nobody saw it live: it lived since it was created.
+        let unseen_life = deleted_at.is_some() && entry.row.is_none();
+        let began_at = if unseen_life {
+            content.record.created_at()
+        } else {
+            placed.headers.since.unwrap_or(placed.headers.time)
+        };
+        let (hash, writer, created_at) = (content.hash, content.schema.number(), content.record.created_at());
+        let chain = draft
+            .chains
+            .entry((placed.key.kind.number(), placed.key.cluster_id, uid.clone()))
+            .or_default();
+        if chain.versions.is_empty() {
+            chain.forced = entry.row.is_some_and(|row| row.hash.is_none());
+            chain.compare = compare;
+            chain.compare_containers = compare_containers;
+        }
+        let version = Version {
+            content,
+            from_at: began_at,
+            observed_at: placed.headers.time,
+            record: draft.records.len(),
+            keeps_owner: false,
+        };
+        chain.push(version, began_at, latest);
+        let next = match deleted_at {
+            Some(at) => {
+                let reason = if inferred { EndReason::DeletedInferred } else { EndReason::Deleted };
+                let at = Instant(at.max(created_at).0.min(latest.0));
+                chain.end = Some(End { at, reason });
+                Entry::default()
+            }
+            None => Entry {
+                row: Some(RowEntry { hash: Some(hash), writer, reader: READER_VERSION }),
+                dead: None,
+            },
+        };
+        self.settle(draft, placed, &uid, entry);
+        if let Some(shard) = self.shards.get_mut(&placed.key) {
+            shard.set(draft.number, &uid, next);
+            if let Some(run) = shard.run() {
+                if next.lives() { run.see(&uid, hash) } else { run.forget(&uid) }
+            }
+        }
+        Ok(if deleted_at.is_some() { Verdict::Deleted } else { Verdict::Landed })
+    }
+
+    fn end_by_tombstone(&mut self, draft: &mut Draft, placed: &Placed) -> Verdict {
+        let Subject::Object(uid) = &placed.subject else {
+            return Verdict::Control;
+        };
+        if let Some(run) = self.shards.get_mut(&placed.key).and_then(|shard| shard.run()) {
+            run.forget(uid);
+        }
+        if self.end(draft, placed, uid, placed.headers.time, EndReason::Deleted) {
+            Verdict::Deleted
+        } else {
+            Verdict::Control
+        }
+    }
+
+    /// Ends an object; returns whether it stood.
+    pub(crate) fn end(&mut self, draft: &mut Draft, placed: &Placed, uid: &str, at: Instant, reason: EndReason) -> bool {
+        let Some(entry) = self.shards.get(&placed.key).map(|shard| shard.get(uid)) else {
+            return false;
+        };
+        if !entry.lives() {
+            return false;
+        }
+        let stood = entry.row.is_some();
+        if stood {
+            let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
+            let key = (placed.key.kind.number(), placed.key.cluster_id, uid.to_owned());
+            let chain = draft.chains.entry(key).or_default();
+            chain.end = Some(End { at: at.min(latest), reason });
+        }
+        self.settle(draft, placed, uid, entry);
+        if let Some(shard) = self.shards.get_mut(&placed.key) {
+            shard.set(draft.number, uid, Entry::default());
+        }
+        stood
+    }
+
+    /// A newer record settles the object's dead key.
+    fn settle(&self, draft: &mut Draft, placed: &Placed, uid: &str, entry: Entry) {
+        if entry.dead.is_none() {
+            return;
+        }
+        let cluster_uid = &placed.source.cluster_uid;
+        let superseded = draft.letters.iter_mut().filter(|letter| {
+            letter.uid.as_deref() == Some(uid)
+                && letter.kind == placed.key.kind
+                && letter.source.as_ref().is_some_and(|source| source.cluster_uid == *cluster_uid)
+        });
+        superseded.for_each(|letter| letter.superseded = true);
+        draft.dead_keys.insert((placed.key, uid.to_owned()), DeadKey::Settled);
+    }
+
+    /// The newest record of an object is a dead letter.
+    fn die(&mut self, draft: &mut Draft, placed: &Placed, hash: ContentHash) {
+        let Subject::Object(uid) = &placed.subject else { return };
+        let Some(shard) = self.shards.get(&placed.key) else { return };
+        let entry = shard.get(uid);
+        self.settle(draft, placed, uid, entry);
+        let open = DeadKey::Open {
+            record: draft.records.len(),
+            hash,
+            epoch: placed.headers.epoch,
+            sequence: placed.headers.sequence,
+        };
+        draft.dead_keys.insert((placed.key, uid.clone()), open);
+        if let Some(shard) = self.shards.get_mut(&placed.key) {
+            shard.set(draft.number, uid, Entry { dead: Some(hash), ..entry });
+            if let Some(run) = shard.run() {
+                run.see(uid, hash);
+            }
+        }
+    }
+
+    fn bury(
+        &mut self,
+        draft: &mut Draft,
+        record: &RawRecord,
+        fault: Fault,
+        source: Option<Source>,
+        uid: Option<String>,
+        schema_ref: Option<String>,
+    ) {
+        let Some(topic) = self.topics.get(record.partition.topic) else { return };
+        tracing::warn!(topic = %topic.name, partition = record.partition.partition, offset = record.offset,
+            reason = %fault.reason, detail = %fault.detail, "dead letter");
+        draft.letters.push(Letter {
+            record: draft.records.len(),
+            fault,
+            kind: topic.kind,
+            source,
+            uid,
+            schema_ref,
+            superseded: false,
+        });
+    }
+
+    fn count(&mut self, draft: &mut Draft, record: &RawRecord, verdict: Verdict, source: Option<Source>) {
+        let Some(partition) = self.partitions.get_mut(&record.partition) else { return };
+        let span = draft.spans.entry(record.partition).or_insert(Span {
+            id: record.partition,
+            owner_epoch: partition.owner_epoch,
+            from: partition.cursor,
+            to: partition.cursor,
+            counts: Default::default(),
+            seam_at: None,
+            seam_crc: 0,
+        });
+        span.to = record.offset + 1;
+        span.counts.add(verdict);
+        span.seam_at = record.kafka_at;
+        span.seam_crc = record.crc();
+        partition.cursor = record.offset + 1;
+        if let Some(source) = source {
+            let outcome = draft.outcomes.entry((source, record.partition.topic)).or_insert((0, 0));
+            outcome.0 += 1;
+            outcome.1 += u32::from(verdict == Verdict::Dead);
+        }
+    }
+}
+
+fn is_inferred(content: &Content) -> bool {
+    use fleetledger_schema::record::Record;
+    match content.record.as_ref() {
+        Record::Node(node) => node.deletion_inferred,
+        Record::Pod(pod) => pod.deletion_inferred,
+        Record::Namespace(namespace) => namespace.deletion_inferred,
+        Record::Workload(workload) => workload.deletion_inferred,
+        Record::Watchdog(watchdog) => watchdog.deletion_inferred,
+    }
+}

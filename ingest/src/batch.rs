@@ -1,0 +1,290 @@
+//! A batch: what a lane has made of a run of records, first as a draft, then sealed for the writer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Instant as Moment,
+};
+
+use bytes::Bytes;
+use fleetledger_schema::{instant::Instant, key::Source, kind::Kind};
+
+use crate::{
+    chain::{Chain, EndReason},
+    dead_reason::Fault,
+    encode::{self, StageData},
+    load::ShardKey,
+    raw::{PartitionId, RawRecord},
+    shard::{BatchNumber, Head},
+};
+
+/// Which column of the batch ledger a record is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Landed,
+    Unchanged,
+    Superseded,
+    Deleted,
+    Control,
+    Dead,
+}
+
+impl Verdict {
+    pub(crate) const ALL: [Verdict; 6] = [
+        Verdict::Landed,
+        Verdict::Unchanged,
+        Verdict::Superseded,
+        Verdict::Deleted,
+        Verdict::Control,
+        Verdict::Dead,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Landed => "landed",
+            Verdict::Unchanged => "unchanged",
+            Verdict::Superseded => "superseded",
+            Verdict::Deleted => "deleted",
+            Verdict::Control => "control",
+            Verdict::Dead => "dead",
+        }
+    }
+}
+
+/// Records by verdict: delivered = landed + unchanged + superseded + deleted + control + dead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records that changed a row.
+    pub landed: u64,
+    /// Records equal to what stands.
+    pub unchanged: u64,
+    /// Records of a deposed emitter, or older than what stands.
+    pub superseded: u64,
+    /// Records that ended an object.
+    pub deleted: u64,
+    /// Marks, sweep points, schema announcements, tombstones of what has already ended.
+    pub control: u64,
+    /// Records that went to the dead letters.
+    pub dead: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, verdict: Verdict) {
+        *self.of_mut(verdict) += 1;
+    }
+
+    pub(crate) fn of(mut self, verdict: Verdict) -> u64 {
+        *self.of_mut(verdict)
+    }
+
+    fn of_mut(&mut self, verdict: Verdict) -> &mut u64 {
+        match verdict {
+            Verdict::Landed => &mut self.landed,
+            Verdict::Unchanged => &mut self.unchanged,
+            Verdict::Superseded => &mut self.superseded,
+            Verdict::Deleted => &mut self.deleted,
+            Verdict::Control => &mut self.control,
+            Verdict::Dead => &mut self.dead,
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        Verdict::ALL.iter().map(|verdict| self.of(*verdict)).sum()
+    }
+
+    pub(crate) fn merge(&mut self, other: &Counts) {
+        for verdict in Verdict::ALL {
+            *self.of_mut(verdict) += other.of(verdict);
+        }
+    }
+}
+
+/// The part of one partition that a batch covers.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) id: PartitionId,
+    pub(crate) owner_epoch: i64,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) counts: Counts,
+    pub(crate) seam_at: Option<Instant>,
+    pub(crate) seam_crc: i64,
+}
+
+/// A record that died.
+#[derive(Debug, Clone)]
+pub(crate) struct Letter {
+    /// Index of the record within the batch.
+    pub(crate) record: usize,
+    pub(crate) fault: Fault,
+    pub(crate) kind: Kind,
+    pub(crate) source: Option<Source>,
+    pub(crate) uid: Option<String>,
+    pub(crate) schema_ref: Option<String>,
+    /// A newer record of the same batch has landed over it.
+    pub(crate) superseded: bool,
+}
+
+/// An object's dead key, as the batch leaves it.
+#[derive(Debug, Clone)]
+pub(crate) enum DeadKey {
+    /// Its newest record landed.
+    Settled,
+    /// Its newest record is this letter.
+    Open {
+        record: usize,
+        hash: fleetledger_schema::content_hash::ContentHash,
+        epoch: i64,
+        sequence: i64,
+    },
+}
+
+/// A schema learned from an announcement.
+#[derive(Debug, Clone)]
+pub(crate) struct LearnedSchema {
+    pub(crate) fingerprint: i64,
+    pub(crate) subject: String,
+    pub(crate) json: String,
+    pub(crate) source: String,
+}
+
+/// Offsets that were gone, or sequences lost before Kafka.
+#[derive(Debug, Clone)]
+pub(crate) struct Gap {
+    pub(crate) id: PartitionId,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) reason: String,
+}
+
+/// Key of a chain: kind, cluster, uid, in the order in which rows are written.
+pub(crate) type ChainKey = (i16, i32, String);
+
+/// A batch being built.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) number: BatchNumber,
+    pub(crate) begun: Moment,
+    pub(crate) records: Vec<RawRecord>,
+    pub(crate) bytes: usize,
+    pub(crate) spans: BTreeMap<PartitionId, Span>,
+    pub(crate) chains: BTreeMap<ChainKey, Chain>,
+    pub(crate) letters: Vec<Letter>,
+    pub(crate) dead_keys: BTreeMap<(ShardKey, String), DeadKey>,
+    pub(crate) schemas: Vec<LearnedSchema>,
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) touched: BTreeSet<ShardKey>,
+    pub(crate) freshness: BTreeMap<(i32, Kind), Instant>,
+    /// Delivered and dead records of each source and kind.
+    pub(crate) outcomes: HashMap<(Source, usize), (u32, u32)>,
+    /// Names under which clusters were accepted.
+    pub(crate) names: BTreeMap<i32, (String, String)>,
+}
+
+impl Draft {
+    pub(crate) fn new(number: BatchNumber) -> Self {
+        Self {
+            number,
+            begun: Moment::now(),
+            records: Vec::new(),
+            bytes: 0,
+            spans: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            letters: Vec::new(),
+            dead_keys: BTreeMap::new(),
+            schemas: Vec::new(),
+            gaps: Vec::new(),
+            touched: BTreeSet::new(),
+            freshness: BTreeMap::new(),
+            outcomes: HashMap::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Seals it: rows become COPY streams, heads are those at its end.
+    pub(crate) fn seal(self, heads: Vec<(ShardKey, i64, Head)>) -> Sealed {
+        let mut ends: BTreeMap<Kind, Ends> = BTreeMap::new();
+        for ((number, cluster_id, uid), chain) in &self.chains {
+            let (Some(kind), Some(end)) = (Kind::from_number(*number), chain.end) else {
+                continue;
+            };
+            let of_kind = ends.entry(kind).or_default();
+            of_kind.cluster_ids.push(*cluster_id);
+            of_kind.uids.push(uid.clone());
+            of_kind.ended_at.push(end.at);
+            of_kind.reasons.push(EndReason::as_str(end.reason));
+        }
+        let stages = encode::stages(&self.chains);
+        let namespaces: BTreeSet<i32> = self
+            .chains
+            .keys()
+            .filter(|(kind, _, _)| *kind == Kind::Namespace.number())
+            .map(|(_, cluster_id, _)| *cluster_id)
+            .collect();
+        Sealed {
+            number: self.number,
+            spans: self.spans.into_values().collect(),
+            stages,
+            ends,
+            letters: self.letters,
+            dead_keys: self.dead_keys,
+            schemas: self.schemas,
+            gaps: self.gaps,
+            heads,
+            freshness: self.freshness,
+            outcomes: self.outcomes,
+            names: self.names,
+            namespaces: namespaces.into_iter().collect(),
+            bytes: self.bytes,
+            records: self.records,
+        }
+    }
+}
+
+/// Objects of one kind that ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) cluster_ids: Vec<i32>,
+    pub(crate) uids: Vec<String>,
+    pub(crate) ended_at: Vec<Instant>,
+    pub(crate) reasons: Vec<&'static str>,
+}
+
+/// A batch that is sent until it has landed, or is given up; its bytes never change.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) number: BatchNumber,
+    pub(crate) spans: Vec<Span>,
+    pub(crate) stages: Vec<StageData>,
+    pub(crate) ends: BTreeMap<Kind, Ends>,
+    pub(crate) letters: Vec<Letter>,
+    pub(crate) dead_keys: BTreeMap<(ShardKey, String), DeadKey>,
+    pub(crate) schemas: Vec<LearnedSchema>,
+    pub(crate) gaps: Vec<Gap>,
+    /// Each touched shard: the generation it was built with, and its head at the end of the batch.
+    pub(crate) heads: Vec<(ShardKey, i64, Head)>,
+    pub(crate) freshness: BTreeMap<(i32, Kind), Instant>,
+    pub(crate) outcomes: HashMap<(Source, usize), (u32, u32)>,
+    pub(crate) names: BTreeMap<i32, (String, String)>,
+    /// Clusters whose namespaces changed.
+    pub(crate) namespaces: Vec<i32>,
+    pub(crate) bytes: usize,
+    /// As delivered, in order: what is built again when the batch fails.
+    pub(crate) records: Vec<RawRecord>,
+}
+
+impl Sealed {
+    /// Record that line `line` (from 1) of the COPY into `stage` came from.
+    pub(crate) fn record_of_line(&self, stage: &str, line: usize) -> Option<usize> {
+        let data = self.stages.iter().find(|data| data.stage.name == stage)?;
+        data.records.get(line.checked_sub(1)?).copied()
+    }
+}
+
+/// Bytes of a COPY stream.
+pub(crate) type Chunks = Vec<Bytes>;

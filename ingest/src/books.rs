@@ -1,0 +1,306 @@
+//! What a batch writes besides rows: dead letters, schemas, order, balance, sweeps, freshness, the batch ledger.
+
+use fleetledger_schema::instant::Instant;
+use serde_json::{Value as Json, json};
+use tokio_postgres::types::Json as JsonParameter;
+
+use crate::{
+    batch::{DeadKey, Sealed},
+    dead_reason::DeadReason,
+    errors::Failure,
+    session::Session,
+    settings::GapPolicy,
+    shard::{Head, SweepState},
+    load::ShardKey,
+    topics::Topics,
+};
+
+/// Writes all books of `sealed`.
+pub(crate) async fn write(
+    session: &mut Session,
+    topics: &Topics,
+    owner: &str,
+    gap_policy: GapPolicy,
+    sealed: &Sealed,
+) -> Result<(), Failure> {
+    write_letters(session, topics, sealed).await?;
+    write_dead_keys(session, topics, sealed).await?;
+    write_rows(session, SCHEMAS, schemas(sealed)).await?;
+    write_rows(session, GAPS, gaps(topics, gap_policy, sealed)).await?;
+    let heads = &sealed.heads;
+    write_rows(session, EMITTERS, heads.iter().map(|(key, _, head)| emitter(key, head)).collect()).await?;
+    write_rows(session, BALANCES, heads.iter().map(|(key, _, head)| balance(key, head)).collect()).await?;
+    write_rows(session, SWEEPS, heads.iter().filter_map(|(key, _, head)| sweep(key, head)).collect()).await?;
+    write_rows(session, FRESHNESS, freshness(sealed)).await?;
+    write_rows(session, QUARANTINED, quarantined(sealed)).await?;
+    if !sealed.namespaces.is_empty() {
+        session
+            .execute("select ledger.apply_owners($1::integer[], now())", &[&sealed.namespaces])
+            .await?;
+    }
+    write_rows(session, BATCHES, batches(topics, owner, sealed)).await
+}
+
+async fn write_rows(session: &mut Session, statement: &'static str, rows: Vec<Json>) -> Result<(), Failure> {
+    if !rows.is_empty() {
+        session.execute(statement, &[&JsonParameter(Json::Array(rows))]).await?;
+    }
+    Ok(())
+}
+
+const LETTERS: &str = "
+insert into ledger.dead_letter (topic, partition, record_offset, kafka_at, datacenter, cluster, cluster_uid, kind, uid,
+    reason, detail, schema_ref, record_key, record_value, record_headers, state, settled_at)
+select x.topic, x.partition, x.record_offset, x.kafka_at, x.datacenter, x.cluster, x.cluster_uid, x.kind, x.uid,
+    x.reason, x.detail, x.schema_ref, v.record_key, v.record_value, x.record_headers,
+    case when x.superseded then 'superseded' else 'open' end, case when x.superseded then now() end
+from json_to_recordset($1::json) as x (line integer, topic text, partition integer, record_offset bigint, kafka_at timestamptz,
+    datacenter text, cluster text, cluster_uid text, kind smallint, uid text, reason text, detail text, schema_ref text,
+    record_headers jsonb, superseded boolean)
+join unnest($2::bytea[], $3::bytea[]) with ordinality as v (record_key, record_value, line) on v.line = x.line
+on conflict (topic, partition, record_offset) do nothing";
+
+async fn write_letters(session: &mut Session, topics: &Topics, sealed: &Sealed) -> Result<(), Failure> {
+    // Few at a time: a value may have megabytes.
+    for letters in sealed.letters.chunks(200) {
+        let mut rows = Vec::new();
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        for letter in letters {
+            let Some(record) = sealed.records.get(letter.record) else {
+                continue;
+            };
+            keys.push(record.key.as_deref());
+            values.push(record.value.as_deref());
+            let source = letter.source.as_ref();
+            rows.push(json!({
+                "line": keys.len(),
+                "topic": topics.name(record.partition.topic),
+                "partition": record.partition.partition,
+                "record_offset": record.offset,
+                "kafka_at": record.kafka_at.map(text),
+                "datacenter": source.map(|source| &source.datacenter),
+                "cluster": source.map(|source| &source.cluster),
+                "cluster_uid": source.map(|source| &source.cluster_uid),
+                "kind": letter.kind.number(),
+                "uid": letter.uid,
+                "reason": letter.fault.reason.as_str(),
+                "detail": letter.fault.detail,
+                "schema_ref": letter.schema_ref,
+                "record_headers": record.headers_json(),
+                "superseded": letter.superseded,
+            }));
+        }
+        session
+            .execute(LETTERS, &[&JsonParameter(Json::Array(rows)), &keys, &values])
+            .await?;
+    }
+    Ok(())
+}
+
+const SETTLE: &str = "
+with settled as (
+    delete from ledger.dead_key as k
+    using json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid text)
+    where k.cluster_id = x.cluster_id and k.kind = x.kind and k.uid = x.uid
+    returning k.dead_letter_id
+)
+update ledger.dead_letter as l set state = 'superseded', settled_at = now()
+from settled as s where l.dead_letter_id = s.dead_letter_id and l.state = 'open'";
+
+const DEAD_KEYS: &str = "
+insert into ledger.dead_key (cluster_id, kind, uid, shard, hash_hi, hash_lo, epoch, sequence, dead_letter_id, died_at)
+select x.cluster_id, x.kind, x.uid, x.shard, x.hash_hi, x.hash_lo, x.epoch, x.sequence, l.dead_letter_id, now()
+from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid text, shard integer, hash_hi bigint, hash_lo bigint,
+    epoch bigint, sequence bigint, topic text, partition integer, record_offset bigint)
+left join ledger.dead_letter as l
+    on l.topic = x.topic and l.partition = x.partition and l.record_offset = x.record_offset";
+
+async fn write_dead_keys(session: &mut Session, topics: &Topics, sealed: &Sealed) -> Result<(), Failure> {
+    let mut settled = Vec::new();
+    let mut opened = Vec::new();
+    for ((key, uid), dead) in &sealed.dead_keys {
+        let (cluster_id, kind) = (key.cluster_id, key.kind.number());
+        settled.push(json!({ "cluster_id": cluster_id, "kind": kind, "uid": uid }));
+        let DeadKey::Open { record, hash, epoch, sequence } = dead else {
+            continue;
+        };
+        let Some(raw) = sealed.records.get(*record) else {
+            continue;
+        };
+        opened.push(json!({
+            "cluster_id": cluster_id, "kind": kind, "uid": uid, "shard": key.shard,
+            "hash_hi": hash.hi, "hash_lo": hash.lo, "epoch": epoch, "sequence": sequence,
+            "topic": topics.name(raw.partition.topic), "partition": raw.partition.partition, "record_offset": raw.offset,
+        }));
+    }
+    write_rows(session, SETTLE, settled).await?;
+    write_rows(session, DEAD_KEYS, opened).await
+}
+
+const SCHEMAS: &str = "
+insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from)
+select * from json_to_recordset($1::json) as x (fingerprint bigint, subject text, schema_json text, learned_from text)
+on conflict (fingerprint) do nothing";
+
+fn schemas(sealed: &Sealed) -> Vec<Json> {
+    let row = |schema: &crate::batch::LearnedSchema| {
+        json!({
+            "fingerprint": schema.fingerprint, "subject": schema.subject,
+            "schema_json": schema.json, "learned_from": schema.source,
+        })
+    };
+    sealed.schemas.iter().map(row).collect()
+}
+
+const GAPS: &str = "
+insert into ledger.ingest_gap (topic, partition, from_offset, to_offset, reason, policy)
+select * from json_to_recordset($1::json) as x (topic text, partition integer, from_offset bigint, to_offset bigint, reason text, policy text)";
+
+fn gaps(topics: &Topics, policy: GapPolicy, sealed: &Sealed) -> Vec<Json> {
+    let row = |gap: &crate::batch::Gap| {
+        json!({
+            "topic": topics.name(gap.id.topic), "partition": gap.id.partition, "from_offset": gap.from,
+            "to_offset": gap.to, "reason": gap.reason, "policy": policy.as_str(),
+        })
+    };
+    sealed.gaps.iter().map(row).collect()
+}
+
+const EMITTERS: &str = "
+insert into ledger.emitter_state (cluster_id, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records)
+select * from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, shard integer, epoch bigint, sequence bigint,
+    observed_at timestamptz, clock_skew_seconds double precision, stale_records bigint)
+on conflict (cluster_id, kind, shard) do update set epoch = excluded.epoch, sequence = excluded.sequence,
+    observed_at = excluded.observed_at, clock_skew_seconds = excluded.clock_skew_seconds, stale_records = excluded.stale_records";
+
+fn emitter(key: &ShardKey, head: &Head) -> Json {
+    json!({
+        "cluster_id": key.cluster_id, "kind": key.kind.number(), "shard": key.shard, "epoch": head.epoch,
+        "sequence": head.sequence, "observed_at": text(head.observed_at),
+        "clock_skew_seconds": head.clock_skew_seconds, "stale_records": head.stale_records,
+    })
+}
+
+const BALANCES: &str = "
+insert into ledger.balance as b (cluster_id, kind, shard, fold_count, fold_hi, fold_lo, mark_epoch, mark_sequence, mark_at,
+    mark_count, mark_hi, mark_lo, fold_at_mark_count, fold_at_mark_hi, fold_at_mark_lo, mismatch_since)
+select x.*, case when (x.mark_count, x.mark_hi, x.mark_lo)
+    is distinct from (x.fold_at_mark_count, x.fold_at_mark_hi, x.fold_at_mark_lo) then x.mark_at end
+from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, shard integer, fold_count bigint, fold_hi bigint, fold_lo bigint,
+    mark_epoch bigint, mark_sequence bigint, mark_at timestamptz, mark_count bigint, mark_hi bigint, mark_lo bigint,
+    fold_at_mark_count bigint, fold_at_mark_hi bigint, fold_at_mark_lo bigint)
+on conflict (cluster_id, kind, shard) do update set fold_count = excluded.fold_count, fold_hi = excluded.fold_hi,
+    fold_lo = excluded.fold_lo, mark_epoch = excluded.mark_epoch, mark_sequence = excluded.mark_sequence, mark_at = excluded.mark_at,
+    mark_count = excluded.mark_count, mark_hi = excluded.mark_hi, mark_lo = excluded.mark_lo,
+    fold_at_mark_count = excluded.fold_at_mark_count, fold_at_mark_hi = excluded.fold_at_mark_hi,
+    fold_at_mark_lo = excluded.fold_at_mark_lo,
+    mismatch_since = case when excluded.mismatch_since is not null then coalesce(b.mismatch_since, excluded.mismatch_since) end";
+
+fn balance(key: &ShardKey, head: &Head) -> Json {
+    let mark = head.mark.as_ref();
+    json!({
+        "cluster_id": key.cluster_id, "kind": key.kind.number(), "shard": key.shard,
+        "fold_count": head.fold.count, "fold_hi": head.fold.xor.hi, "fold_lo": head.fold.xor.lo,
+        "mark_epoch": mark.map(|mark| mark.epoch), "mark_sequence": mark.map(|mark| mark.sequence),
+        "mark_at": mark.map(|mark| text(mark.at)), "mark_count": mark.map(|mark| mark.marked.count),
+        "mark_hi": mark.map(|mark| mark.marked.xor.hi), "mark_lo": mark.map(|mark| mark.marked.xor.lo),
+        "fold_at_mark_count": mark.map(|mark| mark.folded.count),
+        "fold_at_mark_hi": mark.map(|mark| mark.folded.xor.hi), "fold_at_mark_lo": mark.map(|mark| mark.folded.xor.lo),
+    })
+}
+
+const SWEEPS: &str = "
+insert into ledger.sweep (cluster_id, kind, shard, sweep_id, epoch, begin_sequence, begin_offset, begin_at, end_at, state,
+    void_reason, objects, closed_objects, missed_changes, generation, healed_generation)
+select * from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, shard integer, sweep_id text, epoch bigint,
+    begin_sequence bigint, begin_offset bigint, begin_at timestamptz, end_at timestamptz, state text, void_reason text,
+    objects bigint, closed_objects bigint, missed_changes bigint, generation bigint, healed_generation bigint)
+on conflict (cluster_id, kind, shard) do update set sweep_id = excluded.sweep_id, epoch = excluded.epoch,
+    begin_sequence = excluded.begin_sequence, begin_offset = excluded.begin_offset, begin_at = excluded.begin_at,
+    end_at = excluded.end_at, state = excluded.state, void_reason = excluded.void_reason, objects = excluded.objects,
+    closed_objects = excluded.closed_objects, missed_changes = excluded.missed_changes, generation = excluded.generation,
+    healed_generation = excluded.healed_generation";
+
+fn sweep(key: &ShardKey, head: &Head) -> Option<Json> {
+    let sweep = head.sweep.as_ref()?;
+    let (state, void_reason) = match &sweep.state {
+        SweepState::Running => ("running", None),
+        SweepState::Complete => ("complete", None),
+        SweepState::Void(reason) => ("void", Some(reason)),
+    };
+    Some(json!({
+        "cluster_id": key.cluster_id, "kind": key.kind.number(), "shard": key.shard, "sweep_id": sweep.sweep_id,
+        "epoch": sweep.epoch, "begin_sequence": sweep.begin_sequence, "begin_offset": sweep.begin_offset,
+        "begin_at": text(sweep.begin_at), "end_at": sweep.end_at.map(text), "state": state, "void_reason": void_reason,
+        "objects": sweep.objects, "closed_objects": sweep.closed_objects, "missed_changes": sweep.missed_changes,
+        "generation": sweep.generation, "healed_generation": head.healed_generation,
+    }))
+}
+
+const FRESHNESS: &str = "
+with news as (
+    select x.cluster_id, x.kind, least(x.observed_at, now()) as observed_at
+    from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, observed_at timestamptz)
+), newest as (
+    insert into ledger.freshness as f (cluster_id, kind, observed_at, landed_at)
+    select cluster_id, kind, observed_at, now() from news order by cluster_id, kind
+    on conflict (cluster_id, kind) do update
+    set observed_at = greatest(f.observed_at, excluded.observed_at), landed_at = excluded.landed_at
+    returning cluster_id, kind, observed_at
+)
+insert into ledger.freshness_history as h (cluster_id, kind, minute_at, observed_at)
+select cluster_id, kind, date_trunc('minute', now()), observed_at from newest order by cluster_id, kind
+on conflict (cluster_id, kind, minute_at) do update set observed_at = greatest(h.observed_at, excluded.observed_at)";
+
+fn freshness(sealed: &Sealed) -> Vec<Json> {
+    let rows = sealed.freshness.iter().map(|((cluster_id, kind), at)| {
+        json!({ "cluster_id": cluster_id, "kind": kind.number(), "observed_at": text(*at) })
+    });
+    rows.collect()
+}
+
+const QUARANTINED: &str = "
+update ledger.quarantine as q set records = q.records + x.records
+from json_to_recordset($1::json) as x (datacenter text, cluster text, cluster_uid text, records bigint)
+where q.datacenter = x.datacenter and q.cluster = x.cluster and q.cluster_uid = x.cluster_uid and q.released_at is null";
+
+fn quarantined(sealed: &Sealed) -> Vec<Json> {
+    let mut counts = std::collections::BTreeMap::new();
+    let letters = sealed.letters.iter();
+    for letter in letters.filter(|letter| letter.fault.reason == DeadReason::Quarantined) {
+        if let Some(source) = &letter.source {
+            *counts.entry(source).or_insert(0_u64) += 1;
+        }
+    }
+    let rows = counts.into_iter().map(|(source, records)| {
+        json!({
+            "datacenter": source.datacenter, "cluster": source.cluster,
+            "cluster_uid": source.cluster_uid, "records": records,
+        })
+    });
+    rows.collect()
+}
+
+const BATCHES: &str = "
+insert into ledger.batch (committed_at, topic, partition, from_offset, to_offset, owner_epoch, owner, delivered, landed,
+    unchanged, superseded, deleted, control, dead)
+select now(), x.* from json_to_recordset($1::json) as x (topic text, partition integer, from_offset bigint, to_offset bigint,
+    owner_epoch bigint, owner text, delivered bigint, landed bigint, unchanged bigint, superseded bigint, deleted bigint,
+    control bigint, dead bigint)";
+
+fn batches(topics: &Topics, owner: &str, sealed: &Sealed) -> Vec<Json> {
+    let rows = sealed.spans.iter().map(|span| {
+        let counts = span.counts;
+        json!({
+            "topic": topics.name(span.id.topic), "partition": span.id.partition, "from_offset": span.from,
+            "to_offset": span.to, "owner_epoch": span.owner_epoch, "owner": owner, "delivered": counts.delivered(),
+            "landed": counts.landed, "unchanged": counts.unchanged, "superseded": counts.superseded,
+            "deleted": counts.deleted, "control": counts.control, "dead": counts.dead,
+        })
+    });
+    rows.collect()
+}
+
+fn text(at: Instant) -> String {
+    at.to_string()
+}

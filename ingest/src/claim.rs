@@ -1,0 +1,191 @@
+//! Claiming partitions: the stored offset, the next owner epoch, and what the topic's ends say about both.
+//!
+//! - Rows are locked in order, so that two claims never wait for each other; a claim waits for the old owner's
+//!   running transaction and then fences it.
+//! - `low > next`: records are gone. A row in `ledger.ingest_gap`; then on, or halt, by policy.
+//! - `high < next`: the topic was truncated or recreated. Halt.
+//! - Reading begins one record early (the seam), or at the begin of a sweep that was running; what lies below the
+//!   stored offset is only looked at.
+
+use fleetledger_schema::{kind::Kind, partition::partition_of};
+use tokio_postgres::{Client, Transaction};
+
+use crate::{raw::PartitionId, settings::GapPolicy, topics::Topics};
+
+/// First and last-plus-one offset of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Watermarks {
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+}
+
+/// A partition that is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) id: PartitionId,
+    pub(crate) owner_epoch: i64,
+    /// First offset that has not landed.
+    pub(crate) next_offset: i64,
+    /// Where reading begins.
+    pub(crate) start_offset: i64,
+    /// Offset and CRC of the last landed record.
+    pub(crate) seam: Option<(i64, i64)>,
+    /// Why it does not run.
+    pub(crate) halted: Option<String>,
+    /// Offsets found to be gone.
+    pub(crate) gap: Option<(i64, i64)>,
+    pub(crate) high: i64,
+}
+
+/// Claims `wanted` for `owner` in one transaction.
+pub(crate) async fn claim(
+    client: &mut Client,
+    topics: &Topics,
+    owner: &str,
+    policy: GapPolicy,
+    wanted: &[(PartitionId, Watermarks)],
+) -> Result<Vec<Claim>, tokio_postgres::Error> {
+    let mut wanted: Vec<_> = wanted
+        .iter()
+        .map(|(id, marks)| (topics.name(id.topic).to_owned(), *id, *marks))
+        .collect();
+    wanted.sort_by(|a, b| (&a.0, a.1.partition).cmp(&(&b.0, b.1.partition)));
+    let transaction = client.transaction().await?;
+    let mut claims = Vec::new();
+    for (topic, id, marks) in &wanted {
+        claims.push(claim_one(&transaction, topics, topic, *id, *marks, owner, policy).await?);
+    }
+    transaction.commit().await?;
+    Ok(claims)
+}
+
+async fn claim_one(
+    transaction: &Transaction<'_>,
+    topics: &Topics,
+    topic: &str,
+    id: PartitionId,
+    marks: Watermarks,
+    owner: &str,
+    policy: GapPolicy,
+) -> Result<Claim, tokio_postgres::Error> {
+    transaction
+        .execute(
+            "insert into ledger.ingest_partition (topic, partition, next_offset, high_watermark) values ($1, $2, $3, $4)
+             on conflict do nothing",
+            &[&topic, &id.partition, &marks.low, &marks.high],
+        )
+        .await?;
+    let row = transaction
+        .query_one(
+            "update ledger.ingest_partition
+             set owner_epoch = owner_epoch + 1, owner = $3, claimed_at = now(), high_watermark = $4
+             where topic = $1 and partition = $2
+             returning next_offset, owner_epoch, state, halted_reason, seam_offset, seam_crc",
+            &[&topic, &id.partition, &owner, &marks.high],
+        )
+        .await?;
+    let state: &str = row.try_get("state")?;
+    let halted: Option<String> = row.try_get("halted_reason")?;
+    let seam: (Option<i64>, Option<i64>) = (row.try_get("seam_offset")?, row.try_get("seam_crc")?);
+    let mut claim = Claim {
+        id,
+        owner_epoch: row.try_get("owner_epoch")?,
+        next_offset: row.try_get("next_offset")?,
+        start_offset: 0,
+        seam: seam.0.zip(seam.1),
+        halted: (state == "halted").then(|| halted.unwrap_or_default()),
+        gap: None,
+        high: marks.high,
+    };
+    if claim.halted.is_none() {
+        check_ends(transaction, topic, marks, policy, &mut claim).await?;
+    }
+    let sweep = running_sweep(transaction, topics, id).await?;
+    let begin = [Some(claim.next_offset), claim.seam.map(|(offset, _)| offset), sweep];
+    let begin = begin.into_iter().flatten().min().unwrap_or(claim.next_offset);
+    claim.start_offset = begin.max(marks.low).min(claim.next_offset);
+    Ok(claim)
+}
+
+async fn check_ends(
+    transaction: &Transaction<'_>,
+    topic: &str,
+    marks: Watermarks,
+    policy: GapPolicy,
+    claim: &mut Claim,
+) -> Result<(), tokio_postgres::Error> {
+    let (partition, next) = (claim.id.partition, claim.next_offset);
+    if marks.high < next {
+        claim.halted = Some(format!(
+            "topic {topic} partition {partition} ends at {} but {next} has landed: it was truncated or recreated; \
+             check the topic, then run `fleetledger ingest resume {topic}:{partition} --from-start`",
+            marks.high
+        ));
+    } else if marks.low > next {
+        claim.gap = Some((next, marks.low));
+        transaction
+            .execute(
+                "insert into ledger.ingest_gap (topic, partition, from_offset, to_offset, reason, policy)
+                 values ($1, $2, $3, $4, 'deleted from the topic before they were read', $5)",
+                &[&topic, &partition, &next, &marks.low, &policy.as_str()],
+            )
+            .await?;
+        if policy == GapPolicy::Halt {
+            claim.halted = Some(format!(
+                "offsets {next} to {} of topic {topic} partition {partition} are gone; accept the gap with \
+                 `fleetledger ingest resume {topic}:{partition}` (the next sweep heals what was missed)",
+                marks.low
+            ));
+        }
+        claim.next_offset = marks.low;
+        claim.seam = None;
+        transaction
+            .execute(
+                "update ledger.ingest_partition set next_offset = $3, seam_offset = null, seam_ts = null, seam_crc = null
+                 where topic = $1 and partition = $2",
+                &[&topic, &partition, &marks.low],
+            )
+            .await?;
+    }
+    if let Some(reason) = &claim.halted {
+        transaction
+            .execute(
+                "update ledger.ingest_partition set state = 'halted', halted_reason = $3, halted_at = now()
+                 where topic = $1 and partition = $2",
+                &[&topic, &partition, reason],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+/// Begin of the oldest sweep that was running in this partition.
+async fn running_sweep(
+    transaction: &Transaction<'_>,
+    topics: &Topics,
+    id: PartitionId,
+) -> Result<Option<i64>, tokio_postgres::Error> {
+    let Some(topic) = topics.get(id.topic) else {
+        return Ok(None);
+    };
+    let kind: Kind = topic.kind;
+    let rows = transaction
+        .query(
+            "select c.cluster_uid, c.datacenter, s.shard, s.begin_offset from ledger.sweep as s
+             join ledger.cluster as c using (cluster_id) where s.kind = $1 and s.state = 'running'",
+            &[&kind.number()],
+        )
+        .await?;
+    let mut begin = None;
+    for row in rows {
+        let (cluster_uid, datacenter): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let (shard, offset): (i32, i64) = (row.try_get(2)?, row.try_get(3)?);
+        let shard = u16::try_from(shard).unwrap_or(u16::MAX);
+        let here = partition_of(cluster_uid, shard, topic.partitions) == id.partition
+            && topic.datacenter.as_deref().is_none_or(|only| only == datacenter);
+        if here {
+            begin = Some(begin.map_or(offset, |least: i64| least.min(offset)));
+        }
+    }
+    Ok(begin)
+}

@@ -1,0 +1,126 @@
+//! What an operator does to clusters.
+
+use fleetledger_schema::{kind::Kind, postgres::Connector, row};
+use serde::Serialize;
+
+use crate::{IngestError, stage};
+
+/// What retiring a cluster closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Retired {
+    /// Objects closed, by kind.
+    pub closed: Vec<(String, u64)>,
+}
+
+/// Retires a cluster: closes everything it has, keeps its history. If it sends records again it is active again.
+///
+/// # Errors
+/// [`IngestError::NotFound`] if there is no active cluster of that name.
+pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> Result<Retired, IngestError> {
+    let mut client = connector.connect("fleetledger clusters").await?;
+    let failed = |source| IngestError::Postgres { action: "retire a cluster", source };
+    let transaction = client.transaction().await.map_err(failed)?;
+    let row = transaction
+        .query_opt(
+            "update ledger.cluster set state = 'retired', retired_at = now()
+             where datacenter = $1 and cluster = $2 and state = 'active' returning cluster_id",
+            &[&datacenter, &cluster],
+        )
+        .await
+        .map_err(failed)?;
+    let Some(row) = row else {
+        return Err(IngestError::NotFound(format!("there is no active cluster {datacenter}/{cluster}")));
+    };
+    let cluster_id: i32 = row.try_get(0).map_err(failed)?;
+    // Raising first makes running batches of this cluster stale; those that were faster are waited for below.
+    for kind in Kind::ALL {
+        transaction
+            .execute(
+                "insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
+                 values ($1, $2, 1, now(), 'retired') on conflict (cluster_id, kind) do update
+                 set generation = k.generation + 1, raised_at = now(), raised_reason = 'retired'",
+                &[&cluster_id, &kind.number()],
+            )
+            .await
+            .map_err(failed)?;
+    }
+    let mut retired = Retired::default();
+    for stage in stage::all() {
+        let closed = transaction
+            .execute(&close_all(stage.table), &[&cluster_id])
+            .await
+            .map_err(failed)?;
+        retired.closed.push((stage.table.name.to_owned(), closed));
+    }
+    for statement in [
+        "update ledger.dead_letter as l set state = 'superseded', settled_at = now() from ledger.dead_key as k
+         where k.cluster_id = $1 and l.dead_letter_id = k.dead_letter_id and l.state = 'open'",
+        "delete from ledger.dead_key where cluster_id = $1",
+        "delete from ledger.balance where cluster_id = $1",
+        "delete from ledger.table_sum where cluster_id = $1",
+        "update ledger.sweep set state = 'void', void_reason = 'cluster retired' where cluster_id = $1 and state = 'running'",
+        "select ledger.apply_owners(array[$1::integer], now())",
+    ] {
+        transaction.execute(statement, &[&cluster_id]).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok(retired)
+}
+
+fn close_all(table: &row::Table) -> String {
+    let own = table.columns.iter().map(|column| column.name);
+    let names: Vec<String> = ["cluster_id"]
+        .into_iter()
+        .chain(own)
+        .chain(table.meta.iter().copied())
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    let columns = names.join(", ");
+    format!(
+        "with gone as (delete from ledger.{name} where cluster_id = $1 returning *)
+         insert into ledger.{name}_history ({columns}, valid_to, closed_reason)
+         select {columns}, greatest(now(), valid_from + interval '1 microsecond'), 'cluster_retired' from gone",
+        name = table.name
+    )
+}
+
+/// Records a new name of a cluster. Its former name's records change nothing from now on; quarantines of the new name
+/// are released.
+///
+/// # Errors
+/// [`IngestError::NotFound`] if there is no cluster of the old name, or the new name is taken.
+pub async fn rename(
+    connector: &Connector,
+    from: (&str, &str),
+    to: (&str, &str),
+) -> Result<(), IngestError> {
+    let mut client = connector.connect("fleetledger clusters").await?;
+    let failed = |source| IngestError::Postgres { action: "rename a cluster", source };
+    fleetledger_schema::key::Source::new(to.0, to.1, "x").map_err(|error| IngestError::NotFound(error.to_string()))?;
+    let transaction = client.transaction().await.map_err(failed)?;
+    let renamed = transaction
+        .query(
+            "with old as (
+                 select cluster_id, cluster_uid from ledger.cluster where datacenter = $1 and cluster = $2
+                 order by state, cluster_id limit 1 for update
+             ), kept as (
+                 insert into ledger.cluster_former_name (cluster_id, datacenter, cluster, renamed_at)
+                 select cluster_id, $1, $2, now() from old on conflict do nothing
+             ), dropped as (
+                 delete from ledger.cluster_former_name as f using old as o
+                 where f.cluster_id = o.cluster_id and f.datacenter = $3 and f.cluster = $4
+             ), released as (
+                 update ledger.quarantine as q set released_at = now() from old as o
+                 where q.cluster_uid = o.cluster_uid and q.datacenter = $3 and q.cluster = $4 and q.released_at is null
+             )
+             update ledger.cluster as c set datacenter = $3, cluster = $4 from old as o where c.cluster_id = o.cluster_id
+             returning c.cluster_id",
+            &[&from.0, &from.1, &to.0, &to.1],
+        )
+        .await
+        .map_err(failed)?;
+    if renamed.is_empty() {
+        return Err(IngestError::NotFound(format!("there is no cluster {}/{}", from.0, from.1)));
+    }
+    transaction.commit().await.map_err(failed)
+}

@@ -1,0 +1,353 @@
+//! The poll thread: one consumer, one queue, records copied out and handed to their lanes.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant as Moment},
+};
+
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use crate::{
+    IngestError, Settings,
+    buffer::Budget,
+    lane::{Command, LaneMessage},
+    raw::{PartitionId, RawRecord},
+    rebalance::{Context, Shared, lock},
+};
+
+const POLL: Duration = Duration::from_millis(50);
+/// How long a full buffer only stops polling; after it partitions are paused and polling goes on.
+const HOLD: Duration = Duration::from_secs(3);
+/// Between two commits of the group's offsets, for lag tools.
+const GROUP_COMMIT: Duration = Duration::from_secs(1);
+/// Between two looks whether a halted partition was resumed.
+const LOOK_AT_HALTED: Duration = Duration::from_secs(2);
+/// Before a partition that someone else has claimed is claimed back: by then the group has told who owns it.
+const RECLAIM_AFTER: Duration = Duration::from_secs(10);
+/// Closing a consumer may take no longer.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// The client's settings, each for a reason given in the architecture's notes; what the binary set (servers, TLS) stays.
+pub(crate) fn client_config(base: &ClientConfig, settings: &Settings, owner: &str) -> ClientConfig {
+    let mut config = base.clone();
+    let defaults = [
+        ("session.timeout.ms", "10000"),
+        ("heartbeat.interval.ms", "3000"),
+        ("max.poll.interval.ms", "300000"),
+        ("queued.max.messages.kbytes", "65536"),
+        ("fetch.queue.backoff.ms", "20"),
+        ("fetch.min.bytes", "65536"),
+        ("fetch.wait.max.ms", "100"),
+        ("statistics.interval.ms", "5000"),
+        ("client.id", owner),
+    ];
+    for (key, value) in defaults {
+        if config.get(key).is_none() {
+            config.set(key, value);
+        }
+    }
+    // These hold up the guarantees and are not for choosing.
+    for (key, value) in [
+        ("group.id", settings.group_id.as_str()),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "error"),
+        ("isolation.level", "read_committed"),
+        ("check.crcs", "true"),
+        ("allow.auto.create.topics", "false"),
+        ("partition.assignment.strategy", "cooperative-sticky"),
+    ] {
+        config.set(key, value);
+    }
+    if settings.static_membership {
+        config.set("group.instance.id", owner);
+    }
+    config
+}
+
+/// Why the poll thread ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Stopped,
+    Failed(IngestError),
+    /// The client cannot go on; a new one may.
+    Recreate(String),
+}
+
+pub(crate) struct Poller {
+    shared: Arc<Shared>,
+    budget: Arc<Budget>,
+    commands: crossbeam_channel::Receiver<Command>,
+    paused: bool,
+    landed: BTreeMap<PartitionId, i64>,
+    committed_at: Moment,
+    looked_at: Moment,
+    reclaim: BTreeMap<PartitionId, Moment>,
+}
+
+impl Poller {
+    pub(crate) fn new(shared: Arc<Shared>, budget: Arc<Budget>, commands: crossbeam_channel::Receiver<Command>) -> Self {
+        Self {
+            shared,
+            budget,
+            commands,
+            paused: false,
+            landed: BTreeMap::new(),
+            committed_at: Moment::now(),
+            looked_at: Moment::now(),
+            reclaim: BTreeMap::new(),
+        }
+    }
+
+    /// Polls until the process is asked to end or the client cannot go on.
+    pub(crate) fn run(&mut self, config: &ClientConfig, restart: &std::sync::atomic::AtomicBool) -> Ended {
+        let consumer: BaseConsumer<Context> = match config.create_with_context(Context(self.shared.clone())) {
+            Ok(consumer) => consumer,
+            Err(source) => return Ended::Failed(IngestError::Kafka { action: "make a consumer".to_owned(), source }),
+        };
+        let ended = match self.begin(&consumer) {
+            Ok(()) => self.poll(&consumer, restart),
+            Err(error) => Ended::Failed(error),
+        };
+        close(consumer);
+        let owned = std::mem::take(&mut *lock(&self.shared.owned));
+        for id in owned {
+            self.shared.health.revoked(id);
+            if let Some(lane) = self.shared.lane(id) {
+                let _ = lane.send(LaneMessage::Revoked(id));
+            }
+        }
+        ended
+    }
+
+    fn begin(&self, consumer: &BaseConsumer<Context>) -> Result<(), IngestError> {
+        let settings = &self.shared.settings;
+        if settings.partitions.is_empty() {
+            let names = self.shared.topics.names();
+            return consumer.subscribe(&names).map_err(|source| IngestError::Kafka { action: "subscribe".to_owned(), source });
+        }
+        let wrong = |text: &str| IngestError::Settings {
+            key: "partitions",
+            why: format!("holds {text:?}, which is no topic:partition of the topics that are read"),
+        };
+        let mut ids = Vec::new();
+        for text in &settings.partitions {
+            let (topic, partition) = text.rsplit_once(':').ok_or_else(|| wrong(text))?;
+            let topic = self.shared.topics.index_of(topic).ok_or_else(|| wrong(text))?;
+            let partition = partition.parse().map_err(|_| wrong(text))?;
+            ids.push(PartitionId { topic, partition });
+        }
+        lock(&self.shared.owned).extend(&ids);
+        self.shared.assign(consumer, &ids);
+        self.shared.health.assignment_done();
+        Ok(())
+    }
+
+    fn poll(&mut self, consumer: &BaseConsumer<Context>, restart: &std::sync::atomic::AtomicBool) -> Ended {
+        loop {
+            self.shared.health.ticked();
+            if self.shared.shutdown.is_cancelled() {
+                return Ended::Stopped;
+            }
+            if restart.swap(false, std::sync::atomic::Ordering::Relaxed) {
+                return Ended::Recreate("a partition is behind and nothing lands".to_owned());
+            }
+            if let Some(error) = lock(&self.shared.fatal).take() {
+                return Ended::Failed(error);
+            }
+            self.obey(consumer);
+            self.hold_back(consumer);
+            match consumer.poll(POLL) {
+                None => {}
+                Some(Ok(message)) => {
+                    if let Some(topic) = self.shared.topics.index_of(rdkafka::Message::topic(&message)) {
+                        self.hand_over(RawRecord::copy(topic, &message));
+                    }
+                    if self.paused {
+                        self.pause(consumer); // A partition was assigned meanwhile.
+                    }
+                }
+                Some(Err(error)) => {
+                    if let Some(ended) = self.fail(consumer, &error) {
+                        return ended;
+                    }
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, record: RawRecord) {
+        self.budget.take(record.bytes());
+        if let Some(lane) = self.shared.lane(record.partition) {
+            let _ = lane.send(LaneMessage::Record(record));
+        }
+    }
+
+    fn fail(&mut self, consumer: &BaseConsumer<Context>, error: &KafkaError) -> Option<Ended> {
+        match error.rdkafka_error_code() {
+            // Our offset is not in the log. The client does not say of which partition: look at them all.
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                tracing::error!(%error, "an offset is outside its log; claiming all partitions again");
+                let owned: Vec<PartitionId> = lock(&self.shared.owned).iter().copied().collect();
+                self.claim_again(consumer, &owned);
+                None
+            }
+            Some(RDKafkaErrorCode::PartitionEOF) => None,
+            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced) => Some(Ended::Recreate(error.to_string())),
+            // Transport faults heal by themselves; the client says so in its log.
+            _ => {
+                tracing::warn!(%error, "poll");
+                None
+            }
+        }
+    }
+
+    fn obey(&mut self, consumer: &BaseConsumer<Context>) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Landed(spans) => self.landed.extend(spans),
+                Command::Reclaim(ids) => {
+                    for id in ids {
+                        self.reclaim.entry(id).or_insert_with(Moment::now);
+                    }
+                }
+                Command::Halt(id) => {
+                    lock(&self.shared.halted).insert(id);
+                    if let Err(error) = consumer.pause(&self.shared.list([id])) {
+                        tracing::warn!(%error, "pause a halted partition");
+                    }
+                }
+            }
+        }
+        if self.committed_at.elapsed() >= GROUP_COMMIT {
+            self.committed_at = Moment::now();
+            self.commit_group(consumer);
+        }
+        if self.looked_at.elapsed() >= LOOK_AT_HALTED {
+            self.looked_at = Moment::now();
+            self.look_again(consumer);
+        }
+    }
+
+    /// Tells the group how far we are, for lag tools. PostgreSQL holds the truth.
+    fn commit_group(&mut self, consumer: &BaseConsumer<Context>) {
+        let mut list = TopicPartitionList::new();
+        let owned = lock(&self.shared.owned).clone();
+        for (id, next) in std::mem::take(&mut self.landed) {
+            if owned.contains(&id) {
+                let _ = list.add_partition_offset(self.shared.topics.name(id.topic), id.partition, Offset::Offset(next));
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = consumer.commit(&list, CommitMode::Async)
+        {
+            tracing::debug!(%error, "commit the group's offsets");
+        }
+    }
+
+    /// Halted partitions that were resumed, and partitions whose fence was lost, are claimed again.
+    fn look_again(&mut self, consumer: &BaseConsumer<Context>) {
+        let owned = lock(&self.shared.owned).clone();
+        let halted: Vec<PartitionId> = lock(&self.shared.halted).intersection(&owned).copied().collect();
+        self.reclaim.retain(|id, _| owned.contains(id) && !halted.contains(id));
+        if halted.is_empty() && self.reclaim.is_empty() {
+            return;
+        }
+        let asked: Vec<PartitionId> = halted.iter().chain(self.reclaim.keys()).copied().collect();
+        let Some(standing) = self.standing(&asked) else { return };
+        let mut again = Vec::new();
+        for (id, runs, mine) in standing {
+            let due = self.reclaim.get(&id).is_some_and(|since| mine || since.elapsed() >= RECLAIM_AFTER);
+            if runs && (due || halted.contains(&id)) {
+                again.push(id);
+            }
+        }
+        self.reclaim.retain(|id, _| !again.contains(id));
+        self.claim_again(consumer, &again);
+    }
+
+    fn claim_again(&mut self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) {
+        if ids.is_empty() {
+            return;
+        }
+        self.shared.unassign(consumer, ids);
+        self.shared.assign(consumer, ids);
+    }
+
+    /// Of each partition: does it run, and is the newest claim ours?
+    fn standing(&self, ids: &[PartitionId]) -> Option<Vec<(PartitionId, bool, bool)>> {
+        let topics = &self.shared.topics;
+        let names: Vec<&str> = ids.iter().map(|id| topics.name(id.topic)).collect();
+        let partitions: Vec<i32> = ids.iter().map(|id| id.partition).collect();
+        let rows = self.shared.runtime.block_on(async {
+            let client = self.shared.connector.connect("fleetledger ingest look").await.ok()?;
+            client
+                .query(
+                    "select p.topic, p.partition, p.state = 'running', p.owner is not distinct from $3
+                     from ledger.ingest_partition as p
+                     join unnest($1::text[], $2::integer[]) as w (topic, partition)
+                         on w.topic = p.topic and w.partition = p.partition",
+                    &[&names, &partitions, &&*self.shared.owner],
+                )
+                .await
+                .ok()
+        })?;
+        let standing = rows.iter().filter_map(|row| {
+            let topic = topics.index_of(row.try_get(0).ok()?)?;
+            let id = PartitionId { topic, partition: row.try_get(1).ok()? };
+            Some((id, row.try_get(2).ok()?, row.try_get(3).ok()?))
+        });
+        Some(standing.collect())
+    }
+
+    /// Full: stop polling a while, then pause all partitions and poll on, so that the group keeps us. Resume at half.
+    fn hold_back(&mut self, consumer: &BaseConsumer<Context>) {
+        if self.paused {
+            if self.budget.has_room() {
+                let halted = lock(&self.shared.halted).clone();
+                let owned = lock(&self.shared.owned).clone();
+                let running = self.shared.list(owned.difference(&halted).copied());
+                if let Err(error) = consumer.resume(&running) {
+                    tracing::warn!(%error, "resume partitions");
+                }
+                self.paused = false;
+            }
+        } else if self.budget.is_full() {
+            let begin = Moment::now();
+            while !self.budget.has_room() && begin.elapsed() < HOLD && !self.shared.shutdown.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(2));
+                self.obey(consumer);
+            }
+            if !self.budget.has_room() {
+                self.pause(consumer);
+            }
+        }
+        self.shared.health.set_buffer(self.budget.used(), self.paused);
+        self.shared.metrics.buffer_bytes.set(i64::try_from(self.budget.used()).unwrap_or(i64::MAX));
+        self.shared.metrics.paused.set(i64::from(self.paused));
+    }
+
+    fn pause(&mut self, consumer: &BaseConsumer<Context>) {
+        match consumer.assignment().and_then(|list| consumer.pause(&list)) {
+            Ok(()) => self.paused = true,
+            Err(error) => tracing::warn!(%error, "pause partitions"),
+        }
+    }
+}
+
+/// Dropping a consumer polls without bound; nothing depends on its leaving cleanly.
+fn close(consumer: BaseConsumer<Context>) {
+    let (closed, wait) = crossbeam_channel::bounded(1);
+    let closing = std::thread::Builder::new().name("ingest-close".to_owned()).spawn(move || {
+        drop(consumer);
+        let _ = closed.send(());
+    });
+    if closing.is_err() || wait.recv_timeout(CLOSE_WITHIN).is_err() {
+        tracing::warn!("the consumer did not close in time; the group will notice by itself");
+    }
+}

@@ -1,0 +1,170 @@
+//! Marks and sweeps.
+//!
+//! A mark says what the emitter counts at its place in the log; the fold at the same place is kept beside it. A
+//! sweep is complete when its run of sequences has no hole in delivered records; then objects that it has not named
+//! are closed, and the fold is counted anew.
+
+use fleetledger_schema::{
+    content_hash::{ContentHash, Digest},
+    framing,
+    headers::Headers,
+    key::{RecordKey, Subject},
+    record::Mark,
+};
+
+use crate::{
+    batch::{DeadKey, Draft},
+    chain::EndReason,
+    examine::Placed,
+    load::ShardKey,
+    memory::Memory,
+    raw::RawRecord,
+    reader::Stopped,
+    shard::{MarkAt, SweepAt, SweepState},
+    sources::Standing,
+};
+
+impl Memory {
+    /// Takes a mark or a point of a sweep; the head is already at it.
+    pub(crate) fn mark(&mut self, draft: &mut Draft, record: &RawRecord, placed: &Placed, mark: &Mark) {
+        match placed.subject {
+            Subject::SweepBegin(_) => self.begin_sweep(record, placed, mark),
+            Subject::SweepEnd(_) => {
+                self.end_sweep(draft, placed, mark);
+                self.compare_mark(placed, mark);
+            }
+            Subject::Mark(_) | Subject::Object(_) | Subject::Schema(_) => self.compare_mark(placed, mark),
+        }
+    }
+
+    fn compare_mark(&mut self, placed: &Placed, mark: &Mark) {
+        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        let marked = Digest {
+            count: mark.count,
+            xor: ContentHash { hi: mark.digest_hi, lo: mark.digest_lo },
+        };
+        shard.head.mark = Some(MarkAt {
+            epoch: placed.headers.epoch,
+            sequence: placed.headers.sequence,
+            at: placed.headers.time,
+            marked,
+            folded: shard.head.fold,
+        });
+    }
+
+    fn begin_sweep(&mut self, record: &RawRecord, placed: &Placed, mark: &Mark) {
+        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        if let Some(before) = &shard.head.sweep
+            && before.state == SweepState::Running
+        {
+            tracing::warn!(source = %placed.source, kind = %placed.key.kind, sweep = %before.sweep_id, "a sweep never ended; it closes nothing");
+            self.reader.metrics.sweeps.with_label_values(&["void"]).inc();
+        }
+        shard.head.sweep = Some(SweepAt {
+            sweep_id: mark.sweep_id.clone().unwrap_or_default(),
+            epoch: placed.headers.epoch,
+            begin_sequence: placed.headers.sequence,
+            begin_offset: record.offset,
+            begin_at: placed.headers.time,
+            end_at: None,
+            state: SweepState::Running,
+            objects: 0,
+            closed_objects: 0,
+            missed_changes: None,
+            generation: shard.generation,
+        });
+    }
+
+    fn end_sweep(&mut self, draft: &mut Draft, placed: &Placed, mark: &Mark) {
+        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        let sweep_id = mark.sweep_id.clone().unwrap_or_default();
+        let begun = shard.head.sweep.clone().filter(|sweep| {
+            sweep.sweep_id == sweep_id && mark.begin_sequence.is_none_or(|begin| begin == sweep.begin_sequence)
+        });
+        let mut sweep = begun.unwrap_or_else(|| SweepAt {
+            sweep_id,
+            epoch: placed.headers.epoch,
+            begin_sequence: mark.begin_sequence.unwrap_or_default(),
+            begin_offset: 0,
+            begin_at: placed.headers.time,
+            end_at: None,
+            state: SweepState::Void("its begin was not delivered".to_owned()),
+            objects: 0,
+            closed_objects: 0,
+            missed_changes: None,
+            generation: shard.generation,
+        });
+        sweep.end_at = Some(placed.headers.time);
+        sweep.missed_changes = mark.missed_changes;
+        if sweep.state == SweepState::Running {
+            sweep.objects = shard.run().map_or(0, |run| i64::try_from(run.len()).unwrap_or(i64::MAX));
+            let unseen = shard.unseen();
+            let at = sweep.begin_at;
+            for uid in &unseen {
+                let stood = self.end(draft, placed, uid, at, EndReason::AbsentFromSweep);
+                sweep.closed_objects += i64::from(stood);
+                if !stood {
+                    draft.dead_keys.insert((placed.key, uid.clone()), DeadKey::Settled);
+                }
+            }
+            sweep.state = SweepState::Complete;
+        }
+        let complete = sweep.state == SweepState::Complete;
+        if let SweepState::Void(reason) = &sweep.state {
+            tracing::warn!(source = %placed.source, kind = %placed.key.kind, sweep = %sweep.sweep_id, %reason, "sweep is void; it closes nothing");
+        }
+        let result = if complete { "complete" } else { "void" };
+        self.reader.metrics.sweeps.with_label_values(&[result]).inc();
+        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        if complete {
+            if sweep.generation == shard.generation {
+                shard.head.healed_generation = sweep.generation;
+            }
+            shard.head.fold = shard.recount();
+        }
+        shard.head.sweep = Some(sweep);
+    }
+
+    /// A record that landed before the claim: a sweep that was running then has named its object.
+    pub(crate) async fn see_again(&mut self, record: &RawRecord) -> Result<(), Stopped> {
+        let Ok(key) = RecordKey::parse(record.key.as_deref().unwrap_or_default()) else {
+            return Ok(());
+        };
+        let (Subject::Object(uid), Ok(headers)) = (&key.subject, Headers::parse(record.header_pairs())) else {
+            return Ok(());
+        };
+        let topics = self.topics.clone();
+        let Some(topic) = topics.get(record.partition.topic) else {
+            return Ok(());
+        };
+        let (standing, _) = self.sources.resolve(&mut self.reader, &key.source, &topic.name).await?;
+        let Standing::Accepted(cluster_id) = standing else {
+            return Ok(());
+        };
+        let place = ShardKey {
+            cluster_id,
+            kind: topic.kind,
+            shard: fleetledger_schema::partition::shard_of(uid, topic.shards),
+        };
+        self.load(place, record.partition).await?;
+        let Some(shard) = self.shards.get_mut(&place) else {
+            return Ok(());
+        };
+        let within = shard.head.sweep.as_ref().is_some_and(|sweep| {
+            record.offset > sweep.begin_offset
+                && headers.epoch == sweep.epoch
+                && headers.sequence > sweep.begin_sequence
+        });
+        let Some(run) = shard.run().filter(|_| within) else {
+            return Ok(());
+        };
+        match record.value.as_deref() {
+            None => run.forget(uid),
+            Some(value) => {
+                let body = framing::split(value).map_or(value, |(_, body)| body);
+                run.see(uid, ContentHash::of(body));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Chains → COPY streams.
+
+use std::collections::BTreeMap;
+
+use fleetledger_schema::{READER_VERSION, kind::Kind, record::Record, row};
+
+use crate::{
+    batch::{ChainKey, Chunks},
+    chain::{Chain, ContainerVersion, Version},
+    copy::CopyStream,
+    stage::{self, Stage},
+};
+
+/// Rows for one stage.
+#[derive(Debug)]
+pub(crate) struct StageData {
+    pub(crate) stage: &'static Stage,
+    pub(crate) chunks: Chunks,
+    /// Record of each row.
+    pub(crate) records: Vec<usize>,
+}
+
+/// Streams of every stage that has rows: kinds first, containers last.
+pub(crate) fn stages(chains: &BTreeMap<ChainKey, Chain>) -> Vec<StageData> {
+    let mut stages = Vec::new();
+    for kind in Kind::ALL {
+        let of_kind = chains.range((kind.number(), i32::MIN, String::new())..);
+        let of_kind = of_kind.take_while(|((number, _, _), _)| *number == kind.number());
+        let mut writer = Writer::new(stage::of_kind(kind));
+        for ((_, cluster_id, _), chain) in of_kind {
+            writer.chain(*cluster_id, chain);
+        }
+        stages.extend(writer.finish());
+    }
+    let mut writer = Writer::new(stage::of_containers());
+    for ((_, cluster_id, _), chain) in chains {
+        for versions in chain.containers.values() {
+            writer.containers(*cluster_id, chain, versions);
+        }
+    }
+    stages.extend(writer.finish());
+    stages
+}
+
+struct Writer {
+    stage: &'static Stage,
+    stream: CopyStream,
+    records: Vec<usize>,
+}
+
+impl Writer {
+    fn new(stage: &'static Stage) -> Self {
+        Self {
+            stage,
+            stream: CopyStream::new(),
+            records: Vec::new(),
+        }
+    }
+
+    fn finish(self) -> Option<StageData> {
+        (self.stream.rows() > 0).then(|| StageData {
+            stage: self.stage,
+            chunks: self.stream.finish(),
+            records: self.records,
+        })
+    }
+
+    fn chain(&mut self, cluster_id: i32, chain: &Chain) {
+        for (index, version) in chain.versions.iter().enumerate() {
+            self.version(cluster_id, chain, index, version);
+        }
+    }
+
+    fn version(&mut self, cluster_id: i32, chain: &Chain, index: usize, version: &Version) {
+        let content = &version.content;
+        self.begin(cluster_id, version.record);
+        let out = &mut self.stream;
+        row::cells(&content.record).iter().for_each(|cell| out.cell(cell));
+        // In the order of META_COLUMNS, without what the merge fills.
+        out.bigint(content.hash.hi);
+        out.bigint(content.hash.lo);
+        out.bigint(content.row_hash.hi);
+        out.bigint(content.row_hash.lo);
+        out.bigint(content.schema.number());
+        out.smallint(READER_VERSION);
+        match &content.unknown {
+            Some(unknown) => out.json(unknown),
+            None => out.null(),
+        }
+        out.timestamp(version.observed_at);
+        out.timestamp(version.from_at);
+        match chain.versions.get(index + 1) {
+            Some(next) => out.timestamp(next.from_at),
+            None => out.null(),
+        }
+        self.steer(index, chain.versions.len(), chain.forced, version.keeps_owner, chain.compare.as_deref());
+    }
+
+    fn containers(&mut self, cluster_id: i32, chain: &Chain, versions: &[ContainerVersion]) {
+        for (index, version) in versions.iter().enumerate() {
+            let Record::Pod(pod) = version.pod.as_ref() else {
+                continue;
+            };
+            let Some(container) = pod.containers.get(version.position) else {
+                continue;
+            };
+            self.begin(cluster_id, version.record);
+            let out = &mut self.stream;
+            row::container_cells(pod, container).iter().for_each(|cell| out.cell(cell));
+            out.bigint(version.hash.hi);
+            out.bigint(version.hash.lo);
+            out.smallint(READER_VERSION);
+            out.timestamp(version.observed_at);
+            out.timestamp(version.from_at);
+            match versions.get(index + 1) {
+                Some(next) => out.timestamp(next.from_at),
+                None => out.null(),
+            }
+            let compare = chain.compare_containers.as_deref();
+            self.steer(index, versions.len(), chain.forced, false, compare);
+        }
+    }
+
+    fn begin(&mut self, cluster_id: i32, record: usize) {
+        self.records.push(record);
+        self.stream.row(stage::width(self.stage.table));
+        self.stream.integer(cluster_id);
+    }
+
+    fn steer(&mut self, index: usize, steps: usize, forced: bool, keeps_owner: bool, compare: Option<&[&str]>) {
+        let out = &mut self.stream;
+        let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        out.integer(number(index + 1));
+        out.integer(number(steps));
+        out.boolean(forced);
+        out.boolean(keeps_owner);
+        match compare {
+            Some(columns) => out.texts(columns.iter().copied()),
+            None => out.null(),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What can go wrong, and what is done about it: one total function from failures to dispositions.
+
+use fleetledger_schema::postgres::ConnectError;
+use thiserror::Error;
+
+/// Why an ingester ends, or one of its commands fails.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// A setting has a value it must not have.
+    #[error("setting ingest.{key} {why}")]
+    Settings {
+        /// Key within `[ingest]`.
+        key: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Kafka's client refused a configuration or an operation.
+    #[error("{action}")]
+    Kafka {
+        /// What was tried.
+        action: String,
+        /// What the client said.
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
+    /// Topics did not appear in time.
+    #[error("topics {0} do not exist; create them (see deploy/topics) or check ingest.topic_prefix and ingest.topic_suffixes")]
+    NoTopic(String),
+    /// A topic's partition or shard count is not the one it was first read with.
+    #[error("topic {topic} has {found} {what}, but was first read with {recorded}; make a new topic and let the emitters sweep")]
+    TopicChanged {
+        /// The topic.
+        topic: String,
+        /// partitions or shards.
+        what: &'static str,
+        /// Count now.
+        found: i64,
+        /// Count when it was first read.
+        recorded: i64,
+    },
+    /// PostgreSQL could not be reached.
+    #[error("connect to postgresql")]
+    Connect(#[from] ConnectError),
+    /// PostgreSQL refused a statement.
+    #[error("{action}")]
+    Postgres {
+        /// What was tried.
+        action: &'static str,
+        /// What the server said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// Partitions could not be claimed within the time the group allows.
+    #[error("partitions could not be claimed within {0} s; is postgresql reachable and migrated?")]
+    ClaimDeadline(u64),
+    /// A partition stays behind and nothing lands.
+    #[error("partition {0} is behind and has landed nothing for {1} s; restart, then see docs/operating.md")]
+    Stalled(String, u64),
+    /// A thread or task ended that never should.
+    #[error("{0} ended unexpectedly")]
+    Ended(&'static str),
+    /// What was asked for does not exist.
+    #[error("{0}")]
+    NotFound(String),
+}
+
+impl IngestError {
+    /// True if trying again later may help.
+    pub(crate) fn is_transient(&self) -> bool {
+        let source = match self {
+            IngestError::Connect(error) => &error.source,
+            IngestError::Postgres { source, .. } => source,
+            IngestError::Settings { .. }
+            | IngestError::Kafka { .. }
+            | IngestError::NoTopic(_)
+            | IngestError::TopicChanged { .. }
+            | IngestError::ClaimDeadline(_)
+            | IngestError::Stalled(..)
+            | IngestError::Ended(_)
+            | IngestError::NotFound(_) => return false,
+        };
+        matches!(Failure::of(source).disposition(), Disposition::Retry | Disposition::Reconnect)
+    }
+}
+
+/// A failure while a batch lands or a book is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The connection broke, or none could be made.
+    Connection(String),
+    /// The server answered with an error.
+    Server(ServerError),
+    /// The client could not make sense of an answer or a parameter: a defect.
+    Client(String),
+}
+
+/// An error of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct ServerError {
+    pub(crate) sqlstate: String,
+    pub(crate) message: String,
+    /// Name of the violated constraint; empty if there is none.
+    pub(crate) constraint: String,
+    /// Context, which for COPY names table and line.
+    pub(crate) context: String,
+    /// Detail, which for a missing partition names the row's key.
+    pub(crate) detail: String,
+}
+
+/// What is done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// Send the same bytes again.
+    Retry,
+    /// Make a new connection, look at the fence, then send the same bytes again.
+    Reconnect,
+    /// Make the missing day's partitions, then send the same bytes again; a second time in a row is fatal.
+    EnsurePartitions,
+    /// The statement took too long: after the third time halve the batch.
+    Slow,
+    /// A record is at fault: find it and put it aside.
+    Poison,
+    /// Nobody can go on here: halt the partitions, visibly.
+    Fatal,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &tokio_postgres::Error) -> Self {
+        if let Some(db) = error.as_db_error() {
+            return Failure::Server(ServerError {
+                sqlstate: db.code().code().to_owned(),
+                message: db.message().to_owned(),
+                constraint: db.constraint().unwrap_or_default().to_owned(),
+                context: db.where_().unwrap_or_default().to_owned(),
+                detail: db.detail().unwrap_or_default().to_owned(),
+            });
+        }
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        let mut io = error.is_closed();
+        while let Some(inner) = source {
+            io |= inner.is::<std::io::Error>();
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            source = inner.source();
+        }
+        // What is neither the server's answer nor a wrong parameter is the wire's fault.
+        let defect = ["error serializing", "error deserializing", "error retrieving", "invalid column", "expected"];
+        if !io && defect.iter().any(|prefix| text.starts_with(prefix)) {
+            Failure::Client(text)
+        } else {
+            Failure::Connection(text)
+        }
+    }
+
+    /// The SQLSTATE for metrics, or a word in its place.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Failure::Connection(_) => "connection",
+            Failure::Client(_) => "client",
+            Failure::Server(error) => &error.sqlstate,
+        }
+    }
+
+    /// The one total function: SQLSTATEs that are not named here are fatal.
+    pub(crate) fn disposition(&self) -> Disposition {
+        let error = match self {
+            Failure::Connection(_) => return Disposition::Reconnect,
+            Failure::Client(_) => return Disposition::Fatal,
+            Failure::Server(error) => error,
+        };
+        match error.sqlstate.as_str() {
+            // A partitioned parent without a partition for the row: no constraint has a name then.
+            "23514" if error.constraint.is_empty() => Disposition::EnsurePartitions,
+            "57014" => Disposition::Slow,
+            "25006" | "57P01" | "57P02" | "57P03" | "57P05" => Disposition::Reconnect,
+            "40001" | "40P01" | "55P03" => Disposition::Retry,
+            "54000" => Disposition::Poison,
+            state => match state.get(..2) {
+                Some("08") => Disposition::Reconnect,
+                Some("53") => Disposition::Retry,
+                Some("22" | "23") => Disposition::Poison,
+                _ => Disposition::Fatal,
+            },
+        }
+    }
+
+    /// Day that a missing partition should hold, as `2026-01-31`.
+    pub(crate) fn missing_day(&self) -> Option<String> {
+        let Failure::Server(error) = self else {
+            return None;
+        };
+        let (_, key) = error.detail.split_once(") = (")?;
+        key.get(..10).map(str::to_owned)
+    }
+
+    /// Line of the COPY stream that the server refused, from 1, and its stage table.
+    pub(crate) fn copy_line(&self) -> Option<(String, usize)> {
+        let Failure::Server(error) = self else {
+            return None;
+        };
+        let rest = error.context.strip_prefix("COPY ")?;
+        let (table, rest) = rest.split_once(", line ")?;
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some((table.to_owned(), digits.parse().ok()?))
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Connection(text) | Failure::Client(text) => f.write_str(text),
+            Failure::Server(error) => write!(f, "{} ({})", error.message, error.sqlstate),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Failure::of(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(sqlstate: &str, constraint: &str) -> Failure {
+        Failure::Server(ServerError {
+            sqlstate: sqlstate.into(),
+            constraint: constraint.into(),
+            ..ServerError::default()
+        })
+    }
+
+    #[test]
+    fn every_class_of_failure_has_its_disposition() {
+        for (sqlstate, expected) in [
+            ("08006", Disposition::Reconnect),
+            ("25006", Disposition::Reconnect),
+            ("57P01", Disposition::Reconnect),
+            ("57P02", Disposition::Reconnect),
+            ("57P03", Disposition::Reconnect),
+            ("40001", Disposition::Retry),
+            ("40P01", Disposition::Retry),
+            ("53100", Disposition::Retry),
+            ("53300", Disposition::Retry),
+            ("55P03", Disposition::Retry),
+            ("57014", Disposition::Slow),
+            ("22021", Disposition::Poison),
+            ("22P02", Disposition::Poison),
+            ("23502", Disposition::Poison),
+            ("23505", Disposition::Poison),
+            ("54000", Disposition::Poison),
+            ("42P01", Disposition::Fatal),
+            ("28P01", Disposition::Fatal),
+            ("3D000", Disposition::Fatal),
+            ("0A000", Disposition::Fatal),
+            ("21000", Disposition::Fatal),
+            ("55000", Disposition::Fatal),
+            ("58030", Disposition::Fatal),
+            ("XX000", Disposition::Fatal),
+            ("", Disposition::Fatal),
+        ] {
+            assert_eq!(server(sqlstate, "c").disposition(), expected, "{sqlstate}");
+        }
+        assert_eq!(server("23514", "").disposition(), Disposition::EnsurePartitions);
+        assert_eq!(server("23514", "pod_check").disposition(), Disposition::Poison);
+        assert_eq!(
+            Failure::Connection(String::new()).disposition(),
+            Disposition::Reconnect
+        );
+        assert_eq!(Failure::Client(String::new()).disposition(), Disposition::Fatal);
+    }
+
+    #[test]
+    fn copy_names_the_stage_and_the_line() {
+        let failure = Failure::Server(ServerError {
+            context: "COPY stage_pod, line 12, column labels".into(),
+            ..ServerError::default()
+        });
+        assert_eq!(failure.copy_line(), Some(("stage_pod".into(), 12)));
+    }
+
+    #[test]
+    fn a_missing_partition_names_its_day() {
+        let failure = Failure::Server(ServerError {
+            detail: "Partition key of the failing row contains (valid_to) = (2026-11-24 00:00:01+00).".into(),
+            ..ServerError::default()
+        });
+        assert_eq!(failure.missing_day(), Some("2026-11-24".into()));
+    }
+}

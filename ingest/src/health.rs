@@ -1,0 +1,238 @@
+//! How an ingester is: what its probes answer and what the demo prints.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant as Moment},
+};
+
+use crate::{batch::Counts, raw::PartitionId};
+
+/// The poll thread must come round within this.
+const TICK_WITHIN: Duration = Duration::from_secs(30);
+/// A database that has failed for longer than this makes the ingester unready.
+const DATABASE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A cheap handle on the state of an ingester; clones see the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    names: Vec<String>,
+    ticked_at: Option<Moment>,
+    assigned: bool,
+    database_failure: Option<(Moment, String)>,
+    claim_failure: Option<String>,
+    stats: Stats,
+    partitions: BTreeMap<PartitionId, Progress>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    next: i64,
+    high: i64,
+    /// Offset the client fetches next.
+    fetched: i64,
+    moved_at: Moment,
+    halted: bool,
+}
+
+impl Progress {
+    /// Records that have not landed. Offsets without a record (markers, compaction) at the end of a log never land.
+    fn lag(&self, buffer_bytes: u64) -> i64 {
+        let read_all = self.fetched >= self.high && buffer_bytes == 0;
+        if read_all { 0 } else { (self.high - self.next).max(0) }
+    }
+}
+
+/// What an ingester has done since it started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Records by result.
+    pub records: Counts,
+    /// Batches that landed.
+    pub batches: u64,
+    /// Records not landed, by `topic:partition`, of the partitions this ingester owns.
+    pub lag: BTreeMap<String, i64>,
+    /// Halted partitions it was assigned, as `topic:partition`.
+    pub halted: Vec<String>,
+    /// Objects in the caches.
+    pub cache_entries: u64,
+    /// Bytes of records in memory.
+    pub buffer_bytes: u64,
+    /// True while reading is paused because the buffer is full.
+    pub paused: bool,
+}
+
+impl Health {
+    /// A handle for an ingester that has not started.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ready: partitions are claimed (or the group gave none) and the database answers.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn ready(&self) -> Result<(), String> {
+        let state = self.lock();
+        if let Some(failure) = &state.claim_failure {
+            return Err(format!("partitions are not claimed: {failure}"));
+        }
+        if !state.assigned {
+            return Err("no partitions assigned yet".to_owned());
+        }
+        match &state.database_failure {
+            Some((since, failure)) if since.elapsed() > DATABASE_WITHIN => {
+                Err(format!("postgresql has failed for {} s: {failure}", since.elapsed().as_secs()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Alive: the poll thread came round within 30 s.
+    ///
+    /// # Errors
+    /// For how long it did not.
+    pub fn live(&self) -> Result<(), String> {
+        match self.lock().ticked_at {
+            Some(at) if at.elapsed() > TICK_WITHIN => {
+                Err(format!("the poll thread has not come round for {} s", at.elapsed().as_secs()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let state = self.lock();
+        let mut stats = state.stats.clone();
+        for (id, progress) in &state.partitions {
+            let name = state.name(*id);
+            if progress.halted {
+                stats.halted.push(name.clone());
+            }
+            stats.lag.insert(name, progress.lag(stats.buffer_bytes));
+        }
+        stats
+    }
+
+    pub(crate) fn set_topics(&self, names: Vec<String>) {
+        self.lock().names = names;
+    }
+
+    pub(crate) fn ticked(&self) {
+        self.lock().ticked_at = Some(Moment::now());
+    }
+
+    pub(crate) fn database_failed(&self, failure: String) {
+        let mut state = self.lock();
+        let since = state.database_failure.as_ref().map_or_else(Moment::now, |(since, _)| *since);
+        state.database_failure = Some((since, failure));
+    }
+
+    pub(crate) fn database_answered(&self) {
+        self.lock().database_failure = None;
+    }
+
+    pub(crate) fn claim_failed(&self, failure: Option<String>) {
+        self.lock().claim_failure = failure;
+    }
+
+    pub(crate) fn assigned(&self, id: PartitionId, next: i64, high: i64, halted: bool) {
+        let progress = Progress {
+            next,
+            high: high.max(next),
+            fetched: 0,
+            moved_at: Moment::now(),
+            halted,
+        };
+        self.lock().partitions.insert(id, progress);
+    }
+
+    /// An assignment, perhaps an empty one, has been dealt with.
+    pub(crate) fn assignment_done(&self) {
+        self.lock().assigned = true;
+    }
+
+    pub(crate) fn revoked(&self, id: PartitionId) {
+        self.lock().partitions.remove(&id);
+    }
+
+    pub(crate) fn set_halted(&self, id: PartitionId) {
+        if let Some(progress) = self.lock().partitions.get_mut(&id) {
+            progress.halted = true;
+        }
+    }
+
+    /// What the client's statistics say.
+    pub(crate) fn fetched(&self, id: PartitionId, high: i64, fetched: i64) {
+        if let Some(progress) = self.lock().partitions.get_mut(&id) {
+            progress.high = progress.high.max(high);
+            progress.fetched = fetched;
+        }
+    }
+
+    pub(crate) fn high_watermark(&self, id: PartitionId) -> i64 {
+        self.lock().partitions.get(&id).map_or(0, |progress| progress.high)
+    }
+
+    /// Partitions with their lag in records; halted ones are left out.
+    pub(crate) fn lags(&self) -> Vec<(PartitionId, i64)> {
+        let state = self.lock();
+        let running = state.partitions.iter().filter(|(_, progress)| !progress.halted);
+        running.map(|(id, progress)| (*id, progress.lag(state.stats.buffer_bytes))).collect()
+    }
+
+    pub(crate) fn landed(&self, spans: &[(PartitionId, i64)], counts: &Counts) {
+        let mut state = self.lock();
+        state.stats.batches += 1;
+        state.stats.records.merge(counts);
+        for (id, next) in spans {
+            if let Some(progress) = state.partitions.get_mut(id) {
+                progress.next = *next;
+                progress.high = progress.high.max(*next);
+                progress.moved_at = Moment::now();
+            }
+        }
+    }
+
+    /// A partition that is behind and has not moved for `stall`, as long as nothing explains it.
+    pub(crate) fn stalled(&self, stall: Duration) -> Option<String> {
+        let state = self.lock();
+        if state.database_failure.is_some() || state.stats.paused {
+            return None;
+        }
+        let stuck = state.partitions.iter().find(|(_, progress)| {
+            !progress.halted && progress.lag(state.stats.buffer_bytes) > 0 && progress.moved_at.elapsed() > stall
+        });
+        stuck.map(|(id, _)| state.name(*id))
+    }
+
+    pub(crate) fn set_buffer(&self, bytes: usize, paused: bool) {
+        let mut state = self.lock();
+        state.stats.buffer_bytes = bytes as u64;
+        state.stats.paused = paused;
+    }
+
+    pub(crate) fn add_cache_entries(&self, before: usize, after: usize) {
+        let stats = &mut self.lock().stats;
+        stats.cache_entries = (stats.cache_entries + after as u64).saturating_sub(before as u64);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn name(&self, id: PartitionId) -> String {
+        let topic = self.names.get(id.topic).map_or("", String::as_str);
+        format!("{topic}:{}", id.partition)
+    }
+}

@@ -1,0 +1,156 @@
+//! What is done by the clock: partitions a week ahead, retention, table sums, gaps that have healed.
+
+use std::{sync::Arc, time::Duration};
+
+use fleetledger_schema::{
+    codec::{SchemaSubject, Schemas},
+    postgres::Connector,
+};
+use tokio::time::MissedTickBehavior;
+use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
+
+use crate::{IngestError, Settings, errors::Failure, gap, health::Health, metrics::Metrics, table_sum, topics::Topics};
+
+/// Between two looks at partitions and retention.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
+/// Between two looks whether gaps have healed.
+const GAPS_EVERY: Duration = Duration::from_secs(60);
+
+/// The task.
+pub(crate) struct Maintenance {
+    settings: Arc<Settings>,
+    topics: Arc<Topics>,
+    connector: Connector,
+    health: Health,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+}
+
+impl Maintenance {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        topics: Arc<Topics>,
+        connector: Connector,
+        health: Health,
+        metrics: Metrics,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            settings,
+            topics,
+            connector,
+            health,
+            metrics,
+            shutdown,
+        }
+    }
+
+    pub(crate) async fn run(self) {
+        let sum_every = Duration::from_secs(self.settings.table_sum_interval_seconds.max(1));
+        let [mut partitions, mut sums, mut gaps] = [PARTITIONS_EVERY, sum_every, GAPS_EVERY].map(|every| {
+            let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        });
+        loop {
+            let (what, result) = tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                _ = partitions.tick() => ("maintain partitions", self.maintain_partitions().await),
+                _ = sums.tick() => ("compare table sums", self.compare_sums().await),
+                _ = gaps.tick() => ("look for healed gaps", self.heal_gaps().await),
+            };
+            if let Err(error) = result {
+                tracing::warn!(%error, "{what}");
+                self.metrics.retries.with_label_values(&["maintenance"]).inc();
+            } else {
+                self.health.database_answered();
+            }
+        }
+    }
+
+    async fn maintain_partitions(&self) -> Result<(), IngestError> {
+        let client = self.connector.connect("fleetledger ingest maintenance").await?;
+        keep_partitions(&client).await.map_err(postgres("maintain partitions"))?;
+        forget_letters(&client, &self.settings).await.map_err(postgres("forget settled dead letters"))
+    }
+
+    async fn compare_sums(&self) -> Result<(), IngestError> {
+        let mut client = self.connector.connect("fleetledger ingest table sum").await?;
+        let disagreements = table_sum::compare(&mut client).await.map_err(postgres("compare table sums"))?;
+        self.metrics.table_sum_disagreements.set(i64::try_from(disagreements).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    async fn heal_gaps(&self) -> Result<(), IngestError> {
+        let client = self.connector.connect("fleetledger ingest gaps").await?;
+        gap::heal(&client, &self.topics).await.map_err(postgres("look for healed gaps"))
+    }
+}
+
+/// What must stand before the first record lands.
+pub(crate) async fn prepare(settings: &Settings, topics: &Topics, connector: &Connector) -> Result<(), IngestError> {
+    topics.record(connector).await?;
+    let client = connector.connect("fleetledger ingest start").await?;
+    let retention = &settings.retention;
+    for (like, days) in [
+        ("%\\_history", retention.history_days),
+        ("batch", retention.batch_days),
+        ("freshness_history", retention.freshness_days),
+    ] {
+        let days = i32::try_from(days).unwrap_or(i32::MAX);
+        client
+            .execute(
+                "update ledger.partitioned_table set retention_days = $2 where table_name like $1 and retention_days <> $2",
+                &[&like, &days],
+            )
+            .await
+            .map_err(postgres("set retention"))?;
+    }
+    keep_partitions(&client).await.map_err(postgres("make partitions"))?;
+    for schema in Schemas::own().iter() {
+        let subject = match schema.subject() {
+            SchemaSubject::Kind(kind) => kind.as_str(),
+            SchemaSubject::Mark => "mark",
+        };
+        client
+            .execute(
+                "insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from) values ($1, $2, $3, 'release')
+                 on conflict do nothing",
+                &[&schema.number(), &subject, &schema.json()],
+            )
+            .await
+            .map_err(postgres("store schemas"))?;
+    }
+    Ok(())
+}
+
+async fn keep_partitions(client: &Client) -> Result<(), tokio_postgres::Error> {
+    client.execute("select ledger.ensure_partitions()", &[]).await?;
+    for row in client.query("select ledger.maintain_partitions()", &[]).await? {
+        let done: String = row.try_get(0)?;
+        tracing::info!(%done, "partitions maintained");
+    }
+    Ok(())
+}
+
+async fn forget_letters(client: &Client, settings: &Settings) -> Result<(), tokio_postgres::Error> {
+    let days = f64::from(settings.retention.dead_letter_days);
+    let forgotten = client
+        .execute(
+            "delete from ledger.dead_letter where state <> 'open' and settled_at < now() - $1 * interval '1 day'",
+            &[&days],
+        )
+        .await?;
+    if forgotten > 0 {
+        tracing::info!(forgotten, "settled dead letters are past their retention");
+    }
+    Ok(())
+}
+
+fn postgres(action: &'static str) -> impl FnOnce(tokio_postgres::Error) -> IngestError {
+    move |source| {
+        tracing::debug!(failure = %Failure::of(&source), action, "statement failed");
+        IngestError::Postgres { action, source }
+    }
+}

@@ -1,0 +1,235 @@
+//! What a lane remembers between records: its partitions, its shards, sources and schemas.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use fleetledger_schema::{
+    READER_VERSION,
+    codec::{Schemas, WriterSchema},
+    kind::Kind,
+    row::Table,
+};
+
+use crate::{
+    Settings,
+    batch::Draft,
+    chain::known_to_both,
+    claim::Claim,
+    load::{self, ShardKey},
+    raw::{PartitionId, RawRecord},
+    reader::{Reader, Stopped, retried},
+    shard::{BatchNumber, Shard},
+    sources::SourceBook,
+    topics::Topics,
+};
+
+/// A claimed partition.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) owner_epoch: i64,
+    /// First offset that had not landed when it was claimed; what is below is only looked at.
+    claimed_from: i64,
+    /// First offset that is in no batch yet.
+    pub(crate) cursor: i64,
+    /// The record before `claimed_from`, by which a rewritten topic is noticed.
+    seam: Option<(i64, i64)>,
+    expected: i64,
+    /// From here on every offset was delivered.
+    pub(crate) whole_since: i64,
+    /// Offset of the newest record whose sequence could not be read.
+    pub(crate) unnumbered_at: Option<i64>,
+}
+
+/// What a delivered record is to its partition.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// To be landed.
+    New,
+    /// Landed before the claim; read again for a running sweep.
+    Before,
+    /// Already in a batch.
+    Again,
+    /// The topic is not the one that was read before.
+    Rewritten(String),
+}
+
+impl Partition {
+    pub(crate) fn new(claim: &Claim) -> Self {
+        Self {
+            owner_epoch: claim.owner_epoch,
+            claimed_from: claim.next_offset,
+            cursor: claim.next_offset,
+            seam: claim.seam,
+            expected: claim.start_offset,
+            whole_since: claim.start_offset,
+            unnumbered_at: None,
+        }
+    }
+
+    /// Notes that `record` was delivered.
+    pub(crate) fn deliver(&mut self, record: &RawRecord) -> Delivery {
+        if record.offset > self.expected {
+            self.whole_since = record.offset;
+        }
+        self.expected = self.expected.max(record.offset + 1);
+        if let Some((offset, crc)) = self.seam
+            && offset == record.offset
+        {
+            self.seam = None;
+            if record.crc() != crc {
+                return Delivery::Rewritten(format!(
+                    "the record at offset {offset} is not the one that landed: the topic was recreated or rewritten"
+                ));
+            }
+        }
+        if record.offset < self.claimed_from {
+            Delivery::Before
+        } else if record.offset < self.cursor {
+            Delivery::Again
+        } else {
+            Delivery::New
+        }
+    }
+}
+
+type CompareKey = (&'static str, i64, i16, i64);
+
+/// A lane's memory.
+pub(crate) struct Memory {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) topics: Arc<Topics>,
+    pub(crate) reader: Reader,
+    pub(crate) partitions: HashMap<PartitionId, Partition>,
+    pub(crate) shards: BTreeMap<ShardKey, Shard>,
+    pub(crate) sources: SourceBook,
+    pub(crate) schemas: Schemas,
+    /// Records that PostgreSQL refused, and why.
+    pub(crate) doomed: HashMap<(PartitionId, i64), String>,
+    compares: HashMap<CompareKey, Arc<[&'static str]>>,
+}
+
+impl Memory {
+    pub(crate) fn new(settings: Arc<Settings>, topics: Arc<Topics>, reader: Reader) -> Self {
+        Self {
+            settings,
+            topics,
+            reader,
+            partitions: HashMap::new(),
+            shards: BTreeMap::new(),
+            sources: SourceBook::default(),
+            schemas: Schemas::own(),
+            doomed: HashMap::new(),
+            compares: HashMap::new(),
+        }
+    }
+
+    /// Takes a partition over: everything remembered of it is forgotten.
+    pub(crate) fn claim(&mut self, claim: &Claim) {
+        self.forget_partition(claim.id);
+        self.partitions.insert(claim.id, Partition::new(claim));
+    }
+
+    /// Gives a partition up.
+    pub(crate) fn forget_partition(&mut self, id: PartitionId) {
+        self.partitions.remove(&id);
+        self.forget_shards(|_, shard| shard.partition == id);
+        self.doomed.retain(|(of, _), _| *of != id);
+    }
+
+    /// Forgets the caches of a kind; the next record loads them anew.
+    pub(crate) fn forget_kind(&mut self, cluster_id: i32, kind: Kind) {
+        self.forget_shards(|key, _| key.cluster_id == cluster_id && key.kind == kind);
+    }
+
+    fn forget_shards(&mut self, which: impl Fn(&ShardKey, &Shard) -> bool) {
+        let health = self.reader.health.clone();
+        self.shards.retain(|key, shard| {
+            let forget = which(key, shard);
+            if forget {
+                health.add_cache_entries(shard.len(), 0);
+            }
+            !forget
+        });
+    }
+
+    /// Takes `batch` and every later one back.
+    pub(crate) fn drop_from(&mut self, batch: BatchNumber) {
+        self.shards.values_mut().for_each(|shard| shard.drop_from(batch));
+    }
+
+    /// `batch` has committed.
+    pub(crate) fn publish(&mut self, batch: BatchNumber) {
+        for shard in self.shards.values_mut().filter(|shard| shard.is_touched_by(batch)) {
+            let before = shard.len();
+            shard.publish(batch);
+            self.reader.health.add_cache_entries(before, shard.len());
+        }
+    }
+
+    /// Loads a shard that is not in memory.
+    pub(crate) async fn load(&mut self, key: ShardKey, partition: PartitionId) -> Result<(), Stopped> {
+        if self.shards.contains_key(&key) {
+            return Ok(());
+        }
+        let shards = self.topics.get(partition.topic).map_or(1, |topic| topic.shards);
+        let shard = retried!(self.reader, "warm a cache", client => load::shard(client, key, shards, partition).await);
+        tracing::debug!(cluster_id = key.cluster_id, kind = %key.kind, shard = key.shard, objects = shard.len(), "cache warmed");
+        self.reader.metrics.cache_loads.inc();
+        self.reader.health.add_cache_entries(0, shard.len());
+        self.shards.insert(key, shard);
+        Ok(())
+    }
+
+    /// The schema of that fingerprint: known, or stored by another ingester.
+    pub(crate) async fn schema(&mut self, fingerprint: u64) -> Result<Option<Arc<WriterSchema>>, Stopped> {
+        if let Some(schema) = self.schemas.get(fingerprint) {
+            return Ok(Some(schema.clone()));
+        }
+        let number = fingerprint as i64;
+        let found: Option<String> = retried!(self.reader, "look up a schema", client => async {
+            let row = client
+                .query_opt("select schema_json from ledger.avro_schema where fingerprint = $1", &[&number])
+                .await?;
+            row.map(|row| row.try_get(0)).transpose()
+        }.await);
+        let schema = found.and_then(|json| WriterSchema::parse(&json).ok()).map(Arc::new);
+        if let Some(schema) = schema.clone() {
+            self.schemas.learn(schema);
+        }
+        Ok(schema)
+    }
+
+    /// Columns by which a row of another writer or reader is compared with a record; `None` if both are the same.
+    pub(crate) async fn compare(
+        &mut self,
+        table: &'static Table,
+        row_writer: i64,
+        row_reader: i16,
+        writer: &WriterSchema,
+    ) -> Result<Option<Arc<[&'static str]>>, Stopped> {
+        if row_writer == writer.number() && row_reader == READER_VERSION {
+            return Ok(None);
+        }
+        let key = (table.name, row_writer, row_reader, writer.number());
+        if let Some(columns) = self.compares.get(&key) {
+            return Ok(Some(columns.clone()));
+        }
+        let old = self.schema(row_writer as u64).await?;
+        let columns = known_to_both(table, old.as_deref(), row_reader, writer);
+        self.compares.insert(key, columns.clone());
+        Ok(Some(columns))
+    }
+
+    /// Heads of the shards a draft touched, for sealing.
+    pub(crate) fn heads(&self, draft: &Draft) -> Vec<(ShardKey, i64, crate::shard::Head)> {
+        let touched = draft.touched.iter();
+        touched
+            .filter_map(|key| {
+                let shard = self.shards.get(key)?;
+                Some((*key, shard.generation, shard.head.clone()))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,128 @@
+//! A lane's second connection: warming caches and looking things up while the writer's transaction runs.
+
+use std::time::Duration;
+
+use fleetledger_schema::postgres::Connector;
+use rand::Rng;
+use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
+
+use crate::{errors::Failure, health::Health, metrics::Metrics};
+
+/// First pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// The process is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stopped;
+
+/// Pauses that grow, with jitter so that lanes do not knock together.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    attempts: u32,
+}
+
+impl Backoff {
+    pub(crate) fn reset(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// Waits; ends early when the process is asked to end.
+    pub(crate) async fn wait(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << self.attempts.min(9))
+            .min(LONGEST_PAUSE);
+        self.attempts = self.attempts.saturating_add(1);
+        let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
+        tokio::select! {
+            () = shutdown.cancelled() => Err(Stopped),
+            () = tokio::time::sleep(jittered) => Ok(()),
+        }
+    }
+}
+
+/// A connection that is made again when it breaks.
+pub(crate) struct Reader {
+    connector: Connector,
+    name: String,
+    client: Option<Client>,
+    backoff: Backoff,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        connector: Connector,
+        name: String,
+        health: Health,
+        metrics: Metrics,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            connector,
+            name,
+            client: None,
+            backoff: Backoff::default(),
+            health,
+            metrics,
+            shutdown,
+        }
+    }
+
+    /// The connection, made if there is none. Tries until the process is asked to end.
+    pub(crate) async fn connected(&mut self) -> Result<&Client, Stopped> {
+        while self.client.as_ref().is_none_or(Client::is_closed) {
+            match self.connector.connect(&self.name).await {
+                Ok(client) => self.client = Some(client),
+                Err(error) => {
+                    let failure = Failure::of(&error.source);
+                    self.failed("connect", &failure).await?;
+                }
+            }
+        }
+        self.client.as_ref().ok_or(Stopped)
+    }
+
+    /// Notes a failure and waits before the next attempt.
+    pub(crate) async fn failed(&mut self, action: &str, failure: &Failure) -> Result<(), Stopped> {
+        self.metrics.retries.with_label_values(&[failure.code()]).inc();
+        self.health.database_failed(failure.to_string());
+        if self.backoff.attempts == 0 {
+            tracing::warn!(connection = %self.name, action, error = %failure, "postgres failed; trying again");
+        }
+        self.client = None;
+        self.backoff.wait(&self.shutdown).await
+    }
+
+    /// Notes that a statement succeeded.
+    pub(crate) fn succeeded(&mut self) {
+        self.backoff.reset();
+        self.health.database_answered();
+    }
+}
+
+/// Runs `$body` with `$client` bound to the connection until it succeeds or the process is asked to end.
+macro_rules! retried {
+    ($reader:expr, $action:literal, $client:ident => $body:expr) => {{
+        let reader: &mut $crate::reader::Reader = &mut $reader;
+        loop {
+            let $client = reader.connected().await?;
+            let result: Result<_, tokio_postgres::Error> = $body;
+            match result {
+                Ok(value) => {
+                    reader.succeeded();
+                    break value;
+                }
+                Err(error) => {
+                    let failure = $crate::errors::Failure::of(&error);
+                    reader.failed($action, &failure).await?;
+                }
+            }
+        }
+    }};
+}
+pub(crate) use retried;

@@ -1,0 +1,247 @@
+//! What happens when the group gives or takes partitions.
+//!
+//! - Given: ask Kafka for the ends, claim in PostgreSQL (which fences the old owner), tell the lanes, then assign with
+//!   the stored offsets. Seeking after an assignment is not reliable.
+//! - Taken: tell the lanes, then unassign. A batch in flight is left to its fence.
+//! - A halted partition is assigned and paused, so that the group keeps its shape.
+//! - While PostgreSQL is away a claim is tried again, for less than the group's patience.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant as Moment},
+};
+
+use fleetledger_schema::postgres::Connector;
+use rdkafka::{
+    ClientContext, Offset, Statistics, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    types::RDKafkaRespErr,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    IngestError, Settings,
+    claim::{self, Claim, Watermarks},
+    health::Health,
+    lane::LaneMessage,
+    metrics::Metrics,
+    raw::PartitionId,
+    reader::Backoff,
+    topics::Topics,
+};
+
+/// Time one question for the ends of a partition may take.
+const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
+/// A claim is given up after this long: below `max.poll.interval.ms`, after which the group would expel us.
+const CLAIM_DEADLINE: Duration = Duration::from_secs(240);
+
+/// What poll thread and rebalance callback share.
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) topics: Arc<Topics>,
+    pub(crate) connector: Connector,
+    pub(crate) owner: Arc<str>,
+    pub(crate) lanes: Vec<tokio::sync::mpsc::UnboundedSender<LaneMessage>>,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) shutdown: CancellationToken,
+    /// Partitions the group gives us.
+    pub(crate) owned: Mutex<BTreeSet<PartitionId>>,
+    /// Those of them that are halted.
+    pub(crate) halted: Mutex<BTreeSet<PartitionId>>,
+    /// Why the thread must end.
+    pub(crate) fatal: Mutex<Option<IngestError>>,
+}
+
+/// The consumer's context.
+pub(crate) struct Context(pub(crate) Arc<Shared>);
+
+/// Locks, whatever became of whoever held it before.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        let shared = &self.0;
+        for (name, topic) in &statistics.topics {
+            let Some(index) = shared.topics.index_of(name) else { continue };
+            for (number, partition) in &topic.partitions {
+                let id = PartitionId { topic: index, partition: *number };
+                if partition.hi_offset >= 0 {
+                    shared.health.fetched(id, partition.hi_offset, partition.next_offset);
+                }
+            }
+        }
+        for (id, lag) in shared.health.lags() {
+            let labels = [shared.topics.name(id.topic), &id.partition.to_string()];
+            shared.metrics.lag_records.with_label_values(&labels).set(lag);
+        }
+    }
+
+    fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka client");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, tpl: &mut TopicPartitionList) {
+        let ids = self.0.ids(tpl);
+        match err {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                lock(&self.0.owned).extend(&ids);
+                self.0.assign(consumer, &ids);
+                self.0.health.assignment_done();
+            }
+            _ => {
+                self.0.unassign(consumer, &ids);
+                let mut owned = lock(&self.0.owned);
+                ids.iter().for_each(|id| {
+                    owned.remove(id);
+                });
+            }
+        }
+        let (owned, halted) = (lock(&self.0.owned).len(), lock(&self.0.halted).len());
+        let gauge = |state: &str, count: usize| {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.0.metrics.partitions.with_label_values(&[state]).set(count);
+        };
+        gauge("owned", owned);
+        gauge("halted", halted);
+    }
+}
+
+impl Shared {
+    fn ids(&self, tpl: &TopicPartitionList) -> Vec<PartitionId> {
+        let elements = tpl.elements();
+        let known = elements.iter().filter_map(|element| {
+            let topic = self.topics.index_of(element.topic())?;
+            Some(PartitionId { topic, partition: element.partition() })
+        });
+        known.collect()
+    }
+
+    pub(crate) fn list(&self, ids: impl IntoIterator<Item = PartitionId>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for id in ids {
+            list.add_partition(self.topics.name(id.topic), id.partition);
+        }
+        list
+    }
+
+    pub(crate) fn lane(&self, id: PartitionId) -> Option<&tokio::sync::mpsc::UnboundedSender<LaneMessage>> {
+        let lanes = self.lanes.len().max(1);
+        self.lanes.get(usize::try_from(id.partition).unwrap_or(0) % lanes)
+    }
+
+    /// Claims partitions and begins to read them.
+    pub(crate) fn assign(&self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) {
+        let claims = match self.claim(consumer, ids) {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::error!(error = %error, "partitions could not be claimed");
+                *lock(&self.fatal) = Some(error);
+                Vec::new()
+            }
+        };
+        let mut list = TopicPartitionList::new();
+        let mut halted = Vec::new();
+        for claim in claims {
+            let topic = self.topics.name(claim.id.topic);
+            // The list is checked by type, not by content.
+            let _ = list.add_partition_offset(topic, claim.id.partition, Offset::Offset(claim.start_offset));
+            self.health.assigned(claim.id, claim.next_offset, claim.high, claim.halted.is_some());
+            if let Some((from, to)) = claim.gap {
+                self.metrics.gaps.inc();
+                self.metrics.gap_records.inc_by(u64::try_from(to - from).unwrap_or_default());
+                tracing::error!(topic, partition = claim.id.partition, from, to, "gap: records are gone that were never read");
+            }
+            if let Some(why) = &claim.halted {
+                tracing::error!(topic, partition = claim.id.partition, why, "partition is halted");
+                lock(&self.halted).insert(claim.id);
+                halted.push(claim.id);
+                continue;
+            }
+            lock(&self.halted).remove(&claim.id);
+            tracing::info!(topic, partition = claim.id.partition, next_offset = claim.next_offset,
+                start_offset = claim.start_offset, owner_epoch = claim.owner_epoch, "partition claimed");
+            if let Some(lane) = self.lane(claim.id) {
+                let _ = lane.send(LaneMessage::Claimed(claim));
+            }
+        }
+        if let Err(error) = consumer.incremental_assign(&list) {
+            tracing::error!(%error, "assign partitions");
+            *lock(&self.fatal) = Some(IngestError::Kafka { action: "assign partitions".to_owned(), source: error });
+        }
+        if !halted.is_empty()
+            && let Err(error) = consumer.pause(&self.list(halted))
+        {
+            tracing::warn!(%error, "pause halted partitions");
+        }
+    }
+
+    /// Gives partitions up.
+    pub(crate) fn unassign(&self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) {
+        for id in ids {
+            self.health.revoked(*id);
+            lock(&self.halted).remove(id);
+            if let Some(lane) = self.lane(*id) {
+                let _ = lane.send(LaneMessage::Revoked(*id));
+            }
+        }
+        let assigned = consumer.assignment().map(|list| self.ids(&list)).unwrap_or_default();
+        let ours = ids.iter().copied().filter(|id| assigned.contains(id));
+        if let Err(error) = consumer.incremental_unassign(&self.list(ours)) {
+            tracing::warn!(%error, "unassign partitions");
+        }
+    }
+
+    fn claim(&self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) -> Result<Vec<Claim>, IngestError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let begin = Moment::now();
+        let mut backoff = Backoff::default();
+        loop {
+            let failure = match self.try_claim(consumer, ids) {
+                Ok(claims) => {
+                    self.health.claim_failed(None);
+                    return Ok(claims);
+                }
+                Err(failure) => failure,
+            };
+            tracing::warn!(%failure, "claim failed; trying again");
+            self.health.claim_failed(Some(failure));
+            self.health.ticked();
+            if begin.elapsed() > CLAIM_DEADLINE {
+                return Err(IngestError::ClaimDeadline(CLAIM_DEADLINE.as_secs()));
+            }
+            if self.runtime.block_on(backoff.wait(&self.shutdown)).is_err() {
+                return Ok(Vec::new());
+            }
+        }
+    }
+
+    fn try_claim(&self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) -> Result<Vec<Claim>, String> {
+        let mut wanted = Vec::new();
+        for id in ids {
+            let topic = self.topics.name(id.topic);
+            let (low, high) = consumer
+                .fetch_watermarks(topic, id.partition, WATERMARK_TIMEOUT)
+                .map_err(|error| format!("ask for the ends of {topic}:{}: {error}", id.partition))?;
+            wanted.push((*id, Watermarks { low, high }));
+        }
+        self.runtime.block_on(async {
+            let mut client = self
+                .connector
+                .connect("fleetledger ingest claim")
+                .await
+                .map_err(|error| format!("{error}: {}", error.source))?;
+            claim::claim(&mut client, &self.topics, &self.owner, self.settings.gap_policy, &wanted)
+                .await
+                .map_err(|error| crate::errors::Failure::of(&error).to_string())
+        })
+    }
+}

@@ -1,0 +1,40 @@
+//! Letting a halted partition go on.
+
+use fleetledger_schema::postgres::Connector;
+
+use crate::IngestError;
+
+/// From where a halted partition goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResumeFrom {
+    /// From the stored offset.
+    Stored,
+    /// From the begin of the topic, which was recreated or truncated: emitter order keeps old records out.
+    Start,
+}
+
+/// Lets a halted partition go on; its ingester notices within seconds.
+///
+/// # Errors
+/// [`IngestError::NotFound`] if no such partition is halted.
+pub async fn resume(connector: &Connector, topic: &str, partition: i32, from: ResumeFrom) -> Result<(), IngestError> {
+    let client = connector.connect("fleetledger resume").await?;
+    let from_start = from == ResumeFrom::Start;
+    let resumed = client
+        .execute(
+            "update ledger.ingest_partition
+             set state = 'running', halted_reason = null, halted_at = null, owner_epoch = owner_epoch + 1,
+                 next_offset = case when $3 then 0 else next_offset end,
+                 seam_offset = case when $3 then null else seam_offset end,
+                 seam_ts = case when $3 then null else seam_ts end,
+                 seam_crc = case when $3 then null else seam_crc end
+             where topic = $1 and partition = $2 and state = 'halted'",
+            &[&topic, &partition, &from_start],
+        )
+        .await
+        .map_err(|source| IngestError::Postgres { action: "resume a partition", source })?;
+    if resumed == 0 {
+        return Err(IngestError::NotFound(format!("partition {topic}:{partition} is not halted")));
+    }
+    Ok(())
+}

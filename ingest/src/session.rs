@@ -1,0 +1,89 @@
+//! A writer's connection: its temp tables, its prepared statements, its timeouts.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use fleetledger_schema::postgres::Connector;
+use futures::SinkExt;
+use tokio_postgres::{Client, Statement, types::ToSql};
+
+use crate::{Settings, errors::Failure, stage};
+
+/// A prepared connection.
+pub(crate) struct Session {
+    client: Client,
+    statements: HashMap<&'static str, Statement>,
+}
+
+impl Session {
+    /// Connects and makes the stage.
+    pub(crate) async fn open(connector: &Connector, name: &str, settings: &Settings) -> Result<Self, Failure> {
+        let client = connector
+            .connect(name)
+            .await
+            .map_err(|error| Failure::of(&error.source))?;
+        // Stages carry no statistics, so plans are fixed: by index into the ledger, by scan over the stage.
+        let set = format!(
+            "set timezone = 'UTC'; set jit = off; set statement_timeout = {}; set lock_timeout = {};
+             set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off",
+            settings.statement_timeout_ms, settings.lock_timeout_ms
+        );
+        client.batch_execute(&set).await?;
+        for stage in stage::all() {
+            client.batch_execute(&stage.create).await?;
+        }
+        Ok(Self {
+            client,
+            statements: HashMap::new(),
+        })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// A statement without parameters or result.
+    pub(crate) async fn command(&self, sql: &str) -> Result<(), Failure> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// A statement; returns the number of rows it changed.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, Failure> {
+        let statement = self.statement(sql).await?;
+        Ok(self.client.execute(&statement, parameters).await?)
+    }
+
+    /// A query.
+    pub(crate) async fn query(
+        &mut self,
+        sql: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<tokio_postgres::Row>, Failure> {
+        let statement = self.statement(sql).await?;
+        Ok(self.client.query(&statement, parameters).await?)
+    }
+
+    /// A COPY into a stage.
+    pub(crate) async fn copy(&mut self, sql: &'static str, chunks: &[Bytes]) -> Result<u64, Failure> {
+        let statement = self.statement(sql).await?;
+        let sink = self.client.copy_in(&statement).await?;
+        let mut sink = std::pin::pin!(sink);
+        for chunk in chunks {
+            sink.send(chunk.clone()).await?;
+        }
+        Ok(sink.finish().await?)
+    }
+
+    async fn statement(&mut self, sql: &'static str) -> Result<Statement, Failure> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.insert(sql, statement.clone());
+        Ok(statement)
+    }
+}

@@ -1,0 +1,196 @@
+//! Settings of one ingester. Nothing here is a secret: how Kafka and PostgreSQL are reached is the binary's.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::IngestError;
+
+/// Settings of one ingester. Several with the same `group_id` share the partitions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// First part of every topic's name: `<prefix>.<kind>`.
+    pub topic_prefix: String,
+    /// Datacenters with topics of their own, `<prefix>.<kind>.<suffix>`; a record there from another datacenter
+    /// goes to the dead letters. Where empty, every datacenter shares `<prefix>.<kind>`.
+    pub topic_suffixes: Vec<String>,
+    /// Kinds that are read: node, pod, namespace, workload, watchdog.
+    pub kinds: Vec<String>,
+    /// Kafka consumer group. Its offsets are written for lag tools and never read.
+    pub group_id: String,
+    /// Name of this ingester in the books, unique among those of a group; made up at random where empty.
+    pub instance_id: String,
+    /// Join the group as a static member named by `instance_id`, so that a quick restart moves no partition.
+    pub static_membership: bool,
+    /// Read exactly these partitions, as `topic:partition`, without joining a group. Where empty, the group assigns.
+    pub partitions: Vec<String>,
+    /// Shards per cluster and kind, as the emitters use. Fixed for the life of the topics.
+    pub shards: u16,
+    /// Lanes: partitions are spread over them, and each has a PostgreSQL connection of its own and one
+    /// transaction in flight.
+    pub lanes: usize,
+    /// Most bytes of records in one batch.
+    pub batch_bytes: usize,
+    /// Most records in one batch.
+    pub batch_rows: usize,
+    /// How long a batch waits for more records while a partition lags, in milliseconds.
+    pub linger_ms: u64,
+    /// How long it waits once everything was read, in milliseconds.
+    pub linger_caught_up_ms: u64,
+    /// Most bytes of records in memory; beyond it reading pauses until half of it is free.
+    pub buffer_bytes: usize,
+    /// What happens when records are gone before they could be read: `continue` writes down the gap and goes on,
+    /// `halt` stops the partition until `ingest resume`.
+    pub gap_policy: GapPolicy,
+    /// Time between two comparisons of what stands with what was delivered, in seconds.
+    pub table_sum_interval_seconds: u64,
+    /// A source is quarantined when more than this share of its last `quarantine_window` records of one topic died.
+    pub quarantine_share: f64,
+    /// Number of newest records of one (cluster, topic) by which quarantine judges.
+    pub quarantine_window: u32,
+    /// A source with no more dead records than this within the window is never quarantined.
+    pub quarantine_minimum: u32,
+    /// Time a transaction's statement may take, in milliseconds.
+    pub statement_timeout_ms: u64,
+    /// Time a transaction waits for a lock, in milliseconds.
+    pub lock_timeout_ms: u64,
+    /// A partition that is behind and lands nothing for this long restarts the consumer, then ends the process,
+    /// in seconds.
+    pub stall_seconds: u64,
+    /// How long a starting ingester waits for its topics to exist, in seconds.
+    pub topic_wait_seconds: u64,
+    /// How long closed versions and books are kept.
+    pub retention: Retention,
+}
+
+/// What happens when records are gone before they could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GapPolicy {
+    /// Write down the gap and go on; the next sweep heals what was missed.
+    Continue,
+    /// Stop the partition, visibly.
+    Halt,
+}
+
+impl GapPolicy {
+    /// As `ledger.ingest_gap.policy` has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GapPolicy::Continue => "continue",
+            GapPolicy::Halt => "halt",
+        }
+    }
+}
+
+/// How long closed versions and books are kept, in days, at least 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Closed versions of nodes, pods, containers, workloads, namespaces and watchdogs, in days.
+    pub history_days: u32,
+    /// The batch ledger, in days.
+    pub batch_days: u32,
+    /// Freshness by the minute, in days.
+    pub freshness_days: u32,
+    /// Dead letters that are no longer open, in days.
+    pub dead_letter_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            history_days: 400,
+            batch_days: 14,
+            freshness_days: 35,
+            dead_letter_days: 30,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            topic_prefix: "fleetledger".to_owned(),
+            topic_suffixes: Vec::new(),
+            kinds: ["namespace", "node", "workload", "pod", "watchdog"]
+                .map(str::to_owned)
+                .to_vec(),
+            group_id: "fleetledger-ingest".to_owned(),
+            instance_id: String::new(),
+            static_membership: false,
+            partitions: Vec::new(),
+            shards: 1,
+            lanes: 2,
+            batch_bytes: 8 << 20,
+            batch_rows: 20_000,
+            linger_ms: 150,
+            linger_caught_up_ms: 30,
+            buffer_bytes: 128 << 20,
+            gap_policy: GapPolicy::Continue,
+            table_sum_interval_seconds: 300,
+            quarantine_share: 0.01,
+            quarantine_window: 10_000,
+            quarantine_minimum: 100,
+            statement_timeout_ms: 60_000,
+            lock_timeout_ms: 10_000,
+            stall_seconds: 60,
+            topic_wait_seconds: 120,
+            retention: Retention::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what no type can say, before anything opens.
+    ///
+    /// # Errors
+    /// [`IngestError::Settings`], naming the key.
+    pub fn check(&self) -> Result<(), IngestError> {
+        let wrong = |key: &'static str, why: &str| {
+            Err(IngestError::Settings {
+                key,
+                why: why.to_owned(),
+            })
+        };
+        if self.topic_prefix.is_empty() {
+            return wrong("topic_prefix", "must not be empty");
+        }
+        if self.group_id.is_empty() {
+            return wrong("group_id", "must not be empty");
+        }
+        if self.lanes == 0 {
+            return wrong("lanes", "must be at least 1");
+        }
+        if self.shards == 0 {
+            return wrong("shards", "must be at least 1");
+        }
+        if self.batch_rows == 0 || self.batch_bytes == 0 {
+            return wrong("batch_rows", "and batch_bytes must be at least 1");
+        }
+        if self.buffer_bytes < self.batch_bytes {
+            return wrong("buffer_bytes", "must be at least batch_bytes");
+        }
+        if !(self.quarantine_share > 0.0 && self.quarantine_share <= 1.0) {
+            return wrong("quarantine_share", "must be above 0 and at most 1");
+        }
+        if self.kinds.is_empty() {
+            return wrong("kinds", "must name at least one kind");
+        }
+        for kind in &self.kinds {
+            if fleetledger_schema::kind::Kind::parse(kind).is_none() {
+                return wrong("kinds", &format!("holds {kind:?}, which is no kind"));
+            }
+        }
+        let retention = &self.retention;
+        let days = [retention.history_days, retention.batch_days, retention.freshness_days, retention.dead_letter_days];
+        if days.contains(&0) {
+            return wrong("retention", "must keep everything at least 1 day");
+        }
+        if self.static_membership && self.instance_id.is_empty() {
+            return wrong("instance_id", "must be set where static_membership is on");
+        }
+        Ok(())
+    }
+}

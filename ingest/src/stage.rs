@@ -1,0 +1,395 @@
+//! Stage tables and the statements that merge them, made from the column lists of [`fleetledger_schema::row`].
+//!
+//! A stage holds every version of a batch, numbered by `step` within its object. `from_at` is when the version
+//! began by its own clocks; its real begin is at least `base + step µs`, where `base` is the begin of the version
+//! that stands (or the end of the object's last life), so that intervals never overlap. The plan table holds,
+//! for each object of the batch, what stands: found once, used by every statement after it.
+
+use std::sync::LazyLock;
+
+use fleetledger_schema::{
+    kind::Kind,
+    row::{self, Table},
+};
+
+/// One table's stage.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) table: &'static Table,
+    /// Name of the stage table.
+    pub(crate) name: String,
+    /// Makes the session's stage and plan tables.
+    pub(crate) create: String,
+    pub(crate) copy: String,
+    /// Fills the plan.
+    pub(crate) plan: String,
+    /// Versions that stand and end go to history.
+    pub(crate) close: String,
+    /// Versions that began and ended within the batch go to history.
+    pub(crate) between: String,
+    /// Newest versions of objects that stand.
+    pub(crate) update: String,
+    /// Newest versions of objects that do not.
+    pub(crate) insert: String,
+    /// Objects that ended: `$1` clusters, `$2` uids, `$3` instants, `$4` reasons.
+    pub(crate) end: String,
+    /// Containers their pod no longer has; only for the container table.
+    pub(crate) vanish: Option<String>,
+}
+
+/// Columns of the pod's resolved owner, which a record that could not resolve it leaves as they are.
+const OWNER_COLUMNS: &[&str] = &["workload_kind", "workload", "workload_uid"];
+
+struct Stages {
+    kinds: Vec<(Kind, Stage)>,
+    container: Stage,
+}
+
+static STAGES: LazyLock<Stages> = LazyLock::new(|| Stages {
+    kinds: Kind::ALL
+        .into_iter()
+        .map(|kind| (kind, Stage::of(row::table(kind))))
+        .collect(),
+    container: Stage::of(row::container_table()),
+});
+
+/// Stage of a kind.
+pub(crate) fn of_kind(kind: Kind) -> &'static Stage {
+    let found = STAGES.kinds.iter().find(|(of, _)| *of == kind);
+    // Every kind is in the list; a missing one would be the container's, which no record is of.
+    found.map_or(&STAGES.container, |(_, stage)| stage)
+}
+
+/// Stage of containers.
+pub(crate) fn of_containers() -> &'static Stage {
+    &STAGES.container
+}
+
+/// Every stage.
+pub(crate) fn all() -> impl Iterator<Item = &'static Stage> {
+    STAGES.kinds.iter().map(|(_, stage)| stage).chain([&STAGES.container])
+}
+
+/// Columns a stage has after the record's own: name and type.
+pub(crate) fn meta_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
+    let kept = table
+        .meta
+        .iter()
+        .filter(|name| !matches!(**name, "valid_from" | "landed_at"));
+    kept.map(|name| (*name, meta_type(name))).collect()
+}
+
+/// Columns that say how a version is merged.
+const STEERING: &[(&str, &str)] = &[
+    ("from_at", "timestamptz not null"),
+    ("next_from_at", "timestamptz"),
+    ("step", "integer not null"),
+    ("steps", "integer not null"),
+    ("forced", "boolean not null"),
+    ("keeps_owner", "boolean not null"),
+    ("compare", "text[]"),
+];
+
+/// Number of fields of a stage's row.
+pub(crate) fn width(table: &Table) -> usize {
+    1 + table.columns.len() + meta_columns(table).len() + STEERING.len()
+}
+
+fn meta_type(name: &str) -> &'static str {
+    match name {
+        "reader_version" => "smallint",
+        "unknown" => "jsonb",
+        "valid_from" | "observed_at" | "landed_at" => "timestamptz",
+        _ => "bigint",
+    }
+}
+
+impl Stage {
+    fn of(table: &'static Table) -> Self {
+        let sql = Sql::of(table);
+        Self {
+            table,
+            name: format!("stage_{}", table.name),
+            create: sql.create(),
+            copy: sql.copy(),
+            plan: sql.plan(),
+            close: sql.close(),
+            between: sql.between(),
+            update: sql.update(),
+            insert: sql.insert(),
+            end: sql.end(),
+            vanish: (table.name == "container").then(|| sql.vanish()),
+        }
+    }
+}
+
+struct Sql {
+    table: &'static Table,
+    name: &'static str,
+    is_pod: bool,
+}
+
+impl Sql {
+    fn of(table: &'static Table) -> Self {
+        Self {
+            table,
+            name: table.name,
+            is_pod: table.columns.iter().any(|column| column.name == "workload_uid"),
+        }
+    }
+
+    /// `a.cluster_id = b.cluster_id and a.uid = b.uid …`
+    fn joined(&self, left: &str, right: &str) -> String {
+        let keys = ["cluster_id"].iter().chain(self.table.key);
+        let pairs: Vec<String> = keys.map(|key| format!("{left}.{key} = {right}.{key}")).collect();
+        pairs.join(" and ")
+    }
+
+    fn keys(&self, alias: &str) -> String {
+        let keys = ["cluster_id"].iter().chain(self.table.key);
+        keys.map(|key| format!("{alias}{key}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// All columns of the current table, each made by `value`.
+    fn columns(&self, value: impl Fn(&str) -> String) -> String {
+        let own = self.table.columns.iter().map(|column| column.name);
+        let names = ["cluster_id"].into_iter().chain(own).chain(self.table.meta.iter().copied());
+        names.map(value).collect::<Vec<_>>().join(", ")
+    }
+
+    fn create(&self) -> String {
+        let mut columns = vec!["cluster_id integer not null".to_owned()];
+        for column in self.table.columns {
+            let null = if column.not_null { " not null" } else { "" };
+            columns.push(format!("\"{}\" {}{null}", column.name, column.column_type.sql_name()));
+        }
+        columns.extend(meta_columns(self.table).iter().map(|(name, kind)| format!("{name} {kind}")));
+        columns.extend(STEERING.iter().map(|(name, kind)| format!("{name} {kind}")));
+        let mut plan = vec!["cluster_id integer".to_owned()];
+        plan.extend(self.table.key.iter().map(|key| format!("{key} text")));
+        format!(
+            "create temp table stage_{name} ({columns}) on commit delete rows;
+create temp table plan_{name} ({plan}, stands boolean, same boolean, base timestamptz, primary key ({keys})) on commit delete rows",
+            name = self.name,
+            columns = columns.join(", "),
+            plan = plan.join(", "),
+            keys = self.keys(""),
+        )
+    }
+
+    fn copy(&self) -> String {
+        let own = self.table.columns.iter().map(|column| format!("\"{}\"", column.name));
+        let meta = meta_columns(self.table);
+        let rest = meta.iter().chain(STEERING).map(|(name, _)| (*name).to_owned());
+        let columns: Vec<String> = ["cluster_id".to_owned()].into_iter().chain(own).chain(rest).collect();
+        format!("copy stage_{} ({}) from stdin (format binary)", self.name, columns.join(", "))
+    }
+
+    /// Is what stands equal to the batch's first version? By the hash of its own columns; where writer or reader
+    /// are not the same, by the columns both know.
+    fn same(&self) -> String {
+        let mut versions = vec!["p.reader_version <> s.reader_version"];
+        if self.table.meta.contains(&"writer_schema") {
+            versions.push("p.writer_schema <> s.writer_schema");
+        }
+        let mut same = format!(
+            "((p.row_hash_hi = s.row_hash_hi and p.row_hash_lo = s.row_hash_lo)
+            or (s.compare is not null and ({versions}) and (
+                select coalesce(bool_and(a.j -> c.name is not distinct from b.j -> c.name), true)
+                from (select to_jsonb(p) as j offset 0) as a, (select to_jsonb(s) as j offset 0) as b, unnest(s.compare) as c (name))))",
+            versions = versions.join(" or ")
+        );
+        if self.is_pod {
+            // An owner that becomes known was so all along; one that changes makes a version.
+            same.push_str(
+                "
+            and (s.keeps_owner or p.workload_uid is null
+                or (p.workload_kind, p.workload, p.workload_uid) is not distinct from (s.workload_kind, s.workload, s.workload_uid))",
+            );
+        }
+        same
+    }
+
+    fn plan(&self) -> String {
+        format!(
+            "insert into plan_{name} ({keys}, stands, same, base)
+select {s_keys}, p.uid is not null, p.uid is not null and {same}, coalesce(p.valid_from, h.ended_at - interval '1 microsecond')
+from stage_{name} as s
+left join ledger.{name} as p on {s_p}
+left join lateral (
+    select max(h.valid_to) as ended_at from ledger.{name}_history as h
+    where p.uid is null and {h_s} and h.valid_to > s.from_at
+) as h on true
+where s.step = 1",
+            name = self.name,
+            keys = self.keys(""),
+            s_keys = self.keys("s."),
+            same = self.same(),
+            s_p = self.joined("p", "s"),
+            h_s = self.joined("h", "s"),
+        )
+    }
+
+    fn close(&self) -> String {
+        format!(
+            "insert into ledger.{name}_history ({columns}, valid_to, closed_reason)
+select {values},
+    case when pl.same then greatest(s.next_from_at, pl.base + interval '2 microseconds')
+    else greatest(s.from_at, pl.base + interval '1 microsecond') end,
+    'changed'
+from stage_{name} as s
+join plan_{name} as pl on {pl_s}
+join ledger.{name} as p on {p_s}
+where s.step = 1 and pl.stands and (not pl.same or s.steps > 1)
+order by {keys}",
+            name = self.name,
+            columns = self.columns(quoted),
+            values = self.columns(|column| format!("p.{}", quoted(column))),
+            pl_s = self.joined("pl", "s"),
+            p_s = self.joined("p", "s"),
+            keys = self.keys("s."),
+        )
+    }
+
+    fn between(&self) -> String {
+        let stands = if self.is_pod {
+            format!("left join ledger.{} as p on {}", self.name, self.joined("p", "s"))
+        } else {
+            String::new()
+        };
+        format!(
+            "insert into ledger.{name}_history ({columns}, valid_to, closed_reason)
+select {values},
+    greatest(s.next_from_at, pl.base + (s.step + 1) * interval '1 microsecond'), 'changed'
+from stage_{name} as s
+join plan_{name} as pl on {pl_s}
+{stands}
+where s.step < s.steps and not (s.step = 1 and pl.same)
+order by {keys}, s.step",
+            name = self.name,
+            columns = self.columns(quoted),
+            values = self.columns(|column| self.staged(column)),
+            pl_s = self.joined("pl", "s"),
+            keys = self.keys("s."),
+        )
+    }
+
+    /// The staged value of a column of the current table.
+    fn staged(&self, column: &str) -> String {
+        match column {
+            "valid_from" => "greatest(s.from_at, pl.base + s.step * interval '1 microsecond')".to_owned(),
+            "landed_at" => "now()".to_owned(),
+            owner if self.is_pod && OWNER_COLUMNS.contains(&owner) => format!(
+                "case when s.keeps_owner and p.workload_uid is not null then p.{owner} else s.{owner} end"
+            ),
+            column => format!("s.{}", quoted(column)),
+        }
+    }
+
+    fn update(&self) -> String {
+        let own = self.table.columns.iter().map(|column| column.name);
+        let keys: Vec<&str> = ["cluster_id"].iter().chain(self.table.key).copied().collect();
+        let names = own.chain(self.table.meta.iter().copied()).filter(|name| !keys.contains(name));
+        let sets: Vec<String> = names
+            .map(|column| {
+                let value = self.staged(column);
+                // A version keeps its begin while it is the same.
+                match column {
+                    "valid_from" | "observed_at" | "landed_at" => format!(
+                        "{column} = case when pl.same and s.steps = 1 then p.{column} else {value} end"
+                    ),
+                    column => format!("{} = {value}", quoted(column)),
+                }
+            })
+            .collect();
+        // What equals the row in everything is left alone: it would only dirty the page.
+        let unchanged = if self.table.meta.contains(&"writer_schema") {
+            "pl.same and s.steps = 1 and not s.forced and p.body_hash_hi is not distinct from s.body_hash_hi
+    and p.body_hash_lo is not distinct from s.body_hash_lo and p.writer_schema = s.writer_schema and p.reader_version = s.reader_version"
+        } else {
+            "pl.same and s.steps = 1 and not s.forced and p.reader_version = s.reader_version"
+        };
+        format!(
+            "update ledger.{name} as p set {sets}
+from stage_{name} as s
+join plan_{name} as pl on {pl_s}
+where s.step = s.steps and pl.stands and {p_s} and not ({unchanged})",
+            name = self.name,
+            sets = sets.join(", "),
+            pl_s = self.joined("pl", "s"),
+            p_s = self.joined("p", "s"),
+        )
+    }
+
+    fn insert(&self) -> String {
+        format!(
+            "insert into ledger.{name} ({columns})
+select {values}
+from stage_{name} as s
+join plan_{name} as pl on {pl_s}
+where s.step = s.steps and not pl.stands
+order by {keys}",
+            name = self.name,
+            columns = self.columns(quoted),
+            values = self.columns(|column| match column {
+                // Nothing stands whose owner could be kept.
+                owner if OWNER_COLUMNS.contains(&owner) => format!("s.{owner}"),
+                column => self.staged(column),
+            }),
+            pl_s = self.joined("pl", "s"),
+            keys = self.keys("s."),
+        )
+    }
+
+    fn end(&self) -> String {
+        format!(
+            "with gone as (
+    delete from ledger.{name} as p
+    using unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[]) as e (cluster_id, uid, ended_at, reason)
+    where p.cluster_id = e.cluster_id and p.uid = e.uid
+    returning p.*, e.ended_at, e.reason as ended_reason
+)
+insert into ledger.{name}_history ({columns}, valid_to, closed_reason)
+select {columns}, greatest(ended_at, valid_from + interval '1 microsecond'), ended_reason from gone
+order by {keys}",
+            name = self.name,
+            columns = self.columns(quoted),
+            keys = self.keys(""),
+        )
+    }
+
+    /// Containers that stand and are not in the newest record of their pod.
+    fn vanish(&self) -> String {
+        format!(
+            "with gone as (
+    delete from ledger.container as c
+    using stage_pod as s
+    where s.step = s.steps and c.cluster_id = s.cluster_id and c.uid = s.uid
+      and not exists (select from plan_container as pl where {pl_c})
+    returning c.*, s.from_at as ended_at
+)
+insert into ledger.container_history ({columns}, valid_to, closed_reason)
+select {columns}, greatest(ended_at, valid_from + interval '1 microsecond'), 'changed' from gone
+order by {keys}",
+            pl_c = self.joined("pl", "c"),
+            columns = self.columns(quoted),
+            keys = self.keys(""),
+        )
+    }
+}
+
+fn quoted(column: &str) -> String {
+    format!("\"{column}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_has_its_stage() {
+        assert_eq!(all().count(), Kind::ALL.len() + 1);
+        assert_eq!(of_kind(Kind::Pod).name, "stage_pod");
+        assert!(of_containers().vanish.is_some());
+    }
+}
