@@ -1,0 +1,272 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::LogFormat;
+
+/// Keeps the books of a Kubernetes fleet: every node, pod, container, workload, namespace and watchdog of every
+/// datacenter as rows of one PostgreSQL, with their whole history.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "\
+Exit codes: 0 done; 1 something is red or differs; 2 wrong arguments; 3 configuration refused, nothing was opened;
+4 Kafka, PostgreSQL or the API server cannot be used; 5 failed otherwise; 9 shutdown deadline passed.")]
+pub struct Cli {
+    /// Configuration file (TOML); /etc/fleetledger/fleetledger.toml if it is there.
+    #[arg(long, global = true, env = "FLEETLEDGER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How log lines look; wins over log.format.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Three simulated datacenters, a broker and a PostgreSQL on this machine, with questions to paste into psql.
+    Demo(DemoArgs),
+    /// The emitter of one Kubernetes cluster: API server to Kafka.
+    Emit(EmitArgs),
+    /// The ingester (Kafka to PostgreSQL), or a repair of it.
+    Ingest(IngestArgs),
+    /// Brings the database to this version; safe to repeat.
+    Migrate,
+    /// Looks for broken set-ups and says how to fix each; changes nothing.
+    Doctor(DoctorArgs),
+    /// Clusters with freshness and balance, lag, dead letters, quarantines, gaps, halted partitions; exit code 1 if anything is red.
+    Status(JsonArgs),
+    /// Encodes every row again and compares it with its content hash; an altered row is marked, and healed by the next sweep.
+    Audit(AuditArgs),
+    /// The clusters the ledger knows.
+    #[command(subcommand)]
+    Clusters(ClustersCommand),
+    /// Records that could not land.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Kafka topics.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// The configuration itself.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Options of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Run this long without anybody watching (such as 60s or 5m), put in a few poison records, check everything, and exit.
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub run_for: Option<std::time::Duration>,
+    /// `apache` starts a real Apache Kafka on this machine (Java), `HOST:PORT` uses yours; otherwise an in-memory broker.
+    #[arg(long, value_name = "apache|HOST:PORT")]
+    pub kafka: Option<String>,
+    /// Use this database in place of one started here: `postgres://user@host/database`.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// How large the simulated fleet is.
+    #[arg(long, value_enum, default_value_t = DemoSize::Small)]
+    pub size: DemoSize,
+    /// Go on with the data of the last run (the default).
+    #[arg(long, conflicts_with = "fresh")]
+    pub keep: bool,
+    /// Throw the data of the last run away first.
+    #[arg(long)]
+    pub fresh: bool,
+}
+
+/// How large the simulated fleet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DemoSize {
+    /// About 30 nodes and 500 pods a datacenter.
+    Small,
+    /// About 150 nodes and 3,000 pods a datacenter.
+    Medium,
+}
+
+/// Options of `emit`.
+#[derive(Debug, Clone, Args)]
+pub struct EmitArgs {
+    /// Where the objects come from.
+    #[arg(long, value_enum, default_value_t = EmitSource::Watch)]
+    pub source: EmitSource,
+    /// Folder of the dump.
+    #[arg(long, value_name = "DIR", required_if_eq("source", "dump"))]
+    pub directory: Option<PathBuf>,
+}
+
+/// Where an emitter's objects come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EmitSource {
+    /// A live API server; see section [kubernetes].
+    Watch,
+    /// Files of `kubectl get … -o json`, sent once.
+    Dump,
+    /// A simulated fleet; see section [simulate].
+    Simulate,
+}
+
+/// Options of `ingest`.
+#[derive(Debug, Clone, Args)]
+pub struct IngestArgs {
+    /// A repair in place of running.
+    #[command(subcommand)]
+    pub repair: Option<IngestRepair>,
+}
+
+/// Repairs of the ingester.
+#[derive(Debug, Clone, Subcommand)]
+pub enum IngestRepair {
+    /// Lets a halted partition go on, after its fault was repaired.
+    Resume {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Begin at the topic's first record: for a topic that was made again or cut off.
+        #[arg(long)]
+        from_start: bool,
+    },
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+    /// Check only this hop.
+    #[arg(long, value_enum)]
+    pub only: Option<DoctorHop>,
+    /// List the checks and run none.
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// A part of the way that doctor checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DoctorHop {
+    /// File, environment, disk.
+    Machine,
+    /// Brokers and topics.
+    Kafka,
+    /// The central database.
+    Postgres,
+    /// The API server of the emitter's cluster.
+    Kubernetes,
+}
+
+/// Text or JSON.
+#[derive(Debug, Clone, Args)]
+pub struct JsonArgs {
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `audit`.
+#[derive(Debug, Clone, Args)]
+pub struct AuditArgs {
+    /// Only this kind: node, pod, namespace, workload or watchdog.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with clusters. A cluster is named by its uid, or by datacenter/cluster where that is unambiguous.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClustersCommand {
+    /// All of them.
+    List(JsonArgs),
+    /// Accepts a new name for a cluster; the emitter with that name goes on with its history.
+    Rename {
+        /// Cluster uid, or datacenter/cluster.
+        cluster: String,
+        /// New name, as datacenter/cluster.
+        new_name: String,
+    },
+    /// Says that a cluster is gone for good: its rows are closed and it is no longer stale.
+    Retire {
+        /// Cluster uid, or datacenter/cluster.
+        cluster: String,
+    },
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Clone, Subcommand)]
+pub enum DeadLettersCommand {
+    /// How many there are, by reason, cluster and topic.
+    List(JsonArgs),
+    /// One of them: headers, key, value decoded where possible, else in hex.
+    Show {
+        /// Its number.
+        number: i64,
+    },
+    /// Tries them again: lands what a fix made valid; never overwrites a newer version nor resurrects what was deleted later.
+    Replay {
+        /// Only this reason.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Only this cluster (uid, or datacenter/cluster).
+        #[arg(long)]
+        cluster: Option<String>,
+        /// Say what would happen and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What to do with topics.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TopicsCommand {
+    /// Creates the topics that are missing, compacted, as section [topics] says; touches none that exists.
+    Create,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Says whether it can be used, and prints it as it counts; opens no connection.
+    Check,
+    /// Prints the reference of all keys as Markdown.
+    Reference,
+}
+
+/// `90`, `90s`, `5m` or `2h`.
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let factor = match text.get(digits.len()..) {
+        Some("" | "s") => 1,
+        Some("m") => 60,
+        Some("h") => 3600,
+        _ => return Err("write such as 60s, 5m or 2h".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write such as 60s, 5m or 2h".to_owned())?;
+    match number.checked_mul(factor) {
+        Some(seconds) if seconds > 0 => Ok(std::time::Duration::from_secs(seconds)),
+        _ => Err("must be more than nothing".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_with_their_unit() {
+        assert_eq!(parse_duration("60s"), Ok(std::time::Duration::from_secs(60)));
+        assert_eq!(parse_duration("5m"), Ok(std::time::Duration::from_secs(300)));
+        assert!(parse_duration("soon").is_err() && parse_duration("0").is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! `fleetledger dead-letters list|show|replay`.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, bail};
+use fleetledger_schema::{
+    codec::WriterSchema,
+    framing::{self, SchemaRef},
+    instant::Instant,
+};
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+
+use super::table::{count, text};
+use crate::{cli::DeadLettersCommand, config::Loaded, exit::Exit};
+
+/// Bytes of a value that are printed where it cannot be decoded.
+const HEX_BYTES: usize = 512;
+
+pub(super) async fn run(loaded: &Loaded, command: DeadLettersCommand) -> anyhow::Result<Exit> {
+    let (connector, client) = super::database(loaded, "fleetledger-dead-letters").await?;
+    match command {
+        DeadLettersCommand::List(args) => list(&client, args.json).await?,
+        DeadLettersCommand::Show { number } => print!("{}", show(&client, number).await?),
+        DeadLettersCommand::Replay { .. } => { let _ = connector; }
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
+    let question = "
+        select reason, coalesce(datacenter || '/' || cluster, 'unknown source') as cluster, topic, state,
+            count(*) as records, min(dead_letter_id) as first_number, max(died_at)::text as newest
+        from fleet.dead_letter group by 1, 2, 3, 4 order by state = 'open' desc, records desc, 1, 2, 3";
+    let rows = client.query(question, &[]).await.context("read fleet.dead_letter")?;
+    if as_json {
+        let document = |row: &tokio_postgres::Row| {
+            json!({
+                "reason": row.get::<_, String>("reason"),
+                "cluster": row.get::<_, String>("cluster"),
+                "topic": row.get::<_, String>("topic"),
+                "state": row.get::<_, String>("state"),
+                "records": row.get::<_, i64>("records"),
+                "first_number": row.get::<_, i64>("first_number"),
+                "newest": row.get::<_, String>("newest"),
+            })
+        };
+        super::print_json(&rows.iter().map(document).collect());
+        return Ok(());
+    }
+    if rows.is_empty() {
+        println!("there are no dead letters");
+        return Ok(());
+    }
+    let row = |row: &tokio_postgres::Row| {
+        vec![
+            row.get("reason"),
+            row.get("cluster"),
+            row.get("topic"),
+            row.get("state"),
+            count(row.get("records")),
+            row.get::<_, i64>("first_number").to_string(),
+            row.get("newest"),
+        ]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
+    print!("{}", text(&["reason", "cluster", "topic", "state", "records", "first number", "newest"], &rows));
+    println!("one of them: fleetledger dead-letters show NUMBER");
+    Ok(())
+}
+
+/// One dead letter for people.
+async fn show(client: &Client, number: i64) -> anyhow::Result<String> {
+    let question = "
+        select topic, partition, record_offset, kafka_at, reason, detail, schema_ref, record_key, record_value,
+            record_headers, died_at, state
+        from ledger.dead_letter where dead_letter_id = $1";
+    let found = client.query_opt(question, &[&number]).await.context("read ledger.dead_letter")?;
+    let Some(row) = found else { bail!("there is no dead letter {number}; fleetledger dead-letters list shows them") };
+    let instant = |column| row.get::<_, Option<Instant>>(column).map_or("–".to_owned(), |at| at.to_string());
+    let mut out = format!("dead letter {number} ({})\n", row.get::<_, String>("state"));
+    let place = (row.get::<_, String>("topic"), row.get::<_, i32>("partition"), row.get::<_, i64>("record_offset"));
+    let _ = writeln!(out, "  place    {} partition {} offset {}", place.0, place.1, place.2);
+    let _ = writeln!(out, "  times    in kafka {}, died {}", instant("kafka_at"), instant("died_at"));
+    let _ = writeln!(out, "  reason   {}: {}", row.get::<_, String>("reason"), row.get::<_, String>("detail"));
+    if let Some(schema) = row.get::<_, Option<String>>("schema_ref") {
+        let _ = writeln!(out, "  schema   {schema}");
+    }
+    out.push_str("  headers\n");
+    for header in row.get::<_, Value>("record_headers").as_array().into_iter().flatten() {
+        let part = |index| header.get(index).map_or(String::new(), plain);
+        let _ = writeln!(out, "    {:<18} {}", part(0), part(1));
+    }
+    let key: Option<Vec<u8>> = row.get("record_key");
+    let _ = writeln!(out, "  key      {}", key.as_deref().map_or("none".to_owned(), readable));
+    let value: Option<Vec<u8>> = row.get("record_value");
+    match value.as_deref() {
+        None => out.push_str("  value    none: a tombstone\n"),
+        Some(value) => {
+            let _ = writeln!(out, "  value    {} bytes", value.len());
+            match decode(client, value).await? {
+                Ok(document) => {
+                    let _ = writeln!(out, "{document:#}");
+                }
+                Err(why) => {
+                    let _ = writeln!(out, "  not decoded: {why}\n{}", hex_lines(value));
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The record as JSON, or why it cannot be one.
+async fn decode(client: &Client, value: &[u8]) -> anyhow::Result<Result<Value, String>> {
+    let (schema, body) = match framing::split(value) {
+        Ok(split) => split,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let SchemaRef::Fingerprint(fingerprint) = schema else {
+        return Ok(Err("its schema stands in a registry".to_owned()));
+    };
+    let question = "select schema_json from ledger.avro_schema where fingerprint = $1";
+    let found = client.query_opt(question, &[&fingerprint.cast_signed()]).await.context("read ledger.avro_schema")?;
+    let Some(row) = found else { return Ok(Err(format!("schema {fingerprint:016x} is not known here"))) };
+    let schema = WriterSchema::parse(row.get(0)).map_err(|error| error.to_string());
+    Ok(schema.and_then(|schema| {
+        let decoded = schema.decode(body).map_err(|error| error.to_string())?;
+        record_json(&decoded.record).map_err(|error| error.to_string())
+    }))
+}
+
+fn record_json(record: &fleetledger_schema::record::Record) -> serde_json::Result<Value> {
+    use fleetledger_schema::record::Record;
+    match record {
+        Record::Node(object) => serde_json::to_value(object),
+        Record::Pod(object) => serde_json::to_value(object),
+        Record::Namespace(object) => serde_json::to_value(object),
+        Record::Workload(object) => serde_json::to_value(object),
+        Record::Watchdog(object) => serde_json::to_value(object),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Text where it is printable, else hex.
+fn readable(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => format!("hex {}", hex(bytes)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Offset, hex and letters, 16 bytes a line.
+fn hex_lines(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for (index, line) in bytes.chunks(16).take(HEX_BYTES / 16).enumerate() {
+        let letters: String =
+            line.iter().map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' }).collect();
+        let _ = writeln!(out, "    {:06x}  {:<32}  {letters}", index * 16, hex(line));
+    }
+    if bytes.len() > HEX_BYTES {
+        let _ = writeln!(out, "    … {} bytes more", bytes.len() - HEX_BYTES);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_as_text_or_hex() {
+        assert_eq!(readable(b"dfw/a/u/1"), "dfw/a/u/1");
+        assert_eq!(readable(b"\x00a"), "hex 0061");
+        let lines = hex_lines(b"{\"kind\":\"Pod\"}\x00\x01more");
+        assert!(lines.starts_with("    000000  7b226b696e64223a22506f64227d0001  {\"kind\":\"Pod\"}.."), "{lines}");
+    }
+}

@@ -1,0 +1,85 @@
+//! `fleetledger emit`.
+
+use anyhow::{Context as _, bail};
+use fleetledger_emit::{EmitError, Health, Source};
+use prometheus::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{role, topics::client_config};
+use crate::{
+    cli::{EmitArgs, EmitSource},
+    config::{ConfigError, Fault, Loaded},
+    connect::{self, Trouble},
+    exit::Exit,
+    telemetry::Probe,
+};
+
+pub(super) async fn run(loaded: &Loaded, args: &EmitArgs) -> anyhow::Result<Exit> {
+    let config = &loaded.config;
+    config.emit.check().map_err(|error| refused(loaded, &error))?;
+    let kafka = client_config(loaded)?;
+    wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka).await)?;
+    let source = source(loaded, args).await?;
+    let registry = Registry::new();
+    let health = Health::new();
+    let (live, ready) = (health.clone(), health.clone());
+    let probe = Probe::new("emit", move || live.live(), move || ready.ready());
+    let settings = config.emit.clone();
+    role::run(loaded, registry.clone(), probe, |stop| async move {
+        let emitting = fleetledger_emit::run(settings, source, kafka, &registry, health.clone(), stop);
+        let summary = tokio::select! {
+            summary = emitting => summary.context("emit")?,
+            error = sweep_when_asked(&health) => return Err(error),
+        };
+        for (kind, sent) in &summary.kinds {
+            tracing::info!(%kind, objects = sent.objects, produced = sent.produced, living = sent.living.count, "sent");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// SIGUSR1 asks for a sweep now.
+async fn sweep_when_asked(health: &Health) -> anyhow::Error {
+    let mut asked = match signal(SignalKind::user_defined1()) {
+        Ok(asked) => asked,
+        Err(error) => return anyhow::Error::new(error).context("listen for SIGUSR1"),
+    };
+    loop {
+        asked.recv().await;
+        tracing::info!("SIGUSR1: a sweep is asked for");
+        health.request_sweep();
+    }
+}
+
+async fn source(loaded: &Loaded, args: &EmitArgs) -> anyhow::Result<Source> {
+    match (args.source, &args.directory) {
+        (EmitSource::Dump, Some(directory)) => return Ok(Source::Dump { directory: directory.clone() }),
+        (EmitSource::Dump, None) => bail!("--source dump needs --directory DIR"),
+        (EmitSource::Simulate, _) => return Ok(Source::Simulate(loaded.config.simulate.clone())),
+        (EmitSource::Watch, _) => {}
+    }
+    let kubernetes = &loaded.config.kubernetes;
+    let server = connect::kubernetes::client(kubernetes).await?;
+    wait_or_refuse(connect::kubernetes::probe(kubernetes, &server).await)?;
+    Ok(Source::Watch { client: server.client })
+}
+
+/// A hop that is set up wrongly ends the role at once; one that is away is waited for, as it would be later.
+pub(super) fn wait_or_refuse<T>(probed: Result<T, connect::HopError>) -> Result<(), connect::HopError> {
+    match probed {
+        Ok(_) => Ok(()),
+        Err(error) if error.trouble == Trouble::Away => {
+            tracing::warn!(hop = error.hop, why = error.why, fix = error.fix, "away; going on and trying again");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn refused(loaded: &Loaded, error: &EmitError) -> ConfigError {
+    match error {
+        EmitError::Settings { key, why } => loaded.explain(Fault::new(format!("emit.{key}"), why.clone())),
+        other => loaded.explain(Fault::new("emit", other.to_string())),
+    }
+}

@@ -1,0 +1,55 @@
+//! `fleetledger ingest`, and its repair `ingest resume`.
+
+use anyhow::Context as _;
+use fleetledger_ingest::{Health, IngestError, ResumeFrom};
+use prometheus::Registry;
+
+use super::{emit::wait_or_refuse, role, topics::client_config};
+use crate::{
+    config::{ConfigError, Fault, Loaded},
+    connect,
+    exit::Exit,
+    telemetry::Probe,
+};
+
+pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
+    let config = &loaded.config;
+    config.ingest.check().map_err(|error| refused(loaded, &error))?;
+    let kafka = client_config(loaded)?;
+    let connector = connect::postgres::connector(&config.postgres)?;
+    wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka).await)?;
+    match connect::postgres::connect(&config.postgres, &connector, "fleetledger-ingest").await {
+        Ok(client) => super::require_current(&connector, &client).await?,
+        Err(error) => wait_or_refuse(Err::<(), _>(error))?,
+    }
+    let registry = Registry::new();
+    let health = Health::new();
+    let (live, ready) = (health.clone(), health.clone());
+    let probe = Probe::new("ingest", move || live.live(), move || ready.ready());
+    let settings = config.ingest.clone();
+    role::run(loaded, registry.clone(), probe, |stop| async move {
+        let ended = fleetledger_ingest::run(settings, kafka, connector, &registry, health, stop).await;
+        ended.context("ingest")
+    })
+    .await
+}
+
+pub(super) async fn resume(loaded: &Loaded, topic: &str, partition: i32, from: ResumeFrom) -> anyhow::Result<Exit> {
+    let (connector, _) = super::database(loaded, "fleetledger-resume").await?;
+    match fleetledger_ingest::resume(&connector, topic, partition, from).await {
+        Err(IngestError::NotFound(why)) => {
+            println!("{why}; fleetledger status shows which are");
+            return Ok(Exit::Red);
+        }
+        other => other.context("resume the partition")?,
+    }
+    println!("{topic} partition {partition} goes on within seconds");
+    Ok(Exit::Done)
+}
+
+fn refused(loaded: &Loaded, error: &IngestError) -> ConfigError {
+    match error {
+        IngestError::Settings { key, why } => loaded.explain(Fault::new(format!("ingest.{key}"), why.clone())),
+        other => loaded.explain(Fault::new("ingest", other.to_string())),
+    }
+}

@@ -1,0 +1,280 @@
+//! Reading how everything stands, from the public views alone.
+
+use anyhow::Context as _;
+use fleetledger_schema::instant::Instant;
+use serde::Serialize;
+use tokio_postgres::Client;
+
+/// How everything stands at one instant.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Standing {
+    /// When it was read, by the database's clock.
+    pub at: String,
+    /// Every cluster.
+    pub clusters: Vec<ClusterState>,
+    /// Every partition that was claimed.
+    pub partitions: Vec<PartitionState>,
+    /// Open dead letters, by reason and cluster.
+    pub dead_letters: Vec<DeadLetterGroup>,
+    /// Sources that are put aside.
+    pub quarantines: Vec<Quarantine>,
+    /// Gaps that no sweep has healed.
+    pub gaps: Vec<Gap>,
+    /// Emitters whose clock is off.
+    pub emitters: Vec<EmitterTrouble>,
+    /// Sweeps that were void.
+    pub void_sweeps: Vec<VoidSweep>,
+    /// Records of the last hour.
+    pub delivered_last_hour: i64,
+}
+
+/// One cluster.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ClusterState {
+    /// Its datacenter.
+    pub datacenter: String,
+    /// Its name.
+    pub cluster: String,
+    /// fresh, stale or retired.
+    pub state: String,
+    /// Age of the newest state that is known of all kinds, in seconds.
+    pub age_seconds: Option<f64>,
+    /// Nodes that exist.
+    pub nodes: i64,
+    /// Pods that exist.
+    pub pods: i64,
+    /// Kinds whose count or digest differs.
+    pub unbalanced: Vec<String>,
+    /// Whether any kind was compared yet.
+    pub compared: bool,
+}
+
+impl ClusterState {
+    /// `datacenter/cluster`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.datacenter, self.cluster)
+    }
+}
+
+/// One partition.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct PartitionState {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Records that have not landed.
+    pub lag: i64,
+    /// Why it is halted; `None` while it runs.
+    pub halted_reason: Option<String>,
+    /// How long ago it last moved, in seconds.
+    pub progress_age_seconds: Option<f64>,
+    /// Ingester that claimed it.
+    pub owner: Option<String>,
+}
+
+/// Open dead letters of one reason and cluster.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DeadLetterGroup {
+    /// Class of the fault.
+    pub reason: String,
+    /// `datacenter/cluster`, if the key could be read.
+    pub cluster: Option<String>,
+    /// How many.
+    pub records: i64,
+}
+
+/// A source that is put aside.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Quarantine {
+    /// `datacenter/cluster`, and the topic if it is but one.
+    pub source: String,
+    /// poisoned or duplicate_cluster_uid.
+    pub reason: String,
+    /// What was seen and what to do.
+    pub detail: String,
+}
+
+/// Offsets that were gone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Gap {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// First offset that is gone.
+    pub from_offset: i64,
+    /// Offset after the last one that is gone.
+    pub to_offset: i64,
+    /// What happened.
+    pub reason: String,
+}
+
+/// An emitter whose clock is off.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct EmitterTrouble {
+    /// `datacenter/cluster`.
+    pub cluster: String,
+    /// Its clock less Kafka's, in seconds.
+    pub clock_skew_seconds: f64,
+}
+
+/// A sweep that closed nothing because it had a hole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct VoidSweep {
+    /// `datacenter/cluster`.
+    pub cluster: String,
+    /// Kind of its objects.
+    pub kind: String,
+    /// Why it is void.
+    pub reason: String,
+}
+
+/// Reads it all.
+///
+/// # Errors
+/// The database refused a question.
+pub async fn gather(client: &Client) -> anyhow::Result<Standing> {
+    // One instant for all questions.
+    client.batch_execute("begin isolation level repeatable read read only").await.context("begin to read")?;
+    let standing = read(client).await;
+    client.batch_execute("rollback").await.context("end reading")?;
+    standing
+}
+
+async fn read(client: &Client) -> anyhow::Result<Standing> {
+    let now: Instant = client.query_one("select now()", &[]).await.context("read the clock")?.get(0);
+    let hour = "select coalesce(sum(delivered), 0)::bigint from fleet.batch where committed_at > now() - interval '1 hour'";
+    let hour = client.query_one(hour, &[]).await.context("read fleet.batch")?;
+    Ok(Standing {
+        at: now.to_string(),
+        clusters: clusters(client).await?,
+        partitions: partitions(client).await?,
+        dead_letters: dead_letters(client).await?,
+        quarantines: quarantines(client).await?,
+        gaps: gaps(client).await?,
+        emitters: emitters(client).await?,
+        void_sweeps: void_sweeps(client).await?,
+        delivered_last_hour: hour.get(0),
+    })
+}
+
+async fn clusters(client: &Client) -> anyhow::Result<Vec<ClusterState>> {
+    let question = "
+        select c.datacenter, c.cluster, c.state, c.age_seconds,
+            (select count(*) from fleet.node as n where (n.datacenter, n.cluster) = (c.datacenter, c.cluster)) as nodes,
+            (select count(*) from fleet.pod as p where (p.datacenter, p.cluster) = (c.datacenter, c.cluster)) as pods,
+            coalesce(b.unbalanced, '{}') as unbalanced,
+            coalesce(b.compared, false) as compared
+        from fleet.cluster as c
+        left join lateral (
+            select array_agg(b.kind order by b.kind) filter (where not b.balanced) as unbalanced,
+                bool_or(b.checked_at is not null) as compared
+            from fleet.balance as b
+            where (b.datacenter, b.cluster) = (c.datacenter, c.cluster)
+        ) as b on true
+        order by c.datacenter, c.cluster, c.cluster_uid";
+    let rows = client.query(question, &[]).await.context("read fleet.cluster")?;
+    let cluster = |row: &tokio_postgres::Row| ClusterState {
+        datacenter: row.get("datacenter"),
+        cluster: row.get("cluster"),
+        state: row.get("state"),
+        age_seconds: row.get("age_seconds"),
+        nodes: row.get("nodes"),
+        pods: row.get("pods"),
+        unbalanced: row.get("unbalanced"),
+        compared: row.get("compared"),
+    };
+    Ok(rows.iter().map(cluster).collect())
+}
+
+async fn partitions(client: &Client) -> anyhow::Result<Vec<PartitionState>> {
+    let question = "
+        select topic, partition, coalesce(lag, 0) as lag, owner,
+            case when state = 'halted' then coalesce(halted_reason, 'no reason given') end as halted_reason,
+            extract(epoch from now() - progressed_at)::double precision as progress_age_seconds
+        from fleet.ingest_partition order by topic, partition";
+    let rows = client.query(question, &[]).await.context("read fleet.ingest_partition")?;
+    let partition = |row: &tokio_postgres::Row| PartitionState {
+        topic: row.get("topic"),
+        partition: row.get("partition"),
+        lag: row.get("lag"),
+        halted_reason: row.get("halted_reason"),
+        progress_age_seconds: row.get("progress_age_seconds"),
+        owner: row.get("owner"),
+    };
+    Ok(rows.iter().map(partition).collect())
+}
+
+async fn dead_letters(client: &Client) -> anyhow::Result<Vec<DeadLetterGroup>> {
+    let question = "
+        select reason, datacenter || '/' || cluster as cluster, count(*) as records
+        from fleet.dead_letter where state = 'open' group by 1, 2 order by 3 desc, 1, 2";
+    let rows = client.query(question, &[]).await.context("read fleet.dead_letter")?;
+    let group = |row: &tokio_postgres::Row| DeadLetterGroup {
+        reason: row.get("reason"),
+        cluster: row.get("cluster"),
+        records: row.get("records"),
+    };
+    Ok(rows.iter().map(group).collect())
+}
+
+async fn quarantines(client: &Client) -> anyhow::Result<Vec<Quarantine>> {
+    let question = "
+        select datacenter || '/' || cluster || coalesce(' ' || topic, '') as source, reason, detail
+        from fleet.quarantine where released_at is null order by since";
+    let rows = client.query(question, &[]).await.context("read fleet.quarantine")?;
+    let one = |row: &tokio_postgres::Row| Quarantine {
+        source: row.get("source"),
+        reason: row.get("reason"),
+        detail: row.get("detail"),
+    };
+    Ok(rows.iter().map(one).collect())
+}
+
+async fn gaps(client: &Client) -> anyhow::Result<Vec<Gap>> {
+    let question = "
+        select topic, partition, from_offset, to_offset, reason
+        from fleet.gap where healed_at is null order by found_at";
+    let rows = client.query(question, &[]).await.context("read fleet.gap")?;
+    let gap = |row: &tokio_postgres::Row| Gap {
+        topic: row.get("topic"),
+        partition: row.get("partition"),
+        from_offset: row.get("from_offset"),
+        to_offset: row.get("to_offset"),
+        reason: row.get("reason"),
+    };
+    Ok(rows.iter().map(gap).collect())
+}
+
+async fn emitters(client: &Client) -> anyhow::Result<Vec<EmitterTrouble>> {
+    let question = "
+        select datacenter || '/' || cluster as cluster, clock_skew_seconds as skew
+        from fleet.emitter
+        where abs(clock_skew_seconds) > 5 and observed_at > now() - interval '1 day'
+        order by abs(clock_skew_seconds) desc";
+    let rows = client.query(question, &[]).await.context("read fleet.emitter")?;
+    let mut emitters: Vec<EmitterTrouble> = Vec::new();
+    for row in &rows {
+        let one = EmitterTrouble { cluster: row.get("cluster"), clock_skew_seconds: row.get("skew") };
+        // The worst log of a cluster speaks for it.
+        if emitters.iter().all(|known| known.cluster != one.cluster) {
+            emitters.push(one);
+        }
+    }
+    Ok(emitters)
+}
+
+async fn void_sweeps(client: &Client) -> anyhow::Result<Vec<VoidSweep>> {
+    let question = "
+        select datacenter || '/' || cluster as cluster, kind, coalesce(void_reason, '') as reason
+        from fleet.sweep where state = 'void' order by 1, 2";
+    let rows = client.query(question, &[]).await.context("read fleet.sweep")?;
+    let sweep = |row: &tokio_postgres::Row| VoidSweep {
+        cluster: row.get("cluster"),
+        kind: row.get("kind"),
+        reason: row.get("reason"),
+    };
+    Ok(rows.iter().map(sweep).collect())
+}

@@ -1,0 +1,190 @@
+//! What of it is wrong, and what to do. Pure: the same standing has the same findings.
+
+use serde::Serialize;
+
+use super::gather::{ClusterState, PartitionState, Standing};
+use crate::command::table::{age, count};
+
+/// Lag of a partition that does not move for this long is a fault, in seconds.
+const STUCK_SECONDS: f64 = 60.0;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Somebody must act.
+    Red,
+    /// Worth a look; it may heal by itself.
+    Yellow,
+}
+
+impl Level {
+    /// As it is printed.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Red => "RED",
+            Level::Yellow => "YELLOW",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub fix: String,
+}
+
+/// Everything that is wrong, the worst first.
+#[must_use]
+pub fn judge(standing: &Standing) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |level, what: String, fix: &str| findings.push(Finding { level, what, fix: fix.to_owned() });
+    for cluster in &standing.clusters {
+        if cluster.state == "stale" {
+            let silent = cluster.age_seconds.map_or("since ever".to_owned(), |seconds| format!("for {}", age(seconds)));
+            add(
+                Level::Red,
+                format!("cluster {} is stale: silent {silent}", cluster.name()),
+                "look at its emitter (/readyz says what it waits for) and at the lag below; if the cluster is gone for good: fleetledger clusters retire",
+            );
+        }
+        if let Some(what) = unbalanced(cluster) {
+            add(
+                Level::Red,
+                what,
+                "fleetledger audit finds altered rows; the next sweep heals them; docs/operating.md, balance",
+            );
+        }
+    }
+    for partition in &standing.partitions {
+        if let Some((what, fix)) = partition_fault(partition) {
+            add(Level::Red, what, fix);
+        }
+    }
+    if standing.partitions.is_empty() && !standing.clusters.is_empty() {
+        add(Level::Red, "no partition is claimed".to_owned(), "start an ingester: fleetledger ingest");
+    }
+    for quarantine in &standing.quarantines {
+        add(
+            Level::Red,
+            format!("{} is quarantined ({}): {}", quarantine.source, quarantine.reason, quarantine.detail),
+            "repair the source, then: fleetledger dead-letters replay --reason quarantined",
+        );
+    }
+    for gap in &standing.gaps {
+        add(
+            Level::Red,
+            format!(
+                "{} partition {}: offsets {} to {} were gone before they were read ({})",
+                gap.topic, gap.partition, gap.from_offset, gap.to_offset, gap.reason
+            ),
+            "the next sweep of every cluster heals it; raise retention, or keep the ingester running",
+        );
+    }
+    for group in &standing.dead_letters {
+        let cluster = group.cluster.as_deref().unwrap_or("unknown source");
+        add(
+            Level::Red,
+            format!("{} dead letters of {cluster}: {}", count(group.records), group.reason),
+            "fleetledger dead-letters list shows them; after the repair: fleetledger dead-letters replay",
+        );
+    }
+    for emitter in &standing.emitters {
+        add(
+            Level::Red,
+            format!("clock of the emitter of {} is off by {:.0} s", emitter.cluster, emitter.clock_skew_seconds),
+            "let its machine follow a time server (chrony, systemd-timesyncd)",
+        );
+    }
+    for sweep in &standing.void_sweeps {
+        add(
+            Level::Yellow,
+            format!("the last sweep of {} {} closed nothing: {}", sweep.cluster, sweep.kind, sweep.reason),
+            "the next sweep (hourly by default) does it again",
+        );
+    }
+    findings.sort_by_key(|finding| finding.level);
+    findings
+}
+
+fn unbalanced(cluster: &ClusterState) -> Option<String> {
+    if cluster.unbalanced.is_empty() {
+        return None;
+    }
+    Some(format!("cluster {} is not balanced: {}", cluster.name(), cluster.unbalanced.join(", ")))
+}
+
+fn partition_fault(partition: &PartitionState) -> Option<(String, &'static str)> {
+    let name = format!("{} partition {}", partition.topic, partition.partition);
+    if let Some(reason) = &partition.halted_reason {
+        let fix = "repair the fault, then: fleetledger ingest resume TOPIC PARTITION";
+        return Some((format!("{name} is halted: {reason}"), fix));
+    }
+    let silent = partition.progress_age_seconds.unwrap_or(f64::INFINITY);
+    if partition.lag > 0 && silent > STUCK_SECONDS {
+        let since = if silent.is_finite() { age(silent) } else { "its claim".to_owned() };
+        let what = format!("{name} lags by {} records and has not moved for {since}", count(partition.lag));
+        return Some((what, "look at the ingester (/readyz and its log) and at the database's locks"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gather::{DeadLetterGroup, VoidSweep};
+    use super::*;
+
+    fn healthy() -> Standing {
+        Standing {
+            clusters: vec![ClusterState {
+                datacenter: "dfw".into(),
+                cluster: "a".into(),
+                state: "fresh".into(),
+                ..ClusterState::default()
+            }],
+            partitions: vec![PartitionState { topic: "t".into(), lag: 5, progress_age_seconds: Some(1.0), ..PartitionState::default() }],
+            ..Standing::default()
+        }
+    }
+
+    fn first(change: impl FnOnce(&mut Standing)) -> Finding {
+        let mut standing = healthy();
+        change(&mut standing);
+        judge(&standing).into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn healthy_ledger_has_no_findings() {
+        assert_eq!(judge(&healthy()), []);
+        assert_eq!(judge(&Standing::default()), []);
+    }
+
+    #[test]
+    fn each_fault_is_named_with_its_subject() {
+        let stale = first(|s| s.clusters[0].state = "stale".into());
+        assert!(stale.what.contains("dfw/a is stale"), "{stale:?}");
+        let unbalanced = first(|s| s.clusters[0].unbalanced = vec!["pod".into()]);
+        assert!(unbalanced.what.contains("not balanced: pod"), "{unbalanced:?}");
+        let halted = first(|s| s.partitions[0].halted_reason = Some("recreated".into()));
+        assert!(halted.what.contains("halted: recreated"), "{halted:?}");
+        let stuck = first(|s| s.partitions[0].progress_age_seconds = Some(90.0));
+        assert!(stuck.what.contains("lags by 5 records"), "{stuck:?}");
+        let dead = first(|s| s.dead_letters = vec![DeadLetterGroup { reason: "bad_magic".into(), cluster: None, records: 3 }]);
+        assert!(dead.what.contains("3 dead letters of unknown source: bad_magic"), "{dead:?}");
+    }
+
+    #[test]
+    fn void_sweep_is_yellow_and_stands_last() {
+        let mut standing = healthy();
+        standing.void_sweeps = vec![VoidSweep::default()];
+        standing.clusters[0].state = "stale".into();
+        let levels: Vec<Level> = judge(&standing).into_iter().map(|finding| finding.level).collect();
+        assert_eq!(levels, [Level::Red, Level::Yellow]);
+    }
+}

@@ -1,0 +1,69 @@
+//! Text tables for people: columns as wide as what stands in them.
+
+/// A table under its head, without a frame; nothing where there are no rows.
+pub(super) fn text(head: &[&str], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = line(head.iter().map(|cell| (*cell).to_owned()), &widths);
+    for row in rows {
+        out.push_str(&line(row.iter().cloned(), &widths));
+    }
+    out
+}
+
+fn line(cells: impl Iterator<Item = String>, widths: &[usize]) -> String {
+    let padded = cells.zip(widths).map(|(cell, width)| {
+        let space = width.saturating_sub(cell.chars().count());
+        format!("{cell}{}", " ".repeat(space))
+    });
+    let text = padded.collect::<Vec<_>>().join("  ");
+    format!("  {}\n", text.trim_end())
+}
+
+/// A count with separators: 1,234,567.
+pub(crate) fn count(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if number < 0 { format!("-{out}") } else { out }
+}
+
+/// An age for people: 12 s, 4 min, 3 h, 5 d.
+pub(super) fn age(seconds: f64) -> String {
+    match seconds.max(0.0) {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds if seconds < 172_800.0 => format!("{:.0} h", seconds / 3_600.0),
+        seconds => format!("{:.0} d", seconds / 86_400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), "22".to_owned()]];
+        assert_eq!(text(&["k", "n"], &rows), "  k     n\n  a     1\n  long  22\n");
+        assert_eq!(text(&["k"], &[]), "");
+    }
+
+    #[test]
+    fn counts_have_separators_and_ages_their_unit() {
+        assert_eq!([count(0), count(999), count(1000), count(-1_234_567)].join(" "), "0 999 1,000 -1,234,567");
+        assert_eq!([age(3.2), age(180.0), age(10_000.0), age(400_000.0)].join(" "), "3 s 3 min 3 h 5 d");
+    }
+}

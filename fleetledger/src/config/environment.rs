@@ -1,0 +1,72 @@
+//! The environment as a layer over the file: `FLEETLEDGER__SECTION__KEY`.
+
+use std::collections::BTreeMap;
+
+use config::{Map, Source, Value, ValueKind};
+
+use super::{
+    ConfigError,
+    key::{self, Shape},
+};
+
+const PREFIX: &str = "FLEETLEDGER__";
+
+/// The variables of this process that are ours.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment as configuration")]
+pub(super) fn ours() -> BTreeMap<String, String> {
+    std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
+}
+
+/// Dotted name of the key a variable stands for.
+pub(super) fn key_of(variable: &str) -> String {
+    variable.trim_start_matches(PREFIX).to_lowercase().replace("__", ".")
+}
+
+/// Variables whose keys are known, each with its value as the key wants it.
+#[derive(Debug, Clone)]
+pub(super) struct Layer(Map<String, Value>);
+
+impl Layer {
+    /// Reads the variables.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownKey`] names the variable.
+    pub(super) fn new(variables: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let known = key::by_name();
+        let mut values = Map::new();
+        for (variable, text) in variables {
+            let name = key_of(variable);
+            let place = format!("environment variable {variable}");
+            let Some(found) = known.get(&name) else {
+                let nearest = key::nearest(&name);
+                return Err(ConfigError::UnknownKey { key: name, place, nearest });
+            };
+            let kind = match found.shape {
+                Shape::Section | Shape::Map => {
+                    let why = "is a section: set one of its keys, or write it in the file".to_owned();
+                    return Err(ConfigError::Value { key: name, place, why });
+                }
+                Shape::List => list(&place, text),
+                // The reader turns text into numbers and booleans where the key wants them.
+                Shape::Text | Shape::Boolean | Shape::Integer | Shape::Number => ValueKind::String(text.clone()),
+            };
+            values.insert(name, Value::new(Some(&place), kind));
+        }
+        Ok(Self(values))
+    }
+}
+
+fn list(place: &String, text: &str) -> ValueKind {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    ValueKind::Array(parts.map(|part| Value::new(Some(place), part)).collect())
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        Ok(self.0.clone())
+    }
+}

@@ -1,0 +1,126 @@
+//! How the central PostgreSQL is reached.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, SecretRef, section};
+
+/// How the central PostgreSQL is reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Postgres {
+    /// `postgres://user@host:port/database` in place of the five keys below; it may hold no password.
+    pub url: Option<String>,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User.
+    pub user: String,
+    /// Database.
+    pub database: String,
+    /// Password: `file:/path` or `env:NAME`.
+    pub password: Option<SecretRef>,
+    /// How far the server's certificate is checked.
+    pub tls: PostgresTls,
+    /// PEM file of the authorities that sign the server's certificate; the system's where it is not set.
+    pub ca: Option<PathBuf>,
+    /// PEM file of this end's certificate, with its chain, for mutual TLS.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of this end's private key.
+    pub key: Option<PathBuf>,
+    /// How long a connection attempt may take, in seconds.
+    pub connect_timeout_seconds: u64,
+}
+
+/// How far the server's certificate is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PostgresTls {
+    /// Signed by a trusted authority, and for this host.
+    VerifyFull,
+    /// Signed by a trusted authority, for whatever host.
+    VerifyCa,
+    /// No TLS: for loopback.
+    Off,
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        Self {
+            url: None,
+            host: "127.0.0.1".to_owned(),
+            port: 5432,
+            user: "fleetledger".to_owned(),
+            database: "fleetledger".to_owned(),
+            password: None,
+            tls: PostgresTls::VerifyFull,
+            ca: None,
+            certificate: None,
+            key: None,
+            connect_timeout_seconds: 10,
+        }
+    }
+}
+
+impl Postgres {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.check_url()?;
+        if self.host.is_empty() || self.user.is_empty() || self.database.is_empty() {
+            return Err(Fault::new("postgres.host, user, database", "must not be empty"));
+        }
+        if let Some(password) = &self.password {
+            password.check("postgres.password")?;
+        }
+        if self.connect_timeout_seconds == 0 {
+            return Err(Fault::new("postgres.connect_timeout_seconds", "must be at least 1"));
+        }
+        section::check_pair("postgres", self.certificate.as_ref(), self.key.as_ref())?;
+        section::check_file("postgres.ca", self.ca.as_ref())
+    }
+
+    /// Whether the url can be used, and holds no password.
+    ///
+    /// # Errors
+    /// What is wrong with it; never its text.
+    pub fn check_url(&self) -> Result<(), Fault> {
+        self.url.as_deref().map_or(Ok(()), check_url)
+    }
+}
+
+fn check_url(url: &str) -> Result<(), Fault> {
+    let fault = |why: &str| Err(Fault::new("postgres.url", why));
+    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        return fault("must begin with postgres://");
+    }
+    match url.parse::<tokio_postgres::Config>() {
+        // The parser's own words may quote the url, and with it a password.
+        Err(_) => fault("cannot be read; write postgres://user@host:port/database"),
+        Ok(config) if config.get_password().is_some() => {
+            fault("holds a password; take it out and write postgres.password = \"file:/path\" or \"env:NAME\"")
+        }
+        Ok(_) if url.contains("sslmode") => fault("holds sslmode; use postgres.tls"),
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn password_in_the_url_is_refused_without_being_shown() {
+        let url = Some("postgres://u:hunter2@db/fleet".to_owned());
+        let fault = Postgres { url, ..Postgres::default() }.check().unwrap_err();
+        assert_eq!(fault.key, "postgres.url");
+        assert!(!fault.why.contains("hunter2") && fault.why.contains("postgres.password"), "{}", fault.why);
+    }
+
+    #[test]
+    fn certificate_without_key_is_refused() {
+        let postgres = Postgres { certificate: Some("/etc/hostname".into()), ..Postgres::default() };
+        assert_eq!(postgres.check().unwrap_err().key, "postgres.key");
+    }
+}

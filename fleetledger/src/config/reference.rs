@@ -1,0 +1,138 @@
+//! The configuration reference, written from the code: `fleetledger config reference`.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{
+    Config,
+    key::{self, Key, Shape},
+};
+
+const HEAD: &str = "\
+# Configuration
+
+<!-- Written by `fleetledger config reference`; a test compares it with the code. -->
+
+One TOML file, and environment variables over it.
+
+* The file is the one named by `--config` or `FLEETLEDGER_CONFIG`, else `/etc/fleetledger/fleetledger.toml` if it is
+  there. `deploy/config/fleetledger.toml` is an example with comments.
+* `FLEETLEDGER__SECTION__KEY` in the environment wins over the file: `FLEETLEDGER__KAFKA__TLS__CA` is `kafka.tls.ca`.
+  Lists are separated by commas.
+* Unknown keys are refused, with the key, the place it stands in, and the nearest key that exists, before any port or
+  connection opens. `fleetledger config check` says what is wrong and opens nothing.
+* A secret is never written in the configuration: its key says where it stands, `file:/path` (its last newline does not
+  belong to it) or `env:NAME`. Secrets appear in no log and no error.
+
+";
+
+/// The whole reference as Markdown.
+#[must_use]
+pub fn markdown() -> String {
+    let defaults = serde_json::to_value(Config::default()).unwrap_or(Value::Null);
+    let mut text = HEAD.to_owned();
+    let keys = key::all();
+    for (section, key) in keys.iter().filter(|(_, key)| key.shape == Shape::Section) {
+        let _ = writeln!(text, "## [{section}]\n\n{}\n", description(key));
+        text.push_str("| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
+        for (name, key) in &keys {
+            let Some((parent, leaf)) = name.rsplit_once('.') else { continue };
+            if parent == section && key.shape != Shape::Section {
+                let default = default_of(&defaults, name);
+                let meaning = description(key).replace('|', "\\|");
+                let _ = writeln!(text, "| `{leaf}` | {} | {default} | {meaning} |", type_of(key));
+            }
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// Names of every key that takes a value.
+#[must_use]
+pub fn key_names() -> Vec<String> {
+    let keys = key::all().into_iter().filter(|(_, key)| key.shape != Shape::Section);
+    keys.map(|(name, _)| name).collect()
+}
+
+/// A key's doc comment, on one line, with the meaning of each word it takes.
+fn description(key: &Key) -> String {
+    let own = key.schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let mut text = own.split_whitespace().collect::<Vec<_>>().join(" ");
+    for choice in key.schema.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+        let word = choice.get("const").and_then(Value::as_str);
+        let meaning = choice.get("description").and_then(Value::as_str);
+        if let (Some(word), Some(meaning)) = (word, meaning) {
+            let meaning = meaning.trim_end_matches('.');
+            let _ = write!(text, " `{word}`: {}.", lower_first(meaning));
+        }
+    }
+    text
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    let keep = text.chars().nth(1).is_some_and(char::is_uppercase);
+    match letters.next() {
+        Some(first) if !keep => first.to_lowercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+fn type_of(key: &Key) -> String {
+    let words = |name: &str| {
+        let choices = key.schema.get(name).and_then(Value::as_array).into_iter().flatten();
+        let words = choices.filter_map(|choice| choice.get("const").or(Some(choice)).and_then(Value::as_str));
+        words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    };
+    match key.shape {
+        Shape::Boolean => "true, false".to_owned(),
+        Shape::Integer => "integer".to_owned(),
+        Shape::Number => "number".to_owned(),
+        Shape::List => "list of text".to_owned(),
+        Shape::Map => "table of text".to_owned(),
+        Shape::Section => "section".to_owned(),
+        Shape::Text if key.schema.get("oneOf").is_some() => words("oneOf"),
+        Shape::Text if key.schema.get("enum").is_some() => words("enum"),
+        Shape::Text => "text".to_owned(),
+    }
+}
+
+fn default_of(defaults: &Value, name: &str) -> String {
+    let value = defaults.pointer(&format!("/{}", name.replace('.', "/")));
+    match value {
+        None | Some(Value::Null) => "–".to_owned(),
+        Some(Value::String(text)) if text.is_empty() => "–".to_owned(),
+        Some(Value::Array(list)) if list.is_empty() => "–".to_owned(),
+        Some(Value::Object(map)) if map.is_empty() => "–".to_owned(),
+        Some(Value::Array(list)) => list.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", "),
+        Some(value) => format!("`{value}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_meaning() {
+        for (name, key) in key::all() {
+            assert!(description(&key).len() > 3, "{name} has no doc comment");
+        }
+    }
+
+    #[test]
+    fn every_key_stands_in_the_reference_once() {
+        let text = markdown();
+        for name in key_names() {
+            let (section, leaf) = name.rsplit_once('.').unwrap();
+            let begin = text.find(&format!("## [{section}]")).unwrap();
+            let body = &text[begin..];
+            let body = &body[..body[3..].find("\n## [").map_or(body.len(), |end| end + 3)];
+            assert_eq!(body.matches(&format!("\n| `{leaf}` |")).count(), 1, "{name}");
+        }
+    }
+}

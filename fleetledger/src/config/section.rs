@@ -1,0 +1,232 @@
+//! The sections that belong to no hop.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+
+/// Certificates of one end of a connection.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file of the authorities whose certificates are trusted; the system's where it is not set.
+    pub ca: Option<PathBuf>,
+    /// PEM file of this end's certificate, with its chain, for mutual TLS.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of this end's private key.
+    pub key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Certificate and key come together, and every file can be read.
+    pub(super) fn check(&self, section: &str) -> Result<(), Fault> {
+        check_pair(section, self.certificate.as_ref(), self.key.as_ref())?;
+        check_file(&format!("{section}.ca"), self.ca.as_ref())
+    }
+}
+
+/// A certificate without its key, or the other way round, and files that cannot be read.
+pub(super) fn check_pair(
+    section: &str,
+    certificate: Option<&PathBuf>,
+    key: Option<&PathBuf>,
+) -> Result<(), Fault> {
+    match (certificate, key) {
+        (Some(_), None) => {
+            return Err(Fault::new(format!("{section}.key"), "is missing: certificate is set, and needs its key"));
+        }
+        (None, Some(_)) => {
+            let why = "is missing: key is set, and needs its certificate";
+            return Err(Fault::new(format!("{section}.certificate"), why));
+        }
+        _ => {}
+    }
+    check_file(&format!("{section}.certificate"), certificate)?;
+    check_file(&format!("{section}.key"), key)
+}
+
+/// A file that cannot be opened is refused before anything else is.
+pub(super) fn check_file(key: &str, file: Option<&PathBuf>) -> Result<(), Fault> {
+    let Some(file) = file else { return Ok(()) };
+    match std::fs::File::open(file) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault::new(key, format!("cannot read {}: {error}", file.display()))),
+    }
+}
+
+/// What topics are made with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Topics {
+    /// Partitions of each topic. Fixed for the life of the topics: a change means new topics and a sweep.
+    pub partitions: i32,
+    /// Copies of each partition; -1 asks for the broker's default.
+    pub replication_factor: i32,
+    /// Copies that must have a record before it counts as written. At most the replication factor.
+    pub min_insync_replicas: i32,
+    /// How long a record stays before compaction may remove it, in hours: at least 168 (7 days), so that an
+    /// ingester that was away for a week misses no state.
+    pub min_compaction_lag_hours: i64,
+    /// Largest record of a topic, in bytes. A pod with a hundred containers is about 100 kB.
+    pub max_message_bytes: i64,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            partitions: 12,
+            replication_factor: -1,
+            min_insync_replicas: 1,
+            min_compaction_lag_hours: 168,
+            max_message_bytes: 1_048_588,
+        }
+    }
+}
+
+impl Topics {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.partitions < 1 {
+            return Err(Fault::new("topics.partitions", "must be at least 1"));
+        }
+        if self.replication_factor != -1 && self.replication_factor < 1 {
+            return Err(Fault::new("topics.replication_factor", "must be at least 1, or -1 for the broker's default"));
+        }
+        if self.min_insync_replicas < 1 {
+            return Err(Fault::new("topics.min_insync_replicas", "must be at least 1"));
+        }
+        if self.replication_factor > 0 && self.min_insync_replicas > self.replication_factor {
+            let why = format!("must be at most topics.replication_factor, which is {}", self.replication_factor);
+            return Err(Fault::new("topics.min_insync_replicas", why));
+        }
+        if self.min_compaction_lag_hours < 168 {
+            return Err(Fault::new("topics.min_compaction_lag_hours", "must be at least 168 (7 days)"));
+        }
+        if self.max_message_bytes < 65_536 {
+            return Err(Fault::new("topics.max_message_bytes", "must be at least 65536"));
+        }
+        Ok(())
+    }
+}
+
+/// Who owns a namespace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Owners {
+    /// Label, else annotation, of a namespace that names its team; `migrate` and the ingester store it.
+    pub namespace_label: String,
+}
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self { namespace_label: "team".to_owned() }
+    }
+}
+
+impl Owners {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.namespace_label.trim().is_empty() {
+            return Err(Fault::new("owners.namespace_label", "must name a label, such as team"));
+        }
+        Ok(())
+    }
+}
+
+/// Metrics and health of a running role: `/metrics`, `/livez`, `/readyz`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port. Two roles on one machine need two.
+    pub listen: SocketAddr,
+    /// PEM file of this server's certificate, with its chain; plain HTTP where it is not set.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub key: Option<PathBuf>,
+    /// PEM file of the authorities that sign clients: with it only clients with such a certificate are answered.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9650)), certificate: None, key: None, client_ca: None }
+    }
+}
+
+impl Http {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        check_pair("http", self.certificate.as_ref(), self.key.as_ref())?;
+        if self.client_ca.is_some() && self.certificate.is_none() {
+            return Err(Fault::new("http.certificate", "is missing: http.client_ca needs TLS"));
+        }
+        check_file("http.client_ca", self.client_ca.as_ref())
+    }
+}
+
+/// Logging, to standard error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How a line looks; `--log-format` wins.
+    pub format: LogFormat,
+    /// What is logged, as tracing's directives: `info`, or `info,fleetledger_ingest=debug`.
+    pub filter: String,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+impl Log {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        match tracing_subscriber::EnvFilter::try_new(&self.filter) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Fault::new("log.filter", format!("{error}; write such as info,fleetledger_ingest=debug"))),
+        }
+    }
+}
+
+/// How a role ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// How long a role may take to finish after SIGTERM or SIGINT, in seconds; then it ends with exit code 9. Nothing is lost by that.
+    pub deadline_seconds: u64,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { deadline_seconds: 30 }
+    }
+}
+
+impl Shutdown {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        match self.deadline_seconds {
+            1..=3600 => Ok(()),
+            _ => Err(Fault::new("shutdown.deadline_seconds", "must be 1 to 3600")),
+        }
+    }
+}
+
+/// `fleetledger demo`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Demo {
+    /// Folder of its data: `/var/lib/fleetledger/demo` for root, else `${XDG_STATE_HOME:-~/.local/state}/fleetledger/demo`.
+    pub directory: Option<PathBuf>,
+    /// Port of its PostgreSQL on 127.0.0.1; one that is free at its first start, kept from then on.
+    pub postgres_port: Option<u16>,
+}

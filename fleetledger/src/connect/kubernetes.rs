@@ -1,0 +1,127 @@
+//! The way to the API server: the client, and what its refusals mean.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::json;
+
+use super::{
+    HopError,
+    hop::{authorities, chain},
+};
+use crate::config::{Kubernetes, SecretRef};
+
+/// A client and the address it speaks to.
+#[derive(Clone)]
+pub struct ApiServer {
+    /// The client.
+    pub client: Client,
+    /// `https://host:port`.
+    pub url: String,
+}
+
+/// A client of this configuration. Opens nothing.
+///
+/// # Errors
+/// A file or secret that cannot be read.
+pub async fn client(kubernetes: &Kubernetes) -> anyhow::Result<ApiServer> {
+    let options = KubeConfigOptions { context: kubernetes.context.clone(), ..KubeConfigOptions::default() };
+    let config = if let Some(file) = &kubernetes.kubeconfig {
+        let read = Kubeconfig::read_from(file);
+        let kubeconfig = read.with_context(|| format!("read kubernetes.kubeconfig {}", file.display()))?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        config.with_context(|| format!("use kubernetes.kubeconfig {}", file.display()))?
+    } else if let Some(url) = &kubernetes.url {
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig_of(kubernetes, url)?, &options).await;
+        config.context("use the section [kubernetes] of the configuration")?
+    } else {
+        kube::Config::incluster().context(
+            "find the pod's service account; outside a cluster set kubernetes.kubeconfig or kubernetes.url",
+        )?
+    };
+    let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let client = Client::try_from(config).context("set up the API server's client")?;
+    Ok(ApiServer { client, url })
+}
+
+/// URL and credentials as a kubeconfig, so that there is one way to read them.
+fn kubeconfig_of(kubernetes: &Kubernetes, url: &str) -> anyhow::Result<Kubeconfig> {
+    let text = |file: &Option<std::path::PathBuf>| file.as_deref().map(Path::to_string_lossy).map(String::from);
+    let mut user = json!({});
+    if let Some(token) = &kubernetes.token {
+        match token_file(token) {
+            // Read again by the client when the token is rotated.
+            Some(file) => user["tokenFile"] = json!(file),
+            None => {
+                let secret = token.read("kubernetes.token");
+                let secret = secret.map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?;
+                user["token"] = json!(secret.expose());
+            }
+        }
+    }
+    if let (Some(certificate), Some(key)) = (text(&kubernetes.certificate), text(&kubernetes.key)) {
+        user["client-certificate"] = json!(certificate);
+        user["client-key"] = json!(key);
+    }
+    let mut cluster = json!({ "server": url });
+    if let Some(ca) = text(&kubernetes.ca) {
+        cluster["certificate-authority"] = json!(ca);
+    }
+    let document = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "fleetledger",
+        "clusters": [{ "name": "fleetledger", "cluster": cluster }],
+        "users": [{ "name": "fleetledger", "user": user }],
+        "contexts": [{ "name": "fleetledger", "context": { "cluster": "fleetledger", "user": "fleetledger" } }],
+    });
+    // The reader's words may quote the document, and with it a token.
+    serde_json::from_value(document).map_err(|_| anyhow::anyhow!("the section [kubernetes] cannot be used"))
+}
+
+fn token_file(token: &SecretRef) -> Option<String> {
+    format!("{token:?}").strip_prefix("file:").map(str::to_owned)
+}
+
+/// Asks the API server for the kube-system namespace, whose uid is the cluster's.
+///
+/// # Errors
+/// What is wrong with the way to it, naming it.
+pub async fn probe(kubernetes: &Kubernetes, server: &ApiServer) -> Result<String, HopError> {
+    let namespaces: Api<Namespace> = Api::all(server.client.clone());
+    let found = namespaces.get("kube-system").await;
+    let namespace = found.map_err(|error| explain(kubernetes, server, "get namespace kube-system", &error))?;
+    Ok(namespace.metadata.uid.unwrap_or_default())
+}
+
+/// What a refusal means.
+#[must_use]
+pub fn explain(kubernetes: &Kubernetes, server: &ApiServer, what: &str, error: &kube::Error) -> HopError {
+    let hop = format!("kubernetes API server {}", server.url);
+    if let kube::Error::Api(status) = error {
+        return match status.code {
+            401 => HopError::setup(hop, "it does not know this client (401)", "renew the token or certificate of [kubernetes]"),
+            403 => HopError::setup(
+                hop,
+                format!("it forbids to {what}: {}", status.message),
+                "apply deploy/kubernetes/emit-rbac.yaml and bind it to the emitter's account",
+            ),
+            404 => HopError::setup(hop, format!("cannot {what}: not found"), "check that this is the right cluster"),
+            code => HopError::away(hop, format!("cannot {what}: {} ({code})", status.message), "try again; see its log"),
+        };
+    }
+    let text = chain(error);
+    if text.contains("UnknownIssuer") || text.contains("BadSignature") || text.contains("invalid peer certificate") {
+        let ca = kubernetes.ca.as_deref().or(kubernetes.kubeconfig.as_deref());
+        let why = format!("its certificate is not signed by {}, or is not for this host", authorities(ca));
+        let fix = "set kubernetes.ca (or certificate-authority of the kubeconfig) to the file of the authority that signed the API server's certificate";
+        return HopError::setup(hop, why, fix);
+    }
+    if text.contains("Connection refused") {
+        return HopError::away(hop, "nobody listens there (connection refused)", "start it, or correct kubernetes.url");
+    }
+    HopError::away(hop, format!("cannot {what}: {text}"), "open the way to it, or correct [kubernetes]")
+}

@@ -1,0 +1,10 @@
+//! The three hops of a record: how each is reached, and what is wrong when it is not.
+//!
+//! Every error of a hop names it, says why, and what to do ([`HopError`]); none holds a secret.
+
+pub mod hop;
+pub mod kafka;
+pub mod kubernetes;
+pub mod postgres;
+
+pub use hop::{HopError, Trouble};

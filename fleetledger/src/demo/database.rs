@@ -1,0 +1,164 @@
+//! The database of the demo: a PostgreSQL of its own, or the user's.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fleetledger_local::{Cache, ports, postgres::Postgres};
+use fleetledger_schema::{
+    instant::Instant,
+    postgres::{Connector, migrate},
+};
+use tokio_postgres::Client;
+
+use super::{broker::Broker, folder::Folder};
+use crate::{
+    command,
+    config::{self, Config, PostgresTls},
+    connect,
+};
+
+const DATABASE: &str = "fleetledger";
+const PORT_FILE: &str = "postgres.port";
+
+/// A database that is reached, in three roles.
+pub(super) struct Database {
+    server: Option<Postgres>,
+    owner: Connector,
+    /// As the ingester's role.
+    pub(super) ingest: Connector,
+    /// Where people ask, without a password.
+    pub(super) reader_url: String,
+}
+
+impl Database {
+    pub(super) async fn start(folder: &Folder, config: &Config, url: Option<&str>) -> anyhow::Result<Self> {
+        match url {
+            Some(url) => Self::yours(config, url).await,
+            None => Self::embedded(folder, config).await,
+        }
+    }
+
+    async fn embedded(folder: &Folder, config: &Config) -> anyhow::Result<Self> {
+        let kept = config.demo.postgres_port.or_else(|| folder.kept_port(PORT_FILE));
+        // A port somebody else has taken since is not worth failing for.
+        let port = match kept.filter(|port| config.demo.postgres_port.is_some() || is_free(*port)) {
+            Some(port) => port,
+            None => ports::free_port().context("find a port for PostgreSQL")?,
+        };
+        println!("starting PostgreSQL on 127.0.0.1:{port}");
+        let builder = Postgres::builder().data_dir(folder.join("postgres")).port(port);
+        let server = builder.start(&Cache::new(Cache::default_root())).await.context("start PostgreSQL")?;
+        folder.keep_port(PORT_FILE, port)?;
+        let first = Connector::new(server.url().parse().context("read the server's url")?, None);
+        let client = first.connect("fleetledger-demo").await?;
+        let there = client.query_opt("select from pg_database where datname = $1", &[&DATABASE]).await;
+        if there.context("look for the database")?.is_none() {
+            server.create_database(DATABASE).await.context("create the database")?;
+        }
+        let as_role = |role: &str| -> anyhow::Result<Connector> {
+            let url = format!("postgres://{role}@127.0.0.1:{port}/{DATABASE}");
+            Ok(Connector::new(url.parse().context("read the database's url")?, None))
+        };
+        Ok(Self {
+            owner: as_role(fleetledger_local::postgres::SUPERUSER)?,
+            ingest: as_role("fleetledger_ingest")?,
+            reader_url: format!("postgres://fleetledger_reader@127.0.0.1:{port}/{DATABASE}"),
+            server: Some(server),
+        })
+    }
+
+    async fn yours(config: &Config, url: &str) -> anyhow::Result<Self> {
+        let mut section = config::Postgres { url: Some(url.to_owned()), ..config.postgres.clone() };
+        let plain = url.parse::<tokio_postgres::Config>().is_ok_and(|config| is_loopback(&config));
+        if plain && section.ca.is_none() {
+            section.tls = PostgresTls::Off;
+        }
+        section.check_url().map_err(|fault| anyhow::anyhow!("--postgres: {}", fault.why))?;
+        let owner = connect::postgres::connector(&section)?;
+        connect::postgres::connect(&section, &owner, "fleetledger-demo").await?;
+        Ok(Self { server: None, ingest: owner.clone(), owner, reader_url: url.to_owned() })
+    }
+
+    /// Migrates, lets the roles in, and forgets the offsets of a broker that is gone.
+    pub(super) async fn prepare(&self, config: &Config, new_broker: bool) -> anyhow::Result<()> {
+        let report = migrate(&self.owner, |_| {}).await.context("migrate the database")?;
+        if !report.applied.is_empty() {
+            println!("applied {} migrations", report.applied.len());
+        }
+        let client = self.connect().await?;
+        command::store_settings(&client, config).await?;
+        if self.server.is_some() {
+            let login = "alter role fleetledger_reader login; alter role fleetledger_ingest login";
+            client.batch_execute(login).await.context("let the reader and the ingester in")?;
+        }
+        if new_broker {
+            self.forget_offsets(&client).await?;
+        }
+        Ok(())
+    }
+
+    /// An in-memory broker begins anew at every start, with other topics of the same names: ingestion begins
+    /// at offset 0, and a sweep that was under way cannot end.
+    async fn forget_offsets(&self, client: &Client) -> anyhow::Result<()> {
+        let forget = "
+            update ledger.ingest_partition set next_offset = 0, high_watermark = null, seam_offset = null,
+                seam_ts = null, seam_crc = null, state = 'running', halted_reason = null, halted_at = null;
+            update ledger.sweep set state = 'void', void_reason = 'the demo''s broker began anew'
+            where state = 'running';
+            delete from ledger.topic where topic not in (select topic from ledger.ingest_partition);";
+        client.batch_execute(forget).await.context("forget the offsets of the last run's broker")
+    }
+
+    /// The database's clock.
+    pub(super) async fn now(&self) -> anyhow::Result<Instant> {
+        let client = self.connect().await?;
+        Ok(client.query_one("select clock_timestamp()", &[]).await.context("read the clock")?.get(0))
+    }
+
+    /// A connection for the screen.
+    pub(super) async fn watch(&self) -> anyhow::Result<Client> {
+        self.connect().await
+    }
+
+    pub(super) async fn connect(&self) -> anyhow::Result<Client> {
+        Ok(self.owner.connect("fleetledger-demo").await?)
+    }
+
+    /// Waits until everything that the broker has stands here; false if it does not by the deadline.
+    pub(super) async fn drained(&self, broker: &Broker, deadline: Duration) -> anyhow::Result<bool> {
+        let client = self.connect().await?;
+        let kafka = broker.client_config()?;
+        let question = "select topic, partition, next_offset from ledger.ingest_partition order by 1, 2";
+        let begun = tokio::time::Instant::now();
+        let mut poll = tokio::time::interval(Duration::from_millis(250));
+        while begun.elapsed() < deadline {
+            poll.tick().await;
+            let rows = client.query(question, &[]).await.context("read the ingester's offsets")?;
+            let offsets: Vec<(String, i32, i64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+            let kafka = kafka.clone();
+            let behind = tokio::task::spawn_blocking(move || super::poison::behind(&kafka, &offsets)).await??;
+            if behind == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+        match &mut self.server {
+            Some(server) => Ok(server.stop_fast().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_free(port: u16) -> bool {
+    std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+fn is_loopback(config: &tokio_postgres::Config) -> bool {
+    config.get_hosts().iter().all(|host| match host {
+        tokio_postgres::config::Host::Tcp(name) => matches!(name.as_str(), "127.0.0.1" | "localhost" | "::1"),
+        tokio_postgres::config::Host::Unix(_) => true,
+    })
+}

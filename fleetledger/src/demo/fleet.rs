@@ -1,0 +1,127 @@
+//! The running roles of the demo: three emitters and the ingester.
+
+use anyhow::{Context as _, anyhow};
+use fleetledger_emit::{Source, Summary};
+use fleetledger_schema::postgres::Connector;
+use prometheus::Registry;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    broker::Broker,
+    plan::{self, DATACENTERS},
+};
+use crate::{cli::DemoSize, config::Config};
+
+/// Emitters and ingester, as tasks.
+pub(super) struct Fleet {
+    emitters: JoinSet<anyhow::Result<Summary>>,
+    ingester: JoinSet<anyhow::Result<()>>,
+    stop_emitters: CancellationToken,
+    stop_ingester: CancellationToken,
+    health: Health,
+}
+
+/// Their health together.
+#[derive(Clone)]
+pub(super) struct Health {
+    emitters: Vec<fleetledger_emit::Health>,
+    ingester: fleetledger_ingest::Health,
+}
+
+impl Health {
+    pub(super) fn live(&self) -> Result<(), String> {
+        self.emitters.iter().try_for_each(fleetledger_emit::Health::live).and_then(|()| self.ingester.live())
+    }
+
+    pub(super) fn ready(&self) -> Result<(), String> {
+        self.emitters.iter().try_for_each(fleetledger_emit::Health::ready).and_then(|()| self.ingester.ready())
+    }
+}
+
+impl Fleet {
+    pub(super) fn start(
+        config: &Config,
+        broker: &Broker,
+        database: Connector,
+        registry: &Registry,
+        size: DemoSize,
+    ) -> anyhow::Result<Self> {
+        let kafka = broker.client_config()?;
+        let (stop_emitters, stop_ingester) = (CancellationToken::new(), CancellationToken::new());
+        let mut health = Health { emitters: Vec::new(), ingester: fleetledger_ingest::Health::new() };
+        let mut emitters = JoinSet::new();
+        for (index, datacenter) in DATACENTERS.into_iter().enumerate() {
+            let (settings, simulate) = plan::emitter(config, index, datacenter, size);
+            let (kafka, registry, stop) = (kafka.clone(), registry.clone(), stop_emitters.clone());
+            let own = fleetledger_emit::Health::new();
+            health.emitters.push(own.clone());
+            emitters.spawn(async move {
+                let emitted =
+                    fleetledger_emit::run(settings, Source::Simulate(simulate), kafka, &registry, own, stop).await;
+                emitted.with_context(|| format!("emit {datacenter}"))
+            });
+        }
+        let mut ingester = JoinSet::new();
+        let (settings, own) = (config.ingest.clone(), health.ingester.clone());
+        let (registry, stop) = (registry.clone(), stop_ingester.clone());
+        ingester.spawn(async move {
+            let ended = fleetledger_ingest::run(settings, kafka, database, &registry, own, stop).await;
+            ended.context("ingest")
+        });
+        Ok(Self { emitters, ingester, stop_emitters, stop_ingester, health })
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// What each emitter has sent so far.
+    pub(super) fn sources(&self) -> Vec<Summary> {
+        self.health.emitters.iter().map(fleetledger_emit::Health::summary).collect()
+    }
+
+    /// Waits for a role that ends although nobody told it to: an error in any case.
+    pub(super) async fn ended_early(&mut self) -> anyhow::Error {
+        tokio::select! {
+            Some(ended) = self.emitters.join_next() => early("an emitter", ended.map(|ended| ended.map(drop))),
+            Some(ended) = self.ingester.join_next() => early("the ingester", ended),
+            else => anyhow!("all roles have ended"),
+        }
+    }
+
+    /// Tells the emitters to stop, and returns what each has sent once Kafka has acknowledged all of it.
+    pub(super) async fn stop_emitters(&mut self) -> anyhow::Result<Vec<Summary>> {
+        self.stop_emitters.cancel();
+        let mut sent = Vec::new();
+        while let Some(ended) = self.emitters.join_next().await {
+            sent.push(ended.context("join an emitter")??);
+        }
+        sent.sort_by(|one, other| one.datacenter.cmp(&other.datacenter));
+        Ok(sent)
+    }
+
+    pub(super) async fn stop_ingester(&mut self) -> anyhow::Result<()> {
+        self.stop_ingester.cancel();
+        while let Some(ended) = self.ingester.join_next().await {
+            ended.context("join the ingester")??;
+        }
+        Ok(())
+    }
+
+    /// Ends what still runs, after an error.
+    pub(super) async fn abort(&mut self) {
+        self.stop_emitters.cancel();
+        self.stop_ingester.cancel();
+        self.emitters.shutdown().await;
+        self.ingester.shutdown().await;
+    }
+}
+
+fn early(who: &str, ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow!("{who} ended by itself"),
+        Ok(Err(error)) => error,
+        Err(error) => anyhow::Error::new(error).context(format!("join {who}")),
+    }
+}

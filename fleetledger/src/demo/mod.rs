@@ -1,0 +1,151 @@
+//! `fleetledger demo`: three simulated datacenters, a broker, the ingester and a PostgreSQL in one process.
+//!
+//! The way of a record is the real one; only the objects and, by default, the broker are not. With `--for` it
+//! runs unattended and [`check`]s itself: what was emitted against what stands.
+
+mod broker;
+mod check;
+mod database;
+mod fleet;
+mod folder;
+mod plan;
+mod poison;
+pub mod questions;
+mod screen;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use prometheus::Registry;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::{broker::Broker, database::Database, fleet::Fleet, folder::Folder, poison::Poison, screen::Screen};
+use crate::{
+    cli::DemoArgs,
+    config::{Http, Loaded},
+    exit::Exit,
+    shutdown::Signals,
+    telemetry::{self, Probe},
+};
+
+/// How long the ingester may take to land what the emitters sent last.
+const DRAIN: Duration = Duration::from_secs(60);
+/// The same after Ctrl-C: what has not landed is sent again at the next start.
+const DRAIN_INTERRUPTED: Duration = Duration::from_secs(5);
+/// Time between two lines on the screen.
+const TICK: Duration = Duration::from_secs(2);
+
+/// Runs the demo until Ctrl-C, or for the time that was asked for.
+///
+/// # Errors
+/// A part that could not be started, or that ended by itself.
+pub async fn run(loaded: &Loaded, args: &DemoArgs) -> anyhow::Result<Exit> {
+    let mut signals = Signals::listen()?;
+    let started = tokio::select! {
+        started = Box::pin(Demo::start(loaded, args)) => started,
+        signal = signals.arrived() => bail!("{signal} while starting"),
+    };
+    let mut demo = started?;
+    let ended = demo.attend(&mut signals, args.run_for).await;
+    let exit = match ended {
+        Ok(interrupted) => demo.finish(interrupted, args.run_for.is_some()).await,
+        Err(error) => Err(error),
+    };
+    let stopped = demo.stop().await;
+    exit.and_then(|exit| stopped.map(|()| exit))
+}
+
+struct Demo {
+    broker: Broker,
+    database: Database,
+    fleet: Fleet,
+    poison: Poison,
+    screen: Screen,
+    http: CancellationToken,
+    server: tokio::task::JoinSet<anyhow::Result<()>>,
+    // Last: the lock on the folder goes when everything else has ended.
+    _folder: Folder,
+}
+
+impl Demo {
+    async fn start(loaded: &Loaded, args: &DemoArgs) -> anyhow::Result<Self> {
+        let directory = loaded.config.demo.directory.clone().unwrap_or_else(crate::config::places::demo_directory);
+        let folder = Folder::open(&directory, args.fresh)?;
+        println!("data in {}", directory.display());
+        let database = Database::start(&folder, &loaded.config, args.postgres.as_deref()).await?;
+        let broker = Broker::start(&folder, &loaded.config, args.kafka.as_deref()).await?;
+        let config = plan::config(&loaded.config, &broker)?;
+        database.prepare(&config, broker.is_new_each_time()).await?;
+        broker.create_topics(&config).await?;
+
+        let registry = Registry::new();
+        let since = database.now().await?;
+        let fleet = Fleet::start(&config, &broker, database.ingest.clone(), &registry, args.size)?;
+        let probe = {
+            let (live, ready) = (fleet.health(), fleet.health());
+            Probe::new("demo", move || live.live(), move || ready.ready())
+        };
+        let listen = Http { listen: ([127, 0, 0, 1], 0).into(), ..Http::default() };
+        let http = telemetry::http::Server::bind(&listen, registry, vec![probe]).await?;
+        let address = http.address()?;
+        let stop = CancellationToken::new();
+        let mut server = tokio::task::JoinSet::new();
+        server.spawn(http.run(stop.clone()));
+
+        let screen = Screen::new(database.watch().await?, since, args.run_for);
+        screen.welcome(&database.reader_url, &broker, &format!("http://{address}/metrics"));
+        let poison = Poison::new(&broker, &config);
+        Ok(Self { broker, database, fleet, poison, screen, http: stop, server, _folder: folder })
+    }
+
+    /// Watches until the time is over (false) or a signal comes (true).
+    async fn attend(&mut self, signals: &mut Signals, run_for: Option<Duration>) -> anyhow::Result<bool> {
+        let begun = Instant::now();
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                _ = signals.arrived() => {
+                    println!("\nstopping; the data stays, and the next demo goes on with it");
+                    return Ok(true);
+                }
+                ended = self.fleet.ended_early() => return Err(ended),
+                _ = tick.tick() => self.screen.show().await?,
+            }
+            let Some(run_for) = run_for else { continue };
+            if begun.elapsed() >= run_for / 3 && !self.poison.was_injected() {
+                // Only into a running stream, so that its neighbours' landing means something.
+                self.poison.inject(&self.fleet.sources()).await?;
+            }
+            if begun.elapsed() >= run_for {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Emitters first, so that nothing new comes; then the ingester, once it has landed everything.
+    async fn finish(&mut self, interrupted: bool, unattended: bool) -> anyhow::Result<Exit> {
+        let sent = self.fleet.stop_emitters().await?;
+        let deadline = if interrupted { DRAIN_INTERRUPTED } else { DRAIN };
+        let drained = self.database.drained(&self.broker, deadline).await?;
+        self.fleet.stop_ingester().await?;
+        if interrupted || !unattended {
+            return Ok(Exit::Done);
+        }
+        if !drained {
+            println!("\nFAILED: {} s after the last record was sent there are still some that have not landed", deadline.as_secs());
+            return Ok(Exit::Red);
+        }
+        let report = check::check(&self.database, self.screen.since(), &sent, &self.poison).await?;
+        print!("\n{report}");
+        Ok(if report.differences.is_empty() { Exit::Done } else { Exit::Red })
+    }
+
+    async fn stop(mut self) -> anyhow::Result<()> {
+        self.http.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.server.join_next()).await;
+        self.fleet.abort().await;
+        self.broker.stop().await?;
+        self.database.stop().await.context("stop PostgreSQL")
+    }
+}

@@ -1,0 +1,56 @@
+//! What is configured: the user's file, with the demo's own rhythm over it.
+
+use super::broker::Broker;
+use crate::{
+    cli::DemoSize,
+    config::Config,
+};
+
+/// The simulated datacenters; each has one cluster.
+pub(super) const DATACENTERS: [&str; 3] = ["dfw", "iad", "fra"];
+/// Name of the cluster of each.
+pub(super) const CLUSTER: &str = "prod-1";
+/// Partitions of each topic of a broker that is ours.
+const PARTITIONS: i32 = 4;
+
+/// Marks, sweeps and comparisons come often enough to be watched.
+pub(super) fn config(base: &Config, broker: &Broker) -> anyhow::Result<Config> {
+    let mut config = base.clone();
+    config.kafka = broker.section(&base.kafka);
+    config.owners.namespace_label = base.owners.namespace_label.clone();
+    config.emit.mark_interval_seconds = 10;
+    config.emit.sweep_interval_seconds = 300;
+    config.emit.settle_millis = 2_000;
+    config.ingest.topic_prefix = config.emit.topic_prefix.clone();
+    config.ingest.table_sum_interval_seconds = 15;
+    config.ingest.shards = config.emit.shards;
+    if broker.is_ours() {
+        config.topics.partitions = PARTITIONS;
+        config.topics.replication_factor = 1;
+        config.topics.min_insync_replicas = 1;
+    }
+    config.emit.datacenter = DATACENTERS.first().copied().unwrap_or_default().to_owned();
+    config.emit.cluster = CLUSTER.to_owned();
+    config.emit.check()?;
+    config.ingest.check()?;
+    Ok(config)
+}
+
+/// Emitter and simulated fleet of one datacenter; each has its own seed.
+pub(super) fn emitter(
+    config: &Config,
+    index: usize,
+    datacenter: &str,
+    size: DemoSize,
+) -> (fleetledger_emit::Settings, fleetledger_emit::SimulateSettings) {
+    let mut settings = config.emit.clone();
+    settings.datacenter = datacenter.to_owned();
+    settings.cluster = CLUSTER.to_owned();
+    let mut simulate = config.simulate.clone();
+    simulate.seed = simulate.seed.wrapping_add(index as u64);
+    (simulate.nodes, simulate.pods, simulate.changes_per_second) = match size {
+        DemoSize::Small => (30, 500, 15.0),
+        DemoSize::Medium => (150, 3_000, 60.0),
+    };
+    (settings, simulate)
+}

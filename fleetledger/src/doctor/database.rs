@@ -1,0 +1,119 @@
+//! The ledger in its database.
+
+use fleetledger_schema::postgres::Standing;
+
+use super::{Scene, Verdict};
+
+pub(super) async fn migrated(scene: &Scene) -> Verdict {
+    let postgres = match scene.postgres.get("postgres") {
+        Ok(postgres) => postgres,
+        Err(skipped) => return skipped,
+    };
+    match &postgres.standing {
+        Ok(standing) => judge_standing(standing),
+        Err(why) => Verdict::broken(
+            format!("the list of migrations cannot be read: {why}"),
+            "grant fleetledger_ingest to the configured user, or connect as the ledger's owner",
+        ),
+    }
+}
+
+fn judge_standing(standing: &Standing) -> Verdict {
+    match standing {
+        Standing::Current => Verdict::well("at this version"),
+        Standing::Empty => Verdict::broken("the database holds no ledger", "run: fleetledger migrate"),
+        Standing::Behind { missing } => Verdict::broken(
+            format!("the database is behind: {} missing", missing.join(", ")),
+            "run: fleetledger migrate",
+        ),
+        Standing::Edited(name) => Verdict::broken(
+            format!("migration {name} was edited after it had been applied"),
+            "use the release that applied it, or restore the migration's text and put the change into a new one",
+        ),
+        Standing::Ahead(name) => Verdict::broken(
+            format!("the database has migration {name}, which this version does not know"),
+            "run the newer fleetledger that migrated it, or restore a backup from before",
+        ),
+    }
+}
+
+/// A batch that meets a day without partition waits for one; tomorrow's are made a week ahead.
+pub(super) async fn partitions(scene: &Scene) -> Verdict {
+    let postgres = match scene.postgres.get("postgres") {
+        Ok(postgres) => postgres,
+        Err(skipped) => return skipped,
+    };
+    let question = "
+        select coalesce(string_agg(distinct p.table_name, ', '), '')
+        from ledger.partitioned_table as p
+        cross join (values (now()), (now() + interval '1 day')) as d (day)
+        where not exists (
+            select from ledger.partition_bounds(p.table_name) as b where b.from_at <= d.day and d.day < b.to_at
+        )";
+    match postgres.client.query_one(question, &[]).await {
+        Err(_) => Verdict::skipped("see postgres-migrated"),
+        Ok(row) => match row.get::<_, String>(0) {
+            missing if missing.is_empty() => Verdict::well("today and tomorrow"),
+            missing => Verdict::broken(
+                format!("no partition for today or tomorrow: {missing}"),
+                "run: fleetledger migrate (or select ledger.ensure_partitions()); a running ingester makes them each hour",
+            ),
+        },
+    }
+}
+
+pub(super) async fn grants(scene: &Scene) -> Verdict {
+    let postgres = match scene.postgres.get("postgres") {
+        Ok(postgres) => postgres,
+        Err(skipped) => return skipped,
+    };
+    let question = "
+        select quote_ident(current_user), coalesce(string_agg(t.name || ' (' || t.privilege || ')', ', '), '')
+        from (
+            select format('ledger.%I', c.relname) as name, p.privilege
+            from pg_class as c
+            cross join (values ('insert'), ('update'), ('delete'), ('select')) as p (privilege)
+            where c.relnamespace = to_regnamespace('ledger') and c.relkind in ('r', 'p') and not c.relispartition
+                and c.relname not in ('migration', 'view_set', 'partitioned_table')
+                and not has_table_privilege(c.oid, p.privilege)
+            union all
+            select 'schema ledger', 'usage'
+            where to_regnamespace('ledger') is not null and not has_schema_privilege('ledger', 'usage')
+            union all
+            select 'database ' || current_database(), 'temporary'
+            where not has_database_privilege(current_database(), 'temporary')
+        ) as t";
+    match postgres.client.query_one(question, &[]).await {
+        Err(error) => Verdict::skipped(format!("the server does not tell ({error})")),
+        Ok(row) => {
+            let (user, missing): (String, String) = (row.get(0), row.get(1));
+            if missing.is_empty() {
+                return Verdict::well(format!("user {user}"));
+            }
+            let first: Vec<&str> = missing.split(", ").take(3).collect();
+            Verdict::broken(
+                format!("user {user} lacks privileges: {} …", first.join(", ")),
+                format!("grant fleetledger_ingest to {user}"),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_standing_but_current_is_broken_with_its_fix() {
+        assert!(matches!(judge_standing(&Standing::Current), Verdict::Well { .. }));
+        for (standing, word) in [
+            (Standing::Empty, "no ledger"),
+            (Standing::Behind { missing: vec!["views".into()] }, "views missing"),
+            (Standing::Edited("0001_a.sql".into()), "0001_a.sql was edited"),
+            (Standing::Ahead("0009_z.sql".into()), "0009_z.sql"),
+        ] {
+            let Verdict::Broken { why, fix } = judge_standing(&standing) else { panic!("{standing:?}") };
+            assert!(why.contains(word) && !fix.is_empty(), "{why}");
+        }
+    }
+}

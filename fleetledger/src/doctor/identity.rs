@@ -1,0 +1,36 @@
+//! The name of the emitter's cluster, against what the ledger knows.
+
+use super::{Scene, Verdict};
+
+/// One cluster uid under two names: the newer source would be quarantined.
+pub(super) async fn name(scene: &Scene) -> Verdict {
+    let kubernetes = match scene.kubernetes.get("kubernetes") {
+        Ok(kubernetes) => kubernetes,
+        Err(skipped) => return skipped,
+    };
+    let Ok(uid) = &kubernetes.cluster_uid else { return Verdict::skipped("see kubernetes-rbac") };
+    let Ok(postgres) = scene.postgres.get("postgres") else { return Verdict::skipped("see postgres-reach") };
+    let emit = &scene.config.emit;
+    let configured = format!("{}/{}", emit.datacenter, emit.cluster);
+    let question = "select datacenter || '/' || cluster, cluster_uid from fleet.cluster
+        where cluster_uid = $1 or (datacenter || '/' || cluster = $2 and state <> 'retired')";
+    let Ok(rows) = postgres.client.query(question, &[uid, &configured]).await else {
+        return Verdict::skipped("see postgres-migrated");
+    };
+    for row in &rows {
+        let (known, known_uid): (String, String) = (row.get(0), row.get(1));
+        if known_uid == *uid && known != configured {
+            return Verdict::broken(
+                format!("the ledger knows this cluster as {known}, the emitter is configured as {configured}: it would be quarantined"),
+                format!("fleetledger clusters rename {known} {configured}; or correct emit.datacenter and emit.cluster"),
+            );
+        }
+        if known == configured && known_uid != *uid {
+            return Verdict::broken(
+                format!("another cluster (uid {known_uid}) has the name {configured}: the two would be mixed up by people"),
+                format!("fleetledger clusters retire {known_uid} if it is gone for good; else give this one another emit.cluster"),
+            );
+        }
+    }
+    Verdict::well(format!("{configured} is {uid}"))
+}

@@ -1,0 +1,148 @@
+//! Looks for broken set-ups and says how to fix each. Changes nothing.
+//!
+//! [`CHECKS`] is the table of everything that is looked at; a check is a function from the [`Scene`] (what
+//! answered, and what it said) to a [`Verdict`].
+
+mod certificate;
+mod database;
+mod identity;
+mod kafka;
+mod kubernetes;
+mod scene;
+mod secret;
+mod server;
+mod topic;
+
+pub use scene::Scene;
+
+use futures::future::BoxFuture;
+use serde::Serialize;
+
+use crate::{cli::DoctorHop, config::Loaded};
+
+/// One thing that is looked at.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// What it makes sure of.
+    pub about: &'static str,
+    /// What part of the way it belongs to.
+    pub hop: DoctorHop,
+    run: for<'s> fn(&'s Scene) -> BoxFuture<'s, Verdict>,
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// As it should be.
+    Well {
+        /// What was seen.
+        detail: String,
+    },
+    /// Broken.
+    Broken {
+        /// What is wrong.
+        why: String,
+        /// The exact fix.
+        fix: String,
+    },
+    /// It could not be looked at, for a reason another check tells, or it does not concern this set-up.
+    Skipped {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Verdict {
+    pub(crate) fn well(detail: impl Into<String>) -> Self {
+        Self::Well { detail: detail.into() }
+    }
+
+    pub(crate) fn broken(why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Broken { why: why.into(), fix: fix.into() }
+    }
+
+    pub(crate) fn skipped(why: impl Into<String>) -> Self {
+        Self::Skipped { why: why.into() }
+    }
+
+    /// Broken where there are `faults`, each on its own; else well.
+    pub(crate) fn of(faults: &[String], fix: impl Into<String>, detail: impl Into<String>) -> Self {
+        if faults.is_empty() { Self::well(detail) } else { Self::broken(faults.join("; "), fix) }
+    }
+}
+
+/// What one check came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Name of the check.
+    pub check: &'static str,
+    /// What it came to.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+macro_rules! checks {
+    ($($name:literal, $hop:ident, $run:path, $about:literal;)*) => {
+        &[$(Check { name: $name, about: $about, hop: DoctorHop::$hop, run: |scene| Box::pin($run(scene)) }),*]
+    };
+}
+
+/// Everything that is looked at, in the order of a record's way.
+pub const CHECKS: &[Check] = checks! {
+    "secret-files", Machine, secret::closed, "secrets and private keys can be read, by their owner alone";
+    "certificates", Machine, certificate::valid, "certificates are valid today and in two weeks";
+    "kubernetes-reach", Kubernetes, kubernetes::reach, "the API server answers, with a certificate that is trusted, and knows this client";
+    "kubernetes-rbac", Kubernetes, kubernetes::rbac, "the emitter may list and watch every kind it reports";
+    "kubernetes-lease", Kubernetes, kubernetes::lease, "the emitter may hold its Lease, and its namespace exists";
+    "kubernetes-leader", Kubernetes, kubernetes::leader, "whoever holds the Lease renews it";
+    "kubernetes-clock", Kubernetes, kubernetes::clock, "the API server's clock and this one agree";
+    "kafka-reach", Kafka, kafka::reach, "a broker answers, with a certificate that is trusted, and lets this client in";
+    "kafka-topics", Kafka, kafka::exist, "every topic exists";
+    "kafka-leaders", Kafka, kafka::leaders, "every partition has a leader";
+    "kafka-auto-create", Kafka, kafka::auto_create, "brokers make no topic by themselves";
+    "topic-compaction", Kafka, topic::compaction, "topics are compacted, and delete nothing by age";
+    "topic-compaction-lag", Kafka, topic::compaction_lag, "a record stays at least 7 days before compaction";
+    "topic-message-size", Kafka, topic::message_size, "topics take records as large as configured";
+    "topic-replicas", Kafka, topic::replicas, "partitions have as many copies as a write must reach";
+    "topic-partitions", Kafka, topic::partitions, "partition counts are as recorded when the topics were first read";
+    "postgres-reach", Postgres, server::reach, "the database answers, with a certificate that is trusted, and lets this user in";
+    "postgres-version", Postgres, server::version, "PostgreSQL is 15 or later";
+    "postgres-primary", Postgres, server::primary, "it is a primary that can be written";
+    "postgres-encoding", Postgres, server::encoding, "the database holds UTF-8";
+    "postgres-durability", Postgres, server::durability, "a commit survives a crash";
+    "postgres-locks", Postgres, server::locks, "questions about the past have room for their locks";
+    "postgres-jit", Postgres, server::jit, "queries are not compiled";
+    "postgres-connections", Postgres, server::connections, "there are connections left for an ingester";
+    "postgres-clock", Postgres, server::clock, "the database's clock and this one agree";
+    "postgres-migrated", Postgres, database::migrated, "the database is at this version";
+    "postgres-partitions", Postgres, database::partitions, "history has partitions for today and tomorrow";
+    "postgres-grants", Postgres, database::grants, "the configured user may do the ingester's work";
+    "cluster-identity", Kubernetes, identity::name, "the ledger knows this cluster by the configured name, and no other by it";
+};
+
+/// Looks at everything, or at one part.
+pub async fn examine(loaded: &Loaded, only: Option<DoctorHop>) -> Vec<Finding> {
+    let scene = Scene::look(loaded, only).await;
+    let mut findings = Vec::new();
+    for check in CHECKS.iter().filter(|check| only.is_none_or(|hop| hop == check.hop)) {
+        findings.push(Finding { check: check.name, verdict: (check.run)(&scene).await });
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_have_names_of_their_own() {
+        let mut names: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CHECKS.len());
+        assert!(names.len() >= 12);
+    }
+}

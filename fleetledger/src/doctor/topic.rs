@@ -1,0 +1,135 @@
+//! How the topics are set up.
+
+use super::{Scene, Verdict, scene::KafkaScene};
+use crate::topics;
+
+/// Seven days, in milliseconds.
+const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+
+/// The command that changes settings of one topic.
+fn alter(scene: &Scene, topic: &str, setting: &str) -> String {
+    format!(
+        "kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {topic} --add-config {setting}",
+        scene.config.kafka.bootstrap_servers
+    )
+}
+
+/// Every topic that exists, with one of its settings; or why it cannot be told.
+fn each<'s>(scene: &'s Scene, setting: &str) -> Result<Vec<(String, &'s str)>, Verdict> {
+    let kafka = scene.kafka.get("kafka")?;
+    let settings = kafka.settings.as_ref().map_err(|why| {
+        Verdict::skipped(format!("brokers do not tell topics' settings ({why}); allow this user DescribeConfigs"))
+    })?;
+    if settings.is_empty() {
+        return Err(Verdict::skipped("see kafka-topics"));
+    }
+    Ok(settings.iter().filter_map(|(name, of)| Some((name.clone(), of.get(setting)?.as_str()))).collect())
+}
+
+pub(super) async fn compaction(scene: &Scene) -> Verdict {
+    match each(scene, "cleanup.policy") {
+        Err(skipped) => skipped,
+        Ok(topics) => match topics.iter().find(|(_, policy)| *policy != "compact") {
+            None => Verdict::well("cleanup.policy=compact"),
+            Some((topic, policy)) => Verdict::broken(
+                format!("{topic} has cleanup.policy={policy}: it forgets objects that did not change for long"),
+                alter(scene, topic, "cleanup.policy=compact"),
+            ),
+        },
+    }
+}
+
+pub(super) async fn compaction_lag(scene: &Scene) -> Verdict {
+    match each(scene, "min.compaction.lag.ms") {
+        Err(skipped) => skipped,
+        Ok(topics) => {
+            let short = |value: &str| value.parse::<i64>().is_ok_and(|lag_ms| lag_ms < WEEK_MS);
+            match topics.iter().find(|(_, value)| short(value)) {
+                None => Verdict::well("7 days or more"),
+                Some((topic, value)) => Verdict::broken(
+                    format!("{topic} has min.compaction.lag.ms={value}: an ingester that was away for a day misses versions"),
+                    alter(scene, topic, &format!("min.compaction.lag.ms={WEEK_MS}")),
+                ),
+            }
+        }
+    }
+}
+
+pub(super) async fn message_size(scene: &Scene) -> Verdict {
+    let wanted = scene.config.topics.max_message_bytes;
+    match each(scene, "max.message.bytes") {
+        Err(skipped) => skipped,
+        Ok(topics) => {
+            let small = |value: &str| value.parse::<i64>().is_ok_and(|bytes| bytes < wanted);
+            match topics.iter().find(|(_, value)| small(value)) {
+                None => Verdict::well(format!("{wanted} bytes or more")),
+                Some((topic, value)) => Verdict::broken(
+                    format!("{topic} has max.message.bytes={value}, topics.max_message_bytes is {wanted}: larger records are refused"),
+                    alter(scene, topic, &format!("max.message.bytes={wanted}")),
+                ),
+            }
+        }
+    }
+}
+
+pub(super) async fn replicas(scene: &Scene) -> Verdict {
+    let topics = match each(scene, "min.insync.replicas") {
+        Ok(topics) => topics,
+        Err(skipped) => return skipped,
+    };
+    let kafka = match scene.kafka.get("kafka") {
+        Ok(kafka) => kafka,
+        Err(skipped) => return skipped,
+    };
+    for (topic, value) in &topics {
+        let needed: usize = value.parse().unwrap_or(1);
+        let copies = kafka.topic(topic).map_or(needed, |topic| topic.replicas);
+        if copies < needed {
+            return Verdict::broken(
+                format!("{topic} has {copies} copies and min.insync.replicas={needed}: every write fails"),
+                alter(scene, topic, &format!("min.insync.replicas={copies}")),
+            );
+        }
+    }
+    Verdict::well("enough")
+}
+
+/// Keys are spread by the partition count: with another one, an object's records are in two logs.
+pub(super) async fn partitions(scene: &Scene) -> Verdict {
+    let kafka = match scene.kafka.get("kafka") {
+        Ok(kafka) => kafka,
+        Err(skipped) => return skipped,
+    };
+    let recorded = match recorded(scene).await {
+        Ok(recorded) => recorded,
+        Err(why) => return Verdict::skipped(why),
+    };
+    let mut faults = Vec::new();
+    for (_, name) in topics::names(&scene.config) {
+        let Some(topic) = kafka.topic(&name) else { continue };
+        if let Some((_, count)) = recorded.iter().find(|(recorded, _)| *recorded == name)
+            && usize::try_from(*count).ok() != Some(topic.partitions)
+        {
+            faults.push(format!("{name} has {} partitions, and had {count} when it was first read", topic.partitions));
+        }
+    }
+    Verdict::of(
+        &faults,
+        "make new topics under another topic_prefix (fleetledger topics create), set emit.topic_prefix and ingest.topic_prefix to it, and let the emitters sweep; partitions cannot be taken away again",
+        format!("{} recorded", recorded.len()),
+    )
+}
+
+async fn recorded(scene: &Scene) -> Result<Vec<(String, i32)>, String> {
+    let postgres = scene.postgres.get("postgres").map_err(|_| "see postgres-reach".to_owned())?;
+    let rows = postgres.client.query("select topic, partitions from ledger.topic", &[]).await;
+    let rows = rows.map_err(|_| "see postgres-migrated".to_owned())?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+impl KafkaScene {
+    /// One topic, if it exists.
+    pub(super) fn topic(&self, name: &str) -> Option<&crate::connect::kafka::TopicMetadata> {
+        self.topics.iter().find(|topic| topic.topic == name && topic.partitions > 0)
+    }
+}

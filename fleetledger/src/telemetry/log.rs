@@ -1,0 +1,28 @@
+//! The log: text or JSON, one line an event, on standard error.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// What drivers say about themselves; a role logs a failure once, where it decides what to do about it.
+const DRIVERS: &str = "tokio_postgres=warn,rdkafka=warn,librdkafka=off,kube_client=warn,kube_runtime=warn,hyper_util=warn";
+
+/// Starts logging. A second call changes nothing.
+///
+/// # Errors
+/// A filter that cannot be read.
+pub fn start(log: &Log, format: Option<LogFormat>) -> anyhow::Result<()> {
+    // What the configuration says about a driver wins, because it stands later.
+    let filter = EnvFilter::try_new(format!("{DRIVERS},{}", log.filter))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format.unwrap_or(log.format) {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!(%error, "logging had been started before");
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! The topics: what they are made with, and how they stand.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context as _, bail};
+use fleetledger_schema::kind::Kind;
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    client::DefaultClientContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use crate::config::{Config, Topics};
+
+/// How long the brokers may take over topics.
+const ANSWER: Duration = Duration::from_secs(20);
+/// Milliseconds of an hour.
+const HOUR_MS: i64 = 3_600_000;
+
+/// Names of the topics of this configuration: one a kind, or one a kind and datacenter that has its own.
+#[must_use]
+pub fn names(config: &Config) -> Vec<(Kind, String)> {
+    let suffixes = config.emit.topic_suffix.iter().chain(&config.ingest.topic_suffixes);
+    let mut suffixes: Vec<Option<&str>> = suffixes.map(|suffix| Some(suffix.as_str())).collect();
+    if suffixes.is_empty() {
+        suffixes.push(None);
+    }
+    let mut names = Vec::new();
+    for prefix in [&config.emit.topic_prefix, &config.ingest.topic_prefix] {
+        for suffix in &suffixes {
+            names.extend(Kind::ALL.map(|kind| (kind, kind.topic(prefix, *suffix))));
+        }
+    }
+    names.sort_by(|one, other| one.1.cmp(&other.1));
+    names.dedup();
+    names
+}
+
+/// Settings a topic is made with.
+#[must_use]
+pub fn settings(topics: &Topics) -> Vec<(&'static str, String)> {
+    vec![
+        ("cleanup.policy", "compact".to_owned()),
+        ("min.compaction.lag.ms", (topics.min_compaction_lag_hours * HOUR_MS).to_string()),
+        ("min.insync.replicas", topics.min_insync_replicas.to_string()),
+        ("max.message.bytes", topics.max_message_bytes.to_string()),
+        // The broker's clock is not the emitter's: records keep the instant they were sent at.
+        ("message.timestamp.type", "CreateTime".to_owned()),
+        // A tombstone stays as long as an ingester may be away.
+        ("delete.retention.ms", (topics.min_compaction_lag_hours * HOUR_MS).to_string()),
+    ]
+}
+
+/// Creates what is missing; returns the names of what it made.
+///
+/// # Errors
+/// What the brokers refused, by topic.
+pub async fn create(config: &Config, kafka: &ClientConfig) -> anyhow::Result<Vec<String>> {
+    let admin: AdminClient<DefaultClientContext> = kafka.create().context("set up the topics' client")?;
+    let settings = settings(&config.topics);
+    let names = names(config);
+    let wanted: Vec<NewTopic<'_>> = names
+        .iter()
+        .map(|(_, name)| {
+            let replication = TopicReplication::Fixed(config.topics.replication_factor);
+            let topic = NewTopic::new(name, config.topics.partitions, replication);
+            settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+        })
+        .collect();
+    let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
+    let mut made = Vec::new();
+    for result in admin.create_topics(&wanted, &options).await.context("create topics")? {
+        match result {
+            Ok(name) => made.push(name),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => bail!("create topic {name}: {code}; {}", remedy(code)),
+        }
+    }
+    Ok(made)
+}
+
+fn remedy(code: RDKafkaErrorCode) -> &'static str {
+    match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+            "allow this user Create and DescribeConfigs on these topics"
+        }
+        RDKafkaErrorCode::InvalidReplicationFactor => {
+            "lower topics.replication_factor to at most the number of brokers"
+        }
+        _ => "correct the section [topics] of the configuration, or see the broker's log",
+    }
+}
+
+/// Settings of these topics as the brokers tell them; a topic that does not exist is absent.
+///
+/// # Errors
+/// The brokers do not tell, for instance because this user may not ask.
+pub async fn describe(
+    kafka: &ClientConfig,
+    names: &[String],
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, KafkaError> {
+    let admin: AdminClient<DefaultClientContext> = kafka.create()?;
+    let topics: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(ANSWER));
+    let mut described = BTreeMap::new();
+    for (name, result) in names.iter().zip(admin.describe_configs(&topics, &options).await?) {
+        match result {
+            Ok(resource) => {
+                let entries = resource.entries.into_iter();
+                let settings = entries.filter_map(|entry| Some((entry.name, entry.value?))).collect();
+                described.insert(name.clone(), settings);
+            }
+            Err(RDKafkaErrorCode::UnknownTopicOrPartition) => {}
+            Err(code) => return Err(KafkaError::AdminOp(code)),
+        }
+    }
+    Ok(described)
+}
