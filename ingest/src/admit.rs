@@ -287,18 +287,16 @@ impl Memory {
         if !entry.lives() {
             return false;
         }
-        let stood = entry.row.is_some();
-        if stood {
-            let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
-            let key = (placed.key.kind.number(), placed.key.cluster_id, uid.to_owned());
-            let chain = draft.chains.entry(key).or_default();
-            chain.end = Some(End { at: at.min(latest), reason });
-        }
+        // Even where only a dead key is known: a replay may have landed it since.
+        let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
+        let key = (placed.key.kind.number(), placed.key.cluster_id, uid.to_owned());
+        let chain = draft.chains.entry(key).or_default();
+        chain.end = Some(End { at: at.min(latest), reason });
         self.settle(draft, placed, uid, entry);
         if let Some(shard) = self.shards.get_mut(&placed.key) {
             shard.set(draft.number, uid, Entry::default());
         }
-        stood
+        entry.row.is_some()
     }
 
     /// A newer record settles the object's dead key.

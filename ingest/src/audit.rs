@@ -1,1 +1,213 @@
-//! audit
+//! Does every row still say what travelled? Each is encoded with its writer's schema and compared with its hash.
+//!
+//! An altered row loses its hash and its kind's generation is raised: the next sweep lands it again.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use fleetledger_schema::{
+    READER_VERSION,
+    codec::{Schemas, WriterSchema},
+    content_hash::ContentHash,
+    kind::Kind,
+    postgres::Connector,
+    record::{Container, Pod, Record},
+    row::{self, container_from_row, record_from_row},
+};
+use serde::Serialize;
+use serde_json::Value as Json;
+use tokio_postgres::{Client, Row};
+
+use crate::IngestError;
+
+/// Rows read at once.
+const PAGE: i64 = 2_000;
+
+/// What an audit found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AuditReport {
+    /// Rows encoded again.
+    pub rows: u64,
+    /// Rows that are as they travelled.
+    pub sound: u64,
+    /// Rows found altered before, not yet healed by a sweep.
+    pub waiting: u64,
+    /// Rows found altered now: `kind cluster_id uid`.
+    pub altered: Vec<String>,
+}
+
+/// Encodes every row again. `progress` is told what is being read.
+///
+/// # Errors
+/// [`IngestError`] if PostgreSQL cannot be asked.
+pub async fn run(connector: &Connector, mut progress: impl FnMut(&str)) -> Result<AuditReport, IngestError> {
+    let client = connector.connect("fleetledger audit").await?;
+    let failed = |source| IngestError::Postgres { action: "audit", source };
+    let mut audit = Audit {
+        schemas: learn(&client).await.map_err(failed)?,
+        report: AuditReport::default(),
+        altered: BTreeMap::new(),
+    };
+    for kind in Kind::ALL {
+        audit.kind(&client, kind, &mut progress).await.map_err(failed)?;
+    }
+    for ((cluster_id, number), uids) in &audit.altered {
+        let reason = format!("audit: {} rows were altered", uids);
+        client
+            .execute(
+                "insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
+                 values ($1, $2, 1, now(), $3) on conflict (cluster_id, kind) do update
+                 set generation = k.generation + 1, raised_at = now(), raised_reason = excluded.raised_reason",
+                &[cluster_id, number, &reason],
+            )
+            .await
+            .map_err(failed)?;
+    }
+    Ok(audit.report)
+}
+
+struct Audit {
+    schemas: Schemas,
+    report: AuditReport,
+    altered: BTreeMap<(i32, i16), u64>,
+}
+
+impl Audit {
+    async fn kind(&mut self, client: &Client, kind: Kind, progress: &mut impl FnMut(&str)) -> Result<(), tokio_postgres::Error> {
+        let table = row::table(kind).name;
+        let statement = format!(
+            "select * from ledger.{table} where (cluster_id, uid) > ($1, $2) order by cluster_id, uid limit {PAGE}"
+        );
+        let (mut cluster_id, mut uid) = (i32::MIN, String::new());
+        loop {
+            let rows = client.query(&statement, &[&cluster_id, &uid]).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            (cluster_id, uid) = (last.try_get("cluster_id")?, last.try_get("uid")?);
+            let mut containers = if kind == Kind::Pod { containers_of(client, &rows).await? } else { BTreeMap::new() };
+            for row in &rows {
+                self.row(client, kind, row, &mut containers).await?;
+            }
+            progress(&format!("{table}: {} rows, {} altered", self.report.rows, self.report.altered.len()));
+        }
+    }
+
+    async fn row(
+        &mut self,
+        client: &Client,
+        kind: Kind,
+        row: &Row,
+        containers: &mut BTreeMap<(i32, String), Vec<Stored>>,
+    ) -> Result<(), tokio_postgres::Error> {
+        let key: (i32, String) = (row.try_get("cluster_id")?, row.try_get("uid")?);
+        self.report.rows += 1;
+        let halves: (Option<i64>, Option<i64>) = (row.try_get("body_hash_hi")?, row.try_get("body_hash_lo")?);
+        let (Some(hi), Some(lo)) = halves else {
+            self.report.waiting += 1;
+            return Ok(());
+        };
+        let stored = containers.remove(&key).unwrap_or_default();
+        if self.is_sound(kind, row, ContentHash { hi, lo }, stored)? {
+            self.report.sound += 1;
+            return Ok(());
+        }
+        let statement = format!(
+            "update ledger.{} set body_hash_hi = null, body_hash_lo = null
+             where cluster_id = $1 and uid = $2 and body_hash_hi = $3 and body_hash_lo = $4",
+            row::table(kind).name
+        );
+        // A row that changed since it was read is no longer the one that was found altered.
+        if client.execute(&statement, &[&key.0, &key.1, &hi, &lo]).await? > 0 {
+            *self.altered.entry((key.0, kind.number())).or_default() += 1;
+            self.report.altered.push(format!("{kind} {} {}", key.0, key.1));
+        }
+        Ok(())
+    }
+
+    fn is_sound(&self, kind: Kind, row: &Row, hash: ContentHash, stored: Vec<Stored>) -> Result<bool, tokio_postgres::Error> {
+        let mut record = record_from_row(kind, row)?;
+        if let Record::Pod(pod) = &mut record {
+            pod.containers = stored.iter().map(|stored| stored.container.clone()).collect();
+            let ours = |stored: &&Stored| stored.reader == READER_VERSION;
+            let agrees = |stored: &Stored| {
+                row::row_hash(row::container_table(), &row::container_cells(pod, &stored.container)) == stored.hash
+            };
+            if !stored.iter().filter(ours).all(agrees) {
+                return Ok(false);
+            }
+        }
+        let reader: i16 = row.try_get("reader_version")?;
+        let row_hash = ContentHash { hi: row.try_get("row_hash_hi")?, lo: row.try_get("row_hash_lo")? };
+        if reader == READER_VERSION && row::row_hash(row::table(kind), &row::cells(&record)) != row_hash {
+            return Ok(false);
+        }
+        let unknown: Option<Json> = row.try_get("unknown")?;
+        let writer: i64 = row.try_get("writer_schema")?;
+        // Without its writer's schema a row cannot be judged, nor can it have been altered by us.
+        let Some(schema) = self.schemas.get(writer as u64) else {
+            return Ok(true);
+        };
+        Ok(encodes_to(schema, &record, &unknown.unwrap_or(Json::Null), hash))
+    }
+}
+
+/// The row may hold an owner that its newest record could not resolve: that record travelled without it.
+fn encodes_to(schema: &WriterSchema, record: &Record, unknown: &Json, hash: ContentHash) -> bool {
+    let is = |record: &Record| schema.encode(record, unknown).is_ok_and(|body| ContentHash::of(&body) == hash);
+    if is(record) {
+        return true;
+    }
+    let Record::Pod(pod) = record else { return false };
+    if pod.owner_resolved {
+        return false;
+    }
+    let travelled = Pod {
+        workload_kind: None,
+        workload: None,
+        workload_uid: None,
+        ..Pod::clone(pod)
+    };
+    is(&Record::Pod(Box::new(travelled)))
+}
+
+/// A container as it stands.
+struct Stored {
+    container: Container,
+    hash: ContentHash,
+    reader: i16,
+}
+
+async fn containers_of(client: &Client, pods: &[Row]) -> Result<BTreeMap<(i32, String), Vec<Stored>>, tokio_postgres::Error> {
+    let mut keys: (Vec<i32>, Vec<String>) = (Vec::new(), Vec::new());
+    for pod in pods {
+        keys.0.push(pod.try_get("cluster_id")?);
+        keys.1.push(pod.try_get("uid")?);
+    }
+    let rows = client
+        .query(
+            "select c.* from ledger.container as c
+             join unnest($1::integer[], $2::text[]) as k (cluster_id, uid) on k.cluster_id = c.cluster_id and k.uid = c.uid
+             order by c.cluster_id, c.uid, c.position",
+            &[&keys.0, &keys.1],
+        )
+        .await?;
+    let mut containers: BTreeMap<(i32, String), Vec<Stored>> = BTreeMap::new();
+    for row in &rows {
+        let stored = Stored {
+            container: container_from_row(row)?,
+            hash: ContentHash { hi: row.try_get("row_hash_hi")?, lo: row.try_get("row_hash_lo")? },
+            reader: row.try_get("reader_version")?,
+        };
+        containers.entry((row.try_get("cluster_id")?, row.try_get("uid")?)).or_default().push(stored);
+    }
+    Ok(containers)
+}
+
+async fn learn(client: &Client) -> Result<Schemas, tokio_postgres::Error> {
+    let mut schemas = Schemas::own();
+    for row in client.query("select schema_json from ledger.avro_schema", &[]).await? {
+        let json: &str = row.try_get(0)?;
+        if let Ok(schema) = WriterSchema::parse(json) {
+            schemas.learn(Arc::new(schema));
+        }
+    }
+    Ok(schemas)
+}

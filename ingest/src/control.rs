@@ -13,7 +13,7 @@ use fleetledger_schema::{
 };
 
 use crate::{
-    batch::{DeadKey, Draft},
+    batch::Draft,
     chain::EndReason,
     examine::Placed,
     load::ShardKey,
@@ -103,9 +103,6 @@ impl Memory {
             for uid in &unseen {
                 let stood = self.end(draft, placed, uid, at, EndReason::AbsentFromSweep);
                 sweep.closed_objects += i64::from(stood);
-                if !stood {
-                    draft.dead_keys.insert((placed.key, uid.clone()), DeadKey::Settled);
-                }
             }
             sweep.state = SweepState::Complete;
         }

@@ -60,30 +60,79 @@ pub(crate) enum Examined {
     Version(Placed, Box<Content>),
 }
 
+/// What a dead letter turns out to be when it is opened again.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// An object's record; a tombstone has no content.
+    Object(Placed, Option<Box<Content>>),
+    /// A mark, a sweep point, or under a name the cluster no longer has.
+    Obsolete,
+    Dead(Fault),
+}
+
 impl Memory {
+    /// Opens a dead letter as [`Memory::examine`] would, but without the order of the log: whoever asks must know
+    /// that nothing newer has landed.
+    pub(crate) async fn open_letter(&mut self, record: &RawRecord) -> Result<Opened, Stopped> {
+        let topics = self.topics.clone();
+        let Some(topic) = topics.get(record.partition.topic) else {
+            let detail = "its topic is not among those that are read";
+            return Ok(Opened::Dead(Fault::new(DeadReason::SourceNotAllowed, detail)));
+        };
+        let (key, headers, shard) = match identify(topic, record) {
+            Ok(identified) => identified,
+            Err((fault, _)) => return Ok(Opened::Dead(fault)),
+        };
+        let (standing, quarantined) = self.sources.resolve(&mut self.reader, &key.source, &topic.name).await?;
+        let cluster_id = match standing {
+            Standing::Accepted(cluster_id) if !quarantined => cluster_id,
+            Standing::Former => return Ok(Opened::Obsolete),
+            Standing::Accepted(_) | Standing::Duplicate => {
+                let detail = "its source is still in quarantine; release that first";
+                return Ok(Opened::Dead(Fault::new(DeadReason::Quarantined, detail)));
+            }
+        };
+        let Subject::Object(uid) = key.subject.clone() else {
+            return Ok(Opened::Obsolete);
+        };
+        let placed = Placed {
+            key: ShardKey { cluster_id, kind: topic.kind, shard },
+            source: key.source,
+            subject: key.subject,
+            headers,
+        };
+        let Some(value) = record.value.as_deref() else {
+            return Ok(Opened::Object(placed, None));
+        };
+        let (fingerprint, body) = match framing::split(value) {
+            Ok((SchemaRef::Fingerprint(fingerprint), body)) => (fingerprint, body),
+            Ok((SchemaRef::RegistryId(_), _)) => {
+                let detail = "registry framing, but no registry is configured";
+                return Ok(Opened::Dead(Fault::new(DeadReason::UnknownSchema, detail)));
+            }
+            Err(error) => return Ok(Opened::Dead(error.into())),
+        };
+        let Some(schema) = self.schema(fingerprint).await? else {
+            let detail = format!("schema {fingerprint:016x} was never announced");
+            return Ok(Opened::Dead(Fault::new(DeadReason::UnknownSchema, detail)));
+        };
+        Ok(match decode::decode(topic.kind, &uid, &schema, body, ContentHash::of(body)) {
+            Ok(content) => Opened::Object(placed, Some(Box::new(content))),
+            Err(fault) => Opened::Dead(fault),
+        })
+    }
+
     /// Finds out what `record` is. Looks up what it needs: sources, schemas, caches.
     pub(crate) async fn examine(&mut self, draft: &Draft, record: &RawRecord) -> Result<Examined, Stopped> {
         let topics = self.topics.clone();
         let Some(topic) = topics.get(record.partition.topic) else {
             return Ok(Examined::Superseded { key: None, deposed: false });
         };
-        let key = match RecordKey::parse(record.key.as_deref().unwrap_or_default()) {
-            Ok(key) => key,
-            Err(error) => return Ok(dead(error.into(), None, None)),
+        let (key, headers, shard) = match identify(topic, record) {
+            Ok(identified) => identified,
+            Err((fault, key)) => return Ok(dead(fault, key.as_ref(), None)),
         };
         let identity = Some(&key);
-        if topic.datacenter.as_ref().is_some_and(|only| *only != key.source.datacenter) {
-            let detail = format!("topic {} is not for datacenter {}", topic.name, key.source.datacenter);
-            return Ok(dead(Fault::new(DeadReason::SourceNotAllowed, detail), identity, None));
-        }
-        let headers = match Headers::parse(record.header_pairs()) {
-            Ok(headers) => headers,
-            Err(error) => return Ok(dead(error.into(), identity, None)),
-        };
-        let shard = match check_agreement(topic, record, &key, &headers) {
-            Ok(shard) => shard,
-            Err(fault) => return Ok(dead(fault, identity, None)),
-        };
         let (standing, quarantined) = self.sources.resolve(&mut self.reader, &key.source, &topic.name).await?;
         let cluster_id = match standing {
             Standing::Accepted(cluster_id) => cluster_id,
@@ -208,6 +257,23 @@ impl Memory {
                 .await?
                 .try_get(0)
         }.await))
+    }
+}
+
+/// Whose record is it, and of which shard? The key comes with the fault where it could be read.
+fn identify(topic: &Topic, record: &RawRecord) -> Result<(RecordKey, Headers, u16), (Fault, Option<RecordKey>)> {
+    let key = RecordKey::parse(record.key.as_deref().unwrap_or_default()).map_err(|error| (error.into(), None))?;
+    if topic.datacenter.as_ref().is_some_and(|only| *only != key.source.datacenter) {
+        let detail = format!("topic {} is not for datacenter {}", topic.name, key.source.datacenter);
+        return Err((Fault::new(DeadReason::SourceNotAllowed, detail), Some(key)));
+    }
+    let headers = match Headers::parse(record.header_pairs()) {
+        Ok(headers) => headers,
+        Err(error) => return Err((error.into(), Some(key))),
+    };
+    match check_agreement(topic, record, &key, &headers) {
+        Ok(shard) => Ok((key, headers, shard)),
+        Err(fault) => Err((fault, Some(key))),
     }
 }
 

@@ -44,6 +44,7 @@ pub mod quarantine;
 mod raw;
 mod reader;
 mod rebalance;
+mod replay;
 mod resume;
 mod session;
 mod settings;

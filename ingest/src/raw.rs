@@ -92,14 +92,51 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Headers from [`RawRecord::headers_json`].
+pub(crate) fn headers_from_json(json: &Json) -> Vec<(Box<str>, Option<Box<[u8]>>)> {
+    let pairs = json.as_array().map(Vec::as_slice).unwrap_or_default();
+    let pair = |pair: &Json| {
+        let name = pair.get(0)?.as_str()?;
+        let value = pair.get(1)?;
+        let bytes = match value.get("hex").and_then(Json::as_str) {
+            Some(hex) => unhex(hex),
+            None => value.as_str().map(|text| text.as_bytes().to_vec()),
+        };
+        Some((name.into(), bytes.map(Vec::into_boxed_slice)))
+    };
+    pairs.iter().filter_map(pair).collect()
+}
+
 /// Bytes of lower-case hexadecimal.
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()
         .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
         .collect();
-    let pairs = digits?;
-    let (pairs, rest) = pairs.as_chunks::<2>();
+    let digits = digits?;
+    let (pairs, rest) = digits.as_chunks::<2>();
     rest.is_empty()
         .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_survive_the_dead_letters() {
+        let record = RawRecord {
+            partition: PartitionId { topic: 0, partition: 0 },
+            offset: 0,
+            kafka_at: None,
+            key: None,
+            value: None,
+            headers: vec![
+                ("ce_id".into(), Some(b"1".to_vec().into())),
+                ("odd".into(), Some(vec![0xff, 0].into())),
+                ("none".into(), None),
+            ],
+        };
+        assert_eq!(headers_from_json(&record.headers_json()), record.headers);
+    }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) insert: String,
     /// Objects that ended: `$1` clusters, `$2` uids, `$3` instants, `$4` reasons.
     pub(crate) end: String,
+    /// What is known of one object: `$1` cluster, `$2` uid, `$3` kind; not for containers.
+    pub(crate) standing: String,
     /// Containers their pod no longer has; only for the container table.
     pub(crate) vanish: Option<String>,
 }
@@ -118,6 +120,7 @@ impl Stage {
             update: sql.update(),
             insert: sql.insert(),
             end: sql.end(),
+            standing: sql.standing(),
             vanish: (table.name == "container").then(|| sql.vanish()),
         }
     }
@@ -355,6 +358,17 @@ order by {keys}",
             name = self.name,
             columns = self.columns(quoted),
             keys = self.keys(""),
+        )
+    }
+
+    fn standing(&self) -> String {
+        format!(
+            "select p.writer_schema, p.reader_version,
+    exists (select from ledger.{name}_history as h where h.cluster_id = $1 and h.uid = $2) as has_history,
+    (select coalesce(k.dead_letter_id, 0) from ledger.dead_key as k where k.cluster_id = $1 and k.kind = $3::smallint and k.uid = $2) as dead_letter_id
+from (select 1) as one
+left join ledger.{name} as p on p.cluster_id = $1 and p.uid = $2",
+            name = self.name
         )
     }
 

@@ -228,7 +228,7 @@ impl Writer {
 }
 
 /// Stage → history and current state: close, between, update, insert, end.
-async fn merge(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
+pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
     for data in &sealed.stages {
         let stage = data.stage;
         for statement in [&stage.plan, &stage.close, &stage.between, &stage.update, &stage.insert] {
