@@ -55,7 +55,9 @@ impl Coalescer {
 
     /// What a held object waited for is there. True if it goes now.
     pub(crate) fn release(&mut self, uid: &str) -> bool {
-        self.open.get_mut(uid).is_some_and(|window| std::mem::take(&mut window.pending))
+        self.open
+            .get_mut(uid)
+            .is_some_and(|window| std::mem::take(&mut window.pending))
     }
 
     /// An object goes for good, now.
@@ -67,7 +69,9 @@ impl Coalescer {
     pub(crate) fn due(&mut self, now: Tick) -> Vec<Arc<str>> {
         let mut due = Vec::new();
         while self.ends.front().is_some_and(|(end, ..)| *end <= now) {
-            let Some((_, uid, serial)) = self.ends.pop_front() else { break };
+            let Some((_, uid, serial)) = self.ends.pop_front() else {
+                break;
+            };
             if self.open.get(&uid).is_some_and(|window| window.serial == serial)
                 && self.open.remove(&uid).is_some_and(|window| window.pending)
             {
@@ -82,7 +86,10 @@ impl Coalescer {
     pub(crate) fn flush(&mut self) -> Vec<Arc<str>> {
         self.ends.clear();
         let open = std::mem::take(&mut self.open);
-        open.into_iter().filter(|(_, window)| window.pending).map(|(uid, _)| uid).collect()
+        open.into_iter()
+            .filter(|(_, window)| window.pending)
+            .map(|(uid, _)| uid)
+            .collect()
     }
 
     fn open(&mut self, uid: &Arc<str>, now: Tick, pending: bool) {

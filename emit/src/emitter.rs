@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use fleetledger_schema::{instant::Instant, key::Source as SourceName, kind::Kind};
 use rdkafka::{ClientConfig, error::KafkaError};
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,7 +13,7 @@ use crate::{
     health::{Health, Summary},
     leadership::{Leadership, next_epoch},
     metrics::Metrics,
-    outbox::Outbox,
+    outbox::{Outbox, logs_of},
     pipeline::{End, Reign},
     producer::Producer,
     read_back::{Place, ReadBack, read_back},
@@ -55,14 +52,31 @@ pub async fn run(
     let (feed, leadership) = match source {
         Source::Watch { client } => {
             let leadership = Leadership::new(client.clone(), &settings.leadership);
-            (Feed::Watch(Watcher::new(client, &settings)), Some(Arc::new(leadership)))
+            (
+                Feed::Watch(Watcher::new(client, &settings)),
+                Some(Arc::new(leadership)),
+            )
         }
         Source::Dump { directory } => (Feed::Dump(Dump::read(&directory)?), None),
-        Source::Simulate(simulate) => {
-            (Feed::Simulate(Simulation::new(&simulate, &settings.datacenter, &settings.cluster, Instant::now())), None)
-        }
+        Source::Simulate(simulate) => (
+            Feed::Simulate(Simulation::new(
+                &simulate,
+                &settings.datacenter,
+                &settings.cluster,
+                Instant::now(),
+            )),
+            None,
+        ),
     };
-    let emitter = Emitter { settings, kafka, feed, leadership, metrics, health: health.clone(), shutdown };
+    let emitter = Emitter {
+        settings,
+        kafka,
+        feed,
+        leadership,
+        metrics,
+        health: health.clone(),
+        shutdown,
+    };
     let outcome = emitter.run().await;
     health.stopped();
     outcome.map(|()| health.summary())
@@ -121,15 +135,29 @@ impl Emitter {
     }
 
     /// One source run, over as many epochs as it takes.
-    async fn emit(&self, name: &SourceName, first_epoch: i64, deposed: &CancellationToken) -> Result<End, EmitError> {
+    async fn emit(
+        &self,
+        name: &SourceName,
+        first_epoch: i64,
+        deposed: &CancellationToken,
+    ) -> Result<End, EmitError> {
         let (sender, mut events) = mpsc::channel::<Event>(EVENTS);
         let mut tasks = JoinSet::new();
-        let mut fleet = Fleet::new(&self.settings, self.feed.is_dump(), self.metrics.clone(), self.health.clone())?;
+        let mut fleet = Fleet::new(
+            &self.settings,
+            self.feed.is_dump(),
+            self.metrics.clone(),
+            self.health.clone(),
+        )?;
         let mut epoch = first_epoch;
         let mut started = false;
         loop {
             let Some((places, held)) = self.read_logs(name, deposed).await else {
-                return Ok(if deposed.is_cancelled() { End::Deposed } else { End::Done });
+                return Ok(if deposed.is_cancelled() {
+                    End::Deposed
+                } else {
+                    End::Done
+                });
             };
             // A clock that is behind loses nothing: the log itself knows the last epoch.
             let needed = held.highest_epoch.saturating_add(1);
@@ -143,18 +171,18 @@ impl Emitter {
                 self.feed.start(&mut tasks, sender.clone());
             }
             let (records, bytes) = (self.settings.buffer_records, self.settings.buffer_bytes);
-            let producer = Producer::new(&self.kafka, records, bytes, self.health.clone(), self.metrics.clone())
-                .map_err(EmitError::KafkaClient)?;
-            let outbox = Outbox::new(
-                name,
-                epoch,
-                self.settings.shards,
-                &places,
-                &held,
-                producer,
-                self.metrics.clone(),
+            let producer = Producer::new(
+                &self.kafka,
+                records,
+                bytes,
                 self.health.clone(),
-            );
+                self.metrics.clone(),
+            )
+            .map_err(EmitError::KafkaClient)?;
+            let logs = logs_of(name, epoch, self.settings.shards, &places, &held);
+            let outbox = Outbox::new(logs, producer, self.metrics.clone(), self.health.clone());
+            self.metrics.epoch.set(epoch);
+            self.health.update(|summary| summary.epoch = epoch);
             self.health.leading();
             tracing::info!(cluster = %name, epoch, known = held.kept.len(), "epoch begins");
             let reign = Reign {
@@ -192,7 +220,11 @@ impl Emitter {
     }
 
     /// Finds the partitions of this cluster's logs and what they hold; waits for Kafka as long as it takes.
-    async fn read_logs(&self, name: &SourceName, deposed: &CancellationToken) -> Option<(Vec<Place>, ReadBack)> {
+    async fn read_logs(
+        &self,
+        name: &SourceName,
+        deposed: &CancellationToken,
+    ) -> Option<(Vec<Place>, ReadBack)> {
         self.health.starting("reading the logs back from kafka");
         loop {
             let (settings, kafka) = (self.settings.clone(), self.kafka.clone());
@@ -258,15 +290,28 @@ impl Emitter {
 }
 
 /// Every log of the cluster and the partition it is. Blocks.
-fn places(settings: &Settings, kafka: &ClientConfig, name: &SourceName) -> Result<Vec<Place>, (String, KafkaError)> {
+fn places(
+    settings: &Settings,
+    kafka: &ClientConfig,
+    name: &SourceName,
+) -> Result<Vec<Place>, (String, KafkaError)> {
     let mut places = Vec::new();
     for kind in Kind::ALL {
         let topic = kind.topic(&settings.topic_prefix, settings.topic_suffix.as_deref());
-        let partitions = Producer::partitions(kafka, &topic, METADATA_TIMEOUT)
-            .map_err(|error| (format!("topic {topic} (does it exist, and may we describe it?)"), error))?;
+        let partitions = Producer::partitions(kafka, &topic, METADATA_TIMEOUT).map_err(|error| {
+            (
+                format!("topic {topic} (does it exist, and may we describe it?)"),
+                error,
+            )
+        })?;
         for shard in 0..settings.shards {
             let partition = fleetledger_schema::partition::partition_of(&name.cluster_uid, shard, partitions);
-            places.push(Place { kind, shard, topic: topic.clone(), partition });
+            places.push(Place {
+                kind,
+                shard,
+                topic: topic.clone(),
+                partition,
+            });
         }
     }
     Ok(places)

@@ -2,7 +2,7 @@
 
 use fleetledger_schema::{
     codec::{self, EncodeError, SchemaSubject, Schemas, own_schema},
-    framing::{self, SchemaRef, SINGLE_OBJECT_HEADER_BYTES},
+    framing::{self, SINGLE_OBJECT_HEADER_BYTES, SchemaRef},
     instant::Instant,
     record::{Mark, Record},
 };
@@ -12,7 +12,10 @@ use crate::object::{MAX_RECORD_BYTES, shorten};
 /// The framed value of a record, by this version's schema.
 pub(crate) fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
     let schema = own_schema(SchemaSubject::Kind(record.kind()));
-    Ok(framing::join(SchemaRef::Fingerprint(schema.fingerprint()), &codec::encode(record)?))
+    Ok(framing::join(
+        SchemaRef::Fingerprint(schema.fingerprint()),
+        &codec::encode(record)?,
+    ))
 }
 
 /// What became of a record that had to fit into the topic.
@@ -43,7 +46,10 @@ pub(crate) fn encode_to_fit(record: &mut Record) -> Result<(Vec<u8>, Fit), Encod
 /// The framed value of a mark.
 pub(crate) fn encode_mark(mark: &Mark) -> Result<Vec<u8>, EncodeError> {
     let schema = own_schema(SchemaSubject::Mark);
-    Ok(framing::join(SchemaRef::Fingerprint(schema.fingerprint()), &codec::encode_mark(mark)?))
+    Ok(framing::join(
+        SchemaRef::Fingerprint(schema.fingerprint()),
+        &codec::encode_mark(mark)?,
+    ))
 }
 
 /// The record in a framed value, if its schema is known.
@@ -51,7 +57,11 @@ pub(crate) fn decode(value: &[u8], schemas: &Schemas) -> Option<Record> {
     let (SchemaRef::Fingerprint(fingerprint), body) = framing::split(value).ok()? else {
         return None;
     };
-    schemas.get(fingerprint)?.decode(body).ok().map(|decoded| decoded.record)
+    schemas
+        .get(fingerprint)?
+        .decode(body)
+        .ok()
+        .map(|decoded| decoded.record)
 }
 
 /// `value` as the last record of its object. It keeps its writer's schema and every field of it.
@@ -74,22 +84,37 @@ mod tests {
 
     #[test]
     fn a_record_too_large_for_the_topic_goes_without_its_annotations() {
-        let mut namespace = Namespace { uid: "u".into(), ..Namespace::default() };
+        let mut namespace = Namespace {
+            uid: "u".into(),
+            ..Namespace::default()
+        };
         namespace.annotations.insert("big".into(), "x".repeat(2_000_000));
         namespace.labels.insert("team".into(), "kept".into());
         let mut record = namespace.into_record();
         let (value, fit) = encode_to_fit(&mut record).unwrap();
         assert_eq!(fit, Fit::Shortened);
-        let Some(Record::Namespace(read)) = decode(&value, &Schemas::own()) else { panic!() };
+        let Some(Record::Namespace(read)) = decode(&value, &Schemas::own()) else {
+            panic!()
+        };
         assert!(read.annotations.is_empty());
         assert_eq!(read.labels.len(), 1);
     }
 
     #[test]
     fn the_last_record_is_the_newest_with_its_end() {
-        let record = Namespace { uid: "u".into(), phase: "Active".into(), ..Namespace::default() }.into_record();
+        let record = Namespace {
+            uid: "u".into(),
+            phase: "Active".into(),
+            ..Namespace::default()
+        }
+        .into_record();
         let last = encode_last(&encode(&record).unwrap(), &Schemas::own(), Instant(9), true).unwrap();
-        let Some(Record::Namespace(read)) = decode(&last, &Schemas::own()) else { panic!() };
-        assert_eq!((read.deleted_at, read.deletion_inferred, read.phase.as_str()), (Some(Instant(9)), true, "Active"));
+        let Some(Record::Namespace(read)) = decode(&last, &Schemas::own()) else {
+            panic!()
+        };
+        assert_eq!(
+            (read.deleted_at, read.deletion_inferred, read.phase.as_str()),
+            (Some(Instant(9)), true, "Active")
+        );
     }
 }

@@ -38,7 +38,10 @@ pub(crate) struct Now {
 
 impl Now {
     pub(crate) fn read() -> Self {
-        Self { at: Instant::now(), tick: Tick::now() }
+        Self {
+            at: Instant::now(),
+            tick: Tick::now(),
+        }
     }
 }
 
@@ -80,7 +83,12 @@ struct Mapped {
 }
 
 impl Fleet {
-    pub(crate) fn new(settings: &Settings, from_dump: bool, metrics: Metrics, health: Health) -> Result<Self, EmitError> {
+    pub(crate) fn new(
+        settings: &Settings,
+        from_dump: bool,
+        metrics: Metrics,
+        health: Health,
+    ) -> Result<Self, EmitError> {
         for resource in Resource::ALL {
             health.resource(resource, ResourceState::Listing);
         }
@@ -89,10 +97,17 @@ impl Fleet {
             shards: settings.shards,
             memory: Memory::new(settings.buffer_bytes),
             owners: Owners::default(),
-            heartbeats: Heartbeats::new(settings.lease_stale_seconds, settings.condition_stale_seconds, from_dump),
+            heartbeats: Heartbeats::new(
+                settings.lease_stale_seconds,
+                settings.condition_stale_seconds,
+                from_dump,
+            ),
             schemas: Schemas::own(),
             coalescer: Coalescer::new(Duration::from_millis(settings.coalesce_millis)),
-            listings: Resource::ALL.into_iter().map(|resource| (resource, Listing::default())).collect(),
+            listings: Resource::ALL
+                .into_iter()
+                .map(|resource| (resource, Listing::default()))
+                .collect(),
             waiting: HashMap::new(),
             ready: Vec::new(),
             questions: Vec::new(),
@@ -120,7 +135,10 @@ impl Fleet {
                 self.health.resource(resource, ResourceState::Absent);
             }
             Change::Failed(why) => {
-                self.metrics.watch_errors.with_label_values(&[resource.as_str()]).inc();
+                self.metrics
+                    .watch_errors
+                    .with_label_values(&[resource.as_str()])
+                    .inc();
                 self.listing(resource).answered = true;
                 self.health.resource(resource, ResourceState::Failed(why));
             }
@@ -134,12 +152,23 @@ impl Fleet {
 
     /// True if every resource of the kind has been listed.
     pub(crate) fn is_listed(&self, kind: Kind) -> bool {
-        Resource::of(kind).all(|resource| self.listings.get(&resource).is_some_and(|listing| listing.complete))
+        Resource::of(kind).all(|resource| {
+            self.listings
+                .get(&resource)
+                .is_some_and(|listing| listing.complete)
+        })
     }
 
     /// Takes an object as it is now; `since` says when it became so, where that is known.
     pub(crate) fn see(&mut self, object: &KubeObject, since: Option<Instant>, now: Now) {
-        self.metrics.events.with_label_values(&[object.resource().as_str()]).inc();
+        self.metrics
+            .events
+            .with_label_values(&[object.resource().as_str()])
+            .inc();
+        if object.uid().is_empty() {
+            tracing::error!(resource = %object.resource(), name = object.meta().name, "object without uid is passed over");
+            return;
+        }
         let heartbeat = match object {
             KubeObject::Lease(lease) => return self.heartbeats.see_lease(lease, now.at),
             KubeObject::Node(node) => self.heartbeats.see_node(node, now.at),
@@ -150,7 +179,9 @@ impl Fleet {
             // A ReplicaSet that a Deployment adopted is no longer a workload of its own.
             return self.infer_gone(object.uid(), now, false);
         };
-        let Some(value) = self.fit(&mut mapped.record) else { return };
+        let Some(value) = self.fit(&mut mapped.record) else {
+            return;
+        };
         let waiting = mapped.waiting.is_some();
         if let Some(owner) = mapped.waiting.take() {
             let pods = self.waiting.entry(owner.uid.clone()).or_default();
@@ -175,7 +206,10 @@ impl Fleet {
 
     /// Takes the last state of an object that is gone.
     pub(crate) fn lose(&mut self, object: &KubeObject, now: Now) {
-        self.metrics.events.with_label_values(&[object.resource().as_str()]).inc();
+        self.metrics
+            .events
+            .with_label_values(&[object.resource().as_str()])
+            .inc();
         let name = object.meta().name.as_deref().unwrap_or_default();
         let heartbeat = match object {
             KubeObject::Lease(_) => return self.heartbeats.forget_lease(name),
@@ -185,26 +219,35 @@ impl Fleet {
         if let KubeObject::Node(_) = object {
             self.heartbeats.forget_node(name, object.uid());
         }
-        let Some(mut mapped) = self.map(object, &heartbeat) else { return };
+        let Some(mut mapped) = self.map(object, &heartbeat) else {
+            return;
+        };
         if self.memory.get(object.uid()).is_none() {
             // Born and gone between two looks: it is known from now on, to be buried at once.
             self.see(object, Some(now.at), now);
         }
         mapped.record.set_deleted(now.at, false);
-        let Some(value) = self.fit(&mut mapped.record) else { return };
+        let Some(value) = self.fit(&mut mapped.record) else {
+            return;
+        };
         self.bury(object.uid(), value, now);
     }
 
     /// An object is gone though nobody saw it go.
     pub(crate) fn infer_gone(&mut self, uid: &str, now: Now, missed: bool) {
-        let Some(entry) = self.memory.get(uid).filter(|entry| !entry.gone) else { return };
+        let Some(entry) = self.memory.get(uid).filter(|entry| !entry.gone) else {
+            return;
+        };
         if entry.kind == Kind::Node
             && let Some(record) = decode(&entry.value, &self.schemas)
         {
             self.heartbeats.forget_node(record.name(), uid);
         }
         if missed {
-            self.metrics.inferred_deletes.with_label_values(&[entry.kind.as_str()]).inc();
+            self.metrics
+                .inferred_deletes
+                .with_label_values(&[entry.kind.as_str()])
+                .inc();
         }
         let value = encode_last(&entry.value, &self.schemas, now.at, true).unwrap_or_default();
         self.bury(uid, value, now);
@@ -231,8 +274,12 @@ impl Fleet {
         for kind in self.memory.give_up_graves() {
             self.metrics.forgotten.with_label_values(&[kind.as_str()]).inc();
         }
-        self.metrics.unresolved.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
-        self.metrics.memory_bytes.set(i64::try_from(self.memory.bytes()).unwrap_or(i64::MAX));
+        self.metrics
+            .unresolved
+            .set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
+        self.metrics
+            .memory_bytes
+            .set(i64::try_from(self.memory.bytes()).unwrap_or(i64::MAX));
     }
 
     /// Every object whose change still waits in a window.
@@ -242,7 +289,10 @@ impl Fleet {
 
     /// Forgets owners that no living pod leads to.
     pub(crate) fn forget_owners(&mut self) {
-        let living = self.memory.living().filter_map(|(_, entry)| entry.owner.as_deref());
+        let living = self
+            .memory
+            .living()
+            .filter_map(|(_, entry)| entry.owner.as_deref());
         self.owners.retain(living);
         let memory = &self.memory;
         for pods in self.waiting.values_mut() {
@@ -304,8 +354,12 @@ impl Fleet {
     /// An owner became known, or known to be missing: the pods that waited for it are looked at again.
     fn reconsider(&mut self, owner: &str, now: Now) {
         for pod in self.waiting.remove(owner).unwrap_or_default() {
-            let Some(entry) = self.memory.get(&pod).filter(|entry| !entry.gone) else { continue };
-            let Some(Record::Pod(record)) = decode(&entry.value, &self.schemas) else { continue };
+            let Some(entry) = self.memory.get(&pod).filter(|entry| !entry.gone) else {
+                continue;
+            };
+            let Some(Record::Pod(record)) = decode(&entry.value, &self.schemas) else {
+                continue;
+            };
             let reference = reference_of(&record);
             match self.owners.resolve(reference.as_ref()) {
                 Resolution::Waiting(next) => {
@@ -330,15 +384,30 @@ impl Fleet {
 
     /// Changes a record that is known, without a new state of its object.
     fn patch(&mut self, uid: &str, now: Now, change: impl FnOnce(&mut Record)) {
-        let Some(entry) = self.memory.get(uid).filter(|entry| !entry.gone) else { return };
-        let Some(mut record) = decode(&entry.value, &self.schemas) else { return };
+        let Some(entry) = self.memory.get(uid).filter(|entry| !entry.gone) else {
+            return;
+        };
+        let Some(mut record) = decode(&entry.value, &self.schemas) else {
+            return;
+        };
         let (resource, version) = (entry.resource, entry.version.as_deref().map(str::to_owned));
         let (owner, shard) = (entry.owner.as_deref().map(str::to_owned), entry.shard);
         change(&mut record);
-        let Some(value) = self.fit(&mut record) else { return };
+        let Some(value) = self.fit(&mut record) else {
+            return;
+        };
         let kind = record.kind();
         let since = Some(now.at);
-        let observation = Observation { record, value, resource, version, owner, shard, at: now.at, since };
+        let observation = Observation {
+            record,
+            value,
+            resource,
+            version,
+            owner,
+            shard,
+            at: now.at,
+            since,
+        };
         let noted = self.memory.note(observation);
         self.pass_on(&noted, kind, false, now);
     }
@@ -368,14 +437,21 @@ impl Fleet {
     fn fit(&self, record: &mut Record) -> Option<Vec<u8>> {
         let kind = record.kind().as_str();
         let (value, fit) = encode_to_fit(record)
-            .inspect_err(|error| tracing::error!(kind, uid = record.uid(), %error, "record cannot be encoded"))
+            .inspect_err(
+                |error| tracing::error!(kind, uid = record.uid(), %error, "record cannot be encoded"),
+            )
             .ok()?;
         match fit {
             Fit::Whole => {}
             Fit::Shortened => self.metrics.shortened.with_label_values(&[kind]).inc(),
             Fit::TooLarge => {
                 self.metrics.refused.with_label_values(&[kind]).inc();
-                tracing::error!(kind, uid = record.uid(), bytes = value.len(), "record is too large for its topic and is not sent");
+                tracing::error!(
+                    kind,
+                    uid = record.uid(),
+                    bytes = value.len(),
+                    "record is too large for its topic and is not sent"
+                );
                 return None;
             }
         }
@@ -410,17 +486,26 @@ impl Fleet {
             }
         };
         let owner = OwnerRef::of(object.meta()).filter(|_| record.kind() == Kind::Pod);
-        Some(Mapped { record, owner, waiting })
+        Some(Mapped {
+            record,
+            owner,
+            waiting,
+        })
     }
 
     /// The top owner that memory holds of a pod: never downgraded in the pod's life.
     fn known_top(&self, uid: &str) -> TopOwner {
-        let known = self.memory.get(uid).and_then(|entry| decode(&entry.value, &self.schemas));
+        let known = self
+            .memory
+            .get(uid)
+            .and_then(|entry| decode(&entry.value, &self.schemas));
         match known {
-            Some(Record::Pod(pod)) if pod.owner_resolved => match (pod.workload_kind, pod.workload, pod.workload_uid) {
-                (Some(kind), Some(name), Some(uid)) => TopOwner::Known { kind, name, uid },
-                _ => TopOwner::Unresolved,
-            },
+            Some(Record::Pod(pod)) if pod.owner_resolved => {
+                match (pod.workload_kind, pod.workload, pod.workload_uid) {
+                    (Some(kind), Some(name), Some(uid)) => TopOwner::Known { kind, name, uid },
+                    _ => TopOwner::Unresolved,
+                }
+            }
             _ => TopOwner::Unresolved,
         }
     }

@@ -122,7 +122,11 @@ impl Health {
                 ResourceState::Watching | ResourceState::Absent => {}
             }
         }
-        if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(reasons.join("; "))
+        }
     }
 
     /// Whether the process is worth keeping.

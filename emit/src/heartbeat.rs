@@ -42,13 +42,21 @@ struct NodeView {
 
 impl Heartbeats {
     pub(crate) fn new(lease_stale_seconds: u64, condition_stale_seconds: u64, from_dump: bool) -> Self {
-        let micros = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let micros = |seconds: u64| {
+            i64::try_from(seconds)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(1_000_000)
+        };
         Self {
             lease_stale_micros: micros(lease_stale_seconds),
             condition_stale_micros: micros(condition_stale_seconds),
             leases: HashMap::new(),
             nodes: HashMap::new(),
-            view: if from_dump { View::NewestHeartbeat } else { View::Until(Instant(0)) },
+            view: if from_dump {
+                View::NewestHeartbeat
+            } else {
+                View::Until(Instant(0))
+            },
         }
     }
 
@@ -83,7 +91,10 @@ impl Heartbeats {
     /// Takes a node's conditions and judges it.
     pub(crate) fn see_node(&mut self, node: &Node, now: Instant) -> NodeHeartbeat {
         let name = node.metadata.name.clone().unwrap_or_default();
-        let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let conditions = node
+            .status
+            .iter()
+            .flat_map(|status| status.conditions.iter().flatten());
         let beat = |time: &Time| Instant::from_timestamp(time.0);
         let view = NodeView {
             uid: node.metadata.uid.clone().unwrap_or_default(),
@@ -93,13 +104,22 @@ impl Heartbeats {
             judged: NodeHeartbeat::default(),
         };
         let judged = self.judge(&name, &view, now);
-        self.nodes.insert(name, NodeView { judged: judged.clone(), ..view });
+        self.nodes.insert(
+            name,
+            NodeView {
+                judged: judged.clone(),
+                ..view
+            },
+        );
         judged
     }
 
     /// Judges a node of a fresh list without remembering it.
     pub(crate) fn judged(&self, node: &str) -> NodeHeartbeat {
-        self.nodes.get(node).map(|view| view.judged.clone()).unwrap_or_default()
+        self.nodes
+            .get(node)
+            .map(|view| view.judged.clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn forget_node(&mut self, node: &str, uid: &str) {
@@ -157,8 +177,10 @@ mod tests {
     const SECOND: i64 = 1_000_000;
 
     fn lease(at: Instant) -> Lease {
-        serde_json::from_value(serde_json::json!({"metadata": {"name": "n"}, "spec": {"renewTime": at.to_string()}}))
-            .unwrap()
+        serde_json::from_value(
+            serde_json::json!({"metadata": {"name": "n"}, "spec": {"renewTime": at.to_string()}}),
+        )
+        .unwrap()
     }
 
     fn node(at: Instant) -> Node {
@@ -184,7 +206,10 @@ mod tests {
         assert!(beats.changed(silent.plus_micros(60 * SECOND)).is_empty());
         let back = silent.plus_micros(100 * SECOND);
         beats.see_lease(&lease(back), back);
-        assert_eq!(beats.changed(back), vec![("u".to_owned(), NodeHeartbeat::default())]);
+        assert_eq!(
+            beats.changed(back),
+            vec![("u".to_owned(), NodeHeartbeat::default())]
+        );
     }
 
     #[test]

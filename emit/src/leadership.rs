@@ -57,11 +57,19 @@ impl Leadership {
 
     /// Waits until the Lease is taken; returns the epoch written into it, or `None` at shutdown.
     pub(crate) async fn acquire(&self, shutdown: &CancellationToken, health: &Health) -> Option<i64> {
-        let mut observed = Observed { version: None, since: Tick::now() };
+        let mut observed = Observed {
+            version: None,
+            since: Tick::now(),
+        };
         loop {
             match self.try_acquire(&mut observed).await {
                 Ok(Some(epoch)) => {
-                    tracing::info!(lease = self.settings.lease, identity = self.identity, epoch, "lease taken");
+                    tracing::info!(
+                        lease = self.settings.lease,
+                        identity = self.identity,
+                        epoch,
+                        "lease taken"
+                    );
                     return Some(epoch);
                 }
                 Ok(None) => health.standby(),
@@ -116,11 +124,17 @@ impl Leadership {
     /// Gives the Lease back, so that another emitter need not wait.
     pub(crate) async fn release(&self) {
         let mut held = self.held.lock().await;
-        let Some(mut lease) = held.lease.take() else { return };
+        let Some(mut lease) = held.lease.take() else {
+            return;
+        };
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = None;
         }
-        if let Err(error) = self.api.replace(&self.settings.lease, &PostParams::default(), &lease).await {
+        if let Err(error) = self
+            .api
+            .replace(&self.settings.lease, &PostParams::default(), &lease)
+            .await
+        {
             tracing::debug!(%error, "lease not given back");
         }
     }
@@ -137,13 +151,21 @@ impl Leadership {
             Some(lease) if may_take(lease, &self.identity, observed, Tick::now()) => {
                 let epoch = next_epoch(now, epoch_of(lease));
                 let lease = self.lease(Some(lease), epoch, now);
-                (self.api.replace(&self.settings.lease, &PostParams::default(), &lease).await, epoch)
+                (
+                    self.api
+                        .replace(&self.settings.lease, &PostParams::default(), &lease)
+                        .await,
+                    epoch,
+                )
             }
             Some(_) => return Ok(None),
         };
         match taken {
             (Ok(lease), epoch) => {
-                *self.held.lock().await = Held { lease: Some(lease), epoch };
+                *self.held.lock().await = Held {
+                    lease: Some(lease),
+                    epoch,
+                };
                 Ok(Some(epoch))
             }
             // Another emitter was faster.
@@ -155,16 +177,23 @@ impl Leadership {
     /// False if another emitter holds the Lease.
     async fn renew(&self) -> Result<bool, kube::Error> {
         let mut held = self.held.lock().await;
-        let Some(lease) = &held.lease else { return Ok(false) };
+        let Some(lease) = &held.lease else {
+            return Ok(false);
+        };
         let renewed = self.lease(Some(lease), held.epoch, Instant::now());
-        match self.api.replace(&self.settings.lease, &PostParams::default(), &renewed).await {
+        match self
+            .api
+            .replace(&self.settings.lease, &PostParams::default(), &renewed)
+            .await
+        {
             Ok(lease) => {
                 held.lease = Some(lease);
                 Ok(true)
             }
             Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
                 let found = self.api.get_opt(&self.settings.lease).await?;
-                let mine = found.filter(|lease| holder(lease) == Some(&self.identity) && epoch_of(lease) <= held.epoch);
+                let mine = found
+                    .filter(|lease| holder(lease) == Some(&self.identity) && epoch_of(lease) <= held.epoch);
                 held.lease = mine;
                 Ok(held.lease.is_some())
             }
@@ -177,8 +206,9 @@ impl Leadership {
         let before_spec = before.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let taken = before.and_then(holder) != Some(&self.identity);
         let at = now.to_timestamp().map(MicroTime);
-        let mut annotations: BTreeMap<String, String> =
-            before.and_then(|lease| lease.metadata.annotations.clone()).unwrap_or_default();
+        let mut annotations: BTreeMap<String, String> = before
+            .and_then(|lease| lease.metadata.annotations.clone())
+            .unwrap_or_default();
         annotations.insert(EPOCH_ANNOTATION.to_owned(), epoch.to_string());
         Lease {
             metadata: ObjectMeta {
@@ -191,9 +221,15 @@ impl Leadership {
             spec: Some(LeaseSpec {
                 holder_identity: Some(self.identity.clone()),
                 lease_duration_seconds: i32::try_from(self.settings.duration_seconds).ok(),
-                acquire_time: if taken { at.clone() } else { before_spec.acquire_time },
+                acquire_time: if taken {
+                    at.clone()
+                } else {
+                    before_spec.acquire_time
+                },
                 renew_time: at,
-                lease_transitions: Some(before_spec.lease_transitions.unwrap_or(0) + i32::from(taken && before.is_some())),
+                lease_transitions: Some(
+                    before_spec.lease_transitions.unwrap_or(0) + i32::from(taken && before.is_some()),
+                ),
                 ..LeaseSpec::default()
             }),
         }
@@ -216,11 +252,20 @@ pub(crate) fn next_epoch(now: Instant, kept: i64) -> i64 {
 }
 
 fn holder(lease: &Lease) -> Option<&String> {
-    lease.spec.as_ref()?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
+    lease
+        .spec
+        .as_ref()?
+        .holder_identity
+        .as_ref()
+        .filter(|holder| !holder.is_empty())
 }
 
 fn epoch_of(lease: &Lease) -> i64 {
-    let annotation = lease.metadata.annotations.as_ref().and_then(|all| all.get(EPOCH_ANNOTATION));
+    let annotation = lease
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(EPOCH_ANNOTATION));
     annotation.and_then(|epoch| epoch.parse().ok()).unwrap_or(0)
 }
 
@@ -234,7 +279,11 @@ fn may_take(lease: &Lease, identity: &str, observed: &mut Observed, now: Tick) -
         None => true,
         Some(holder) if holder == identity => true,
         Some(_) => {
-            let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).unwrap_or(15);
+            let seconds = lease
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.lease_duration_seconds)
+                .unwrap_or(15);
             now.duration_since(observed.since) >= Duration::from_secs(u64::try_from(seconds).unwrap_or(15))
         }
     }
@@ -257,7 +306,10 @@ mod tests {
     fn a_lease_is_taken_when_it_has_not_changed_for_its_duration_by_our_clock() {
         let start = Tick::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut observed = Observed { version: None, since: start };
+        let mut observed = Observed {
+            version: None,
+            since: start,
+        };
         assert!(!may_take(&lease("other", "1"), "me", &mut observed, at(0)));
         assert!(!may_take(&lease("other", "1"), "me", &mut observed, at(9)));
         assert!(!may_take(&lease("other", "2"), "me", &mut observed, at(10)));

@@ -44,9 +44,14 @@ pub(crate) struct Log {
 /// A part of a sweep.
 #[derive(Debug)]
 pub(crate) enum SweepItem {
-    Begin { id: String },
+    Begin {
+        id: String,
+    },
     Object(Arc<str>),
-    End { id: String, missed: i64 },
+    End {
+        id: String,
+        missed: i64,
+    },
     /// A key of the cluster's former name.
     FormerKey(RecordKey),
 }
@@ -82,7 +87,15 @@ impl Sent {
 pub(crate) type Step = Result<Vec<(Sent, usize)>, Refusal>;
 
 impl Log {
-    pub(crate) fn new(source: Source, kind: Kind, shard: u16, shards: u16, topic: String, partition: i32, epoch: i64) -> Self {
+    pub(crate) fn new(
+        source: Source,
+        kind: Kind,
+        shard: u16,
+        shards: u16,
+        topic: String,
+        partition: i32,
+        epoch: i64,
+    ) -> Self {
         Self {
             kind,
             shard,
@@ -187,21 +200,32 @@ impl Log {
     }
 
     /// Last record, then tombstone.
-    fn send_end(&mut self, uid: &Arc<str>, entry: &mut Entry, producer: &Producer) -> Result<Vec<(Sent, usize)>, Refusal> {
+    fn send_end(
+        &mut self,
+        uid: &Arc<str>,
+        entry: &mut Entry,
+        producer: &Producer,
+    ) -> Result<Vec<(Sent, usize)>, Refusal> {
         let at = entry.observed_at;
         let event_type = self.kind.event_type();
         let mut sent = Vec::with_capacity(2);
         if !entry.value.is_empty() {
             let headers = self.headers(event_type, at);
             let value = Some(entry.value.as_ref());
-            sent.push((Sent::Last, self.send(Subject::Object(uid.to_string()), value, headers, None, producer)?));
+            sent.push((
+                Sent::Last,
+                self.send(Subject::Object(uid.to_string()), value, headers, None, producer)?,
+            ));
         }
         if let Some(hash) = entry.sent.take() {
             self.digest.remove(hash);
         }
         let headers = self.headers(event_type, at);
         let subject = Subject::Object(uid.to_string());
-        sent.push((Sent::Tombstone, self.send(subject, None, headers, Some(uid.clone()), producer)?));
+        sent.push((
+            Sent::Tombstone,
+            self.send(subject, None, headers, Some(uid.clone()), producer)?,
+        ));
         Ok(sent)
     }
 
@@ -216,7 +240,13 @@ impl Log {
         let mut headers = self.headers(self.kind.event_type(), at);
         headers.since = since;
         headers.resource_version = entry.version.as_deref().map(str::to_owned);
-        let bytes = self.send(Subject::Object(uid.to_string()), Some(&entry.value), headers, None, producer)?;
+        let bytes = self.send(
+            Subject::Object(uid.to_string()),
+            Some(&entry.value),
+            headers,
+            None,
+            producer,
+        )?;
         match entry.sent.replace(entry.hash) {
             Some(old) => self.digest.replace(old, entry.hash),
             None => self.digest.add(entry.hash),
@@ -224,7 +254,13 @@ impl Log {
         Ok(bytes)
     }
 
-    fn send_sweep_item(&mut self, item: &SweepItem, memory: &mut Memory, producer: &Producer, now: Instant) -> Step {
+    fn send_sweep_item(
+        &mut self,
+        item: &SweepItem,
+        memory: &mut Memory,
+        producer: &Producer,
+        now: Instant,
+    ) -> Step {
         match item {
             SweepItem::Begin { id } => {
                 let subject = Subject::SweepBegin(self.shard);
@@ -282,7 +318,14 @@ impl Log {
     }
 
     fn headers(&self, event_type: &str, at: Instant) -> Headers {
-        Headers::new(&self.source, event_type, self.shard, at, self.epoch, self.sequence + 1)
+        Headers::new(
+            &self.source,
+            event_type,
+            self.shard,
+            at,
+            self.epoch,
+            self.sequence + 1,
+        )
     }
 
     fn send(
@@ -293,7 +336,11 @@ impl Log {
         tombstone_of: Option<Arc<str>>,
         producer: &Producer,
     ) -> Result<usize, Refusal> {
-        let key = RecordKey { source: self.source.clone(), subject }.to_string();
+        let key = RecordKey {
+            source: self.source.clone(),
+            subject,
+        }
+        .to_string();
         self.hand_over(&key, value, &headers, tombstone_of, producer)
     }
 
@@ -306,7 +353,14 @@ impl Log {
         tombstone_of: Option<Arc<str>>,
         producer: &Producer,
     ) -> Result<usize, Refusal> {
-        let record = Outgoing { topic: &self.topic, partition: self.partition, key, value, headers, tombstone_of };
+        let record = Outgoing {
+            topic: &self.topic,
+            partition: self.partition,
+            key,
+            value,
+            headers,
+            tombstone_of,
+        };
         let bytes = producer.send(record)?;
         self.sequence = headers.sequence;
         Ok(bytes)

@@ -9,13 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use fleetledger_schema::{
-    content_hash::ContentHash,
-    framing,
-    instant::Instant,
-    kind::Kind,
-    record::Record,
-};
+use fleetledger_schema::{content_hash::ContentHash, framing, instant::Instant, kind::Kind, record::Record};
 
 use crate::resource::Resource;
 
@@ -173,7 +167,15 @@ impl Memory {
     }
 
     /// Takes an object that vanished while no emitter ran: its last record, or nothing where that cannot be read.
-    pub(crate) fn bury_unknown(&mut self, uid: &str, kind: Kind, shard: u16, value: Option<Vec<u8>>, sent: Option<ContentHash>, at: Instant) -> Arc<str> {
+    pub(crate) fn bury_unknown(
+        &mut self,
+        uid: &str,
+        kind: Kind,
+        shard: u16,
+        value: Option<Vec<u8>>,
+        sent: Option<ContentHash>,
+        at: Instant,
+    ) {
         let uid: Arc<str> = uid.into();
         let value = value.unwrap_or_default();
         let entry = Entry {
@@ -194,8 +196,7 @@ impl Memory {
         self.bytes += entry.value.len();
         self.grave_bytes += entry.value.len();
         self.unsent_graves.push_back(uid.clone());
-        self.entries.insert(uid.clone(), entry);
-        uid
+        self.entries.insert(uid, entry);
     }
 
     /// Keeps the graves within their budget. Returns the kinds of objects that were given up: those whose
@@ -203,8 +204,12 @@ impl Memory {
     pub(crate) fn give_up_graves(&mut self) -> Vec<Kind> {
         let mut forgotten = Vec::new();
         while self.grave_bytes > self.grave_budget {
-            let Some(uid) = self.unsent_graves.pop_front() else { break };
-            let Some(entry) = self.entries.get_mut(&uid) else { continue };
+            let Some(uid) = self.unsent_graves.pop_front() else {
+                break;
+            };
+            let Some(entry) = self.entries.get_mut(&uid) else {
+                continue;
+            };
             let freed = entry.value.len();
             forgotten.push(entry.kind);
             entry.value = Box::default();
@@ -219,7 +224,10 @@ impl Memory {
 
     /// The tombstone of an object is acknowledged: nothing is left of it.
     pub(crate) fn forget(&mut self, uid: &str) {
-        if self.entries.get(uid).is_some_and(|entry| entry.gone && !entry.queued)
+        if self
+            .entries
+            .get(uid)
+            .is_some_and(|entry| entry.gone && !entry.queued)
             && let Some(entry) = self.entries.remove(uid)
         {
             self.bytes = self.bytes.saturating_sub(entry.value.len());
@@ -234,7 +242,11 @@ impl Memory {
 
     /// True for an object that is gone, or went within the last two minutes.
     pub(crate) fn went(&mut self, uid: &str, now: Instant) -> bool {
-        while self.gone_recently.front().is_some_and(|(at, _)| now.micros_since(*at) > REMEMBER_GONE_MICROS) {
+        while self
+            .gone_recently
+            .front()
+            .is_some_and(|(at, _)| now.micros_since(*at) > REMEMBER_GONE_MICROS)
+        {
             self.gone_recently.pop_front();
         }
         self.gone_recently.iter().any(|(_, gone)| **gone == *uid)
@@ -250,6 +262,11 @@ impl Memory {
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut Entry)> {
         self.entries.iter_mut()
+    }
+
+    /// Objects that are gone and whose tombstone is not acknowledged.
+    pub(crate) fn graves(&self) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+        self.entries.iter().filter(|(_, entry)| entry.gone)
     }
 
     /// Living objects.
@@ -285,7 +302,12 @@ mod tests {
     use super::*;
 
     fn observe(uid: &str, phase: &str, at: i64) -> Observation {
-        let record = Namespace { uid: uid.into(), phase: phase.into(), ..Namespace::default() }.into_record();
+        let record = Namespace {
+            uid: uid.into(),
+            phase: phase.into(),
+            ..Namespace::default()
+        }
+        .into_record();
         Observation {
             value: crate::encode::encode(&record).unwrap(),
             record,
@@ -301,10 +323,19 @@ mod tests {
     #[test]
     fn only_another_content_is_a_change_and_it_knows_when_it_began() {
         let mut memory = Memory::new(1000);
-        assert!(matches!(memory.note(observe("a", "Active", 1)), Noted::Changed(_)));
-        assert!(matches!(memory.note(observe("a", "Active", 2)), Noted::Unchanged(_)));
+        assert!(matches!(
+            memory.note(observe("a", "Active", 1)),
+            Noted::Changed(_)
+        ));
+        assert!(matches!(
+            memory.note(observe("a", "Active", 2)),
+            Noted::Unchanged(_)
+        ));
         assert_eq!(memory.get("a").unwrap().since, Some(Instant(1)));
-        assert!(matches!(memory.note(observe("a", "Terminating", 3)), Noted::Changed(_)));
+        assert!(matches!(
+            memory.note(observe("a", "Terminating", 3)),
+            Noted::Changed(_)
+        ));
         assert_eq!(memory.get("a").unwrap().since, Some(Instant(3)));
     }
 

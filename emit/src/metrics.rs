@@ -99,34 +99,109 @@ impl Registrar<'_> {
 impl Metrics {
     /// Registers the metrics of the emitter of that cluster.
     pub(crate) fn register(registry: &Registry, datacenter: &str, cluster: &str) -> Result<Self, EmitError> {
-        let r = Registrar { registry, datacenter, cluster };
+        let r = Registrar {
+            registry,
+            datacenter,
+            cluster,
+        };
         let kind: &[&str] = &["kind"];
         let delivery = HistogramOpts::from(r.opts(
             "delivery_seconds",
             "Time from handing a record to the producer until its acknowledgement.",
         ))
-        .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0]);
+        .buckets(vec![
+            0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0,
+        ]);
         Ok(Self {
-            events: r.counters("events_total", "Objects received from the API server.", &["resource"])?,
-            unchanged: r.counters("unchanged_events_total", "Objects whose record did not change.", kind)?,
-            merged: r.counters("merged_changes_total", "Changes merged into a later one of the same object.", kind)?,
-            records: r.counters("records_total", "Records handed to the producer.", &["kind", "reason"])?,
-            record_bytes: r.counters("record_bytes_total", "Bytes of keys and values handed to the producer.", kind)?,
-            acknowledged: r.counter("acknowledged_records_total", "Records that Kafka has acknowledged.")?,
-            delivery_failures: r.counter("delivery_failures_total", "Records whose delivery failed; each failure starts a new epoch.")?,
-            missed: r.counters("missed_changes_total", "Differences that sweeps found between API server and memory.", kind)?,
-            inferred_deletes: r.counters("inferred_deletes_total", "Objects found gone without their deletion having been seen.", kind)?,
-            shortened: r.counters("shortened_records_total", "Records sent without annotations, labels or messages, because they were too large.", kind)?,
-            refused: r.counters("refused_records_total", "Records that stay too large and are not sent.", kind)?,
-            forgotten: r.counters("forgotten_deletes_total", "Objects born and gone while Kafka was away, beyond the buffer.", kind)?,
-            watch_errors: r.counters("watch_errors_total", "Errors of watches and lists.", &["resource"])?,
-            relists: r.counters("relists_total", "Lists from the begin, after a watch was lost.", &["resource"])?,
-            objects: r.add(IntGaugeVec::new(r.opts("objects", "Living objects as the log stands."), kind))?,
-            pending: r.gauge("pending_objects", "Objects whose newest state is not yet handed to the producer.")?,
-            in_flight_records: r.gauge("in_flight_records", "Records handed to the producer and not yet acknowledged.")?,
-            in_flight_bytes: r.gauge("in_flight_bytes", "Bytes handed to the producer and not yet acknowledged.")?,
+            events: r.counters(
+                "events_total",
+                "Objects received from the API server.",
+                &["resource"],
+            )?,
+            unchanged: r.counters(
+                "unchanged_events_total",
+                "Objects whose record did not change.",
+                kind,
+            )?,
+            merged: r.counters(
+                "merged_changes_total",
+                "Changes merged into a later one of the same object.",
+                kind,
+            )?,
+            records: r.counters(
+                "records_total",
+                "Records handed to the producer.",
+                &["kind", "reason"],
+            )?,
+            record_bytes: r.counters(
+                "record_bytes_total",
+                "Bytes of keys and values handed to the producer.",
+                kind,
+            )?,
+            acknowledged: r.counter(
+                "acknowledged_records_total",
+                "Records that Kafka has acknowledged.",
+            )?,
+            delivery_failures: r.counter(
+                "delivery_failures_total",
+                "Records whose delivery failed; each failure starts a new epoch.",
+            )?,
+            missed: r.counters(
+                "missed_changes_total",
+                "Differences that sweeps found between API server and memory.",
+                kind,
+            )?,
+            inferred_deletes: r.counters(
+                "inferred_deletes_total",
+                "Objects found gone without their deletion having been seen.",
+                kind,
+            )?,
+            shortened: r.counters(
+                "shortened_records_total",
+                "Records sent without annotations, labels or messages, because they were too large.",
+                kind,
+            )?,
+            refused: r.counters(
+                "refused_records_total",
+                "Records that stay too large and are not sent.",
+                kind,
+            )?,
+            forgotten: r.counters(
+                "forgotten_deletes_total",
+                "Objects born and gone while Kafka was away, beyond the buffer.",
+                kind,
+            )?,
+            watch_errors: r.counters(
+                "watch_errors_total",
+                "Errors of watches and lists.",
+                &["resource"],
+            )?,
+            relists: r.counters(
+                "relists_total",
+                "Lists from the begin, after a watch was lost.",
+                &["resource"],
+            )?,
+            objects: r.add(IntGaugeVec::new(
+                r.opts("objects", "Living objects as the log stands."),
+                kind,
+            ))?,
+            pending: r.gauge(
+                "pending_objects",
+                "Objects whose newest state is not yet handed to the producer.",
+            )?,
+            in_flight_records: r.gauge(
+                "in_flight_records",
+                "Records handed to the producer and not yet acknowledged.",
+            )?,
+            in_flight_bytes: r.gauge(
+                "in_flight_bytes",
+                "Bytes handed to the producer and not yet acknowledged.",
+            )?,
             memory_bytes: r.gauge("memory_bytes", "Bytes of the newest bodies kept.")?,
-            unresolved: r.gauge("unresolved_owner_pods", "Pods that wait for their owner to become known.")?,
+            unresolved: r.gauge(
+                "unresolved_owner_pods",
+                "Pods that wait for their owner to become known.",
+            )?,
             leader: r.gauge("leader", "1 while this emitter leads.")?,
             epoch: r.gauge("epoch", "Current epoch, in microseconds since 1970.")?,
             sweeps: r.counters("sweeps_total", "Sweeps completed.", kind)?,

@@ -25,36 +25,55 @@ pub(crate) struct Outbox {
     health: Health,
 }
 
-impl Outbox {
-    /// Logs of a new epoch, holding what was read back.
-    pub(crate) fn new(
-        source: &Source,
-        epoch: i64,
-        shards: u16,
-        places: &[Place],
-        held: &ReadBack,
-        producer: Producer,
-        metrics: Metrics,
-        health: Health,
-    ) -> Self {
-        let log = |place: &Place| {
-            Log::new(source.clone(), place.kind, place.shard, shards, place.topic.clone(), place.partition, epoch)
-        };
-        let mut logs: Vec<Log> = places.iter().map(log).collect();
-        for kept in held.kept.values().filter(|kept| !kept.ended) {
-            if let Some(log) = logs.iter_mut().find(|log| (log.kind, log.shard) == (kept.kind, kept.shard)) {
-                log.holds(kept.content.hash);
-            }
+/// The logs of a new epoch, holding what was read back.
+pub(crate) fn logs_of(
+    source: &Source,
+    epoch: i64,
+    shards: u16,
+    places: &[Place],
+    held: &ReadBack,
+) -> Vec<Log> {
+    let log = |place: &Place| {
+        Log::new(
+            source.clone(),
+            place.kind,
+            place.shard,
+            shards,
+            place.topic.clone(),
+            place.partition,
+            epoch,
+        )
+    };
+    let mut logs: Vec<Log> = places.iter().map(log).collect();
+    for kept in held.kept.values().filter(|kept| !kept.ended) {
+        if let Some(log) = logs
+            .iter_mut()
+            .find(|log| (log.kind, log.shard) == (kept.kind, kept.shard))
+        {
+            log.holds(kept.content.hash);
         }
-        metrics.epoch.set(epoch);
-        health.update(|summary| summary.epoch = epoch);
-        Self { logs, producer, broken: None, metrics, health }
+    }
+    logs
+}
+
+impl Outbox {
+    pub(crate) fn new(logs: Vec<Log>, producer: Producer, metrics: Metrics, health: Health) -> Self {
+        Self {
+            logs,
+            producer,
+            broken: None,
+            metrics,
+            health,
+        }
     }
 
     /// Queues the newest state of an object.
     pub(crate) fn queue(&mut self, uid: &Arc<str>, memory: &mut Memory) {
         let Some(entry) = memory.get_mut(uid) else { return };
-        let log = self.logs.iter_mut().find(|log| (log.kind, log.shard) == (entry.kind, entry.shard));
+        let log = self
+            .logs
+            .iter_mut()
+            .find(|log| (log.kind, log.shard) == (entry.kind, entry.shard));
         if let Some(log) = log
             && !std::mem::replace(&mut entry.queued, true)
         {
@@ -66,9 +85,15 @@ impl Outbox {
     pub(crate) fn queue_sweep(&mut self, kind: Kind, id: &str, memory: &Memory, missed: impl Fn(u16) -> i64) {
         for log in self.logs.iter_mut().filter(|log| log.kind == kind) {
             log.sweep.push_back(SweepItem::Begin { id: id.to_owned() });
-            let living = memory.living().filter(|(_, entry)| (entry.kind, entry.shard) == (log.kind, log.shard));
-            log.sweep.extend(living.map(|(uid, _)| SweepItem::Object(uid.clone())));
-            log.sweep.push_back(SweepItem::End { id: id.to_owned(), missed: missed(log.shard) });
+            let living = memory
+                .living()
+                .filter(|(_, entry)| (entry.kind, entry.shard) == (log.kind, log.shard));
+            log.sweep
+                .extend(living.map(|(uid, _)| SweepItem::Object(uid.clone())));
+            log.sweep.push_back(SweepItem::End {
+                id: id.to_owned(),
+                missed: missed(log.shard),
+            });
         }
     }
 
@@ -141,7 +166,10 @@ impl Outbox {
                     living.xor.hi ^= digest.xor.hi;
                     living.xor.lo ^= digest.xor.lo;
                 }
-                self.metrics.objects.with_label_values(&[kind.as_str()]).set(living.count);
+                self.metrics
+                    .objects
+                    .with_label_values(&[kind.as_str()])
+                    .set(living.count);
                 summary.kinds.entry(kind).or_default().living = living;
             }
         });
@@ -162,8 +190,14 @@ impl Outbox {
 
     fn count(&self, kind: Kind, shard: u16, sent: Sent, bytes: usize) {
         let name = kind.as_str();
-        self.metrics.records.with_label_values(&[name, sent.as_str()]).inc();
-        self.metrics.record_bytes.with_label_values(&[name]).inc_by(bytes as u64);
+        self.metrics
+            .records
+            .with_label_values(&[name, sent.as_str()])
+            .inc();
+        self.metrics
+            .record_bytes
+            .with_label_values(&[name])
+            .inc_by(bytes as u64);
         self.health.update(|summary| {
             let counts = summary.kinds.entry(kind).or_default();
             counts.produced += 1;

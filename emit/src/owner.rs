@@ -126,7 +126,9 @@ impl Owners {
             while let Some(uid) = next.take() {
                 if needed.insert(uid.clone()) {
                     let owner = self.known.get(&uid);
-                    next = owner.and_then(|owner| owner.controller.as_ref()).map(|owner| owner.uid.clone());
+                    next = owner
+                        .and_then(|owner| owner.controller.as_ref())
+                        .map(|owner| owner.uid.clone());
                 }
             }
         }
@@ -147,10 +149,17 @@ mod tests {
 
     fn meta(name: &str, controller: Option<(&str, &str, &str)>) -> ObjectMeta {
         let owners = controller.map(|(kind, name, uid)| {
-            vec![serde_json::from_value(serde_json::json!(
-                {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true})).unwrap()]
+            vec![
+                serde_json::from_value(serde_json::json!(
+                {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}))
+                .unwrap(),
+            ]
         });
-        ObjectMeta { name: Some(name.to_owned()), owner_references: owners, ..ObjectMeta::default() }
+        ObjectMeta {
+            name: Some(name.to_owned()),
+            owner_references: owners,
+            ..ObjectMeta::default()
+        }
     }
 
     #[test]
@@ -161,7 +170,11 @@ mod tests {
         owners.learn("rs", "ReplicaSet", &meta("a-b-c", Some(("Deployment", "z", "d"))));
         assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(r) if r.uid == "d"));
         owners.learn("d", "Deployment", &meta("z", None));
-        let z = TopOwner::Known { kind: "Deployment".into(), name: "z".into(), uid: "d".into() };
+        let z = TopOwner::Known {
+            kind: "Deployment".into(),
+            name: "z".into(),
+            uid: "d".into(),
+        };
         assert_eq!(owners.resolve(Some(&pod)), Resolution::End(z.clone()));
         // The deployment is deleted; the pod lives on and keeps its answer.
         owners.retain(["rs"].into_iter());
@@ -179,7 +192,10 @@ mod tests {
         owners.learn("a", "A", &meta("a", Some(("B", "b", "b"))));
         owners.learn("b", "B", &meta("b", Some(("A", "a", "a"))));
         let circle = OwnerRef::of(&meta("p", Some(("A", "a", "a")))).unwrap();
-        assert_eq!(owners.resolve(Some(&circle)), Resolution::End(TopOwner::Unresolved));
+        assert_eq!(
+            owners.resolve(Some(&circle)),
+            Resolution::End(TopOwner::Unresolved)
+        );
         owners.retain(["a"].into_iter());
     }
 }

@@ -80,8 +80,10 @@ struct Course {
     next_sweep: Tick,
     next_mark: Tick,
     next_lease_list: Tick,
-    /// Kinds whose first sweep of this epoch is still to come.
+    /// Kinds whose first sweep of this epoch is still to come: nothing of them is sent before.
     unswept: BTreeSet<Kind>,
+    /// Those of them that wait for what has vanished to be read back.
+    unread: BTreeSet<Kind>,
     /// Since when the first sweep waits for owners.
     owners_awaited: Option<Tick>,
     vanished: JoinSet<(Kind, Vanished)>,
@@ -106,7 +108,7 @@ impl Reign<'_> {
                     self.outbox.producer.abandon();
                     return End::Deposed;
                 }
-                () = shutdown.cancelled() => return self.say_farewell(deposed).await,
+                () = shutdown.cancelled() => return self.say_farewell(&course, deposed).await,
                 _ = turn.tick() => self.pass_time(&mut course),
                 Some(event) = self.events.recv() => self.take_events(event, &mut course),
                 Some(Ok((kind, vanished))) = course.vanished.join_next() => self.sweep_first(kind, vanished, &mut course),
@@ -117,27 +119,27 @@ impl Reign<'_> {
                 self.outbox.producer.abandon();
                 return End::NewEpoch(why);
             }
-            self.send();
+            self.send(&course);
             if course.finished && course.unswept.is_empty() && !self.outbox.is_sweeping() {
-                return self.say_farewell(deposed).await;
+                return self.say_farewell(&course, deposed).await;
             }
         }
     }
 
-    /// Begins with what earlier epochs left in memory: graves go out again, the living with the first sweep.
+    /// Begins with what earlier epochs left in memory: all of it goes out again with the first sweep.
     fn resume(&mut self) {
-        let mut graves = Vec::new();
         for (uid, entry) in self.fleet.memory.iter_mut() {
             entry.queued = false;
-            entry.sent = self.held.kept.get(uid).filter(|kept| !kept.ended).map(|kept| kept.content.hash);
-            if entry.gone {
-                graves.push(uid.clone());
-            }
+            entry.sent = self
+                .held
+                .kept
+                .get(uid)
+                .filter(|kept| !kept.ended)
+                .map(|kept| kept.content.hash);
         }
         for schema in self.held.schemas.iter() {
             self.fleet.schemas.learn(schema.clone());
         }
-        self.fleet.ready.extend(graves);
     }
 
     fn take_events(&mut self, first: Event, course: &mut Course) {
@@ -152,9 +154,13 @@ impl Reign<'_> {
                 Event::Relist(Resource::Leases, Change::End) => self.fleet.heartbeats.confirm_view(now.at),
                 Event::Relist(Resource::Leases, _) => {}
                 Event::Relist(resource, change) => {
-                    course.sweep.take(resource, change, &mut self.fleet.memory, now, settle);
+                    course
+                        .sweep
+                        .take(resource, change, &mut self.fleet.memory, now, settle);
                 }
-                Event::Owner(reference, owner) => self.fleet.take_owner(&reference, owner, now),
+                Event::Owner(reference, owner) => {
+                    self.fleet.take_owner(&reference, owner.map(|owner| *owner), now)
+                }
                 Event::Finished => course.finished = true,
             }
             taken += 1;
@@ -179,7 +185,8 @@ impl Reign<'_> {
         }
         if self.fleet.heartbeats.wants_list(now.at) && now.tick >= course.next_lease_list {
             course.next_lease_list = now.tick + Duration::from_secs(60);
-            self.feed.relist(&mut course.tasks, vec![Resource::Leases], self.sender.clone());
+            self.feed
+                .relist(&mut course.tasks, vec![Resource::Leases], self.sender.clone());
         }
         self.begin_first_sweeps(course, now);
         self.go_on_sweeping(course, now);
@@ -188,20 +195,32 @@ impl Reign<'_> {
 
     /// Kinds whose lists are complete are swept for the first time: what vanished since the last reign first.
     fn begin_first_sweeps(&mut self, course: &mut Course, now: Now) {
-        if course.unswept.is_empty() || !self.fleet.has_answered() {
+        if course.unread.is_empty() || !self.fleet.has_answered() {
             return;
         }
         let since = *course.owners_awaited.get_or_insert(now.tick);
         if self.fleet.owners.open_questions() > 0 && now.tick < since + OWNER_PATIENCE {
             return;
         }
-        let listed: Vec<Kind> = course.unswept.iter().copied().filter(|kind| self.fleet.is_listed(*kind)).collect();
+        let listed: Vec<Kind> = course
+            .unread
+            .iter()
+            .copied()
+            .filter(|kind| self.fleet.is_listed(*kind))
+            .collect();
         for kind in listed {
-            course.unswept.remove(&kind);
+            course.unread.remove(&kind);
             let vanished = self.compare_with_log(kind);
-            let places: Vec<Place> = self.places.iter().filter(|place| place.kind == kind).cloned().collect();
+            let places: Vec<Place> = self
+                .places
+                .iter()
+                .filter(|place| place.kind == kind)
+                .cloned()
+                .collect();
             let (kafka, budget) = (self.kafka.clone(), self.settings.buffer_bytes);
-            course.vanished.spawn_blocking(move || (kind, read_vanished(&kafka, &places, vanished, budget)));
+            course
+                .vanished
+                .spawn_blocking(move || (kind, read_vanished(&kafka, &places, vanished, budget)));
         }
     }
 
@@ -226,17 +245,33 @@ impl Reign<'_> {
     fn sweep_first(&mut self, kind: Kind, vanished: Vanished, course: &mut Course) {
         let now = Now::read();
         for (uid, kept, value) in vanished {
-            let last = value.and_then(|value| crate::encode::encode_last(&value, &self.fleet.schemas, now.at, true));
+            let last =
+                value.and_then(|value| crate::encode::encode_last(&value, &self.fleet.schemas, now.at, true));
             let last = last.filter(|_| !kept.ended);
             let sent = (!kept.ended).then_some(kept.content.hash);
-            self.metrics.inferred_deletes.with_label_values(&[kind.as_str()]).inc();
-            let uid = self.fleet.memory.bury_unknown(&uid, kind, kept.shard, last, sent, now.at);
+            self.metrics
+                .inferred_deletes
+                .with_label_values(&[kind.as_str()])
+                .inc();
+            self.fleet
+                .memory
+                .bury_unknown(&uid, kind, kept.shard, last, sent, now.at);
+        }
+        course.unswept.remove(&kind);
+        let graves = self.fleet.memory.graves().filter(|(_, entry)| entry.kind == kind);
+        let graves: Vec<Arc<str>> = graves.map(|(uid, _)| uid.clone()).collect();
+        for uid in graves {
             self.outbox.queue(&uid, &mut self.fleet.memory);
         }
         let id = course.next_sweep_id();
         self.outbox.queue_sweep(kind, &id, &self.fleet.memory, |_| 0);
         for (_, shard, key) in self.held.former.iter().filter(|(former, ..)| *former == kind) {
-            if let Some(log) = self.outbox.logs.iter_mut().find(|log| (log.kind, log.shard) == (kind, *shard)) {
+            if let Some(log) = self
+                .outbox
+                .logs
+                .iter_mut()
+                .find(|log| (log.kind, log.shard) == (kind, *shard))
+            {
                 log.sweep.push_back(SweepItem::FormerKey(key.clone()));
             }
         }
@@ -251,11 +286,17 @@ impl Reign<'_> {
                 self.fleet.forget_owners();
                 let id = course.next_sweep_id();
                 course.sweep.begin(id, &self.fleet.memory);
-                let resources = Resource::ALL.into_iter().filter(|resource| resource.kind().is_some()).collect();
-                self.feed.relist(&mut course.tasks, resources, self.sender.clone());
+                let resources = Resource::ALL
+                    .into_iter()
+                    .filter(|resource| resource.kind().is_some())
+                    .collect();
+                self.feed
+                    .relist(&mut course.tasks, resources, self.sender.clone());
             }
         }
-        let Some(outcome) = course.sweep.settle(self.fleet, self.metrics, now) else { return };
+        let Some(outcome) = course.sweep.settle(self.fleet, self.metrics, now) else {
+            return;
+        };
         let missed: HashMap<_, _> = outcome.missed;
         if !missed.is_empty() {
             tracing::warn!(cluster = %self.name, ?missed, "sweep found changes that the watches missed");
@@ -266,22 +307,33 @@ impl Reign<'_> {
         }
     }
 
-    fn send(&mut self) {
+    fn send(&mut self, course: &Course) {
         for uid in std::mem::take(&mut self.fleet.ready) {
-            self.outbox.queue(&uid, &mut self.fleet.memory);
+            // Before its kind's first sweep an object is not sent: the sweep sends it, dead or alive.
+            if self
+                .fleet
+                .memory
+                .get(&uid)
+                .is_some_and(|entry| !course.unswept.contains(&entry.kind))
+            {
+                self.outbox.queue(&uid, &mut self.fleet.memory);
+            }
         }
-        self.outbox.drain(&mut self.fleet.memory, fleetledger_schema::instant::Instant::now());
+        self.outbox.drain(
+            &mut self.fleet.memory,
+            fleetledger_schema::instant::Instant::now(),
+        );
     }
 
     /// Sends what waits and a last mark, and waits for Kafka as long as that is decent.
-    async fn say_farewell(mut self, deposed: &CancellationToken) -> End {
+    async fn say_farewell(mut self, course: &Course, deposed: &CancellationToken) -> End {
         self.fleet.flush_windows();
-        self.send();
+        self.send(course);
         self.outbox.mark();
         let deadline = Tick::now() + FAREWELL;
         let acknowledged = self.outbox.producer.acknowledged();
         while !self.outbox.is_empty() && Tick::now() < deadline && !deposed.is_cancelled() {
-            self.send();
+            self.send(course);
             if self.outbox.check_deliveries(&mut self.fleet.memory).is_err() {
                 break;
             }
@@ -306,6 +358,7 @@ impl Course {
             next_mark: now,
             next_lease_list: now,
             unswept: Kind::ALL.into_iter().collect(),
+            unread: Kind::ALL.into_iter().collect(),
             owners_awaited: None,
             vanished: JoinSet::new(),
             tasks: JoinSet::new(),
@@ -315,20 +368,39 @@ impl Course {
 
     fn next_sweep_id(&mut self) -> String {
         self.sweeps += 1;
-        format!("{}-{}", fleetledger_schema::instant::Instant::now().0, self.sweeps)
+        format!(
+            "{}-{}",
+            fleetledger_schema::instant::Instant::now().0,
+            self.sweeps
+        )
     }
 }
 
 /// Newest values of vanished objects, up to `budget` bytes; the others get a tombstone alone.
-fn read_vanished(kafka: &ClientConfig, places: &[Place], vanished: Vec<(Arc<str>, Kept)>, budget: usize) -> Vanished {
+fn read_vanished(
+    kafka: &ClientConfig,
+    places: &[Place],
+    vanished: Vec<(Arc<str>, Kept)>,
+    budget: usize,
+) -> Vanished {
     let mut left = budget;
     let mut read = Vec::with_capacity(vanished.len());
     for place in places {
-        let here: Vec<_> = vanished.iter().filter(|(_, kept)| kept.shard == place.shard).cloned().collect();
+        let here: Vec<_> = vanished
+            .iter()
+            .filter(|(_, kept)| kept.shard == place.shard)
+            .cloned()
+            .collect();
         for chunk in here.chunks(500) {
-            let values = if left > 0 { read_values(kafka, place, chunk) } else { Ok(Vec::new()) };
+            let values = if left > 0 {
+                read_values(kafka, place, chunk)
+            } else {
+                Ok(Vec::new())
+            };
             let values: HashMap<_, _> = values
-                .inspect_err(|error| tracing::warn!(%error, "last records of vanished objects cannot be read back"))
+                .inspect_err(
+                    |error| tracing::warn!(%error, "last records of vanished objects cannot be read back"),
+                )
                 .unwrap_or_default()
                 .into_iter()
                 .collect();

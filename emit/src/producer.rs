@@ -95,7 +95,9 @@ impl ProducerContext for Context {
         match result {
             Ok(_) => {
                 self.metrics.acknowledged.inc();
-                self.metrics.delivery_seconds.observe(receipt.sent_at.elapsed().as_secs_f64());
+                self.metrics
+                    .delivery_seconds
+                    .observe(receipt.sent_at.elapsed().as_secs_f64());
                 self.health.kafka(None);
                 if let Some(uid) = receipt.tombstone_of {
                     self.reports.send(Report::Buried(uid)).ok();
@@ -170,7 +172,10 @@ impl Producer {
 
     /// Records and bytes that are not yet acknowledged.
     pub(crate) fn in_flight(&self) -> (usize, usize) {
-        (self.in_flight.records.load(Ordering::Acquire), self.in_flight.bytes.load(Ordering::Acquire))
+        (
+            self.in_flight.records.load(Ordering::Acquire),
+            self.in_flight.bytes.load(Ordering::Acquire),
+        )
     }
 
     /// Hands a record over.
@@ -179,10 +184,16 @@ impl Producer {
         let mut headers = OwnedHeaders::new_with_capacity(pairs.len());
         let mut bytes = record.key.len() + record.value.map_or(0, <[u8]>::len);
         for (key, value) in &pairs {
-            headers = headers.insert(Header { key, value: Some(value) });
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
         }
         let wire = bytes;
-        bytes += pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        bytes += pairs
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>();
         let receipt = Receipt {
             bytes,
             sent_at: Tick::now(),
@@ -236,7 +247,9 @@ impl Producer {
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         match found.map(|found| (found.error(), found.partitions().len())) {
             Some((None, count)) if count > 0 => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
-            _ => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)),
+            _ => Err(KafkaError::MetadataFetch(
+                RDKafkaErrorCode::UnknownTopicOrPartition,
+            )),
         }
     }
 }

@@ -64,7 +64,12 @@ pub(crate) struct Kept {
 }
 
 /// Reads the logs of one cluster. Blocks.
-pub(crate) fn read_back(kafka: &ClientConfig, source: &Source, places: &[Place], health: &Health) -> Result<ReadBack, KafkaError> {
+pub(crate) fn read_back(
+    kafka: &ClientConfig,
+    source: &Source,
+    places: &[Place],
+    health: &Health,
+) -> Result<ReadBack, KafkaError> {
     let consumer = consumer(kafka)?;
     let mut read = ReadBack {
         kept: HashMap::new(),
@@ -77,13 +82,20 @@ pub(crate) fn read_back(kafka: &ClientConfig, source: &Source, places: &[Place],
         each_message(&consumer, place, health, |message| {
             read.take(message, place, source, &mut former);
         })?;
-        read.former.extend(former.into_keys().map(|key| (place.kind, place.shard, key)));
+        read.former
+            .extend(former.into_keys().map(|key| (place.kind, place.shard, key)));
     }
     Ok(read)
 }
 
 impl ReadBack {
-    fn take(&mut self, message: &BorrowedMessage<'_>, place: &Place, source: &Source, former: &mut HashMap<RecordKey, ()>) {
+    fn take(
+        &mut self,
+        message: &BorrowedMessage<'_>,
+        place: &Place,
+        source: &Source,
+        former: &mut HashMap<RecordKey, ()>,
+    ) {
         let Some(key) = message.key().and_then(|key| RecordKey::parse(key).ok()) else {
             return;
         };
@@ -96,7 +108,9 @@ impl ReadBack {
         }
         match (&key.subject, message.payload()) {
             (Subject::Schema(_), Some(json)) => {
-                let schema = std::str::from_utf8(json).ok().and_then(|json| WriterSchema::parse(json).ok());
+                let schema = std::str::from_utf8(json)
+                    .ok()
+                    .and_then(|json| WriterSchema::parse(json).ok());
                 if let Some(schema) = schema {
                     self.schemas.learn(Arc::new(schema));
                 }
@@ -111,13 +125,21 @@ impl ReadBack {
                 self.kept.remove(uid.as_str());
             }
             (Subject::Object(uid), Some(value)) => {
-                let at = headers.as_ref().map_or(Instant(0), |headers| headers.since.unwrap_or(headers.time));
+                let at = headers
+                    .as_ref()
+                    .map_or(Instant(0), |headers| headers.since.unwrap_or(headers.time));
                 let kept = self.kept_of(message.offset(), value, at, place);
                 match self.kept.get_mut(uid.as_str()) {
                     // The same content again, from a sweep: it began when it began.
                     Some(known) if known.content.hash == kept.content.hash => {
                         let since = known.content.since.min(kept.content.since);
-                        *known = Kept { content: LogContent { since, ..kept.content }, ..kept };
+                        *known = Kept {
+                            content: LogContent {
+                                since,
+                                ..kept.content
+                            },
+                            ..kept
+                        };
                     }
                     _ => {
                         self.kept.insert(uid.as_str().into(), kept);
@@ -135,18 +157,24 @@ impl ReadBack {
             kind: place.kind,
             shard: place.shard,
             offset,
-            content: LogContent { hash: ContentHash::of(body), since },
+            content: LogContent {
+                hash: ContentHash::of(body),
+                since,
+            },
             ended,
         }
     }
 }
+
+/// Objects and their values, where those are still there.
+pub(crate) type Values = Vec<(Arc<str>, Option<Vec<u8>>)>;
 
 /// The newest values of these objects, read again at their offsets. Blocks.
 pub(crate) fn read_values(
     kafka: &ClientConfig,
     place: &Place,
     wanted: &[(Arc<str>, Kept)],
-) -> Result<Vec<(Arc<str>, Option<Vec<u8>>)>, KafkaError> {
+) -> Result<Values, KafkaError> {
     let consumer = consumer(kafka)?;
     let mut values = Vec::with_capacity(wanted.len());
     for (uid, kept) in wanted {
@@ -207,7 +235,9 @@ fn each_message(
             Some(Err(KafkaError::PartitionEOF(partition))) if partition == place.partition => return Ok(()),
             Some(Err(error)) if heard_at.elapsed() > SILENCE => return Err(error),
             None if heard_at.elapsed() > SILENCE => {
-                return Err(KafkaError::OffsetFetch(rdkafka::error::RDKafkaErrorCode::OperationTimedOut));
+                return Err(KafkaError::OffsetFetch(
+                    rdkafka::error::RDKafkaErrorCode::OperationTimedOut,
+                ));
             }
             _ => health.turn(),
         }
@@ -216,6 +246,8 @@ fn each_message(
 
 fn headers_of(message: &BorrowedMessage<'_>) -> Option<Headers> {
     let headers = message.headers()?;
-    let pairs = headers.iter().filter_map(|header| Some((header.key, header.value?)));
+    let pairs = headers
+        .iter()
+        .filter_map(|header| Some((header.key, header.value?)));
     Headers::parse(pairs).ok()
 }

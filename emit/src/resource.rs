@@ -13,7 +13,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use crate::watchdog_resource::Watchdog;
+use crate::{
+    owner::{Owner, OwnerRef},
+    watchdog_resource::Watchdog,
+};
 
 /// A resource that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +71,9 @@ impl Resource {
 
     /// The resources whose objects become records of `kind`.
     pub fn of(kind: Kind) -> impl Iterator<Item = Resource> {
-        Self::ALL.into_iter().filter(move |resource| resource.kind() == Some(kind))
+        Self::ALL
+            .into_iter()
+            .filter(move |resource| resource.kind() == Some(kind))
     }
 
     /// Name in metrics, logs and RBAC.
@@ -166,7 +171,19 @@ macro_rules! from_object {
         }
     )*};
 }
-from_object!(Namespace, Lease, Node, Deployment, StatefulSet, DaemonSet, ReplicaSet, CronJob, Job, Pod, Watchdog);
+from_object!(
+    Namespace,
+    Lease,
+    Node,
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    ReplicaSet,
+    CronJob,
+    Job,
+    Pod,
+    Watchdog
+);
 
 /// What a source reports.
 #[derive(Debug)]
@@ -175,8 +192,8 @@ pub(crate) enum Event {
     Watch(Resource, Change),
     /// From the fresh list that a sweep asked for.
     Relist(Resource, Change),
-    /// An owner that was asked for by [`crate::owner::OwnerRef`]; `None` if it is gone or may not be read.
-    Owner(crate::owner::OwnerRef, Option<crate::owner::Owner>),
+    /// An owner that was asked for; `None` if it is gone or may not be read.
+    Owner(Box<OwnerRef>, Option<Box<Owner>>),
     /// The source has nothing more to say.
     Finished,
 }

@@ -126,9 +126,8 @@ impl Settings {
     /// # Errors
     /// [`EmitError::Settings`] names the key and says what is allowed.
     pub fn check(&self) -> Result<(), EmitError> {
-        SourceName::new(&self.datacenter, &self.cluster, "unknown").map_err(|error| {
-            EmitError::settings("datacenter, cluster", error.to_string())
-        })?;
+        SourceName::new(&self.datacenter, &self.cluster, "unknown")
+            .map_err(|error| EmitError::settings("datacenter, cluster", error.to_string()))?;
         for (key, value) in [
             ("mark_interval_seconds", self.mark_interval_seconds),
             ("sweep_interval_seconds", self.sweep_interval_seconds),
@@ -142,7 +141,10 @@ impl Settings {
             }
         }
         if self.buffer_bytes < 1 << 20 {
-            return Err(EmitError::settings("buffer_bytes", "must be at least 1048576 (1 MiB)"));
+            return Err(EmitError::settings(
+                "buffer_bytes",
+                "must be at least 1048576 (1 MiB)",
+            ));
         }
         if self.condition_stale_seconds <= 450 {
             return Err(EmitError::settings(
@@ -151,7 +153,10 @@ impl Settings {
             ));
         }
         if self.leadership.duration_seconds < 3 {
-            return Err(EmitError::settings("leadership.duration_seconds", "must be at least 3"));
+            return Err(EmitError::settings(
+                "leadership.duration_seconds",
+                "must be at least 3",
+            ));
         }
         self.rules().map(drop)
     }
@@ -186,11 +191,18 @@ mod tests {
 
     #[test]
     fn last_applied_configuration_cannot_be_allowed_in_any_way() {
-        for entry in ["kubectl.kubernetes.io/last-applied-configuration", "kubectl.kubernetes.io/*", "*"] {
+        for entry in [
+            "kubectl.kubernetes.io/last-applied-configuration",
+            "kubectl.kubernetes.io/*",
+            "*",
+        ] {
             let mut settings = named();
             settings.annotations = vec![entry.to_owned()];
             let error = settings.check().unwrap_err().to_string();
-            assert!(error.contains("annotations") && error.contains("last-applied"), "{error}");
+            assert!(
+                error.contains("annotations") && error.contains("last-applied"),
+                "{error}"
+            );
         }
     }
 

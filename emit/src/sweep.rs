@@ -66,7 +66,10 @@ impl Sweep {
     pub(crate) fn begin(&mut self, id: String, memory: &Memory) {
         self.state = State::Listing(Lists {
             id,
-            waiting: Resource::ALL.into_iter().filter(|resource| resource.kind().is_some()).collect(),
+            waiting: Resource::ALL
+                .into_iter()
+                .filter(|resource| resource.kind().is_some())
+                .collect(),
             failed: BTreeSet::new(),
             listed: HashSet::new(),
             suspects: HashMap::new(),
@@ -75,8 +78,17 @@ impl Sweep {
     }
 
     /// Takes a part of a fresh list.
-    pub(crate) fn take(&mut self, resource: Resource, change: Change, memory: &mut Memory, now: Now, settle: Duration) {
-        let State::Listing(lists) = &mut self.state else { return };
+    pub(crate) fn take(
+        &mut self,
+        resource: Resource,
+        change: Change,
+        memory: &mut Memory,
+        now: Now,
+        settle: Duration,
+    ) {
+        let State::Listing(lists) = &mut self.state else {
+            return;
+        };
         match change {
             Change::Listed(object) => lists.compare(object, memory, now),
             Change::End | Change::Absent => {
@@ -98,12 +110,18 @@ impl Sweep {
 
     /// The sweep, once the watches have caught up with its lists or the settling time is over.
     pub(crate) fn settle(&mut self, fleet: &mut Fleet, metrics: &Metrics, now: Now) -> Option<Outcome> {
-        let State::Settling(lists, until) = &mut self.state else { return None };
-        lists.suspects.retain(|uid, object| is_behind(&fleet.memory, uid, object));
+        let State::Settling(lists, until) = &mut self.state else {
+            return None;
+        };
+        lists
+            .suspects
+            .retain(|uid, object| is_behind(&fleet.memory, uid, object));
         if now.tick < *until && (!lists.suspects.is_empty() || lists.absent(&fleet.memory).next().is_some()) {
             return None;
         }
-        let State::Settling(lists, _) = std::mem::take(&mut self.state) else { return None };
+        let State::Settling(lists, _) = std::mem::take(&mut self.state) else {
+            return None;
+        };
         Some(lists.conclude(fleet, metrics, now))
     }
 }
@@ -122,7 +140,9 @@ impl Lists {
         memory
             .living()
             .filter(|(uid, entry)| {
-                entry.seen <= self.began && !self.failed.contains(&entry.resource) && !self.listed.contains(&***uid)
+                entry.seen <= self.began
+                    && !self.failed.contains(&entry.resource)
+                    && !self.listed.contains(&***uid)
             })
             .map(|(uid, _)| uid)
     }
@@ -139,16 +159,26 @@ impl Lists {
         for (uid, object) in &self.suspects {
             let before = fleet.memory.get(uid).map(|entry| entry.hash);
             fleet.see(object, None, now);
-            let after = fleet.memory.get(uid).map(|entry| (entry.hash, entry.kind, entry.shard));
+            let after = fleet
+                .memory
+                .get(uid)
+                .map(|entry| (entry.hash, entry.kind, entry.shard));
             if let Some((_, kind, shard)) = after.filter(|(hash, ..)| Some(*hash) != before) {
                 *missed.entry((kind, shard)).or_default() += 1;
             }
         }
         for ((kind, _), count) in &missed {
-            metrics.missed.with_label_values(&[kind.as_str()]).inc_by(count.unsigned_abs());
+            metrics
+                .missed
+                .with_label_values(&[kind.as_str()])
+                .inc_by(count.unsigned_abs());
         }
         let whole = |kind: &Kind| Resource::of(*kind).all(|resource| !self.failed.contains(&resource));
-        Outcome { id: self.id, kinds: Kind::ALL.into_iter().filter(whole).collect(), missed }
+        Outcome {
+            id: self.id,
+            kinds: Kind::ALL.into_iter().filter(whole).collect(),
+            missed,
+        }
     }
 }
 

@@ -30,6 +30,10 @@ pub const CHECKS: [&str; 15] = [
 ];
 
 /// A watchdog watches one piece of the infrastructure and pages by itself; its state stands in its status.
+#[allow(
+    clippy::duplicated_attributes,
+    reason = "the macro takes one `derive` a trait"
+)]
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "watchdogs.fleetledger.io",
@@ -39,7 +43,11 @@ pub const CHECKS: [&str; 15] = [
     status = "WatchdogStatus",
     derive = "Default",
     derive = "PartialEq",
-    printcolumn(name = "HEALTHY", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].status"),
+    printcolumn(
+        name = "HEALTHY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Healthy\")].status"
+    ),
     printcolumn(name = "STATE", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "FAILING", type_ = "integer", json_path = ".status.nodes.failing"),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -78,9 +86,8 @@ pub struct WatchdogSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receivers: Vec<String>,
     /// The check it runs, exactly one, with its parameters.
-    #[serde(default)]
-    #[schemars(schema_with = "check_schema")]
-    pub check: BTreeMap<String, serde_json::Value>,
+    #[schemars(required, schema_with = "check_schema")]
+    pub check: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// Where a watchdog runs.
@@ -171,14 +178,17 @@ pub struct Failing {
 
 /// The definition that a cluster is given.
 #[must_use]
-pub fn watchdog_crd() -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
+pub fn watchdog_crd()
+-> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
     <Watchdog as kube::CustomResourceExt>::crd()
 }
 
 fn check_schema(_: &mut SchemaGenerator) -> Schema {
     let parameters = serde_json::json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let properties: serde_json::Map<_, _> =
-        CHECKS.iter().map(|check| ((*check).to_owned(), parameters.clone())).collect();
+    let properties: serde_json::Map<_, _> = CHECKS
+        .iter()
+        .map(|check| ((*check).to_owned(), parameters.clone()))
+        .collect();
     json_schema!({
         "type": "object",
         "description": "The check it runs, exactly one, with its parameters.",
@@ -210,6 +220,6 @@ mod tests {
             "spec": {"check": {"sysctl": {"expected": {"net.ipv4.ip_forward": "1"}}}},
         }))
         .unwrap();
-        assert_eq!(watchdog.spec.check.keys().next().unwrap(), "sysctl");
+        assert_eq!(watchdog.spec.check.unwrap().keys().next().unwrap(), "sysctl");
     }
 }

@@ -16,13 +16,24 @@ pub(super) fn containers(pod: &Pod) -> Vec<Container> {
         return Vec::new();
     };
     let status = pod.status.as_ref();
-    let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
-    let app = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-    let ephemeral = status.and_then(|status| status.ephemeral_container_statuses.as_deref()).unwrap_or_default();
+    let init = status
+        .and_then(|status| status.init_container_statuses.as_deref())
+        .unwrap_or_default();
+    let app = status
+        .and_then(|status| status.container_statuses.as_deref())
+        .unwrap_or_default();
+    let ephemeral = status
+        .and_then(|status| status.ephemeral_container_statuses.as_deref())
+        .unwrap_or_default();
     let mut all = Vec::new();
     for (position, container) in spec.init_containers.iter().flatten().enumerate() {
         let always = container.restart_policy.as_deref() == Some("Always");
-        all.push(of_container(container, if always { "sidecar" } else { "init" }, position, init));
+        all.push(of_container(
+            container,
+            if always { "sidecar" } else { "init" },
+            position,
+            init,
+        ));
     }
     for (position, container) in spec.containers.iter().enumerate() {
         all.push(of_container(container, "app", position, app));
@@ -34,7 +45,12 @@ pub(super) fn containers(pod: &Pod) -> Vec<Container> {
     all
 }
 
-fn of_container(container: &KubeContainer, kind: &str, position: usize, statuses: &[ContainerStatus]) -> Container {
+fn of_container(
+    container: &KubeContainer,
+    kind: &str,
+    position: usize,
+    statuses: &[ContainerStatus],
+) -> Container {
     let part = part(&container.name, kind, position, container.image.as_ref());
     complete(part, container.resources.as_ref(), statuses)
 }
@@ -67,7 +83,11 @@ fn complete(
     if let Some(state) = &status.state {
         set_state(&mut container, state);
     }
-    if let Some(last) = status.last_state.as_ref().and_then(|state| state.terminated.as_ref()) {
+    if let Some(last) = status
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref())
+    {
         container.last_reason = filled(last.reason.as_ref());
         container.last_message = message(last.message.as_ref());
         container.last_exit_code = Some(last.exit_code);

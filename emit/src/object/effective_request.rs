@@ -21,7 +21,10 @@ pub fn requests(pod: &Pod) -> Resources {
     let statuses = Statuses::of(pod);
     let of = |container: &Container| container_requests(container, statuses.get(&container.name), infeasible);
     let mut sum = aggregate(spec, of);
-    replace_by_pod_level(&mut sum, spec.resources.as_ref().and_then(|r| r.requests.as_ref()));
+    replace_by_pod_level(
+        &mut sum,
+        spec.resources.as_ref().and_then(|r| r.requests.as_ref()),
+    );
     add(&mut sum, &read(spec.overhead.as_ref()));
     resources(&sum)
 }
@@ -77,7 +80,10 @@ fn container_requests(container: &Container, status: Option<&ContainerStatus>, i
         return spec;
     };
     let mut needs = if infeasible { List::new() } else { spec };
-    raise(&mut needs, &read(status.resources.as_ref().and_then(|r| r.requests.as_ref())));
+    raise(
+        &mut needs,
+        &read(status.resources.as_ref().and_then(|r| r.requests.as_ref())),
+    );
     raise(&mut needs, &read(status.allocated_resources.as_ref()));
     needs
 }
@@ -87,7 +93,12 @@ struct Statuses<'p>(BTreeMap<&'p str, &'p ContainerStatus>);
 impl<'p> Statuses<'p> {
     fn of(pod: &'p Pod) -> Self {
         let status = pod.status.iter();
-        let all = status.flat_map(|s| s.container_statuses.iter().chain(&s.init_container_statuses).flatten());
+        let all = status.flat_map(|s| {
+            s.container_statuses
+                .iter()
+                .chain(&s.init_container_statuses)
+                .flatten()
+        });
         Self(all.map(|status| (status.name.as_str(), status)).collect())
     }
 
@@ -97,7 +108,10 @@ impl<'p> Statuses<'p> {
 }
 
 fn resize_infeasible(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|condition| {
         condition.type_ == "PodResizePending" && condition.reason.as_deref() == Some("Infeasible")
     })
@@ -114,13 +128,17 @@ fn replace_by_pod_level(sum: &mut List, pod_level: Option<&KubeList>) {
 
 fn add(sum: &mut List, more: &List) {
     for (name, quantity) in more {
-        sum.entry(name.clone()).and_modify(|sum| *sum = sum.plus(*quantity)).or_insert(*quantity);
+        sum.entry(name.clone())
+            .and_modify(|sum| *sum = sum.plus(*quantity))
+            .or_insert(*quantity);
     }
 }
 
 fn raise(sum: &mut List, other: &List) {
     for (name, quantity) in other {
-        sum.entry(name.clone()).and_modify(|sum| *sum = Quantity::max(*sum, *quantity)).or_insert(*quantity);
+        sum.entry(name.clone())
+            .and_modify(|sum| *sum = Quantity::max(*sum, *quantity))
+            .or_insert(*quantity);
     }
 }
 
@@ -148,7 +166,10 @@ mod tests {
         let vectors: Vectors = serde_yaml_ng::from_str(include_str!("../../testdata/kep-753.yaml")).unwrap();
         assert!(vectors.cases.len() >= 12);
         for case in vectors.cases {
-            let pod = Pod { spec: Some(case.spec), ..Pod::default() };
+            let pod = Pod {
+                spec: Some(case.spec),
+                ..Pod::default()
+            };
             assert_eq!(requests(&pod), case.requests, "requests: {}", case.name);
             if let Some(expected) = case.limits {
                 assert_eq!(limits(&pod), expected, "limits: {}", case.name);

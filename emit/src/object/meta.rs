@@ -10,7 +10,9 @@ use k8s_openapi::{
         batch::v1::JobCondition,
         core::v1::{NamespaceCondition, NodeCondition, PodCondition},
     },
-    apimachinery::pkg::apis::meta::v1::{self as meta, LabelSelector, MicroTime, ObjectMeta, OwnerReference, Time},
+    apimachinery::pkg::apis::meta::v1::{
+        self as meta, LabelSelector, MicroTime, ObjectMeta, OwnerReference, Time,
+    },
 };
 
 use super::Rules;
@@ -49,7 +51,10 @@ pub(super) fn common(meta: &ObjectMeta, rules: &Rules) -> Common {
 
 /// The owner reference that controls the object.
 pub(crate) fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
-    meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+    meta.owner_references
+        .iter()
+        .flatten()
+        .find(|owner| owner.controller == Some(true))
 }
 
 pub(crate) fn instant(time: &Time) -> Instant {
@@ -73,7 +78,9 @@ pub(super) fn filled(text: Option<&String>) -> Option<String> {
 }
 
 pub(super) fn match_labels(selector: Option<&LabelSelector>) -> StringMap {
-    selector.and_then(|selector| selector.match_labels.clone()).unwrap_or_default()
+    selector
+        .and_then(|selector| selector.match_labels.clone())
+        .unwrap_or_default()
 }
 
 /// A condition of any object.

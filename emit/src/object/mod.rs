@@ -17,8 +17,8 @@ mod workload;
 pub use allow_list::AllowList;
 pub(crate) use meta::{controller, micro_instant};
 pub use namespace::namespace;
-pub use node::{NodeHeartbeat, node};
 pub(crate) use node::set_heartbeat;
+pub use node::{NodeHeartbeat, node};
 pub use pod::{TopOwner, pod, set_top_owner};
 pub use size::{MAX_RECORD_BYTES, shorten};
 pub use watchdog::{duration_seconds, watchdog};
@@ -36,7 +36,12 @@ pub struct Rules {
 #[cfg(test)]
 pub(crate) fn test_rules() -> Rules {
     Rules {
-        labels: AllowList::new(&["app".to_owned(), "team".to_owned(), "app.kubernetes.io/*".to_owned()]).unwrap(),
+        labels: AllowList::new(&[
+            "app".to_owned(),
+            "team".to_owned(),
+            "app.kubernetes.io/*".to_owned(),
+        ])
+        .unwrap(),
         annotations: AllowList::new(&["note".to_owned()]).unwrap(),
     }
 }

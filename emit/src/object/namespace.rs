@@ -15,7 +15,13 @@ pub fn namespace(namespace: &Namespace, rules: &Rules) -> record::Namespace {
     let status = namespace.status.as_ref();
     let mut finalizers = common.finalizers;
     // A namespace's own finalizers stand in its spec.
-    finalizers.extend(namespace.spec.iter().flat_map(|spec| spec.finalizers.iter().flatten()).cloned());
+    finalizers.extend(
+        namespace
+            .spec
+            .iter()
+            .flat_map(|spec| spec.finalizers.iter().flatten())
+            .cloned(),
+    );
     record::Namespace {
         uid: common.uid,
         namespace: common.name,

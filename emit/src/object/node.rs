@@ -27,7 +27,9 @@ pub fn node(node: &Node, rules: &Rules, heartbeat: &NodeHeartbeat) -> record::No
     let common = common(&node.metadata, rules);
     let spec = node.spec.as_ref();
     let status = node.status.as_ref();
-    let info = status.and_then(|status| status.node_info.clone()).unwrap_or_default();
+    let info = status
+        .and_then(|status| status.node_info.clone())
+        .unwrap_or_default();
     let mut record = record::Node {
         uid: common.uid,
         node: common.name,
@@ -66,7 +68,10 @@ pub fn node(node: &Node, rules: &Rules, heartbeat: &NodeHeartbeat) -> record::No
 pub(crate) fn set_heartbeat(record: &mut record::Node, heartbeat: &NodeHeartbeat) {
     record.heartbeat_stale_since = heartbeat.lease_stale_since;
     for condition in &mut record.conditions {
-        let stale = heartbeat.stale_conditions.iter().find(|(name, _)| *name == condition.condition_type);
+        let stale = heartbeat
+            .stale_conditions
+            .iter()
+            .find(|(name, _)| *name == condition.condition_type);
         condition.heartbeat_stale_since = stale.map(|(_, since)| *since);
     }
 }
@@ -118,8 +123,14 @@ mod tests {
         let other = node(&sample("2026-01-03T00:05:00Z"), &rules, &fresh);
         assert_eq!(one, other);
         assert_eq!(one.labels.len(), 1);
-        assert_eq!(one.taints.iter().map(|t| t.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!((one.capacity.cpu_millicores, one.capacity.pods), (Some(8000), Some(110)));
+        assert_eq!(
+            one.taints.iter().map(|t| t.key.as_str()).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        assert_eq!(
+            (one.capacity.cpu_millicores, one.capacity.pods),
+            (Some(8000), Some(110))
+        );
     }
 
     #[test]
@@ -130,7 +141,14 @@ mod tests {
         };
         let record = node(&sample("2026-01-03T00:00:00Z"), &test_rules(), &stale);
         assert_eq!(record.heartbeat_stale_since, Some(Instant(5)));
-        let of = |name: &str| record.conditions.iter().find(|c| c.condition_type == name).unwrap().heartbeat_stale_since;
+        let of = |name: &str| {
+            record
+                .conditions
+                .iter()
+                .find(|c| c.condition_type == name)
+                .unwrap()
+                .heartbeat_stale_since
+        };
         assert_eq!((of("Ready"), of("DiskPressure")), (Some(Instant(4)), None));
     }
 }

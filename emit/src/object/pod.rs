@@ -161,22 +161,48 @@ mod tests {
     }
 
     fn top() -> TopOwner {
-        TopOwner::Known { kind: "Deployment".into(), name: "z".into(), uid: "d1".into() }
+        TopOwner::Known {
+            kind: "Deployment".into(),
+            name: "z".into(),
+            uid: "d1".into(),
+        }
     }
 
     #[test]
     fn fields_land_where_their_documentation_says() {
         let record = pod(&sample(), &test_rules(), &top());
         assert_eq!(record.owner.as_deref(), Some("a-b-c"));
-        assert_eq!((record.workload_kind.as_deref(), record.workload.as_deref()), (Some("Deployment"), Some("z")));
+        assert_eq!(
+            (record.workload_kind.as_deref(), record.workload.as_deref()),
+            (Some("Deployment"), Some("z"))
+        );
         assert!(record.owner_resolved);
-        assert_eq!(record.deletion_requested_at.unwrap().to_string(), "2026-01-01T01:00:00.000000Z");
-        let [etc, root] = record.host_path_mounts.as_slice() else { panic!() };
-        assert_eq!((etc.volume.as_str(), etc.writable, etc.containers.as_slice()), ("etc", false, &["mesh".to_owned()][..]));
-        assert_eq!((root.path.as_str(), root.writable, root.containers.len()), ("/", true, 1));
-        let [mesh, app] = record.containers.as_slice() else { panic!() };
-        assert_eq!((mesh.container_type.as_str(), mesh.state.as_deref()), ("sidecar", None));
-        assert_eq!((app.last_reason.as_deref(), app.restart_count), (Some("OOMKilled"), 3));
+        assert_eq!(
+            record.deletion_requested_at.unwrap().to_string(),
+            "2026-01-01T01:00:00.000000Z"
+        );
+        let [etc, root] = record.host_path_mounts.as_slice() else {
+            panic!()
+        };
+        assert_eq!(
+            (etc.volume.as_str(), etc.writable, etc.containers.as_slice()),
+            ("etc", false, &["mesh".to_owned()][..])
+        );
+        assert_eq!(
+            (root.path.as_str(), root.writable, root.containers.len()),
+            ("/", true, 1)
+        );
+        let [mesh, app] = record.containers.as_slice() else {
+            panic!()
+        };
+        assert_eq!(
+            (mesh.container_type.as_str(), mesh.state.as_deref()),
+            ("sidecar", None)
+        );
+        assert_eq!(
+            (app.last_reason.as_deref(), app.restart_count),
+            (Some("OOMKilled"), 3)
+        );
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl Quantity {
             b'+' => (false, text.get(1..)?),
             _ => (false, text),
         };
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, suffix) = rest.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
@@ -163,7 +165,9 @@ impl Scale {
                 if unsigned.is_empty() || !unsigned.bytes().all(|c| c.is_ascii_digit()) {
                     return None;
                 }
-                ten(digits.parse().unwrap_or(if digits.starts_with('-') { -1000 } else { 1000 }))
+                ten(digits
+                    .parse()
+                    .unwrap_or(if digits.starts_with('-') { -1000 } else { 1000 }))
             }
         }
     }
@@ -291,7 +295,9 @@ mod tests {
 
     #[test]
     fn what_kubernetes_refuses_is_refused() {
-        for text in ["", "m", ".", "1.2.3", "1K", "1ki", "1mi", "1e", "1e+", "1 Gi", "٣", "0x10", "1Zi"] {
+        for text in [
+            "", "m", ".", "1.2.3", "1K", "1ki", "1mi", "1e", "1e+", "1 Gi", "٣", "0x10", "1Zi",
+        ] {
             assert!(Quantity::parse(text).is_err(), "{text}");
         }
     }
@@ -310,7 +316,9 @@ mod tests {
         ] {
             assert_eq!(Quantity::parse(text).unwrap().to_string(), expected, "{text}");
         }
-        let sum = Quantity::parse("2Mi").unwrap().plus(Quantity::parse("2Mi").unwrap());
+        let sum = Quantity::parse("2Mi")
+            .unwrap()
+            .plus(Quantity::parse("2Mi").unwrap());
         assert_eq!(sum.to_string(), "4Mi");
     }
 

@@ -67,11 +67,17 @@ mod tests {
             ("memory", "1Gi"),
             ("hugepages-2Mi", "4Mi"),
         ];
-        let list: KubeList = list.into_iter().map(|(n, q)| (n.to_owned(), KubeQuantity(q.to_owned()))).collect();
+        let list: KubeList = list
+            .into_iter()
+            .map(|(n, q)| (n.to_owned(), KubeQuantity(q.to_owned())))
+            .collect();
         let resources = kube_resources(Some(&list));
         assert_eq!(resources.gpu_millis, Some(2500));
         assert_eq!(resources.memory_bytes, Some(1 << 30));
         assert_eq!(resources.cpu_millicores, None);
-        assert_eq!(resources.other.get("hugepages-2Mi").map(String::as_str), Some("4Mi"));
+        assert_eq!(
+            resources.other.get("hugepages-2Mi").map(String::as_str),
+            Some("4Mi")
+        );
     }
 }

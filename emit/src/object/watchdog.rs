@@ -30,7 +30,13 @@ pub fn watchdog(watchdog: &Watchdog, rules: &Rules) -> record::Watchdog {
         annotations: common.annotations,
         finalizers: common.finalizers,
         scope: spec.scope.as_str().to_owned(),
-        check: spec.check.keys().next().cloned().unwrap_or_default(),
+        check: spec
+            .check
+            .iter()
+            .flat_map(|check| check.keys())
+            .next()
+            .cloned()
+            .unwrap_or_default(),
         interval_seconds: spec.interval.as_deref().and_then(duration_seconds),
         severity: filled(spec.severity.as_ref()),
         runbook: filled(spec.runbook.as_ref()),
@@ -97,7 +103,15 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_kubernetes_writes_them() {
-        for (text, expected) in [("30s", Some(30)), ("5m", Some(300)), ("1h30m", Some(5400)), ("250ms", Some(0)), ("", None), ("5", None), ("m", None)] {
+        for (text, expected) in [
+            ("30s", Some(30)),
+            ("5m", Some(300)),
+            ("1h30m", Some(5400)),
+            ("250ms", Some(0)),
+            ("", None),
+            ("5", None),
+            ("m", None),
+        ] {
             assert_eq!(duration_seconds(text), expected, "{text}");
         }
     }

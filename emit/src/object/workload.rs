@@ -50,7 +50,9 @@ pub fn stateful_set(object: &StatefulSet, rules: &Rules) -> Workload {
         ready: Some(status.ready_replicas.unwrap_or(0)),
         available: Some(status.available_replicas.unwrap_or(0)),
         unavailable: Some((spec.replicas.unwrap_or(1) - status.available_replicas.unwrap_or(0)).max(0)),
-        strategy: spec.update_strategy.and_then(|strategy| filled(strategy.type_.as_ref())),
+        strategy: spec
+            .update_strategy
+            .and_then(|strategy| filled(strategy.type_.as_ref())),
         selector: match_labels(Some(&spec.selector)),
         images: images(&spec.template),
         conditions: conditions(status.conditions.as_ref()),
@@ -72,7 +74,9 @@ pub fn daemon_set(object: &DaemonSet, rules: &Rules) -> Workload {
         available: Some(status.number_available.unwrap_or(0)),
         unavailable: Some(status.number_unavailable.unwrap_or(0)),
         misscheduled: Some(status.number_misscheduled),
-        strategy: spec.update_strategy.and_then(|strategy| filled(strategy.type_.as_ref())),
+        strategy: spec
+            .update_strategy
+            .and_then(|strategy| filled(strategy.type_.as_ref())),
         selector: match_labels(Some(&spec.selector)),
         images: images(&spec.template),
         conditions: conditions(status.conditions.as_ref()),
@@ -186,8 +190,11 @@ mod tests {
         let mut set: ReplicaSet = serde_json::from_value(json).unwrap();
         let record = replica_set(&set, &test_rules()).unwrap();
         assert_eq!((record.desired, record.unavailable), (Some(3), Some(2)));
-        set.metadata.owner_references = Some(vec![serde_json::from_value(serde_json::json!(
-            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "z", "uid": "d", "controller": true})).unwrap()]);
+        set.metadata.owner_references = Some(vec![
+            serde_json::from_value(serde_json::json!(
+            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "z", "uid": "d", "controller": true}))
+            .unwrap(),
+        ]);
         assert_eq!(replica_set(&set, &test_rules()), None);
     }
 }

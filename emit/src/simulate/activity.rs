@@ -3,8 +3,8 @@
 use fleetledger_schema::instant::Instant;
 use k8s_openapi::{
     api::core::v1::{
-        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
-        PodCondition, PodIP, PodStatus, Taint,
+        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
+        ContainerStatus, Pod, PodCondition, PodIP, PodStatus, Taint,
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
@@ -69,7 +69,12 @@ impl World {
         let uid = self.fresh_uid();
         let state = self.workloads.get_mut(workload)?;
         let name = format!("{}-{suffix}", state.set_name);
-        let owner = Some(("apps/v1", "ReplicaSet", state.set_name.as_str(), state.set_uid.as_str()));
+        let owner = Some((
+            "apps/v1",
+            "ReplicaSet",
+            state.set_name.as_str(),
+            state.set_uid.as_str(),
+        ));
         let pod = template::pod(&name, &uid, &state.shape, owner, at);
         state.pods.push(uid.clone());
         self.put(pod);
@@ -77,7 +82,12 @@ impl World {
     }
 
     pub(super) fn schedule_pod(&mut self, pod: &str, at: Instant) {
-        let up: Vec<String> = self.nodes.iter().filter(|node| node.up).map(|node| node.name.clone()).collect();
+        let up: Vec<String> = self
+            .nodes
+            .iter()
+            .filter(|node| node.up)
+            .map(|node| node.name.clone())
+            .collect();
         let Some(node) = self.pick(&up) else { return };
         self.change_pod(pod, |pod| {
             let spec = pod.spec.get_or_insert_default();
@@ -94,7 +104,12 @@ impl World {
     }
 
     pub(super) fn run_pod(&mut self, pod: &str, at: Instant) {
-        let ip = format!("10.{}.{}.{}", self.rng.random_range(2..250), self.rng.random_range(0..255), self.rng.random_range(1..255));
+        let ip = format!(
+            "10.{}.{}.{}",
+            self.rng.random_range(2..250),
+            self.rng.random_range(0..255),
+            self.rng.random_range(1..255)
+        );
         self.change_pod(pod, |pod| {
             if pod.metadata.deletion_timestamp.is_some() {
                 return;
@@ -115,11 +130,18 @@ impl World {
 
     /// Brings a Deployment's status in line with its pods.
     pub(super) fn refresh_workload(&mut self, index: usize, now: Instant) {
-        let Some(state) = self.workloads.get(index).cloned() else { return };
+        let Some(state) = self.workloads.get(index).cloned() else {
+            return;
+        };
         let pods: Vec<Pod> = state.pods.iter().filter_map(|uid| self.pod(uid)).collect();
         let is_ready = |pod: &&Pod| {
-            let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-            conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
+            let conditions = pod
+                .status
+                .iter()
+                .flat_map(|status| status.conditions.iter().flatten());
+            conditions
+                .into_iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True")
         };
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         let (current, ready) = (count(pods.len()), count(pods.iter().filter(is_ready).count()));
@@ -127,7 +149,10 @@ impl World {
             let living: Vec<String> = pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
             state.pods = living;
         }
-        let Some(KubeObject::Deployment(deployment)) = self.get(Resource::Deployments, &state.uid).cloned() else { return };
+        let Some(KubeObject::Deployment(deployment)) = self.get(Resource::Deployments, &state.uid).cloned()
+        else {
+            return;
+        };
         let mut changed = (*deployment).clone();
         let desired = count(state.replicas);
         changed.spec.get_or_insert_default().replicas = Some(desired);
@@ -144,7 +169,10 @@ impl World {
     }
 
     fn refresh_workload_of(&mut self, pod: &str, now: Instant) {
-        let index = self.workloads.iter().position(|state| state.pods.iter().any(|uid| uid == pod));
+        let index = self
+            .workloads
+            .iter()
+            .position(|state| state.pods.iter().any(|uid| uid == pod));
         if let Some(index) = index {
             self.refresh_workload(index, now);
         }
@@ -189,7 +217,10 @@ impl World {
     }
 
     fn replace_pod(&mut self, workload: usize, pod: &str, now: Instant) {
-        if self.pod(pod).is_some_and(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        if self
+            .pod(pod)
+            .is_some_and(|pod| pod.metadata.deletion_timestamp.is_none())
+        {
             self.stop_pod(pod, now);
             self.start_pod(workload, now);
         }
@@ -200,30 +231,57 @@ impl World {
         let Some(index) = self.any_workload() else { return };
         let set_uid = self.fresh_uid();
         let suffix = format!("{:08x}", self.rng.random::<u32>());
-        let Some(state) = self.workloads.get_mut(index) else { return };
+        let Some(state) = self.workloads.get_mut(index) else {
+            return;
+        };
         let former = std::mem::replace(&mut state.set_uid, set_uid);
         state.revision += 1;
         state.set_name = format!("{}-{suffix}", state.name);
-        let image = state.shape.image.rsplit_once(':').map_or("", |(image, _)| image).to_owned();
+        let image = state
+            .shape
+            .image
+            .rsplit_once(':')
+            .map_or("", |(image, _)| image)
+            .to_owned();
         state.shape.image = format!("{image}:v{}", 40 + state.revision);
         let state = state.clone();
         let owner = Some(("apps/v1", "Deployment", state.name.as_str(), state.uid.as_str()));
-        self.put(template::replica_set(&state.set_name, &state.set_uid, &state.shape, owner, now));
+        self.put(template::replica_set(
+            &state.set_name,
+            &state.set_uid,
+            &state.shape,
+            owner,
+            now,
+        ));
         let mut pause = 0;
         for pod in state.pods {
             pause += self.between(0.5, 3.0);
             self.later(now, pause, Action::Replace { workload: index, pod });
         }
-        self.later(now, pause + 60_000_000, Action::Remove(Resource::ReplicaSets, former));
+        self.later(
+            now,
+            pause + 60_000_000,
+            Action::Remove(Resource::ReplicaSets, former),
+        );
     }
 
     /// A Job whose pod is born and gone within seconds.
     fn run_job(&mut self, now: Instant) {
         let cron_jobs = self.list(Resource::CronJobs);
-        let Some(KubeObject::CronJob(cron_job)) = self.pick(&cron_jobs) else { return };
-        let Some(state) = self.workloads.first().cloned() else { return };
+        let Some(KubeObject::CronJob(cron_job)) = self.pick(&cron_jobs) else {
+            return;
+        };
+        let Some(state) = self.workloads.first().cloned() else {
+            return;
+        };
         let namespace = cron_job.metadata.namespace.clone().unwrap_or_default();
-        let shape = template::PodShape { namespace: namespace.clone(), team: namespace, app: "report".to_owned(), gpus: 0, ..state.shape };
+        let shape = template::PodShape {
+            namespace: namespace.clone(),
+            team: namespace,
+            app: "report".to_owned(),
+            gpus: 0,
+            ..state.shape
+        };
         let (job_uid, pod_uid) = (self.fresh_uid(), self.fresh_uid());
         let job_name = format!("report-{}", now.0 / 1_000_000 % 100_000_000);
         let cron_uid = cron_job.metadata.uid.clone().unwrap_or_default();
@@ -235,7 +293,14 @@ impl World {
         let pause = self.between(0.1, 0.5);
         self.later(now, pause, Action::Schedule(pod_uid.clone()));
         let pause = self.between(5.0, 12.0);
-        self.later(now, pause, Action::Finish { pod: pod_uid, job: job_uid });
+        self.later(
+            now,
+            pause,
+            Action::Finish {
+                pod: pod_uid,
+                job: job_uid,
+            },
+        );
     }
 
     fn finish_job(&mut self, pod: &str, job: &str, now: Instant) {
@@ -261,11 +326,19 @@ impl World {
     /// Replicas follow the time of day.
     fn scale(&mut self, now: Instant) {
         let Some(index) = self.any_workload() else { return };
-        let grow = self.rng.random_bool((self.daily_factor(now) / 2.0).clamp(0.1, 0.9));
-        let Some(state) = self.workloads.get_mut(index) else { return };
+        let grow = self
+            .rng
+            .random_bool((self.daily_factor(now) / 2.0).clamp(0.1, 0.9));
+        let Some(state) = self.workloads.get_mut(index) else {
+            return;
+        };
         let living = state.pods.len();
         let least = 1;
-        state.replicas = if grow { (state.replicas + 1).min(15) } else { state.replicas.saturating_sub(1).max(least) };
+        state.replicas = if grow {
+            (state.replicas + 1).min(15)
+        } else {
+            state.replicas.saturating_sub(1).max(least)
+        };
         let (wanted, last) = (state.replicas, state.pods.last().cloned());
         if wanted > living {
             self.start_pod(index, now);
@@ -276,13 +349,22 @@ impl World {
     }
 
     fn crash(&mut self, now: Instant) {
-        let Some((_, pod)) = self.any_running_pod() else { return };
+        let Some((_, pod)) = self.any_running_pod() else {
+            return;
+        };
         let out_of_memory = self.rng.random_ratio(1, 2);
-        let (reason, code) = if out_of_memory { ("OOMKilled", 137) } else { ("Error", 1) };
+        let (reason, code) = if out_of_memory {
+            ("OOMKilled", 137)
+        } else {
+            ("Error", 1)
+        };
         self.change_pod(&pod, |pod| {
             set_states(pod, |container| {
                 container.last_state = Some(terminated(reason, code, now));
-                container.state = Some(waiting("CrashLoopBackOff", Some("back-off 10s restarting failed container=app")));
+                container.state = Some(waiting(
+                    "CrashLoopBackOff",
+                    Some("back-off 10s restarting failed container=app"),
+                ));
                 container.ready = false;
             });
             set_condition(pod, "Ready", false, now);
@@ -292,7 +374,9 @@ impl World {
     }
 
     fn evict(&mut self, now: Instant) {
-        let Some((workload, pod)) = self.any_running_pod() else { return };
+        let Some((workload, pod)) = self.any_running_pod() else {
+            return;
+        };
         self.change_pod(&pod, |pod| {
             let status = pod.status.get_or_insert_default();
             status.phase = Some("Failed".to_owned());
@@ -322,7 +406,9 @@ impl World {
             return;
         }
         let index = self.rng.random_range(0..self.nodes.len().max(1));
-        let Some(node) = self.nodes.get_mut(index).filter(|node| node.up) else { return };
+        let Some(node) = self.nodes.get_mut(index).filter(|node| node.up) else {
+            return;
+        };
         node.up = false;
         self.later(now, 40_000_000, Action::NodeUnknown(index));
         let pause = self.between(150.0, 400.0);
@@ -330,14 +416,21 @@ impl World {
     }
 
     fn set_node_ready(&mut self, index: usize, ready: bool, now: Instant) {
-        let Some(state) = self.nodes.get_mut(index) else { return };
+        let Some(state) = self.nodes.get_mut(index) else {
+            return;
+        };
         state.up |= ready;
         let state = state.clone();
-        let Some(KubeObject::Node(node)) = self.get(Resource::Nodes, &state.uid).cloned() else { return };
+        let Some(KubeObject::Node(node)) = self.get(Resource::Nodes, &state.uid).cloned() else {
+            return;
+        };
         let mut node = *node;
         let heartbeat = if ready { now } else { now.plus_micros(-40_000_000) };
-        node.status.get_or_insert_default().conditions =
-            Some(template::node_conditions(heartbeat, now, if ready { "True" } else { "Unknown" }));
+        node.status.get_or_insert_default().conditions = Some(template::node_conditions(
+            heartbeat,
+            now,
+            if ready { "True" } else { "Unknown" },
+        ));
         node.spec.get_or_insert_default().taints = (!ready).then(|| {
             vec![Taint {
                 key: "node.kubernetes.io/unreachable".to_owned(),
@@ -351,8 +444,16 @@ impl World {
             return;
         }
         for workload in 0..self.workloads.len() {
-            for pod in self.workloads.get(workload).map(|state| state.pods.clone()).unwrap_or_default() {
-                let here = self.pod(&pod).and_then(|pod| pod.spec?.node_name).is_some_and(|node| node == state.name);
+            for pod in self
+                .workloads
+                .get(workload)
+                .map(|state| state.pods.clone())
+                .unwrap_or_default()
+            {
+                let here = self
+                    .pod(&pod)
+                    .and_then(|pod| pod.spec?.node_name)
+                    .is_some_and(|node| node == state.name);
                 if here {
                     let pause = self.between(5.0, 60.0);
                     self.later(now, pause, Action::Replace { workload, pod });
@@ -376,7 +477,9 @@ impl World {
 
     fn fail_watchdog(&mut self, now: Instant) {
         let watchdogs = self.list(Resource::Watchdogs);
-        let Some(watchdog) = self.pick(&watchdogs) else { return };
+        let Some(watchdog) = self.pick(&watchdogs) else {
+            return;
+        };
         let uid = watchdog.uid().to_owned();
         self.set_watchdog(&uid, true, now);
         let pause = self.between(30.0, 180.0);
@@ -384,8 +487,14 @@ impl World {
     }
 
     fn set_watchdog(&mut self, uid: &str, failing: bool, now: Instant) {
-        let Some(KubeObject::Watchdog(watchdog)) = self.get(Resource::Watchdogs, uid).cloned() else { return };
-        let nodes = self.nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+        let Some(KubeObject::Watchdog(watchdog)) = self.get(Resource::Watchdogs, uid).cloned() else {
+            return;
+        };
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| node.name.clone())
+            .collect::<Vec<_>>();
         let node = self.pick(&nodes).unwrap_or_default();
         let mut watchdog = *watchdog;
         let status = watchdog.status.get_or_insert_default();
@@ -398,7 +507,11 @@ impl World {
             counts.ok = counts.desired.map(|desired| desired - i32::from(failing));
         }
         if failing {
-            let failing = crate::watchdog_resource::Failing { node, message: Some("unexpected value".to_owned()), since: time(now) };
+            let failing = crate::watchdog_resource::Failing {
+                node,
+                message: Some("unexpected value".to_owned()),
+                since: time(now),
+            };
             status.failing.push(failing);
         }
         for condition in &mut status.conditions {
@@ -446,18 +559,31 @@ fn condition(name: &str, holds: bool, at: Instant) -> PodCondition {
 }
 
 fn set_condition(pod: &mut Pod, name: &str, holds: bool, at: Instant) {
-    let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+    let conditions = pod
+        .status
+        .get_or_insert_default()
+        .conditions
+        .get_or_insert_default();
     conditions.retain(|condition| condition.type_ != name);
     conditions.push(condition(name, holds, at));
 }
 
 fn running(at: Instant) -> ContainerState {
-    ContainerState { running: Some(ContainerStateRunning { started_at: time(at) }), ..ContainerState::default() }
+    ContainerState {
+        running: Some(ContainerStateRunning { started_at: time(at) }),
+        ..ContainerState::default()
+    }
 }
 
 fn waiting(reason: &str, message: Option<&str>) -> ContainerState {
-    let waiting = ContainerStateWaiting { reason: Some(reason.to_owned()), message: message.map(str::to_owned) };
-    ContainerState { waiting: Some(waiting), ..ContainerState::default() }
+    let waiting = ContainerStateWaiting {
+        reason: Some(reason.to_owned()),
+        message: message.map(str::to_owned),
+    };
+    ContainerState {
+        waiting: Some(waiting),
+        ..ContainerState::default()
+    }
 }
 
 fn terminated(reason: &str, exit_code: i32, at: Instant) -> ContainerState {
@@ -468,5 +594,8 @@ fn terminated(reason: &str, exit_code: i32, at: Instant) -> ContainerState {
         finished_at: at,
         ..ContainerStateTerminated::default()
     };
-    ContainerState { terminated: Some(terminated), ..ContainerState::default() }
+    ContainerState {
+        terminated: Some(terminated),
+        ..ContainerState::default()
+    }
 }

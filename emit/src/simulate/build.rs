@@ -4,7 +4,7 @@ use fleetledger_schema::instant::Instant;
 use rand::Rng;
 
 use super::{
-    template::{self, Pool, PodShape},
+    template::{self, PodShape, Pool},
     world::{Action, NodeState, WorkloadState, World},
 };
 
@@ -13,8 +13,19 @@ const ANCHOR: Instant = Instant(1_767_225_600_000_000);
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
-const TEAMS: [&str; 8] = ["payments", "search", "checkout", "identity", "media", "pricing", "logistics", "insight"];
-const APPS: [&str; 10] = ["api", "worker", "cache", "gateway", "indexer", "mailer", "router", "scorer", "sync", "web"];
+const TEAMS: [&str; 8] = [
+    "payments",
+    "search",
+    "checkout",
+    "identity",
+    "media",
+    "pricing",
+    "logistics",
+    "insight",
+];
+const APPS: [&str; 10] = [
+    "api", "worker", "cache", "gateway", "indexer", "mailer", "router", "scorer", "sync", "web",
+];
 const CHECKS: [&str; 5] = ["sysctl", "etcd", "kubelet", "dns", "certificate"];
 
 pub(super) fn fill(world: &mut World, now: Instant) {
@@ -31,7 +42,11 @@ pub(super) fn fill(world: &mut World, now: Instant) {
 /// Name of the team with that number.
 fn team(number: usize) -> String {
     let name = TEAMS.get(number % TEAMS.len()).copied().unwrap_or("team");
-    if number < TEAMS.len() { name.to_owned() } else { format!("{name}-{}", number / TEAMS.len() + 1) }
+    if number < TEAMS.len() {
+        name.to_owned()
+    } else {
+        format!("{name}-{}", number / TEAMS.len() + 1)
+    }
 }
 
 fn namespaces(world: &mut World) {
@@ -45,9 +60,13 @@ fn namespaces(world: &mut World) {
 }
 
 fn nodes(world: &mut World, now: Instant) {
-    let pools: Vec<Pool> = (0..world.settings.pools.max(1)).map(|number| pool(number, world.settings.pools)).collect();
+    let pools: Vec<Pool> = (0..world.settings.pools.max(1))
+        .map(|number| pool(number, world.settings.pools))
+        .collect();
     for index in 0..world.settings.nodes as usize {
-        let Some(pool) = pools.get(index % pools.len()) else { continue };
+        let Some(pool) = pools.get(index % pools.len()) else {
+            continue;
+        };
         let name = format!("{}-{index:04}", pool.name);
         let zone = format!("zone-{}", index % 3);
         let (uid, created) = (world.stable_uid(&format!("node/{name}")), long_ago(world));
@@ -66,10 +85,34 @@ fn nodes(world: &mut World, now: Instant) {
 fn pool(number: u32, pools: u32) -> Pool {
     let gpu = pools > 1 && number + 1 == pools;
     match (gpu, number % 3) {
-        (true, _) => Pool { name: "gpu".to_owned(), instance_type: "g-48x384-8", cpu: 48, memory_gib: 384, gpus: 8 },
-        (_, 0) => Pool { name: format!("general-{number}"), instance_type: "m-16x64", cpu: 16, memory_gib: 64, gpus: 0 },
-        (_, 1) => Pool { name: format!("compute-{number}"), instance_type: "c-32x64", cpu: 32, memory_gib: 64, gpus: 0 },
-        _ => Pool { name: format!("memory-{number}"), instance_type: "r-16x128", cpu: 16, memory_gib: 128, gpus: 0 },
+        (true, _) => Pool {
+            name: "gpu".to_owned(),
+            instance_type: "g-48x384-8",
+            cpu: 48,
+            memory_gib: 384,
+            gpus: 8,
+        },
+        (_, 0) => Pool {
+            name: format!("general-{number}"),
+            instance_type: "m-16x64",
+            cpu: 16,
+            memory_gib: 64,
+            gpus: 0,
+        },
+        (_, 1) => Pool {
+            name: format!("compute-{number}"),
+            instance_type: "c-32x64",
+            cpu: 32,
+            memory_gib: 64,
+            gpus: 0,
+        },
+        _ => Pool {
+            name: format!("memory-{number}"),
+            instance_type: "r-16x128",
+            cpu: 16,
+            memory_gib: 128,
+            gpus: 0,
+        },
     }
 }
 
@@ -82,14 +125,21 @@ fn workloads(world: &mut World, now: Instant) {
         left -= replicas;
         let app = APPS.get(number / teams % APPS.len()).copied().unwrap_or("app");
         let round = number / teams / APPS.len();
-        let name = if round == 0 { app.to_owned() } else { format!("{app}-{round}") };
+        let name = if round == 0 {
+            app.to_owned()
+        } else {
+            format!("{app}-{round}")
+        };
         let shape = shape(world, &team(number % teams), &name);
         workload(world, &name, shape, replicas, now);
         number += 1;
     }
     for number in 0..teams {
         let shape = shape(world, &team(number), "report");
-        let (uid, created) = (world.stable_uid(&format!("cronjob/{}", shape.namespace)), long_ago(world));
+        let (uid, created) = (
+            world.stable_uid(&format!("cronjob/{}", shape.namespace)),
+            long_ago(world),
+        );
         world.put(template::cron_job("report", &uid, &shape, created));
     }
 }

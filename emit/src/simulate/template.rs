@@ -56,9 +56,12 @@ fn owner(owned_by: OwnedBy<'_>) -> Json {
 }
 
 pub(super) fn namespace(name: &str, uid: &str, team: Option<&str>, created: Instant) -> Namespace {
+    let mut labels = json!({"kubernetes.io/metadata.name": name});
+    if let (Some(labels), Some(team)) = (labels.as_object_mut(), team) {
+        labels.insert("team".to_owned(), Json::from(team));
+    }
     typed(json!({
-        "metadata": {"name": name, "uid": uid, "creationTimestamp": seconds(created),
-            "labels": {"kubernetes.io/metadata.name": name, "team": team}},
+        "metadata": {"name": name, "uid": uid, "creationTimestamp": seconds(created), "labels": labels},
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
     }))
@@ -74,8 +77,14 @@ pub(super) fn node(name: &str, uid: &str, pool: &Pool, zone: &str, created: Inst
     }
     let mut allocatable = capacity.clone();
     if let Some(allocatable) = allocatable.as_object_mut() {
-        allocatable.insert("cpu".to_owned(), Json::from(format!("{}m", pool.cpu * 1000 - 120)));
-        allocatable.insert("memory".to_owned(), Json::from(format!("{}Mi", pool.memory_gib * 1024 - 900)));
+        allocatable.insert(
+            "cpu".to_owned(),
+            Json::from(format!("{}m", pool.cpu * 1000 - 120)),
+        );
+        allocatable.insert(
+            "memory".to_owned(),
+            Json::from(format!("{}Mi", pool.memory_gib * 1024 - 900)),
+        );
     }
     typed(json!({
         "metadata": {"name": name, "uid": uid, "creationTimestamp": seconds(created), "labels": {
@@ -95,13 +104,21 @@ pub(super) fn node(name: &str, uid: &str, pool: &Pool, zone: &str, created: Inst
 }
 
 /// Conditions of a node whose readiness is `ready`: True, False or Unknown.
-pub(super) fn node_conditions(heartbeat: Instant, since: Instant, ready: &str) -> Vec<k8s_openapi::api::core::v1::NodeCondition> {
+pub(super) fn node_conditions(
+    heartbeat: Instant,
+    since: Instant,
+    ready: &str,
+) -> Vec<k8s_openapi::api::core::v1::NodeCondition> {
     serde_json::from_value(conditions(heartbeat, since, ready)).unwrap_or_default()
 }
 
 fn conditions(heartbeat: Instant, since: Instant, ready: &str) -> Json {
     let pressure = if ready == "Unknown" { "Unknown" } else { "False" };
-    let reason = if ready == "Unknown" { "NodeStatusUnknown" } else { "KubeletReady" };
+    let reason = if ready == "Unknown" {
+        "NodeStatusUnknown"
+    } else {
+        "KubeletReady"
+    };
     let one = |name: &str, status: &str, reason: &str| {
         json!({"type": name, "status": status, "reason": reason,
             "lastHeartbeatTime": seconds(heartbeat), "lastTransitionTime": seconds(since)})
@@ -121,7 +138,13 @@ pub(super) fn lease(node: &str, uid: &str, renewed: Instant) -> Lease {
     }))
 }
 
-pub(super) fn deployment(name: &str, uid: &str, shape: &PodShape, replicas: i32, created: Instant) -> Deployment {
+pub(super) fn deployment(
+    name: &str,
+    uid: &str,
+    shape: &PodShape,
+    replicas: i32,
+    created: Instant,
+) -> Deployment {
     typed(json!({
         "metadata": {"name": name, "namespace": shape.namespace, "uid": uid, "creationTimestamp": seconds(created),
             "generation": 1, "labels": {"app": shape.app, "team": shape.team}},
@@ -131,7 +154,13 @@ pub(super) fn deployment(name: &str, uid: &str, shape: &PodShape, replicas: i32,
     }))
 }
 
-pub(super) fn replica_set(name: &str, uid: &str, shape: &PodShape, owned_by: OwnedBy<'_>, created: Instant) -> ReplicaSet {
+pub(super) fn replica_set(
+    name: &str,
+    uid: &str,
+    shape: &PodShape,
+    owned_by: OwnedBy<'_>,
+    created: Instant,
+) -> ReplicaSet {
     typed(json!({
         "metadata": {"name": name, "namespace": shape.namespace, "uid": uid, "creationTimestamp": seconds(created),
             "labels": {"app": shape.app}, "ownerReferences": owner(owned_by)},
@@ -189,7 +218,8 @@ pub(super) fn watchdog(name: &str, uid: &str, check: &str, nodes: usize, created
 }
 
 fn template(shape: &PodShape) -> Json {
-    let mut requests = json!({"cpu": format!("{}m", shape.cpu_millis), "memory": format!("{}Mi", shape.memory_mib)});
+    let mut requests =
+        json!({"cpu": format!("{}m", shape.cpu_millis), "memory": format!("{}Mi", shape.memory_mib)});
     let mut limits = json!({"memory": format!("{}Mi", shape.memory_mib * 2)});
     if shape.gpus > 0 {
         for list in [&mut requests, &mut limits] {
@@ -198,8 +228,16 @@ fn template(shape: &PodShape) -> Json {
             }
         }
     }
-    let mounts = if shape.host_path { json!([{"name": "host", "mountPath": "/host"}]) } else { Json::Null };
-    let volumes = if shape.host_path { json!([{"name": "host", "hostPath": {"path": "/"}}]) } else { Json::Null };
+    let mounts = if shape.host_path {
+        json!([{"name": "host", "mountPath": "/host"}])
+    } else {
+        Json::Null
+    };
+    let volumes = if shape.host_path {
+        json!([{"name": "host", "hostPath": {"path": "/"}}])
+    } else {
+        Json::Null
+    };
     let sidecar = json!([{"name": "mesh", "image": "registry.example/mesh:1.9", "restartPolicy": "Always",
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}}]);
     json!({

@@ -98,7 +98,10 @@ impl World {
 
     /// Objects of a resource, as a list shows them.
     pub(crate) fn list(&self, resource: Resource) -> Vec<KubeObject> {
-        self.objects.get(&resource).map(|objects| objects.values().cloned().collect()).unwrap_or_default()
+        self.objects
+            .get(&resource)
+            .map(|objects| objects.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// What has changed since the last call.
@@ -152,12 +155,19 @@ impl World {
         set_version(&mut object, self.version);
         let resource = object.resource();
         self.changes.push((resource, Change::Applied(object.clone())));
-        self.objects.entry(resource).or_default().insert(object.uid().to_owned(), object);
+        self.objects
+            .entry(resource)
+            .or_default()
+            .insert(object.uid().to_owned(), object);
     }
 
     /// Removes an object.
     pub(super) fn remove(&mut self, resource: Resource, uid: &str) {
-        if let Some(mut object) = self.objects.get_mut(&resource).and_then(|objects| objects.remove(uid)) {
+        if let Some(mut object) = self
+            .objects
+            .get_mut(&resource)
+            .and_then(|objects| objects.remove(uid))
+        {
             self.version += 1;
             set_version(&mut object, self.version);
             self.changes.push((resource, Change::Deleted(object)));
@@ -175,7 +185,8 @@ impl World {
     /// Lets `action` happen after `micros`.
     pub(super) fn later(&mut self, now: Instant, micros: i64, action: Action) {
         self.serial += 1;
-        self.schedule.insert((now.plus_micros(micros), self.serial), action);
+        self.schedule
+            .insert((now.plus_micros(micros), self.serial), action);
     }
 
     /// A uid that is the same in every run.
@@ -203,7 +214,9 @@ impl World {
     }
 
     pub(super) fn renew_lease(&mut self, index: usize, now: Instant) {
-        let Some(node) = self.nodes.get(index).cloned() else { return };
+        let Some(node) = self.nodes.get(index).cloned() else {
+            return;
+        };
         if node.up {
             self.put(template::lease(&node.name, &format!("lease-{}", node.uid), now));
         }
@@ -211,7 +224,11 @@ impl World {
     }
 
     fn object_changes(&self) -> i64 {
-        let changes = self.changes.iter().filter(|(resource, _)| *resource != Resource::Leases).count();
+        let changes = self
+            .changes
+            .iter()
+            .filter(|(resource, _)| *resource != Resource::Leases)
+            .count();
         i64::try_from(changes).unwrap_or(i64::MAX)
     }
 }

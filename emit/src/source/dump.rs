@@ -19,17 +19,21 @@ pub(crate) struct Dump {
 impl Dump {
     /// Reads every file of a folder. Kinds that are not kept are passed over.
     pub(crate) fn read(directory: &Path) -> Result<Self, EmitError> {
-        let fail = |path: &Path, why: String| EmitError::Dump { path: path.display().to_string(), why };
+        let fail = |path: &Path, why: String| EmitError::Dump {
+            path: path.display().to_string(),
+            why,
+        };
         let entries = fs::read_dir(directory).map_err(|error| fail(directory, error.to_string()))?;
         let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
         let mut objects = Vec::new();
         for path in paths {
             let json = match path.extension().and_then(|extension| extension.to_str()) {
-                Some("json") => serde_json::from_slice(&read(&path)?).map_err(|error| fail(&path, error.to_string()))?,
-                Some("yaml" | "yml") => {
-                    serde_yaml_ng::from_slice(&read(&path)?).map_err(|error| fail(&path, error.to_string()))?
+                Some("json") => {
+                    serde_json::from_slice(&read(&path)?).map_err(|error| fail(&path, error.to_string()))?
                 }
+                Some("yaml" | "yml") => serde_yaml_ng::from_slice(&read(&path)?)
+                    .map_err(|error| fail(&path, error.to_string()))?,
                 _ => continue,
             };
             let before = objects.len();
@@ -40,14 +44,20 @@ impl Dump {
             let why = "no .json or .yaml file of `kubectl get … -o json` with objects in it".to_owned();
             return Err(fail(directory, why));
         }
-        Ok(Self { objects: Arc::new(objects) })
+        Ok(Self {
+            objects: Arc::new(objects),
+        })
     }
 
     pub(crate) fn cluster_uid(&self) -> Result<String, String> {
         let named = |object: &&KubeObject| {
             object.resource() == Resource::Namespaces && object.meta().name.as_deref() == Some("kube-system")
         };
-        let uid = self.objects.iter().find(named).map(|namespace| namespace.uid().to_owned());
+        let uid = self
+            .objects
+            .iter()
+            .find(named)
+            .map(|namespace| namespace.uid().to_owned());
         uid.filter(|uid| !uid.is_empty()).ok_or_else(|| {
             "the dump has no namespace kube-system, whose uid is the cluster's identity; add `kubectl get namespaces -o json`"
                 .to_owned()
@@ -75,7 +85,11 @@ async fn send_lists(
     wrap: fn(Resource, Change) -> Event,
 ) {
     for resource in resources {
-        let listed = objects.iter().filter(|object| object.resource() == *resource).cloned().map(Change::Listed);
+        let listed = objects
+            .iter()
+            .filter(|object| object.resource() == *resource)
+            .cloned()
+            .map(Change::Listed);
         for change in [Change::Begin].into_iter().chain(listed).chain([Change::End]) {
             if events.send(wrap(*resource, change)).await.is_err() {
                 return;
@@ -85,18 +99,28 @@ async fn send_lists(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, EmitError> {
-    fs::read(path).map_err(|error| EmitError::Dump { path: path.display().to_string(), why: error.to_string() })
+    fs::read(path).map_err(|error| EmitError::Dump {
+        path: path.display().to_string(),
+        why: error.to_string(),
+    })
 }
 
 fn collect(json: Json, objects: &mut Vec<KubeObject>) -> Result<(), String> {
-    let kind = json.get("kind").and_then(Json::as_str).unwrap_or_default().to_owned();
+    let kind = json
+        .get("kind")
+        .and_then(Json::as_str)
+        .unwrap_or_default()
+        .to_owned();
     if let Some(of) = kind.strip_suffix("List") {
         let Some(Json::Array(items)) = json.get("items").cloned() else {
             return Err(format!("a {kind} without items"));
         };
         for mut item in items {
             // A typed list's items often leave out their kind.
-            if let Some(item) = item.as_object_mut().filter(|item| !of.is_empty() && !item.contains_key("kind")) {
+            if let Some(item) = item
+                .as_object_mut()
+                .filter(|item| !of.is_empty() && !item.contains_key("kind"))
+            {
                 item.insert("kind".to_owned(), Json::from(of));
             }
             collect(item, objects)?;
@@ -115,7 +139,9 @@ fn collect(json: Json, objects: &mut Vec<KubeObject>) -> Result<(), String> {
         "Job" => parse(json).map(KubeObject::Job),
         "Pod" => parse(json).map(KubeObject::Pod),
         "Watchdog" => parse(json).map(KubeObject::Watchdog),
-        "" => return Err("an object without kind; is this the output of `kubectl get … -o json`?".to_owned()),
+        "" => {
+            return Err("an object without kind; is this the output of `kubectl get … -o json`?".to_owned());
+        }
         _ => return Ok(()),
     }?;
     let node_lease = object.meta().namespace.as_deref() == Some("kube-node-lease");
@@ -126,7 +152,9 @@ fn collect(json: Json, objects: &mut Vec<KubeObject>) -> Result<(), String> {
 }
 
 fn parse<K: DeserializeOwned>(json: Json) -> Result<Box<K>, String> {
-    serde_json::from_value(json).map(Box::new).map_err(|error| error.to_string())
+    serde_json::from_value(json)
+        .map(Box::new)
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -138,9 +166,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         assert!(Dump::read(folder.path()).is_err());
-        write("namespaces.json", r#"{"kind": "List", "items": [{"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "k"}}]}"#);
-        write("pods.json", r#"{"kind": "PodList", "items": [{"metadata": {"name": "p", "uid": "p"}}]}"#);
-        write("other.yaml", "kind: ConfigMap\nmetadata: {name: c}\ndata: {secret: x}\n");
+        write(
+            "namespaces.json",
+            r#"{"kind": "List", "items": [{"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "k"}}]}"#,
+        );
+        write(
+            "pods.json",
+            r#"{"kind": "PodList", "items": [{"metadata": {"name": "p", "uid": "p"}}]}"#,
+        );
+        write(
+            "other.yaml",
+            "kind: ConfigMap\nmetadata: {name: c}\ndata: {secret: x}\n",
+        );
         write("readme.txt", "no");
         let dump = Dump::read(folder.path()).unwrap();
         assert_eq!(dump.objects.len(), 2);

@@ -14,7 +14,6 @@ use crate::{
 };
 
 /// Where an emitter's objects come from.
-#[expect(clippy::large_enum_variant, reason = "one value a process")]
 pub enum Source {
     /// A live API server.
     Watch {
@@ -71,7 +70,7 @@ impl Feed {
             Feed::Watch(watcher) => watcher.ask(tasks, owner, events),
             Feed::Dump(_) | Feed::Simulate(_) => {
                 tasks.spawn(async move {
-                    events.send(Event::Owner(owner, None)).await.ok();
+                    events.send(Event::Owner(Box::new(owner), None)).await.ok();
                 });
             }
         }

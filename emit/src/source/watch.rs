@@ -54,17 +54,50 @@ macro_rules! with_api {
     ($resource:expr, $client:expr, $api:ident => $body:expr) => {{
         let client = $client;
         match $resource {
-            Resource::Namespaces => { let $api: Api<Namespace> = Api::all(client); $body }
-            Resource::Leases => { let $api: Api<Lease> = Api::namespaced(client, NODE_LEASES); $body }
-            Resource::Nodes => { let $api: Api<Node> = Api::all(client); $body }
-            Resource::Deployments => { let $api: Api<Deployment> = Api::all(client); $body }
-            Resource::StatefulSets => { let $api: Api<StatefulSet> = Api::all(client); $body }
-            Resource::DaemonSets => { let $api: Api<DaemonSet> = Api::all(client); $body }
-            Resource::ReplicaSets => { let $api: Api<ReplicaSet> = Api::all(client); $body }
-            Resource::CronJobs => { let $api: Api<CronJob> = Api::all(client); $body }
-            Resource::Jobs => { let $api: Api<Job> = Api::all(client); $body }
-            Resource::Pods => { let $api: Api<Pod> = Api::all(client); $body }
-            Resource::Watchdogs => { let $api: Api<Watchdog> = Api::all(client); $body }
+            Resource::Namespaces => {
+                let $api: Api<Namespace> = Api::all(client);
+                $body
+            }
+            Resource::Leases => {
+                let $api: Api<Lease> = Api::namespaced(client, NODE_LEASES);
+                $body
+            }
+            Resource::Nodes => {
+                let $api: Api<Node> = Api::all(client);
+                $body
+            }
+            Resource::Deployments => {
+                let $api: Api<Deployment> = Api::all(client);
+                $body
+            }
+            Resource::StatefulSets => {
+                let $api: Api<StatefulSet> = Api::all(client);
+                $body
+            }
+            Resource::DaemonSets => {
+                let $api: Api<DaemonSet> = Api::all(client);
+                $body
+            }
+            Resource::ReplicaSets => {
+                let $api: Api<ReplicaSet> = Api::all(client);
+                $body
+            }
+            Resource::CronJobs => {
+                let $api: Api<CronJob> = Api::all(client);
+                $body
+            }
+            Resource::Jobs => {
+                let $api: Api<Job> = Api::all(client);
+                $body
+            }
+            Resource::Pods => {
+                let $api: Api<Pod> = Api::all(client);
+                $body
+            }
+            Resource::Watchdogs => {
+                let $api: Api<Watchdog> = Api::all(client);
+                $body
+            }
         }
     }};
 }
@@ -83,7 +116,10 @@ impl Watcher {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let namespace = api.get_metadata("kube-system").await;
         let namespace = namespace.map_err(|error| format!("namespace kube-system: {error}"))?;
-        namespace.metadata.uid.ok_or_else(|| "namespace kube-system has no uid".to_owned())
+        namespace
+            .metadata
+            .uid
+            .ok_or_else(|| "namespace kube-system has no uid".to_owned())
     }
 
     pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: &Sender<Event>) {
@@ -113,14 +149,17 @@ impl Watcher {
                 tracing::debug!(kind = reference.kind, owner = reference.name, %error, "owner cannot be read");
             });
             drop(permit);
-            events.send(Event::Owner(reference, owner.ok().flatten())).await.ok();
+            events.send(Event::Owner(Box::new(reference), owner.ok().flatten().map(Box::new))).await.ok();
         });
     }
 }
 
 /// Reads an owner's metadata alone. `None` if it is gone, or another object has its name by now.
 async fn get_owner(client: Client, reference: &OwnerRef) -> Result<Option<Owner>, kube::Error> {
-    let (group, version) = reference.api_version.split_once('/').unwrap_or(("", &reference.api_version));
+    let (group, version) = reference
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &reference.api_version));
     let kind = GroupVersionKind::gvk(group, version, &reference.kind);
     let (resource, capabilities) = kube::discovery::pinned_kind(&client, &kind).await?;
     let api: Api<DynamicObject> = match &reference.namespace {
@@ -150,7 +189,14 @@ where
         if streaming {
             config = config.streaming_lists();
         }
-        let ended = follow(watcher(api.clone(), config), resource, streaming, &events, &mut pause).await;
+        let ended = follow(
+            watcher(api.clone(), config),
+            resource,
+            streaming,
+            &events,
+            &mut pause,
+        )
+        .await;
         let wait = match ended {
             Ended::Closed => return,
             Ended::NoStreaming => {
@@ -166,7 +212,11 @@ where
             }
             Ended::Failed(why) => {
                 tracing::warn!(%resource, why, "watch failed; retried");
-                if events.send(Event::Watch(resource, Change::Failed(why))).await.is_err() {
+                if events
+                    .send(Event::Watch(resource, Change::Failed(why)))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
                 let wait = pause.mul_f64(rand::random_range(0.5..1.0));
@@ -249,7 +299,9 @@ fn ended_by(error: &watcher::Error, streaming: bool) -> Ended {
         404 => Ended::Absent,
         // What servers say that do not know sendInitialEvents or resourceVersionMatch on a watch.
         400 | 405 | 406 | 422 | 501 if streaming => Ended::NoStreaming,
-        403 => Ended::Failed(format!("forbidden: {error}; grant get, list and watch (deploy/kubernetes/emit-rbac.yaml)")),
+        403 => Ended::Failed(format!(
+            "forbidden: {error}; grant get, list and watch (deploy/kubernetes/emit-rbac.yaml)"
+        )),
         _ => Ended::Failed(error.to_string()),
     }
 }
@@ -316,7 +368,12 @@ where
     events.send(Event::Relist(resource, last)).await.ok();
 }
 
-async fn relist_once<K>(api: &Api<K>, resource: Resource, page_size: u32, events: &Sender<Event>) -> Result<(), kube::Error>
+async fn relist_once<K>(
+    api: &Api<K>,
+    resource: Resource,
+    page_size: u32,
+    events: &Sender<Event>,
+) -> Result<(), kube::Error>
 where
     K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
     KubeObject: From<K>,
@@ -326,7 +383,11 @@ where
         let page = api.list(&params).await?;
         let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
         for object in page.items {
-            if events.send(Event::Relist(resource, Change::Listed(trim(object)))).await.is_err() {
+            if events
+                .send(Event::Relist(resource, Change::Listed(trim(object))))
+                .await
+                .is_err()
+            {
                 return Ok(());
             }
         }

@@ -1,0 +1,409 @@
+//! Emitters against librdkafka's in-process cluster: what stands in the logs afterwards.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod logs;
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use fleetledger_emit::{EmitError, Health, Settings, SimulateSettings, Source, Summary, run};
+use fleetledger_schema::{
+    codec::Schemas,
+    content_hash::{ContentHash, Digest},
+    framing::{self, SchemaRef},
+    instant::Instant,
+    key::Subject,
+    kind::Kind,
+    record::Record,
+};
+use logs::{Entry, Logs};
+use rdkafka::ClientConfig;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+fn settings() -> Settings {
+    Settings {
+        datacenter: "dfw".to_owned(),
+        cluster: "test".to_owned(),
+        settle_millis: 500,
+        ..Settings::default()
+    }
+}
+
+async fn emit(settings: Settings, source: Source, kafka: &ClientConfig) -> Result<Summary, EmitError> {
+    let registry = prometheus::Registry::new();
+    run(
+        settings,
+        source,
+        kafka.clone(),
+        &registry,
+        Health::new(),
+        CancellationToken::new(),
+    )
+    .await
+}
+
+/// A dump of kube-system and of pods with these names, as uids too, in these phases.
+fn dump(pods: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let pods: Vec<_> = pods
+        .iter()
+        .map(|(name, phase)| {
+            json!({"kind": "Pod", "metadata": {"name": name, "namespace": "kube-system", "uid": format!("uid-{name}"),
+                "creationTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "7"},
+                "spec": {"containers": [{"name": "app", "image": "i", "env": [{"name": "A", "value": "not-to-leave"}]}]},
+                "status": {"phase": phase}})
+        })
+        .collect();
+    let write = |name: &str, value: serde_json::Value| {
+        std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+    };
+    write("pods.json", json!({"kind": "List", "items": pods}));
+    write(
+        "namespaces.json",
+        json!({"kind": "List", "items": [
+        {"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "cluster-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+         "status": {"phase": "Active"}}]}),
+    );
+    folder
+}
+
+async fn emit_dump(settings: Settings, folder: &Path, kafka: &ClientConfig) -> Summary {
+    emit(
+        settings,
+        Source::Dump {
+            directory: folder.to_owned(),
+        },
+        kafka,
+    )
+    .await
+    .unwrap()
+}
+
+fn digest_of(entries: &[Entry]) -> Digest {
+    let mut living: HashMap<&str, ContentHash> = HashMap::new();
+    for entry in entries {
+        fold(&mut living, entry);
+    }
+    let mut digest = Digest::default();
+    living.values().for_each(|hash| digest.add(*hash));
+    digest
+}
+
+/// The state of a log as a reader folds it: a last record or a tombstone ends an object.
+fn fold<'e>(living: &mut HashMap<&'e str, ContentHash>, entry: &'e Entry) {
+    let Subject::Object(uid) = &entry.key.subject else {
+        return;
+    };
+    match &entry.value {
+        Some(value) if entry.record().is_some_and(|record| record.deleted_at().is_none()) => {
+            let (_, body) = framing::split(value).unwrap();
+            living.insert(uid, ContentHash::of(body));
+        }
+        _ => {
+            living.remove(uid.as_str());
+        }
+    }
+}
+
+/// Numbers run from 1 without holes within an epoch, and every mark agrees with the fold at its own position.
+fn check_log(entries: &[Entry]) -> usize {
+    let (mut epoch, mut sequence, mut marks) = (0, 0, 0);
+    let mut living = HashMap::new();
+    for entry in entries {
+        assert!(entry.headers.epoch >= epoch, "epochs only rise");
+        sequence = if entry.headers.epoch > epoch {
+            1
+        } else {
+            sequence + 1
+        };
+        epoch = entry.headers.epoch;
+        assert_eq!(entry.headers.sequence, sequence, "numbers have no holes");
+        fold(&mut living, entry);
+        if let Some(mark) = entry.mark() {
+            let mut digest = Digest::default();
+            living.values().for_each(|hash| digest.add(*hash));
+            assert_eq!(
+                (mark.count, mark.digest_hi, mark.digest_lo),
+                (digest.count, digest.xor.hi, digest.xor.lo),
+                "{mark:?}"
+            );
+            marks += 1;
+        }
+    }
+    marks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_is_one_sweep_with_announced_schemas_and_a_mark() {
+    let logs = Logs::new();
+    let folder = dump(&[("a", "Running"), ("b", "Pending")]);
+    let summary = emit_dump(settings(), folder.path(), &logs.kafka()).await;
+    let entries = logs.read(Kind::Pod);
+    check_log(&entries);
+    let subjects: Vec<String> = entries
+        .iter()
+        .map(|entry| entry.key.subject.to_string())
+        .collect();
+    assert!(
+        subjects[0].starts_with("!schema/") && subjects[1].starts_with("!schema/"),
+        "{subjects:?}"
+    );
+    assert_eq!(subjects[2], "!sweep-begin/0");
+    assert_eq!(subjects[5..], ["!sweep-end/0", "!mark/0"]);
+    assert_eq!(entries[5].mark().unwrap().begin_sequence, Some(3));
+    assert_eq!(summary.kinds[&Kind::Pod].living, digest_of(&entries));
+    assert_eq!(summary.kinds[&Kind::Namespace].living.count, 1);
+    let all: Vec<u8> = entries
+        .iter()
+        .flat_map(|entry| entry.value.clone().unwrap_or_default())
+        .collect();
+    assert!(!String::from_utf8_lossy(&all).contains("not-to-leave"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_that_vanished_while_no_emitter_ran_get_a_last_record_and_a_tombstone() {
+    let logs = Logs::new();
+    emit_dump(
+        settings(),
+        dump(&[("stays", "Running"), ("goes", "Running")]).path(),
+        &logs.kafka(),
+    )
+    .await;
+    let first = logs.read(Kind::Pod);
+    emit_dump(
+        settings(),
+        dump(&[("stays", "Running"), ("comes", "Pending")]).path(),
+        &logs.kafka(),
+    )
+    .await;
+    let entries = logs.read(Kind::Pod);
+    check_log(&entries);
+    let gone: Vec<&Entry> = entries[first.len()..]
+        .iter()
+        .filter(|e| e.is_object("uid-goes"))
+        .collect();
+    let Some(Record::Pod(last)) = gone[0].record() else {
+        panic!("no last record")
+    };
+    assert!(last.deleted_at.is_some() && last.deletion_inferred);
+    assert_eq!(last.phase, "Running");
+    assert!(gone[1].value.is_none() && gone.len() == 2);
+    // What stayed as it was keeps the instant at which its content began.
+    let stays = |entries: &[Entry]| {
+        entries
+            .iter()
+            .rev()
+            .find(|e| e.is_object("uid-stays"))
+            .unwrap()
+            .headers
+            .clone()
+    };
+    assert_eq!(stays(&entries).since, Some(stays(&first).time));
+    assert_eq!(digest_of(&entries).count, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emitter_with_a_slow_clock_takes_over_with_a_higher_epoch() {
+    let logs = Logs::new();
+    let folder = dump(&[("a", "Running")]);
+    emit_dump(settings(), folder.path(), &logs.kafka()).await;
+    // An emitter whose clock was a year ahead has written here.
+    let far = Instant::now().plus_micros(365 * 86_400_000_000);
+    logs.write_mark(&settings(), "cluster-1", far.0);
+    let summary = emit_dump(settings(), folder.path(), &logs.kafka()).await;
+    assert_eq!(summary.epoch, far.0 + 1);
+    let entries = logs.read(Kind::Namespace);
+    assert_eq!(entries.last().unwrap().headers.epoch, far.0 + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renamed_cluster_is_swept_under_new_keys_and_its_old_keys_get_tombstones() {
+    let logs = Logs::new();
+    let folder = dump(&[("a", "Running")]);
+    emit_dump(settings(), folder.path(), &logs.kafka()).await;
+    let renamed = Settings {
+        cluster: "renamed".to_owned(),
+        ..settings()
+    };
+    emit_dump(renamed.clone(), folder.path(), &logs.kafka()).await;
+    let last = |entries: Vec<Entry>, cluster: &str| {
+        entries
+            .into_iter()
+            .rev()
+            .find(|e| e.is_object("uid-a") && e.key.source.cluster == cluster)
+            .unwrap()
+    };
+    assert!(last(logs.read(Kind::Pod), "test").value.is_none());
+    assert!(last(logs.read(Kind::Pod), "renamed").value.is_some());
+    // The old keys are gone for good: a third run sends nothing more for them.
+    let before = logs
+        .read(Kind::Pod)
+        .iter()
+        .filter(|e| e.key.source.cluster == "test")
+        .count();
+    emit_dump(renamed, folder.path(), &logs.kafka()).await;
+    assert_eq!(
+        logs.read(Kind::Pod)
+            .iter()
+            .filter(|e| e.key.source.cluster == "test")
+            .count(),
+        before
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_a_newer_emitter_is_ended_with_every_field_it_had() {
+    let logs = Logs::new();
+    let newer = logs.write_newer_pod(&settings(), "cluster-1", "uid-newer");
+    emit_dump(settings(), dump(&[("a", "Running")]).path(), &logs.kafka()).await;
+    let entries = logs.read(Kind::Pod);
+    let last = entries
+        .iter()
+        .rev()
+        .find(|e| e.is_object("uid-newer") && e.value.is_some())
+        .unwrap();
+    let (schema, body) = framing::split(last.value.as_ref().unwrap()).unwrap();
+    assert_eq!(schema, SchemaRef::Fingerprint(newer.fingerprint()));
+    let decoded = newer.decode(body).unwrap();
+    assert!(decoded.record.deleted_at().is_some());
+    assert_eq!(decoded.unknown, json!({"colour": "blue"}));
+    let _ = Schemas::own();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_simulated_fleet_stands_in_the_log_as_the_emitter_counts_it() {
+    let logs = Logs::new();
+    let simulate = SimulateSettings {
+        nodes: 10,
+        pods: 80,
+        changes_per_second: 200.0,
+        ..SimulateSettings::default()
+    };
+    let settings = Settings {
+        mark_interval_seconds: 1,
+        coalesce_millis: 100,
+        ..settings()
+    };
+    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    let registry = prometheus::Registry::new();
+    let running = run(
+        settings,
+        Source::Simulate(simulate),
+        logs.kafka(),
+        &registry,
+        health.clone(),
+        shutdown.clone(),
+    );
+    let watching = async {
+        let changed = |health: &Health, sweeps: u64| {
+            let pods = health
+                .summary()
+                .kinds
+                .get(&Kind::Pod)
+                .copied()
+                .unwrap_or_default();
+            pods.sweeps >= sweeps && pods.objects > 400 && pods.tombstones > 5 && pods.marks > 2
+        };
+        until(|| changed(&health, 1)).await;
+        assert_eq!(health.ready(), Ok(()));
+        health.request_sweep();
+        until(|| changed(&health, 2)).await;
+        shutdown.cancel();
+    };
+    let (summary, ()) = tokio::join!(running, watching);
+    let summary = summary.unwrap();
+    assert_eq!(summary.in_flight, 0);
+    for kind in Kind::ALL {
+        let entries = logs.read(kind);
+        assert!(check_log(&entries) >= 4, "{kind}");
+        assert_eq!(digest_of(&entries), summary.kinds[&kind].living, "{kind}");
+        assert_eq!(entries.len() as u64, summary.kinds[&kind].produced, "{kind}");
+        assert_eq!(summary.kinds[&kind].missed_changes, 0, "{kind}");
+        let all: Vec<u8> = entries
+            .iter()
+            .flat_map(|entry| entry.value.clone().unwrap_or_default())
+            .collect();
+        assert!(!String::from_utf8_lossy(&all).contains("not-to-leave-the-cluster"));
+    }
+    let pods = logs.read(Kind::Pod);
+    let known = pods
+        .iter()
+        .filter_map(Entry::record)
+        .filter(|r| matches!(r, Record::Pod(p) if p.owner_resolved))
+        .count();
+    assert_eq!(
+        known,
+        pods.iter().filter(|e| e.record().is_some()).count(),
+        "every owner is resolved in its first record"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_kafka_is_away_little_is_kept_and_afterwards_the_newest_state_arrives() {
+    let logs = Logs::new();
+    let simulate = SimulateSettings {
+        nodes: 5,
+        pods: 60,
+        changes_per_second: 300.0,
+        ..SimulateSettings::default()
+    };
+    let settings = Settings {
+        buffer_records: 50,
+        coalesce_millis: 100,
+        ..settings()
+    };
+    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    let registry = prometheus::Registry::new();
+    let running = run(
+        settings,
+        Source::Simulate(simulate),
+        logs.kafka(),
+        &registry,
+        health.clone(),
+        shutdown.clone(),
+    );
+    let watching = async {
+        until(|| {
+            health
+                .summary()
+                .kinds
+                .get(&Kind::Pod)
+                .is_some_and(|pods| pods.sweeps >= 1)
+        })
+        .await;
+        logs.down();
+        until(|| health.summary().pending > 60).await;
+        assert!(health.summary().in_flight <= 50, "{:?}", health.summary());
+        assert!(health.summary().pending < 1000);
+        logs.up();
+        until(|| health.summary().pending < 20).await;
+        shutdown.cancel();
+    };
+    let (summary, ()) = tokio::join!(running, watching);
+    let summary = summary.unwrap();
+    for kind in Kind::ALL {
+        let entries = logs.read(kind);
+        check_log(&entries);
+        assert_eq!(digest_of(&entries), summary.kinds[&kind].living, "{kind}");
+    }
+}
+
+/// Waits for a condition, up to a minute.
+async fn until(condition: impl Fn() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let mut turn = tokio::time::interval(Duration::from_millis(20));
+    while !condition() {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "condition not met within a minute"
+        );
+        turn.tick().await;
+    }
+}
