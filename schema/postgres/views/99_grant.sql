@@ -14,6 +14,7 @@ grant fleetledger_select to fleetledger_reader, fleetledger_evaluate;
 grant usage on schema ledger to fleetledger_ingest;
 grant select, insert, update, delete on all tables in schema ledger to fleetledger_ingest;
 revoke insert, update, delete on ledger.migration, ledger.view_set, ledger.partitioned_table from fleetledger_ingest;
+grant update (retention_days) on ledger.partitioned_table to fleetledger_ingest;
 grant usage on all sequences in schema ledger to fleetledger_ingest;
 grant execute on all functions in schema ledger to fleetledger_ingest;
 revoke execute on function ledger.attach_partition from public, fleetledger_ingest;
