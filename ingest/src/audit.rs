@@ -168,7 +168,7 @@ fn encodes_to(schema: &WriterSchema, record: &Record, unknown: &Json, hash: Cont
     is(&Record::Pod(Box::new(travelled)))
 }
 
-/// A container as it stands.
+/// A container as it stands; read back in the order in which it travelled: init and sidecar, app, ephemeral.
 struct Stored {
     container: Container,
     hash: ContentHash,
@@ -185,7 +185,8 @@ async fn containers_of(client: &Client, pods: &[Row]) -> Result<BTreeMap<(i32, S
         .query(
             "select c.* from ledger.container as c
              join unnest($1::integer[], $2::text[]) as k (cluster_id, uid) on k.cluster_id = c.cluster_id and k.uid = c.uid
-             order by c.cluster_id, c.uid, c.position",
+             order by c.cluster_id, c.uid,
+                 case c.container_type when 'app' then 1 when 'ephemeral' then 2 else 0 end, c.position",
             &[&keys.0, &keys.1],
         )
         .await?;

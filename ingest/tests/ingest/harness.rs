@@ -1,0 +1,256 @@
+//! A place: a database, a broker, perhaps an ingester.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, atomic::{AtomicU32, Ordering}},
+    time::{Duration, Instant as Moment},
+};
+
+use fleetledger_ingest::{Health, Settings, run};
+use fleetledger_local::{Cache, mock_kafka::MockKafka, postgres::Postgres};
+use fleetledger_schema::{kind::Kind, postgres::{Connector, migrate}};
+use rdkafka::ClientConfig;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, types::{FromSqlOwned, ToSql}};
+use tokio_util::sync::CancellationToken;
+
+pub const PARTITIONS: i32 = 4;
+const DEADLINE: Duration = Duration::from_secs(60);
+const TEMPLATE: &str = "template_ledger";
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// The server of all tests of this binary, and a migrated template. It lives on a thread of its own.
+fn server() -> &'static str {
+    static SERVER: OnceLock<String> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            runtime.block_on(async {
+                if std::env::var("FLEETLEDGER_TEST_LOG").is_ok() {
+                    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_test_writer().init();
+                }
+                let cache = Cache::new(Cache::default_root());
+                let postgres = Postgres::builder().temporary().fast().start(&cache).await.unwrap();
+                postgres.create_database(TEMPLATE).await.unwrap();
+                let connector = Connector::new(postgres.url_of(TEMPLATE).parse().unwrap(), None);
+                migrate(&connector, |_| {}).await.unwrap();
+                tell.send(postgres.url_of("")).unwrap();
+                std::future::pending::<()>().await;
+                drop(postgres);
+            });
+        });
+        told.recv().unwrap()
+    })
+}
+
+pub struct Place {
+    pub kafka: MockKafka,
+    pub connector: Connector,
+    pub sql: Client,
+    /// End of each partition, as far as this test has written.
+    pub ends: Arc<Mutex<BTreeMap<(String, i32), i64>>>,
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        Self::with_suffixes(&[]).await
+    }
+
+    pub async fn with_suffixes(suffixes: &[&str]) -> Self {
+        let base = tokio::task::spawn_blocking(server).await.unwrap();
+        let name = format!("ledger_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = Connector::new(format!("{base}postgres").parse().unwrap(), None);
+        let admin = admin.connect("test").await.unwrap();
+        // Two tests may not copy a template at once.
+        static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let copying = COPYING.lock().await;
+        admin.batch_execute(&format!("create database {name} template {TEMPLATE}")).await.unwrap();
+        drop(copying);
+        let connector = Connector::new(format!("{base}{name}").parse().unwrap(), None);
+        let sql = connector.connect("test").await.unwrap();
+        let kafka = MockKafka::start().unwrap();
+        for kind in Kind::ALL {
+            if suffixes.is_empty() {
+                kafka.create_topic(&kind.topic("fleetledger", None), PARTITIONS).unwrap();
+            }
+            for suffix in suffixes {
+                kafka.create_topic(&kind.topic("fleetledger", Some(suffix)), PARTITIONS).unwrap();
+            }
+        }
+        Self { kafka, connector, sql, ends: Arc::default() }
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings {
+            linger_ms: 20,
+            linger_caught_up_ms: 5,
+            table_sum_interval_seconds: 3600,
+            ..Settings::default()
+        }
+    }
+
+    pub fn kafka_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.kafka.bootstrap_servers())
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "500")
+            .set("fetch.wait.max.ms", "20")
+            .set("statistics.interval.ms", "200");
+        config
+    }
+
+    /// An ingester of every partition, without a group: its first record lands at once.
+    pub fn start(&self) -> Ingester {
+        self.start_with(|settings| {
+            for kind in Kind::ALL {
+                for partition in 0..PARTITIONS {
+                    settings.partitions.push(format!("{}:{partition}", kind.topic("fleetledger", None)));
+                }
+            }
+        })
+    }
+
+    pub fn start_with(&self, change: impl FnOnce(&mut Settings)) -> Ingester {
+        let mut settings = self.settings();
+        change(&mut settings);
+        let shutdown = CancellationToken::new();
+        let health = Health::new();
+        let (kafka, connector) = (self.kafka_config(), self.connector.clone());
+        let (stop, seen) = (shutdown.clone(), health.clone());
+        let task = tokio::spawn(async move {
+            let registry = prometheus::Registry::new();
+            run(settings, kafka, connector, &registry, seen, stop).await
+        });
+        Ingester { shutdown, health, task }
+    }
+
+    pub async fn one<T: FromSqlOwned>(&self, sql: &str) -> T {
+        self.one_of(sql, &[]).await
+    }
+
+    pub async fn one_of<T: FromSqlOwned>(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> T {
+        match self.sql.query_one(sql, parameters).await {
+            Ok(row) => row.get(0),
+            Err(error) => panic!("{sql}: {error:?}"),
+        }
+    }
+
+    pub async fn all(&self, sql: &str) -> Vec<String> {
+        let rows = self.sql.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    pub async fn execute(&self, sql: &str) -> u64 {
+        self.sql.execute(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+    }
+
+    /// Waits until a query answers true.
+    pub async fn until(&self, sql: &str) {
+        let begin = Moment::now();
+        while !self.one::<bool>(sql).await {
+            assert!(begin.elapsed() < DEADLINE, "never true: {sql}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until everything written has landed, then checks what must always hold.
+    pub async fn landed(&self) {
+        let begin = Moment::now();
+        loop {
+            let ends = self.ends.lock().unwrap().clone();
+            let mut behind = Vec::new();
+            for ((topic, partition), end) in &ends {
+                let next: Option<i64> = self
+                    .one_of("select max(next_offset) from ledger.ingest_partition where topic = $1 and partition = $2", &[topic, partition])
+                    .await;
+                if next.unwrap_or(0) < *end {
+                    behind.push(format!("{topic}:{partition} at {next:?} of {end}"));
+                }
+            }
+            if behind.is_empty() {
+                break;
+            }
+            assert!(begin.elapsed() < DEADLINE, "not landed: {behind:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.check().await;
+    }
+
+    /// Intervals are disjoint, every offset is counted once.
+    pub async fn check(&self) {
+        for table in ["node", "pod", "container", "namespace", "workload", "watchdog"] {
+            let container = if table == "container" { ", container" } else { "" };
+            let overlaps: i64 = self
+                .one(&format!(
+                    "select count(*) from (
+                         select valid_from, lag(valid_to) over (partition by cluster_id, uid{container} order by valid_from) as before
+                         from (select cluster_id, uid{container}, valid_from, valid_to from ledger.{table}_history
+                             union all select cluster_id, uid{container}, valid_from, 'infinity' from ledger.{table}) as v
+                     ) as w where valid_from < before"
+                ))
+                .await;
+            assert_eq!(overlaps, 0, "{table} has intervals that overlap");
+        }
+        let counted: Vec<String> = self
+            .all(
+                "select topic || ':' || partition || ' ' || from_offset from (
+                     select topic, partition, from_offset, lag(to_offset) over (partition by topic, partition order by from_offset) as before
+                     from ledger.batch) as b where before > from_offset",
+            )
+            .await;
+        assert!(counted.is_empty(), "offsets counted twice: {counted:?}");
+    }
+
+    /// delivered, landed, unchanged, superseded, deleted, control, dead – summed over the batch ledger.
+    pub async fn counts(&self) -> [i64; 7] {
+        let row = self
+            .sql
+            .query_one(
+                "select coalesce(sum(delivered), 0)::bigint, coalesce(sum(landed), 0)::bigint, coalesce(sum(unchanged), 0)::bigint,
+                     coalesce(sum(superseded), 0)::bigint, coalesce(sum(deleted), 0)::bigint, coalesce(sum(control), 0)::bigint,
+                     coalesce(sum(dead), 0)::bigint from ledger.batch",
+                &[],
+            )
+            .await
+            .unwrap();
+        std::array::from_fn(|column| row.get(column))
+    }
+
+    /// A connection that holds back every batch until it is dropped or released: it locks the freshness.
+    pub async fn hold_commits(&self) -> Client {
+        let client = self.connector.connect("hold").await.unwrap();
+        client.batch_execute("begin; lock table ledger.freshness in exclusive mode").await.unwrap();
+        client
+    }
+
+    /// Waits until a batch hangs on [`Place::hold_commits`].
+    pub async fn until_held(&self) {
+        self.until("select exists (select from pg_locks where not granted and relation = 'ledger.freshness'::regclass)").await;
+    }
+}
+
+pub struct Ingester {
+    shutdown: CancellationToken,
+    pub health: Health,
+    task: JoinHandle<Result<(), fleetledger_ingest::IngestError>>,
+}
+
+impl Ingester {
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+
+    /// Stops it as a crash would: nothing is waited for.
+    pub async fn ready(&self) {
+        let begin = Moment::now();
+        while let Err(why) = self.health.ready() {
+            assert!(begin.elapsed() < DEADLINE, "never ready: {why}");
+            assert!(!self.task.is_finished(), "the ingester has ended");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

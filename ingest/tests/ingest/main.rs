@@ -1,0 +1,25 @@
+//! The ingester against a real PostgreSQL and librdkafka's in-process broker.
+//!
+//! Each test has a database and a broker of its own; an emitter by hand writes records, and the claims are checked in
+//! SQL. Nothing sleeps: conditions are awaited with a deadline.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "helpers of tests may fail them"
+)]
+
+mod emitter;
+mod evolution;
+mod fencing;
+mod harness;
+mod healing;
+mod history;
+mod order;
+mod poison;
+mod sources;
+mod sweeps;
