@@ -381,9 +381,8 @@ fn read_vanished(
     kafka: &ClientConfig,
     places: &[Place],
     vanished: Vec<(Arc<str>, Kept)>,
-    budget: usize,
+    mut budget: usize,
 ) -> Vanished {
-    let mut left = budget;
     let mut read = Vec::with_capacity(vanished.len());
     for place in places {
         let here: Vec<_> = vanished
@@ -391,24 +390,15 @@ fn read_vanished(
             .filter(|(_, kept)| kept.shard == place.shard)
             .cloned()
             .collect();
-        for chunk in here.chunks(500) {
-            let values = if left > 0 {
-                read_values(kafka, place, chunk)
-            } else {
-                Ok(Vec::new())
-            };
-            let values: HashMap<_, _> = values
-                .inspect_err(
-                    |error| tracing::warn!(%error, "last records of vanished objects cannot be read back"),
-                )
-                .unwrap_or_default()
-                .into_iter()
-                .collect();
-            for (uid, kept) in chunk {
-                let value = values.get(uid).cloned().flatten();
-                left = left.saturating_sub(value.as_ref().map_or(0, Vec::len));
-                read.push((uid.clone(), *kept, value));
-            }
+        let mut values = read_values(kafka, place, &here, budget)
+            .inspect_err(
+                |error| tracing::warn!(%error, "last records of vanished objects cannot be read back"),
+            )
+            .unwrap_or_default();
+        budget = budget.saturating_sub(values.values().map(Vec::len).sum());
+        for (uid, kept) in here {
+            let value = values.remove(&uid);
+            read.push((uid, kept, value));
         }
     }
     read

@@ -4,7 +4,7 @@
 //! only of objects that have vanished.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant as Tick},
 };
@@ -19,8 +19,9 @@ use fleetledger_schema::{
     kind::Kind,
 };
 use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::KafkaError,
     message::{BorrowedMessage, Headers as _},
 };
@@ -79,8 +80,9 @@ pub(crate) fn read_back(
     };
     for place in places {
         let mut former: HashMap<RecordKey, ()> = HashMap::new();
-        each_message(&consumer, place, health, |message| {
+        each_message(&consumer, place, Offset::Beginning, health, |message| {
             read.take(message, place, source, &mut former);
+            true
         })?;
         read.former
             .extend(former.into_keys().map(|key| (place.kind, place.shard, key)));
@@ -166,39 +168,54 @@ impl ReadBack {
     }
 }
 
-/// Objects and their values, where those are still there.
-pub(crate) type Values = Vec<(Arc<str>, Option<Vec<u8>>)>;
+/// Values by uid, where they are still there.
+pub(crate) type Values = HashMap<Arc<str>, Vec<u8>>;
 
-/// The newest values of these objects, read again at their offsets. Blocks.
+/// The newest values of these objects, read again at their offsets in one pass, up to `budget` bytes. Blocks.
 pub(crate) fn read_values(
     kafka: &ClientConfig,
     place: &Place,
     wanted: &[(Arc<str>, Kept)],
+    mut budget: usize,
 ) -> Result<Values, KafkaError> {
-    let consumer = consumer(kafka)?;
-    let mut values = Vec::with_capacity(wanted.len());
-    for (uid, kept) in wanted {
-        assign(&consumer, place, Offset::Offset(kept.offset))?;
-        let began = Tick::now();
-        let value = loop {
-            match consumer.poll(Duration::from_millis(500)) {
-                Some(Ok(message)) if message.offset() >= kept.offset => {
-                    let same = message.offset() == kept.offset;
-                    break message.payload().filter(|_| same).map(<[u8]>::to_vec);
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => break None,
-                Some(Ok(_) | Err(_)) | None if began.elapsed() < SILENCE => {}
-                _ => break None,
+    let by_offset: BTreeMap<i64, &Arc<str>> = wanted.iter().map(|(uid, kept)| (kept.offset, uid)).collect();
+    let (Some((first, _)), Some((last, _))) = (by_offset.first_key_value(), by_offset.last_key_value())
+    else {
+        return Ok(Values::new());
+    };
+    let mut values = Values::new();
+    each_message(
+        &consumer(kafka)?,
+        place,
+        Offset::Offset(*first),
+        &Health::new(),
+        |message| {
+            if let (Some(uid), Some(value)) = (by_offset.get(&message.offset()), message.payload())
+                && let Some(left) = budget.checked_sub(value.len())
+            {
+                budget = left;
+                values.insert((*uid).clone(), value.to_vec());
             }
-        };
-        values.push((uid.clone(), value));
-    }
+            message.offset() < *last && budget > 0
+        },
+    )?;
     Ok(values)
 }
 
-fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer, KafkaError> {
-    kafka
-        .clone()
+/// Reports errors by the return of a poll alone: the end of a partition is no error here.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "reading back");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer<Quiet>, KafkaError> {
+    let mut config = kafka.clone();
+    config
         // Required by librdkafka though no group is ever joined: partitions are assigned by hand.
         .set("group.id", "fleetledger-emit-read-back")
         .set("enable.auto.commit", "false")
@@ -207,30 +224,36 @@ fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer, KafkaError> {
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
         .set("queued.max.messages.kbytes", "16384")
-        .set("allow.auto.create.topics", "false")
-        .create()
+        // The end of a log shows in an empty fetch: let it come soon.
+        .set("fetch.wait.max.ms", "10")
+        .set("allow.auto.create.topics", "false");
+    BaseConsumer::from_config_and_context(&config, Quiet)
 }
 
-fn assign(consumer: &BaseConsumer, place: &Place, from: Offset) -> Result<(), KafkaError> {
+fn assign(consumer: &BaseConsumer<Quiet>, place: &Place, from: Offset) -> Result<(), KafkaError> {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&place.topic, place.partition, from)?;
     consumer.assign(&list)
 }
 
+/// Calls `take` with each message up to the end of the log, while it returns true.
 fn each_message(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Quiet>,
     place: &Place,
+    from: Offset,
     health: &Health,
-    mut take: impl FnMut(&BorrowedMessage<'_>),
+    mut take: impl FnMut(&BorrowedMessage<'_>) -> bool,
 ) -> Result<(), KafkaError> {
-    assign(consumer, place, Offset::Beginning)?;
+    assign(consumer, place, from)?;
     let mut heard_at = Tick::now();
     loop {
-        match consumer.poll(Duration::from_millis(500)) {
+        match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                take(&message);
                 heard_at = Tick::now();
                 health.turn();
+                if !take(&message) {
+                    return Ok(());
+                }
             }
             Some(Err(KafkaError::PartitionEOF(partition))) if partition == place.partition => return Ok(()),
             Some(Err(error)) if heard_at.elapsed() > SILENCE => return Err(error),
