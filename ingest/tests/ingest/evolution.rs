@@ -1,1 +1,105 @@
-//! evolution
+//! Writers and readers of different versions: no false version, nothing lost.
+
+use std::sync::Arc;
+
+use fleetledger_ingest::audit;
+use fleetledger_schema::{
+    codec::{SchemaSubject, WriterSchema, own_schema},
+    kind::Kind,
+    record::{Object, Record},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    emitter::{Emitter, namespace},
+    harness::Place,
+};
+
+/// Our namespace schema, its fields changed.
+fn schema(change: impl FnOnce(&mut Vec<Json>)) -> Arc<WriterSchema> {
+    let mut json: Json = serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Namespace)).json()).unwrap();
+    change(json["fields"].as_array_mut().unwrap());
+    Arc::new(WriterSchema::parse(&json.to_string()).unwrap())
+}
+
+fn record(uid: &str) -> Record {
+    let mut namespace = namespace(uid, "Active");
+    namespace.finalizers = vec!["kubernetes".into()];
+    namespace.into_record()
+}
+
+async fn versions(place: &Place) -> i64 {
+    place.one("select count(*) from ledger.namespace_history").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn emitter_upgraded_first_makes_no_false_version_and_keeps_what_it_adds() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    emitter.sweep(Kind::Namespace, &[record("u"), record("v")]).await;
+    place.landed().await;
+    let newer = schema(|fields| fields.push(json!({"name": "color", "type": ["null", "string"], "default": null})));
+    emitter.announce(Kind::Namespace, &newer).await;
+    let begun = emitter.begin_sweep(Kind::Namespace).await;
+    for uid in ["u", "v"] {
+        let body = newer.encode(&record(uid), &json!({"color": "blue"})).unwrap();
+        let message = emitter.body(&record(uid), &newer, &body);
+        emitter.send(&message).await;
+    }
+    emitter.end_sweep(Kind::Namespace, begun).await;
+    place.landed().await;
+    assert_eq!(versions(&place).await, 0, "0 false versions");
+    assert_eq!(place.all("select unknown ->> 'color' from ledger.namespace").await, ["blue", "blue"]);
+    assert_eq!(place.counts().await[6], 0);
+    assert!(place.one::<bool>("select balanced from fleet.balance").await);
+    let report = audit::run(&place.connector, |_| {}).await.unwrap();
+    assert_eq!((report.rows, report.sound), (2, 2), "rows encode to what travelled, unknown fields included");
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn centre_upgraded_first_makes_no_false_version_and_the_next_sweep_fills_the_new_column() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    emitter.sweep(Kind::Namespace, &[record("u"), record("v")]).await;
+    place.landed().await;
+    ingester.stop().await;
+    // As an older reader left them: it did not know finalizers, and hashed its rows without them.
+    place
+        .execute("update ledger.namespace set reader_version = 0, finalizers = '{}', row_hash_hi = 1, row_hash_lo = 1")
+        .await;
+    let upgraded = place.start();
+    emitter.sweep(Kind::Namespace, &[record("u"), record("v")]).await;
+    place.landed().await;
+    assert_eq!(versions(&place).await, 0, "0 false versions");
+    assert_eq!(place.all("select finalizers[1] from ledger.namespace").await, ["kubernetes", "kubernetes"]);
+    assert!(place.one::<bool>("select min(reader_version) > 0 from ledger.namespace").await);
+    upgraded.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_emitter_that_lacks_a_field_makes_no_false_version() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let older = schema(|fields| fields.retain(|field| field["name"] != "finalizers"));
+    emitter.announce(Kind::Namespace, &older).await;
+    let body = older.encode(&record("u"), &Json::Null).unwrap();
+    let message = emitter.body(&record("u"), &older, &body);
+    emitter.send(&message).await;
+    place.landed().await;
+    let message = emitter.object(&record("u"));
+    emitter.send(&message).await;
+    place.landed().await;
+    assert_eq!(versions(&place).await, 0);
+    assert_eq!(place.all("select finalizers[1] from ledger.namespace").await, ["kubernetes"]);
+    // A real change is still one.
+    let mut changed = namespace("u", "Terminating");
+    changed.finalizers = vec!["kubernetes".into()];
+    emitter.put(changed).await;
+    place.landed().await;
+    assert_eq!(versions(&place).await, 1);
+    ingester.stop().await;
+}

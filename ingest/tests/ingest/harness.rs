@@ -244,7 +244,15 @@ impl Ingester {
         self.task.await.unwrap().unwrap();
     }
 
-    /// Stops it as a crash would: nothing is waited for.
+    /// Waits until so many records are in its memory.
+    pub async fn until_buffered(&self, records: u64) {
+        let begin = Moment::now();
+        while self.health.stats().buffer_bytes < records * 400 {
+            assert!(begin.elapsed() < DEADLINE, "never buffered: {:?}", self.health.stats());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub async fn ready(&self) {
         let begin = Moment::now();
         while let Err(why) = self.health.ready() {

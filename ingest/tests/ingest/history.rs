@@ -82,10 +82,11 @@ async fn a_then_b_and_a_in_one_batch_then_c_are_contiguous() {
         emitter.put(namespace("u", phase)).await;
         emitter.put(pod("u", phase, &[0, i32::from(phase == "B")])).await;
     }
-    // Give the lane time to take them into one draft: it does so while the batch is held.
-    place.until("select count(*) = 1 from pg_locks where not granted and relation = 'ledger.freshness'::regclass").await;
+    ingester.until_buffered(6).await;
     drop(held);
     place.landed().await;
+    let together: bool = place.one("select max(delivered) = 2 from ledger.batch where topic = 'fleetledger.namespace'").await;
+    assert!(together, "B and A were in one batch");
     for phase in ["C"] {
         emitter.put(namespace("u", phase)).await;
         emitter.put(pod("u", phase, &[0, 0])).await;

@@ -1,1 +1,159 @@
-//! poison
+//! Poison: each kind goes to the dead letters with its place and reason, its neighbours land, and replay lands what a
+//! fix makes valid and resurrects nothing.
+
+use fleetledger_ingest::dead_letters::{self, Selection};
+use fleetledger_schema::{
+    codec::{SchemaSubject, WriterSchema, encode, own_schema},
+    framing::{SchemaRef, join},
+    instant::Instant,
+    key::Subject,
+    kind::Kind,
+    record::{Namespace, Object},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    emitter::{Emitter, Message, namespace},
+    harness::Place,
+};
+
+fn header(message: &mut Message, name: &str, value: Option<&str>) {
+    message.headers.retain(|(header, _)| header != name);
+    if let Some(value) = value {
+        message.headers.push((name.to_owned(), value.as_bytes().to_vec()));
+    }
+}
+
+/// One message of each poison, with the reason it must die of.
+fn poison_set(emitter: &mut Emitter) -> Vec<(&'static str, Message)> {
+    let mut set = Vec::new();
+    let mut number = 0;
+    let mut add = |emitter: &mut Emitter, reason: &'static str, object: fn(&mut Namespace), spoil: fn(&mut Message)| {
+        number += 1;
+        let mut namespace = namespace(&format!("poison-{number}"), "Active");
+        object(&mut namespace);
+        let mut message = emitter.object(&namespace.into_record());
+        spoil(&mut message);
+        set.push((reason, message));
+    };
+    let value = |message: &mut Message, change: fn(&mut Vec<u8>)| change(message.value.as_mut().unwrap());
+    let _ = value;
+    add(emitter, "bad_magic", |_| {}, |m| m.value.as_mut().unwrap()[0] = b'{');
+    add(emitter, "unknown_schema", |_| {}, |m| m.value.as_mut().unwrap()[3] ^= 0xff);
+    add(emitter, "truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(14));
+    add(emitter, "truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(6));
+    add(emitter, "trailing_bytes", |_| {}, |m| m.value.as_mut().unwrap().push(0));
+    add(emitter, "nul_in_text", |n| n.phase = "a\0b".into(), |_| {});
+    add(emitter, "nul_in_text", |n| { n.labels.insert("team".into(), "a\0".into()); }, |_| {});
+    add(emitter, "instant_out_of_range", |n| n.created_at = Instant(9_223_372_036_854_775_000), |_| {});
+    add(emitter, "oversized", |n| { n.labels.insert("team".into(), "x".repeat(100_000)); }, |_| {});
+    add(emitter, "wrong_key", |_| {}, |m| {
+        let key = String::from_utf8(m.key.clone()).unwrap();
+        m.key = key.replace("poison-", "other-").into_bytes();
+    });
+    add(emitter, "bad_headers", |_| {}, |m| header(m, "ce_time", None));
+    add(emitter, "bad_headers", |_| {}, |m| header(m, "ce_epoch", Some("soon")));
+    add(emitter, "source_mismatch", |_| {}, |m| header(m, "ce_source", Some("/iad/prod/cu-1")));
+    add(emitter, "type_mismatch", |_| {}, |m| header(m, "ce_type", Some("fleetledger.pod.v1")));
+    add(emitter, "bad_key", |_| {}, |m| m.key = b"nonsense".to_vec());
+    add(emitter, "wrong_partition", |_| {}, |m| m.partition = (m.partition + 1) % crate::harness::PARTITIONS);
+    // A body whose array of finalizers claims two thousand million items.
+    add(emitter, "truncated", |_| {}, |m| {
+        let body = encode(&namespace("x", "Active").into_record()).unwrap();
+        let mut huge = body[..body.len() - 10].to_vec();
+        huge.extend_from_slice(&[0xfe, 0xff, 0xff, 0xff, 0x0f]);
+        let schema = own_schema(SchemaSubject::Kind(Kind::Namespace));
+        m.value = Some(join(SchemaRef::Fingerprint(schema.fingerprint()), &huge));
+    });
+    set
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_the_poison_set_is_a_dead_letter_and_its_neighbours_land() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let set = poison_set(&mut emitter);
+    let mut expected = Vec::new();
+    for (number, (reason, message)) in set.iter().enumerate() {
+        let offset = emitter.send(message).await;
+        expected.push(format!("{}:{}@{offset} {reason}", message.topic, message.partition));
+        emitter.put(namespace(&format!("neighbour-{number}"), "Active")).await;
+    }
+    place.landed().await;
+    let mut found = place.all("select topic || ':' || partition || '@' || record_offset || ' ' || reason from ledger.dead_letter").await;
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, set.len() as i64);
+    assert_eq!(place.one::<i64>("select count(*) from ledger.quarantine").await, 0);
+    let whole: i64 = place.one("select count(*) from ledger.dead_letter where record_key is not null and record_value is not null").await;
+    assert_eq!(whole, set.len() as i64);
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_datacenter_is_refused_where_topics_have_suffixes() {
+    let place = Place::with_suffixes(&["dfw"]).await;
+    let ingester = place.start_with(|settings| settings.topic_suffixes = vec!["dfw".into()]);
+    let mut foreign = Emitter::new(&place, "iad", "prod", "cu-2");
+    foreign.suffix = Some("dfw".into());
+    let mut own = Emitter::new(&place, "dfw", "prod", "cu-1");
+    own.suffix = Some("dfw".into());
+    foreign.put(namespace("u", "foreign")).await;
+    own.put(namespace("u", "own")).await;
+    place.landed().await;
+    assert_eq!(place.all("select phase from ledger.namespace").await, ["own"]);
+    assert_eq!(place.all("select reason || ' ' || datacenter from ledger.dead_letter").await, ["source_not_allowed iad"]);
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    // A newer emitter whose schema nobody announced.
+    let mut json: Json = serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Namespace)).json()).unwrap();
+    json["fields"].as_array_mut().unwrap().push(json!({"name": "color", "type": ["null", "string"], "default": null}));
+    let newer = WriterSchema::parse(&json.to_string()).unwrap();
+    emitter.put(namespace("kept", "old")).await;
+    for uid in ["kept", "born", "deleted", "overwritten", "tombstoned"] {
+        let record = namespace(uid, "dead").into_record();
+        let body = newer.encode(&record, &json!({"color": "red"})).unwrap();
+        let message = emitter.body(&record, &newer, &body);
+        emitter.send(&message).await;
+    }
+    emitter.put(namespace("overwritten", "newer")).await;
+    emitter.delete(namespace("deleted", "gone"), Instant::now()).await;
+    emitter.tombstone(Kind::Namespace, "tombstoned").await;
+    emitter.mark(Kind::Namespace).await;
+    place.landed().await;
+    assert_eq!(place.all("select distinct reason from ledger.dead_letter").await, ["unknown_schema"]);
+    assert!(place.one::<bool>("select balanced from fleet.balance").await, "emitter = centre + open dead keys");
+
+    let selection = Selection { reason: Some("unknown_schema".into()), ..Selection::default() };
+    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false).await.unwrap();
+    assert_eq!((report.landed, report.still_dead), (0, 2), "{report:?}");
+    // The fix: the schema becomes known.
+    let message = emitter.message(Kind::Namespace, Subject::Schema(newer.fingerprint()), Some(newer.json().as_bytes().to_vec()));
+    emitter.send(&message).await;
+    place.landed().await;
+    let dry = dead_letters::replay(&place.connector, &place.settings(), &selection, true).await.unwrap();
+    assert_eq!((dry.landed, dry.dry_run), (2, true), "{dry:?}");
+    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace where phase = 'dead'").await, 0);
+    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false).await.unwrap();
+    assert_eq!(report.landed, 2, "{report:?}");
+    let standing = place.all("select uid || ' ' || phase from ledger.namespace order by uid").await;
+    assert_eq!(standing, ["born dead", "kept dead", "overwritten newer"]);
+    assert!(dead_letters::list(&place.connector, &Selection::default(), 10).await.unwrap().is_empty());
+    // The running ingester still counts right, and its next sweep finds nothing to mend.
+    emitter.mark(Kind::Namespace).await;
+    emitter.tombstone(Kind::Namespace, "born").await;
+    emitter.mark(Kind::Namespace).await;
+    place.landed().await;
+    assert!(place.one::<bool>("select balanced from fleet.balance").await);
+    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace where uid = 'born'").await, 0);
+    place.check().await;
+    ingester.stop().await;
+}

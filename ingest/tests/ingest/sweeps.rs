@@ -1,1 +1,109 @@
-//! sweeps
+//! Sweeps close what is gone, and never what was only not seen.
+
+use fleetledger_schema::{
+    kind::Kind,
+    record::{Object, Record},
+};
+
+use crate::{
+    emitter::{Emitter, namespace},
+    harness::Place,
+};
+
+fn record(uid: &str) -> Record {
+    namespace(uid, "Active").into_record()
+}
+
+async fn standing(place: &Place) -> Vec<String> {
+    place.all("select uid from ledger.namespace order by uid").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_complete_sweep_closes_what_it_does_not_name() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    for uid in ["a", "b", "c"] {
+        emitter.put(namespace(uid, "Active")).await;
+    }
+    // b vanished while no emitter ran: nobody said so.
+    emitter.living.get_mut(&Kind::Namespace).unwrap().remove("b");
+    emitter.mark(Kind::Namespace).await;
+    place.landed().await;
+    assert!(!place.one::<bool>("select balanced from fleet.balance").await, "the mark does not count b");
+    emitter.sweep(Kind::Namespace, &[record("a"), record("c")]).await;
+    place.landed().await;
+    assert_eq!(standing(&place).await, ["a", "c"]);
+    assert_eq!(place.one::<String>("select closed_reason from ledger.namespace_history").await, "absent_from_sweep");
+    assert_eq!(place.all("select state || objects || closed_objects from ledger.sweep").await, ["complete21"]);
+    assert!(place.one::<bool>("select balanced from fleet.balance").await);
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_with_a_hole_is_void_and_closes_nothing() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    for uid in ["a", "b"] {
+        emitter.put(namespace(uid, "Active")).await;
+    }
+    let begun = emitter.begin_sweep(Kind::Namespace).await;
+    emitter.put(namespace("a", "Active")).await;
+    let lost = emitter.object(&record("b"));
+    drop(lost);
+    emitter.end_sweep(Kind::Namespace, begun).await;
+    place.landed().await;
+    assert_eq!(standing(&place).await, ["a", "b"]);
+    assert_eq!(place.one::<String>("select state from ledger.sweep").await, "void");
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_record_counts_as_seen_and_its_object_stays() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    for uid in ["a", "b"] {
+        emitter.put(namespace(uid, "Active")).await;
+    }
+    let begun = emitter.begin_sweep(Kind::Namespace).await;
+    let mut dead = emitter.object(&record("b"));
+    dead.value.as_mut().unwrap().push(0);
+    emitter.living.get_mut(&Kind::Namespace).unwrap().remove("a");
+    emitter.send(&dead).await;
+    emitter.end_sweep(Kind::Namespace, begun).await;
+    place.landed().await;
+    assert_eq!(standing(&place).await, ["b"]);
+    assert_eq!(place.all("select uid from ledger.dead_key").await, ["b"]);
+    // The next record of the object settles it.
+    emitter.put(namespace("b", "Terminating")).await;
+    place.landed().await;
+    assert!(place.all("select uid from ledger.dead_key").await.is_empty());
+    assert_eq!(place.all("select state from ledger.dead_letter").await, ["superseded"]);
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_inside_a_sweep_reads_it_again_from_its_begin() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    for uid in ["a", "b", "c"] {
+        emitter.put(namespace(uid, "Active")).await;
+    }
+    let begun = emitter.begin_sweep(Kind::Namespace).await;
+    emitter.put(namespace("a", "Active")).await;
+    place.landed().await;
+    assert_eq!(place.one::<String>("select state from ledger.sweep").await, "running");
+    ingester.stop().await;
+    let second = place.start();
+    emitter.put(namespace("c", "Active")).await;
+    emitter.living.get_mut(&Kind::Namespace).unwrap().remove("b");
+    emitter.end_sweep(Kind::Namespace, begun).await;
+    place.landed().await;
+    assert_eq!(standing(&place).await, ["a", "c"], "a was named before the claim");
+    assert_eq!(place.one::<String>("select state from ledger.sweep").await, "complete");
+    assert!(place.one::<bool>("select balanced from fleet.balance").await);
+    second.stop().await;
+}
