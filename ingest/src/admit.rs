@@ -12,7 +12,7 @@ use fleetledger_schema::{
 use crate::{
     batch::{DeadKey, Draft, Gap, LearnedSchema, Letter, Span, Verdict},
     chain::{CLOCK_TOLERANCE_MICROS, End, EndReason, Version},
-    dead_reason::Fault,
+    dead_reason::{DeadReason, Fault},
     decode::Content,
     examine::{Examined, Placed},
     memory::{Delivery, Memory},
@@ -58,7 +58,8 @@ impl Memory {
             }
         }
         let outcome_of = match &examined {
-            Examined::Dead { source, .. } => source.clone(),
+            // What is put aside because of a quarantine says nothing new about its source.
+            Examined::Dead { source, fault, .. } if fault.reason != DeadReason::Quarantined => source.clone(),
             Examined::Unchanged(placed, _) | Examined::Version(placed, _) => Some(placed.source.clone()),
             _ => None,
         };

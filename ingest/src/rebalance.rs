@@ -147,11 +147,13 @@ impl Shared {
             }
         };
         let mut list = TopicPartitionList::new();
-        let mut halted = Vec::new();
+        let (mut halted, mut running) = (Vec::new(), Vec::new());
         for claim in claims {
             let topic = self.topics.name(claim.id.topic);
             // The list is checked by type, not by content.
-            let _ = list.add_partition_offset(topic, claim.id.partition, Offset::Offset(claim.start_offset));
+            // A halted partition is not read; its end is an offset that certainly exists.
+            let start = if claim.halted.is_some() { claim.high } else { claim.start_offset };
+            let _ = list.add_partition_offset(topic, claim.id.partition, Offset::Offset(start));
             self.health.assigned(claim.id, claim.next_offset, claim.high, claim.halted.is_some());
             if let Some((from, to)) = claim.gap {
                 self.metrics.gaps.inc();
@@ -165,6 +167,7 @@ impl Shared {
                 continue;
             }
             lock(&self.halted).remove(&claim.id);
+            running.push(claim.id);
             tracing::info!(topic, partition = claim.id.partition, next_offset = claim.next_offset,
                 start_offset = claim.start_offset, owner_epoch = claim.owner_epoch, "partition claimed");
             if let Some(lane) = self.lane(claim.id) {
@@ -179,6 +182,12 @@ impl Shared {
             && let Err(error) = consumer.pause(&self.list(halted))
         {
             tracing::warn!(%error, "pause halted partitions");
+        }
+        // A pause outlives an assignment.
+        if !running.is_empty()
+            && let Err(error) = consumer.resume(&self.list(running))
+        {
+            tracing::warn!(%error, "resume claimed partitions");
         }
     }
 

@@ -29,7 +29,7 @@ use crate::{
     row_of,
     session::Session,
     topics::{Topic, Topics},
-    writer::merge,
+    writer::{copy, merge},
 };
 
 /// Most letters in one transaction; run it again for more.
@@ -141,6 +141,7 @@ impl Replay {
             self.note(&letter, fate);
         }
         let sealed = self.draft.seal(Vec::new());
+        copy(session, &sealed).await?;
         merge(session, &sealed).await?;
         for (state, ids) in &self.settled {
             let statement = match *state {

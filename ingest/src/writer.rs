@@ -181,9 +181,7 @@ impl Writer {
         timer.observe_duration();
         hit(FailPoint::AfterFence);
         let timer = self.metrics.phase("copy");
-        for data in &sealed.stages {
-            session.copy(&data.stage.copy, &data.chunks).await?;
-        }
+        copy(session, sealed).await?;
         timer.observe_duration();
         hit(FailPoint::AfterCopy);
         let timer = self.metrics.phase("merge");
@@ -225,6 +223,14 @@ impl Writer {
             }
         }
     }
+}
+
+/// Rows → stage.
+pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
+    for data in &sealed.stages {
+        session.copy(&data.stage.copy, &data.chunks).await?;
+    }
+    Ok(())
 }
 
 /// Stage → history and current state: close, between, update, insert, end.

@@ -24,41 +24,34 @@ fn header(message: &mut Message, name: &str, value: Option<&str>) {
     }
 }
 
-/// One message of each poison, with the reason it must die of.
-fn poison_set(emitter: &mut Emitter) -> Vec<(&'static str, Message)> {
-    let mut set = Vec::new();
-    let mut number = 0;
-    let mut add = |emitter: &mut Emitter, reason: &'static str, object: fn(&mut Namespace), spoil: fn(&mut Message)| {
-        number += 1;
-        let mut namespace = namespace(&format!("poison-{number}"), "Active");
-        object(&mut namespace);
-        let mut message = emitter.object(&namespace.into_record());
-        spoil(&mut message);
-        set.push((reason, message));
-    };
-    let value = |message: &mut Message, change: fn(&mut Vec<u8>)| change(message.value.as_mut().unwrap());
-    let _ = value;
-    add(emitter, "bad_magic", |_| {}, |m| m.value.as_mut().unwrap()[0] = b'{');
-    add(emitter, "unknown_schema", |_| {}, |m| m.value.as_mut().unwrap()[3] ^= 0xff);
-    add(emitter, "truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(14));
-    add(emitter, "truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(6));
-    add(emitter, "trailing_bytes", |_| {}, |m| m.value.as_mut().unwrap().push(0));
-    add(emitter, "nul_in_text", |n| n.phase = "a\0b".into(), |_| {});
-    add(emitter, "nul_in_text", |n| { n.labels.insert("team".into(), "a\0".into()); }, |_| {});
-    add(emitter, "instant_out_of_range", |n| n.created_at = Instant(9_223_372_036_854_775_000), |_| {});
-    add(emitter, "oversized", |n| { n.labels.insert("team".into(), "x".repeat(100_000)); }, |_| {});
-    add(emitter, "wrong_key", |_| {}, |m| {
+/// The reason a record must die of, how its object is spoiled, and how its message.
+type Poison = (&'static str, fn(&mut Namespace), fn(&mut Message));
+
+/// One of each.
+fn poison_set() -> Vec<Poison> {
+    let mut set: Vec<Poison> = Vec::new();
+    let mut add = |reason, object: fn(&mut Namespace), spoil: fn(&mut Message)| set.push((reason, object, spoil));
+    add("bad_magic", |_| {}, |m| m.value.as_mut().unwrap()[0] = b'{');
+    add("unknown_schema", |_| {}, |m| m.value.as_mut().unwrap()[3] ^= 0xff);
+    add("truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(14));
+    add("truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(6));
+    add("trailing_bytes", |_| {}, |m| m.value.as_mut().unwrap().push(0));
+    add("nul_in_text", |n| n.phase = "a\0b".into(), |_| {});
+    add("nul_in_text", |n| { n.labels.insert("team".into(), "a\0".into()); }, |_| {});
+    add("instant_out_of_range", |n| n.created_at = Instant(9_223_372_036_854_775_000), |_| {});
+    add("oversized", |n| { n.labels.insert("team".into(), "x".repeat(100_000)); }, |_| {});
+    add("wrong_key", |_| {}, |m| {
         let key = String::from_utf8(m.key.clone()).unwrap();
         m.key = key.replace("poison-", "other-").into_bytes();
     });
-    add(emitter, "bad_headers", |_| {}, |m| header(m, "ce_time", None));
-    add(emitter, "bad_headers", |_| {}, |m| header(m, "ce_epoch", Some("soon")));
-    add(emitter, "source_mismatch", |_| {}, |m| header(m, "ce_source", Some("/iad/prod/cu-1")));
-    add(emitter, "type_mismatch", |_| {}, |m| header(m, "ce_type", Some("fleetledger.pod.v1")));
-    add(emitter, "bad_key", |_| {}, |m| m.key = b"nonsense".to_vec());
-    add(emitter, "wrong_partition", |_| {}, |m| m.partition = (m.partition + 1) % crate::harness::PARTITIONS);
+    add("bad_headers", |_| {}, |m| header(m, "ce_time", None));
+    add("bad_headers", |_| {}, |m| header(m, "ce_epoch", Some("soon")));
+    add("source_mismatch", |_| {}, |m| header(m, "ce_source", Some("/iad/prod/cu-1")));
+    add("type_mismatch", |_| {}, |m| header(m, "ce_type", Some("fleetledger.pod.v1")));
+    add("bad_key", |_| {}, |m| m.key = b"nonsense".to_vec());
+    add("wrong_partition", |_| {}, |m| m.partition = (m.partition + 1) % crate::harness::PARTITIONS);
     // A body whose array of finalizers claims two thousand million items.
-    add(emitter, "truncated", |_| {}, |m| {
+    add("truncated", |_| {}, |m| {
         let body = encode(&namespace("x", "Active").into_record()).unwrap();
         let mut huge = body[..body.len() - 10].to_vec();
         huge.extend_from_slice(&[0xfe, 0xff, 0xff, 0xff, 0x0f]);
@@ -73,10 +66,14 @@ async fn each_of_the_poison_set_is_a_dead_letter_and_its_neighbours_land() {
     let place = Place::new().await;
     let ingester = place.start();
     let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
-    let set = poison_set(&mut emitter);
+    let set = poison_set();
     let mut expected = Vec::new();
-    for (number, (reason, message)) in set.iter().enumerate() {
-        let offset = emitter.send(message).await;
+    for (number, (reason, spoil_object, spoil_message)) in set.iter().enumerate() {
+        let mut object = namespace(&format!("poison-{number}"), "Active");
+        spoil_object(&mut object);
+        let mut message = emitter.object(&object.into_record());
+        spoil_message(&mut message);
+        let offset = emitter.send(&message).await;
         expected.push(format!("{}:{}@{offset} {reason}", message.topic, message.partition));
         emitter.put(namespace(&format!("neighbour-{number}"), "Active")).await;
     }
