@@ -170,9 +170,6 @@ pub struct JsonArgs {
 /// Options of `audit`.
 #[derive(Debug, Clone, Args)]
 pub struct AuditArgs {
-    /// Only this kind: node, pod, namespace, workload or watchdog.
-    #[arg(long)]
-    pub kind: Option<String>,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use fleetledger_ingest::dead_letters::{self, Selection};
 use fleetledger_schema::{
     codec::WriterSchema,
     framing::{self, SchemaRef},
-    instant::Instant,
+    postgres::Connector,
 };
 use serde_json::{Value, json};
 use tokio_postgres::Client;
@@ -21,10 +22,43 @@ pub(super) async fn run(loaded: &Loaded, command: DeadLettersCommand) -> anyhow:
     let (connector, client) = super::database(loaded, "fleetledger-dead-letters").await?;
     match command {
         DeadLettersCommand::List(args) => list(&client, args.json).await?,
-        DeadLettersCommand::Show { number } => print!("{}", show(&client, number).await?),
-        DeadLettersCommand::Replay { .. } => { let _ = connector; }
+        DeadLettersCommand::Show { number } => print!("{}", show(&connector, &client, number).await?),
+        DeadLettersCommand::Replay { reason, cluster, dry_run } => {
+            let known = match &cluster {
+                Some(name) => Some(super::find_cluster(&client, name).await?),
+                None => None,
+            };
+            let selection = Selection {
+                reason,
+                datacenter: known.as_ref().map(|known| known.datacenter.clone()),
+                cluster: known.map(|known| known.cluster),
+                ..Selection::default()
+            };
+            return replay(loaded, &connector, &selection, dry_run).await;
+        }
     }
     Ok(Exit::Done)
+}
+
+async fn replay(
+    loaded: &Loaded,
+    connector: &Connector,
+    selection: &Selection,
+    dry_run: bool,
+) -> anyhow::Result<Exit> {
+    let settings = &loaded.config.ingest;
+    let report = dead_letters::replay(connector, settings, selection, dry_run).await.context("replay dead letters")?;
+    for letter in &report.letters {
+        println!("{:>8}  {}  {}", letter.dead_letter_id, letter.place, letter.result);
+    }
+    println!(
+        "{} {}, superseded by something newer {}, still dead {}",
+        if dry_run { "would land" } else { "landed" },
+        report.landed,
+        report.superseded,
+        report.still_dead
+    );
+    Ok(if report.still_dead == 0 { Exit::Done } else { Exit::Red })
 }
 
 async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
@@ -70,42 +104,33 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// One dead letter for people.
-async fn show(client: &Client, number: i64) -> anyhow::Result<String> {
-    let question = "
-        select topic, partition, record_offset, kafka_at, reason, detail, schema_ref, record_key, record_value,
-            record_headers, died_at, state
-        from ledger.dead_letter where dead_letter_id = $1";
-    let found = client.query_opt(question, &[&number]).await.context("read ledger.dead_letter")?;
-    let Some(row) = found else { bail!("there is no dead letter {number}; fleetledger dead-letters list shows them") };
-    let instant = |column| row.get::<_, Option<Instant>>(column).map_or("–".to_owned(), |at| at.to_string());
-    let mut out = format!("dead letter {number} ({})\n", row.get::<_, String>("state"));
-    let place = (row.get::<_, String>("topic"), row.get::<_, i32>("partition"), row.get::<_, i64>("record_offset"));
-    let _ = writeln!(out, "  place    {} partition {} offset {}", place.0, place.1, place.2);
-    let _ = writeln!(out, "  times    in kafka {}, died {}", instant("kafka_at"), instant("died_at"));
-    let _ = writeln!(out, "  reason   {}: {}", row.get::<_, String>("reason"), row.get::<_, String>("detail"));
-    if let Some(schema) = row.get::<_, Option<String>>("schema_ref") {
+async fn show(connector: &Connector, client: &Client, number: i64) -> anyhow::Result<String> {
+    let whole = dead_letters::show(connector, number).await.context("show the dead letter")?;
+    let letter = &whole.letter;
+    let mut out = format!("dead letter {number} ({})\n", letter.state);
+    let _ = writeln!(out, "  place    {} partition {} offset {}", letter.topic, letter.partition, letter.record_offset);
+    let _ = writeln!(out, "  times    in kafka {}, died {}", whole.kafka_at.as_deref().unwrap_or("–"), letter.died_at);
+    let _ = writeln!(out, "  reason   {}: {}", letter.reason, letter.detail);
+    if let Some(schema) = &whole.schema_ref {
         let _ = writeln!(out, "  schema   {schema}");
     }
     out.push_str("  headers\n");
-    for header in row.get::<_, Value>("record_headers").as_array().into_iter().flatten() {
+    for header in whole.record_headers.as_array().into_iter().flatten() {
         let part = |index| header.get(index).map_or(String::new(), plain);
         let _ = writeln!(out, "    {:<18} {}", part(0), part(1));
     }
-    let key: Option<Vec<u8>> = row.get("record_key");
-    let _ = writeln!(out, "  key      {}", key.as_deref().map_or("none".to_owned(), readable));
-    let value: Option<Vec<u8>> = row.get("record_value");
-    match value.as_deref() {
-        None => out.push_str("  value    none: a tombstone\n"),
-        Some(value) => {
-            let _ = writeln!(out, "  value    {} bytes", value.len());
-            match decode(client, value).await? {
-                Ok(document) => {
-                    let _ = writeln!(out, "{document:#}");
-                }
-                Err(why) => {
-                    let _ = writeln!(out, "  not decoded: {why}\n{}", hex_lines(value));
-                }
-            }
+    let _ = writeln!(out, "  key      {}", whole.record_key.as_deref().map_or("none".to_owned(), readable));
+    let Some(value) = whole.record_value.as_deref() else {
+        out.push_str("  value    none: a tombstone\n");
+        return Ok(out);
+    };
+    let _ = writeln!(out, "  value    {} bytes", value.len());
+    match decode(client, value).await? {
+        Ok(document) => {
+            let _ = writeln!(out, "{document:#}");
+        }
+        Err(why) => {
+            let _ = writeln!(out, "  not decoded: {why}\n{}", hex_lines(value));
         }
     }
     Ok(out)

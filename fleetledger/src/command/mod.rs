@@ -43,7 +43,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         (Err(_), Command::Config(crate::cli::ConfigCommand::Reference)) => Loaded::default(),
         (Err(error), _) => return Err(error.into()),
     };
-    telemetry::log::start(&loaded.config.log, cli.log_format).context("start logging")?;
+    let mut log = loaded.config.log.clone();
+    if matches!(cli.command, Command::Demo(_)) && log == config::Log::default() {
+        // Its screen shows what goes on; the log is for what goes wrong.
+        log.filter = "warn".to_owned();
+    }
+    telemetry::log::start(&log, cli.log_format).context("start logging")?;
     match cli.command {
         Command::Demo(args) => demo::run(&loaded, &args).await,
         Command::Emit(args) => emit::run(&loaded, &args).await,

@@ -104,7 +104,8 @@ pub async fn brokers(kafka: &Kafka, config: &ClientConfig) -> Result<Brokers, Ho
 fn ask(kafka: &Kafka, config: &ClientConfig) -> Result<Brokers, HopError> {
     let complaints = Complaints::default();
     let mut config = config.clone();
-    config.set("log_level", "4");
+    // A broker that hangs up is told of at level 6.
+    config.set("log_level", "6");
     let consumer: BaseConsumer<Complaints> = config
         .create_with_context(complaints.clone())
         .map_err(|error| unusable(kafka, &error))?;
@@ -221,9 +222,10 @@ fn explain(kafka: &Kafka, complaints: &[String], error: &KafkaError) -> HopError
         }
     }
     let refused = complaints.iter().find(|complaint| complaint.contains("Connection refused"));
-    let why = match refused {
-        Some(_) => "nobody listens there (connection refused)".to_owned(),
-        None => format!("no answer within {} s ({error})", ANSWER.as_secs()),
+    let why = match (refused, complaints.last()) {
+        (Some(_), _) => "nobody listens there (connection refused)".to_owned(),
+        (None, Some(complaint)) => format!("no answer within {} s ({complaint})", ANSWER.as_secs()),
+        (None, None) => format!("no answer within {} s ({error})", ANSWER.as_secs()),
     };
     let hop = broker_of(kafka, refused.map_or("", String::as_str));
     HopError::away(hop, why, "start the broker, open the way to it, or correct kafka.bootstrap_servers")

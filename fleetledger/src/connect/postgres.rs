@@ -14,6 +14,10 @@ use super::{
 };
 use crate::config::{Postgres, PostgresTls};
 
+/// What to do where the server wants another certificate of this end.
+const OWN_PAIR: &str =
+    "set postgres.certificate and postgres.key to a pair signed by the authority the server trusts";
+
 /// How the database of this configuration is reached. Opens nothing.
 ///
 /// # Errors
@@ -100,8 +104,7 @@ pub fn explain(postgres: &Postgres, connector: &Connector, error: &ConnectError)
         return HopError::setup(hop, "it does not speak TLS", fix);
     }
     if has(&["certificate required", "bad certificate", "unknown ca", "handshake failure"]) {
-        let fix = "set postgres.certificate and postgres.key to a pair signed by the authority the server trusts";
-        return HopError::setup(hop, "it does not accept this client's certificate", fix);
+        return HopError::setup(hop, "it does not accept this client's certificate", OWN_PAIR);
     }
     if has(&["password missing", "invalid configuration: password"]) {
         return HopError::setup(hop, format!("it wants a password of user {user}"), "set postgres.password to file:/path or env:NAME");
@@ -120,6 +123,9 @@ fn refused(hop: &str, user: &str, code: &SqlState, message: &str) -> HopError {
     if *code == SqlState::INVALID_PASSWORD {
         let fix = "correct the password that postgres.password points to, or: alter role … password '…'";
         return HopError::setup(hop, format!("it refuses the password of user {user}"), fix);
+    }
+    if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION && message.contains("client certificate") {
+        return HopError::setup(hop, message.to_owned(), OWN_PAIR);
     }
     if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
         let fix = format!("create role {user} with login, or let it in by a line of pg_hba.conf (hostssl … {user} …), or correct postgres.user");

@@ -88,7 +88,10 @@ impl Database {
         let client = self.connect().await?;
         command::store_settings(&client, config).await?;
         if self.server.is_some() {
-            let login = "alter role fleetledger_reader login; alter role fleetledger_ingest login";
+            let login = "
+                alter role fleetledger_reader login;
+                alter role fleetledger_ingest login;
+                grant update (retention_days) on ledger.partitioned_table to fleetledger_ingest;";
             client.batch_execute(login).await.context("let the reader and the ingester in")?;
         }
         if new_broker {
@@ -98,14 +101,14 @@ impl Database {
     }
 
     /// An in-memory broker begins anew at every start, with other topics of the same names: ingestion begins
-    /// at offset 0, and a sweep that was under way cannot end.
+    /// at offset 0, a sweep that was under way cannot end, and dead letters name places that are no more.
     async fn forget_offsets(&self, client: &Client) -> anyhow::Result<()> {
         let forget = "
             update ledger.ingest_partition set next_offset = 0, high_watermark = null, seam_offset = null,
                 seam_ts = null, seam_crc = null, state = 'running', halted_reason = null, halted_at = null;
             update ledger.sweep set state = 'void', void_reason = 'the demo''s broker began anew'
             where state = 'running';
-            delete from ledger.topic where topic not in (select topic from ledger.ingest_partition);";
+            delete from ledger.dead_letter;";
         client.batch_execute(forget).await.context("forget the offsets of the last run's broker")
     }
 

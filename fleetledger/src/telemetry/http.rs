@@ -97,3 +97,93 @@ fn answer((well, text): (bool, String)) -> Response {
     let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, text).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+
+    use fleetledger_local::tls::{Authority, TlsFiles};
+    use openssl::ssl::{SslConnector, SslFiletype, SslMethod};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+        task::JoinSet,
+    };
+    use tokio_openssl::SslStream;
+
+    use super::*;
+
+    async fn started(http: &Http, probe: Probe) -> (SocketAddr, JoinSet<anyhow::Result<()>>, CancellationToken) {
+        let http = Http { listen: ([127, 0, 0, 1], 0).into(), ..http.clone() };
+        let server = Server::bind(&http, Registry::new(), vec![probe]).await.unwrap();
+        let (address, stop) = (server.address().unwrap(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server.run(stop.clone()));
+        (address, tasks, stop)
+    }
+
+    fn probe(ready: Result<(), String>) -> Probe {
+        Probe::new("emit", || Ok(()), move || ready.clone())
+    }
+
+    async fn get(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, path: &str) -> std::io::Result<String> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        // A server that hangs up without a farewell has still answered.
+        let read = stream.read_to_end(&mut answer).await;
+        if answer.is_empty() {
+            read?;
+        }
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    async fn get_tls(address: SocketAddr, ca: &std::path::Path, own: Option<&TlsFiles>) -> Result<String, String> {
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        builder.set_ca_file(ca).unwrap();
+        if let Some(files) = own {
+            builder.set_certificate_chain_file(&files.certificate).unwrap();
+            builder.set_private_key_file(&files.key, SslFiletype::PEM).unwrap();
+        }
+        let ssl = builder.build().configure().unwrap().into_ssl("127.0.0.1").unwrap();
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let mut stream = SslStream::new(ssl, tcp).unwrap();
+        Pin::new(&mut stream).connect().await.map_err(|error| error.to_string())?;
+        get(stream, "/readyz").await.map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn role_that_is_not_ready_is_alive_and_says_why() {
+        let (address, mut tasks, stop) = started(&Http::default(), probe(Err("kafka: away".to_owned()))).await;
+        let ask = async |path| get(TcpStream::connect(address).await.unwrap(), path).await.unwrap();
+        assert!(ask("/livez").await.starts_with("HTTP/1.1 200"));
+        let ready = ask("/readyz").await;
+        assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("emit: kafka: away"), "{ready}");
+        assert!(ask("/metrics").await.starts_with("HTTP/1.1 200"));
+        stop.cancel();
+        tasks.join_next().await.unwrap().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn mutual_tls_answers_clients_with_a_certificate_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = Authority::create(&folder.path().join("ours"), "ours").unwrap();
+        let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
+        let files = ours.server("http").unwrap();
+        let http = Http {
+            certificate: Some(files.certificate.clone()),
+            key: Some(files.key.clone()),
+            client_ca: Some(ours.ca().to_owned()),
+            ..Http::default()
+        };
+        let (address, _tasks, _stop) = started(&http, probe(Ok(()))).await;
+        let (friend, stranger) = (ours.client("prometheus").unwrap(), theirs.client("prometheus").unwrap());
+        let answer = get_tls(address, ours.ca(), Some(&friend)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        for own in [None, Some(&stranger)] {
+            let refused = get_tls(address, ours.ca(), own).await;
+            assert!(refused.is_err(), "{refused:?}");
+        }
+        assert!(get_tls(address, theirs.ca(), Some(&friend)).await.is_err());
+    }
+}

@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
-/// What drivers say about themselves; a role logs a failure once, where it decides what to do about it.
-const DRIVERS: &str = "tokio_postgres=warn,rdkafka=warn,librdkafka=off,kube_client=warn,kube_runtime=warn,hyper_util=warn";
+/// What drivers say about themselves. Kafka errors come to the roles as values; librdkafka's own lines repeat them.
+const DRIVERS: &str = "tokio_postgres=warn,rdkafka=off,librdkafka=off,kube_client=warn,kube_runtime=warn,hyper_util=warn";
 
 /// Starts logging. A second call changes nothing.
 ///

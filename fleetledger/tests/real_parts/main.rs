@@ -1,0 +1,18 @@
+//! The binary and its library on real parts: one test binary, because linking is what takes the time.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail by panicking"
+)]
+
+mod demo;
+mod doctor_kafka;
+mod doctor_kubernetes;
+mod doctor_machine;
+mod doctor_postgres;
+mod reference;
+mod role;
+mod support;
