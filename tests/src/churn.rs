@@ -99,7 +99,7 @@ impl Churn {
             Resource::Namespace => ("namespace team", Change::Patch(json!({"metadata": {"labels": {"team": format!("team-{}", number % 9)}}}))),
             Resource::Deployment | Resource::StatefulSet => match roll {
                 0..50 => ("scale", Change::Patch(json!({"spec": {"replicas": number % 20}}))),
-                _ => ("workload status", Change::Status(json!({"readyReplicas": 0, "availableReplicas": 0, "replicas": number % 50}))),
+                _ => ("workload status", Change::Status(json!({"readyReplicas": 0, "availableReplicas": 0, "updatedReplicas": 0, "replicas": number % 50}))),
             },
             Resource::ReplicaSet => ("replica set status", Change::Status(json!({"replicas": number % 50, "readyReplicas": 0, "availableReplicas": 0}))),
             Resource::DaemonSet => ("daemon set status", Change::Status(json!({"numberReady": number % 50, "numberMisscheduled": number % 3}))),

@@ -155,6 +155,17 @@ impl Cluster {
         text(&system, "/metadata/uid")
     }
 
+    /// The port the server listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.server.url().rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// The administrator's client through a proxy at `address`, which is on loopback like the server.
+    pub async fn client_through(&self, address: std::net::SocketAddr) -> Client {
+        client(&self.server.kubeconfig_yaml().replace(&self.server.url(), &format!("https://{address}"))).await
+    }
+
     /// The API of a resource, in one namespace or in all.
     #[must_use]
     pub fn api(&self, resource: Resource, namespace: Option<&str>) -> Api<DynamicObject> {
@@ -282,6 +293,23 @@ impl Cluster {
             .buffered(4)
             .collect()
             .await
+    }
+
+    /// Creates a RuntimeClass with this overhead, and returns its name.
+    pub async fn create_runtime_class(&self, name: &str, overhead: &Value) -> String {
+        let resource = ApiResource {
+            group: "node.k8s.io".to_owned(),
+            version: "v1".to_owned(),
+            api_version: "node.k8s.io/v1".to_owned(),
+            kind: "RuntimeClass".to_owned(),
+            plural: "runtimeclasses".to_owned(),
+        };
+        let class = json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name},
+            "handler": name, "overhead": {"podFixed": overhead}});
+        let class: DynamicObject = serde_json::from_value(class).unwrap();
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        api.create(&PostParams::default(), &class).await.unwrap();
+        name.to_owned()
     }
 
     /// Installs the custom resource of watchdogs, and waits until the server serves it.

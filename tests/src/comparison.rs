@@ -13,8 +13,8 @@ use crate::{
     expected::{self, NOT_FROM_THE_API_SERVER, Rows, Want},
 };
 
-/// Differences that are printed; all are counted.
-const SHOWN: usize = 20;
+/// Differences that are printed of each sort; all are counted.
+const SHOWN: usize = 3;
 
 /// What a comparison found.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +25,7 @@ pub struct Comparison {
     pub fields: usize,
     /// How many differ.
     pub differences: usize,
-    shown: Vec<String>,
+    sorts: BTreeMap<String, (usize, Vec<String>)>,
 }
 
 /// Which rows are read.
@@ -56,11 +56,11 @@ pub async fn compare_rows(expected: &Rows, database: &Database, name: &str, aske
         for row in wanted {
             match found.remove(&row.key) {
                 Some(actual) => comparison.compare_row(view, row, &actual),
-                None => comparison.differ(|| format!("{view} {} is missing", row.key)),
+                None => comparison.differ(&format!("{view} is missing"), || row.key.clone()),
             }
         }
         for (key, row) in found {
-            comparison.differ(|| format!("{view} {key} stands and should not: {row}"));
+            comparison.differ(&format!("{view} stands and should not"), || format!("{key}: {row}"));
         }
     }
     comparison
@@ -113,21 +113,23 @@ impl Comparison {
         let actual = actual.as_object().unwrap();
         let judged: BTreeSet<&str> = wanted.columns.keys().copied().chain(NOT_FROM_THE_API_SERVER).collect();
         for column in actual.keys().filter(|column| !judged.contains(column.as_str())) {
-            self.differ(|| format!("{view}.{column}: no oracle for this column"));
+            self.differ(&format!("{view}.{column} has no oracle"), String::new);
         }
         for (column, want) in &wanted.columns {
             self.fields += 1;
             let found = actual.get(*column);
             if !found.is_some_and(|found| holds(want, found)) {
-                self.differ(|| format!("{view} {}: {column} should be {want:?} and is {found:?}", wanted.key));
+                self.differ(&format!("{view}.{column}"), || format!("{} should be {want:?} and is {found:?}", wanted.key));
             }
         }
     }
 
-    fn differ(&mut self, what: impl FnOnce() -> String) {
+    fn differ(&mut self, sort: &str, what: impl FnOnce() -> String) {
         self.differences += 1;
-        if self.shown.len() < SHOWN {
-            self.shown.push(what());
+        let (count, shown) = self.sorts.entry(sort.to_owned()).or_default();
+        *count += 1;
+        if shown.len() < SHOWN {
+            shown.push(what());
         }
     }
 }
@@ -152,8 +154,8 @@ impl fmt::Display for Comparison {
             self.fields,
             self.differences
         )?;
-        for difference in &self.shown {
-            write!(f, "\n  {difference}")?;
+        for (sort, (count, shown)) in &self.sorts {
+            write!(f, "\n  {count} x {sort}, such as {}", shown.join("; "))?;
         }
         Ok(())
     }

@@ -31,6 +31,10 @@ impl Database {
         // Tests of one binary share the server and with it the role; they may all say this at once.
         let login = "do $$ begin perform pg_advisory_xact_lock(1); alter role fleetledger_ingest login; end $$";
         client.batch_execute(login).await.unwrap();
+        // What `fleetledger migrate` stores of its configuration.
+        let owners = "insert into ledger.setting (name, value) values ('owners.namespace_label', $1)
+            on conflict (name) do update set value = excluded.value";
+        client.execute(owners, &[&crate::expected::TEAM]).await.unwrap();
         let ingester_url = owner_url.replacen("fleetledger@", "fleetledger_ingest@", 1);
         Self {
             ingester: Connector::new(ingester_url.parse().unwrap(), None),

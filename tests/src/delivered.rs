@@ -155,6 +155,12 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
         let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
         let order = (number("ce_epoch"), number("ce_sequence"));
         let reign = reigns.entry((record.place.topic.clone(), cluster_uid.clone())).or_insert((0, 0));
+        // What a schema means does not depend on who announces it.
+        if subject.starts_with("!schema/") {
+            *reign = order.max(*reign);
+            counts.control += 1;
+            continue;
+        }
         if order <= *reign {
             counts.superseded += 1;
             continue;

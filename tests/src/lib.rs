@@ -8,7 +8,7 @@
 //!   the API server's JSON straight to the columns of `fleet.*`, [`delivered`] reads Kafka with its own consumer.
 //!
 //! Entry points: [`parts::shared`], [`cluster::Cluster::start`], [`fleet::Fleet::from_environment`],
-//! [`comparison::compare`], [`scribe::Scribe`].
+//! [`comparison::compare`], [`emitter::Emitter`], [`ingester::Ingester`], [`scribe::Scribe`].
 
 #![allow(
     clippy::unwrap_used,
@@ -24,9 +24,12 @@ pub mod comparison;
 pub mod database;
 pub mod deadline;
 pub mod delivered;
+pub mod emitter;
 pub mod expected;
 pub mod fleet;
+pub mod ingester;
 pub mod parts;
+pub mod program;
 pub mod proxy;
 pub mod quantity;
 pub mod scribe;

@@ -38,6 +38,7 @@ pub fn cache() -> Cache {
 /// The servers of this binary, started if no other test holds them. `None` where one is not available on this
 /// machine: the test is then skipped, loudly.
 pub async fn shared(test: &str) -> Option<Arc<Parts>> {
+    log();
     let mut shared = SHARED.lock().await;
     if let Some(parts) = shared.upgrade() {
         return Some(parts);
@@ -53,6 +54,13 @@ pub async fn shared(test: &str) -> Option<Arc<Parts>> {
     let parts = Arc::new(Parts { postgres, kafka });
     *shared = Arc::downgrade(&parts);
     Some(parts)
+}
+
+/// Shows warnings, or what `RUST_LOG` asks for, beside a failed test's output.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,rdkafka=error".into());
+    // Another test of this binary may have been first.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
 }
 
 impl Parts {

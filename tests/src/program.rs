@@ -1,0 +1,94 @@
+//! The real binary as a process, for what cannot be done to a task: SIGKILL.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use fleetledger_local::process::{Launch, Supervised};
+use tempfile::TempDir;
+
+use crate::deadline::{ensure, eventually};
+
+/// How long a process may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running `fleetledger`. Dropping it kills it.
+#[derive(Debug)]
+pub struct Program {
+    process: Supervised,
+    _folder: TempDir,
+}
+
+/// The binary that the same build made: `cargo test --workspace` does, `cargo test -p fleetledger-tests` does not.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().and_then(|deps| deps.parent()).unwrap().join("fleetledger");
+    let hint = "cargo build -p fleetledger --features fail-points";
+    assert!(binary.is_file(), "{} is not built; run: {hint}", binary.display());
+    binary
+}
+
+impl Program {
+    /// Starts `fleetledger <arguments>` with this configuration and these environment variables.
+    #[must_use]
+    pub fn start(arguments: &[&str], toml: &str, environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("fleetledger.toml");
+        std::fs::write(&config, toml).unwrap();
+        let mut command = vec![binary().display().to_string(), "--config".to_owned(), config.display().to_string()];
+        command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        let process = Supervised::start(&Launch {
+            part: format!("fleetledger {}", arguments.join(" ")),
+            command,
+            environment: environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            log: folder.path().join("log"),
+            last_signal: "KILL",
+        });
+        Self {
+            process: process.unwrap(),
+            _folder: folder,
+        }
+    }
+
+    /// SIGKILL, and waits for its end.
+    pub async fn kill(&mut self) {
+        self.process.stop("KILL", ENDS_WITHIN).await.unwrap();
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub async fn stop(&mut self) {
+        self.process.stop("TERM", ENDS_WITHIN).await.unwrap();
+    }
+
+    /// Waits until it has ended by itself; returns what it logged.
+    pub async fn ended(&mut self) -> String {
+        eventually("the process ends by itself", ENDS_WITHIN, || {
+            let ended = self.process.exited().is_some();
+            let log = self.process.logged();
+            async move { ensure(ended, || log) }
+        })
+        .await;
+        self.process.logged()
+    }
+
+    /// True once it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.exited().is_some()
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        self.process.logged()
+    }
+}
+
+/// Runs the binary to its end; exit code and all it printed.
+#[must_use]
+pub fn run(arguments: &[&str], toml: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("fleetledger.toml");
+    std::fs::write(&config, toml).unwrap();
+    let output = Command::new(binary()).arg("--config").arg(&config).args(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status.code(), text)
+}

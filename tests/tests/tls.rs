@@ -1,0 +1,97 @@
+//! Mutual TLS on every hop: Kafka, PostgreSQL and the API server, with the real binary; a wrong authority is
+//! refused, and the message names the hop.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test may fail it"
+)]
+
+use std::{path::Path, time::Duration};
+
+use fleetledger_local::{
+    kafka::Kafka,
+    kube_apiserver::KubeApiserver,
+    postgres::{Postgres, SUPERUSER},
+    skip::unless_available,
+    tls::Authority,
+};
+use fleetledger_tests::{
+    cluster::{Cluster, Resource},
+    deadline::{ensure, eventually},
+    fleet::Fleet,
+    parts::cache,
+    program::{self, Program},
+};
+
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Certificate files of the client, and the authority it trusts on each hop.
+struct Trust<'a> {
+    kafka: &'a Path,
+    postgres: &'a Path,
+    kubernetes: &'a Path,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
+    let test = "mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop";
+    let folder = tempfile::tempdir().unwrap();
+    let ours = Authority::create(&folder.path().join("ours"), "ours").unwrap();
+    let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
+    let cache = cache();
+    let kafka = Kafka::builder().heap_mb(256).mutual_tls(&ours).start(&cache);
+    let postgres = Postgres::builder().fast().tls(ours.server("postgres").unwrap(), true).start(&cache);
+    let (kafka, postgres) = tokio::join!(kafka, postgres);
+    let Some(kafka) = unless_available(test, kafka).unwrap() else { return };
+    let Some(postgres) = unless_available(test, postgres).unwrap() else { return };
+    let Some(cluster) = Cluster::start_with(test, KubeApiserver::builder().mutual_tls(&ours)).await else { return };
+    let client = ours.client_in("fleetledger-emit", "system:masters").unwrap();
+    let configuration = |trust: &Trust<'_>| {
+        let (certificate, key) = (client.certificate.display(), client.key.display());
+        format!(
+            "[kafka]\nbootstrap_servers = \"{}\"\n[kafka.tls]\nca = \"{}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\
+             [postgres]\nhost = \"127.0.0.1\"\nport = {}\nuser = \"{SUPERUSER}\"\ndatabase = \"postgres\"\nca = \"{}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\
+             [kubernetes]\nurl = \"{}\"\nca = \"{}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\
+             [emit]\ndatacenter = \"dfw\"\ncluster = \"prod-1\"\nmark_interval_seconds = 1\n[emit.leadership]\nnamespace = \"default\"\n\
+             [topics]\npartitions = 2\n[http]\nlisten = \"127.0.0.1:0\"\n",
+            kafka.bootstrap_servers(), trust.kafka.display(), postgres.port(), trust.postgres.display(),
+            cluster.server.url(), trust.kubernetes.display(),
+        )
+    };
+    let right = configuration(&Trust { kafka: ours.ca(), postgres: ours.ca(), kubernetes: ours.ca() });
+    for arguments in [&["migrate"][..], &["topics", "create"][..]] {
+        let (code, said) = program::run(arguments, &right);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+    }
+    let fleet = Fleet::small(21, 5, 50);
+    cluster.create_all(&fleet.objects).await;
+    let mut ingester = Program::start(&["ingest"], &right, &[]);
+    let mut emitter = Program::start(&["emit"], &right, &[]);
+    let pods = fleet.count(Resource::Pod);
+    let standing = eventually("the fleet lands over TLS", LIMIT, || async {
+        let (_, said) = program::run(&["status", "--json"], &right);
+        let status: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
+        let rows = status.pointer("/balance").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        let row = rows.into_iter().find(|row| row["kind"] == "pod").unwrap_or_default();
+        ensure(row["in_ledger"] == pods && row["balanced"] == true, || format!("{said}\n{}\n{}", emitter.logged(), ingester.logged())).map(|()| row)
+    })
+    .await;
+    println!("mutual TLS on Kafka, PostgreSQL and API server: {standing}");
+    emitter.stop().await;
+    ingester.stop().await;
+
+    for (hop, arguments, trust) in [
+        ("kafka", &["ingest"], Trust { kafka: theirs.ca(), postgres: ours.ca(), kubernetes: ours.ca() }),
+        ("postgres", &["ingest"], Trust { kafka: ours.ca(), postgres: theirs.ca(), kubernetes: ours.ca() }),
+        ("kubernetes", &["emit"], Trust { kafka: ours.ca(), postgres: ours.ca(), kubernetes: theirs.ca() }),
+    ] {
+        let mut refused = Program::start(arguments, &configuration(&trust), &[]);
+        let said = refused.ended().await;
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
+        assert!(said.contains(hop) && said.contains(&theirs.ca().display().to_string()), "{hop}: {said}");
+        println!("wrong authority for {hop}: {last}");
+    }
+}
