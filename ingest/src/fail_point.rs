@@ -72,6 +72,7 @@ mod armed {
         {
             *left -= 1;
             if *left == 0 {
+                eprintln!("fail point {}", point.as_str());
                 std::process::abort();
             }
         }

@@ -15,6 +15,8 @@ use crate::{
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     let config = &loaded.config;
     config.ingest.check().map_err(|error| refused(loaded, &error))?;
+    #[cfg(feature = "fail-points")]
+    arm_fail_point()?;
     let kafka = client_config(loaded)?;
     let connector = connect::postgres::connector(&config.postgres)?;
     wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka).await)?;
@@ -32,6 +34,19 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         ended.context("ingest")
     })
     .await
+}
+
+/// `FLEETLEDGER_FAIL_POINT=after_copy:3` ends the process the third time it passes that point.
+#[cfg(feature = "fail-points")]
+#[expect(clippy::disallowed_methods, reason = "tests alone set it, and no release has this feature")]
+fn arm_fail_point() -> anyhow::Result<()> {
+    use fleetledger_ingest::fail_point::{FailPoint, arm};
+
+    let Ok(armed) = std::env::var("FLEETLEDGER_FAIL_POINT") else { return Ok(()) };
+    let (name, nth) = armed.split_once(':').unwrap_or((&armed, "1"));
+    let point = FailPoint::parse(name).with_context(|| format!("there is no fail point {name}"))?;
+    arm(point, nth.parse().with_context(|| format!("{nth} is not a number of times"))?);
+    Ok(())
 }
 
 pub(super) async fn resume(loaded: &Loaded, topic: &str, partition: i32, from: ResumeFrom) -> anyhow::Result<Exit> {
