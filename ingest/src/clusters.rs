@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use crate::{IngestError, stage};
 
+/// Locks every fence row, in the order in which batches and claims do: running batches end first, others wait.
+pub(crate) const NO_BATCH_BESIDE: &str = "select from ledger.ingest_partition order by topic, partition for update";
+
 /// What retiring a cluster closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Retired {
@@ -20,6 +23,7 @@ pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> R
     let mut client = connector.connect("fleetledger clusters").await?;
     let failed = |source| IngestError::Postgres { action: "retire a cluster", source };
     let transaction = client.transaction().await.map_err(failed)?;
+    transaction.execute(NO_BATCH_BESIDE, &[]).await.map_err(failed)?;
     let row = transaction
         .query_opt(
             "update ledger.cluster set state = 'retired', retired_at = now()
@@ -32,7 +36,7 @@ pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> R
         return Err(IngestError::NotFound(format!("there is no active cluster {datacenter}/{cluster}")));
     };
     let cluster_id: i32 = row.try_get(0).map_err(failed)?;
-    // Raising first makes running batches of this cluster stale; those that were faster are waited for below.
+    // Batches built on caches of this cluster become stale.
     for kind in Kind::ALL {
         transaction
             .execute(
@@ -98,6 +102,7 @@ pub async fn rename(
     let failed = |source| IngestError::Postgres { action: "rename a cluster", source };
     fleetledger_schema::key::Source::new(to.0, to.1, "x").map_err(|error| IngestError::NotFound(error.to_string()))?;
     let transaction = client.transaction().await.map_err(failed)?;
+    transaction.execute(NO_BATCH_BESIDE, &[]).await.map_err(failed)?;
     let renamed = transaction
         .query(
             "with old as (

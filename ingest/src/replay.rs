@@ -18,6 +18,7 @@ use crate::{
     IngestError, Settings,
     batch::Draft,
     chain::{CLOCK_TOLERANCE_MICROS, End, EndReason, Version},
+    clusters::NO_BATCH_BESIDE,
     dead_letters::{SELECTED, Selection, select},
     errors::Failure,
     examine::Opened,
@@ -133,9 +134,7 @@ impl Replay {
         dry_run: bool,
     ) -> Result<ReplayReport, Failure> {
         session.command("begin").await?;
-        session
-            .command("select from ledger.ingest_partition order by topic, partition for update")
-            .await?;
+        session.command(NO_BATCH_BESIDE).await?;
         for letter in self.open_letters(connector, selection).await? {
             let fate = self.one(session, &letter).await?;
             self.note(&letter, fate);

@@ -1,6 +1,6 @@
 //! A writer's connection: its temp tables, its prepared statements, its timeouts.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant as Moment};
 
 use bytes::Bytes;
 use fleetledger_schema::postgres::Connector;
@@ -13,7 +13,11 @@ use crate::{Settings, errors::Failure, stage};
 pub(crate) struct Session {
     client: Client,
     statements: HashMap<&'static str, Statement>,
+    batches: u64,
 }
+
+/// Plans are made anew at least after this many batches.
+const REPLAN_EVERY: u64 = 1024;
 
 impl Session {
     /// Connects and makes the stage.
@@ -22,10 +26,11 @@ impl Session {
             .connect(name)
             .await
             .map_err(|error| Failure::of(&error.source))?;
-        // Stages carry no statistics, so plans are fixed: by index into the ledger, by scan over the stage.
+        // Stages carry no statistics, so joins are by index whatever the planner believes; see also `replan`.
         let set = format!(
             "set timezone = 'UTC'; set jit = off; set statement_timeout = {}; set lock_timeout = {};
-             set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off",
+             set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off;
+             set plan_cache_mode = force_custom_plan",
             settings.statement_timeout_ms, settings.lock_timeout_ms
         );
         client.batch_execute(&set).await?;
@@ -35,7 +40,18 @@ impl Session {
         Ok(Self {
             client,
             statements: HashMap::new(),
+            batches: 0,
         })
+    }
+
+    /// Called after each batch: forgets plans at the first, second, fourth, eighth … one. A plan made while a table
+    /// was small scans it, which must not outlive its growth; sizes are read whenever a plan is made.
+    pub(crate) async fn replan(&mut self) -> Result<(), Failure> {
+        self.batches += 1;
+        if self.batches.is_power_of_two() || self.batches.is_multiple_of(REPLAN_EVERY) {
+            self.command("discard plans").await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -54,7 +70,10 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Failure> {
         let statement = self.statement(sql).await?;
-        Ok(self.client.execute(&statement, parameters).await?)
+        let begin = Moment::now();
+        let changed = self.client.execute(&statement, parameters).await?;
+        tracing::debug!(elapsed_ms = begin.elapsed().as_millis(), changed, sql = sql.get(..60).unwrap_or(sql), "statement");
+        Ok(changed)
     }
 
     /// A query.

@@ -168,6 +168,7 @@ impl Sql {
         }
         columns.extend(meta_columns(self.table).iter().map(|(name, kind)| format!("{name} {kind}")));
         columns.extend(STEERING.iter().map(|(name, kind)| format!("{name} {kind}")));
+        columns.push(format!("primary key ({}, step)", self.keys("")));
         let mut plan = vec!["cluster_id integer".to_owned()];
         plan.extend(self.table.key.iter().map(|key| format!("{key} text")));
         format!(

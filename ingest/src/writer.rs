@@ -195,6 +195,8 @@ impl Writer {
         session.command("commit").await?;
         timer.observe_duration();
         hit(FailPoint::AfterCommit);
+        // Whatever becomes of this, the batch has landed; a broken connection shows at the next one.
+        let _ = session.replan().await;
         Ok(Outcome::Committed)
     }
 

@@ -64,10 +64,6 @@ impl Emitter {
         }
     }
 
-    pub fn now(&self) -> Instant {
-        Instant::now().plus_micros(self.clock_micros)
-    }
-
     /// The next message about `subject`.
     pub fn message(&mut self, kind: Kind, subject: Subject, value: Option<Vec<u8>>) -> Message {
         let event_type = match subject {
@@ -200,11 +196,6 @@ impl Emitter {
         let message = self.message(kind, Subject::Schema(schema.fingerprint()), Some(schema.json().as_bytes().to_vec()));
         self.send(&message).await;
     }
-}
-
-/// Created ten minutes ago.
-pub fn created_at() -> Instant {
-    Instant::now().plus_micros(-600_000_000)
 }
 
 pub fn namespace(uid: &str, phase: &str) -> Namespace {

@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     missing_docs,
+    unreachable_pub,
     reason = "helpers of tests may fail them"
 )]
 
@@ -19,6 +20,7 @@ mod fencing;
 mod harness;
 mod healing;
 mod history;
+mod load;
 mod order;
 mod poison;
 mod sources;
