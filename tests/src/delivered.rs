@@ -171,14 +171,20 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
             continue;
         };
         let object = (kind_of(&record.place.topic), cluster_uid, subject.to_owned());
-        let hash = xxhash_rust::xxh3::xxh3_128(&value[10..]);
+        let (is_last, body) = without_end(object.0, &value[10..]);
+        let hash = xxhash_rust::xxh3::xxh3_128(&body);
         let hash = ((hash >> 64) as i64, hash as i64);
-        if is_last(object.0, value) {
-            if fold.living.remove(&object).is_some() {
-                counts.deleted += 1;
-            } else {
-                counts.control += 1;
+        if is_last {
+            match fold.living.remove(&object) {
+                // What changed since the last record stood at the very end.
+                Some(stood) if stood != hash => *fold.versions.entry(object).or_default() += 1,
+                Some(_) => {}
+                None => {
+                    counts.control += 1;
+                    continue;
+                }
             }
+            counts.deleted += 1;
         } else if fold.living.insert(object.clone(), hash) == Some(hash) {
             counts.unchanged += 1;
         } else {
@@ -194,14 +200,15 @@ fn kind_of(topic: &str) -> &'static str {
     Kind::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap().as_str()
 }
 
-/// True if the body has `deleted_at`. The body begins with uid, (namespace,) name, created_at,
-/// deletion_requested_at, deleted_at in every kind's schema, so a few lines read it without the codec.
-fn is_last(kind: &str, value: &[u8]) -> bool {
+/// Whether the body has `deleted_at`, and the body as it would be without. Every kind's body begins with uid,
+/// (namespace,) name, created_at, deletion_requested_at, deleted_at, deletion_inferred, so a few lines read it
+/// without the codec.
+fn without_end(kind: &str, body: &[u8]) -> (bool, Vec<u8>) {
     let names = match kind {
         "pod" | "workload" => 3,
         _ => 2,
     };
-    let mut rest = &value[10..];
+    let mut rest = body;
     for _ in 0..names {
         let length = long(&mut rest) as usize;
         rest = &rest[length..];
@@ -210,7 +217,13 @@ fn is_last(kind: &str, value: &[u8]) -> bool {
     if long(&mut rest) == 1 {
         long(&mut rest);
     }
-    long(&mut rest) == 1
+    let before = &body[..body.len() - rest.len()];
+    let is_last = long(&mut rest) == 1;
+    if is_last {
+        long(&mut rest);
+    }
+    let (_inferred, after) = rest.split_at(1);
+    (is_last, [before, &[0, 0], after].concat())
 }
 
 /// Avro's zig-zag variable-length integer.
