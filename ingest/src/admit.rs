@@ -52,8 +52,16 @@ impl Memory {
         }
         let examined = self.examine(draft, &record).await?;
         if let Examined::Version(placed, content) = &examined {
-            let key = (placed.key.kind.number(), placed.key.cluster_id, content.record.uid().to_owned());
-            if draft.chains.get(&key).is_some_and(|chain| chain.refuses(&content.record)) {
+            let key = (
+                placed.key.kind.number(),
+                placed.key.cluster_id,
+                content.record.uid().to_owned(),
+            );
+            if draft
+                .chains
+                .get(&key)
+                .is_some_and(|chain| chain.refuses(&content.record))
+            {
                 return Ok(Admitted::SealFirst(Box::new(record)));
             }
         }
@@ -70,10 +78,22 @@ impl Memory {
         Ok(Admitted::Taken)
     }
 
-    async fn apply(&mut self, draft: &mut Draft, record: &RawRecord, examined: Examined) -> Result<Verdict, Stopped> {
+    async fn apply(
+        &mut self,
+        draft: &mut Draft,
+        record: &RawRecord,
+        examined: Examined,
+    ) -> Result<Verdict, Stopped> {
         Ok(match examined {
-            Examined::Dead { fault, source, uid, schema_ref, placed } => {
-                if let Some((placed, hash)) = &placed {
+            Examined::Dead {
+                fault,
+                source,
+                uid,
+                schema_ref,
+                placed,
+            } => {
+                if let Some(placed) = &placed {
+                    let (placed, hash) = placed.as_ref();
                     self.advance(draft, record, placed);
                     self.die(draft, placed, *hash);
                 } else if let Some(partition) = self.partitions.get_mut(&record.partition) {
@@ -136,37 +156,57 @@ impl Memory {
 
     /// The log of the shard is now at this record.
     fn advance(&mut self, draft: &mut Draft, record: &RawRecord, placed: &Placed) {
-        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        let Some(shard) = self.shards.get_mut(&placed.key) else {
+            return;
+        };
         let headers = &placed.headers;
         shard.touch(draft.number);
         draft.touched.insert(placed.key);
         let source = &placed.source;
-        draft
-            .names
-            .insert(placed.key.cluster_id, (source.datacenter.clone(), source.cluster.clone()));
+        draft.names.insert(
+            placed.key.cluster_id,
+            (source.datacenter.clone(), source.cluster.clone()),
+        );
         let kafka_at = record.kafka_at.unwrap_or(headers.time);
         let known_at = headers.time.min(kafka_at);
-        let fresh = draft.freshness.entry((placed.key.cluster_id, placed.key.kind)).or_insert(known_at);
+        let fresh = draft
+            .freshness
+            .entry((placed.key.cluster_id, placed.key.kind))
+            .or_insert(known_at);
         *fresh = (*fresh).max(known_at);
         let head = &mut shard.head;
         if (headers.epoch, headers.sequence) <= (head.epoch, head.sequence) {
             return; // An announcement that is read again.
         }
-        let expected = if headers.epoch == head.epoch { head.sequence + 1 } else { 1 };
+        let expected = if headers.epoch == head.epoch {
+            head.sequence + 1
+        } else {
+            1
+        };
         let missing = headers.sequence - expected;
         let partition = self.partitions.get(&record.partition);
         if missing > 0 && head.epoch > 0 {
             let last = head.last_offset;
             let whole = partition.is_some_and(|partition| {
-                last.is_some_and(|last| partition.whole_since <= last && partition.unnumbered_at.is_none_or(|at| at < last))
+                last.is_some_and(|last| {
+                    partition.whole_since <= last && partition.unnumbered_at.is_none_or(|at| at < last)
+                })
             });
             if whole {
                 let reason = format!(
                     "{source} {}: ce_sequence jumps from {} to {} in epoch {}: {missing} records were lost before kafka",
-                    placed.key.kind, expected - 1, headers.sequence, headers.epoch
+                    placed.key.kind,
+                    expected - 1,
+                    headers.sequence,
+                    headers.epoch
                 );
                 tracing::error!(%reason, "records were lost before kafka");
-                draft.gaps.push(Gap { id: record.partition, from: record.offset, to: record.offset, reason });
+                draft.gaps.push(Gap {
+                    id: record.partition,
+                    from: record.offset,
+                    to: record.offset,
+                    reason,
+                });
             }
         }
         if let Some(sweep) = &mut head.sweep
@@ -176,7 +216,8 @@ impl Memory {
                 sweep.state = SweepState::Void(format!("emitter of epoch {} took over", headers.epoch));
             } else if missing > 0 {
                 sweep.state = SweepState::Void(format!(
-                    "{missing} records before sequence {} were not delivered", headers.sequence
+                    "{missing} records before sequence {} were not delivered",
+                    headers.sequence
                 ));
             }
         }
@@ -202,15 +243,28 @@ impl Memory {
         }
     }
 
-    async fn version(&mut self, draft: &mut Draft, placed: &Placed, content: Content) -> Result<Verdict, Stopped> {
+    async fn version(
+        &mut self,
+        draft: &mut Draft,
+        placed: &Placed,
+        content: Content,
+    ) -> Result<Verdict, Stopped> {
         let uid = content.record.uid().to_owned();
-        let entry = self.shards.get(&placed.key).map(|shard| shard.get(&uid)).unwrap_or_default();
+        let entry = self
+            .shards
+            .get(&placed.key)
+            .map(|shard| shard.get(&uid))
+            .unwrap_or_default();
         let (mut compare, mut compare_containers) = (None, None);
         if let Some(standing) = entry.row {
             let (writer, reader) = (standing.writer, standing.reader);
-            compare = self.compare(row_of(placed.key.kind), writer, reader, &content.schema).await?;
+            compare = self
+                .compare(row_of(placed.key.kind), writer, reader, &content.schema)
+                .await?;
             if placed.key.kind == Kind::Pod {
-                compare_containers = self.compare(row::container_table(), writer, reader, &content.schema).await?;
+                compare_containers = self
+                    .compare(row::container_table(), writer, reader, &content.schema)
+                    .await?;
             }
         }
         let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
@@ -246,13 +300,21 @@ impl Memory {
         chain.push(version, began_at, latest);
         let next = match deleted_at {
             Some(at) => {
-                let reason = if inferred { EndReason::DeletedInferred } else { EndReason::Deleted };
+                let reason = if inferred {
+                    EndReason::DeletedInferred
+                } else {
+                    EndReason::Deleted
+                };
                 let at = Instant(at.max(created_at).0.min(latest.0));
                 chain.end = Some(End { at, reason });
                 Entry::default()
             }
             None => Entry {
-                row: Some(RowEntry { hash: Some(hash), writer, reader: READER_VERSION }),
+                row: Some(RowEntry {
+                    hash: Some(hash),
+                    writer,
+                    reader: READER_VERSION,
+                }),
                 dead: None,
             },
         };
@@ -260,10 +322,18 @@ impl Memory {
         if let Some(shard) = self.shards.get_mut(&placed.key) {
             shard.set(draft.number, &uid, next);
             if let Some(run) = shard.run() {
-                if next.lives() { run.see(&uid, hash) } else { run.forget(&uid) }
+                if next.lives() {
+                    run.see(&uid, hash)
+                } else {
+                    run.forget(&uid)
+                }
             }
         }
-        Ok(if deleted_at.is_some() { Verdict::Deleted } else { Verdict::Landed })
+        Ok(if deleted_at.is_some() {
+            Verdict::Deleted
+        } else {
+            Verdict::Landed
+        })
     }
 
     fn end_by_tombstone(&mut self, draft: &mut Draft, placed: &Placed) -> Verdict {
@@ -281,7 +351,14 @@ impl Memory {
     }
 
     /// Ends an object; returns whether it stood.
-    pub(crate) fn end(&mut self, draft: &mut Draft, placed: &Placed, uid: &str, at: Instant, reason: EndReason) -> bool {
+    pub(crate) fn end(
+        &mut self,
+        draft: &mut Draft,
+        placed: &Placed,
+        uid: &str,
+        at: Instant,
+        reason: EndReason,
+    ) -> bool {
         let Some(entry) = self.shards.get(&placed.key).map(|shard| shard.get(uid)) else {
             return false;
         };
@@ -292,7 +369,10 @@ impl Memory {
         let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
         let key = (placed.key.kind.number(), placed.key.cluster_id, uid.to_owned());
         let chain = draft.chains.entry(key).or_default();
-        chain.end = Some(End { at: at.min(latest), reason });
+        chain.end = Some(End {
+            at: at.min(latest),
+            reason,
+        });
         self.settle(draft, placed, uid, entry);
         if let Some(shard) = self.shards.get_mut(&placed.key) {
             shard.set(draft.number, uid, Entry::default());
@@ -309,16 +389,25 @@ impl Memory {
         let superseded = draft.letters.iter_mut().filter(|letter| {
             letter.uid.as_deref() == Some(uid)
                 && letter.kind == placed.key.kind
-                && letter.source.as_ref().is_some_and(|source| source.cluster_uid == *cluster_uid)
+                && letter
+                    .source
+                    .as_ref()
+                    .is_some_and(|source| source.cluster_uid == *cluster_uid)
         });
         superseded.for_each(|letter| letter.superseded = true);
-        draft.dead_keys.insert((placed.key, uid.to_owned()), DeadKey::Settled);
+        draft
+            .dead_keys
+            .insert((placed.key, uid.to_owned()), DeadKey::Settled);
     }
 
     /// The newest record of an object is a dead letter.
     fn die(&mut self, draft: &mut Draft, placed: &Placed, hash: ContentHash) {
-        let Subject::Object(uid) = &placed.subject else { return };
-        let Some(shard) = self.shards.get(&placed.key) else { return };
+        let Subject::Object(uid) = &placed.subject else {
+            return;
+        };
+        let Some(shard) = self.shards.get(&placed.key) else {
+            return;
+        };
         let entry = shard.get(uid);
         self.settle(draft, placed, uid, entry);
         let open = DeadKey::Open {
@@ -329,7 +418,14 @@ impl Memory {
         };
         draft.dead_keys.insert((placed.key, uid.clone()), open);
         if let Some(shard) = self.shards.get_mut(&placed.key) {
-            shard.set(draft.number, uid, Entry { dead: Some(hash), ..entry });
+            shard.set(
+                draft.number,
+                uid,
+                Entry {
+                    dead: Some(hash),
+                    ..entry
+                },
+            );
             if let Some(run) = shard.run() {
                 run.see(uid, hash);
             }
@@ -345,7 +441,9 @@ impl Memory {
         uid: Option<String>,
         schema_ref: Option<String>,
     ) {
-        let Some(topic) = self.topics.get(record.partition.topic) else { return };
+        let Some(topic) = self.topics.get(record.partition.topic) else {
+            return;
+        };
         tracing::warn!(topic = %topic.name, partition = record.partition.partition, offset = record.offset,
             reason = %fault.reason, detail = %fault.detail, "dead letter");
         draft.letters.push(Letter {
@@ -360,7 +458,9 @@ impl Memory {
     }
 
     fn count(&mut self, draft: &mut Draft, record: &RawRecord, verdict: Verdict, source: Option<Source>) {
-        let Some(partition) = self.partitions.get_mut(&record.partition) else { return };
+        let Some(partition) = self.partitions.get_mut(&record.partition) else {
+            return;
+        };
         let span = draft.spans.entry(record.partition).or_insert(Span {
             id: record.partition,
             owner_epoch: partition.owner_epoch,
@@ -376,7 +476,10 @@ impl Memory {
         span.seam_crc = record.crc();
         partition.cursor = record.offset + 1;
         if let Some(source) = source {
-            let outcome = draft.outcomes.entry((source, record.partition.topic)).or_insert((0, 0));
+            let outcome = draft
+                .outcomes
+                .entry((source, record.partition.topic))
+                .or_insert((0, 0));
             outcome.0 += 1;
             outcome.1 += u32::from(verdict == Verdict::Dead);
         }

@@ -41,7 +41,10 @@ pub struct AuditReport {
 /// [`IngestError`] if PostgreSQL cannot be asked.
 pub async fn run(connector: &Connector, mut progress: impl FnMut(&str)) -> Result<AuditReport, IngestError> {
     let client = connector.connect("fleetledger audit").await?;
-    let failed = |source| IngestError::Postgres { action: "audit", source };
+    let failed = |source| IngestError::Postgres {
+        action: "audit",
+        source,
+    };
     let mut audit = Audit {
         schemas: learn(&client).await.map_err(failed)?,
         report: AuditReport::default(),
@@ -72,7 +75,12 @@ struct Audit {
 }
 
 impl Audit {
-    async fn kind(&mut self, client: &Client, kind: Kind, progress: &mut impl FnMut(&str)) -> Result<(), tokio_postgres::Error> {
+    async fn kind(
+        &mut self,
+        client: &Client,
+        kind: Kind,
+        progress: &mut impl FnMut(&str),
+    ) -> Result<(), tokio_postgres::Error> {
         let table = row::table(kind).name;
         let statement = format!(
             "select * from ledger.{table} where (cluster_id, uid) > ($1, $2) order by cluster_id, uid limit {PAGE}"
@@ -82,11 +90,19 @@ impl Audit {
             let rows = client.query(&statement, &[&cluster_id, &uid]).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             (cluster_id, uid) = (last.try_get("cluster_id")?, last.try_get("uid")?);
-            let mut containers = if kind == Kind::Pod { containers_of(client, &rows).await? } else { BTreeMap::new() };
+            let mut containers = if kind == Kind::Pod {
+                containers_of(client, &rows).await?
+            } else {
+                BTreeMap::new()
+            };
             for row in &rows {
                 self.row(client, kind, row, &mut containers).await?;
             }
-            progress(&format!("{table}: {} rows, {} altered", self.report.rows, self.report.altered.len()));
+            progress(&format!(
+                "{table}: {} rows, {} altered",
+                self.report.rows,
+                self.report.altered.len()
+            ));
         }
     }
 
@@ -122,20 +138,32 @@ impl Audit {
         Ok(())
     }
 
-    fn is_sound(&self, kind: Kind, row: &Row, hash: ContentHash, stored: Vec<Stored>) -> Result<bool, tokio_postgres::Error> {
+    fn is_sound(
+        &self,
+        kind: Kind,
+        row: &Row,
+        hash: ContentHash,
+        stored: Vec<Stored>,
+    ) -> Result<bool, tokio_postgres::Error> {
         let mut record = record_from_row(kind, row)?;
         if let Record::Pod(pod) = &mut record {
             pod.containers = stored.iter().map(|stored| stored.container.clone()).collect();
             let ours = |stored: &&Stored| stored.reader == READER_VERSION;
             let agrees = |stored: &Stored| {
-                row::row_hash(row::container_table(), &row::container_cells(pod, &stored.container)) == stored.hash
+                row::row_hash(
+                    row::container_table(),
+                    &row::container_cells(pod, &stored.container),
+                ) == stored.hash
             };
             if !stored.iter().filter(ours).all(agrees) {
                 return Ok(false);
             }
         }
         let reader: i16 = row.try_get("reader_version")?;
-        let row_hash = ContentHash { hi: row.try_get("row_hash_hi")?, lo: row.try_get("row_hash_lo")? };
+        let row_hash = ContentHash {
+            hi: row.try_get("row_hash_hi")?,
+            lo: row.try_get("row_hash_lo")?,
+        };
         if reader == READER_VERSION && row::row_hash(row::table(kind), &row::cells(&record)) != row_hash {
             return Ok(false);
         }
@@ -151,7 +179,11 @@ impl Audit {
 
 /// The row may hold an owner that its newest record could not resolve: that record travelled without it.
 fn encodes_to(schema: &WriterSchema, record: &Record, unknown: &Json, hash: ContentHash) -> bool {
-    let is = |record: &Record| schema.encode(record, unknown).is_ok_and(|body| ContentHash::of(&body) == hash);
+    let is = |record: &Record| {
+        schema
+            .encode(record, unknown)
+            .is_ok_and(|body| ContentHash::of(&body) == hash)
+    };
     if is(record) {
         return true;
     }
@@ -175,7 +207,10 @@ struct Stored {
     reader: i16,
 }
 
-async fn containers_of(client: &Client, pods: &[Row]) -> Result<BTreeMap<(i32, String), Vec<Stored>>, tokio_postgres::Error> {
+async fn containers_of(
+    client: &Client,
+    pods: &[Row],
+) -> Result<BTreeMap<(i32, String), Vec<Stored>>, tokio_postgres::Error> {
     let mut keys: (Vec<i32>, Vec<String>) = (Vec::new(), Vec::new());
     for pod in pods {
         keys.0.push(pod.try_get("cluster_id")?);
@@ -194,17 +229,26 @@ async fn containers_of(client: &Client, pods: &[Row]) -> Result<BTreeMap<(i32, S
     for row in &rows {
         let stored = Stored {
             container: container_from_row(row)?,
-            hash: ContentHash { hi: row.try_get("row_hash_hi")?, lo: row.try_get("row_hash_lo")? },
+            hash: ContentHash {
+                hi: row.try_get("row_hash_hi")?,
+                lo: row.try_get("row_hash_lo")?,
+            },
             reader: row.try_get("reader_version")?,
         };
-        containers.entry((row.try_get("cluster_id")?, row.try_get("uid")?)).or_default().push(stored);
+        containers
+            .entry((row.try_get("cluster_id")?, row.try_get("uid")?))
+            .or_default()
+            .push(stored);
     }
     Ok(containers)
 }
 
 async fn learn(client: &Client) -> Result<Schemas, tokio_postgres::Error> {
     let mut schemas = Schemas::own();
-    for row in client.query("select schema_json from ledger.avro_schema", &[]).await? {
+    for row in client
+        .query("select schema_json from ledger.avro_schema", &[])
+        .await?
+    {
         let json: &str = row.try_get(0)?;
         if let Ok(schema) = WriterSchema::parse(json) {
             schemas.learn(Arc::new(schema));

@@ -8,10 +8,10 @@ use crate::{
     batch::{DeadKey, Sealed},
     dead_reason::DeadReason,
     errors::Failure,
+    load::ShardKey,
     session::Session,
     settings::GapPolicy,
     shard::{Head, SweepState},
-    load::ShardKey,
     topics::Topics,
 };
 
@@ -28,14 +28,35 @@ pub(crate) async fn write(
     write_rows(session, SCHEMAS, schemas(sealed)).await?;
     write_rows(session, GAPS, gaps(topics, gap_policy, sealed)).await?;
     let heads = &sealed.heads;
-    write_rows(session, EMITTERS, heads.iter().map(|(key, _, head)| emitter(key, head)).collect()).await?;
-    write_rows(session, BALANCES, heads.iter().map(|(key, _, head)| balance(key, head)).collect()).await?;
-    write_rows(session, SWEEPS, heads.iter().filter_map(|(key, _, head)| sweep(key, head)).collect()).await?;
+    write_rows(
+        session,
+        EMITTERS,
+        heads.iter().map(|(key, _, head)| emitter(key, head)).collect(),
+    )
+    .await?;
+    write_rows(
+        session,
+        BALANCES,
+        heads.iter().map(|(key, _, head)| balance(key, head)).collect(),
+    )
+    .await?;
+    write_rows(
+        session,
+        SWEEPS,
+        heads
+            .iter()
+            .filter_map(|(key, _, head)| sweep(key, head))
+            .collect(),
+    )
+    .await?;
     write_rows(session, FRESHNESS, freshness(sealed)).await?;
     write_rows(session, QUARANTINED, quarantined(sealed)).await?;
     if !sealed.namespaces.is_empty() {
         session
-            .execute("select ledger.apply_owners($1::integer[], now())", &[&sealed.namespaces])
+            .execute(
+                "select ledger.apply_owners($1::integer[], now())",
+                &[&sealed.namespaces],
+            )
             .await?;
     }
     write_rows(session, BATCHES, batches(topics, owner, sealed)).await
@@ -43,7 +64,9 @@ pub(crate) async fn write(
 
 async fn write_rows(session: &mut Session, statement: &'static str, rows: Vec<Json>) -> Result<(), Failure> {
     if !rows.is_empty() {
-        session.execute(statement, &[&JsonParameter(Json::Array(rows))]).await?;
+        session
+            .execute(statement, &[&JsonParameter(Json::Array(rows))])
+            .await?;
     }
     Ok(())
 }
@@ -121,7 +144,13 @@ async fn write_dead_keys(session: &mut Session, topics: &Topics, sealed: &Sealed
     for ((key, uid), dead) in &sealed.dead_keys {
         let (cluster_id, kind) = (key.cluster_id, key.kind.number());
         settled.push(json!({ "cluster_id": cluster_id, "kind": kind, "uid": uid }));
-        let DeadKey::Open { record, hash, epoch, sequence } = dead else {
+        let DeadKey::Open {
+            record,
+            hash,
+            epoch,
+            sequence,
+        } = dead
+        else {
             continue;
         };
         let Some(raw) = sealed.records.get(*record) else {

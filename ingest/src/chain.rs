@@ -91,7 +91,11 @@ impl Chain {
         let Record::Pod(pod) = record else {
             return false;
         };
-        let has = |name: &String| pod.containers.iter().any(|container| container.container == *name);
+        let has = |name: &String| {
+            pod.containers
+                .iter()
+                .any(|container| container.container == *name)
+        };
         !self.containers.keys().all(has)
     }
 
@@ -176,17 +180,27 @@ fn is_same(last: &Content, next: &Content) -> bool {
     }
     let table = row::table(next.record.kind());
     let (old, new) = (row::cells(&last.record), row::cells(&next.record));
-    table.columns.iter().zip(old.iter().zip(&new)).all(|(column, (old, new))| {
-        let both = last.schema.knows(column.field) && next.schema.knows(column.field);
-        !column.hashed || !both || old == new
-    })
+    table
+        .columns
+        .iter()
+        .zip(old.iter().zip(&new))
+        .all(|(column, (old, new))| {
+            let both = last.schema.knows(column.field) && next.schema.knows(column.field);
+            !column.hashed || !both || old == new
+        })
 }
 
 fn owner_agrees(last: &Record, next: &Record) -> bool {
     let (Record::Pod(last), Record::Pod(next)) = (last, next) else {
         return true;
     };
-    let owner = |pod: &Pod| (pod.workload_kind.clone(), pod.workload.clone(), pod.workload_uid.clone());
+    let owner = |pod: &Pod| {
+        (
+            pod.workload_kind.clone(),
+            pod.workload.clone(),
+            pod.workload_uid.clone(),
+        )
+    };
     !next.owner_resolved || last.workload_uid.is_none() || owner(last) == owner(next)
 }
 
@@ -270,8 +284,13 @@ mod tests {
         push(&mut chain, content("a", Some("w")), 2);
         push(&mut chain, content("a", None), 3);
         assert_eq!(chain.versions.len(), 1);
-        let Record::Pod(pod) = chain.versions[0].content.record.as_ref() else { panic!() };
-        assert_eq!((pod.workload_uid.as_deref(), pod.owner_resolved), (Some("w"), false));
+        let Record::Pod(pod) = chain.versions[0].content.record.as_ref() else {
+            panic!()
+        };
+        assert_eq!(
+            (pod.workload_uid.as_deref(), pod.owner_resolved),
+            (Some("w"), false)
+        );
         push(&mut chain, content("a", Some("x")), 4);
         assert_eq!(chain.versions.len(), 2);
     }

@@ -101,7 +101,11 @@ async fn claim_one(
         check_ends(transaction, topic, marks, policy, &mut claim).await?;
     }
     let sweep = running_sweep(transaction, topics, id).await?;
-    let begin = [Some(claim.next_offset), claim.seam.map(|(offset, _)| offset), sweep];
+    let begin = [
+        Some(claim.next_offset),
+        claim.seam.map(|(offset, _)| offset),
+        sweep,
+    ];
     let begin = begin.into_iter().flatten().min().unwrap_or(claim.next_offset);
     claim.start_offset = begin.max(marks.low).min(claim.next_offset);
     Ok(claim)

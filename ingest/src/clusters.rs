@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::{IngestError, stage};
 
 /// Locks every fence row, in the order in which batches and claims do: running batches end first, others wait.
-pub(crate) const NO_BATCH_BESIDE: &str = "select from ledger.ingest_partition order by topic, partition for update";
+pub(crate) const NO_BATCH_BESIDE: &str =
+    "select from ledger.ingest_partition order by topic, partition for update";
 
 /// What retiring a cluster closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -21,7 +22,10 @@ pub struct Retired {
 /// [`IngestError::NotFound`] if there is no active cluster of that name.
 pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> Result<Retired, IngestError> {
     let mut client = connector.connect("fleetledger clusters").await?;
-    let failed = |source| IngestError::Postgres { action: "retire a cluster", source };
+    let failed = |source| IngestError::Postgres {
+        action: "retire a cluster",
+        source,
+    };
     let transaction = client.transaction().await.map_err(failed)?;
     transaction.execute(NO_BATCH_BESIDE, &[]).await.map_err(failed)?;
     let row = transaction
@@ -33,7 +37,9 @@ pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> R
         .await
         .map_err(failed)?;
     let Some(row) = row else {
-        return Err(IngestError::NotFound(format!("there is no active cluster {datacenter}/{cluster}")));
+        return Err(IngestError::NotFound(format!(
+            "there is no active cluster {datacenter}/{cluster}"
+        )));
     };
     let cluster_id: i32 = row.try_get(0).map_err(failed)?;
     // Batches built on caches of this cluster become stale.
@@ -93,14 +99,14 @@ fn close_all(table: &row::Table) -> String {
 ///
 /// # Errors
 /// [`IngestError::NotFound`] if there is no cluster of the old name, or the new name is taken.
-pub async fn rename(
-    connector: &Connector,
-    from: (&str, &str),
-    to: (&str, &str),
-) -> Result<(), IngestError> {
+pub async fn rename(connector: &Connector, from: (&str, &str), to: (&str, &str)) -> Result<(), IngestError> {
     let mut client = connector.connect("fleetledger clusters").await?;
-    let failed = |source| IngestError::Postgres { action: "rename a cluster", source };
-    fleetledger_schema::key::Source::new(to.0, to.1, "x").map_err(|error| IngestError::NotFound(error.to_string()))?;
+    let failed = |source| IngestError::Postgres {
+        action: "rename a cluster",
+        source,
+    };
+    fleetledger_schema::key::Source::new(to.0, to.1, "x")
+        .map_err(|error| IngestError::NotFound(error.to_string()))?;
     let transaction = client.transaction().await.map_err(failed)?;
     transaction.execute(NO_BATCH_BESIDE, &[]).await.map_err(failed)?;
     let renamed = transaction
@@ -125,7 +131,10 @@ pub async fn rename(
         .await
         .map_err(failed)?;
     if renamed.is_empty() {
-        return Err(IngestError::NotFound(format!("there is no cluster {}/{}", from.0, from.1)));
+        return Err(IngestError::NotFound(format!(
+            "there is no cluster {}/{}",
+            from.0, from.1
+        )));
     }
     transaction.commit().await.map_err(failed)
 }

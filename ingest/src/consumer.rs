@@ -91,7 +91,11 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
-    pub(crate) fn new(shared: Arc<Shared>, budget: Arc<Budget>, commands: crossbeam_channel::Receiver<Command>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        budget: Arc<Budget>,
+        commands: crossbeam_channel::Receiver<Command>,
+    ) -> Self {
         Self {
             shared,
             budget,
@@ -108,7 +112,12 @@ impl Poller {
     pub(crate) fn run(&mut self, config: &ClientConfig, restart: &std::sync::atomic::AtomicBool) -> Ended {
         let consumer: BaseConsumer<Context> = match config.create_with_context(Context(self.shared.clone())) {
             Ok(consumer) => consumer,
-            Err(source) => return Ended::Failed(IngestError::Kafka { action: "make a consumer".to_owned(), source }),
+            Err(source) => {
+                return Ended::Failed(IngestError::Kafka {
+                    action: "make a consumer".to_owned(),
+                    source,
+                });
+            }
         };
         let ended = match self.begin(&consumer) {
             Ok(()) => self.poll(&consumer, restart),
@@ -129,7 +138,10 @@ impl Poller {
         let settings = &self.shared.settings;
         if settings.partitions.is_empty() {
             let names = self.shared.topics.names();
-            return consumer.subscribe(&names).map_err(|source| IngestError::Kafka { action: "subscribe".to_owned(), source });
+            return consumer.subscribe(&names).map_err(|source| IngestError::Kafka {
+                action: "subscribe".to_owned(),
+                source,
+            });
         }
         let wrong = |text: &str| IngestError::Settings {
             key: "partitions",
@@ -198,7 +210,9 @@ impl Poller {
                 None
             }
             Some(RDKafkaErrorCode::PartitionEOF) => None,
-            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced) => Some(Ended::Recreate(error.to_string())),
+            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced) => {
+                Some(Ended::Recreate(error.to_string()))
+            }
             // Transport faults heal by themselves; the client says so in its log.
             _ => {
                 tracing::warn!(%error, "poll");
@@ -240,7 +254,11 @@ impl Poller {
         let owned = lock(&self.shared.owned).clone();
         for (id, next) in std::mem::take(&mut self.landed) {
             if owned.contains(&id) {
-                let _ = list.add_partition_offset(self.shared.topics.name(id.topic), id.partition, Offset::Offset(next));
+                let _ = list.add_partition_offset(
+                    self.shared.topics.name(id.topic),
+                    id.partition,
+                    Offset::Offset(next),
+                );
             }
         }
         if list.count() > 0
@@ -254,15 +272,21 @@ impl Poller {
     fn look_again(&mut self, consumer: &BaseConsumer<Context>) {
         let owned = lock(&self.shared.owned).clone();
         let halted: Vec<PartitionId> = lock(&self.shared.halted).intersection(&owned).copied().collect();
-        self.reclaim.retain(|id, _| owned.contains(id) && !halted.contains(id));
+        self.reclaim
+            .retain(|id, _| owned.contains(id) && !halted.contains(id));
         if halted.is_empty() && self.reclaim.is_empty() {
             return;
         }
         let asked: Vec<PartitionId> = halted.iter().chain(self.reclaim.keys()).copied().collect();
-        let Some(standing) = self.standing(&asked) else { return };
+        let Some(standing) = self.standing(&asked) else {
+            return;
+        };
         let mut again = Vec::new();
         for (id, runs, mine) in standing {
-            let due = self.reclaim.get(&id).is_some_and(|since| mine || since.elapsed() >= RECLAIM_AFTER);
+            let due = self
+                .reclaim
+                .get(&id)
+                .is_some_and(|since| mine || since.elapsed() >= RECLAIM_AFTER);
             if runs && (due || halted.contains(&id)) {
                 again.push(id);
             }
@@ -285,7 +309,12 @@ impl Poller {
         let names: Vec<&str> = ids.iter().map(|id| topics.name(id.topic)).collect();
         let partitions: Vec<i32> = ids.iter().map(|id| id.partition).collect();
         let rows = self.shared.runtime.block_on(async {
-            let client = self.shared.connector.connect("fleetledger ingest look").await.ok()?;
+            let client = self
+                .shared
+                .connector
+                .connect("fleetledger ingest look")
+                .await
+                .ok()?;
             client
                 .query(
                     "select p.topic, p.partition, p.state = 'running', p.owner is not distinct from $3
@@ -299,7 +328,10 @@ impl Poller {
         })?;
         let standing = rows.iter().filter_map(|row| {
             let topic = topics.index_of(row.try_get(0).ok()?)?;
-            let id = PartitionId { topic, partition: row.try_get(1).ok()? };
+            let id = PartitionId {
+                topic,
+                partition: row.try_get(1).ok()?,
+            };
             Some((id, row.try_get(2).ok()?, row.try_get(3).ok()?))
         });
         Some(standing.collect())
@@ -328,7 +360,10 @@ impl Poller {
             }
         }
         self.shared.health.set_buffer(self.budget.used(), self.paused);
-        self.shared.metrics.buffer_bytes.set(i64::try_from(self.budget.used()).unwrap_or(i64::MAX));
+        self.shared
+            .metrics
+            .buffer_bytes
+            .set(i64::try_from(self.budget.used()).unwrap_or(i64::MAX));
         self.shared.metrics.paused.set(i64::from(self.paused));
     }
 
@@ -343,10 +378,12 @@ impl Poller {
 /// Dropping a consumer polls without bound; nothing depends on its leaving cleanly.
 fn close(consumer: BaseConsumer<Context>) {
     let (closed, wait) = crossbeam_channel::bounded(1);
-    let closing = std::thread::Builder::new().name("ingest-close".to_owned()).spawn(move || {
-        drop(consumer);
-        let _ = closed.send(());
-    });
+    let closing = std::thread::Builder::new()
+        .name("ingest-close".to_owned())
+        .spawn(move || {
+            drop(consumer);
+            let _ = closed.send(());
+        });
     if closing.is_err() || wait.recv_timeout(CLOSE_WITHIN).is_err() {
         tracing::warn!("the consumer did not close in time; the group will notice by itself");
     }

@@ -38,10 +38,15 @@ impl Memory {
     }
 
     fn compare_mark(&mut self, placed: &Placed, mark: &Mark) {
-        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        let Some(shard) = self.shards.get_mut(&placed.key) else {
+            return;
+        };
         let marked = Digest {
             count: mark.count,
-            xor: ContentHash { hi: mark.digest_hi, lo: mark.digest_lo },
+            xor: ContentHash {
+                hi: mark.digest_hi,
+                lo: mark.digest_lo,
+            },
         };
         shard.head.mark = Some(MarkAt {
             epoch: placed.headers.epoch,
@@ -53,7 +58,9 @@ impl Memory {
     }
 
     fn begin_sweep(&mut self, record: &RawRecord, placed: &Placed, mark: &Mark) {
-        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        let Some(shard) = self.shards.get_mut(&placed.key) else {
+            return;
+        };
         if let Some(before) = &shard.head.sweep
             && before.state == SweepState::Running
         {
@@ -76,10 +83,15 @@ impl Memory {
     }
 
     fn end_sweep(&mut self, draft: &mut Draft, placed: &Placed, mark: &Mark) {
-        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        let Some(shard) = self.shards.get_mut(&placed.key) else {
+            return;
+        };
         let sweep_id = mark.sweep_id.clone().unwrap_or_default();
         let begun = shard.head.sweep.clone().filter(|sweep| {
-            sweep.sweep_id == sweep_id && mark.begin_sequence.is_none_or(|begin| begin == sweep.begin_sequence)
+            sweep.sweep_id == sweep_id
+                && mark
+                    .begin_sequence
+                    .is_none_or(|begin| begin == sweep.begin_sequence)
         });
         let mut sweep = begun.unwrap_or_else(|| SweepAt {
             sweep_id,
@@ -97,7 +109,9 @@ impl Memory {
         sweep.end_at = Some(placed.headers.time);
         sweep.missed_changes = mark.missed_changes;
         if sweep.state == SweepState::Running {
-            sweep.objects = shard.run().map_or(0, |run| i64::try_from(run.len()).unwrap_or(i64::MAX));
+            sweep.objects = shard
+                .run()
+                .map_or(0, |run| i64::try_from(run.len()).unwrap_or(i64::MAX));
             let unseen = shard.unseen();
             let at = sweep.begin_at;
             for uid in &unseen {
@@ -112,7 +126,9 @@ impl Memory {
         }
         let result = if complete { "complete" } else { "void" };
         self.reader.metrics.sweeps.with_label_values(&[result]).inc();
-        let Some(shard) = self.shards.get_mut(&placed.key) else { return };
+        let Some(shard) = self.shards.get_mut(&placed.key) else {
+            return;
+        };
         if complete {
             if sweep.generation == shard.generation {
                 shard.head.healed_generation = sweep.generation;
@@ -127,14 +143,18 @@ impl Memory {
         let Ok(key) = RecordKey::parse(record.key.as_deref().unwrap_or_default()) else {
             return Ok(());
         };
-        let (Subject::Object(uid), Ok(headers)) = (&key.subject, Headers::parse(record.header_pairs())) else {
+        let (Subject::Object(uid), Ok(headers)) = (&key.subject, Headers::parse(record.header_pairs()))
+        else {
             return Ok(());
         };
         let topics = self.topics.clone();
         let Some(topic) = topics.get(record.partition.topic) else {
             return Ok(());
         };
-        let (standing, _) = self.sources.resolve(&mut self.reader, &key.source, &topic.name).await?;
+        let (standing, _) = self
+            .sources
+            .resolve(&mut self.reader, &key.source, &topic.name)
+            .await?;
         let Standing::Accepted(cluster_id) = standing else {
             return Ok(());
         };

@@ -7,7 +7,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::IngestError;
 
-pub use crate::replay::{Replayed, ReplayReport, replay};
+pub use crate::replay::{ReplayReport, Replayed, replay};
 
 /// Which dead letters; every part that is set must fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,9 +92,16 @@ pub(crate) const SELECTED: &str = "
 ///
 /// # Errors
 /// [`IngestError`] if PostgreSQL cannot be asked.
-pub async fn list(connector: &Connector, selection: &Selection, limit: i64) -> Result<Vec<Letter>, IngestError> {
+pub async fn list(
+    connector: &Connector,
+    selection: &Selection,
+    limit: i64,
+) -> Result<Vec<Letter>, IngestError> {
     let client = connector.connect("fleetledger dead-letters").await?;
-    let statement = format!("select * from ledger.dead_letter where {SELECTED} order by dead_letter_id desc limit {}", limit.max(0));
+    let statement = format!(
+        "select * from ledger.dead_letter where {SELECTED} order by dead_letter_id desc limit {}",
+        limit.max(0)
+    );
     let rows = select(&client, &statement, selection).await.map_err(failed)?;
     rows.iter().map(letter).collect::<Result<_, _>>().map_err(failed)
 }
@@ -106,15 +113,23 @@ pub async fn list(connector: &Connector, selection: &Selection, limit: i64) -> R
 pub async fn show(connector: &Connector, dead_letter_id: i64) -> Result<WholeLetter, IngestError> {
     let client = connector.connect("fleetledger dead-letters").await?;
     let row = client
-        .query_opt("select * from ledger.dead_letter where dead_letter_id = $1", &[&dead_letter_id])
+        .query_opt(
+            "select * from ledger.dead_letter where dead_letter_id = $1",
+            &[&dead_letter_id],
+        )
         .await
         .map_err(failed)?;
-    let row = row.ok_or_else(|| IngestError::NotFound(format!("there is no dead letter {dead_letter_id}")))?;
+    let row =
+        row.ok_or_else(|| IngestError::NotFound(format!("there is no dead letter {dead_letter_id}")))?;
     whole(&row).map_err(failed)
 }
 
 /// Runs a statement over [`SELECTED`].
-pub(crate) async fn select(client: &Client, statement: &str, selection: &Selection) -> Result<Vec<Row>, tokio_postgres::Error> {
+pub(crate) async fn select(
+    client: &Client,
+    statement: &str,
+    selection: &Selection,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
     client
         .query(
             statement,
@@ -154,7 +169,9 @@ fn whole(row: &Row) -> Result<WholeLetter, tokio_postgres::Error> {
     Ok(WholeLetter {
         letter: letter(row)?,
         schema_ref: row.try_get("schema_ref")?,
-        kafka_at: row.try_get::<_, Option<Instant>>("kafka_at")?.map(|at| at.to_string()),
+        kafka_at: row
+            .try_get::<_, Option<Instant>>("kafka_at")?
+            .map(|at| at.to_string()),
         record_key: row.try_get("record_key")?,
         record_value: row.try_get("record_value")?,
         record_headers: row.try_get("record_headers")?,
@@ -162,5 +179,8 @@ fn whole(row: &Row) -> Result<WholeLetter, tokio_postgres::Error> {
 }
 
 fn failed(source: tokio_postgres::Error) -> IngestError {
-    IngestError::Postgres { action: "read dead letters", source }
+    IngestError::Postgres {
+        action: "read dead letters",
+        source,
+    }
 }

@@ -23,7 +23,15 @@ const MAX_LABEL_VALUE_BYTES: usize = 63;
 /// Longest text in a column that an index may hold; Kubernetes' names end at 253, a B-tree's rows at 2704.
 const MAX_NAME_BYTES: usize = 512;
 /// Columns whose text is prose and stands in no index.
-const PROSE: &[&str] = &["message", "unschedulable_message", "last_message", "runbook", "snooze_reason", "image", "image_id"];
+const PROSE: &[&str] = &[
+    "message",
+    "unschedulable_message",
+    "last_message",
+    "runbook",
+    "snooze_reason",
+    "image",
+    "image_id",
+];
 
 /// A decoded object, ready to stand.
 #[derive(Debug, Clone)]
@@ -87,7 +95,10 @@ fn body_fault(error: BodyError) -> Fault {
             return Fault::new(DeadReason::Truncated, text.as_str());
         }
         if lower.contains("allocate") || lower.contains("memory") {
-            return Fault::new(DeadReason::Truncated, format!("body claims more than it has room for: {text}"));
+            return Fault::new(
+                DeadReason::Truncated,
+                format!("body claims more than it has room for: {text}"),
+            );
         }
     }
     error.into()
@@ -96,7 +107,10 @@ fn body_fault(error: BodyError) -> Fault {
 fn check(kind: Kind, record: &Record) -> Result<(), Fault> {
     let table = row::table(kind);
     check_cells(table, &row::cells(record))?;
-    for at in [Some(record.created_at()), record.deleted_at()].into_iter().flatten() {
+    for at in [Some(record.created_at()), record.deleted_at()]
+        .into_iter()
+        .flatten()
+    {
         check_instant(at)?;
     }
     let (labels, conditions): (&StringMap, &[Condition]) = match record {
@@ -181,7 +195,9 @@ mod tests {
     fn reason_of(body: &[u8], uid: &str) -> Option<DeadReason> {
         let schema = own_schema(SchemaSubject::Kind(Kind::Namespace));
         let hash = ContentHash::of(body);
-        decode(Kind::Namespace, uid, &schema, body, hash).err().map(|fault| fault.reason)
+        decode(Kind::Namespace, uid, &schema, body, hash)
+            .err()
+            .map(|fault| fault.reason)
     }
 
     fn namespace() -> Namespace {
@@ -210,7 +226,11 @@ mod tests {
         trailing.push(0);
         assert_eq!(reason_of(&trailing, "u"), Some(DeadReason::TrailingBytes));
         for length in 0..body.len() {
-            assert_eq!(reason_of(&body[..length], "u"), Some(DeadReason::Truncated), "{length}");
+            assert_eq!(
+                reason_of(&body[..length], "u"),
+                Some(DeadReason::Truncated),
+                "{length}"
+            );
         }
     }
 }

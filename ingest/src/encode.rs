@@ -93,7 +93,13 @@ impl Writer {
             Some(next) => out.timestamp(next.from_at),
             None => out.null(),
         }
-        self.steer(index, chain.versions.len(), chain.forced, version.keeps_owner, chain.compare.as_deref());
+        self.steer(
+            index,
+            chain.versions.len(),
+            chain.forced,
+            version.keeps_owner,
+            chain.compare.as_deref(),
+        );
     }
 
     fn containers(&mut self, cluster_id: i32, chain: &Chain, versions: &[ContainerVersion]) {
@@ -106,7 +112,9 @@ impl Writer {
             };
             self.begin(cluster_id, version.record);
             let out = &mut self.stream;
-            row::container_cells(pod, container).iter().for_each(|cell| out.cell(cell));
+            row::container_cells(pod, container)
+                .iter()
+                .for_each(|cell| out.cell(cell));
             out.bigint(version.hash.hi);
             out.bigint(version.hash.lo);
             out.smallint(READER_VERSION);
@@ -127,7 +135,14 @@ impl Writer {
         self.stream.integer(cluster_id);
     }
 
-    fn steer(&mut self, index: usize, steps: usize, forced: bool, keeps_owner: bool, compare: Option<&[&str]>) {
+    fn steer(
+        &mut self,
+        index: usize,
+        steps: usize,
+        forced: bool,
+        keeps_owner: bool,
+        compare: Option<&[&str]>,
+    ) {
         let out = &mut self.stream;
         let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         out.integer(number(index + 1));

@@ -24,10 +24,14 @@ pub enum IngestError {
         source: rdkafka::error::KafkaError,
     },
     /// Topics did not appear in time.
-    #[error("topics {0} do not exist; create them (see deploy/topics) or check ingest.topic_prefix and ingest.topic_suffixes")]
+    #[error(
+        "topics {0} do not exist; create them (see deploy/topics) or check ingest.topic_prefix and ingest.topic_suffixes"
+    )]
     NoTopic(String),
     /// A topic's partition or shard count is not the one it was first read with.
-    #[error("topic {topic} has {found} {what}, but was first read with {recorded}; make a new topic and let the emitters sweep")]
+    #[error(
+        "topic {topic} has {found} {what}, but was first read with {recorded}; make a new topic and let the emitters sweep"
+    )]
     TopicChanged {
         /// The topic.
         topic: String,
@@ -79,7 +83,10 @@ impl IngestError {
             | IngestError::Ended(_)
             | IngestError::NotFound(_) => return false,
         };
-        matches!(Failure::of(source).disposition(), Disposition::Retry | Disposition::Reconnect)
+        matches!(
+            Failure::of(source).disposition(),
+            Disposition::Retry | Disposition::Reconnect
+        )
     }
 }
 
@@ -145,7 +152,13 @@ impl Failure {
             source = inner.source();
         }
         // What is neither the server's answer nor a wrong parameter is the wire's fault.
-        let defect = ["error serializing", "error deserializing", "error retrieving", "invalid column", "expected"];
+        let defect = [
+            "error serializing",
+            "error deserializing",
+            "error retrieving",
+            "invalid column",
+            "expected",
+        ];
         if !io && defect.iter().any(|prefix| text.starts_with(prefix)) {
             Failure::Client(text)
         } else {

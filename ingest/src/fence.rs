@@ -107,7 +107,11 @@ pub(crate) enum Resolved {
 }
 
 /// Reads the fence rows; waits for the lost connection's transaction, if that still holds them.
-pub(crate) async fn resolve(session: &mut Session, topics: &Topics, sealed: &Sealed) -> Result<Resolved, Failure> {
+pub(crate) async fn resolve(
+    session: &mut Session,
+    topics: &Topics,
+    sealed: &Sealed,
+) -> Result<Resolved, Failure> {
     let spans = &sealed.spans;
     let names: Vec<&str> = spans.iter().map(|span| topics.name(span.id.topic)).collect();
     let partitions: Vec<i32> = spans.iter().map(|span| span.id.partition).collect();
@@ -155,7 +159,9 @@ pub(crate) async fn stale(session: &mut Session, sealed: &Sealed) -> Result<Stal
             let built_with = sealed.heads.iter().filter(|(key, built_with, _)| {
                 key.cluster_id == cluster_id && key.kind.number() == number && *built_with != generation
             });
-            stale.kinds.extend(built_with.map(|(key, _, _)| (key.cluster_id, key.kind)));
+            stale
+                .kinds
+                .extend(built_with.map(|(key, _, _)| (key.cluster_id, key.kind)));
         }
     }
     if !sealed.names.is_empty() {

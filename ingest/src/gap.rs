@@ -36,22 +36,31 @@ pub(crate) async fn heal(client: &Client, topics: &Topics) -> Result<(), tokio_p
         let shard = u16::try_from(shard).unwrap_or(u16::MAX);
         for (index, name) in topics.names().iter().enumerate() {
             let Some(topic) = topics.get(index) else { continue };
-            let mine = topic.kind.number() == kind && topic.datacenter.as_deref().is_none_or(|only| only == datacenter);
+            let mine = topic.kind.number() == kind
+                && topic.datacenter.as_deref().is_none_or(|only| only == datacenter);
             if mine && topics.index_of(name) == Some(index) {
                 let partition = partition_of(cluster_uid, shard, topic.partitions);
-                swept_at.entry((index, partition)).or_default().push(row.try_get(4)?);
+                swept_at
+                    .entry((index, partition))
+                    .or_default()
+                    .push(row.try_get(4)?);
             }
         }
     }
     for row in &gaps {
         let (id, topic, partition): (i64, &str, i32) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let found_at: Instant = row.try_get(3)?;
-        let Some(index) = topics.index_of(topic) else { continue };
+        let Some(index) = topics.index_of(topic) else {
+            continue;
+        };
         let sweeps = swept_at.get(&(index, partition));
         let healed = sweeps.is_some_and(|sweeps| sweeps.iter().all(|at| at.is_some_and(|at| at > found_at)));
         if healed {
             client
-                .execute("update ledger.ingest_gap set healed_at = now() where ingest_gap_id = $1", &[&id])
+                .execute(
+                    "update ledger.ingest_gap set healed_at = now() where ingest_gap_id = $1",
+                    &[&id],
+                )
                 .await?;
         }
     }

@@ -44,7 +44,11 @@ impl Progress {
     /// Records that have not landed. Offsets without a record (markers, compaction) at the end of a log never land.
     fn lag(&self, buffer_bytes: u64) -> i64 {
         let read_all = self.fetched >= self.high && buffer_bytes == 0;
-        if read_all { 0 } else { (self.high - self.next).max(0) }
+        if read_all {
+            0
+        } else {
+            (self.high - self.next).max(0)
+        }
     }
 }
 
@@ -87,9 +91,10 @@ impl Health {
             return Err("no partitions assigned yet".to_owned());
         }
         match &state.database_failure {
-            Some((since, failure)) if since.elapsed() > DATABASE_WITHIN => {
-                Err(format!("postgresql has failed for {} s: {failure}", since.elapsed().as_secs()))
-            }
+            Some((since, failure)) if since.elapsed() > DATABASE_WITHIN => Err(format!(
+                "postgresql has failed for {} s: {failure}",
+                since.elapsed().as_secs()
+            )),
             _ => Ok(()),
         }
     }
@@ -100,9 +105,10 @@ impl Health {
     /// For how long it did not.
     pub fn live(&self) -> Result<(), String> {
         match self.lock().ticked_at {
-            Some(at) if at.elapsed() > TICK_WITHIN => {
-                Err(format!("the poll thread has not come round for {} s", at.elapsed().as_secs()))
-            }
+            Some(at) if at.elapsed() > TICK_WITHIN => Err(format!(
+                "the poll thread has not come round for {} s",
+                at.elapsed().as_secs()
+            )),
             _ => Ok(()),
         }
     }
@@ -132,7 +138,10 @@ impl Health {
 
     pub(crate) fn database_failed(&self, failure: String) {
         let mut state = self.lock();
-        let since = state.database_failure.as_ref().map_or_else(Moment::now, |(since, _)| *since);
+        let since = state
+            .database_failure
+            .as_ref()
+            .map_or_else(Moment::now, |(since, _)| *since);
         state.database_failure = Some((since, failure));
     }
 
@@ -179,14 +188,19 @@ impl Health {
     }
 
     pub(crate) fn high_watermark(&self, id: PartitionId) -> i64 {
-        self.lock().partitions.get(&id).map_or(0, |progress| progress.high)
+        self.lock()
+            .partitions
+            .get(&id)
+            .map_or(0, |progress| progress.high)
     }
 
     /// Partitions with their lag in records; halted ones are left out.
     pub(crate) fn lags(&self) -> Vec<(PartitionId, i64)> {
         let state = self.lock();
         let running = state.partitions.iter().filter(|(_, progress)| !progress.halted);
-        running.map(|(id, progress)| (*id, progress.lag(state.stats.buffer_bytes))).collect()
+        running
+            .map(|(id, progress)| (*id, progress.lag(state.stats.buffer_bytes)))
+            .collect()
     }
 
     pub(crate) fn landed(&self, spans: &[(PartitionId, i64)], counts: &Counts) {
@@ -209,7 +223,9 @@ impl Health {
             return None;
         }
         let stuck = state.partitions.iter().find(|(_, progress)| {
-            !progress.halted && progress.lag(state.stats.buffer_bytes) > 0 && progress.moved_at.elapsed() > stall
+            !progress.halted
+                && progress.lag(state.stats.buffer_bytes) > 0
+                && progress.moved_at.elapsed() > stall
         });
         stuck.map(|(id, _)| state.name(*id))
     }

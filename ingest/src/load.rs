@@ -28,7 +28,12 @@ pub(crate) struct ShardKey {
 }
 
 /// Loads one shard in one snapshot.
-pub(crate) async fn shard(client: &Client, key: ShardKey, shards: u16, partition: PartitionId) -> Result<Shard> {
+pub(crate) async fn shard(
+    client: &Client,
+    key: ShardKey,
+    shards: u16,
+    partition: PartitionId,
+) -> Result<Shard> {
     client
         .batch_execute("begin transaction isolation level repeatable read read only")
         .await?;
@@ -147,7 +152,9 @@ fn mark(row: &Row) -> Result<Option<MarkAt>> {
     };
     Ok(Some(MarkAt {
         epoch,
-        sequence: row.try_get::<_, Option<i64>>("mark_sequence")?.unwrap_or_default(),
+        sequence: row
+            .try_get::<_, Option<i64>>("mark_sequence")?
+            .unwrap_or_default(),
         at: row.try_get::<_, Option<Instant>>("mark_at")?.unwrap_or_default(),
         marked: digest(row, "mark_count", "mark_hi", "mark_lo")?,
         folded: digest(row, "fold_at_mark_count", "fold_at_mark_hi", "fold_at_mark_lo")?,

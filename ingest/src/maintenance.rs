@@ -10,7 +10,9 @@ use tokio::time::MissedTickBehavior;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::{IngestError, Settings, errors::Failure, gap, health::Health, metrics::Metrics, table_sum, topics::Topics};
+use crate::{
+    IngestError, Settings, errors::Failure, gap, health::Health, metrics::Metrics, table_sum, topics::Topics,
+};
 
 /// Between two looks at partitions and retention.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
@@ -71,25 +73,39 @@ impl Maintenance {
 
     async fn maintain_partitions(&self) -> Result<(), IngestError> {
         let client = self.connector.connect("fleetledger ingest maintenance").await?;
-        keep_partitions(&client).await.map_err(postgres("maintain partitions"))?;
-        forget_letters(&client, &self.settings).await.map_err(postgres("forget settled dead letters"))
+        keep_partitions(&client)
+            .await
+            .map_err(postgres("maintain partitions"))?;
+        forget_letters(&client, &self.settings)
+            .await
+            .map_err(postgres("forget settled dead letters"))
     }
 
     async fn compare_sums(&self) -> Result<(), IngestError> {
         let mut client = self.connector.connect("fleetledger ingest table sum").await?;
-        let disagreements = table_sum::compare(&mut client).await.map_err(postgres("compare table sums"))?;
-        self.metrics.table_sum_disagreements.set(i64::try_from(disagreements).unwrap_or(i64::MAX));
+        let disagreements = table_sum::compare(&mut client)
+            .await
+            .map_err(postgres("compare table sums"))?;
+        self.metrics
+            .table_sum_disagreements
+            .set(i64::try_from(disagreements).unwrap_or(i64::MAX));
         Ok(())
     }
 
     async fn heal_gaps(&self) -> Result<(), IngestError> {
         let client = self.connector.connect("fleetledger ingest gaps").await?;
-        gap::heal(&client, &self.topics).await.map_err(postgres("look for healed gaps"))
+        gap::heal(&client, &self.topics)
+            .await
+            .map_err(postgres("look for healed gaps"))
     }
 }
 
 /// What must stand before the first record lands.
-pub(crate) async fn prepare(settings: &Settings, topics: &Topics, connector: &Connector) -> Result<(), IngestError> {
+pub(crate) async fn prepare(
+    settings: &Settings,
+    topics: &Topics,
+    connector: &Connector,
+) -> Result<(), IngestError> {
     topics.record(connector).await?;
     let client = connector.connect("fleetledger ingest start").await?;
     let retention = &settings.retention;
@@ -107,7 +123,9 @@ pub(crate) async fn prepare(settings: &Settings, topics: &Topics, connector: &Co
             .await
             .map_err(postgres("set retention"))?;
     }
-    keep_partitions(&client).await.map_err(postgres("make partitions"))?;
+    keep_partitions(&client)
+        .await
+        .map_err(postgres("make partitions"))?;
     for schema in Schemas::own().iter() {
         let subject = match schema.subject() {
             SchemaSubject::Kind(kind) => kind.as_str(),

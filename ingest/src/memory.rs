@@ -161,7 +161,11 @@ impl Memory {
 
     /// `batch` has committed.
     pub(crate) fn publish(&mut self, batch: BatchNumber) {
-        for shard in self.shards.values_mut().filter(|shard| shard.is_touched_by(batch)) {
+        for shard in self
+            .shards
+            .values_mut()
+            .filter(|shard| shard.is_touched_by(batch))
+        {
             let before = shard.len();
             shard.publish(batch);
             self.reader.health.add_cache_entries(before, shard.len());
@@ -194,7 +198,9 @@ impl Memory {
                 .await?;
             row.map(|row| row.try_get(0)).transpose()
         }.await);
-        let schema = found.and_then(|json| WriterSchema::parse(&json).ok()).map(Arc::new);
+        let schema = found
+            .and_then(|json| WriterSchema::parse(&json).ok())
+            .map(Arc::new);
         if let Some(schema) = schema.clone() {
             self.schemas.learn(schema);
         }

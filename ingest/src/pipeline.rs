@@ -66,7 +66,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), IngestError> {
     settings.check()?;
-    let metrics = Metrics::new(registry).map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
+    let metrics =
+        Metrics::new(registry).map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
     let owner: Arc<str> = instance_id(&settings).into();
     let config = client_config(&kafka, &settings, &owner);
     let topics = Arc::new(find_topics(&settings, &config, &shutdown).await?);
@@ -84,22 +85,46 @@ pub async fn run(
         let (batches, sealed) = mpsc::channel(1);
         let (resolved, outcomes) = mpsc::channel(1);
         let reader_name = format!("fleetledger ingest lane {number} reader");
-        let reader = Reader::new(postgres.clone(), reader_name, health.clone(), metrics.clone(), stop.clone());
+        let reader = Reader::new(
+            postgres.clone(),
+            reader_name,
+            health.clone(),
+            metrics.clone(),
+            stop.clone(),
+        );
         let memory = Memory::new(settings.clone(), topics.clone(), reader);
         let windows = Windows::new(&settings);
         let lane = Lane::new(
-            number.to_string(), memory, messages, commands.clone(), budget.clone(), batches, outcomes, windows,
+            number.to_string(),
+            memory,
+            messages,
+            commands.clone(),
+            budget.clone(),
+            batches,
+            outcomes,
+            windows,
         );
         let writer = Writer::new(
-            postgres.clone(), format!("fleetledger ingest lane {number}"), owner.clone(), settings.clone(),
-            topics.clone(), health.clone(), metrics.clone(), stop.clone(),
+            postgres.clone(),
+            format!("fleetledger ingest lane {number}"),
+            owner.clone(),
+            settings.clone(),
+            topics.clone(),
+            health.clone(),
+            metrics.clone(),
+            stop.clone(),
         );
         tasks.spawn(lane.run());
         tasks.spawn(writer.run(sealed, resolved));
         inboxes.push(inbox);
     }
     let maintenance = Maintenance::new(
-        settings.clone(), topics.clone(), postgres.clone(), health.clone(), metrics.clone(), stop.clone(),
+        settings.clone(),
+        topics.clone(),
+        postgres.clone(),
+        health.clone(),
+        metrics.clone(),
+        stop.clone(),
     );
     tasks.spawn(maintenance.run());
     let shared = Arc::new(Shared {
@@ -206,7 +231,9 @@ async fn find_topics(
         })?;
         topics.wait(&consumer, wait, &shutdown).map(|()| topics)
     });
-    found.await.map_err(|_| IngestError::Ended("the search for topics"))?
+    found
+        .await
+        .map_err(|_| IngestError::Ended("the search for topics"))?
 }
 
 /// What must stand before the first record: topics, schemas, partitions. Waits for a database that is away.

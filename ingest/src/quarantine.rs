@@ -61,7 +61,11 @@ impl Windows {
     pub(crate) fn judge(&mut self, sealed: &Sealed) -> (Poisoned, Halting) {
         let mut poisoned = Vec::new();
         for ((source, topic), (delivered, dead)) in &sealed.outcomes {
-            let ids = sealed.spans.iter().map(|span| span.id).filter(|id| id.topic == *topic);
+            let ids = sealed
+                .spans
+                .iter()
+                .map(|span| span.id)
+                .filter(|id| id.topic == *topic);
             for id in ids {
                 self.sources.entry(id).or_default().insert(source.clone());
             }
@@ -72,7 +76,8 @@ impl Windows {
             if f64::from(window.dead()) > allowed {
                 let detail = format!(
                     "{} of its last {} records died; see fleet.dead_letter, mend the emitter, release the quarantine, replay",
-                    window.dead(), self.size
+                    window.dead(),
+                    self.size
                 );
                 self.windows.remove(&key);
                 self.quarantined.insert(key);
@@ -81,16 +86,26 @@ impl Windows {
                 self.quarantined.remove(&key);
             }
         }
-        let halting = if poisoned.is_empty() { Vec::new() } else { self.mostly_quarantined() };
+        let halting = if poisoned.is_empty() {
+            Vec::new()
+        } else {
+            self.mostly_quarantined()
+        };
         (poisoned, halting)
     }
 
     fn mostly_quarantined(&self) -> Halting {
         let mut halting = Vec::new();
         for (id, sources) in &self.sources {
-            let aside = sources.iter().filter(|source| self.quarantined.contains(&((*source).clone(), id.topic))).count();
+            let aside = sources
+                .iter()
+                .filter(|source| self.quarantined.contains(&((*source).clone(), id.topic)))
+                .count();
             if sources.len() >= MINIMUM_SOURCES && aside * 2 > sources.len() {
-                let why = format!("{aside} of its {} sources are in quarantine: the fault is hardly theirs", sources.len());
+                let why = format!(
+                    "{aside} of its {} sources are in quarantine: the fault is hardly theirs",
+                    sources.len()
+                );
                 halting.push((*id, why));
             }
         }
@@ -124,10 +139,16 @@ pub struct Quarantine {
 /// # Errors
 /// [`IngestError`] if PostgreSQL cannot be asked.
 pub async fn list(connector: &Connector) -> Result<Vec<Quarantine>, IngestError> {
-    let failed = |source| IngestError::Postgres { action: "list quarantines", source };
+    let failed = |source| IngestError::Postgres {
+        action: "list quarantines",
+        source,
+    };
     let client = connector.connect("fleetledger quarantine").await?;
     let rows = client
-        .query("select * from ledger.quarantine where released_at is null order by quarantine_id", &[])
+        .query(
+            "select * from ledger.quarantine where released_at is null order by quarantine_id",
+            &[],
+        )
         .await
         .map_err(failed)?;
     rows.iter()
@@ -162,7 +183,9 @@ pub async fn release(connector: &Connector, quarantine_id: i64) -> Result<(), In
         .await
         .map_err(|source| IngestError::Postgres { action: "release a quarantine", source })?;
     if released == 0 {
-        return Err(IngestError::NotFound(format!("quarantine {quarantine_id} does not exist or is released")));
+        return Err(IngestError::NotFound(format!(
+            "quarantine {quarantine_id} does not exist or is released"
+        )));
     }
     Ok(())
 }

@@ -15,6 +15,9 @@ pub(crate) struct PartitionId {
     pub(crate) partition: i32,
 }
 
+/// A header: its name, and its bytes if it has any.
+pub(crate) type RawHeader = (Box<str>, Option<Box<[u8]>>);
+
 /// One record.
 #[derive(Debug, Clone)]
 pub(crate) struct RawRecord {
@@ -23,7 +26,7 @@ pub(crate) struct RawRecord {
     pub(crate) kafka_at: Option<Instant>,
     pub(crate) key: Option<Box<[u8]>>,
     pub(crate) value: Option<Box<[u8]>>,
-    pub(crate) headers: Vec<(Box<str>, Option<Box<[u8]>>)>,
+    pub(crate) headers: Vec<RawHeader>,
 }
 
 /// What a record is counted with beside its key and value: headers and the structs that hold it.
@@ -93,7 +96,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Headers from [`RawRecord::headers_json`].
-pub(crate) fn headers_from_json(json: &Json) -> Vec<(Box<str>, Option<Box<[u8]>>)> {
+pub(crate) fn headers_from_json(json: &Json) -> Vec<RawHeader> {
     let pairs = json.as_array().map(Vec::as_slice).unwrap_or_default();
     let pair = |pair: &Json| {
         let name = pair.get(0)?.as_str()?;
@@ -126,7 +129,10 @@ mod tests {
     #[test]
     fn headers_survive_the_dead_letters() {
         let record = RawRecord {
-            partition: PartitionId { topic: 0, partition: 0 },
+            partition: PartitionId {
+                topic: 0,
+                partition: 0,
+            },
             offset: 0,
             kafka_at: None,
             key: None,

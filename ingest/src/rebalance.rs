@@ -67,11 +67,18 @@ impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
         let shared = &self.0;
         for (name, topic) in &statistics.topics {
-            let Some(index) = shared.topics.index_of(name) else { continue };
+            let Some(index) = shared.topics.index_of(name) else {
+                continue;
+            };
             for (number, partition) in &topic.partitions {
-                let id = PartitionId { topic: index, partition: *number };
+                let id = PartitionId {
+                    topic: index,
+                    partition: *number,
+                };
                 if partition.hi_offset >= 0 {
-                    shared.health.fetched(id, partition.hi_offset, partition.next_offset);
+                    shared
+                        .health
+                        .fetched(id, partition.hi_offset, partition.next_offset);
                 }
             }
         }
@@ -118,7 +125,10 @@ impl Shared {
         let elements = tpl.elements();
         let known = elements.iter().filter_map(|element| {
             let topic = self.topics.index_of(element.topic())?;
-            Some(PartitionId { topic, partition: element.partition() })
+            Some(PartitionId {
+                topic,
+                partition: element.partition(),
+            })
         });
         known.collect()
     }
@@ -152,13 +162,26 @@ impl Shared {
             let topic = self.topics.name(claim.id.topic);
             // The list is checked by type, not by content.
             // A halted partition is not read; its end is an offset that certainly exists.
-            let start = if claim.halted.is_some() { claim.high } else { claim.start_offset };
+            let start = if claim.halted.is_some() {
+                claim.high
+            } else {
+                claim.start_offset
+            };
             let _ = list.add_partition_offset(topic, claim.id.partition, Offset::Offset(start));
-            self.health.assigned(claim.id, claim.next_offset, claim.high, claim.halted.is_some());
+            self.health
+                .assigned(claim.id, claim.next_offset, claim.high, claim.halted.is_some());
             if let Some((from, to)) = claim.gap {
                 self.metrics.gaps.inc();
-                self.metrics.gap_records.inc_by(u64::try_from(to - from).unwrap_or_default());
-                tracing::error!(topic, partition = claim.id.partition, from, to, "gap: records are gone that were never read");
+                self.metrics
+                    .gap_records
+                    .inc_by(u64::try_from(to - from).unwrap_or_default());
+                tracing::error!(
+                    topic,
+                    partition = claim.id.partition,
+                    from,
+                    to,
+                    "gap: records are gone that were never read"
+                );
             }
             if let Some(why) = &claim.halted {
                 tracing::error!(topic, partition = claim.id.partition, why, "partition is halted");
@@ -168,15 +191,24 @@ impl Shared {
             }
             lock(&self.halted).remove(&claim.id);
             running.push(claim.id);
-            tracing::info!(topic, partition = claim.id.partition, next_offset = claim.next_offset,
-                start_offset = claim.start_offset, owner_epoch = claim.owner_epoch, "partition claimed");
+            tracing::info!(
+                topic,
+                partition = claim.id.partition,
+                next_offset = claim.next_offset,
+                start_offset = claim.start_offset,
+                owner_epoch = claim.owner_epoch,
+                "partition claimed"
+            );
             if let Some(lane) = self.lane(claim.id) {
                 let _ = lane.send(LaneMessage::Claimed(claim));
             }
         }
         if let Err(error) = consumer.incremental_assign(&list) {
             tracing::error!(%error, "assign partitions");
-            *lock(&self.fatal) = Some(IngestError::Kafka { action: "assign partitions".to_owned(), source: error });
+            *lock(&self.fatal) = Some(IngestError::Kafka {
+                action: "assign partitions".to_owned(),
+                source: error,
+            });
         }
         if !halted.is_empty()
             && let Err(error) = consumer.pause(&self.list(halted))
@@ -200,14 +232,21 @@ impl Shared {
                 let _ = lane.send(LaneMessage::Revoked(*id));
             }
         }
-        let assigned = consumer.assignment().map(|list| self.ids(&list)).unwrap_or_default();
+        let assigned = consumer
+            .assignment()
+            .map(|list| self.ids(&list))
+            .unwrap_or_default();
         let ours = ids.iter().copied().filter(|id| assigned.contains(id));
         if let Err(error) = consumer.incremental_unassign(&self.list(ours)) {
             tracing::warn!(%error, "unassign partitions");
         }
     }
 
-    fn claim(&self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) -> Result<Vec<Claim>, IngestError> {
+    fn claim(
+        &self,
+        consumer: &BaseConsumer<Context>,
+        ids: &[PartitionId],
+    ) -> Result<Vec<Claim>, IngestError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -248,9 +287,15 @@ impl Shared {
                 .connect("fleetledger ingest claim")
                 .await
                 .map_err(|error| format!("{error}: {}", error.source))?;
-            claim::claim(&mut client, &self.topics, &self.owner, self.settings.gap_policy, &wanted)
-                .await
-                .map_err(|error| crate::errors::Failure::of(&error).to_string())
+            claim::claim(
+                &mut client,
+                &self.topics,
+                &self.owner,
+                self.settings.gap_policy,
+                &wanted,
+            )
+            .await
+            .map_err(|error| crate::errors::Failure::of(&error).to_string())
         })
     }
 }

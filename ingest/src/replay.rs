@@ -144,14 +144,21 @@ impl Replay {
         merge(session, &sealed).await?;
         for (state, ids) in &self.settled {
             let statement = match *state {
-                "replayed" => "update ledger.dead_letter set state = 'replayed', settled_at = now() where dead_letter_id = any ($1::bigint[])",
-                _ => "update ledger.dead_letter set state = 'superseded', settled_at = now() where dead_letter_id = any ($1::bigint[])",
+                "replayed" => {
+                    "update ledger.dead_letter set state = 'replayed', settled_at = now() where dead_letter_id = any ($1::bigint[])"
+                }
+                _ => {
+                    "update ledger.dead_letter set state = 'superseded', settled_at = now() where dead_letter_id = any ($1::bigint[])"
+                }
             };
             session.execute(statement, &[ids]).await?;
         }
         for (cluster_id, kind, uid) in &self.keys {
             session
-                .execute("delete from ledger.dead_key where cluster_id = $1 and kind = $2 and uid = $3", &[cluster_id, kind, uid])
+                .execute(
+                    "delete from ledger.dead_key where cluster_id = $1 and kind = $2 and uid = $3",
+                    &[cluster_id, kind, uid],
+                )
                 .await?;
         }
         for (cluster_id, kind) in &self.raised {
@@ -167,26 +174,41 @@ impl Replay {
         }
         if !sealed.namespaces.is_empty() {
             session
-                .execute("select ledger.apply_owners($1::integer[], now())", &[&sealed.namespaces])
+                .execute(
+                    "select ledger.apply_owners($1::integer[], now())",
+                    &[&sealed.namespaces],
+                )
                 .await?;
         }
-        session.command(if dry_run { "rollback" } else { "commit" }).await?;
+        session
+            .command(if dry_run { "rollback" } else { "commit" })
+            .await?;
         self.report.dry_run = dry_run;
         Ok(self.report)
     }
 
     /// Open letters, newest of each key first.
-    async fn open_letters(&self, connector: &Connector, selection: &Selection) -> Result<Vec<OpenLetter>, Failure> {
+    async fn open_letters(
+        &self,
+        connector: &Connector,
+        selection: &Selection,
+    ) -> Result<Vec<OpenLetter>, Failure> {
         let client = connector
             .connect("fleetledger dead-letters")
             .await
             .map_err(|error| Failure::of(&error.source))?;
-        let open = Selection { settled: false, ..selection.clone() };
+        let open = Selection {
+            settled: false,
+            ..selection.clone()
+        };
         let statement = format!(
             "select * from ledger.dead_letter where {SELECTED} order by topic, partition, record_offset desc limit {LETTERS_AT_ONCE}"
         );
         let rows = select(&client, &statement, &open).await?;
-        Ok(rows.iter().map(|row| self.open_letter(row)).collect::<Result<_, tokio_postgres::Error>>()?)
+        Ok(rows
+            .iter()
+            .map(|row| self.open_letter(row))
+            .collect::<Result<_, tokio_postgres::Error>>()?)
     }
 
     fn open_letter(&self, row: &Row) -> Result<OpenLetter, tokio_postgres::Error> {
@@ -204,7 +226,11 @@ impl Replay {
             value: boxed(row.try_get("record_value")?),
             headers: headers_from_json(&headers),
         };
-        Ok(OpenLetter { id: row.try_get("dead_letter_id")?, record, topic })
+        Ok(OpenLetter {
+            id: row.try_get("dead_letter_id")?,
+            record,
+            topic,
+        })
     }
 
     fn note(&mut self, letter: &OpenLetter, fate: Fate) {
@@ -224,8 +250,15 @@ impl Replay {
                 why
             }
         };
-        let place = format!("{}:{}@{}", letter.topic, letter.record.partition.partition, letter.record.offset);
-        self.report.letters.push(Replayed { dead_letter_id: letter.id, place, result });
+        let place = format!(
+            "{}:{}@{}",
+            letter.topic, letter.record.partition.partition, letter.record.offset
+        );
+        self.report.letters.push(Replayed {
+            dead_letter_id: letter.id,
+            place,
+            result,
+        });
     }
 
     async fn one(&mut self, session: &mut Session, letter: &OpenLetter) -> Result<Fate, Failure> {
@@ -246,7 +279,9 @@ impl Replay {
         }
         let standing = standing(session, key.kind, key.cluster_id, &uid).await?;
         match standing.dead_letter_id {
-            Some(newest) if newest == letter.id => self.keys.push((key.cluster_id, key.kind.number(), uid.clone())),
+            Some(newest) if newest == letter.id => {
+                self.keys.push((key.cluster_id, key.kind.number(), uid.clone()))
+            }
             Some(_) => return Ok(Fate::Superseded),
             None if standing.row.is_some() || standing.has_history => return Ok(Fate::Superseded),
             None => {
@@ -256,13 +291,20 @@ impl Replay {
         let chain = self.draft.chains.entry(chain_key).or_default();
         let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
         let Some(content) = content else {
-            chain.end = Some(End { at: placed.headers.time.min(latest), reason: EndReason::Deleted });
+            chain.end = Some(End {
+                at: placed.headers.time.min(latest),
+                reason: EndReason::Deleted,
+            });
             return Ok(Fate::Landed);
         };
         chain.forced = true;
         if let Some((writer, reader)) = standing.row {
             let table = row_of(key.kind);
-            chain.compare = self.memory.compare(table, writer, reader, &content.schema).await.map_err(stopped)?;
+            chain.compare = self
+                .memory
+                .compare(table, writer, reader, &content.schema)
+                .await
+                .map_err(stopped)?;
         }
         let began_at = placed.headers.since.unwrap_or(placed.headers.time);
         let deleted_at = content.record.deleted_at();
@@ -275,7 +317,10 @@ impl Replay {
         };
         chain.push(version, began_at, latest);
         if let Some(at) = deleted_at {
-            chain.end = Some(End { at: at.min(latest), reason: EndReason::Deleted });
+            chain.end = Some(End {
+                at: at.min(latest),
+                reason: EndReason::Deleted,
+            });
         }
         Ok(Fate::Landed)
     }
@@ -287,11 +332,22 @@ struct Standing {
     dead_letter_id: Option<i64>,
 }
 
-async fn standing(session: &mut Session, kind: Kind, cluster_id: i32, uid: &str) -> Result<Standing, Failure> {
+async fn standing(
+    session: &mut Session,
+    kind: Kind,
+    cluster_id: i32,
+    uid: &str,
+) -> Result<Standing, Failure> {
     let statement = crate::stage::of_kind(kind).standing.as_str();
-    let rows = session.query(statement, &[&cluster_id, &uid, &kind.number()]).await?;
+    let rows = session
+        .query(statement, &[&cluster_id, &uid, &kind.number()])
+        .await?;
     let Some(row) = rows.first() else {
-        return Ok(Standing { row: None, has_history: false, dead_letter_id: None });
+        return Ok(Standing {
+            row: None,
+            has_history: false,
+            dead_letter_id: None,
+        });
     };
     let writer: Option<i64> = row.try_get(0)?;
     let reader: Option<i16> = row.try_get(1)?;
@@ -304,16 +360,28 @@ async fn standing(session: &mut Session, kind: Kind, cluster_id: i32, uid: &str)
 
 /// Topics with the partition counts that were recorded; Kafka need not be reachable.
 async fn recorded_topics(connector: &Connector, settings: &Settings) -> Result<Topics, IngestError> {
-    let failed = |source| IngestError::Postgres { action: "read topics", source };
+    let failed = |source| IngestError::Postgres {
+        action: "read topics",
+        source,
+    };
     let client = connector.connect("fleetledger dead-letters").await?;
     let named = Topics::named_by(settings);
     let mut list: Vec<Topic> = Vec::new();
-    for row in client.query("select topic, partitions, shards from ledger.topic", &[]).await.map_err(failed)? {
+    for row in client
+        .query("select topic, partitions, shards from ledger.topic", &[])
+        .await
+        .map_err(failed)?
+    {
         let name: String = row.try_get(0).map_err(failed)?;
-        let (partitions, shards): (i32, i32) = (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
+        let (partitions, shards): (i32, i32) =
+            (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
         if let Some(topic) = named.index_of(&name).and_then(|index| named.get(index)) {
             let shards = u16::try_from(shards).unwrap_or(1);
-            list.push(Topic { partitions, shards, ..topic.clone() });
+            list.push(Topic {
+                partitions,
+                shards,
+                ..topic.clone()
+            });
         }
     }
     Ok(Topics::new(list))

@@ -17,7 +17,12 @@ pub enum ResumeFrom {
 ///
 /// # Errors
 /// [`IngestError::NotFound`] if no such partition is halted.
-pub async fn resume(connector: &Connector, topic: &str, partition: i32, from: ResumeFrom) -> Result<(), IngestError> {
+pub async fn resume(
+    connector: &Connector,
+    topic: &str,
+    partition: i32,
+    from: ResumeFrom,
+) -> Result<(), IngestError> {
     let client = connector.connect("fleetledger resume").await?;
     let from_start = from == ResumeFrom::Start;
     let resumed = client
@@ -32,9 +37,14 @@ pub async fn resume(connector: &Connector, topic: &str, partition: i32, from: Re
             &[&topic, &partition, &from_start],
         )
         .await
-        .map_err(|source| IngestError::Postgres { action: "resume a partition", source })?;
+        .map_err(|source| IngestError::Postgres {
+            action: "resume a partition",
+            source,
+        })?;
     if resumed == 0 {
-        return Err(IngestError::NotFound(format!("partition {topic}:{partition} is not halted")));
+        return Err(IngestError::NotFound(format!(
+            "partition {topic}:{partition} is not halted"
+        )));
     }
     Ok(())
 }

@@ -21,7 +21,11 @@ const REPLAN_EVERY: u64 = 1024;
 
 impl Session {
     /// Connects and makes the stage.
-    pub(crate) async fn open(connector: &Connector, name: &str, settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) async fn open(
+        connector: &Connector,
+        name: &str,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
         let client = connector
             .connect(name)
             .await
@@ -72,7 +76,12 @@ impl Session {
         let statement = self.statement(sql).await?;
         let begin = Moment::now();
         let changed = self.client.execute(&statement, parameters).await?;
-        tracing::debug!(elapsed_ms = begin.elapsed().as_millis(), changed, sql = sql.get(..60).unwrap_or(sql), "statement");
+        tracing::debug!(
+            elapsed_ms = begin.elapsed().as_millis(),
+            changed,
+            sql = sql.get(..60).unwrap_or(sql),
+            "statement"
+        );
         Ok(changed)
     }
 

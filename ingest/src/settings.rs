@@ -184,7 +184,12 @@ impl Settings {
             }
         }
         let retention = &self.retention;
-        let days = [retention.history_days, retention.batch_days, retention.freshness_days, retention.dead_letter_days];
+        let days = [
+            retention.history_days,
+            retention.batch_days,
+            retention.freshness_days,
+            retention.dead_letter_days,
+        ];
         if days.contains(&0) {
             return wrong("retention", "must keep everything at least 1 day");
         }

@@ -214,7 +214,9 @@ impl Shard {
     /// The batch has committed: its overlay becomes part of the cache.
     pub(crate) fn publish(&mut self, batch: BatchNumber) {
         while self.overlays.front().is_some_and(|oldest| oldest.batch <= batch) {
-            let Some(overlay) = self.overlays.pop_front() else { break };
+            let Some(overlay) = self.overlays.pop_front() else {
+                break;
+            };
             for (uid, entry) in overlay.entries {
                 if entry.lives() {
                     self.committed.insert(uid, entry);
@@ -224,7 +226,11 @@ impl Shard {
             }
         }
         if self.overlays.is_empty() {
-            let running = self.head.sweep.as_ref().filter(|sweep| sweep.state == SweepState::Running);
+            let running = self
+                .head
+                .sweep
+                .as_ref()
+                .filter(|sweep| sweep.state == SweepState::Running);
             let running = running.map(|sweep| sweep.sweep_id.as_str());
             self.runs.retain(|sweep_id, _| Some(sweep_id.as_str()) == running);
         }
@@ -272,7 +278,10 @@ impl Shard {
 
     /// True if an unresolved batch has ended `uid`.
     pub(crate) fn has_just_ended(&self, uid: &str) -> bool {
-        let touched = self.overlays.iter().any(|overlay| overlay.entries.contains_key(uid));
+        let touched = self
+            .overlays
+            .iter()
+            .any(|overlay| overlay.entries.contains_key(uid));
         touched && !self.get(uid).lives()
     }
 
@@ -312,7 +321,10 @@ mod tests {
     }
 
     fn shard() -> Shard {
-        let partition = PartitionId { topic: 0, partition: 0 };
+        let partition = PartitionId {
+            topic: 0,
+            partition: 0,
+        };
         Shard::new(partition, 0, Head::default(), HashMap::new())
     }
 

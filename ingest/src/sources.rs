@@ -51,7 +51,8 @@ impl SourceBook {
             settled || known.looked_up_at.elapsed() < LOOK_AGAIN
         });
         if !fresh {
-            let (standing, quarantined) = retried!(*reader, "look up a source", client => look_up(client, source).await);
+            let (standing, quarantined) =
+                retried!(*reader, "look up a source", client => look_up(client, source).await);
             let known = Known {
                 standing,
                 quarantined,
@@ -66,7 +67,10 @@ impl SourceBook {
             .quarantined
             .iter()
             .any(|of| of.as_deref().is_none_or(|of| of == topic));
-        Ok((known.standing, quarantined || known.standing == Standing::Duplicate))
+        Ok((
+            known.standing,
+            quarantined || known.standing == Standing::Duplicate,
+        ))
     }
 
     /// Forgets everything: names or quarantines have changed.

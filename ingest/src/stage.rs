@@ -69,7 +69,11 @@ pub(crate) fn of_containers() -> &'static Stage {
 
 /// Every stage.
 pub(crate) fn all() -> impl Iterator<Item = &'static Stage> {
-    STAGES.kinds.iter().map(|(_, stage)| stage).chain([&STAGES.container])
+    STAGES
+        .kinds
+        .iter()
+        .map(|(_, stage)| stage)
+        .chain([&STAGES.container])
 }
 
 /// Columns a stage has after the record's own: name and type.
@@ -150,13 +154,18 @@ impl Sql {
 
     fn keys(&self, alias: &str) -> String {
         let keys = ["cluster_id"].iter().chain(self.table.key);
-        keys.map(|key| format!("{alias}{key}")).collect::<Vec<_>>().join(", ")
+        keys.map(|key| format!("{alias}{key}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// All columns of the current table, each made by `value`.
     fn columns(&self, value: impl Fn(&str) -> String) -> String {
         let own = self.table.columns.iter().map(|column| column.name);
-        let names = ["cluster_id"].into_iter().chain(own).chain(self.table.meta.iter().copied());
+        let names = ["cluster_id"]
+            .into_iter()
+            .chain(own)
+            .chain(self.table.meta.iter().copied());
         names.map(value).collect::<Vec<_>>().join(", ")
     }
 
@@ -164,9 +173,17 @@ impl Sql {
         let mut columns = vec!["cluster_id integer not null".to_owned()];
         for column in self.table.columns {
             let null = if column.not_null { " not null" } else { "" };
-            columns.push(format!("\"{}\" {}{null}", column.name, column.column_type.sql_name()));
+            columns.push(format!(
+                "\"{}\" {}{null}",
+                column.name,
+                column.column_type.sql_name()
+            ));
         }
-        columns.extend(meta_columns(self.table).iter().map(|(name, kind)| format!("{name} {kind}")));
+        columns.extend(
+            meta_columns(self.table)
+                .iter()
+                .map(|(name, kind)| format!("{name} {kind}")),
+        );
         columns.extend(STEERING.iter().map(|(name, kind)| format!("{name} {kind}")));
         columns.push(format!("primary key ({}, step)", self.keys("")));
         let mut plan = vec!["cluster_id integer".to_owned()];
@@ -182,11 +199,23 @@ create temp table plan_{name} ({plan}, stands boolean, same boolean, base timest
     }
 
     fn copy(&self) -> String {
-        let own = self.table.columns.iter().map(|column| format!("\"{}\"", column.name));
+        let own = self
+            .table
+            .columns
+            .iter()
+            .map(|column| format!("\"{}\"", column.name));
         let meta = meta_columns(self.table);
         let rest = meta.iter().chain(STEERING).map(|(name, _)| (*name).to_owned());
-        let columns: Vec<String> = ["cluster_id".to_owned()].into_iter().chain(own).chain(rest).collect();
-        format!("copy stage_{} ({}) from stdin (format binary)", self.name, columns.join(", "))
+        let columns: Vec<String> = ["cluster_id".to_owned()]
+            .into_iter()
+            .chain(own)
+            .chain(rest)
+            .collect();
+        format!(
+            "copy stage_{} ({}) from stdin (format binary)",
+            self.name,
+            columns.join(", ")
+        )
     }
 
     /// Is what stands equal to the batch's first version? By the hash of its own columns; where writer or reader
@@ -293,7 +322,9 @@ order by {keys}, s.step",
     fn update(&self) -> String {
         let own = self.table.columns.iter().map(|column| column.name);
         let keys: Vec<&str> = ["cluster_id"].iter().chain(self.table.key).copied().collect();
-        let names = own.chain(self.table.meta.iter().copied()).filter(|name| !keys.contains(name));
+        let names = own
+            .chain(self.table.meta.iter().copied())
+            .filter(|name| !keys.contains(name));
         let sets: Vec<String> = names
             .map(|column| {
                 let value = self.staged(column);

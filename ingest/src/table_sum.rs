@@ -86,7 +86,11 @@ fn statement(kind: Kind) -> String {
     } else {
         ("", "", "")
     };
-    let join = if kind == Kind::Pod { "left join containers as n using (cluster_id)" } else { "" };
+    let join = if kind == Kind::Pod {
+        "left join containers as n using (cluster_id)"
+    } else {
+        ""
+    };
     format!(
         "with stands as (
     select p.cluster_id, count(*) as stands, count(*) filter (where k.uid is null) as sound,
@@ -124,7 +128,14 @@ async fn store(client: &Client, kind: Kind, found: &Sum) -> Result<(), tokio_pos
     client
         .execute(
             STORE,
-            &[&found.cluster_id, &number, &found.table_count, &found.fold_count, &found.dead_count, &found.agrees],
+            &[
+                &found.cluster_id,
+                &number,
+                &found.table_count,
+                &found.fold_count,
+                &found.dead_count,
+                &found.agrees,
+            ],
         )
         .await?;
     if !found.agrees && !found.waits {
@@ -133,7 +144,9 @@ async fn store(client: &Client, kind: Kind, found: &Sum) -> Result<(), tokio_pos
             found.table_count, found.dead_count, found.fold_count
         );
         tracing::error!(cluster_id = found.cluster_id, %kind, %reason, "rows are not what was delivered; the next sweep heals them");
-        client.execute(RAISE, &[&found.cluster_id, &number, &reason]).await?;
+        client
+            .execute(RAISE, &[&found.cluster_id, &number, &reason])
+            .await?;
     }
     Ok(())
 }

@@ -55,7 +55,10 @@ impl Topics {
             if settings.topic_suffixes.is_empty() {
                 add(None);
             }
-            settings.topic_suffixes.iter().for_each(|suffix| add(Some(suffix)));
+            settings
+                .topic_suffixes
+                .iter()
+                .for_each(|suffix| add(Some(suffix)));
         }
         Self::new(list)
     }
@@ -146,7 +149,10 @@ impl Topics {
                 .await
                 .map_err(failed)?;
             let row = client
-                .query_one("select partitions, shards from ledger.topic where topic = $1", &[&topic.name])
+                .query_one(
+                    "select partitions, shards from ledger.topic where topic = $1",
+                    &[&topic.name],
+                )
                 .await
                 .map_err(failed)?;
             for (column, what, found) in [(0, "partitions", topic.partitions), (1, "shards", shards)] {

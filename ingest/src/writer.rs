@@ -57,7 +57,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    #[expect(clippy::too_many_arguments, reason = "each is a different thing of the lane's")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a different thing of the lane's"
+    )]
     pub(crate) fn new(
         connector: Connector,
         name: String,
@@ -82,7 +85,11 @@ impl Writer {
     }
 
     /// Lands batches one after the other.
-    pub(crate) async fn run(mut self, mut batches: mpsc::Receiver<Arc<Sealed>>, outcomes: mpsc::Sender<Outcome>) {
+    pub(crate) async fn run(
+        mut self,
+        mut batches: mpsc::Receiver<Arc<Sealed>>,
+        outcomes: mpsc::Sender<Outcome>,
+    ) {
         while let Some(sealed) = batches.recv().await {
             let outcome = self.land(&sealed).await.unwrap_or(Outcome::Stopped);
             drop(sealed);
@@ -188,7 +195,14 @@ impl Writer {
         merge(session, sealed).await?;
         timer.observe_duration();
         let timer = self.metrics.phase("books");
-        books::write(session, &self.topics, &self.owner, self.settings.gap_policy, sealed).await?;
+        books::write(
+            session,
+            &self.topics,
+            &self.owner,
+            self.settings.gap_policy,
+            sealed,
+        )
+        .await?;
         timer.observe_duration();
         hit(FailPoint::BeforeCommit);
         let timer = self.metrics.phase("commit");
@@ -216,7 +230,9 @@ impl Writer {
         if let Some(day) = failure.missing_day()
             && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
         {
-            days.push(format!("select ledger.ensure_partitions(date '{day}', date '{day}')"));
+            days.push(format!(
+                "select ledger.ensure_partitions(date '{day}', date '{day}')"
+            ));
         }
         for statement in days {
             match session.command(&statement).await {
@@ -239,7 +255,13 @@ pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), F
 pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
     for data in &sealed.stages {
         let stage = data.stage;
-        for statement in [&stage.plan, &stage.close, &stage.between, &stage.update, &stage.insert] {
+        for statement in [
+            &stage.plan,
+            &stage.close,
+            &stage.between,
+            &stage.update,
+            &stage.insert,
+        ] {
             session.execute(statement, &[]).await?;
         }
     }
@@ -256,7 +278,10 @@ pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<(), 
         let tables = if stage.name == pods.name { 2 } else { 1 };
         for statement in with_containers.into_iter().take(tables) {
             session
-                .execute(statement, &[&ends.cluster_ids, &ends.uids, &ends.ended_at, &ends.reasons])
+                .execute(
+                    statement,
+                    &[&ends.cluster_ids, &ends.uids, &ends.ended_at, &ends.reasons],
+                )
                 .await?;
         }
     }

@@ -1,6 +1,10 @@
 //! An emitter by hand.
 
-use std::{collections::BTreeMap, sync::{Arc, Mutex}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema, encode, encode_mark, own_schema},
@@ -73,21 +77,38 @@ impl Emitter {
         };
         let sequence = self.sequences.entry(kind).or_insert(0);
         *sequence += 1;
-        let headers = Headers::new(&self.source, event_type, 0, Instant::now().plus_micros(self.clock_micros), self.epoch, *sequence);
-        let key = RecordKey { source: self.source.clone(), subject };
+        let headers = Headers::new(
+            &self.source,
+            event_type,
+            0,
+            Instant::now().plus_micros(self.clock_micros),
+            self.epoch,
+            *sequence,
+        );
+        let key = RecordKey {
+            source: self.source.clone(),
+            subject,
+        };
         Message {
             topic: kind.topic("fleetledger", self.suffix.as_deref()),
             partition: partition_of(&self.source.cluster_uid, 0, PARTITIONS),
             key: key.to_string().into_bytes(),
             value,
-            headers: headers.to_pairs().into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect(),
+            headers: headers
+                .to_pairs()
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into_bytes()))
+                .collect(),
         }
     }
 
     pub async fn send(&self, message: &Message) -> i64 {
         let mut headers = OwnedHeaders::new();
         for (key, value) in &message.headers {
-            headers = headers.insert(Header { key, value: Some(value) });
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
         }
         let mut record = FutureRecord::<[u8], [u8]>::to(&message.topic)
             .partition(message.partition)
@@ -98,7 +119,9 @@ impl Emitter {
         }
         let delivery = self.producer.send(record, Duration::from_secs(30)).await.unwrap();
         let mut ends = self.ends.lock().unwrap();
-        let end = ends.entry((message.topic.clone(), message.partition)).or_insert(0);
+        let end = ends
+            .entry((message.topic.clone(), message.partition))
+            .or_insert(0);
         *end = (*end).max(delivery.offset + 1);
         delivery.offset
     }
@@ -142,7 +165,11 @@ impl Emitter {
 
     fn point(&self, kind: Kind, point: &str) -> Mark {
         let mut digest = Digest::default();
-        self.living.get(&kind).into_iter().flat_map(BTreeMap::values).for_each(|hash| digest.add(*hash));
+        self.living
+            .get(&kind)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .for_each(|hash| digest.add(*hash));
         Mark {
             kind: kind.as_str().into(),
             point: point.into(),
@@ -156,7 +183,10 @@ impl Emitter {
 
     async fn send_mark(&mut self, kind: Kind, subject: Subject, mark: &Mark) -> i64 {
         let schema = own_schema(SchemaSubject::Mark);
-        let value = join(SchemaRef::Fingerprint(schema.fingerprint()), &encode_mark(mark).unwrap());
+        let value = join(
+            SchemaRef::Fingerprint(schema.fingerprint()),
+            &encode_mark(mark).unwrap(),
+        );
         let message = self.message(kind, subject, Some(value));
         self.send(&message).await
     }
@@ -193,7 +223,11 @@ impl Emitter {
     }
 
     pub async fn announce(&mut self, kind: Kind, schema: &WriterSchema) {
-        let message = self.message(kind, Subject::Schema(schema.fingerprint()), Some(schema.json().as_bytes().to_vec()));
+        let message = self.message(
+            kind,
+            Subject::Schema(schema.fingerprint()),
+            Some(schema.json().as_bytes().to_vec()),
+        );
         self.send(&message).await;
     }
 }

@@ -17,7 +17,8 @@ use crate::{
 
 /// Our namespace schema, its fields changed.
 fn schema(change: impl FnOnce(&mut Vec<Json>)) -> Arc<WriterSchema> {
-    let mut json: Json = serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Namespace)).json()).unwrap();
+    let mut json: Json =
+        serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Namespace)).json()).unwrap();
     change(json["fields"].as_array_mut().unwrap());
     Arc::new(WriterSchema::parse(&json.to_string()).unwrap())
 }
@@ -39,7 +40,8 @@ async fn emitter_upgraded_first_makes_no_false_version_and_keeps_what_it_adds() 
     let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
     emitter.sweep(Kind::Namespace, &[record("u"), record("v")]).await;
     place.landed().await;
-    let newer = schema(|fields| fields.push(json!({"name": "color", "type": ["null", "string"], "default": null})));
+    let newer =
+        schema(|fields| fields.push(json!({"name": "color", "type": ["null", "string"], "default": null})));
     emitter.announce(Kind::Namespace, &newer).await;
     let begun = emitter.begin_sweep(Kind::Namespace).await;
     for uid in ["u", "v"] {
@@ -50,11 +52,20 @@ async fn emitter_upgraded_first_makes_no_false_version_and_keeps_what_it_adds() 
     emitter.end_sweep(Kind::Namespace, begun).await;
     place.landed().await;
     assert_eq!(versions(&place).await, 0, "0 false versions");
-    assert_eq!(place.all("select unknown ->> 'color' from ledger.namespace").await, ["blue", "blue"]);
+    assert_eq!(
+        place
+            .all("select unknown ->> 'color' from ledger.namespace")
+            .await,
+        ["blue", "blue"]
+    );
     assert_eq!(place.counts().await[6], 0);
     assert!(place.one::<bool>("select balanced from fleet.balance").await);
     let report = audit::run(&place.connector, |_| {}).await.unwrap();
-    assert_eq!((report.rows, report.sound), (2, 2), "rows encode to what travelled, unknown fields included");
+    assert_eq!(
+        (report.rows, report.sound),
+        (2, 2),
+        "rows encode to what travelled, unknown fields included"
+    );
     ingester.stop().await;
 }
 
@@ -74,8 +85,15 @@ async fn centre_upgraded_first_makes_no_false_version_and_the_next_sweep_fills_t
     emitter.sweep(Kind::Namespace, &[record("u"), record("v")]).await;
     place.landed().await;
     assert_eq!(versions(&place).await, 0, "0 false versions");
-    assert_eq!(place.all("select finalizers[1] from ledger.namespace").await, ["kubernetes", "kubernetes"]);
-    assert!(place.one::<bool>("select min(reader_version) > 0 from ledger.namespace").await);
+    assert_eq!(
+        place.all("select finalizers[1] from ledger.namespace").await,
+        ["kubernetes", "kubernetes"]
+    );
+    assert!(
+        place
+            .one::<bool>("select min(reader_version) > 0 from ledger.namespace")
+            .await
+    );
     upgraded.stop().await;
 }
 
@@ -94,7 +112,10 @@ async fn an_older_emitter_that_lacks_a_field_makes_no_false_version() {
     emitter.send(&message).await;
     place.landed().await;
     assert_eq!(versions(&place).await, 0);
-    assert_eq!(place.all("select finalizers[1] from ledger.namespace").await, ["kubernetes"]);
+    assert_eq!(
+        place.all("select finalizers[1] from ledger.namespace").await,
+        ["kubernetes"]
+    );
     // A real change is still one.
     let mut changed = namespace("u", "Terminating");
     changed.finalizers = vec!["kubernetes".into()];

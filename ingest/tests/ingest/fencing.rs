@@ -16,14 +16,26 @@ async fn a_zombie_is_fenced_and_nothing_lands_twice() {
     emitter.put(namespace("u", "a")).await;
     place.landed().await;
     // Someone else claims everything while a batch of ours is being built.
-    place.execute("update ledger.ingest_partition set owner_epoch = owner_epoch + 1, owner = 'someone else'").await;
+    place
+        .execute("update ledger.ingest_partition set owner_epoch = owner_epoch + 1, owner = 'someone else'")
+        .await;
     emitter.put(namespace("u", "b")).await;
-    place.until("select true from ledger.ingest_partition where owner = 'someone else' limit 1").await;
+    place
+        .until("select true from ledger.ingest_partition where owner = 'someone else' limit 1")
+        .await;
     // Nobody else turns up: after 10 s it claims what its group still gives it, and lands what it had dropped.
     place.landed().await;
-    assert_eq!(place.one::<String>("select phase from ledger.namespace").await, "b");
+    assert_eq!(
+        place.one::<String>("select phase from ledger.namespace").await,
+        "b"
+    );
     assert_eq!(place.counts().await[0], 2);
-    assert!(place.one::<i64>("select max(owner_epoch) from ledger.ingest_partition").await >= 3);
+    assert!(
+        place
+            .one::<i64>("select max(owner_epoch) from ledger.ingest_partition")
+            .await
+            >= 3
+    );
     ingester.stop().await;
 }
 
@@ -49,7 +61,12 @@ async fn two_ingesters_of_a_group_share_the_partitions_and_one_takes_over() {
         emitter.put(namespace("u", "last")).await;
     }
     place.landed().await;
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace where phase = 'last'").await, 6);
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.namespace where phase = 'last'")
+            .await,
+        6
+    );
     assert_eq!(place.counts().await[..2], [36, 36]);
     second.stop().await;
 }
@@ -69,7 +86,10 @@ async fn a_backend_killed_within_its_transaction_lands_once() {
         .await;
     drop(held);
     place.landed().await;
-    assert_eq!(place.one::<String>("select phase from ledger.namespace").await, "b");
+    assert_eq!(
+        place.one::<String>("select phase from ledger.namespace").await,
+        "b"
+    );
     assert_eq!(place.counts().await[..2], [2, 2]);
     ingester.stop().await;
 }
@@ -83,16 +103,32 @@ async fn a_topic_shorter_than_what_has_landed_halts_until_it_is_resumed() {
     place.landed().await;
     ingester.stop().await;
     place
-        .execute("update ledger.ingest_partition set next_offset = 100, seam_offset = 99 where next_offset > 0")
+        .execute(
+            "update ledger.ingest_partition set next_offset = 100, seam_offset = 99 where next_offset > 0",
+        )
         .await;
     let again = place.start();
-    place.until("select count(*) = 1 from ledger.ingest_partition where state = 'halted'").await;
-    let topic: String = place.one("select topic from ledger.ingest_partition where state = 'halted'").await;
-    let partition: i32 = place.one("select partition from ledger.ingest_partition where state = 'halted'").await;
+    place
+        .until("select count(*) = 1 from ledger.ingest_partition where state = 'halted'")
+        .await;
+    let topic: String = place
+        .one("select topic from ledger.ingest_partition where state = 'halted'")
+        .await;
+    let partition: i32 = place
+        .one("select partition from ledger.ingest_partition where state = 'halted'")
+        .await;
     emitter.put(namespace("u", "b")).await;
-    resume(&place.connector, &topic, partition, ResumeFrom::Start).await.unwrap();
+    resume(&place.connector, &topic, partition, ResumeFrom::Start)
+        .await
+        .unwrap();
     place.until("select phase = 'b' from ledger.namespace").await;
-    assert_eq!(place.one::<i64>("select sum(superseded)::bigint from ledger.batch").await, 1, "what had landed is older");
+    assert_eq!(
+        place
+            .one::<i64>("select sum(superseded)::bigint from ledger.batch")
+            .await,
+        1,
+        "what had landed is older"
+    );
     again.stop().await;
 }
 
@@ -104,11 +140,16 @@ async fn a_rewritten_topic_is_noticed_by_its_seam() {
     emitter.put(namespace("u", "a")).await;
     place.landed().await;
     ingester.stop().await;
-    place.execute("update ledger.ingest_partition set seam_crc = seam_crc + 1 where seam_crc is not null").await;
+    place
+        .execute("update ledger.ingest_partition set seam_crc = seam_crc + 1 where seam_crc is not null")
+        .await;
     let again = place.start();
     emitter.put(namespace("u", "b")).await;
     place.until("select count(*) = 1 from ledger.ingest_partition where state = 'halted' and halted_reason like '%rewritten%'").await;
-    assert_eq!(place.one::<String>("select phase from ledger.namespace").await, "a");
+    assert_eq!(
+        place.one::<String>("select phase from ledger.namespace").await,
+        "a"
+    );
     again.stop().await;
 }
 
@@ -133,6 +174,9 @@ async fn a_full_buffer_pauses_and_everything_lands() {
     drop(held);
     emitter.mark(Kind::Namespace).await;
     place.landed().await;
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, 300);
+    assert_eq!(
+        place.one::<i64>("select count(*) from ledger.namespace").await,
+        300
+    );
     ingester.stop().await;
 }

@@ -2,16 +2,25 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, atomic::{AtomicU32, Ordering}},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant as Moment},
 };
 
 use fleetledger_ingest::{Health, Settings, run};
 use fleetledger_local::{Cache, mock_kafka::MockKafka, postgres::Postgres};
-use fleetledger_schema::{kind::Kind, postgres::{Connector, migrate}};
+use fleetledger_schema::{
+    kind::Kind,
+    postgres::{Connector, migrate},
+};
 use rdkafka::ClientConfig;
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, types::{FromSqlOwned, ToSql}};
+use tokio_postgres::{
+    Client,
+    types::{FromSqlOwned, ToSql},
+};
 use tokio_util::sync::CancellationToken;
 
 pub const PARTITIONS: i32 = 4;
@@ -26,13 +35,25 @@ fn server() -> &'static str {
     SERVER.get_or_init(|| {
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 if std::env::var("FLEETLEDGER_TEST_LOG").is_ok() {
-                    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_test_writer().init();
+                    tracing_subscriber::fmt()
+                        .with_max_level(tracing::Level::DEBUG)
+                        .with_test_writer()
+                        .init();
                 }
                 let cache = Cache::new(Cache::default_root());
-                let postgres = Postgres::builder().temporary().fast().start(&cache).await.unwrap();
+                let postgres = Postgres::builder()
+                    .temporary()
+                    .fast()
+                    .start(&cache)
+                    .await
+                    .unwrap();
                 postgres.create_database(TEMPLATE).await.unwrap();
                 let connector = Connector::new(postgres.url_of(TEMPLATE).parse().unwrap(), None);
                 migrate(&connector, |_| {}).await.unwrap();
@@ -66,20 +87,32 @@ impl Place {
         // Two tests may not copy a template at once.
         static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let copying = COPYING.lock().await;
-        admin.batch_execute(&format!("create database {name} template {TEMPLATE}")).await.unwrap();
+        admin
+            .batch_execute(&format!("create database {name} template {TEMPLATE}"))
+            .await
+            .unwrap();
         drop(copying);
         let connector = Connector::new(format!("{base}{name}").parse().unwrap(), None);
         let sql = connector.connect("test").await.unwrap();
         let kafka = MockKafka::start().unwrap();
         for kind in Kind::ALL {
             if suffixes.is_empty() {
-                kafka.create_topic(&kind.topic("fleetledger", None), PARTITIONS).unwrap();
+                kafka
+                    .create_topic(&kind.topic("fleetledger", None), PARTITIONS)
+                    .unwrap();
             }
             for suffix in suffixes {
-                kafka.create_topic(&kind.topic("fleetledger", Some(suffix)), PARTITIONS).unwrap();
+                kafka
+                    .create_topic(&kind.topic("fleetledger", Some(suffix)), PARTITIONS)
+                    .unwrap();
             }
         }
-        Self { kafka, connector, sql, ends: Arc::default() }
+        Self {
+            kafka,
+            connector,
+            sql,
+            ends: Arc::default(),
+        }
     }
 
     pub fn settings(&self) -> Settings {
@@ -107,7 +140,9 @@ impl Place {
         self.start_with(|settings| {
             for kind in Kind::ALL {
                 for partition in 0..PARTITIONS {
-                    settings.partitions.push(format!("{}:{partition}", kind.topic("fleetledger", None)));
+                    settings
+                        .partitions
+                        .push(format!("{}:{partition}", kind.topic("fleetledger", None)));
                 }
             }
         })
@@ -124,7 +159,11 @@ impl Place {
             let registry = prometheus::Registry::new();
             run(settings, kafka, connector, &registry, seen, stop).await
         });
-        Ingester { shutdown, health, task }
+        Ingester {
+            shutdown,
+            health,
+            task,
+        }
     }
 
     pub async fn one<T: FromSqlOwned>(&self, sql: &str) -> T {
@@ -139,12 +178,19 @@ impl Place {
     }
 
     pub async fn all(&self, sql: &str) -> Vec<String> {
-        let rows = self.sql.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        let rows = self
+            .sql
+            .query(sql, &[])
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         rows.iter().map(|row| row.get(0)).collect()
     }
 
     pub async fn execute(&self, sql: &str) -> u64 {
-        self.sql.execute(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        self.sql
+            .execute(sql, &[])
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
     /// Waits until a query answers true.
@@ -222,7 +268,10 @@ impl Place {
     /// A connection that holds back every batch until it is dropped or released: it locks the freshness.
     pub async fn hold_commits(&self) -> Client {
         let client = self.connector.connect("hold").await.unwrap();
-        client.batch_execute("begin; lock table ledger.freshness in exclusive mode").await.unwrap();
+        client
+            .batch_execute("begin; lock table ledger.freshness in exclusive mode")
+            .await
+            .unwrap();
         client
     }
 
@@ -248,7 +297,11 @@ impl Ingester {
     pub async fn until_buffered(&self, records: u64) {
         let begin = Moment::now();
         while self.health.stats().buffer_bytes < records * 400 {
-            assert!(begin.elapsed() < DEADLINE, "never buffered: {:?}", self.health.stats());
+            assert!(
+                begin.elapsed() < DEADLINE,
+                "never buffered: {:?}",
+                self.health.stats()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -12,7 +12,9 @@ use crate::{
 };
 
 fn pods() -> Vec<Record> {
-    ["a", "b", "c"].map(|uid| pod(uid, "Running", &[0, 1]).into_record()).to_vec()
+    ["a", "b", "c"]
+        .map(|uid| pod(uid, "Running", &[0, 1]).into_record())
+        .to_vec()
 }
 
 async fn content(place: &Place) -> Vec<String> {
@@ -29,15 +31,26 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
     emitter.sweep(Kind::Pod, &pods()).await;
     place.landed().await;
     let before = content(&place).await;
-    assert_eq!(audit::run(&place.connector, |_| {}).await.unwrap().altered.len(), 0);
-    place.execute("update ledger.pod set phase = 'Forged' where uid = 'a'").await;
-    place.execute("update ledger.container set restart_count = 77 where uid = 'b' and container = 'c1'").await;
+    assert_eq!(
+        audit::run(&place.connector, |_| {}).await.unwrap().altered.len(),
+        0
+    );
+    place
+        .execute("update ledger.pod set phase = 'Forged' where uid = 'a'")
+        .await;
+    place
+        .execute("update ledger.container set restart_count = 77 where uid = 'b' and container = 'c1'")
+        .await;
     let report = audit::run(&place.connector, |_| {}).await.unwrap();
     assert_eq!(report.altered.len(), 2, "{report:?}");
     emitter.sweep(Kind::Pod, &pods()).await;
     place.landed().await;
     assert_eq!(content(&place).await, before);
-    assert_eq!(place.one::<i64>("select count(*) from ledger.pod_history").await, 0, "healing makes no version");
+    assert_eq!(
+        place.one::<i64>("select count(*) from ledger.pod_history").await,
+        0,
+        "healing makes no version"
+    );
     let report = audit::run(&place.connector, |_| {}).await.unwrap();
     assert_eq!((report.rows, report.sound), (3, 3));
     // Healed: the next sweep finds everything unchanged again.
@@ -59,17 +72,37 @@ async fn a_row_deleted_by_hand_is_found_by_the_table_sum_and_healed_by_the_next_
     emitter.sweep(Kind::Pod, &pods()).await;
     place.landed().await;
     let before = content(&place).await;
-    place.until("select count(*) = 1 from ledger.table_sum where agrees and kind = 2").await;
+    place
+        .until("select count(*) = 1 from ledger.table_sum where agrees and kind = 2")
+        .await;
     place.execute("delete from ledger.pod where uid = 'a'").await;
-    place.execute("delete from ledger.container where uid = 'b' and container = 'c0'").await;
-    place.until("select count(*) = 1 from ledger.table_sum where not agrees and kind = 2").await;
-    assert!(!place.one::<bool>("select balanced from fleet.balance where kind = 'pod'").await);
-    place.until("select count(*) = 1 from ledger.kind_state where generation = 1").await;
+    place
+        .execute("delete from ledger.container where uid = 'b' and container = 'c0'")
+        .await;
+    place
+        .until("select count(*) = 1 from ledger.table_sum where not agrees and kind = 2")
+        .await;
+    assert!(
+        !place
+            .one::<bool>("select balanced from fleet.balance where kind = 'pod'")
+            .await
+    );
+    place
+        .until("select count(*) = 1 from ledger.kind_state where generation = 1")
+        .await;
     emitter.sweep(Kind::Pod, &pods()).await;
     place.landed().await;
     assert_eq!(content(&place).await, before);
-    place.until("select count(*) = 1 from ledger.table_sum where agrees and kind = 2").await;
-    place.until("select balanced from fleet.balance where kind = 'pod'").await;
-    assert_eq!(place.one::<i64>("select generation from ledger.kind_state").await, 1, "raised once");
+    place
+        .until("select count(*) = 1 from ledger.table_sum where agrees and kind = 2")
+        .await;
+    place
+        .until("select balanced from fleet.balance where kind = 'pod'")
+        .await;
+    assert_eq!(
+        place.one::<i64>("select generation from ledger.kind_state").await,
+        1,
+        "raised once"
+    );
     ingester.stop().await;
 }

@@ -39,10 +39,17 @@ async fn changes_make_versions_and_repeats_make_none() {
     }
     emitter.mark(Kind::Namespace).await;
     place.landed().await;
-    assert_eq!(versions(&place, "namespace").await, ["Active changed", "Terminating changed", "Active stands"]);
+    assert_eq!(
+        versions(&place, "namespace").await,
+        ["Active changed", "Terminating changed", "Active stands"]
+    );
     assert_eq!(place.counts().await, [6, 3, 2, 0, 0, 1, 0]);
     assert_eq!(holes(&place, "namespace").await, 0);
-    assert!(place.one::<bool>("select balanced from fleet.balance where kind = 'namespace'").await);
+    assert!(
+        place
+            .one::<bool>("select balanced from fleet.balance where kind = 'namespace'")
+            .await
+    );
     ingester.stop().await;
 }
 
@@ -61,7 +68,10 @@ async fn revert_arrives_while_previous_batch_commits() {
     emitter.put(namespace("other", "X")).await;
     drop(held);
     place.landed().await;
-    assert_eq!(versions(&place, "namespace").await, ["A changed", "B changed", "A stands"]);
+    assert_eq!(
+        versions(&place, "namespace").await,
+        ["A changed", "B changed", "A stands"]
+    );
     assert_eq!(holes(&place, "namespace").await, 0);
     ingester.stop().await;
 }
@@ -85,7 +95,9 @@ async fn a_then_b_and_a_in_one_batch_then_c_are_contiguous() {
     ingester.until_buffered(6).await;
     drop(held);
     place.landed().await;
-    let together: bool = place.one("select max(delivered) = 2 from ledger.batch where topic = 'fleetledger.namespace'").await;
+    let together: bool = place
+        .one("select max(delivered) = 2 from ledger.batch where topic = 'fleetledger.namespace'")
+        .await;
     assert!(together, "B and A were in one batch");
     for phase in ["C"] {
         emitter.put(namespace("u", phase)).await;
@@ -93,7 +105,11 @@ async fn a_then_b_and_a_in_one_batch_then_c_are_contiguous() {
     }
     place.landed().await;
     for table in ["namespace", "pod"] {
-        assert_eq!(versions(&place, table).await, ["A changed", "B changed", "A changed", "C stands"], "{table}");
+        assert_eq!(
+            versions(&place, table).await,
+            ["A changed", "B changed", "A changed", "C stands"],
+            "{table}"
+        );
         assert_eq!(holes(&place, table).await, 0, "{table}");
     }
     let container = place
@@ -103,7 +119,9 @@ async fn a_then_b_and_a_in_one_batch_then_c_are_contiguous() {
              order by valid_from")
         .await;
     assert_eq!(container, ["0 changed", "1 changed", "0 stands"]);
-    let still: i64 = place.one("select count(*) from ledger.container_history where uid = 'u' and container = 'c0'").await;
+    let still: i64 = place
+        .one("select count(*) from ledger.container_history where uid = 'u' and container = 'c0'")
+        .await;
     assert_eq!(still, 0, "a container that did not change has no history");
     ingester.stop().await;
 }
@@ -117,8 +135,18 @@ async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
     place.landed().await;
     emitter.put(pod("u", "Running", &[0])).await;
     place.landed().await;
-    assert_eq!(place.all("select container from ledger.container where uid = 'u'").await, ["c0"]);
-    assert_eq!(place.one::<i64>("select count(*) from ledger.pod_history where uid = 'u'").await, 0);
+    assert_eq!(
+        place
+            .all("select container from ledger.container where uid = 'u'")
+            .await,
+        ["c0"]
+    );
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.pod_history where uid = 'u'")
+            .await,
+        0
+    );
     let gone = Instant::now();
     emitter.delete(pod("u", "Running", &[0]), gone).await;
     emitter.put(pod("v", "Running", &[0])).await;
@@ -127,15 +155,27 @@ async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
     place.landed().await;
     assert_eq!(place.one::<i64>("select count(*) from ledger.pod").await, 0);
     assert_eq!(place.one::<i64>("select count(*) from ledger.container").await, 0);
-    let ended: Instant = place.one("select valid_to from ledger.pod_history where uid = 'u'").await;
+    let ended: Instant = place
+        .one("select valid_to from ledger.pod_history where uid = 'u'")
+        .await;
     assert_eq!(ended, gone);
-    assert_eq!(place.one::<String>("select closed_reason from ledger.pod_history where uid = 'u'").await, "deleted");
+    assert_eq!(
+        place
+            .one::<String>("select closed_reason from ledger.pod_history where uid = 'u'")
+            .await,
+        "deleted"
+    );
     // put ×3, deleted ×2 (last record; tombstone of v), control ×2 (tombstone after the last record; of nobody)
     assert_eq!(place.counts().await, [7, 3, 0, 0, 2, 2, 0]);
     // The last record again, under a new sequence, changes nothing.
     emitter.delete(pod("u", "Running", &[0]), gone).await;
     place.landed().await;
-    assert_eq!(place.one::<i64>("select count(*) from ledger.pod_history where uid = 'u'").await, 1);
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.pod_history where uid = 'u'")
+            .await,
+        1
+    );
     ingester.stop().await;
 }
 
@@ -151,7 +191,12 @@ async fn a_pod_born_and_gone_between_two_sweeps_is_in_the_history() {
     place.landed().await;
     let lived: f64 = place.one("select extract(epoch from valid_to - valid_from)::float8 from ledger.pod_history where uid = 'u'").await;
     assert!((2.9..=60.0).contains(&lived), "{lived}");
-    assert_eq!(place.one::<i64>("select count(*) from ledger.container_history where uid = 'u'").await, 1);
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.container_history where uid = 'u'")
+            .await,
+        1
+    );
     ingester.stop().await;
 }
 
@@ -161,7 +206,15 @@ async fn clocks_two_days_off_leave_intervals_disjoint_and_within_bounds() {
     let ingester = place.start();
     let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
     let two_days = 2 * 86_400_000_000;
-    for (phase, clock) in [("a", 0), ("b", two_days), ("c", -two_days), ("d", 0), ("e", two_days), ("f", two_days), ("g", -two_days)] {
+    for (phase, clock) in [
+        ("a", 0),
+        ("b", two_days),
+        ("c", -two_days),
+        ("d", 0),
+        ("e", two_days),
+        ("f", two_days),
+        ("g", -two_days),
+    ] {
         emitter.clock_micros = clock;
         emitter.put(namespace("u", phase)).await;
         if phase != "e" {
@@ -171,9 +224,13 @@ async fn clocks_two_days_off_leave_intervals_disjoint_and_within_bounds() {
     place.landed().await;
     assert_eq!(holes(&place, "namespace").await, 0);
     assert_eq!(versions(&place, "namespace").await.len(), 7);
-    let ahead: bool = place.one("select max(valid_from) <= now() + interval '6 seconds' from ledger.namespace").await;
+    let ahead: bool = place
+        .one("select max(valid_from) <= now() + interval '6 seconds' from ledger.namespace")
+        .await;
     assert!(ahead, "no version begins later than its commit and 5 seconds");
-    let skew: f64 = place.one("select clock_skew_seconds from ledger.emitter_state where kind = 3").await;
+    let skew: f64 = place
+        .one("select clock_skew_seconds from ledger.emitter_state where kind = 3")
+        .await;
     assert!(skew < -100_000.0, "{skew}");
     ingester.stop().await;
 }
@@ -217,17 +274,42 @@ async fn a_known_owner_is_kept_when_a_later_record_cannot_resolve_it() {
         pod.owner_resolved = owner.is_some();
         pod
     };
-    for (phase, owner) in [("Running", None), ("Running", Some("z")), ("Running", None), ("Failed", None)] {
+    for (phase, owner) in [
+        ("Running", None),
+        ("Running", Some("z")),
+        ("Running", None),
+        ("Failed", None),
+    ] {
         emitter.put(owned(phase, owner)).await;
         place.landed().await;
     }
-    assert_eq!(place.one::<String>("select workload from ledger.pod where uid = 'u'").await, "z");
-    assert_eq!(place.one::<String>("select string_agg(phase || workload, ',') from ledger.pod_history where uid = 'u'").await, "Runningz");
-    let report = fleetledger_ingest::audit::run(&place.connector, |_| {}).await.unwrap();
+    assert_eq!(
+        place
+            .one::<String>("select workload from ledger.pod where uid = 'u'")
+            .await,
+        "z"
+    );
+    assert_eq!(
+        place
+            .one::<String>(
+                "select string_agg(phase || workload, ',') from ledger.pod_history where uid = 'u'"
+            )
+            .await,
+        "Runningz"
+    );
+    let report = fleetledger_ingest::audit::run(&place.connector, |_| {})
+        .await
+        .unwrap();
     assert_eq!((report.rows, report.sound), (1, 1), "{report:?}");
     emitter.put(owned("Failed", Some("y"))).await;
     place.landed().await;
-    assert_eq!(place.one::<i64>("select count(*) from ledger.pod_history where uid = 'u'").await, 2, "a changed owner is a change");
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.pod_history where uid = 'u'")
+            .await,
+        2,
+        "a changed owner is a change"
+    );
     let _ = owned("x", None).into_record();
     ingester.stop().await;
 }

@@ -20,8 +20,18 @@ async fn a_deposed_emitter_that_goes_on_is_superseded_and_counted() {
     old.put(namespace("v", "late")).await;
     old.tombstone(Kind::Namespace, "u").await;
     place.landed().await;
-    assert_eq!(place.all("select uid || ' ' || phase from ledger.namespace").await, ["u new"]);
-    assert_eq!(place.one::<i64>("select stale_records from ledger.emitter_state").await, 3);
+    assert_eq!(
+        place
+            .all("select uid || ' ' || phase from ledger.namespace")
+            .await,
+        ["u new"]
+    );
+    assert_eq!(
+        place
+            .one::<i64>("select stale_records from ledger.emitter_state")
+            .await,
+        3
+    );
     assert_eq!(place.counts().await, [5, 2, 0, 3, 0, 0, 0]);
     ingester.stop().await;
 }
@@ -39,7 +49,10 @@ async fn an_emitter_with_a_slow_clock_takes_over() {
     after.clock_micros = -3_600_000_000;
     after.put(namespace("u", "after")).await;
     place.landed().await;
-    assert_eq!(place.one::<String>("select phase from ledger.namespace").await, "after");
+    assert_eq!(
+        place.one::<String>("select phase from ledger.namespace").await,
+        "after"
+    );
     ingester.stop().await;
 }
 

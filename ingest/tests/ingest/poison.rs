@@ -30,34 +30,71 @@ type Poison = (&'static str, fn(&mut Namespace), fn(&mut Message));
 /// One of each.
 fn poison_set() -> Vec<Poison> {
     let mut set: Vec<Poison> = Vec::new();
-    let mut add = |reason, object: fn(&mut Namespace), spoil: fn(&mut Message)| set.push((reason, object, spoil));
+    let mut add =
+        |reason, object: fn(&mut Namespace), spoil: fn(&mut Message)| set.push((reason, object, spoil));
     add("bad_magic", |_| {}, |m| m.value.as_mut().unwrap()[0] = b'{');
     add("unknown_schema", |_| {}, |m| m.value.as_mut().unwrap()[3] ^= 0xff);
     add("truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(14));
     add("truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(6));
     add("trailing_bytes", |_| {}, |m| m.value.as_mut().unwrap().push(0));
     add("nul_in_text", |n| n.phase = "a\0b".into(), |_| {});
-    add("nul_in_text", |n| { n.labels.insert("team".into(), "a\0".into()); }, |_| {});
-    add("instant_out_of_range", |n| n.created_at = Instant(9_223_372_036_854_775_000), |_| {});
-    add("oversized", |n| { n.labels.insert("team".into(), "x".repeat(100_000)); }, |_| {});
-    add("wrong_key", |_| {}, |m| {
-        let key = String::from_utf8(m.key.clone()).unwrap();
-        m.key = key.replace("poison-", "other-").into_bytes();
-    });
+    add(
+        "nul_in_text",
+        |n| {
+            n.labels.insert("team".into(), "a\0".into());
+        },
+        |_| {},
+    );
+    add(
+        "instant_out_of_range",
+        |n| n.created_at = Instant(9_223_372_036_854_775_000),
+        |_| {},
+    );
+    add(
+        "oversized",
+        |n| {
+            n.labels.insert("team".into(), "x".repeat(100_000));
+        },
+        |_| {},
+    );
+    add(
+        "wrong_key",
+        |_| {},
+        |m| {
+            let key = String::from_utf8(m.key.clone()).unwrap();
+            m.key = key.replace("poison-", "other-").into_bytes();
+        },
+    );
     add("bad_headers", |_| {}, |m| header(m, "ce_time", None));
     add("bad_headers", |_| {}, |m| header(m, "ce_epoch", Some("soon")));
-    add("source_mismatch", |_| {}, |m| header(m, "ce_source", Some("/iad/prod/cu-1")));
-    add("type_mismatch", |_| {}, |m| header(m, "ce_type", Some("fleetledger.pod.v1")));
+    add(
+        "source_mismatch",
+        |_| {},
+        |m| header(m, "ce_source", Some("/iad/prod/cu-1")),
+    );
+    add(
+        "type_mismatch",
+        |_| {},
+        |m| header(m, "ce_type", Some("fleetledger.pod.v1")),
+    );
     add("bad_key", |_| {}, |m| m.key = b"nonsense".to_vec());
-    add("wrong_partition", |_| {}, |m| m.partition = (m.partition + 1) % crate::harness::PARTITIONS);
+    add(
+        "wrong_partition",
+        |_| {},
+        |m| m.partition = (m.partition + 1) % crate::harness::PARTITIONS,
+    );
     // A body whose array of finalizers claims two thousand million items.
-    add("truncated", |_| {}, |m| {
-        let body = encode(&namespace("x", "Active").into_record()).unwrap();
-        let mut huge = body[..body.len() - 10].to_vec();
-        huge.extend_from_slice(&[0xfe, 0xff, 0xff, 0xff, 0x0f]);
-        let schema = own_schema(SchemaSubject::Kind(Kind::Namespace));
-        m.value = Some(join(SchemaRef::Fingerprint(schema.fingerprint()), &huge));
-    });
+    add(
+        "truncated",
+        |_| {},
+        |m| {
+            let body = encode(&namespace("x", "Active").into_record()).unwrap();
+            let mut huge = body[..body.len() - 10].to_vec();
+            huge.extend_from_slice(&[0xfe, 0xff, 0xff, 0xff, 0x0f]);
+            let schema = own_schema(SchemaSubject::Kind(Kind::Namespace));
+            m.value = Some(join(SchemaRef::Fingerprint(schema.fingerprint()), &huge));
+        },
+    );
     set
 }
 
@@ -74,16 +111,27 @@ async fn each_of_the_poison_set_is_a_dead_letter_and_its_neighbours_land() {
         let mut message = emitter.object(&object.into_record());
         spoil_message(&mut message);
         let offset = emitter.send(&message).await;
-        expected.push(format!("{}:{}@{offset} {reason}", message.topic, message.partition));
-        emitter.put(namespace(&format!("neighbour-{number}"), "Active")).await;
+        expected.push(format!(
+            "{}:{}@{offset} {reason}",
+            message.topic, message.partition
+        ));
+        emitter
+            .put(namespace(&format!("neighbour-{number}"), "Active"))
+            .await;
     }
     place.landed().await;
     let mut found = place.all("select topic || ':' || partition || '@' || record_offset || ' ' || reason from ledger.dead_letter").await;
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, set.len() as i64);
-    assert_eq!(place.one::<i64>("select count(*) from ledger.quarantine").await, 0);
+    assert_eq!(
+        place.one::<i64>("select count(*) from ledger.namespace").await,
+        set.len() as i64
+    );
+    assert_eq!(
+        place.one::<i64>("select count(*) from ledger.quarantine").await,
+        0
+    );
     let whole: i64 = place.one("select count(*) from ledger.dead_letter where record_key is not null and record_value is not null").await;
     assert_eq!(whole, set.len() as i64);
     ingester.stop().await;
@@ -101,7 +149,12 @@ async fn a_foreign_datacenter_is_refused_where_topics_have_suffixes() {
     own.put(namespace("u", "own")).await;
     place.landed().await;
     assert_eq!(place.all("select phase from ledger.namespace").await, ["own"]);
-    assert_eq!(place.all("select reason || ' ' || datacenter from ledger.dead_letter").await, ["source_not_allowed iad"]);
+    assert_eq!(
+        place
+            .all("select reason || ' ' || datacenter from ledger.dead_letter")
+            .await,
+        ["source_not_allowed iad"]
+    );
     ingester.stop().await;
 }
 
@@ -111,8 +164,12 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
     let ingester = place.start();
     let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
     // A newer emitter whose schema nobody announced.
-    let mut json: Json = serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Namespace)).json()).unwrap();
-    json["fields"].as_array_mut().unwrap().push(json!({"name": "color", "type": ["null", "string"], "default": null}));
+    let mut json: Json =
+        serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Namespace)).json()).unwrap();
+    json["fields"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "color", "type": ["null", "string"], "default": null}));
     let newer = WriterSchema::parse(&json.to_string()).unwrap();
     emitter.put(namespace("kept", "old")).await;
     for uid in ["kept", "born", "deleted", "overwritten", "tombstoned"] {
@@ -126,31 +183,67 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
     emitter.tombstone(Kind::Namespace, "tombstoned").await;
     emitter.mark(Kind::Namespace).await;
     place.landed().await;
-    assert_eq!(place.all("select distinct reason from ledger.dead_letter").await, ["unknown_schema"]);
-    assert!(place.one::<bool>("select balanced from fleet.balance").await, "emitter = centre + open dead keys");
+    assert_eq!(
+        place.all("select distinct reason from ledger.dead_letter").await,
+        ["unknown_schema"]
+    );
+    assert!(
+        place.one::<bool>("select balanced from fleet.balance").await,
+        "emitter = centre + open dead keys"
+    );
 
-    let selection = Selection { reason: Some("unknown_schema".into()), ..Selection::default() };
-    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false).await.unwrap();
+    let selection = Selection {
+        reason: Some("unknown_schema".into()),
+        ..Selection::default()
+    };
+    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false)
+        .await
+        .unwrap();
     assert_eq!((report.landed, report.still_dead), (0, 2), "{report:?}");
     // The fix: the schema becomes known.
-    let message = emitter.message(Kind::Namespace, Subject::Schema(newer.fingerprint()), Some(newer.json().as_bytes().to_vec()));
+    let message = emitter.message(
+        Kind::Namespace,
+        Subject::Schema(newer.fingerprint()),
+        Some(newer.json().as_bytes().to_vec()),
+    );
     emitter.send(&message).await;
     place.landed().await;
-    let dry = dead_letters::replay(&place.connector, &place.settings(), &selection, true).await.unwrap();
+    let dry = dead_letters::replay(&place.connector, &place.settings(), &selection, true)
+        .await
+        .unwrap();
     assert_eq!((dry.landed, dry.dry_run), (2, true), "{dry:?}");
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace where phase = 'dead'").await, 0);
-    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false).await.unwrap();
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.namespace where phase = 'dead'")
+            .await,
+        0
+    );
+    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false)
+        .await
+        .unwrap();
     assert_eq!(report.landed, 2, "{report:?}");
-    let standing = place.all("select uid || ' ' || phase from ledger.namespace order by uid").await;
+    let standing = place
+        .all("select uid || ' ' || phase from ledger.namespace order by uid")
+        .await;
     assert_eq!(standing, ["born dead", "kept dead", "overwritten newer"]);
-    assert!(dead_letters::list(&place.connector, &Selection::default(), 10).await.unwrap().is_empty());
+    assert!(
+        dead_letters::list(&place.connector, &Selection::default(), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     // The running ingester still counts right, and its next sweep finds nothing to mend.
     emitter.mark(Kind::Namespace).await;
     emitter.tombstone(Kind::Namespace, "born").await;
     emitter.mark(Kind::Namespace).await;
     place.landed().await;
     assert!(place.one::<bool>("select balanced from fleet.balance").await);
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace where uid = 'born'").await, 0);
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.namespace where uid = 'born'")
+            .await,
+        0
+    );
     place.check().await;
     ingester.stop().await;
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use fleetledger_ingest::{clusters, dead_letters::{self, Selection}, quarantine};
+use fleetledger_ingest::{
+    clusters,
+    dead_letters::{self, Selection},
+    quarantine,
+};
 use fleetledger_schema::kind::Kind;
 
 use crate::{
@@ -40,16 +44,28 @@ async fn one_cluster_uid_under_two_names_quarantines_the_newer_until_it_is_renam
     second.tombstone(Kind::Namespace, "u").await;
     place.landed().await;
     assert_eq!(place.all("select phase from ledger.namespace").await, ["first"]);
-    assert_eq!(place.all("select distinct reason from ledger.dead_letter").await, ["quarantined"]);
+    assert_eq!(
+        place.all("select distinct reason from ledger.dead_letter").await,
+        ["quarantined"]
+    );
     let open = quarantine::list(&place.connector).await.unwrap();
-    assert_eq!((open.len(), open[0].reason.as_str(), open[0].records), (1, "duplicate_cluster_uid", 2));
+    assert_eq!(
+        (open.len(), open[0].reason.as_str(), open[0].records),
+        (1, "duplicate_cluster_uid", 2)
+    );
 
-    clusters::rename(&place.connector, ("dfw", "prod"), ("dfw", "copy")).await.unwrap();
+    clusters::rename(&place.connector, ("dfw", "prod"), ("dfw", "copy"))
+        .await
+        .unwrap();
     assert!(quarantine::list(&place.connector).await.unwrap().is_empty());
     // The lane looks at a source in quarantine again after 5 s; records until then are put aside.
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     let mut number = 0;
-    while place.one::<i64>("select count(*) from ledger.namespace where phase like 'renamed%'").await == 0 {
+    while place
+        .one::<i64>("select count(*) from ledger.namespace where phase like 'renamed%'")
+        .await
+        == 0
+    {
         assert!(std::time::Instant::now() < deadline);
         number += 1;
         second.put(namespace("u", &format!("renamed-{number}"))).await;
@@ -71,7 +87,9 @@ async fn a_poisoned_source_is_put_aside_and_its_neighbour_goes_on() {
         settings.quarantine_minimum = 5;
         settings.quarantine_window = 100;
         for partition in 0..crate::harness::PARTITIONS {
-            settings.partitions.push(format!("fleetledger.namespace:{partition}"));
+            settings
+                .partitions
+                .push(format!("fleetledger.namespace:{partition}"));
         }
     });
     let mut bad = Emitter::new(&place, "dfw", "bad", "cu-1");
@@ -87,18 +105,47 @@ async fn a_poisoned_source_is_put_aside_and_its_neighbour_goes_on() {
     bad.put(namespace("valid", "Active")).await;
     good.put(namespace("last", "Active")).await;
     place.landed().await;
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace where uid like 'g%' or uid = 'last'").await, 9);
-    assert_eq!(place.one::<String>("select reason from ledger.dead_letter where uid = 'valid'").await, "quarantined");
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.namespace where uid like 'g%' or uid = 'last'")
+            .await,
+        9
+    );
+    assert_eq!(
+        place
+            .one::<String>("select reason from ledger.dead_letter where uid = 'valid'")
+            .await,
+        "quarantined"
+    );
 
     let open = quarantine::list(&place.connector).await.unwrap();
-    quarantine::release(&place.connector, open[0].quarantine_id).await.unwrap();
-    let selection = Selection { reason: Some("quarantined".into()), ..Selection::default() };
-    let dry = dead_letters::replay(&place.connector, &place.settings(), &selection, true).await.unwrap();
+    quarantine::release(&place.connector, open[0].quarantine_id)
+        .await
+        .unwrap();
+    let selection = Selection {
+        reason: Some("quarantined".into()),
+        ..Selection::default()
+    };
+    let dry = dead_letters::replay(&place.connector, &place.settings(), &selection, true)
+        .await
+        .unwrap();
     assert!(dry.dry_run && dry.landed == 1, "{dry:?}");
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace where uid = 'valid'").await, 0);
-    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false).await.unwrap();
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.namespace where uid = 'valid'")
+            .await,
+        0
+    );
+    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false)
+        .await
+        .unwrap();
     assert_eq!(report.landed, 1, "{report:?}");
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace where uid = 'valid'").await, 1);
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.namespace where uid = 'valid'")
+            .await,
+        1
+    );
     ingester.stop().await;
 }
 
@@ -112,11 +159,23 @@ async fn a_vanished_cluster_stands_until_it_is_retired_and_is_active_again_when_
     assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, 1);
     clusters::retire(&place.connector, "dfw", "prod").await.unwrap();
     assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, 0);
-    assert_eq!(place.one::<String>("select closed_reason from ledger.namespace_history").await, "cluster_retired");
+    assert_eq!(
+        place
+            .one::<String>("select closed_reason from ledger.namespace_history")
+            .await,
+        "cluster_retired"
+    );
     emitter.put(namespace("u", "Active")).await;
     place.landed().await;
-    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, 1, "the cache was not believed");
-    assert_eq!(place.one::<String>("select state from ledger.cluster").await, "active");
+    assert_eq!(
+        place.one::<i64>("select count(*) from ledger.namespace").await,
+        1,
+        "the cache was not believed"
+    );
+    assert_eq!(
+        place.one::<String>("select state from ledger.cluster").await,
+        "active"
+    );
     ingester.stop().await;
 }
 

@@ -30,12 +30,25 @@ async fn a_complete_sweep_closes_what_it_does_not_name() {
     emitter.living.get_mut(&Kind::Namespace).unwrap().remove("b");
     emitter.mark(Kind::Namespace).await;
     place.landed().await;
-    assert!(!place.one::<bool>("select balanced from fleet.balance").await, "the mark does not count b");
+    assert!(
+        !place.one::<bool>("select balanced from fleet.balance").await,
+        "the mark does not count b"
+    );
     emitter.sweep(Kind::Namespace, &[record("a"), record("c")]).await;
     place.landed().await;
     assert_eq!(standing(&place).await, ["a", "c"]);
-    assert_eq!(place.one::<String>("select closed_reason from ledger.namespace_history").await, "absent_from_sweep");
-    assert_eq!(place.all("select state || objects || closed_objects from ledger.sweep").await, ["complete21"]);
+    assert_eq!(
+        place
+            .one::<String>("select closed_reason from ledger.namespace_history")
+            .await,
+        "absent_from_sweep"
+    );
+    assert_eq!(
+        place
+            .all("select state || objects || closed_objects from ledger.sweep")
+            .await,
+        ["complete21"]
+    );
     assert!(place.one::<bool>("select balanced from fleet.balance").await);
     ingester.stop().await;
 }
@@ -55,7 +68,10 @@ async fn a_sweep_with_a_hole_is_void_and_closes_nothing() {
     emitter.end_sweep(Kind::Namespace, begun).await;
     place.landed().await;
     assert_eq!(standing(&place).await, ["a", "b"]);
-    assert_eq!(place.one::<String>("select state from ledger.sweep").await, "void");
+    assert_eq!(
+        place.one::<String>("select state from ledger.sweep").await,
+        "void"
+    );
     ingester.stop().await;
 }
 
@@ -80,7 +96,10 @@ async fn a_dead_record_counts_as_seen_and_its_object_stays() {
     emitter.put(namespace("b", "Terminating")).await;
     place.landed().await;
     assert!(place.all("select uid from ledger.dead_key").await.is_empty());
-    assert_eq!(place.all("select state from ledger.dead_letter").await, ["superseded"]);
+    assert_eq!(
+        place.all("select state from ledger.dead_letter").await,
+        ["superseded"]
+    );
     ingester.stop().await;
 }
 
@@ -95,7 +114,10 @@ async fn a_claim_inside_a_sweep_reads_it_again_from_its_begin() {
     let begun = emitter.begin_sweep(Kind::Namespace).await;
     emitter.put(namespace("a", "Active")).await;
     place.landed().await;
-    assert_eq!(place.one::<String>("select state from ledger.sweep").await, "running");
+    assert_eq!(
+        place.one::<String>("select state from ledger.sweep").await,
+        "running"
+    );
     ingester.stop().await;
     let second = place.start();
     emitter.put(namespace("c", "Active")).await;
@@ -103,7 +125,10 @@ async fn a_claim_inside_a_sweep_reads_it_again_from_its_begin() {
     emitter.end_sweep(Kind::Namespace, begun).await;
     place.landed().await;
     assert_eq!(standing(&place).await, ["a", "c"], "a was named before the claim");
-    assert_eq!(place.one::<String>("select state from ledger.sweep").await, "complete");
+    assert_eq!(
+        place.one::<String>("select state from ledger.sweep").await,
+        "complete"
+    );
     assert!(place.one::<bool>("select balanced from fleet.balance").await);
     second.stop().await;
 }

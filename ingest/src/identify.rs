@@ -1,0 +1,155 @@
+//! Whose record is it? Key, headers, topic and partition must say the same.
+
+use std::sync::Arc;
+
+use fleetledger_schema::{
+    codec::{SchemaSubject, WriterSchema},
+    headers::{Headers, MARK_EVENT_TYPE, SCHEMA_EVENT_TYPE},
+    key::{RecordKey, Subject},
+    partition::{partition_of, shard_of},
+    record::Mark,
+};
+
+use crate::{
+    dead_reason::{DeadReason, Fault},
+    examine::Placed,
+    raw::RawRecord,
+    topics::Topic,
+};
+
+/// Whose record it is, and of which shard.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) key: RecordKey,
+    pub(crate) headers: Headers,
+    pub(crate) shard: u16,
+}
+
+/// Why that cannot be said, and the key where at least that could be read.
+#[derive(Debug)]
+pub(crate) struct Unidentified {
+    pub(crate) fault: Fault,
+    pub(crate) key: Option<RecordKey>,
+}
+
+/// Identifies a record.
+pub(crate) fn identify(topic: &Topic, record: &RawRecord) -> Result<Identity, Box<Unidentified>> {
+    let unidentified = |fault, key| Box::new(Unidentified { fault, key });
+    let key = RecordKey::parse(record.key.as_deref().unwrap_or_default());
+    let key = key.map_err(|error| unidentified(error.into(), None))?;
+    if topic
+        .datacenter
+        .as_ref()
+        .is_some_and(|only| *only != key.source.datacenter)
+    {
+        let detail = format!(
+            "topic {} is not for datacenter {}",
+            topic.name, key.source.datacenter
+        );
+        return Err(unidentified(
+            Fault::new(DeadReason::SourceNotAllowed, detail),
+            Some(key),
+        ));
+    }
+    let headers = match Headers::parse(record.header_pairs()) {
+        Ok(headers) => headers,
+        Err(error) => return Err(unidentified(error.into(), Some(key))),
+    };
+    match check_agreement(topic, record, &key, &headers) {
+        Ok(shard) => Ok(Identity { key, headers, shard }),
+        Err(fault) => Err(unidentified(fault, Some(key))),
+    }
+}
+
+/// Do key, headers, topic and partition say the same? Returns the shard.
+fn check_agreement(
+    topic: &Topic,
+    record: &RawRecord,
+    key: &RecordKey,
+    headers: &Headers,
+) -> Result<u16, Fault> {
+    if headers.source != key.source.event_source() {
+        let detail = format!("ce_source {:?} is not the source of key {key}", headers.source);
+        return Err(Fault::new(DeadReason::SourceMismatch, detail));
+    }
+    let expected = match key.subject {
+        Subject::Object(_) => topic.kind.event_type(),
+        Subject::Mark(_) | Subject::SweepBegin(_) | Subject::SweepEnd(_) => MARK_EVENT_TYPE,
+        Subject::Schema(_) => SCHEMA_EVENT_TYPE,
+    };
+    if headers.event_type != expected {
+        let detail = format!("ce_type is {:?}, expected {expected}", headers.event_type);
+        return Err(Fault::new(DeadReason::TypeMismatch, detail));
+    }
+    let partition = |shard| partition_of(&key.source.cluster_uid, shard, topic.partitions);
+    let shard = match &key.subject {
+        Subject::Object(uid) => shard_of(uid, topic.shards),
+        Subject::Mark(shard) | Subject::SweepBegin(shard) | Subject::SweepEnd(shard) => *shard,
+        // An announcement names no shard: it stands in each log of its cluster.
+        Subject::Schema(_) => (0..topic.shards)
+            .find(|shard| partition(*shard) == record.partition.partition)
+            .unwrap_or(topic.shards),
+    };
+    if shard >= topic.shards || partition(shard) != record.partition.partition {
+        let detail = format!(
+            "partition {} is not the log of shard {shard} of cluster {} ({} partitions, {} shards)",
+            record.partition.partition, key.source.cluster_uid, topic.partitions, topic.shards
+        );
+        return Err(Fault::new(DeadReason::WrongPartition, detail));
+    }
+    Ok(shard)
+}
+
+/// Opens a mark; its body must say what its key says.
+pub(crate) fn open_mark(
+    topic: &Topic,
+    placed: &Placed,
+    schema: &WriterSchema,
+    body: &[u8],
+) -> Result<Mark, Fault> {
+    if schema.subject() != SchemaSubject::Mark {
+        let detail = format!("schema {:016x} does not describe a mark", schema.fingerprint());
+        return Err(Fault::new(DeadReason::UnknownSchema, detail));
+    }
+    let mark = schema.decode_mark(body)?;
+    let point = match placed.subject {
+        Subject::SweepBegin(_) => "sweep_begin",
+        Subject::SweepEnd(_) => "sweep_end",
+        Subject::Mark(_) | Subject::Object(_) | Subject::Schema(_) => "mark",
+    };
+    if mark.point != point || mark.kind != topic.kind.as_str() || mark.shard != i32::from(placed.key.shard) {
+        let detail = format!(
+            "body is a {} of {} shard {}, key says {point}",
+            mark.point, mark.kind, mark.shard
+        );
+        return Err(Fault::new(DeadReason::WrongKey, detail));
+    }
+    if mark.shards != i32::from(topic.shards) {
+        let detail = format!(
+            "emitter uses {} shards, ingester {}; see ingest.shards",
+            mark.shards, topic.shards
+        );
+        return Err(Fault::new(DeadReason::WrongPartition, detail));
+    }
+    if point != "mark" && mark.sweep_id.is_none() {
+        return Err(Fault::new(DeadReason::BadBody, "sweep point without sweep_id"));
+    }
+    Ok(mark)
+}
+
+/// Reads an announced schema.
+pub(crate) fn learn(announced: u64, value: &[u8]) -> Result<Arc<WriterSchema>, Fault> {
+    let bad = |detail: String| Fault::new(DeadReason::BadSchema, detail);
+    let text = std::str::from_utf8(value).map_err(|_| bad("schema is not utf-8".to_owned()))?;
+    let schema = WriterSchema::parse(text).map_err(|error| bad(error.to_string()))?;
+    if schema.fingerprint() != announced {
+        return Err(bad(format!(
+            "schema has fingerprint {:016x}, key says {announced:016x}",
+            schema.fingerprint()
+        )));
+    }
+    if text.contains('\0') {
+        return Err(bad("schema holds a NUL character".to_owned()));
+    }
+    Ok(Arc::new(schema))
+}
