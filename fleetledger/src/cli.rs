@@ -9,9 +9,13 @@ use crate::config::LogFormat;
 /// Keeps the books of a Kubernetes fleet: every node, pod, container, workload, namespace and watchdog of every
 /// datacenter as rows of one PostgreSQL, with their whole history.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "\
+#[command(
+    version,
+    about,
+    after_help = "\
 Exit codes: 0 done; 1 something is red or differs; 2 wrong arguments; 3 configuration refused, nothing was opened;
-4 Kafka, PostgreSQL or the API server cannot be used; 5 failed otherwise; 9 shutdown deadline passed.")]
+4 Kafka, PostgreSQL or the API server cannot be used; 5 failed otherwise; 9 shutdown deadline passed."
+)]
 pub struct Cli {
     /// Configuration file (TOML); /etc/fleetledger/fleetledger.toml if it is there.
     #[arg(long, global = true, env = "FLEETLEDGER_CONFIG", value_name = "FILE")]
@@ -243,7 +247,9 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
         Some("h") => 3600,
         _ => return Err("write such as 60s, 5m or 2h".to_owned()),
     };
-    let number: u64 = digits.parse().map_err(|_| "write such as 60s, 5m or 2h".to_owned())?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write such as 60s, 5m or 2h".to_owned())?;
     match number.checked_mul(factor) {
         Some(seconds) if seconds > 0 => Ok(std::time::Duration::from_secs(seconds)),
         _ => Err("must be more than nothing".to_owned()),

@@ -36,7 +36,10 @@ impl Exit {
     /// The number an error stands for, by what it is made of.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.chain().any(|cause| cause.is::<crate::config::ConfigError>()) {
+        if error
+            .chain()
+            .any(|cause| cause.is::<crate::config::ConfigError>())
+        {
             Self::Configuration
         } else if error.chain().any(|cause| cause.is::<crate::connect::HopError>()) {
             Self::Hop

@@ -21,7 +21,11 @@ const HOUR_MS: i64 = 3_600_000;
 /// Names of the topics of this configuration: one a kind, or one a kind and datacenter that has its own.
 #[must_use]
 pub fn names(config: &Config) -> Vec<(Kind, String)> {
-    let suffixes = config.emit.topic_suffix.iter().chain(&config.ingest.topic_suffixes);
+    let suffixes = config
+        .emit
+        .topic_suffix
+        .iter()
+        .chain(&config.ingest.topic_suffixes);
     let mut suffixes: Vec<Option<&str>> = suffixes.map(|suffix| Some(suffix.as_str())).collect();
     if suffixes.is_empty() {
         suffixes.push(None);
@@ -42,13 +46,19 @@ pub fn names(config: &Config) -> Vec<(Kind, String)> {
 pub fn settings(topics: &Topics) -> Vec<(&'static str, String)> {
     vec![
         ("cleanup.policy", "compact".to_owned()),
-        ("min.compaction.lag.ms", (topics.min_compaction_lag_hours * HOUR_MS).to_string()),
+        (
+            "min.compaction.lag.ms",
+            (topics.min_compaction_lag_hours * HOUR_MS).to_string(),
+        ),
         ("min.insync.replicas", topics.min_insync_replicas.to_string()),
         ("max.message.bytes", topics.max_message_bytes.to_string()),
         // The broker's clock is not the emitter's: records keep the instant they were sent at.
         ("message.timestamp.type", "CreateTime".to_owned()),
         // A tombstone stays as long as an ingester may be away.
-        ("delete.retention.ms", (topics.min_compaction_lag_hours * HOUR_MS).to_string()),
+        (
+            "delete.retention.ms",
+            (topics.min_compaction_lag_hours * HOUR_MS).to_string(),
+        ),
     ]
 }
 
@@ -65,12 +75,20 @@ pub async fn create(config: &Config, kafka: &ClientConfig) -> anyhow::Result<Vec
         .map(|(_, name)| {
             let replication = TopicReplication::Fixed(config.topics.replication_factor);
             let topic = NewTopic::new(name, config.topics.partitions, replication);
-            settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+            settings
+                .iter()
+                .fold(topic, |topic, (key, value)| topic.set(key, value))
         })
         .collect();
-    let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
+    let options = AdminOptions::new()
+        .operation_timeout(Some(ANSWER))
+        .request_timeout(Some(ANSWER));
     let mut made = Vec::new();
-    for result in admin.create_topics(&wanted, &options).await.context("create topics")? {
+    for result in admin
+        .create_topics(&wanted, &options)
+        .await
+        .context("create topics")?
+    {
         match result {
             Ok(name) => made.push(name),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -101,14 +119,17 @@ pub async fn describe(
     names: &[String],
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, KafkaError> {
     let admin: AdminClient<DefaultClientContext> = kafka.create()?;
-    let topics: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let topics: Vec<ResourceSpecifier<'_>> =
+        names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     let options = AdminOptions::new().request_timeout(Some(ANSWER));
     let mut described = BTreeMap::new();
     for (name, result) in names.iter().zip(admin.describe_configs(&topics, &options).await?) {
         match result {
             Ok(resource) => {
                 let entries = resource.entries.into_iter();
-                let settings = entries.filter_map(|entry| Some((entry.name, entry.value?))).collect();
+                let settings = entries
+                    .filter_map(|entry| Some((entry.name, entry.value?)))
+                    .collect();
                 described.insert(name.clone(), settings);
             }
             Err(RDKafkaErrorCode::UnknownTopicOrPartition) => {}

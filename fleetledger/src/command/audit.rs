@@ -10,7 +10,9 @@ const NAMED: usize = 50;
 
 pub(super) async fn run(loaded: &Loaded, args: &AuditArgs) -> anyhow::Result<Exit> {
     let (connector, _) = super::database(loaded, "fleetledger-audit").await?;
-    let report = fleetledger_ingest::audit::run(&connector, |step| eprintln!("{step}")).await.context("audit")?;
+    let report = fleetledger_ingest::audit::run(&connector, |step| eprintln!("{step}"))
+        .await
+        .context("audit")?;
     let sound = report.altered.is_empty() && report.waiting == 0;
     if args.json {
         super::print_json(&serde_json::to_value(&report).context("write the report as JSON")?);

@@ -20,15 +20,26 @@ pub(super) async fn run(loaded: &Loaded, command: ClustersCommand) -> anyhow::Re
                 bail!("new name {new_name:?} must be datacenter/cluster");
             };
             let old = (known.datacenter.as_str(), known.cluster.as_str());
-            clusters::rename(&connector, old, (datacenter, name)).await.context("rename the cluster")?;
-            println!("{known} is {new_name} from now on; set emit.datacenter and emit.cluster of its emitter to that");
+            clusters::rename(&connector, old, (datacenter, name))
+                .await
+                .context("rename the cluster")?;
+            println!(
+                "{known} is {new_name} from now on; set emit.datacenter and emit.cluster of its emitter to that"
+            );
         }
         ClustersCommand::Retire { cluster } => {
             let known = find(&client, &cluster).await?;
             let retired = clusters::retire(&connector, &known.datacenter, &known.cluster).await;
             let closed = retired.context("retire the cluster")?.closed;
-            let closed: Vec<String> = closed.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
-            let closed = if closed.is_empty() { "nothing stood any more".to_owned() } else { format!("closed {}", closed.join(", ")) };
+            let closed: Vec<String> = closed
+                .iter()
+                .map(|(kind, number)| format!("{number} {kind}"))
+                .collect();
+            let closed = if closed.is_empty() {
+                "nothing stood any more".to_owned()
+            } else {
+                format!("closed {}", closed.join(", "))
+            };
             println!("{known} is retired: {closed}; its history stays");
         }
     }
@@ -45,7 +56,11 @@ pub(crate) struct Known {
 
 impl fmt::Display for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cluster {}/{} (uid {})", self.datacenter, self.cluster, self.uid)
+        write!(
+            f,
+            "cluster {}/{} (uid {})",
+            self.datacenter, self.cluster, self.uid
+        )
     }
 }
 
@@ -57,13 +72,23 @@ pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<Known> {
     let question = "
         select datacenter, cluster, cluster_uid from fleet.cluster
         where cluster_uid = $1 or (datacenter || '/' || cluster = $1) order by 3";
-    let rows = client.query(question, &[&name]).await.context("read fleet.cluster")?;
+    let rows = client
+        .query(question, &[&name])
+        .await
+        .context("read fleet.cluster")?;
     match rows.as_slice() {
-        [row] => Ok(Known { datacenter: row.get(0), cluster: row.get(1), uid: row.get(2) }),
+        [row] => Ok(Known {
+            datacenter: row.get(0),
+            cluster: row.get(1),
+            uid: row.get(2),
+        }),
         [] => bail!("no cluster is called {name}; fleetledger clusters list shows them all"),
         several => {
             let uids: Vec<String> = several.iter().map(|row| row.get(2)).collect();
-            bail!("{name} means several clusters; name one by its uid: {}", uids.join(", "))
+            bail!(
+                "{name} means several clusters; name one by its uid: {}",
+                uids.join(", ")
+            )
         }
     }
 }
@@ -91,11 +116,15 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
             row.get("name"),
             row.get("cluster_uid"),
             row.get("state"),
-            row.get::<_, Option<f64>>("age_seconds").map_or("–".to_owned(), age),
+            row.get::<_, Option<f64>>("age_seconds")
+                .map_or("–".to_owned(), age),
             row.get("first_seen"),
         ]
     };
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
-    print!("{}", text(&["cluster", "uid", "state", "age", "first seen"], &rows));
+    print!(
+        "{}",
+        text(&["cluster", "uid", "state", "age", "first seen"], &rows)
+    );
     Ok(())
 }

@@ -13,8 +13,14 @@ pub(super) fn run(loaded: &Loaded, command: &ConfigCommand) -> anyhow::Result<Ex
         ConfigCommand::Reference => print!("{}", reference::markdown()),
         ConfigCommand::Check => {
             // Options that are not set have no form in TOML, and secrets show as their references.
-            print!("{}", toml::to_string_pretty(&loaded.config).context("write the configuration as TOML")?);
-            let place = loaded.file.as_ref().map_or("no file".to_owned(), |file| file.display().to_string());
+            print!(
+                "{}",
+                toml::to_string_pretty(&loaded.config).context("write the configuration as TOML")?
+            );
+            let place = loaded
+                .file
+                .as_ref()
+                .map_or("no file".to_owned(), |file| file.display().to_string());
             eprintln!("configuration can be used ({place})");
         }
     }

@@ -23,7 +23,11 @@ pub(super) async fn run(loaded: &Loaded, command: DeadLettersCommand) -> anyhow:
     match command {
         DeadLettersCommand::List(args) => list(&client, args.json).await?,
         DeadLettersCommand::Show { number } => print!("{}", show(&connector, &client, number).await?),
-        DeadLettersCommand::Replay { reason, cluster, dry_run } => {
+        DeadLettersCommand::Replay {
+            reason,
+            cluster,
+            dry_run,
+        } => {
             let known = match &cluster {
                 Some(name) => Some(super::find_cluster(&client, name).await?),
                 None => None,
@@ -47,9 +51,14 @@ async fn replay(
     dry_run: bool,
 ) -> anyhow::Result<Exit> {
     let settings = &loaded.config.ingest;
-    let report = dead_letters::replay(connector, settings, selection, dry_run).await.context("replay dead letters")?;
+    let report = dead_letters::replay(connector, settings, selection, dry_run)
+        .await
+        .context("replay dead letters")?;
     for letter in &report.letters {
-        println!("{:>8}  {}  {}", letter.dead_letter_id, letter.place, letter.result);
+        println!(
+            "{:>8}  {}  {}",
+            letter.dead_letter_id, letter.place, letter.result
+        );
     }
     println!(
         "{} {}, superseded by something newer {}, still dead {}",
@@ -58,7 +67,11 @@ async fn replay(
         report.superseded,
         report.still_dead
     );
-    Ok(if report.still_dead == 0 { Exit::Done } else { Exit::Red })
+    Ok(if report.still_dead == 0 {
+        Exit::Done
+    } else {
+        Exit::Red
+    })
 }
 
 async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
@@ -66,7 +79,10 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
         select reason, coalesce(datacenter || '/' || cluster, 'unknown source') as cluster, topic, state,
             count(*) as records, min(dead_letter_id) as first_number, max(died_at)::text as newest
         from fleet.dead_letter group by 1, 2, 3, 4 order by state = 'open' desc, records desc, 1, 2, 3";
-    let rows = client.query(question, &[]).await.context("read fleet.dead_letter")?;
+    let rows = client
+        .query(question, &[])
+        .await
+        .context("read fleet.dead_letter")?;
     if as_json {
         let document = |row: &tokio_postgres::Row| {
             json!({
@@ -98,18 +114,43 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
         ]
     };
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
-    print!("{}", text(&["reason", "cluster", "topic", "state", "records", "first number", "newest"], &rows));
+    print!(
+        "{}",
+        text(
+            &[
+                "reason",
+                "cluster",
+                "topic",
+                "state",
+                "records",
+                "first number",
+                "newest"
+            ],
+            &rows
+        )
+    );
     println!("one of them: fleetledger dead-letters show NUMBER");
     Ok(())
 }
 
 /// One dead letter for people.
 async fn show(connector: &Connector, client: &Client, number: i64) -> anyhow::Result<String> {
-    let whole = dead_letters::show(connector, number).await.context("show the dead letter")?;
+    let whole = dead_letters::show(connector, number)
+        .await
+        .context("show the dead letter")?;
     let letter = &whole.letter;
     let mut out = format!("dead letter {number} ({})\n", letter.state);
-    let _ = writeln!(out, "  place    {} partition {} offset {}", letter.topic, letter.partition, letter.record_offset);
-    let _ = writeln!(out, "  times    in kafka {}, died {}", whole.kafka_at.as_deref().unwrap_or("–"), letter.died_at);
+    let _ = writeln!(
+        out,
+        "  place    {} partition {} offset {}",
+        letter.topic, letter.partition, letter.record_offset
+    );
+    let _ = writeln!(
+        out,
+        "  times    in kafka {}, died {}",
+        whole.kafka_at.as_deref().unwrap_or("–"),
+        letter.died_at
+    );
     let _ = writeln!(out, "  reason   {}: {}", letter.reason, letter.detail);
     if let Some(schema) = &whole.schema_ref {
         let _ = writeln!(out, "  schema   {schema}");
@@ -119,7 +160,11 @@ async fn show(connector: &Connector, client: &Client, number: i64) -> anyhow::Re
         let part = |index| header.get(index).map_or(String::new(), plain);
         let _ = writeln!(out, "    {:<18} {}", part(0), part(1));
     }
-    let _ = writeln!(out, "  key      {}", whole.record_key.as_deref().map_or("none".to_owned(), readable));
+    let _ = writeln!(
+        out,
+        "  key      {}",
+        whole.record_key.as_deref().map_or("none".to_owned(), readable)
+    );
     let Some(value) = whole.record_value.as_deref() else {
         out.push_str("  value    none: a tombstone\n");
         return Ok(out);
@@ -146,8 +191,13 @@ async fn decode(client: &Client, value: &[u8]) -> anyhow::Result<Result<Value, S
         return Ok(Err("its schema stands in a registry".to_owned()));
     };
     let question = "select schema_json from ledger.avro_schema where fingerprint = $1";
-    let found = client.query_opt(question, &[&fingerprint.cast_signed()]).await.context("read ledger.avro_schema")?;
-    let Some(row) = found else { return Ok(Err(format!("schema {fingerprint:016x} is not known here"))) };
+    let found = client
+        .query_opt(question, &[&fingerprint.cast_signed()])
+        .await
+        .context("read ledger.avro_schema")?;
+    let Some(row) = found else {
+        return Ok(Err(format!("schema {fingerprint:016x} is not known here")));
+    };
     let schema = WriterSchema::parse(row.get(0)).map_err(|error| error.to_string());
     Ok(schema.and_then(|schema| {
         let decoded = schema.decode(body).map_err(|error| error.to_string())?;
@@ -186,8 +236,16 @@ fn hex(bytes: &[u8]) -> String {
 fn hex_lines(bytes: &[u8]) -> String {
     let mut out = String::new();
     for (index, line) in bytes.chunks(16).take(HEX_BYTES / 16).enumerate() {
-        let letters: String =
-            line.iter().map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' }).collect();
+        let letters: String = line
+            .iter()
+            .map(|byte| {
+                if (0x20..0x7f).contains(byte) {
+                    char::from(*byte)
+                } else {
+                    '.'
+                }
+            })
+            .collect();
         let _ = writeln!(out, "    {:06x}  {:<32}  {letters}", index * 16, hex(line));
     }
     if bytes.len() > HEX_BYTES {
@@ -205,6 +263,9 @@ mod tests {
         assert_eq!(readable(b"dfw/a/u/1"), "dfw/a/u/1");
         assert_eq!(readable(b"\x00a"), "hex 0061");
         let lines = hex_lines(b"{\"kind\":\"Pod\"}\x00\x01more");
-        assert!(lines.starts_with("    000000  7b226b696e64223a22506f64227d0001  {\"kind\":\"Pod\"}.."), "{lines}");
+        assert!(
+            lines.starts_with("    000000  7b226b696e64223a22506f64227d0001  {\"kind\":\"Pod\"}.."),
+            "{lines}"
+        );
     }
 }

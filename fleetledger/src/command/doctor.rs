@@ -34,7 +34,10 @@ pub(super) fn refused(args: &DoctorArgs, error: &ConfigError) -> anyhow::Result<
 }
 
 fn report(findings: &[Finding], as_json: bool) -> Exit {
-    let broken = findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Broken { .. })).count();
+    let broken = findings
+        .iter()
+        .filter(|finding| matches!(finding.verdict, Verdict::Broken { .. }))
+        .count();
     if as_json {
         super::print_json(&json!({ "broken": broken, "findings": findings }));
     } else {
@@ -42,7 +45,9 @@ fn report(findings: &[Finding], as_json: bool) -> Exit {
             match &finding.verdict {
                 Verdict::Well { detail } => println!("ok      {:<28} {detail}", finding.check),
                 Verdict::Skipped { why } => println!("skipped {:<28} {why}", finding.check),
-                Verdict::Broken { why, fix } => println!("BROKEN  {:<28} {why}\n        fix: {fix}", finding.check),
+                Verdict::Broken { why, fix } => {
+                    println!("BROKEN  {:<28} {why}\n        fix: {fix}", finding.check)
+                }
             }
         }
         println!("\n{} checks, {broken} broken", findings.len());

@@ -54,7 +54,11 @@ async fn sweep_when_asked(health: &Health) -> anyhow::Error {
 
 async fn source(loaded: &Loaded, args: &EmitArgs) -> anyhow::Result<Source> {
     match (args.source, &args.directory) {
-        (EmitSource::Dump, Some(directory)) => return Ok(Source::Dump { directory: directory.clone() }),
+        (EmitSource::Dump, Some(directory)) => {
+            return Ok(Source::Dump {
+                directory: directory.clone(),
+            });
+        }
         (EmitSource::Dump, None) => bail!("--source dump needs --directory DIR"),
         (EmitSource::Simulate, _) => return Ok(Source::Simulate(loaded.config.simulate.clone())),
         (EmitSource::Watch, _) => {}
@@ -62,7 +66,9 @@ async fn source(loaded: &Loaded, args: &EmitArgs) -> anyhow::Result<Source> {
     let kubernetes = &loaded.config.kubernetes;
     let server = connect::kubernetes::client(kubernetes).await?;
     wait_or_refuse(connect::kubernetes::probe(kubernetes, &server).await)?;
-    Ok(Source::Watch { client: server.client })
+    Ok(Source::Watch {
+        client: server.client,
+    })
 }
 
 /// A hop that is set up wrongly ends the role at once; one that is away is waited for, as it would be later.
@@ -70,7 +76,12 @@ pub(super) fn wait_or_refuse<T>(probed: Result<T, connect::HopError>) -> Result<
     match probed {
         Ok(_) => Ok(()),
         Err(error) if error.trouble == Trouble::Away => {
-            tracing::warn!(hop = error.hop, why = error.why, fix = error.fix, "away; going on and trying again");
+            tracing::warn!(
+                hop = error.hop,
+                why = error.why,
+                fix = error.fix,
+                "away; going on and trying again"
+            );
             Ok(())
         }
         Err(error) => Err(error),

@@ -38,18 +38,32 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
 
 /// `FLEETLEDGER_FAIL_POINT=after_copy:3` ends the process the third time it passes that point.
 #[cfg(feature = "fail-points")]
-#[expect(clippy::disallowed_methods, reason = "tests alone set it, and no release has this feature")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests alone set it, and no release has this feature"
+)]
 fn arm_fail_point() -> anyhow::Result<()> {
     use fleetledger_ingest::fail_point::{FailPoint, arm};
 
-    let Ok(armed) = std::env::var("FLEETLEDGER_FAIL_POINT") else { return Ok(()) };
+    let Ok(armed) = std::env::var("FLEETLEDGER_FAIL_POINT") else {
+        return Ok(());
+    };
     let (name, nth) = armed.split_once(':').unwrap_or((&armed, "1"));
     let point = FailPoint::parse(name).with_context(|| format!("there is no fail point {name}"))?;
-    arm(point, nth.parse().with_context(|| format!("{nth} is not a number of times"))?);
+    arm(
+        point,
+        nth.parse()
+            .with_context(|| format!("{nth} is not a number of times"))?,
+    );
     Ok(())
 }
 
-pub(super) async fn resume(loaded: &Loaded, topic: &str, partition: i32, from: ResumeFrom) -> anyhow::Result<Exit> {
+pub(super) async fn resume(
+    loaded: &Loaded,
+    topic: &str,
+    partition: i32,
+    from: ResumeFrom,
+) -> anyhow::Result<Exit> {
     let (connector, _) = super::database(loaded, "fleetledger-resume").await?;
     match fleetledger_ingest::resume(&connector, topic, partition, from).await {
         Err(IngestError::NotFound(why)) => {
@@ -64,7 +78,9 @@ pub(super) async fn resume(loaded: &Loaded, topic: &str, partition: i32, from: R
 
 fn refused(loaded: &Loaded, error: &IngestError) -> ConfigError {
     match error {
-        IngestError::Settings { key, why } => loaded.explain(Fault::new(format!("ingest.{key}"), why.clone())),
+        IngestError::Settings { key, why } => {
+            loaded.explain(Fault::new(format!("ingest.{key}"), why.clone()))
+        }
         other => loaded.explain(Fault::new("ingest", other.to_string())),
     }
 }

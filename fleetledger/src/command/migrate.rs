@@ -21,7 +21,12 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         }
         Err(MigrateError::TooOld(version)) => {
             let why = format!("it is version {version}");
-            return Err(HopError::setup(format!("postgres {}", connector.target()), why, "upgrade it to 15 or later").into());
+            return Err(HopError::setup(
+                format!("postgres {}", connector.target()),
+                why,
+                "upgrade it to 15 or later",
+            )
+            .into());
         }
         other => other.context("migrate the database")?,
     };
@@ -35,7 +40,10 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         }
     }
     if changed {
-        println!("owners.namespace_label is now {}", loaded.config.owners.namespace_label);
+        println!(
+            "owners.namespace_label is now {}",
+            loaded.config.owners.namespace_label
+        );
     }
     Ok(Exit::Done)
 }
@@ -51,7 +59,10 @@ pub(crate) async fn store_settings(client: &Client, config: &Config) -> anyhow::
     let changed = changed.context("store owners.namespace_label")? > 0;
     if changed {
         let apply = "select ledger.apply_owners(array(select cluster_id from ledger.cluster), $1)";
-        client.query_one(apply, &[&Instant::now()]).await.context("apply owners to namespaces")?;
+        client
+            .query_one(apply, &[&Instant::now()])
+            .await
+            .context("apply owners to namespaces")?;
     }
     Ok(changed)
 }

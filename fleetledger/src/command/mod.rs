@@ -14,8 +14,8 @@ mod table;
 mod topics;
 
 pub(crate) use clusters::find as find_cluster;
-pub(crate) use table::count;
 pub(crate) use migrate::store_settings;
+pub(crate) use table::count;
 
 use anyhow::Context as _;
 use fleetledger_ingest::ResumeFrom;
@@ -54,8 +54,16 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Emit(args) => emit::run(&loaded, &args).await,
         Command::Ingest(args) => match args.repair {
             None => ingest::run(&loaded).await,
-            Some(IngestRepair::Resume { topic, partition, from_start }) => {
-                let from = if from_start { ResumeFrom::Start } else { ResumeFrom::Stored };
+            Some(IngestRepair::Resume {
+                topic,
+                partition,
+                from_start,
+            }) => {
+                let from = if from_start {
+                    ResumeFrom::Start
+                } else {
+                    ResumeFrom::Stored
+                };
                 ingest::resume(&loaded, &topic, partition, from).await
             }
         },
@@ -83,11 +91,16 @@ async fn database(loaded: &Loaded, application_name: &str) -> anyhow::Result<(Co
 pub(crate) async fn require_current(connector: &Connector, client: &Client) -> anyhow::Result<()> {
     use fleetledger_schema::postgres::Standing;
     let hop = format!("postgres {}", connector.target());
-    let standing = fleetledger_schema::postgres::standing(client).await.context("read the database's version")?;
+    let standing = fleetledger_schema::postgres::standing(client)
+        .await
+        .context("read the database's version")?;
     let (why, fix) = match standing {
         Standing::Current => return Ok(()),
         Standing::Empty => ("it holds no ledger".to_owned(), "run: fleetledger migrate"),
-        Standing::Behind { missing } => (format!("it lacks {}", missing.join(", ")), "run: fleetledger migrate"),
+        Standing::Behind { missing } => (
+            format!("it lacks {}", missing.join(", ")),
+            "run: fleetledger migrate",
+        ),
         Standing::Edited(name) => (
             format!("migration {name} was edited after it had been applied"),
             "use the release that applied it, or restore the migration's text",

@@ -56,14 +56,23 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), "22".to_owned()]];
+        let rows = [
+            vec!["a".to_owned(), "1".to_owned()],
+            vec!["long".to_owned(), "22".to_owned()],
+        ];
         assert_eq!(text(&["k", "n"], &rows), "  k     n\n  a     1\n  long  22\n");
         assert_eq!(text(&["k"], &[]), "");
     }
 
     #[test]
     fn counts_have_separators_and_ages_their_unit() {
-        assert_eq!([count(0), count(999), count(1000), count(-1_234_567)].join(" "), "0 999 1,000 -1,234,567");
-        assert_eq!([age(3.2), age(180.0), age(10_000.0), age(400_000.0)].join(" "), "3 s 3 min 3 h 5 d");
+        assert_eq!(
+            [count(0), count(999), count(1000), count(-1_234_567)].join(" "),
+            "0 999 1,000 -1,234,567"
+        );
+        assert_eq!(
+            [age(3.2), age(180.0), age(10_000.0), age(400_000.0)].join(" "),
+            "3 s 3 min 3 h 5 d"
+        );
     }
 }

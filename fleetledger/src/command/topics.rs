@@ -15,8 +15,13 @@ pub(super) async fn create(loaded: &Loaded) -> anyhow::Result<Exit> {
     for (_, name) in topics::names(config) {
         let standing = there.topics.iter().find(|topic| topic.topic == name);
         match standing {
-            _ if made.contains(&name) => println!("created {name} with {} partitions", config.topics.partitions),
-            Some(topic) => println!("kept    {name} with {} partitions; fleetledger doctor checks it", topic.partitions),
+            _ if made.contains(&name) => {
+                println!("created {name} with {} partitions", config.topics.partitions)
+            }
+            Some(topic) => println!(
+                "kept    {name} with {} partitions; fleetledger doctor checks it",
+                topic.partitions
+            ),
             None => println!("kept    {name}"),
         }
     }

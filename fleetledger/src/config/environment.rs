@@ -12,14 +12,22 @@ use super::{
 const PREFIX: &str = "FLEETLEDGER__";
 
 /// The variables of this process that are ours.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment as configuration")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment as configuration"
+)]
 pub(super) fn ours() -> BTreeMap<String, String> {
-    std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
+    std::env::vars()
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect()
 }
 
 /// Dotted name of the key a variable stands for.
 pub(super) fn key_of(variable: &str) -> String {
-    variable.trim_start_matches(PREFIX).to_lowercase().replace("__", ".")
+    variable
+        .trim_start_matches(PREFIX)
+        .to_lowercase()
+        .replace("__", ".")
 }
 
 /// Variables whose keys are known, each with its value as the key wants it.
@@ -39,16 +47,26 @@ impl Layer {
             let place = format!("environment variable {variable}");
             let Some(found) = known.get(&name) else {
                 let nearest = key::nearest(&name);
-                return Err(ConfigError::UnknownKey { key: name, place, nearest });
+                return Err(ConfigError::UnknownKey {
+                    key: name,
+                    place,
+                    nearest,
+                });
             };
             let kind = match found.shape {
                 Shape::Section | Shape::Map => {
                     let why = "is a section: set one of its keys, or write it in the file".to_owned();
-                    return Err(ConfigError::Value { key: name, place, why });
+                    return Err(ConfigError::Value {
+                        key: name,
+                        place,
+                        why,
+                    });
                 }
                 Shape::List => list(&place, text),
                 // The reader turns text into numbers and booleans where the key wants them.
-                Shape::Text | Shape::Boolean | Shape::Integer | Shape::Number => ValueKind::String(text.clone()),
+                Shape::Text | Shape::Boolean | Shape::Integer | Shape::Number => {
+                    ValueKind::String(text.clone())
+                }
             };
             values.insert(name, Value::new(Some(&place), kind));
         }

@@ -26,7 +26,9 @@ pub enum ConfigError {
         message: String,
     },
     /// A key that does not exist.
-    #[error("unknown key {key} in {place}; the nearest known key is {nearest} (all: fleetledger config reference)")]
+    #[error(
+        "unknown key {key} in {place}; the nearest known key is {nearest} (all: fleetledger config reference)"
+    )]
     UnknownKey {
         /// Dotted name.
         key: String,

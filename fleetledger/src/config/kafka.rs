@@ -75,7 +75,11 @@ impl Default for Kafka {
 
 impl Default for Sasl {
     fn default() -> Self {
-        Self { mechanism: SaslMechanism::ScramSha512, username: String::new(), password: None }
+        Self {
+            mechanism: SaslMechanism::ScramSha512,
+            username: String::new(),
+            password: None,
+        }
     }
 }
 
@@ -93,10 +97,22 @@ const REFUSED: &[(&str, &str)] = &[
     ("ssl.ca.location", "use kafka.tls.ca"),
     ("ssl.certificate.location", "use kafka.tls.certificate"),
     ("ssl.key.location", "use kafka.tls.key"),
-    ("enable.ssl.certificate.verification", "the broker's certificate is always checked"),
-    ("ssl.endpoint.identification.algorithm", "the broker's name is always checked"),
-    ("acks", "records count as written when all in-sync copies have them"),
-    ("request.required.acks", "records count as written when all in-sync copies have them"),
+    (
+        "enable.ssl.certificate.verification",
+        "the broker's certificate is always checked",
+    ),
+    (
+        "ssl.endpoint.identification.algorithm",
+        "the broker's name is always checked",
+    ),
+    (
+        "acks",
+        "records count as written when all in-sync copies have them",
+    ),
+    (
+        "request.required.acks",
+        "records count as written when all in-sync copies have them",
+    ),
     ("enable.idempotence", "the producer is always idempotent"),
     ("enable.auto.commit", "offsets live in PostgreSQL"),
     ("auto.offset.reset", "lost data is never jumped over silently"),
@@ -117,7 +133,10 @@ impl Kafka {
         }
         for name in self.properties.keys() {
             if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == name) {
-                return Err(Fault::new(format!("kafka.properties.{name}"), format!("cannot be set here: {why}")));
+                return Err(Fault::new(
+                    format!("kafka.properties.{name}"),
+                    format!("cannot be set here: {why}"),
+                ));
             }
         }
         Ok(())
@@ -135,19 +154,27 @@ impl Sasl {
         }
         match &self.password {
             Some(password) => password.check("kafka.sasl.password"),
-            None => Err(Fault::new("kafka.sasl.password", "is missing: write file:/path or env:NAME")),
+            None => Err(Fault::new(
+                "kafka.sasl.password",
+                "is missing: write file:/path or env:NAME",
+            )),
         }
     }
 }
 
 fn check_brokers(servers: &str) -> Result<(), Fault> {
     let well_formed = |server: &str| {
-        server.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        server
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
     };
     if servers.split(',').all(|server| well_formed(server.trim())) {
         return Ok(());
     }
-    Err(Fault::new("kafka.bootstrap_servers", "must be host:port, several separated by commas"))
+    Err(Fault::new(
+        "kafka.bootstrap_servers",
+        "must be host:port, several separated by commas",
+    ))
 }
 
 #[cfg(test)]
@@ -170,7 +197,10 @@ mod tests {
             username: "u".to_owned(),
             password: Some(SecretRef::new("env:P")),
         };
-        let mut kafka = Kafka { sasl: Some(sasl), ..Kafka::default() };
+        let mut kafka = Kafka {
+            sasl: Some(sasl),
+            ..Kafka::default()
+        };
         assert_eq!(kafka.check().unwrap_err().key, "kafka.sasl.mechanism");
         kafka.tls = Some(Tls::default());
         kafka.check().unwrap();
@@ -178,7 +208,13 @@ mod tests {
 
     #[test]
     fn brokers_need_a_port() {
-        for (servers, works) in [("a:1", true), ("a:1, b:2", true), ("a", false), ("", false), ("a:1,", false)] {
+        for (servers, works) in [
+            ("a:1", true),
+            ("a:1, b:2", true),
+            ("a", false),
+            ("", false),
+            ("a:1,", false),
+        ] {
             assert_eq!(check_brokers(servers).is_ok(), works, "{servers:?}");
         }
     }

@@ -52,9 +52,15 @@ fn schema() -> Value {
 }
 
 fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<(String, Key)>) {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return;
+    };
     for (name, property) in properties {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let path = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
         let target = resolve(root, property);
         let shape = shape_of(root, &target);
         // What stands beside a reference (its description here) wins over the type's own.
@@ -62,7 +68,13 @@ fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<(String, K
         if let (Some(target), Some(text)) = (described.as_object_mut(), property.get("description")) {
             target.insert("description".to_owned(), text.clone());
         }
-        keys.push((path.clone(), Key { shape, schema: described }));
+        keys.push((
+            path.clone(),
+            Key {
+                shape,
+                schema: described,
+            },
+        ));
         if shape == Shape::Section {
             collect(root, &target, &path, keys);
         }
@@ -73,11 +85,17 @@ fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<(String, K
 pub(super) fn resolve(root: &Value, schema: &Value) -> Value {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
         let pointer = name.trim_start_matches('#');
-        return root.pointer(pointer).map_or(Value::Null, |target| resolve(root, target));
+        return root
+            .pointer(pointer)
+            .map_or(Value::Null, |target| resolve(root, target));
     }
     let is_null = |schema: &Value| schema.get("type").and_then(Value::as_str) == Some("null");
     if let Some(choices) = schema.get("anyOf").and_then(Value::as_array)
-        && let [only] = choices.iter().filter(|choice| !is_null(choice)).collect::<Vec<_>>().as_slice()
+        && let [only] = choices
+            .iter()
+            .filter(|choice| !is_null(choice))
+            .collect::<Vec<_>>()
+            .as_slice()
     {
         return resolve(root, only);
     }
@@ -95,9 +113,11 @@ fn shape_of(root: &Value, schema: &Value) -> Shape {
     }
     let name = match schema.get("type") {
         Some(Value::String(name)) => name.as_str(),
-        Some(Value::Array(names)) => {
-            names.iter().filter_map(Value::as_str).find(|name| *name != "null").unwrap_or("string")
-        }
+        Some(Value::Array(names)) => names
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|name| *name != "null")
+            .unwrap_or("string"),
         _ => "string",
     };
     match name {

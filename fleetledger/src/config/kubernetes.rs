@@ -36,7 +36,10 @@ impl Kubernetes {
             token.check("kubernetes.token")?;
         }
         match (&self.kubeconfig, &self.url) {
-            (Some(_), Some(_)) => Err(Fault::new("kubernetes.url", "and kubernetes.kubeconfig exclude each other")),
+            (Some(_), Some(_)) => Err(Fault::new(
+                "kubernetes.url",
+                "and kubernetes.kubeconfig exclude each other",
+            )),
             (None, None) if self.context.is_some() => {
                 Err(Fault::new("kubernetes.context", "needs kubernetes.kubeconfig"))
             }
@@ -44,7 +47,10 @@ impl Kubernetes {
                 Err(Fault::new("kubernetes.url", "must begin with https://"))
             }
             (_, None) if self.ca.is_some() || self.certificate.is_some() || self.token.is_some() => {
-                Err(Fault::new("kubernetes.url", "is missing: ca, certificate, key and token go with it"))
+                Err(Fault::new(
+                    "kubernetes.url",
+                    "is missing: ca, certificate, key and token go with it",
+                ))
             }
             _ => Ok(()),
         }

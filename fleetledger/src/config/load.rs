@@ -42,8 +42,10 @@ pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
 pub fn load_with(file: Option<&Path>, variables: &BTreeMap<String, String>) -> Result<Loaded, ConfigError> {
     let mut builder = config::Config::builder();
     if let Some(path) = file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            file: path.to_owned(),
+            source,
+        })?;
         check_file(path, &text)?;
         // Read again by path, so that the reader's messages name the file.
         builder = builder.add_source(File::from(path.to_owned()).format(FileFormat::Toml));
@@ -51,7 +53,11 @@ pub fn load_with(file: Option<&Path>, variables: &BTreeMap<String, String>) -> R
     let layered = builder.add_source(environment::Layer::new(variables)?).build();
     let config = layered.and_then(config::Config::try_deserialize::<Config>);
     let config = config.map_err(|error| ConfigError::Type(error.to_string()))?;
-    let loaded = Loaded { config, file: file.map(Path::to_owned), variables: variables.clone() };
+    let loaded = Loaded {
+        config,
+        file: file.map(Path::to_owned),
+        variables: variables.clone(),
+    };
     loaded.config.check().map_err(|fault| loaded.explain(fault))?;
     Ok(loaded)
 }
@@ -60,20 +66,30 @@ impl Loaded {
     /// Names the place of the key that is at fault.
     #[must_use]
     pub fn explain(&self, fault: Fault) -> ConfigError {
-        let variable = self.variables.keys().find(|variable| environment::key_of(variable) == fault.key);
+        let variable = self
+            .variables
+            .keys()
+            .find(|variable| environment::key_of(variable) == fault.key);
         let place = match (variable, &self.file) {
             (Some(variable), _) => format!("environment variable {variable}"),
             (None, Some(file)) => file.display().to_string(),
             (None, None) => format!("the defaults (there is no {DEFAULT_FILE}, and no --config)"),
         };
-        ConfigError::Value { key: fault.key, place, why: fault.why }
+        ConfigError::Value {
+            key: fault.key,
+            place,
+            why: fault.why,
+        }
     }
 }
 
 /// Syntax and names of the keys, before any value is looked at.
 fn check_file(path: &Path, text: &str) -> Result<(), ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let before = error
+            .span()
+            .and_then(|span| text.get(..span.start))
+            .unwrap_or_default();
         ConfigError::Syntax {
             file: path.to_owned(),
             line: before.matches('\n').count() + 1,
@@ -91,10 +107,18 @@ fn check_table(
     known: &BTreeMap<String, key::Key>,
 ) -> Result<(), ConfigError> {
     for (name, value) in table {
-        let full = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let full = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
         let Some(found) = known.get(&full) else {
             let nearest = key::nearest(&full);
-            return Err(ConfigError::UnknownKey { key: full, place: path.display().to_string(), nearest });
+            return Err(ConfigError::UnknownKey {
+                key: full,
+                place: path.display().to_string(),
+                nearest,
+            });
         };
         if let (Shape::Section, toml::Value::Table(inner)) = (found.shape, value) {
             check_table(path, &full, inner, known)?;
@@ -111,7 +135,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("fleetledger.toml");
         std::fs::write(&file, text).unwrap();
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         load_with(Some(&file), &variables.collect())
     }
 
@@ -141,15 +167,24 @@ mod tests {
     fn unknown_key_names_key_file_and_nearest() {
         let message = refused("[kafka]\nbootstrap_server = \"a:1\"\n", &[]);
         assert!(message.contains("kafka.bootstrap_server in /"), "{message}");
-        assert!(message.contains("nearest known key is kafka.bootstrap_servers"), "{message}");
+        assert!(
+            message.contains("nearest known key is kafka.bootstrap_servers"),
+            "{message}"
+        );
         let message = refused("", &[("FLEETLEDGER__KAFKA__BOOTSTRAP", "a:1")]);
-        assert!(message.contains("environment variable FLEETLEDGER__KAFKA__BOOTSTRAP;"), "{message}");
+        assert!(
+            message.contains("environment variable FLEETLEDGER__KAFKA__BOOTSTRAP;"),
+            "{message}"
+        );
     }
 
     #[test]
     fn value_of_the_wrong_type_names_key_and_place() {
         let message = refused("[postgres]\nport = \"many\"\n", &[]);
-        assert!(message.contains("postgres.port") && message.contains("fleetledger.toml"), "{message}");
+        assert!(
+            message.contains("postgres.port") && message.contains("fleetledger.toml"),
+            "{message}"
+        );
         let message = refused("", &[("FLEETLEDGER__POSTGRES__PORT", "many")]);
         assert!(message.contains("FLEETLEDGER__POSTGRES__PORT"), "{message}");
     }
@@ -170,6 +205,14 @@ mod tests {
     #[test]
     fn librdkafka_properties_keep_their_dots() {
         let loaded = read("[kafka.properties]\n\"socket.timeout.ms\" = 5000\n", &[]).unwrap();
-        assert_eq!(loaded.config.kafka.properties.get("socket.timeout.ms").map(String::as_str), Some("5000"));
+        assert_eq!(
+            loaded
+                .config
+                .kafka
+                .properties
+                .get("socket.timeout.ms")
+                .map(String::as_str),
+            Some("5000")
+        );
     }
 }

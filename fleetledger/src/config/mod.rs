@@ -86,6 +86,9 @@ pub struct Fault {
 impl Fault {
     /// A fault of `key`.
     pub fn new(key: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { key: key.into(), why: why.into() }
+        Self {
+            key: key.into(),
+            why: why.into(),
+        }
     }
 }

@@ -75,7 +75,10 @@ impl Postgres {
             password.check("postgres.password")?;
         }
         if self.connect_timeout_seconds == 0 {
-            return Err(Fault::new("postgres.connect_timeout_seconds", "must be at least 1"));
+            return Err(Fault::new(
+                "postgres.connect_timeout_seconds",
+                "must be at least 1",
+            ));
         }
         section::check_pair("postgres", self.certificate.as_ref(), self.key.as_ref())?;
         section::check_file("postgres.ca", self.ca.as_ref())
@@ -98,9 +101,9 @@ fn check_url(url: &str) -> Result<(), Fault> {
     match url.parse::<tokio_postgres::Config>() {
         // The parser's own words may quote the url, and with it a password.
         Err(_) => fault("cannot be read; write postgres://user@host:port/database"),
-        Ok(config) if config.get_password().is_some() => {
-            fault("holds a password; take it out and write postgres.password = \"file:/path\" or \"env:NAME\"")
-        }
+        Ok(config) if config.get_password().is_some() => fault(
+            "holds a password; take it out and write postgres.password = \"file:/path\" or \"env:NAME\"",
+        ),
         Ok(_) if url.contains("sslmode") => fault("holds sslmode; use postgres.tls"),
         Ok(_) => Ok(()),
     }
@@ -113,14 +116,26 @@ mod tests {
     #[test]
     fn password_in_the_url_is_refused_without_being_shown() {
         let url = Some("postgres://u:hunter2@db/fleet".to_owned());
-        let fault = Postgres { url, ..Postgres::default() }.check().unwrap_err();
+        let fault = Postgres {
+            url,
+            ..Postgres::default()
+        }
+        .check()
+        .unwrap_err();
         assert_eq!(fault.key, "postgres.url");
-        assert!(!fault.why.contains("hunter2") && fault.why.contains("postgres.password"), "{}", fault.why);
+        assert!(
+            !fault.why.contains("hunter2") && fault.why.contains("postgres.password"),
+            "{}",
+            fault.why
+        );
     }
 
     #[test]
     fn certificate_without_key_is_refused() {
-        let postgres = Postgres { certificate: Some("/etc/hostname".into()), ..Postgres::default() };
+        let postgres = Postgres {
+            certificate: Some("/etc/hostname".into()),
+            ..Postgres::default()
+        };
         assert_eq!(postgres.check().unwrap_err().key, "postgres.key");
     }
 }

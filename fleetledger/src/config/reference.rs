@@ -37,7 +37,9 @@ pub fn markdown() -> String {
         let _ = writeln!(text, "## [{section}]\n\n{}\n", description(key));
         text.push_str("| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
         for (name, key) in &keys {
-            let Some((parent, leaf)) = name.rsplit_once('.') else { continue };
+            let Some((parent, leaf)) = name.rsplit_once('.') else {
+                continue;
+            };
             if parent == section && key.shape != Shape::Section {
                 let default = default_of(&defaults, name);
                 let meaning = description(key).replace('|', "\\|");
@@ -54,15 +56,27 @@ pub fn markdown() -> String {
 /// Names of every key that takes a value.
 #[must_use]
 pub fn key_names() -> Vec<String> {
-    let keys = key::all().into_iter().filter(|(_, key)| key.shape != Shape::Section);
+    let keys = key::all()
+        .into_iter()
+        .filter(|(_, key)| key.shape != Shape::Section);
     keys.map(|(name, _)| name).collect()
 }
 
 /// A key's doc comment, on one line, with the meaning of each word it takes.
 fn description(key: &Key) -> String {
-    let own = key.schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let own = key
+        .schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let mut text = own.split_whitespace().collect::<Vec<_>>().join(" ");
-    for choice in key.schema.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+    for choice in key
+        .schema
+        .get("oneOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let word = choice.get("const").and_then(Value::as_str);
         let meaning = choice.get("description").and_then(Value::as_str);
         if let (Some(word), Some(meaning)) = (word, meaning) {
@@ -84,9 +98,17 @@ fn lower_first(text: &str) -> String {
 
 fn type_of(key: &Key) -> String {
     let words = |name: &str| {
-        let choices = key.schema.get(name).and_then(Value::as_array).into_iter().flatten();
+        let choices = key
+            .schema
+            .get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let words = choices.filter_map(|choice| choice.get("const").or(Some(choice)).and_then(Value::as_str));
-        words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+        words
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match key.shape {
         Shape::Boolean => "true, false".to_owned(),
@@ -108,7 +130,11 @@ fn default_of(defaults: &Value, name: &str) -> String {
         Some(Value::String(text)) if text.is_empty() => "–".to_owned(),
         Some(Value::Array(list)) if list.is_empty() => "–".to_owned(),
         Some(Value::Object(map)) if map.is_empty() => "–".to_owned(),
-        Some(Value::Array(list)) => list.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", "),
+        Some(Value::Array(list)) => list
+            .iter()
+            .map(|item| format!("`{item}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
         Some(value) => format!("`{value}`"),
     }
 }

@@ -46,7 +46,10 @@ impl SecretRef {
             Place::File(path) => std::fs::read_to_string(path)
                 .map_err(|error| Fault::new(key, format!("cannot read {}: {error}", path.display())))?,
             Place::Environment(name) => read_variable(name).ok_or_else(|| {
-                Fault::new(key, format!("environment variable {name} is not set or not utf-8"))
+                Fault::new(
+                    key,
+                    format!("environment variable {name} is not set or not utf-8"),
+                )
             })?,
         };
         let secret = text.trim_end_matches(['\r', '\n']);
@@ -62,23 +65,36 @@ impl SecretRef {
         } else if let Some(name) = self.0.strip_prefix("env:").filter(|name| is_variable(name)) {
             Ok(Place::Environment(name))
         } else {
-            Err(Fault::new(key, "must say where the secret stands: file:/path or env:NAME"))
+            Err(Fault::new(
+                key,
+                "must say where the secret stands: file:/path or env:NAME",
+            ))
         }
     }
 }
 
 fn is_variable(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-#[expect(clippy::disallowed_methods, reason = "a reference names the variable a secret stands in")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a reference names the variable a secret stands in"
+)]
 fn read_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 impl fmt::Debug for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.place("").is_ok() { &self.0 } else { "[redacted]" })
+        f.write_str(if self.place("").is_ok() {
+            &self.0
+        } else {
+            "[redacted]"
+        })
     }
 }
 
@@ -111,7 +127,11 @@ mod tests {
         let plain = SecretRef::new("hunter2");
         let fault = plain.read("postgres.password").unwrap_err();
         assert_eq!(fault.key, "postgres.password");
-        for shown in [format!("{fault:?}"), format!("{plain:?}"), serde_json::to_string(&plain).unwrap()] {
+        for shown in [
+            format!("{fault:?}"),
+            format!("{plain:?}"),
+            serde_json::to_string(&plain).unwrap(),
+        ] {
             assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
@@ -121,18 +141,32 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("password");
         std::fs::write(&file, "hunter2\n").unwrap();
-        let secret = SecretRef::new(format!("file:{}", file.display())).read("k").unwrap();
+        let secret = SecretRef::new(format!("file:{}", file.display()))
+            .read("k")
+            .unwrap();
         assert_eq!(secret.expose(), "hunter2");
         assert_eq!(format!("{secret:?}"), "[redacted]");
         std::fs::write(&file, "\n").unwrap();
-        assert!(SecretRef::new(format!("file:{}", file.display())).read("k").is_err());
+        assert!(
+            SecretRef::new(format!("file:{}", file.display()))
+                .read("k")
+                .is_err()
+        );
     }
 
     #[test]
     fn missing_file_and_variable_are_named() {
-        let file = SecretRef::new("file:/nonexistent/password").read("kafka.sasl.password").unwrap_err();
+        let file = SecretRef::new("file:/nonexistent/password")
+            .read("kafka.sasl.password")
+            .unwrap_err();
         assert!(file.why.contains("/nonexistent/password"), "{}", file.why);
-        let variable = SecretRef::new("env:FLEETLEDGER_TEST_NOT_SET").read("k").unwrap_err();
-        assert!(variable.why.contains("FLEETLEDGER_TEST_NOT_SET"), "{}", variable.why);
+        let variable = SecretRef::new("env:FLEETLEDGER_TEST_NOT_SET")
+            .read("k")
+            .unwrap_err();
+        assert!(
+            variable.why.contains("FLEETLEDGER_TEST_NOT_SET"),
+            "{}",
+            variable.why
+        );
     }
 }

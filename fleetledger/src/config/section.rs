@@ -35,7 +35,10 @@ pub(super) fn check_pair(
 ) -> Result<(), Fault> {
     match (certificate, key) {
         (Some(_), None) => {
-            return Err(Fault::new(format!("{section}.key"), "is missing: certificate is set, and needs its key"));
+            return Err(Fault::new(
+                format!("{section}.key"),
+                "is missing: certificate is set, and needs its key",
+            ));
         }
         (None, Some(_)) => {
             let why = "is missing: key is set, and needs its certificate";
@@ -52,7 +55,10 @@ pub(super) fn check_file(key: &str, file: Option<&PathBuf>) -> Result<(), Fault>
     let Some(file) = file else { return Ok(()) };
     match std::fs::File::open(file) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Fault::new(key, format!("cannot read {}: {error}", file.display()))),
+        Err(error) => Err(Fault::new(
+            key,
+            format!("cannot read {}: {error}", file.display()),
+        )),
     }
 }
 
@@ -91,17 +97,26 @@ impl Topics {
             return Err(Fault::new("topics.partitions", "must be at least 1"));
         }
         if self.replication_factor != -1 && self.replication_factor < 1 {
-            return Err(Fault::new("topics.replication_factor", "must be at least 1, or -1 for the broker's default"));
+            return Err(Fault::new(
+                "topics.replication_factor",
+                "must be at least 1, or -1 for the broker's default",
+            ));
         }
         if self.min_insync_replicas < 1 {
             return Err(Fault::new("topics.min_insync_replicas", "must be at least 1"));
         }
         if self.replication_factor > 0 && self.min_insync_replicas > self.replication_factor {
-            let why = format!("must be at most topics.replication_factor, which is {}", self.replication_factor);
+            let why = format!(
+                "must be at most topics.replication_factor, which is {}",
+                self.replication_factor
+            );
             return Err(Fault::new("topics.min_insync_replicas", why));
         }
         if self.min_compaction_lag_hours < 168 {
-            return Err(Fault::new("topics.min_compaction_lag_hours", "must be at least 168 (7 days)"));
+            return Err(Fault::new(
+                "topics.min_compaction_lag_hours",
+                "must be at least 168 (7 days)",
+            ));
         }
         if self.max_message_bytes < 65_536 {
             return Err(Fault::new("topics.max_message_bytes", "must be at least 65536"));
@@ -120,14 +135,19 @@ pub struct Owners {
 
 impl Default for Owners {
     fn default() -> Self {
-        Self { namespace_label: "team".to_owned() }
+        Self {
+            namespace_label: "team".to_owned(),
+        }
     }
 }
 
 impl Owners {
     pub(super) fn check(&self) -> Result<(), Fault> {
         if self.namespace_label.trim().is_empty() {
-            return Err(Fault::new("owners.namespace_label", "must name a label, such as team"));
+            return Err(Fault::new(
+                "owners.namespace_label",
+                "must name a label, such as team",
+            ));
         }
         Ok(())
     }
@@ -149,7 +169,12 @@ pub struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9650)), certificate: None, key: None, client_ca: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9650)),
+            certificate: None,
+            key: None,
+            client_ca: None,
+        }
     }
 }
 
@@ -157,7 +182,10 @@ impl Http {
     pub(super) fn check(&self) -> Result<(), Fault> {
         check_pair("http", self.certificate.as_ref(), self.key.as_ref())?;
         if self.client_ca.is_some() && self.certificate.is_none() {
-            return Err(Fault::new("http.certificate", "is missing: http.client_ca needs TLS"));
+            return Err(Fault::new(
+                "http.certificate",
+                "is missing: http.client_ca needs TLS",
+            ));
         }
         check_file("http.client_ca", self.client_ca.as_ref())
     }
@@ -185,7 +213,10 @@ pub enum LogFormat {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
     }
 }
 
@@ -193,7 +224,10 @@ impl Log {
     pub(super) fn check(&self) -> Result<(), Fault> {
         match tracing_subscriber::EnvFilter::try_new(&self.filter) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Fault::new("log.filter", format!("{error}; write such as info,fleetledger_ingest=debug"))),
+            Err(error) => Err(Fault::new(
+                "log.filter",
+                format!("{error}; write such as info,fleetledger_ingest=debug"),
+            )),
         }
     }
 }

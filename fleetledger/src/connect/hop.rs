@@ -30,12 +30,22 @@ pub enum Trouble {
 impl HopError {
     /// The hop is away.
     pub fn away(hop: impl fmt::Display, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { hop: hop.to_string(), why: why.into(), fix: fix.into(), trouble: Trouble::Away }
+        Self {
+            hop: hop.to_string(),
+            why: why.into(),
+            fix: fix.into(),
+            trouble: Trouble::Away,
+        }
     }
 
     /// The hop is set up wrongly.
     pub fn setup(hop: impl fmt::Display, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { hop: hop.to_string(), why: why.into(), fix: fix.into(), trouble: Trouble::Setup }
+        Self {
+            hop: hop.to_string(),
+            why: why.into(),
+            fix: fix.into(),
+            trouble: Trouble::Setup,
+        }
     }
 }
 
@@ -55,5 +65,8 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The file of trusted authorities, for messages.
 pub(crate) fn authorities(ca: Option<&std::path::Path>) -> String {
-    ca.map_or_else(|| "the system's authorities".to_owned(), |file| format!("ca file {}", file.display()))
+    ca.map_or_else(
+        || "the system's authorities".to_owned(),
+        |file| format!("ca file {}", file.display()),
+    )
 }

@@ -1,10 +1,12 @@
 //! The way to Kafka: librdkafka's settings, and what its complaints mean.
 
 use std::{
+    net::{TcpStream, ToSocketAddrs as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use openssl::ssl::{HandshakeError, SslConnector, SslMethod, SslVerifyMode};
 use rdkafka::{
     ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
@@ -12,10 +14,7 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use super::{
-    HopError,
-    hop::authorities,
-};
+use super::{HopError, Trouble, hop::authorities};
 use crate::config::{Fault, Kafka};
 
 /// How long the brokers may take to answer a first question.
@@ -56,7 +55,10 @@ pub fn client_config(kafka: &Kafka) -> Result<ClientConfig, Fault> {
             }
         }
         if let Some(password) = &kafka.tls_key_password {
-            config.set("ssl.key.password", password.read("kafka.tls_key_password")?.expose());
+            config.set(
+                "ssl.key.password",
+                password.read("kafka.tls_key_password")?.expose(),
+            );
         }
     }
     if let Some(sasl) = &kafka.sasl {
@@ -117,7 +119,14 @@ fn ask(kafka: &Kafka, config: &ClientConfig) -> Result<Brokers, HopError> {
         Err(error) => {
             // Global errors are handed over by a poll only.
             let _ = consumer.poll(REASONS);
-            Err(explain(kafka, &complaints.taken(), &error))
+            let explained = explain(kafka, &complaints.taken(), &error);
+            let unclear = explained.trouble == Trouble::Away && kafka.tls.is_none();
+            // A broker that is spoken to in plain text on its TLS port just hangs up.
+            Err(if unclear && speaks_tls(&kafka.bootstrap_servers) {
+                wants_tls(kafka)
+            } else {
+                explained
+            })
         }
     }
 }
@@ -126,15 +135,57 @@ fn describe(topic: &rdkafka::metadata::MetadataTopic) -> TopicMetadata {
     TopicMetadata {
         topic: topic.name().to_owned(),
         partitions: topic.partitions().len(),
-        leaderless: topic.partitions().iter().filter(|partition| partition.leader() < 0).count(),
-        replicas: topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0),
+        leaderless: topic
+            .partitions()
+            .iter()
+            .filter(|partition| partition.leader() < 0)
+            .count(),
+        replicas: topic
+            .partitions()
+            .iter()
+            .map(|partition| partition.replicas().len())
+            .min()
+            .unwrap_or(0),
     }
+}
+
+fn wants_tls(kafka: &Kafka) -> HopError {
+    let fix = "add [kafka.tls], or name a plaintext port in kafka.bootstrap_servers";
+    HopError::setup(
+        broker_of(kafka, ""),
+        "it speaks TLS on this port, and [kafka.tls] is not set",
+        fix,
+    )
+}
+
+/// Whether the first broker shows a certificate; nothing is trusted by it.
+fn speaks_tls(servers: &str) -> bool {
+    let shows = || {
+        let address = servers.split(',').next()?.trim().to_socket_addrs().ok()?.next()?;
+        let stream = TcpStream::connect_timeout(&address, REASONS * 10).ok()?;
+        stream.set_read_timeout(Some(REASONS * 10)).ok()?;
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).ok()?;
+        builder.set_verify(SslVerifyMode::NONE);
+        let client = builder.build().configure().ok()?.verify_hostname(false);
+        match client.connect("broker", stream) {
+            Ok(stream) => stream.ssl().peer_certificate(),
+            Err(HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream)) => {
+                stream.ssl().peer_certificate()
+            }
+            Err(HandshakeError::SetupFailure(_)) => None,
+        }
+    };
+    shows().is_some()
 }
 
 /// librdkafka refused its settings: files it cannot use, or properties it does not know.
 fn unusable(kafka: &Kafka, error: &KafkaError) -> HopError {
     let hop = format!("kafka {}", kafka.bootstrap_servers);
-    HopError::setup(hop, error.to_string(), "correct the section [kafka] of the configuration")
+    HopError::setup(
+        hop,
+        error.to_string(),
+        "correct the section [kafka] of the configuration",
+    )
 }
 
 /// What librdkafka complained about.
@@ -168,30 +219,47 @@ type Meaning = (&'static [&'static str], fn(&Kafka) -> (String, String));
 
 const MEANINGS: &[Meaning] = &[
     (&["Failed to resolve"], |kafka| {
-        (format!("no such host in {}", kafka.bootstrap_servers), "correct kafka.bootstrap_servers".to_owned())
+        (
+            format!("no such host in {}", kafka.bootstrap_servers),
+            "correct kafka.bootstrap_servers".to_owned(),
+        )
     }),
     (&["PLAINTEXT broker listener", "wrong version number"], |_| {
         let fix = "remove [kafka.tls], or name the broker's TLS port in kafka.bootstrap_servers";
         ("it does not speak TLS on this port".to_owned(), fix.to_owned())
     }),
-    (&["certificate verify failed", "broker certificate could not be verified"], |kafka| {
-        let ca = kafka.tls.as_ref().and_then(|tls| tls.ca.as_deref());
-        (
+    (
+        &[
+            "certificate verify failed",
+            "broker certificate could not be verified",
+        ],
+        |kafka| {
+            let ca = kafka.tls.as_ref().and_then(|tls| tls.ca.as_deref());
+            (
             format!("its certificate is not signed by {}, or is not for this host", authorities(ca)),
             "set kafka.tls.ca to the file of the authority that signed the broker's certificate, and name the \
              broker in kafka.bootstrap_servers as its certificate does"
                 .to_owned(),
         )
-    }),
-    (&["certificate required", "bad certificate", "unknown ca", "alert handshake failure"], |kafka| {
-        let own = kafka.tls.as_ref().and_then(|tls| tls.certificate.as_deref());
-        let why = match own {
-            Some(file) => format!("it does not accept the certificate {}", file.display()),
-            None => "it wants a certificate of this client".to_owned(),
-        };
-        let fix = "set kafka.tls.certificate and kafka.tls.key to a pair signed by the authority the broker trusts";
-        (why, fix.to_owned())
-    }),
+        },
+    ),
+    (
+        &[
+            "certificate required",
+            "bad certificate",
+            "unknown ca",
+            "alert handshake failure",
+        ],
+        |kafka| {
+            let own = kafka.tls.as_ref().and_then(|tls| tls.certificate.as_deref());
+            let why = match own {
+                Some(file) => format!("it does not accept the certificate {}", file.display()),
+                None => "it wants a certificate of this client".to_owned(),
+            };
+            let fix = "set kafka.tls.certificate and kafka.tls.key to a pair signed by the authority the broker trusts";
+            (why, fix.to_owned())
+        },
+    ),
     (&["SASL authentication error", "Authentication failed"], |kafka| {
         let user = kafka.sasl.as_ref().map_or("", |sasl| sasl.username.as_str());
         (
@@ -199,36 +267,52 @@ const MEANINGS: &[Meaning] = &[
             "correct kafka.sasl.username, mechanism and the password its reference points to".to_owned(),
         )
     }),
-    (&["SSL handshake failed", "incorrect security.protocol", "connecting to a SSL listener"], |kafka| {
-        if kafka.tls.is_some() {
-            return (
-                "the TLS handshake failed".to_owned(),
-                "compare [kafka.tls] with the broker's listener and its client authentication".to_owned(),
-            );
-        }
-        (
-            "it closed the connection: this port may want TLS or a login".to_owned(),
-            "add [kafka.tls] or [kafka.sasl], or name a plaintext port in kafka.bootstrap_servers".to_owned(),
-        )
-    }),
+    (
+        &[
+            "SSL handshake failed",
+            "incorrect security.protocol",
+            "connecting to a SSL listener",
+        ],
+        |kafka| {
+            if kafka.tls.is_some() {
+                return (
+                    "the TLS handshake failed".to_owned(),
+                    "compare [kafka.tls] with the broker's listener and its client authentication".to_owned(),
+                );
+            }
+            (
+                "it closed the connection: this port may want TLS or a login".to_owned(),
+                "add [kafka.tls] or [kafka.sasl], or name a plaintext port in kafka.bootstrap_servers"
+                    .to_owned(),
+            )
+        },
+    ),
 ];
 
 fn explain(kafka: &Kafka, complaints: &[String], error: &KafkaError) -> HopError {
     for (words, meaning) in MEANINGS {
-        let matching = complaints.iter().find(|complaint| words.iter().any(|word| complaint.contains(word)));
+        let matching = complaints
+            .iter()
+            .find(|complaint| words.iter().any(|word| complaint.contains(word)));
         if let Some(complaint) = matching {
             let (why, fix) = meaning(kafka);
             return HopError::setup(broker_of(kafka, complaint), why, fix);
         }
     }
-    let refused = complaints.iter().find(|complaint| complaint.contains("Connection refused"));
+    let refused = complaints
+        .iter()
+        .find(|complaint| complaint.contains("Connection refused"));
     let why = match (refused, complaints.last()) {
         (Some(_), _) => "nobody listens there (connection refused)".to_owned(),
         (None, Some(complaint)) => format!("no answer within {} s ({complaint})", ANSWER.as_secs()),
         (None, None) => format!("no answer within {} s ({error})", ANSWER.as_secs()),
     };
     let hop = broker_of(kafka, refused.map_or("", String::as_str));
-    HopError::away(hop, why, "start the broker, open the way to it, or correct kafka.bootstrap_servers")
+    HopError::away(
+        hop,
+        why,
+        "start the broker, open the way to it, or correct kafka.bootstrap_servers",
+    )
 }
 
 /// librdkafka's lines name the broker as `ssl://host:port/bootstrap: …`.
@@ -237,9 +321,14 @@ fn broker_of(kafka: &Kafka, complaint: &str) -> String {
     let named = servers.clone().find(|server| complaint.contains(server));
     let after = || {
         let (_, rest) = complaint.split_once("://")?;
-        rest.split(['/', ' ', ']']).next().map(|address| address.trim_end_matches(':'))
+        rest.split(['/', ' ', ']'])
+            .next()
+            .map(|address| address.trim_end_matches(':'))
     };
-    let broker = named.or_else(after).or_else(|| servers.clone().next()).unwrap_or_default();
+    let broker = named
+        .or_else(after)
+        .or_else(|| servers.clone().next())
+        .unwrap_or_default();
     format!("kafka broker {broker}")
 }
 
@@ -256,7 +345,10 @@ mod tests {
     fn wrong_ca_names_broker_file_and_key() {
         let kafka = Kafka {
             bootstrap_servers: "127.0.0.1:9093".to_owned(),
-            tls: Some(Tls { ca: Some("/etc/ca.pem".into()), ..Tls::default() }),
+            tls: Some(Tls {
+                ca: Some("/etc/ca.pem".into()),
+                ..Tls::default()
+            }),
             ..Kafka::default()
         };
         let complaint = "[thrd:ssl://127.0.0.1:9093/bootstrap]: ssl://127.0.0.1:9093/bootstrap: SSL handshake \
@@ -270,9 +362,12 @@ mod tests {
     #[test]
     fn broker_that_is_away_is_told_from_one_set_up_wrongly() {
         let kafka = Kafka::default();
-        let away = explained(&kafka, "127.0.0.1:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused");
-        assert_eq!(away.trouble, super::super::Trouble::Away);
+        let away = explained(
+            &kafka,
+            "127.0.0.1:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
+        );
+        assert_eq!(away.trouble, Trouble::Away);
         let login = explained(&kafka, "b:1/1: SASL authentication error: Authentication failed");
-        assert_eq!(login.trouble, super::super::Trouble::Setup);
+        assert_eq!(login.trouble, Trouble::Setup);
     }
 }

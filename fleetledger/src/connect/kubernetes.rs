@@ -30,7 +30,10 @@ pub struct ApiServer {
 /// # Errors
 /// A file or secret that cannot be read.
 pub async fn client(kubernetes: &Kubernetes) -> anyhow::Result<ApiServer> {
-    let options = KubeConfigOptions { context: kubernetes.context.clone(), ..KubeConfigOptions::default() };
+    let options = KubeConfigOptions {
+        context: kubernetes.context.clone(),
+        ..KubeConfigOptions::default()
+    };
     let config = if let Some(file) = &kubernetes.kubeconfig {
         let read = Kubeconfig::read_from(file);
         let kubeconfig = read.with_context(|| format!("read kubernetes.kubeconfig {}", file.display()))?;
@@ -51,26 +54,28 @@ pub async fn client(kubernetes: &Kubernetes) -> anyhow::Result<ApiServer> {
 
 /// URL and credentials as a kubeconfig, so that there is one way to read them.
 fn kubeconfig_of(kubernetes: &Kubernetes, url: &str) -> anyhow::Result<Kubeconfig> {
-    let text = |file: &Option<std::path::PathBuf>| file.as_deref().map(Path::to_string_lossy).map(String::from);
-    let mut user = json!({});
+    let text =
+        |file: &Option<std::path::PathBuf>| file.as_deref().map(Path::to_string_lossy).map(String::from);
+    let mut user = serde_json::Map::new();
+    let mut set = |key: &str, value: String| user.insert(key.to_owned(), json!(value));
     if let Some(token) = &kubernetes.token {
         match token_file(token) {
             // Read again by the client when the token is rotated.
-            Some(file) => user["tokenFile"] = json!(file),
+            Some(file) => set("tokenFile", file),
             None => {
                 let secret = token.read("kubernetes.token");
                 let secret = secret.map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?;
-                user["token"] = json!(secret.expose());
+                set("token", secret.expose().to_owned())
             }
-        }
+        };
     }
     if let (Some(certificate), Some(key)) = (text(&kubernetes.certificate), text(&kubernetes.key)) {
-        user["client-certificate"] = json!(certificate);
-        user["client-key"] = json!(key);
+        set("client-certificate", certificate);
+        set("client-key", key);
     }
-    let mut cluster = json!({ "server": url });
+    let mut cluster = serde_json::Map::from_iter([("server".to_owned(), json!(url))]);
     if let Some(ca) = text(&kubernetes.ca) {
-        cluster["certificate-authority"] = json!(ca);
+        cluster.insert("certificate-authority".to_owned(), json!(ca));
     }
     let document = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "fleetledger",
@@ -93,7 +98,8 @@ fn token_file(token: &SecretRef) -> Option<String> {
 pub async fn probe(kubernetes: &Kubernetes, server: &ApiServer) -> Result<String, HopError> {
     let namespaces: Api<Namespace> = Api::all(server.client.clone());
     let found = namespaces.get("kube-system").await;
-    let namespace = found.map_err(|error| explain(kubernetes, server, "get namespace kube-system", &error))?;
+    let namespace =
+        found.map_err(|error| explain(kubernetes, server, "get namespace kube-system", &error))?;
     Ok(namespace.metadata.uid.unwrap_or_default())
 }
 
@@ -103,25 +109,51 @@ pub fn explain(kubernetes: &Kubernetes, server: &ApiServer, what: &str, error: &
     let hop = format!("kubernetes API server {}", server.url);
     if let kube::Error::Api(status) = error {
         return match status.code {
-            401 => HopError::setup(hop, "it does not know this client (401)", "renew the token or certificate of [kubernetes]"),
+            401 => HopError::setup(
+                hop,
+                "it does not know this client (401)",
+                "renew the token or certificate of [kubernetes]",
+            ),
             403 => HopError::setup(
                 hop,
                 format!("it forbids to {what}: {}", status.message),
                 "apply deploy/kubernetes/emit-rbac.yaml and bind it to the emitter's account",
             ),
-            404 => HopError::setup(hop, format!("cannot {what}: not found"), "check that this is the right cluster"),
-            code => HopError::away(hop, format!("cannot {what}: {} ({code})", status.message), "try again; see its log"),
+            404 => HopError::setup(
+                hop,
+                format!("cannot {what}: not found"),
+                "check that this is the right cluster",
+            ),
+            code => HopError::away(
+                hop,
+                format!("cannot {what}: {} ({code})", status.message),
+                "try again; see its log",
+            ),
         };
     }
     let text = chain(error);
-    if text.contains("UnknownIssuer") || text.contains("BadSignature") || text.contains("invalid peer certificate") {
+    if text.contains("UnknownIssuer")
+        || text.contains("BadSignature")
+        || text.contains("invalid peer certificate")
+    {
         let ca = kubernetes.ca.as_deref().or(kubernetes.kubeconfig.as_deref());
-        let why = format!("its certificate is not signed by {}, or is not for this host", authorities(ca));
+        let why = format!(
+            "its certificate is not signed by {}, or is not for this host",
+            authorities(ca)
+        );
         let fix = "set kubernetes.ca (or certificate-authority of the kubeconfig) to the file of the authority that signed the API server's certificate";
         return HopError::setup(hop, why, fix);
     }
     if text.contains("Connection refused") {
-        return HopError::away(hop, "nobody listens there (connection refused)", "start it, or correct kubernetes.url");
+        return HopError::away(
+            hop,
+            "nobody listens there (connection refused)",
+            "start it, or correct kubernetes.url",
+        );
     }
-    HopError::away(hop, format!("cannot {what}: {text}"), "open the way to it, or correct [kubernetes]")
+    HopError::away(
+        hop,
+        format!("cannot {what}: {text}"),
+        "open the way to it, or correct [kubernetes]",
+    )
 }

@@ -25,7 +25,9 @@ const OWN_PAIR: &str =
 pub fn connector(postgres: &Postgres) -> anyhow::Result<Connector> {
     let mut config = match &postgres.url {
         // The reader's words may quote the url; what is wrong with it was said when it was checked.
-        Some(url) => url.parse().map_err(|_| anyhow::anyhow!("postgres.url cannot be read"))?,
+        Some(url) => url
+            .parse()
+            .map_err(|_| anyhow::anyhow!("postgres.url cannot be read"))?,
         None => {
             let mut config = tokio_postgres::Config::new();
             config.host(&postgres.host).port(postgres.port);
@@ -35,7 +37,11 @@ pub fn connector(postgres: &Postgres) -> anyhow::Result<Connector> {
     };
     if let Some(password) = &postgres.password {
         let secret = password.read("postgres.password");
-        config.password(secret.map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?.expose());
+        config.password(
+            secret
+                .map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?
+                .expose(),
+        );
     }
     config.connect_timeout(Duration::from_secs(postgres.connect_timeout_seconds));
     config.keepalives_idle(Duration::from_secs(30));
@@ -53,14 +59,18 @@ fn tls_connector(postgres: &Postgres) -> anyhow::Result<Option<MakeTlsConnector>
     }
     let mut builder = SslConnector::builder(SslMethod::tls_client())?;
     if let Some(ca) = &postgres.ca {
-        builder.set_ca_file(ca).with_context(|| format!("read postgres.ca {}", ca.display()))?;
+        builder
+            .set_ca_file(ca)
+            .with_context(|| format!("read postgres.ca {}", ca.display()))?;
     }
     if let (Some(certificate), Some(key)) = (&postgres.certificate, &postgres.key) {
         let read = builder.set_certificate_chain_file(certificate);
         read.with_context(|| format!("read postgres.certificate {}", certificate.display()))?;
         let read = builder.set_private_key_file(key, SslFiletype::PEM);
         read.with_context(|| format!("read postgres.key {}", key.display()))?;
-        builder.check_private_key().context("postgres.key is not the key of postgres.certificate")?;
+        builder
+            .check_private_key()
+            .context("postgres.key is not the key of postgres.certificate")?;
     }
     let mut connector = MakeTlsConnector::new(builder.build());
     if postgres.tls == PostgresTls::VerifyCa {
@@ -77,7 +87,10 @@ fn tls_connector(postgres: &Postgres) -> anyhow::Result<Option<MakeTlsConnector>
 /// # Errors
 /// What is wrong with the way to the database, naming it.
 pub async fn connect(postgres: &Postgres, connector: &Connector, role: &str) -> Result<Client, HopError> {
-    connector.connect(role).await.map_err(|error| explain(postgres, connector, &error))
+    connector
+        .connect(role)
+        .await
+        .map_err(|error| explain(postgres, connector, &error))
 }
 
 /// What a refused connection means.
@@ -91,7 +104,11 @@ pub fn explain(postgres: &Postgres, connector: &Connector, error: &ConnectError)
     let text = chain(&error.source);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["certificate verify failed"]) {
-        let host = if text.contains("mismatch") { "its certificate is for another host" } else { "its certificate is not signed by" };
+        let host = if text.contains("mismatch") {
+            "its certificate is for another host"
+        } else {
+            "its certificate is not signed by"
+        };
         let why = match text.contains("mismatch") {
             true => host.to_owned(),
             false => format!("{host} {}", authorities(postgres.ca.as_deref())),
@@ -103,14 +120,27 @@ pub fn explain(postgres: &Postgres, connector: &Connector, error: &ConnectError)
         let fix = "switch ssl on in postgresql.conf; for loopback write postgres.tls = \"off\"";
         return HopError::setup(hop, "it does not speak TLS", fix);
     }
-    if has(&["certificate required", "bad certificate", "unknown ca", "handshake failure"]) {
+    if has(&[
+        "certificate required",
+        "bad certificate",
+        "unknown ca",
+        "handshake failure",
+    ]) {
         return HopError::setup(hop, "it does not accept this client's certificate", OWN_PAIR);
     }
     if has(&["password missing", "invalid configuration: password"]) {
-        return HopError::setup(hop, format!("it wants a password of user {user}"), "set postgres.password to file:/path or env:NAME");
+        return HopError::setup(
+            hop,
+            format!("it wants a password of user {user}"),
+            "set postgres.password to file:/path or env:NAME",
+        );
     }
     if has(&["failed to lookup address", "Name or service not known"]) {
-        return HopError::setup(hop, "there is no such host", "correct postgres.host or postgres.url");
+        return HopError::setup(
+            hop,
+            "there is no such host",
+            "correct postgres.host or postgres.url",
+        );
     }
     let fix = "start the server, open the way to it, or correct postgres.host and postgres.port";
     if has(&["Connection refused"]) {
@@ -128,12 +158,19 @@ fn refused(hop: &str, user: &str, code: &SqlState, message: &str) -> HopError {
         return HopError::setup(hop, message.to_owned(), OWN_PAIR);
     }
     if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
-        let fix = format!("create role {user} with login, or let it in by a line of pg_hba.conf (hostssl … {user} …), or correct postgres.user");
+        let fix = format!(
+            "create role {user} with login, or let it in by a line of pg_hba.conf (hostssl … {user} …), or correct postgres.user"
+        );
         return HopError::setup(hop, message.to_owned(), fix);
     }
     if *code == SqlState::INVALID_CATALOG_NAME {
-        let fix = "create database … owner fleetledger, then fleetledger migrate; or correct postgres.database";
+        let fix =
+            "create database … owner fleetledger, then fleetledger migrate; or correct postgres.database";
         return HopError::setup(hop, message.to_owned(), fix);
     }
-    HopError::away(hop, format!("{message} ({})", code.code()), "see the server's log")
+    HopError::away(
+        hop,
+        format!("{message} ({})", code.code()),
+        "see the server's log",
+    )
 }

@@ -23,39 +23,66 @@ enum Kind {
 }
 
 impl Broker {
-    pub(super) async fn start(folder: &Folder, config: &Config, wanted: Option<&str>) -> anyhow::Result<Self> {
-        let plain = |servers: &str| config::Kafka { bootstrap_servers: servers.to_owned(), ..config::Kafka::default() };
+    pub(super) async fn start(
+        folder: &Folder,
+        config: &Config,
+        wanted: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let plain = |servers: &str| config::Kafka {
+            bootstrap_servers: servers.to_owned(),
+            ..config::Kafka::default()
+        };
         match wanted {
             None => {
                 let broker = MockKafka::start().context("start the in-memory broker")?;
                 let section = plain(broker.bootstrap_servers());
-                Ok(Self { kind: Kind::InMemory(broker), section })
+                Ok(Self {
+                    kind: Kind::InMemory(broker),
+                    section,
+                })
             }
             Some("apache") => {
                 println!("starting Apache Kafka (the first time its jars are fetched)");
                 let builder = Kafka::builder().data_dir(folder.join("kafka"));
-                let kafka = builder.start(&Cache::new(Cache::default_root())).await.context("start Apache Kafka")?;
+                let kafka = builder
+                    .start(&Cache::new(Cache::default_root()))
+                    .await
+                    .context("start Apache Kafka")?;
                 let section = plain(&kafka.bootstrap_servers());
-                Ok(Self { kind: Kind::Apache(Box::new(kafka)), section })
+                Ok(Self {
+                    kind: Kind::Apache(Box::new(kafka)),
+                    section,
+                })
             }
             Some(servers) => {
                 // TLS and login come from the user's file.
-                let section = config::Kafka { bootstrap_servers: servers.to_owned(), ..config.kafka.clone() };
-                let client = connect::kafka::client_config(&section).map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?;
+                let section = config::Kafka {
+                    bootstrap_servers: servers.to_owned(),
+                    ..config.kafka.clone()
+                };
+                let client = connect::kafka::client_config(&section)
+                    .map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?;
                 connect::kafka::brokers(&section, &client).await?;
-                Ok(Self { kind: Kind::Yours, section })
+                Ok(Self {
+                    kind: Kind::Yours,
+                    section,
+                })
             }
         }
     }
 
     /// The section [kafka] that reaches it; properties of the user's file stay.
     pub(super) fn section(&self, base: &config::Kafka) -> config::Kafka {
-        config::Kafka { properties: base.properties.clone(), ..self.section.clone() }
+        config::Kafka {
+            properties: base.properties.clone(),
+            ..self.section.clone()
+        }
     }
 
     /// librdkafka's settings to reach it.
     pub(super) fn client_config(&self) -> anyhow::Result<ClientConfig> {
-        connect::kafka::client_config(&self.section).map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))
+        connect::kafka::client_config(&self.section)
+            .map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))
     }
 
     /// Whether it forgets everything when the demo ends.
@@ -72,7 +99,9 @@ impl Broker {
     pub(super) fn describe(&self) -> String {
         let servers = &self.section.bootstrap_servers;
         match &self.kind {
-            Kind::InMemory(_) => format!("{servers}, in this process's memory: for the demo only, it forgets and is no Kafka for real data (--kafka apache starts a real one)"),
+            Kind::InMemory(_) => format!(
+                "{servers}, in this process's memory: for the demo only, it forgets and is no Kafka for real data (--kafka apache starts a real one)"
+            ),
             Kind::Apache(_) => format!("{servers}, a real Apache Kafka of this demo's own"),
             Kind::Yours => format!("{servers}, yours"),
         }
@@ -81,7 +110,9 @@ impl Broker {
     pub(super) async fn create_topics(&self, config: &Config) -> anyhow::Result<()> {
         if let Kind::InMemory(broker) = &self.kind {
             for (_, name) in topics::names(config) {
-                broker.create_topic(&name, config.topics.partitions).with_context(|| format!("create topic {name}"))?;
+                broker
+                    .create_topic(&name, config.topics.partitions)
+                    .with_context(|| format!("create topic {name}"))?;
             }
             return Ok(());
         }

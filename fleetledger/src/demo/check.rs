@@ -35,7 +35,11 @@ impl fmt::Display for Report {
 
 impl Report {
     fn compare<T: PartialEq>(&mut self, same: (&T, &T), line: String, difference: String) {
-        if same.0 == same.1 { self.lines.push(line) } else { self.differences.push(difference) }
+        if same.0 == same.1 {
+            self.lines.push(line)
+        } else {
+            self.differences.push(difference)
+        }
     }
 }
 
@@ -69,9 +73,16 @@ async fn rows(client: &Client, summary: &Summary, report: &mut Report) -> anyhow
         );
         let row = client.query_one(&question, &[&summary.cluster_uid]).await;
         let row = row.with_context(|| format!("count {kind} rows"))?;
-        let mut stands = Digest { count: row.get(0), ..Digest::default() };
+        let mut stands = Digest {
+            count: row.get(0),
+            ..Digest::default()
+        };
         (stands.xor.hi, stands.xor.lo) = (row.get(1), row.get(2));
-        let lives = summary.kinds.get(&kind).map(|sent| sent.living).unwrap_or_default();
+        let lives = summary
+            .kinds
+            .get(&kind)
+            .map(|sent| sent.living)
+            .unwrap_or_default();
         objects += stands.count;
         if stands != lives {
             report.differences.push(format!(
@@ -79,12 +90,20 @@ async fn rows(client: &Client, summary: &Summary, report: &mut Report) -> anyhow
                 summary.datacenter,
                 lives.count,
                 stands.count,
-                if stands.xor == lives.xor { "are equal" } else { "differ" }
+                if stands.xor == lives.xor {
+                    "are equal"
+                } else {
+                    "differ"
+                }
             ));
         }
     }
     if report.differences.len() == before {
-        report.lines.push(format!("{}: {} objects live and stand, equal by digest", summary.datacenter, count(objects)));
+        report.lines.push(format!(
+            "{}: {} objects live and stand, equal by digest",
+            summary.datacenter,
+            count(objects)
+        ));
     }
     Ok(())
 }
@@ -104,10 +123,18 @@ async fn books(
             coalesce(sum(superseded), 0)::bigint as superseded, coalesce(sum(deleted), 0)::bigint as deleted,
             coalesce(sum(control), 0)::bigint as control, coalesce(sum(dead), 0)::bigint as dead
         from fleet.batch where committed_at >= $1";
-    let row = client.query_one(question, &[&since]).await.context("add up the batch ledger")?;
+    let row = client
+        .query_one(question, &[&since])
+        .await
+        .context("add up the batch ledger")?;
     let column = |name: &str| row.get::<_, i64>(name);
-    let produced: u64 = sent.iter().flat_map(|summary| summary.kinds.values()).map(|kind| kind.produced).sum();
-    let produced = i64::try_from(produced).unwrap_or(i64::MAX) + i64::try_from(poison.places().len()).unwrap_or(0);
+    let produced: u64 = sent
+        .iter()
+        .flat_map(|summary| summary.kinds.values())
+        .map(|kind| kind.produced)
+        .sum();
+    let produced =
+        i64::try_from(produced).unwrap_or(i64::MAX) + i64::try_from(poison.places().len()).unwrap_or(0);
     let delivered = column("delivered");
     let parts: Vec<String> = ["landed", "unchanged", "superseded", "deleted", "control", "dead"]
         .iter()
@@ -115,20 +142,40 @@ async fn books(
         .collect();
     report.compare(
         (&delivered, &produced),
-        format!("{} records produced and delivered: {}", count(produced), parts.join(" + ")),
-        format!("{} records produced, {} delivered: {}", count(produced), count(delivered), parts.join(" + ")),
+        format!(
+            "{} records produced and delivered: {}",
+            count(produced),
+            parts.join(" + ")
+        ),
+        format!(
+            "{} records produced, {} delivered: {}",
+            count(produced),
+            count(delivered),
+            parts.join(" + ")
+        ),
     );
     report.compare(
         (&delivered, &column("columns")),
         "the batch ledger adds up".to_owned(),
-        format!("the batch ledger does not add up: {delivered} delivered, {} in columns", column("columns")),
+        format!(
+            "the batch ledger does not add up: {delivered} delivered, {} in columns",
+            column("columns")
+        ),
     );
     let overlaps = "
         select count(*) from ledger.batch as a join ledger.batch as b
             on a.topic = b.topic and a.partition = b.partition and a.from_offset < b.from_offset and b.from_offset < a.to_offset
         where a.committed_at >= $1 and b.committed_at >= $1";
-    let overlaps: i64 = client.query_one(overlaps, &[&since]).await.context("look for overlapping batches")?.get(0);
-    report.compare((&overlaps, &0), "no offset landed twice".to_owned(), format!("{overlaps} batches overlap"));
+    let overlaps: i64 = client
+        .query_one(overlaps, &[&since])
+        .await
+        .context("look for overlapping batches")?
+        .get(0);
+    report.compare(
+        (&overlaps, &0),
+        "no offset landed twice".to_owned(),
+        format!("{overlaps} batches overlap"),
+    );
     Ok(())
 }
 
@@ -137,7 +184,10 @@ async fn balance(client: &Client, report: &mut Report) -> anyhow::Result<()> {
         select coalesce(string_agg(datacenter || '/' || cluster || ' ' || kind, ', ') filter (where balanced is not true), ''),
             count(*)
         from fleet.balance";
-    let row = client.query_one(question, &[]).await.context("read fleet.balance")?;
+    let row = client
+        .query_one(question, &[])
+        .await
+        .context("read fleet.balance")?;
     let unbalanced: String = row.get(0);
     report.compare(
         (&unbalanced, &String::new()),
@@ -148,10 +198,22 @@ async fn balance(client: &Client, report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// Each poison record is a dead letter of its own place, and nothing else is.
-async fn dead_letters(client: &Client, since: Instant, poison: &Poison, report: &mut Report) -> anyhow::Result<()> {
-    let question = "select topic, partition, record_offset, reason from fleet.dead_letter where died_at >= $1";
-    let rows = client.query(question, &[&since]).await.context("read fleet.dead_letter")?;
-    let dead: BTreeSet<(String, i32, i64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+async fn dead_letters(
+    client: &Client,
+    since: Instant,
+    poison: &Poison,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let question =
+        "select topic, partition, record_offset, reason from fleet.dead_letter where died_at >= $1";
+    let rows = client
+        .query(question, &[&since])
+        .await
+        .context("read fleet.dead_letter")?;
+    let dead: BTreeSet<(String, i32, i64)> = rows
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
     let mut reasons: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
     reasons.sort();
     reasons.dedup();
@@ -163,19 +225,35 @@ async fn dead_letters(client: &Client, since: Instant, poison: &Poison, report: 
         format!("dead letters: {unexpected} that were not injected, {missing} injected that are missing; fleetledger dead-letters list"),
     );
     if poison.places().is_empty() {
-        report.differences.push("no poison was injected: no emitter came to lead in time; run longer".to_owned());
+        report
+            .differences
+            .push("no poison was injected: no emitter came to lead in time; run longer".to_owned());
     }
     Ok(())
 }
 
 async fn faults(client: &Client, report: &mut Report) -> anyhow::Result<()> {
     for (what, question) in [
-        ("halted partitions", "select count(*) from fleet.ingest_partition where state = 'halted'"),
-        ("open quarantines", "select count(*) from fleet.quarantine where released_at is null"),
+        (
+            "halted partitions",
+            "select count(*) from fleet.ingest_partition where state = 'halted'",
+        ),
+        (
+            "open quarantines",
+            "select count(*) from fleet.quarantine where released_at is null",
+        ),
         ("gaps", "select count(*) from fleet.gap where healed_at is null"),
     ] {
-        let number: i64 = client.query_one(question, &[]).await.with_context(|| format!("count {what}"))?.get(0);
-        report.compare((&number, &0), format!("no {what}"), format!("{number} {what}; fleetledger status"));
+        let number: i64 = client
+            .query_one(question, &[])
+            .await
+            .with_context(|| format!("count {what}"))?
+            .get(0);
+        report.compare(
+            (&number, &0),
+            format!("no {what}"),
+            format!("{number} {what}; fleetledger status"),
+        );
     }
     Ok(())
 }

@@ -47,17 +47,28 @@ impl Database {
         };
         println!("starting PostgreSQL on 127.0.0.1:{port}");
         let builder = Postgres::builder().data_dir(folder.join("postgres")).port(port);
-        let server = builder.start(&Cache::new(Cache::default_root())).await.context("start PostgreSQL")?;
+        let server = builder
+            .start(&Cache::new(Cache::default_root()))
+            .await
+            .context("start PostgreSQL")?;
         folder.keep_port(PORT_FILE, port)?;
         let first = Connector::new(server.url().parse().context("read the server's url")?, None);
         let client = first.connect("fleetledger-demo").await?;
-        let there = client.query_opt("select from pg_database where datname = $1", &[&DATABASE]).await;
+        let there = client
+            .query_opt("select from pg_database where datname = $1", &[&DATABASE])
+            .await;
         if there.context("look for the database")?.is_none() {
-            server.create_database(DATABASE).await.context("create the database")?;
+            server
+                .create_database(DATABASE)
+                .await
+                .context("create the database")?;
         }
         let as_role = |role: &str| -> anyhow::Result<Connector> {
             let url = format!("postgres://{role}@127.0.0.1:{port}/{DATABASE}");
-            Ok(Connector::new(url.parse().context("read the database's url")?, None))
+            Ok(Connector::new(
+                url.parse().context("read the database's url")?,
+                None,
+            ))
         };
         Ok(Self {
             owner: as_role(fleetledger_local::postgres::SUPERUSER)?,
@@ -68,20 +79,34 @@ impl Database {
     }
 
     async fn yours(config: &Config, url: &str) -> anyhow::Result<Self> {
-        let mut section = config::Postgres { url: Some(url.to_owned()), ..config.postgres.clone() };
-        let plain = url.parse::<tokio_postgres::Config>().is_ok_and(|config| is_loopback(&config));
+        let mut section = config::Postgres {
+            url: Some(url.to_owned()),
+            ..config.postgres.clone()
+        };
+        let plain = url
+            .parse::<tokio_postgres::Config>()
+            .is_ok_and(|config| is_loopback(&config));
         if plain && section.ca.is_none() {
             section.tls = PostgresTls::Off;
         }
-        section.check_url().map_err(|fault| anyhow::anyhow!("--postgres: {}", fault.why))?;
+        section
+            .check_url()
+            .map_err(|fault| anyhow::anyhow!("--postgres: {}", fault.why))?;
         let owner = connect::postgres::connector(&section)?;
         connect::postgres::connect(&section, &owner, "fleetledger-demo").await?;
-        Ok(Self { server: None, ingest: owner.clone(), owner, reader_url: url.to_owned() })
+        Ok(Self {
+            server: None,
+            ingest: owner.clone(),
+            owner,
+            reader_url: url.to_owned(),
+        })
     }
 
     /// Migrates, lets the roles in, and forgets the offsets of a broker that is gone.
     pub(super) async fn prepare(&self, config: &Config, new_broker: bool) -> anyhow::Result<()> {
-        let report = migrate(&self.owner, |_| {}).await.context("migrate the database")?;
+        let report = migrate(&self.owner, |_| {})
+            .await
+            .context("migrate the database")?;
         if !report.applied.is_empty() {
             println!("applied {} migrations", report.applied.len());
         }
@@ -92,7 +117,10 @@ impl Database {
                 alter role fleetledger_reader login;
                 alter role fleetledger_ingest login;
                 grant update (retention_days) on ledger.partitioned_table to fleetledger_ingest;";
-            client.batch_execute(login).await.context("let the reader and the ingester in")?;
+            client
+                .batch_execute(login)
+                .await
+                .context("let the reader and the ingester in")?;
         }
         if new_broker {
             self.forget_offsets(&client).await?;
@@ -109,13 +137,20 @@ impl Database {
             update ledger.sweep set state = 'void', void_reason = 'the demo''s broker began anew'
             where state = 'running';
             delete from ledger.dead_letter;";
-        client.batch_execute(forget).await.context("forget the offsets of the last run's broker")
+        client
+            .batch_execute(forget)
+            .await
+            .context("forget the offsets of the last run's broker")
     }
 
     /// The database's clock.
     pub(super) async fn now(&self) -> anyhow::Result<Instant> {
         let client = self.connect().await?;
-        Ok(client.query_one("select clock_timestamp()", &[]).await.context("read the clock")?.get(0))
+        Ok(client
+            .query_one("select clock_timestamp()", &[])
+            .await
+            .context("read the clock")?
+            .get(0))
     }
 
     /// A connection for the screen.
@@ -136,10 +171,17 @@ impl Database {
         let mut poll = tokio::time::interval(Duration::from_millis(250));
         while begun.elapsed() < deadline {
             poll.tick().await;
-            let rows = client.query(question, &[]).await.context("read the ingester's offsets")?;
-            let offsets: Vec<(String, i32, i64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+            let rows = client
+                .query(question, &[])
+                .await
+                .context("read the ingester's offsets")?;
+            let offsets: Vec<(String, i32, i64)> = rows
+                .iter()
+                .map(|row| (row.get(0), row.get(1), row.get(2)))
+                .collect();
             let kafka = kafka.clone();
-            let behind = tokio::task::spawn_blocking(move || super::poison::behind(&kafka, &offsets)).await??;
+            let behind =
+                tokio::task::spawn_blocking(move || super::poison::behind(&kafka, &offsets)).await??;
             if behind == 0 {
                 return Ok(true);
             }

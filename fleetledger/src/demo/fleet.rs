@@ -31,11 +31,17 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) fn live(&self) -> Result<(), String> {
-        self.emitters.iter().try_for_each(fleetledger_emit::Health::live).and_then(|()| self.ingester.live())
+        self.emitters
+            .iter()
+            .try_for_each(fleetledger_emit::Health::live)
+            .and_then(|()| self.ingester.live())
     }
 
     pub(super) fn ready(&self) -> Result<(), String> {
-        self.emitters.iter().try_for_each(fleetledger_emit::Health::ready).and_then(|()| self.ingester.ready())
+        self.emitters
+            .iter()
+            .try_for_each(fleetledger_emit::Health::ready)
+            .and_then(|()| self.ingester.ready())
     }
 }
 
@@ -49,7 +55,10 @@ impl Fleet {
     ) -> anyhow::Result<Self> {
         let kafka = broker.client_config()?;
         let (stop_emitters, stop_ingester) = (CancellationToken::new(), CancellationToken::new());
-        let mut health = Health { emitters: Vec::new(), ingester: fleetledger_ingest::Health::new() };
+        let mut health = Health {
+            emitters: Vec::new(),
+            ingester: fleetledger_ingest::Health::new(),
+        };
         let mut emitters = JoinSet::new();
         for (index, datacenter) in DATACENTERS.into_iter().enumerate() {
             let (settings, simulate) = plan::emitter(config, index, datacenter, size);
@@ -58,7 +67,8 @@ impl Fleet {
             health.emitters.push(own.clone());
             emitters.spawn(async move {
                 let emitted =
-                    fleetledger_emit::run(settings, Source::Simulate(simulate), kafka, &registry, own, stop).await;
+                    fleetledger_emit::run(settings, Source::Simulate(simulate), kafka, &registry, own, stop)
+                        .await;
                 emitted.with_context(|| format!("emit {datacenter}"))
             });
         }
@@ -69,7 +79,13 @@ impl Fleet {
             let ended = fleetledger_ingest::run(settings, kafka, database, &registry, own, stop).await;
             ended.context("ingest")
         });
-        Ok(Self { emitters, ingester, stop_emitters, stop_ingester, health })
+        Ok(Self {
+            emitters,
+            ingester,
+            stop_emitters,
+            stop_ingester,
+            health,
+        })
     }
 
     pub(super) fn health(&self) -> Health {
@@ -78,7 +94,11 @@ impl Fleet {
 
     /// What each emitter has sent so far.
     pub(super) fn sources(&self) -> Vec<Summary> {
-        self.health.emitters.iter().map(fleetledger_emit::Health::summary).collect()
+        self.health
+            .emitters
+            .iter()
+            .map(fleetledger_emit::Health::summary)
+            .collect()
     }
 
     /// Waits for a role that ends although nobody told it to: an error in any case.

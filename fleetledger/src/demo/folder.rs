@@ -29,7 +29,10 @@ impl Folder {
                 return Err(error).with_context(|| format!("lock {}", lock_path.display()));
             }
         }
-        let folder = Self { path: path.to_owned(), _lock: lock };
+        let folder = Self {
+            path: path.to_owned(),
+            _lock: lock,
+        };
         if fresh {
             folder.remove("postgres")?;
             folder.remove("kafka")?;
@@ -75,7 +78,9 @@ mod tests {
         fs::create_dir(first.join("postgres")).unwrap();
         first.keep_port("port", 5).unwrap();
         assert_eq!(first.kept_port("port"), Some(5));
-        assert!(Folder::open(place.path(), false).is_err_and(|error| error.to_string().contains("another demo")));
+        assert!(
+            Folder::open(place.path(), false).is_err_and(|error| error.to_string().contains("another demo"))
+        );
         drop(first);
         let fresh = Folder::open(place.path(), true).unwrap();
         assert!(!fresh.join("postgres").exists());

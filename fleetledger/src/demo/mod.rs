@@ -20,7 +20,9 @@ use prometheus::Registry;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::{broker::Broker, database::Database, fleet::Fleet, folder::Folder, poison::Poison, screen::Screen};
+use self::{
+    broker::Broker, database::Database, fleet::Fleet, folder::Folder, poison::Poison, screen::Screen,
+};
 use crate::{
     cli::DemoArgs,
     config::{Http, Loaded},
@@ -70,7 +72,12 @@ struct Demo {
 
 impl Demo {
     async fn start(loaded: &Loaded, args: &DemoArgs) -> anyhow::Result<Self> {
-        let directory = loaded.config.demo.directory.clone().unwrap_or_else(crate::config::places::demo_directory);
+        let directory = loaded
+            .config
+            .demo
+            .directory
+            .clone()
+            .unwrap_or_else(crate::config::places::demo_directory);
         let folder = Folder::open(&directory, args.fresh)?;
         println!("data in {}", directory.display());
         let database = Database::start(&folder, &loaded.config, args.postgres.as_deref()).await?;
@@ -86,7 +93,10 @@ impl Demo {
             let (live, ready) = (fleet.health(), fleet.health());
             Probe::new("demo", move || live.live(), move || ready.ready())
         };
-        let listen = Http { listen: ([127, 0, 0, 1], 0).into(), ..Http::default() };
+        let listen = Http {
+            listen: ([127, 0, 0, 1], 0).into(),
+            ..Http::default()
+        };
         let http = telemetry::http::Server::bind(&listen, registry, vec![probe]).await?;
         let address = http.address()?;
         let stop = CancellationToken::new();
@@ -94,9 +104,22 @@ impl Demo {
         server.spawn(http.run(stop.clone()));
 
         let screen = Screen::new(database.watch().await?, since, args.run_for);
-        screen.welcome(&database.reader_url, &broker, &format!("http://{address}/metrics"));
+        screen.welcome(
+            &database.reader_url,
+            &broker,
+            &format!("http://{address}/metrics"),
+        );
         let poison = Poison::new(&broker, &config);
-        Ok(Self { broker, database, fleet, poison, screen, http: stop, server, _folder: folder })
+        Ok(Self {
+            broker,
+            database,
+            fleet,
+            poison,
+            screen,
+            http: stop,
+            server,
+            _folder: folder,
+        })
     }
 
     /// Watches until the time is over (false) or a signal comes (true).
@@ -133,12 +156,19 @@ impl Demo {
             return Ok(Exit::Done);
         }
         if !drained {
-            println!("\nFAILED: {} s after the last record was sent there are still some that have not landed", deadline.as_secs());
+            println!(
+                "\nFAILED: {} s after the last record was sent there are still some that have not landed",
+                deadline.as_secs()
+            );
             return Ok(Exit::Red);
         }
         let report = check::check(&self.database, self.screen.since(), &sent, &self.poison).await?;
         print!("\n{report}");
-        Ok(if report.differences.is_empty() { Exit::Done } else { Exit::Red })
+        Ok(if report.differences.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Red
+        })
     }
 
     async fn stop(mut self) -> anyhow::Result<()> {

@@ -1,10 +1,7 @@
 //! What is configured: the user's file, with the demo's own rhythm over it.
 
 use super::broker::Broker;
-use crate::{
-    cli::DemoSize,
-    config::Config,
-};
+use crate::{cli::DemoSize, config::Config};
 
 /// The simulated datacenters; each has one cluster.
 pub(super) const DATACENTERS: [&str; 3] = ["dfw", "iad", "fra"];

@@ -5,11 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context as _, anyhow};
 use fleetledger_emit::Summary;
 use fleetledger_schema::{
-    headers::Headers,
-    instant::Instant,
-    key::Source,
-    kind::Kind,
-    partition::partition_of,
+    headers::Headers, instant::Instant, key::Source, kind::Kind, partition::partition_of,
 };
 use rdkafka::{
     ClientConfig,
@@ -63,7 +59,10 @@ impl Poison {
 
     /// Puts a few into the topic of pods, beside records of the first emitter.
     pub(super) async fn inject(&mut self, sources: &[Summary]) -> anyhow::Result<()> {
-        let Some(source) = sources.iter().find(|source| !source.cluster_uid.is_empty() && source.epoch > 0) else {
+        let Some(source) = sources
+            .iter()
+            .find(|source| !source.cluster_uid.is_empty() && source.epoch > 0)
+        else {
             return Ok(());
         };
         let kafka = self.kafka.as_ref().map_err(|error| anyhow!("{error}"))?;
@@ -77,7 +76,8 @@ impl Poison {
                 .partition(bad.partition);
             let sent = producer.send(record, ANSWER).await;
             let place = sent.map_err(|(error, _)| error).context("send a poison record")?;
-            self.injected.insert((topic.clone(), place.partition, place.offset));
+            self.injected
+                .insert((topic.clone(), place.partition, place.offset));
         }
         Ok(())
     }
@@ -89,19 +89,32 @@ impl Poison {
         // Headers as an emitter writes them, numbered beyond what it has sent so that no order is in question.
         let headers = Headers::new(&source, Kind::Pod.event_type(), 0, now, emitter.epoch, 0);
         let whole = headers.to_pairs();
-        let without = |name: &str| whole.iter().filter(|(header, _)| *header != name).cloned().collect::<Vec<_>>();
+        let without = |name: &str| {
+            whole
+                .iter()
+                .filter(|(header, _)| *header != name)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         let bad = |key: String, value: &[u8], headers: &[(&'static str, String)]| Bad {
             key,
             value: value.to_vec(),
             headers: headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-                headers.insert(Header { key, value: Some(value.as_bytes()) })
+                headers.insert(Header {
+                    key,
+                    value: Some(value.as_bytes()),
+                })
             }),
             partition,
         };
         Ok(vec![
             bad("this is no key".to_owned(), b"{\"kind\":\"Pod\"}", &whole),
             bad("dfw/UPPER CASE/uid/pod".to_owned(), b"\xc3\x01poison", &whole),
-            bad(format!("{source}/poison-1"), b"\xc3\x01poison", &without("ce_epoch")),
+            bad(
+                format!("{source}/poison-1"),
+                b"\xc3\x01poison",
+                &without("ce_epoch"),
+            ),
             bad(format!("{source}/poison-2"), b"\xc3\x01poison", &[]),
         ])
     }
@@ -112,7 +125,9 @@ pub(super) fn behind(kafka: &ClientConfig, offsets: &[(String, i32, i64)]) -> an
     let consumer: BaseConsumer = kafka.create().context("set up a consumer")?;
     let mut behind = 0;
     for (topic, partition, next) in offsets {
-        let (_, high) = consumer.fetch_watermarks(topic, *partition, ANSWER).context("ask for the ends of partitions")?;
+        let (_, high) = consumer
+            .fetch_watermarks(topic, *partition, ANSWER)
+            .context("ask for the ends of partitions")?;
         behind += (high - next).max(0);
     }
     Ok(behind)

@@ -41,7 +41,14 @@ struct Figures {
 
 impl Screen {
     pub(super) fn new(client: Client, since: Instant, run_for: Option<Duration>) -> Self {
-        Self { client, since, run_for, live: std::io::stdout().is_terminal(), ticks: 0, last: None }
+        Self {
+            client,
+            since,
+            run_for,
+            live: std::io::stdout().is_terminal(),
+            ticks: 0,
+            last: None,
+        }
     }
 
     /// When this run began, by the database's clock.
@@ -116,7 +123,11 @@ impl Screen {
                 (select count(*) from fleet.balance where balanced) as balanced,
                 (select count(*) from fleet.balance) as compared,
                 (select count(*) from fleet.dead_letter where state = 'open') as dead";
-        let row = self.client.query_one(question, &[&self.since]).await.context("read the demo's figures")?;
+        let row = self
+            .client
+            .query_one(question, &[&self.since])
+            .await
+            .context("read the demo's figures")?;
         Ok(Figures {
             at: row.get("at"),
             fresh: row.get("fresh"),

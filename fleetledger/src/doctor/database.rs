@@ -108,11 +108,18 @@ mod tests {
         assert!(matches!(judge_standing(&Standing::Current), Verdict::Well { .. }));
         for (standing, word) in [
             (Standing::Empty, "no ledger"),
-            (Standing::Behind { missing: vec!["views".into()] }, "views missing"),
+            (
+                Standing::Behind {
+                    missing: vec!["views".into()],
+                },
+                "views missing",
+            ),
             (Standing::Edited("0001_a.sql".into()), "0001_a.sql was edited"),
             (Standing::Ahead("0009_z.sql".into()), "0009_z.sql"),
         ] {
-            let Verdict::Broken { why, fix } = judge_standing(&standing) else { panic!("{standing:?}") };
+            let Verdict::Broken { why, fix } = judge_standing(&standing) else {
+                panic!("{standing:?}")
+            };
             assert!(why.contains(word) && !fix.is_empty(), "{why}");
         }
     }

@@ -8,8 +8,12 @@ pub(super) async fn name(scene: &Scene) -> Verdict {
         Ok(kubernetes) => kubernetes,
         Err(skipped) => return skipped,
     };
-    let Ok(uid) = &kubernetes.cluster_uid else { return Verdict::skipped("see kubernetes-rbac") };
-    let Ok(postgres) = scene.postgres.get("postgres") else { return Verdict::skipped("see postgres-reach") };
+    let Ok(uid) = &kubernetes.cluster_uid else {
+        return Verdict::skipped("see kubernetes-rbac");
+    };
+    let Ok(postgres) = scene.postgres.get("postgres") else {
+        return Verdict::skipped("see postgres-reach");
+    };
     let emit = &scene.config.emit;
     let configured = format!("{}/{}", emit.datacenter, emit.cluster);
     let question = "select datacenter || '/' || cluster, cluster_uid from fleet.cluster
@@ -21,14 +25,22 @@ pub(super) async fn name(scene: &Scene) -> Verdict {
         let (known, known_uid): (String, String) = (row.get(0), row.get(1));
         if known_uid == *uid && known != configured {
             return Verdict::broken(
-                format!("the ledger knows this cluster as {known}, the emitter is configured as {configured}: it would be quarantined"),
-                format!("fleetledger clusters rename {known} {configured}; or correct emit.datacenter and emit.cluster"),
+                format!(
+                    "the ledger knows this cluster as {known}, the emitter is configured as {configured}: it would be quarantined"
+                ),
+                format!(
+                    "fleetledger clusters rename {known} {configured}; or correct emit.datacenter and emit.cluster"
+                ),
             );
         }
         if known == configured && known_uid != *uid {
             return Verdict::broken(
-                format!("another cluster (uid {known_uid}) has the name {configured}: the two would be mixed up by people"),
-                format!("fleetledger clusters retire {known_uid} if it is gone for good; else give this one another emit.cluster"),
+                format!(
+                    "another cluster (uid {known_uid}) has the name {configured}: the two would be mixed up by people"
+                ),
+                format!(
+                    "fleetledger clusters retire {known_uid} if it is gone for good; else give this one another emit.cluster"
+                ),
             );
         }
     }

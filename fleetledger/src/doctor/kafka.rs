@@ -12,7 +12,9 @@ const CREATE: &str = "run: fleetledger topics create";
 
 pub(super) async fn reach(scene: &Scene) -> Verdict {
     let servers = &scene.config.kafka.bootstrap_servers;
-    scene.kafka.reached(|kafka| format!("{servers}, {} topics", kafka.topics.len()))
+    scene
+        .kafka
+        .reached(|kafka| format!("{servers}, {} topics", kafka.topics.len()))
 }
 
 pub(super) async fn exist(scene: &Scene) -> Verdict {
@@ -20,9 +22,15 @@ pub(super) async fn exist(scene: &Scene) -> Verdict {
         Ok(kafka) => kafka,
         Err(skipped) => return skipped,
     };
-    let names: Vec<String> = topics::names(&scene.config).into_iter().map(|(_, name)| name).collect();
-    let missing: Vec<&str> =
-        names.iter().filter(|name| kafka.topic(name).is_none()).map(String::as_str).collect();
+    let names: Vec<String> = topics::names(&scene.config)
+        .into_iter()
+        .map(|(_, name)| name)
+        .collect();
+    let missing: Vec<&str> = names
+        .iter()
+        .filter(|name| kafka.topic(name).is_none())
+        .map(String::as_str)
+        .collect();
     if missing.is_empty() {
         return Verdict::well(names.join(", "));
     }
@@ -37,10 +45,17 @@ pub(super) async fn leaders(scene: &Scene) -> Verdict {
     let mut faults = Vec::new();
     for (_, name) in topics::names(&scene.config) {
         if let Some(topic) = kafka.topic(&name).filter(|topic| topic.leaderless > 0) {
-            faults.push(format!("{} of {} partitions of {name} have no leader", topic.leaderless, topic.partitions));
+            faults.push(format!(
+                "{} of {} partitions of {name} have no leader",
+                topic.leaderless, topic.partitions
+            ));
         }
     }
-    Verdict::of(&faults, "start the brokers that are down: kafka-topics.sh --describe --unavailable-partitions", "all")
+    Verdict::of(
+        &faults,
+        "start the brokers that are down: kafka-topics.sh --describe --unavailable-partitions",
+        "all",
+    )
 }
 
 /// A topic that springs up because somebody asked for it is neither compacted nor has the right partitions.
@@ -56,16 +71,24 @@ pub(super) async fn auto_create(scene: &Scene) -> Verdict {
         ),
         Ok(Some(value)) => Verdict::well(format!("auto.create.topics.enable={value}")),
         Ok(None) => Verdict::skipped("the broker does not tell"),
-        Err(error) => Verdict::skipped(format!("brokers do not tell their settings to this user ({error})")),
+        Err(error) => Verdict::skipped(format!(
+            "brokers do not tell their settings to this user ({error})"
+        )),
     }
 }
 
 async fn broker_setting(kafka: &KafkaScene, name: &str) -> anyhow::Result<Option<String>> {
     let admin: AdminClient<DefaultClientContext> = kafka.client.create()?;
     let options = AdminOptions::new().request_timeout(Some(std::time::Duration::from_secs(10)));
-    let described = admin.describe_configs([&ResourceSpecifier::Broker(kafka.broker)], &options).await?;
+    let described = admin
+        .describe_configs([&ResourceSpecifier::Broker(kafka.broker)], &options)
+        .await?;
     let settings = described.into_iter().next();
-    let Some(Ok(settings)) = settings else { return Ok(None) };
+    let Some(Ok(settings)) = settings else {
+        return Ok(None);
+    };
     let mut entries = settings.entries.into_iter();
-    Ok(entries.find(|entry| entry.name == name).and_then(|entry| entry.value))
+    Ok(entries
+        .find(|entry| entry.name == name)
+        .and_then(|entry| entry.value))
 }

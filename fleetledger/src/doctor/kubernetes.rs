@@ -29,7 +29,9 @@ const WATCHED: &[(&str, &str)] = &[
 ];
 
 pub(super) async fn reach(scene: &Scene) -> Verdict {
-    scene.kubernetes.reached(|kubernetes| kubernetes.server.url.clone())
+    scene
+        .kubernetes
+        .reached(|kubernetes| kubernetes.server.url.clone())
 }
 
 pub(super) async fn rbac(scene: &Scene) -> Verdict {
@@ -72,7 +74,10 @@ pub(super) async fn lease(scene: &Scene) -> Verdict {
     }
     if !missing.is_empty() {
         return Verdict::broken(
-            format!("the emitter may not {} leases in namespace {namespace}: it can never lead", missing.join(", ")),
+            format!(
+                "the emitter may not {} leases in namespace {namespace}: it can never lead",
+                missing.join(", ")
+            ),
             RBAC,
         );
     }
@@ -101,10 +106,15 @@ pub(super) async fn leader(scene: &Scene) -> Verdict {
     let holder = spec.holder_identity.unwrap_or_default();
     let renewed = spec.renew_time.map(|at| Instant::from_timestamp(at.0));
     let age_seconds = renewed.map_or(i64::MAX, |at| Instant::now().micros_since(at) / 1_000_000);
-    let limit = i64::try_from(settings.duration_seconds).unwrap_or(i64::MAX).saturating_mul(4);
+    let limit = i64::try_from(settings.duration_seconds)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(4);
     if holder.is_empty() || age_seconds > limit {
         return Verdict::broken(
-            format!("nobody renews Lease {}/{}: no emitter runs for this cluster", settings.namespace, settings.lease),
+            format!(
+                "nobody renews Lease {}/{}: no emitter runs for this cluster",
+                settings.namespace, settings.lease
+            ),
             "start an emitter: fleetledger emit, or kubectl -n fleetledger get pods",
         );
     }
@@ -126,7 +136,9 @@ pub(super) async fn clock(scene: &Scene) -> Verdict {
 }
 
 async fn server_date(kubernetes: &KubernetesScene) -> Option<Instant> {
-    let request = axum::http::Request::get("/version").body(kube::client::Body::empty()).ok()?;
+    let request = axum::http::Request::get("/version")
+        .body(kube::client::Body::empty())
+        .ok()?;
     let response = kubernetes.server.client.send(request).await.ok()?;
     let date = response.headers().get("date")?.to_str().ok()?;
     let zoned = jiff::fmt::rfc2822::parse(date).ok()?;
@@ -159,6 +171,11 @@ async fn may(
 }
 
 fn cannot_ask(scene: &Scene, kubernetes: &KubernetesScene, error: &kube::Error) -> Verdict {
-    let error = connect::kubernetes::explain(&scene.config.kubernetes, &kubernetes.server, "ask for permissions", error);
+    let error = connect::kubernetes::explain(
+        &scene.config.kubernetes,
+        &kubernetes.server,
+        "ask for permissions",
+        error,
+    );
     Verdict::broken(format!("{}: {}", error.hop, error.why), error.fix)
 }

@@ -57,11 +57,16 @@ pub enum Verdict {
 
 impl Verdict {
     pub(crate) fn well(detail: impl Into<String>) -> Self {
-        Self::Well { detail: detail.into() }
+        Self::Well {
+            detail: detail.into(),
+        }
     }
 
     pub(crate) fn broken(why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::Broken { why: why.into(), fix: fix.into() }
+        Self::Broken {
+            why: why.into(),
+            fix: fix.into(),
+        }
     }
 
     pub(crate) fn skipped(why: impl Into<String>) -> Self {
@@ -70,7 +75,11 @@ impl Verdict {
 
     /// Broken where there are `faults`, each on its own; else well.
     pub(crate) fn of(faults: &[String], fix: impl Into<String>, detail: impl Into<String>) -> Self {
-        if faults.is_empty() { Self::well(detail) } else { Self::broken(faults.join("; "), fix) }
+        if faults.is_empty() {
+            Self::well(detail)
+        } else {
+            Self::broken(faults.join("; "), fix)
+        }
     }
 }
 
@@ -127,8 +136,14 @@ pub const CHECKS: &[Check] = checks! {
 pub async fn examine(loaded: &Loaded, only: Option<DoctorHop>) -> Vec<Finding> {
     let scene = Scene::look(loaded, only).await;
     let mut findings = Vec::new();
-    for check in CHECKS.iter().filter(|check| only.is_none_or(|hop| hop == check.hop)) {
-        findings.push(Finding { check: check.name, verdict: (check.run)(&scene).await });
+    for check in CHECKS
+        .iter()
+        .filter(|check| only.is_none_or(|hop| hop == check.hop))
+    {
+        findings.push(Finding {
+            check: check.name,
+            verdict: (check.run)(&scene).await,
+        });
     }
     findings
 }

@@ -10,11 +10,7 @@ use super::Verdict;
 use crate::{
     cli::DoctorHop,
     config::{Config, Loaded},
-    connect::{
-        self, HopError,
-        kafka::TopicMetadata,
-        kubernetes::ApiServer,
-    },
+    connect::{self, HopError, kafka::TopicMetadata, kubernetes::ApiServer},
     topics,
 };
 
@@ -69,7 +65,9 @@ impl<T> Looked<T> {
     pub(super) fn reached(&self, detail: impl FnOnce(&T) -> String) -> Verdict {
         match self {
             Self::Answered(scene) => Verdict::well(detail(scene)),
-            Self::Failed(error) => Verdict::broken(format!("{}: {}", error.hop, error.why), error.fix.clone()),
+            Self::Failed(error) => {
+                Verdict::broken(format!("{}: {}", error.hop, error.why), error.fix.clone())
+            }
             Self::Left(why) => Verdict::skipped(why.clone()),
         }
     }
@@ -82,25 +80,48 @@ impl Scene {
         let wanted = |hops: &[DoctorHop]| only.is_none_or(|only| hops.contains(&only));
         let left = || "not asked for".to_owned();
         let kafka = async {
-            if wanted(&[DoctorHop::Kafka]) { look_at_kafka(&config).await } else { Looked::Left(left()) }
+            if wanted(&[DoctorHop::Kafka]) {
+                look_at_kafka(&config).await
+            } else {
+                Looked::Left(left())
+            }
         };
         // Recorded partition counts and cluster names stand in the database.
         let postgres = async {
             let wanted = wanted(&[DoctorHop::Postgres, DoctorHop::Kafka, DoctorHop::Kubernetes]);
-            if wanted { look_at_postgres(&config).await } else { Looked::Left(left()) }
+            if wanted {
+                look_at_postgres(&config).await
+            } else {
+                Looked::Left(left())
+            }
         };
         let kubernetes = async {
-            if wanted(&[DoctorHop::Kubernetes]) { look_at_kubernetes(&config).await } else { Looked::Left(left()) }
+            if wanted(&[DoctorHop::Kubernetes]) {
+                look_at_kubernetes(&config).await
+            } else {
+                Looked::Left(left())
+            }
         };
         let (kafka, postgres, kubernetes) = tokio::join!(kafka, postgres, kubernetes);
-        Self { config, kafka, postgres, kubernetes }
+        Self {
+            config,
+            kafka,
+            postgres,
+            kubernetes,
+        }
     }
 }
 
 async fn look_at_kafka(config: &Config) -> Looked<KafkaScene> {
     let client = match connect::kafka::client_config(&config.kafka) {
         Ok(client) => client,
-        Err(fault) => return Looked::Failed(HopError::setup("kafka", format!("{}: {}", fault.key, fault.why), "correct the secret's place")),
+        Err(fault) => {
+            return Looked::Failed(HopError::setup(
+                "kafka",
+                format!("{}: {}", fault.key, fault.why),
+                "correct the secret's place",
+            ));
+        }
     };
     let told = match connect::kafka::brokers(&config.kafka, &client).await {
         Ok(told) => told,
@@ -110,10 +131,23 @@ async fn look_at_kafka(config: &Config) -> Looked<KafkaScene> {
     let wanted: Vec<String> = topics::names(config)
         .into_iter()
         .map(|(_, name)| name)
-        .filter(|name| topics.iter().any(|topic| topic.topic == *name && topic.partitions > 0))
+        .filter(|name| {
+            topics
+                .iter()
+                .any(|topic| topic.topic == *name && topic.partitions > 0)
+        })
         .collect();
-    let settings = if wanted.is_empty() { Ok(BTreeMap::new()) } else { topics::describe(&client, &wanted).await };
-    Looked::Answered(KafkaScene { client, broker, topics, settings: settings.map_err(|error| error.to_string()) })
+    let settings = if wanted.is_empty() {
+        Ok(BTreeMap::new())
+    } else {
+        topics::describe(&client, &wanted).await
+    };
+    Looked::Answered(KafkaScene {
+        client,
+        broker,
+        topics,
+        settings: settings.map_err(|error| error.to_string()),
+    })
 }
 
 async fn look_at_postgres(config: &Config) -> Looked<PostgresScene> {
@@ -128,7 +162,11 @@ async fn look_at_postgres(config: &Config) -> Looked<PostgresScene> {
         Ok(client) => {
             let standing = fleetledger_schema::postgres::standing(&client).await;
             let standing = standing.map_err(|error| connect::hop::chain(&error));
-            Looked::Answered(PostgresScene { target: connector.target(), client, standing })
+            Looked::Answered(PostgresScene {
+                target: connector.target(),
+                client,
+                standing,
+            })
         }
         Err(error) => Looked::Failed(error),
     }
@@ -143,16 +181,24 @@ async fn look_at_kubernetes(config: &Config) -> Looked<KubernetesScene> {
         Ok(server) => server,
         Err(error) => {
             let why = connect::hop::chain(error.as_ref());
-            return Looked::Failed(HopError::setup("kubernetes", why, "correct the section [kubernetes]"));
+            return Looked::Failed(HopError::setup(
+                "kubernetes",
+                why,
+                "correct the section [kubernetes]",
+            ));
         }
     };
     let probed = connect::kubernetes::probe(kubernetes, &server).await;
     match probed {
         // An API server that forbids this one question can still be asked what it allows.
-        Err(error) if error.why.starts_with("it forbids") => {
-            Looked::Answered(KubernetesScene { server, cluster_uid: Err(error) })
-        }
+        Err(error) if error.why.starts_with("it forbids") => Looked::Answered(KubernetesScene {
+            server,
+            cluster_uid: Err(error),
+        }),
         Err(error) => Looked::Failed(error),
-        Ok(uid) => Looked::Answered(KubernetesScene { server, cluster_uid: Ok(uid) }),
+        Ok(uid) => Looked::Answered(KubernetesScene {
+            server,
+            cluster_uid: Ok(uid),
+        }),
     }
 }

@@ -28,7 +28,10 @@ pub(super) async fn closed(scene: &Scene) -> Verdict {
     }
     let keys = [
         ("postgres.key", config.postgres.key.clone()),
-        ("kafka.tls.key", config.kafka.tls.as_ref().and_then(|tls| tls.key.clone())),
+        (
+            "kafka.tls.key",
+            config.kafka.tls.as_ref().and_then(|tls| tls.key.clone()),
+        ),
         ("kubernetes.key", config.kubernetes.key.clone()),
         ("http.key", config.http.key.clone()),
     ];

@@ -18,7 +18,11 @@ where
     T: for<'r> FromSql<'r>,
 {
     let postgres = scene.postgres.get("postgres")?;
-    let asked = postgres.client.query_one(question, &[]).await.and_then(|row| row.try_get(0));
+    let asked = postgres
+        .client
+        .query_one(question, &[])
+        .await
+        .and_then(|row| row.try_get(0));
     asked.map_err(|error| Verdict::skipped(format!("the server does not tell ({error})")))
 }
 
@@ -34,7 +38,10 @@ fn judge_version(number: i32) -> Verdict {
     if major >= 15 {
         return Verdict::well(format!("PostgreSQL {major}"));
     }
-    Verdict::broken(format!("PostgreSQL is version {major}"), "upgrade the server to 15 or later: pg_upgrade")
+    Verdict::broken(
+        format!("PostgreSQL is version {major}"),
+        "upgrade the server to 15 or later: pg_upgrade",
+    )
 }
 
 pub(super) async fn primary(scene: &Scene) -> Verdict {
@@ -69,17 +76,27 @@ pub(super) async fn durability(scene: &Scene) -> Verdict {
         Ok(off) if off.is_empty() => Verdict::well("fsync and full_page_writes are on"),
         Ok(off) => Verdict::broken(
             format!("{off} is off: a crash can destroy the database, and with it the offsets"),
-            format!("alter system reset {}; select pg_reload_conf()", off.replace(", ", "; alter system reset ")),
+            format!(
+                "alter system reset {}; select pg_reload_conf()",
+                off.replace(", ", "; alter system reset ")
+            ),
         ),
     }
 }
 
 pub(super) async fn locks(scene: &Scene) -> Verdict {
-    match ask::<i32>(scene, "select current_setting('max_locks_per_transaction')::integer").await {
+    match ask::<i32>(
+        scene,
+        "select current_setting('max_locks_per_transaction')::integer",
+    )
+    .await
+    {
         Err(skipped) => skipped,
         Ok(locks) if locks >= 256 => Verdict::well(format!("max_locks_per_transaction = {locks}")),
         Ok(locks) => Verdict::broken(
-            format!("max_locks_per_transaction = {locks}: a question about the past locks every partition it cannot prune, and fails"),
+            format!(
+                "max_locks_per_transaction = {locks}: a question about the past locks every partition it cannot prune, and fails"
+            ),
             "alter system set max_locks_per_transaction = 512, then restart PostgreSQL",
         ),
     }
@@ -91,18 +108,25 @@ pub(super) async fn jit(scene: &Scene) -> Verdict {
         Ok(false) => Verdict::well("jit = off"),
         Ok(true) => Verdict::broken(
             "jit is on for this user: a question about the past takes ten times as long, most of it compiling",
-            format!("alter role {} set jit = off (or alter system set jit = off; select pg_reload_conf())", user(scene).await),
+            format!(
+                "alter role {} set jit = off (or alter system set jit = off; select pg_reload_conf())",
+                user(scene).await
+            ),
         ),
     }
 }
 
 async fn user(scene: &Scene) -> String {
-    ask::<String>(scene, "select quote_ident(current_user)").await.unwrap_or_else(|_| "…".to_owned())
+    ask::<String>(scene, "select quote_ident(current_user)")
+        .await
+        .unwrap_or_else(|_| "…".to_owned())
 }
 
 pub(super) async fn connections(scene: &Scene) -> Verdict {
     // One a lane, and those of balance, retention and health.
-    let needed = i64::try_from(scene.config.ingest.lanes).unwrap_or(i64::MAX).saturating_add(4);
+    let needed = i64::try_from(scene.config.ingest.lanes)
+        .unwrap_or(i64::MAX)
+        .saturating_add(4);
     let question = "
         select (current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
             - (select count(*) from pg_stat_activity where backend_type = 'client backend'))";
@@ -130,7 +154,10 @@ pub(super) async fn clock(scene: &Scene) -> Verdict {
 
 /// `ahead_micros` is how far that clock is ahead of this one.
 pub(super) fn judge_clock(whose: &str, ahead_micros: i64) -> Verdict {
-    #[expect(clippy::cast_precision_loss, reason = "a skew is small, and printed in whole seconds")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a skew is small, and printed in whole seconds"
+    )]
     let seconds = ahead_micros as f64 / 1e6;
     if seconds.abs() <= SKEW_SECONDS {
         return Verdict::well(format!("{seconds:+.3} s"));
@@ -148,7 +175,9 @@ mod tests {
     #[test]
     fn clock_that_is_off_and_server_that_is_old_are_broken() {
         assert!(matches!(judge_clock("database", 1_000_000), Verdict::Well { .. }));
-        assert!(matches!(judge_clock("database", -90_000_000), Verdict::Broken { why, .. } if why.contains("-90 s")));
+        assert!(
+            matches!(judge_clock("database", -90_000_000), Verdict::Broken { why, .. } if why.contains("-90 s"))
+        );
         assert!(matches!(judge_version(150_004), Verdict::Well { .. }));
         assert!(matches!(judge_version(140_011), Verdict::Broken { why, .. } if why.contains("14")));
     }

@@ -18,12 +18,17 @@ fn alter(scene: &Scene, topic: &str, setting: &str) -> String {
 fn each<'s>(scene: &'s Scene, setting: &str) -> Result<Vec<(String, &'s str)>, Verdict> {
     let kafka = scene.kafka.get("kafka")?;
     let settings = kafka.settings.as_ref().map_err(|why| {
-        Verdict::skipped(format!("brokers do not tell topics' settings ({why}); allow this user DescribeConfigs"))
+        Verdict::skipped(format!(
+            "brokers do not tell topics' settings ({why}); allow this user DescribeConfigs"
+        ))
     })?;
     if settings.is_empty() {
         return Err(Verdict::skipped("see kafka-topics"));
     }
-    Ok(settings.iter().filter_map(|(name, of)| Some((name.clone(), of.get(setting)?.as_str()))).collect())
+    Ok(settings
+        .iter()
+        .filter_map(|(name, of)| Some((name.clone(), of.get(setting)?.as_str())))
+        .collect())
 }
 
 pub(super) async fn compaction(scene: &Scene) -> Verdict {
@@ -32,7 +37,9 @@ pub(super) async fn compaction(scene: &Scene) -> Verdict {
         Ok(topics) => match topics.iter().find(|(_, policy)| *policy != "compact") {
             None => Verdict::well("cleanup.policy=compact"),
             Some((topic, policy)) => Verdict::broken(
-                format!("{topic} has cleanup.policy={policy}: it forgets objects that did not change for long"),
+                format!(
+                    "{topic} has cleanup.policy={policy}: it forgets objects that did not change for long"
+                ),
                 alter(scene, topic, "cleanup.policy=compact"),
             ),
         },
@@ -47,7 +54,9 @@ pub(super) async fn compaction_lag(scene: &Scene) -> Verdict {
             match topics.iter().find(|(_, value)| short(value)) {
                 None => Verdict::well("7 days or more"),
                 Some((topic, value)) => Verdict::broken(
-                    format!("{topic} has min.compaction.lag.ms={value}: an ingester that was away for a day misses versions"),
+                    format!(
+                        "{topic} has min.compaction.lag.ms={value}: an ingester that was away for a day misses versions"
+                    ),
                     alter(scene, topic, &format!("min.compaction.lag.ms={WEEK_MS}")),
                 ),
             }
@@ -64,7 +73,9 @@ pub(super) async fn message_size(scene: &Scene) -> Verdict {
             match topics.iter().find(|(_, value)| small(value)) {
                 None => Verdict::well(format!("{wanted} bytes or more")),
                 Some((topic, value)) => Verdict::broken(
-                    format!("{topic} has max.message.bytes={value}, topics.max_message_bytes is {wanted}: larger records are refused"),
+                    format!(
+                        "{topic} has max.message.bytes={value}, topics.max_message_bytes is {wanted}: larger records are refused"
+                    ),
                     alter(scene, topic, &format!("max.message.bytes={wanted}")),
                 ),
             }
@@ -110,7 +121,10 @@ pub(super) async fn partitions(scene: &Scene) -> Verdict {
         if let Some((_, count)) = recorded.iter().find(|(recorded, _)| *recorded == name)
             && usize::try_from(*count).ok() != Some(topic.partitions)
         {
-            faults.push(format!("{name} has {} partitions, and had {count} when it was first read", topic.partitions));
+            faults.push(format!(
+                "{name} has {} partitions, and had {count} when it was first read",
+                topic.partitions
+            ));
         }
     }
     Verdict::of(
@@ -121,8 +135,14 @@ pub(super) async fn partitions(scene: &Scene) -> Verdict {
 }
 
 async fn recorded(scene: &Scene) -> Result<Vec<(String, i32)>, String> {
-    let postgres = scene.postgres.get("postgres").map_err(|_| "see postgres-reach".to_owned())?;
-    let rows = postgres.client.query("select topic, partitions from ledger.topic", &[]).await;
+    let postgres = scene
+        .postgres
+        .get("postgres")
+        .map_err(|_| "see postgres-reach".to_owned())?;
+    let rows = postgres
+        .client
+        .query("select topic, partitions from ledger.topic", &[])
+        .await;
     let rows = rows.map_err(|_| "see postgres-migrated".to_owned())?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
@@ -130,6 +150,8 @@ async fn recorded(scene: &Scene) -> Result<Vec<(String, i32)>, String> {
 impl KafkaScene {
     /// One topic, if it exists.
     pub(super) fn topic(&self, name: &str) -> Option<&crate::connect::kafka::TopicMetadata> {
-        self.topics.iter().find(|topic| topic.topic == name && topic.partitions > 0)
+        self.topics
+            .iter()
+            .find(|topic| topic.topic == name && topic.partitions > 0)
     }
 }

@@ -23,7 +23,11 @@ impl Probe {
         live: impl Fn() -> Result<(), String> + Send + Sync + 'static,
         ready: impl Fn() -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
-        Self { role, live: Arc::new(live), ready: Arc::new(ready) }
+        Self {
+            role,
+            live: Arc::new(live),
+            ready: Arc::new(ready),
+        }
     }
 }
 

@@ -41,14 +41,21 @@ impl Server {
     pub async fn bind(http: &Http, registry: Registry, probes: Vec<Probe>) -> anyhow::Result<Self> {
         let acceptor = tls::acceptor(http)?;
         let tcp = TcpListener::bind(http.listen).await.with_context(|| {
-            format!("listen on {}; set http.listen to a free port, one for each role", http.listen)
+            format!(
+                "listen on {}; set http.listen to a free port, one for each role",
+                http.listen
+            )
         })?;
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .with_state(Arc::new(Shared { registry, probes }));
-        Ok(Self { tcp, acceptor, router })
+        Ok(Self {
+            tcp,
+            acceptor,
+            router,
+        })
     }
 
     /// Address and port that were taken.
@@ -68,9 +75,15 @@ impl Server {
         let served = match self.acceptor {
             Some(acceptor) => {
                 let listener = TlsListener::new(self.tcp, acceptor);
-                axum::serve(listener, self.router).with_graceful_shutdown(until).await
+                axum::serve(listener, self.router)
+                    .with_graceful_shutdown(until)
+                    .await
             }
-            None => axum::serve(self.tcp, self.router).with_graceful_shutdown(until).await,
+            None => {
+                axum::serve(self.tcp, self.router)
+                    .with_graceful_shutdown(until)
+                    .await
+            }
         };
         served.context("serve metrics and health")
     }
@@ -94,7 +107,11 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 fn answer((well, text): (bool, String)) -> Response {
-    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if well {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, text).into_response()
 }
 
@@ -113,8 +130,14 @@ mod tests {
 
     use super::*;
 
-    async fn started(http: &Http, probe: Probe) -> (SocketAddr, JoinSet<anyhow::Result<()>>, CancellationToken) {
-        let http = Http { listen: ([127, 0, 0, 1], 0).into(), ..http.clone() };
+    async fn started(
+        http: &Http,
+        probe: Probe,
+    ) -> (SocketAddr, JoinSet<anyhow::Result<()>>, CancellationToken) {
+        let http = Http {
+            listen: ([127, 0, 0, 1], 0).into(),
+            ..http.clone()
+        };
         let server = Server::bind(&http, Registry::new(), vec![probe]).await.unwrap();
         let (address, stop) = (server.address().unwrap(), CancellationToken::new());
         let mut tasks = JoinSet::new();
@@ -126,7 +149,10 @@ mod tests {
         Probe::new("emit", || Ok(()), move || ready.clone())
     }
 
-    async fn get(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, path: &str) -> std::io::Result<String> {
+    async fn get(
+        mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+        path: &str,
+    ) -> std::io::Result<String> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
@@ -138,27 +164,49 @@ mod tests {
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
-    async fn get_tls(address: SocketAddr, ca: &std::path::Path, own: Option<&TlsFiles>) -> Result<String, String> {
+    async fn get_tls(
+        address: SocketAddr,
+        ca: &std::path::Path,
+        own: Option<&TlsFiles>,
+    ) -> Result<String, String> {
         let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
         builder.set_ca_file(ca).unwrap();
         if let Some(files) = own {
             builder.set_certificate_chain_file(&files.certificate).unwrap();
-            builder.set_private_key_file(&files.key, SslFiletype::PEM).unwrap();
+            builder
+                .set_private_key_file(&files.key, SslFiletype::PEM)
+                .unwrap();
         }
-        let ssl = builder.build().configure().unwrap().into_ssl("127.0.0.1").unwrap();
+        let ssl = builder
+            .build()
+            .configure()
+            .unwrap()
+            .into_ssl("127.0.0.1")
+            .unwrap();
         let tcp = TcpStream::connect(address).await.unwrap();
         let mut stream = SslStream::new(ssl, tcp).unwrap();
-        Pin::new(&mut stream).connect().await.map_err(|error| error.to_string())?;
+        Pin::new(&mut stream)
+            .connect()
+            .await
+            .map_err(|error| error.to_string())?;
         get(stream, "/readyz").await.map_err(|error| error.to_string())
     }
 
     #[tokio::test]
     async fn role_that_is_not_ready_is_alive_and_says_why() {
-        let (address, mut tasks, stop) = started(&Http::default(), probe(Err("kafka: away".to_owned()))).await;
-        let ask = async |path| get(TcpStream::connect(address).await.unwrap(), path).await.unwrap();
+        let (address, mut tasks, stop) =
+            started(&Http::default(), probe(Err("kafka: away".to_owned()))).await;
+        let ask = async |path| {
+            get(TcpStream::connect(address).await.unwrap(), path)
+                .await
+                .unwrap()
+        };
         assert!(ask("/livez").await.starts_with("HTTP/1.1 200"));
         let ready = ask("/readyz").await;
-        assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("emit: kafka: away"), "{ready}");
+        assert!(
+            ready.starts_with("HTTP/1.1 503") && ready.contains("emit: kafka: away"),
+            "{ready}"
+        );
         assert!(ask("/metrics").await.starts_with("HTTP/1.1 200"));
         stop.cancel();
         tasks.join_next().await.unwrap().unwrap().unwrap();
@@ -177,7 +225,10 @@ mod tests {
             ..Http::default()
         };
         let (address, _tasks, _stop) = started(&http, probe(Ok(()))).await;
-        let (friend, stranger) = (ours.client("prometheus").unwrap(), theirs.client("prometheus").unwrap());
+        let (friend, stranger) = (
+            ours.client("prometheus").unwrap(),
+            theirs.client("prometheus").unwrap(),
+        );
         let answer = get_tls(address, ours.ca(), Some(&friend)).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         for own in [None, Some(&stranger)] {

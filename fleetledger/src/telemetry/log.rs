@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Log, LogFormat};
 
 /// What drivers say about themselves. Kafka errors come to the roles as values; librdkafka's own lines repeat them.
-const DRIVERS: &str = "tokio_postgres=warn,rdkafka=off,librdkafka=off,kube_client=warn,kube_runtime=warn,hyper_util=warn";
+const DRIVERS: &str =
+    "tokio_postgres=warn,rdkafka=off,librdkafka=off,kube_client=warn,kube_runtime=warn,hyper_util=warn";
 
 /// Starts logging. A second call changes nothing.
 ///
@@ -16,7 +17,9 @@ const DRIVERS: &str = "tokio_postgres=warn,rdkafka=off,librdkafka=off,kube_clien
 pub fn start(log: &Log, format: Option<LogFormat>) -> anyhow::Result<()> {
     // What the configuration says about a driver wins, because it stands later.
     let filter = EnvFilter::try_new(format!("{DRIVERS},{}", log.filter))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let started = match format.unwrap_or(log.format) {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -20,15 +20,21 @@ const HANDSHAKES: usize = 64;
 
 /// The acceptor of this configuration; `None` for plain HTTP.
 pub(super) fn acceptor(http: &Http) -> anyhow::Result<Option<SslAcceptor>> {
-    let (Some(certificate), Some(key)) = (&http.certificate, &http.key) else { return Ok(None) };
+    let (Some(certificate), Some(key)) = (&http.certificate, &http.key) else {
+        return Ok(None);
+    };
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     let read = builder.set_certificate_chain_file(certificate);
     read.with_context(|| format!("read http.certificate {}", certificate.display()))?;
     let read = builder.set_private_key_file(key, SslFiletype::PEM);
     read.with_context(|| format!("read http.key {}", key.display()))?;
-    builder.check_private_key().context("http.key is not the key of http.certificate")?;
+    builder
+        .check_private_key()
+        .context("http.key is not the key of http.certificate")?;
     if let Some(ca) = &http.client_ca {
-        builder.set_ca_file(ca).with_context(|| format!("read http.client_ca {}", ca.display()))?;
+        builder
+            .set_ca_file(ca)
+            .with_context(|| format!("read http.client_ca {}", ca.display()))?;
         builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     }
     Ok(Some(builder.build()))
@@ -43,7 +49,11 @@ pub(super) struct TlsListener {
 
 impl TlsListener {
     pub(super) fn new(tcp: TcpListener, acceptor: SslAcceptor) -> Self {
-        Self { tcp, acceptor, handshakes: JoinSet::new() }
+        Self {
+            tcp,
+            acceptor,
+            handshakes: JoinSet::new(),
+        }
     }
 }
 

@@ -15,7 +15,9 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let folder = support::cache().data_root().join(format!("demo-test-{name}-{}", std::process::id()));
+        let folder = support::cache()
+            .data_root()
+            .join(format!("demo-test-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }
@@ -36,8 +38,13 @@ async fn every_question_is_one_the_reader_may_ask() {
     let server = support::postgres().await;
     support::migrated(&server, "ledger").await;
     let admin = support::client(&server.url_of("ledger")).await;
-    admin.batch_execute("alter role fleetledger_reader login").await.unwrap();
-    let url = server.url_of("ledger").replace("fleetledger@", "fleetledger_reader@");
+    admin
+        .batch_execute("alter role fleetledger_reader login")
+        .await
+        .unwrap();
+    let url = server
+        .url_of("ledger")
+        .replace("fleetledger@", "fleetledger_reader@");
     let reader = support::client(&url).await;
     for question in QUESTIONS {
         let answered = reader.batch_execute(question.sql).await;
@@ -51,7 +58,9 @@ struct Running(Child);
 impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.0.try_wait() {
-            let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+            let _ = Command::new("kill")
+                .args(["-INT", &self.0.id().to_string()])
+                .status();
             let _ = self.0.wait();
         }
     }
@@ -83,8 +92,14 @@ async fn demo_checks_itself_and_goes_on_with_its_data() {
     let folder = Folder::new("whole");
     let setup = Setup::new(&format!("[demo]\ndirectory = \"{}\"\n", folder.text()));
     let (code, said) = setup.said(&["demo", "--for", "15s", "--fresh"]);
-    assert!(code == 0 && said.contains("the ledger equals what was emitted"), "{code} {said}");
-    assert!(said.contains("4 poison records injected, all in the dead letters"), "{said}");
+    assert!(
+        code == 0 && said.contains("the ledger equals what was emitted"),
+        "{code} {said}"
+    );
+    assert!(
+        said.contains("4 poison records injected, all in the dead letters"),
+        "{said}"
+    );
 
     let (mut child, mut lines) = start_and_wait(&setup);
     let port = std::fs::read_to_string(folder.0.join("postgres.port")).unwrap();
@@ -92,11 +107,21 @@ async fn demo_checks_itself_and_goes_on_with_its_data() {
     let reader = support::client(&url("fleetledger_reader")).await;
     for question in [0, 4, 9].map(|index: usize| QUESTIONS[index]) {
         let sql = question.sql.trim_end_matches(';');
-        assert!(!reader.query(sql, &[]).await.unwrap().is_empty(), "{} has no answer", question.asks);
+        assert!(
+            !reader.query(sql, &[]).await.unwrap().is_empty(),
+            "{} has no answer",
+            question.asks
+        );
     }
-    let asking = Setup::new(&format!("[postgres]\nurl = \"{}\"\ntls = \"off\"\n", url("fleetledger")));
+    let asking = Setup::new(&format!(
+        "[postgres]\nurl = \"{}\"\ntls = \"off\"\n",
+        url("fleetledger")
+    ));
     let (code, said) = asking.said(&["status"]);
-    assert!(code == 0 && said.contains("OK     nothing is red") && said.contains("dfw/prod-1"), "{code} {said}");
+    assert!(
+        code == 0 && said.contains("OK     nothing is red") && said.contains("dfw/prod-1"),
+        "{code} {said}"
+    );
     let (code, said) = asking.said(&["clusters", "list"]);
     assert!(code == 0 && said.matches("prod-1").count() == 3, "{code} {said}");
     let (code, said) = asking.said(&["audit"]);
@@ -106,9 +131,15 @@ async fn demo_checks_itself_and_goes_on_with_its_data() {
     let (code, said) = setup.said(&["demo", "--for", "5s"]);
     assert!(code == 5 && said.contains("another demo runs"), "{code} {said}");
 
-    Command::new("kill").args(["-INT", &child.0.id().to_string()]).status().unwrap();
+    Command::new("kill")
+        .args(["-INT", &child.0.id().to_string()])
+        .status()
+        .unwrap();
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut lines, &mut rest).unwrap();
     let ended = child.0.wait().unwrap();
-    assert!(ended.success() && rest.contains("the data stays"), "{ended:?} {rest}");
+    assert!(
+        ended.success() && rest.contains("the data stays"),
+        "{ended:?} {rest}"
+    );
 }

@@ -1,57 +1,137 @@
 //! Doctor against Kafka: each broken set-up is found, with its fix.
 
-use fleetledger_local::{kafka::Kafka, mock_kafka::MockKafka, ports, skip, tls::Authority};
 use crate::support::{self, Setup, assert_broken, assert_well};
+use fleetledger_local::{kafka::Kafka, mock_kafka::MockKafka, ports, skip, tls::Authority};
 
 fn section(servers: &str, more: &str) -> String {
     // No database: what needs one is skipped.
     let nobody = ports::free_port().unwrap();
-    format!("[postgres]\nport = {nobody}\ntls = \"off\"\n[topics]\npartitions = 2\n[kafka]\nbootstrap_servers = \"{servers}\"\n{more}\n")
+    format!(
+        "[postgres]\nport = {nobody}\ntls = \"off\"\n[topics]\npartitions = 2\n[kafka]\nbootstrap_servers = \"{servers}\"\n{more}\n"
+    )
 }
 
 #[test]
 fn broker_that_is_away_and_missing_topics_are_told() {
     let nobody = format!("127.0.0.1:{}", ports::free_port().unwrap());
     let away = Setup::new(&section(&nobody, ""));
-    assert_broken(&away, "kafka", "kafka-reach", "connection refused", "start the broker");
-    assert_broken(&away, "kafka", "kafka-reach", &format!("kafka broker {nobody}"), "");
+    assert_broken(
+        &away,
+        "kafka",
+        "kafka-reach",
+        "connection refused",
+        "start the broker",
+    );
+    assert_broken(
+        &away,
+        "kafka",
+        "kafka-reach",
+        &format!("kafka broker {nobody}"),
+        "",
+    );
 
     let broker = MockKafka::start().unwrap();
     let setup = Setup::new(&section(broker.bootstrap_servers(), ""));
     assert_well(&setup, "kafka", "kafka-reach");
-    assert_broken(&setup, "kafka", "kafka-topics", "fleetledger.pod", "fleetledger topics create");
+    assert_broken(
+        &setup,
+        "kafka",
+        "kafka-topics",
+        "fleetledger.pod",
+        "fleetledger topics create",
+    );
     let tls = Setup::new(&section(broker.bootstrap_servers(), "[kafka.tls]\n"));
     assert_broken(&tls, "kafka", "kafka-reach", "TLS", "kafka");
 }
 
 #[tokio::test]
 async fn topics_set_up_wrongly_are_told_each_with_its_command() {
-    let started = Kafka::builder().property("auto.create.topics.enable", "true").start(&support::cache()).await;
-    let Some(kafka) = skip::unless_available("topics_set_up_wrongly_are_told", started).unwrap() else { return };
+    let started = Kafka::builder()
+        .property("auto.create.topics.enable", "true")
+        .start(&support::cache())
+        .await;
+    let Some(kafka) = skip::unless_available("topics_set_up_wrongly_are_told", started).unwrap() else {
+        return;
+    };
     let servers = kafka.bootstrap_servers();
     let setup = Setup::new(&section(&servers, ""));
-    assert_broken(&setup, "kafka", "kafka-auto-create", "make a topic", "auto.create.topics.enable=false");
+    assert_broken(
+        &setup,
+        "kafka",
+        "kafka-auto-create",
+        "make a topic",
+        "auto.create.topics.enable=false",
+    );
 
     let (code, said) = setup.said(&["topics", "create"]);
-    assert!(code == 0 && said.contains("created fleetledger.pod with 2 partitions"), "{said}");
+    assert!(
+        code == 0 && said.contains("created fleetledger.pod with 2 partitions"),
+        "{said}"
+    );
     let (code, said) = setup.said(&["topics", "create"]);
     assert!(code == 0 && said.contains("kept    fleetledger.pod"), "{said}");
-    for check in ["kafka-topics", "kafka-leaders", "topic-compaction", "topic-compaction-lag", "topic-message-size", "topic-replicas"] {
+    for check in [
+        "kafka-topics",
+        "kafka-leaders",
+        "topic-compaction",
+        "topic-compaction-lag",
+        "topic-message-size",
+        "topic-replicas",
+    ] {
         assert_well(&setup, "kafka", check);
     }
 
-    let other = |prefix: &str| Setup::new(&section(&servers, &format!("[emit]\ntopic_prefix = \"{prefix}\"\n[ingest]\ntopic_prefix = \"{prefix}\"")));
+    let other = |prefix: &str| {
+        Setup::new(&section(
+            &servers,
+            &format!("[emit]\ntopic_prefix = \"{prefix}\"\n[ingest]\ntopic_prefix = \"{prefix}\""),
+        ))
+    };
     let broken = [
-        ("deleting", "cleanup.policy", "delete", "topic-compaction", "cleanup.policy=delete"),
-        ("hasty", "min.compaction.lag.ms", "60000", "topic-compaction-lag", "min.compaction.lag.ms=60000"),
-        ("small", "max.message.bytes", "1000", "topic-message-size", "max.message.bytes=1000"),
-        ("lonely", "min.insync.replicas", "2", "topic-replicas", "every write fails"),
+        (
+            "deleting",
+            "cleanup.policy",
+            "delete",
+            "topic-compaction",
+            "cleanup.policy=delete",
+        ),
+        (
+            "hasty",
+            "min.compaction.lag.ms",
+            "60000",
+            "topic-compaction-lag",
+            "min.compaction.lag.ms=60000",
+        ),
+        (
+            "small",
+            "max.message.bytes",
+            "1000",
+            "topic-message-size",
+            "max.message.bytes=1000",
+        ),
+        (
+            "lonely",
+            "min.insync.replicas",
+            "2",
+            "topic-replicas",
+            "every write fails",
+        ),
     ];
     for (prefix, key, value, check, why) in broken {
         let topic = format!("{prefix}.pod");
-        let compact = if key == "cleanup.policy" { vec![(key, value)] } else { vec![("cleanup.policy", "compact"), (key, value)] };
+        let compact = if key == "cleanup.policy" {
+            vec![(key, value)]
+        } else {
+            vec![("cleanup.policy", "compact"), (key, value)]
+        };
         kafka.create_topic(&topic, 2, &compact).await.unwrap();
-        assert_broken(&other(prefix), "kafka", check, why, &format!("--entity-name {topic}"));
+        assert_broken(
+            &other(prefix),
+            "kafka",
+            check,
+            why,
+            &format!("--entity-name {topic}"),
+        );
     }
 }
 
@@ -61,13 +141,20 @@ async fn partition_count_that_is_not_the_recorded_one_is_told() {
     let url = support::migrated(&server, "ledger").await;
     let broker = MockKafka::start().unwrap();
     broker.create_topic("fleetledger.pod", 3).unwrap();
-    let recorded = "insert into ledger.topic (topic, kind, partitions, shards) values ('fleetledger.pod', 2, 2, 1)";
+    let recorded =
+        "insert into ledger.topic (topic, kind, partitions, shards) values ('fleetledger.pod', 2, 2, 1)";
     support::client(&url).await.batch_execute(recorded).await.unwrap();
     let setup = Setup::new(&format!(
         "[postgres]\nurl = \"{url}\"\ntls = \"off\"\n[kafka]\nbootstrap_servers = \"{}\"\n",
         broker.bootstrap_servers()
     ));
-    assert_broken(&setup, "kafka", "topic-partitions", "has 3 partitions, and had 2", "topic_prefix");
+    assert_broken(
+        &setup,
+        "kafka",
+        "topic-partitions",
+        "has 3 partitions, and had 2",
+        "topic_prefix",
+    );
 }
 
 #[tokio::test]
@@ -76,18 +163,42 @@ async fn wrong_ca_names_the_broker_and_the_file_and_mutual_tls_works() {
     let ours = Authority::create(&folder.path().join("ours"), "ours").unwrap();
     let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
     let started = Kafka::builder().mutual_tls(&ours).start(&support::cache()).await;
-    let Some(kafka) = skip::unless_available("wrong_ca_names_the_broker", started).unwrap() else { return };
+    let Some(kafka) = skip::unless_available("wrong_ca_names_the_broker", started).unwrap() else {
+        return;
+    };
     let servers = kafka.bootstrap_servers();
     let own = ours.client("fleetledger").unwrap();
-    let pair = format!("certificate = \"{}\"\nkey = \"{}\"", own.certificate.display(), own.key.display());
+    let pair = format!(
+        "certificate = \"{}\"\nkey = \"{}\"",
+        own.certificate.display(),
+        own.key.display()
+    );
     let with = |ca: &std::path::Path, more: &str| {
-        Setup::new(&section(&servers, &format!("[kafka.tls]\nca = \"{}\"\n{more}", ca.display())))
+        Setup::new(&section(
+            &servers,
+            &format!("[kafka.tls]\nca = \"{}\"\n{more}", ca.display()),
+        ))
     };
     assert_well(&with(ours.ca(), &pair), "kafka", "kafka-reach");
     let wrong = with(theirs.ca(), &pair);
     assert_broken(&wrong, "kafka", "kafka-reach", "theirs/ca.pem", "kafka.tls.ca");
     let (code, said) = wrong.said(&["topics", "create"]);
-    assert!(code == 4 && said.contains(&format!("kafka broker {servers}")) && said.contains("theirs/ca.pem"), "{code} {said}");
-    assert_broken(&with(ours.ca(), ""), "kafka", "kafka-reach", "certificate", "kafka.tls.certificate");
-    assert_broken(&Setup::new(&section(&servers, "")), "kafka", "kafka-reach", "may want TLS", "[kafka.tls]");
+    assert!(
+        code == 4 && said.contains(&format!("kafka broker {servers}")) && said.contains("theirs/ca.pem"),
+        "{code} {said}"
+    );
+    assert_broken(
+        &with(ours.ca(), ""),
+        "kafka",
+        "kafka-reach",
+        "certificate",
+        "kafka.tls.certificate",
+    );
+    assert_broken(
+        &Setup::new(&section(&servers, "")),
+        "kafka",
+        "kafka-reach",
+        "speaks TLS on this port",
+        "[kafka.tls]",
+    );
 }

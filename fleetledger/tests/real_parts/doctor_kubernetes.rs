@@ -1,7 +1,7 @@
 //! Doctor against a real API server: each broken set-up is found, with its fix.
 
-use fleetledger_local::{kube_apiserver::KubeApiserver, ports, skip, tls::Authority};
 use crate::support::{self, Setup, assert_broken, assert_well};
+use fleetledger_local::{kube_apiserver::KubeApiserver, ports, skip, tls::Authority};
 
 fn section(url: &str, ca: &std::path::Path, more: &str) -> Setup {
     let nobody = ports::free_port().unwrap();
@@ -18,15 +18,28 @@ fn api_server_that_is_away_is_told() {
     let authority = Authority::create(folder.path(), "ca").unwrap();
     let url = format!("https://127.0.0.1:{}", ports::free_port().unwrap());
     let setup = section(&url, authority.ca(), "token = \"env:TEST_TOKEN\"").variable("TEST_TOKEN", "hunter2");
-    assert_broken(&setup, "kubernetes", "kubernetes-reach", "connection refused", "kubernetes.url");
+    assert_broken(
+        &setup,
+        "kubernetes",
+        "kubernetes-reach",
+        "connection refused",
+        "kubernetes.url",
+    );
 }
 
 #[tokio::test]
 async fn wrong_ca_wrong_token_and_missing_rights_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let theirs = Authority::create(folder.path(), "theirs").unwrap();
-    let started = KubeApiserver::builder().user("stranger", &[]).start(&support::cache()).await;
-    let Some(server) = skip::unless_available("wrong_ca_wrong_token_and_missing_rights_are_told", started).unwrap() else { return };
+    let started = KubeApiserver::builder()
+        .user("stranger", &[])
+        .start(&support::cache())
+        .await;
+    let Some(server) =
+        skip::unless_available("wrong_ca_wrong_token_and_missing_rights_are_told", started).unwrap()
+    else {
+        return;
+    };
     let with = |ca: &std::path::Path, token: &str| {
         section(&server.url(), ca, "token = \"env:TEST_TOKEN\"").variable("TEST_TOKEN", token)
     };
@@ -34,17 +47,47 @@ async fn wrong_ca_wrong_token_and_missing_rights_are_told() {
     for check in ["kubernetes-reach", "kubernetes-rbac", "kubernetes-clock"] {
         assert_well(&administrator, "kubernetes", check);
     }
-    assert_broken(&administrator, "kubernetes", "kubernetes-lease", "no namespace fleetledger", "kubectl create namespace");
+    assert_broken(
+        &administrator,
+        "kubernetes",
+        "kubernetes-lease",
+        "no namespace fleetledger",
+        "kubectl create namespace",
+    );
 
     let wrong_ca = with(theirs.ca(), server.token());
-    assert_broken(&wrong_ca, "kubernetes", "kubernetes-reach", &server.url(), "kubernetes.ca");
-    assert_broken(&wrong_ca, "kubernetes", "kubernetes-reach", "ca.pem", "kubernetes.ca");
+    assert_broken(
+        &wrong_ca,
+        "kubernetes",
+        "kubernetes-reach",
+        &server.url(),
+        "kubernetes.ca",
+    );
+    assert_broken(
+        &wrong_ca,
+        "kubernetes",
+        "kubernetes-reach",
+        "ca.pem",
+        "kubernetes.ca",
+    );
     let unknown = with(server.ca(), "hunter2");
     assert_broken(&unknown, "kubernetes", "kubernetes-reach", "401", "token");
     let (_, said) = unknown.said(&["doctor", "--only", "kubernetes"]);
     assert!(!said.contains("hunter2"), "{said}");
 
     let stranger = with(server.ca(), server.token_of("stranger").unwrap());
-    assert_broken(&stranger, "kubernetes", "kubernetes-rbac", "list pods", "emit-rbac.yaml");
-    assert_broken(&stranger, "kubernetes", "kubernetes-lease", "create, update leases", "emit-rbac.yaml");
+    assert_broken(
+        &stranger,
+        "kubernetes",
+        "kubernetes-rbac",
+        "list pods",
+        "emit-rbac.yaml",
+    );
+    assert_broken(
+        &stranger,
+        "kubernetes",
+        "kubernetes-lease",
+        "create, update leases",
+        "emit-rbac.yaml",
+    );
 }

@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use openssl::{asn1::Asn1Time, hash::MessageDigest, pkey::PKey, rsa::Rsa, x509::X509};
 use crate::support::{Setup, assert_broken, assert_well};
+use openssl::{asn1::Asn1Time, hash::MessageDigest, pkey::PKey, rsa::Rsa, x509::X509};
 
 #[test]
 fn unknown_key_is_refused_by_every_command_with_exit_code_3() {
@@ -11,7 +11,10 @@ fn unknown_key_is_refused_by_every_command_with_exit_code_3() {
     for command in [&["status"][..], &["ingest"], &["doctor"], &["config", "check"]] {
         let (code, said) = setup.said(command);
         assert_eq!(code, 3, "{said}");
-        assert!(said.contains("postgres.passwrod") && said.contains("postgres.password"), "{said}");
+        assert!(
+            said.contains("postgres.passwrod") && said.contains("postgres.password"),
+            "{said}"
+        );
         assert!(said.contains(&setup.file().display().to_string()), "{said}");
     }
 }
@@ -24,7 +27,10 @@ fn unreadable_file_and_unknown_variable_are_refused() {
     assert!(code == 3 && said.contains("No such file"), "{code} {said}");
     let setup = Setup::new("").variable("FLEETLEDGER__KAFKA__BOOTSTRAP", "a:1");
     let (code, said) = setup.said(&["config", "check"]);
-    assert!(code == 3 && said.contains("FLEETLEDGER__KAFKA__BOOTSTRAP"), "{code} {said}");
+    assert!(
+        code == 3 && said.contains("FLEETLEDGER__KAFKA__BOOTSTRAP"),
+        "{code} {said}"
+    );
 }
 
 #[test]
@@ -40,11 +46,23 @@ fn secret_that_everybody_can_read_and_secret_that_is_missing_are_told() {
     std::fs::write(&file, "hunter2\n").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let setup = Setup::new(&format!("[postgres]\npassword = \"file:{}\"\n", file.display()));
-    assert_broken(&setup, "machine", "secret-files", "every user", &format!("chmod o= {}", file.display()));
+    assert_broken(
+        &setup,
+        "machine",
+        "secret-files",
+        "every user",
+        &format!("chmod o= {}", file.display()),
+    );
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_well(&setup, "machine", "secret-files");
     std::fs::remove_file(&file).unwrap();
-    assert_broken(&setup, "machine", "secret-files", "cannot read", "correct the reference");
+    assert_broken(
+        &setup,
+        "machine",
+        "secret-files",
+        "cannot read",
+        "correct the reference",
+    );
 }
 
 #[test]
@@ -55,8 +73,12 @@ fn certificate_that_ends_soon_is_told() {
     let write = |days: u32| {
         let mut builder = X509::builder().unwrap();
         builder.set_pubkey(&key).unwrap();
-        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-        builder.set_not_after(&Asn1Time::days_from_now(days).unwrap()).unwrap();
+        builder
+            .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+            .unwrap();
+        builder
+            .set_not_after(&Asn1Time::days_from_now(days).unwrap())
+            .unwrap();
         builder.sign(&key, MessageDigest::sha256()).unwrap();
         std::fs::write(&file, builder.build().to_pem().unwrap()).unwrap();
     };
@@ -66,5 +88,11 @@ fn certificate_that_ends_soon_is_told() {
     write(300);
     assert_well(&setup, "machine", "certificates");
     std::fs::write(&file, "no certificate").unwrap();
-    assert_broken(&setup, "machine", "certificates", "no PEM certificate", "postgres.ca");
+    assert_broken(
+        &setup,
+        "machine",
+        "certificates",
+        "no PEM certificate",
+        "postgres.ca",
+    );
 }

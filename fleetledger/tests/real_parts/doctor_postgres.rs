@@ -1,10 +1,12 @@
 //! Doctor against PostgreSQL: each broken set-up is found, with its fix.
 
-use fleetledger_local::{postgres::Postgres, tls::Authority};
 use crate::support::{self, Setup, assert_broken, assert_well, client};
+use fleetledger_local::{postgres::Postgres, tls::Authority};
 
 fn section(port: u16, more: &str) -> String {
-    format!("[postgres]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"fleetledger\"\ntls = \"off\"\n{more}\n")
+    format!(
+        "[postgres]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"fleetledger\"\ntls = \"off\"\n{more}\n"
+    )
 }
 
 fn on_database(port: u16, database: &str) -> Setup {
@@ -15,22 +17,55 @@ fn on_database(port: u16, database: &str) -> Setup {
 async fn unreachable_wrong_database_and_wrong_password_are_told_apart() {
     let server = support::postgres().await;
     let nobody = fleetledger_local::ports::free_port().unwrap();
-    assert_broken(&on_database(nobody, "x"), "postgres", "postgres-reach", "connection refused", "start the server");
-    assert_broken(&on_database(server.port(), "nowhere"), "postgres", "postgres-reach", "\"nowhere\" does not exist", "create database");
+    assert_broken(
+        &on_database(nobody, "x"),
+        "postgres",
+        "postgres-reach",
+        "connection refused",
+        "start the server",
+    );
+    assert_broken(
+        &on_database(server.port(), "nowhere"),
+        "postgres",
+        "postgres-reach",
+        "\"nowhere\" does not exist",
+        "create database",
+    );
 
     // Trust gives way to a password for one user.
     let admin = client(&server.url()).await;
-    admin.batch_execute("set password_encryption = 'scram-sha-256'; create role secretive login password 'right'").await.unwrap();
+    admin
+        .batch_execute(
+            "set password_encryption = 'scram-sha-256'; create role secretive login password 'right'",
+        )
+        .await
+        .unwrap();
     let hba = server.data_dir().join("pg_hba.conf");
     let rules = std::fs::read_to_string(&hba).unwrap();
-    std::fs::write(&hba, format!("host all secretive 127.0.0.1/32 scram-sha-256\n{rules}")).unwrap();
+    std::fs::write(
+        &hba,
+        format!("host all secretive 127.0.0.1/32 scram-sha-256\n{rules}"),
+    )
+    .unwrap();
     admin.batch_execute("select pg_reload_conf()").await.unwrap();
-    let wrong = section(server.port(), "database = \"postgres\"\npassword = \"env:TEST_PASSWORD\"").replace("user = \"fleetledger\"", "user = \"secretive\"");
+    let wrong = section(
+        server.port(),
+        "database = \"postgres\"\npassword = \"env:TEST_PASSWORD\"",
+    )
+    .replace("user = \"fleetledger\"", "user = \"secretive\"");
     let wrong = Setup::new(&wrong).variable("TEST_PASSWORD", "hunter2");
     // The server reads its rules a moment after it was told to.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while support::finding(&wrong, "postgres-reach", "postgres").0 != "broken" && std::time::Instant::now() < deadline {}
-    assert_broken(&wrong, "postgres", "postgres-reach", "refuses the password of user secretive", "postgres.password");
+    while support::finding(&wrong, "postgres-reach", "postgres").0 != "broken"
+        && std::time::Instant::now() < deadline
+    {}
+    assert_broken(
+        &wrong,
+        "postgres",
+        "postgres-reach",
+        "refuses the password of user secretive",
+        "postgres.password",
+    );
     let (_, said) = wrong.said(&["doctor", "--only", "postgres"]);
     assert!(!said.contains("hunter2"), "{said}");
 }
@@ -39,21 +74,65 @@ async fn unreachable_wrong_database_and_wrong_password_are_told_apart() {
 async fn database_that_is_empty_behind_edited_or_ahead_is_told() {
     let server = support::postgres().await;
     server.create_database("empty").await.unwrap();
-    assert_broken(&on_database(server.port(), "empty"), "postgres", "postgres-migrated", "no ledger", "fleetledger migrate");
+    assert_broken(
+        &on_database(server.port(), "empty"),
+        "postgres",
+        "postgres-migrated",
+        "no ledger",
+        "fleetledger migrate",
+    );
 
     let url = support::migrated(&server, "ledger").await;
     let setup = on_database(server.port(), "ledger");
-    for check in ["postgres-migrated", "postgres-partitions", "postgres-grants", "postgres-locks", "postgres-jit", "postgres-clock", "postgres-encoding", "postgres-primary", "postgres-version", "postgres-connections"] {
+    for check in [
+        "postgres-migrated",
+        "postgres-partitions",
+        "postgres-grants",
+        "postgres-locks",
+        "postgres-jit",
+        "postgres-clock",
+        "postgres-encoding",
+        "postgres-primary",
+        "postgres-version",
+        "postgres-connections",
+    ] {
         assert_well(&setup, "postgres", check);
     }
     let client = client(&url).await;
-    client.batch_execute("update ledger.view_set set sha256 = 'x'").await.unwrap();
-    assert_broken(&setup, "postgres", "postgres-migrated", "views missing", "fleetledger migrate");
-    client.batch_execute("update ledger.migration set sha256 = 'x' where name like '0002%'").await.unwrap();
-    assert_broken(&setup, "postgres", "postgres-migrated", "0002_object.sql was edited", "restore the migration");
+    client
+        .batch_execute("update ledger.view_set set sha256 = 'x'")
+        .await
+        .unwrap();
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-migrated",
+        "views missing",
+        "fleetledger migrate",
+    );
+    client
+        .batch_execute("update ledger.migration set sha256 = 'x' where name like '0002%'")
+        .await
+        .unwrap();
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-migrated",
+        "0002_object.sql was edited",
+        "restore the migration",
+    );
     client.batch_execute("insert into ledger.migration (name, sha256) values ('9999_z.sql', 'x'); update ledger.migration set sha256 = sha256").await.unwrap();
-    client.batch_execute("delete from ledger.migration where name like '0002%'").await.unwrap();
-    assert_broken(&setup, "postgres", "postgres-migrated", "9999_z.sql", "newer fleetledger");
+    client
+        .batch_execute("delete from ledger.migration where name like '0002%'")
+        .await
+        .unwrap();
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-migrated",
+        "9999_z.sql",
+        "newer fleetledger",
+    );
 }
 
 #[tokio::test]
@@ -68,17 +147,61 @@ async fn settings_of_the_server_that_do_harm_are_told() {
         .await
         .unwrap();
     let setup = on_database(server.port(), "postgres");
-    assert_broken(&setup, "postgres", "postgres-durability", "fsync", "alter system reset fsync");
-    assert_broken(&setup, "postgres", "postgres-jit", "jit is on", "alter role fleetledger set jit = off");
-    assert_broken(&setup, "postgres", "postgres-locks", "max_locks_per_transaction = 64", "512");
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-durability",
+        "fsync",
+        "alter system reset fsync",
+    );
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-jit",
+        "jit is on",
+        "alter role fleetledger set jit = off",
+    );
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-locks",
+        "max_locks_per_transaction = 64",
+        "512",
+    );
     let crowd = futures::future::join_all((0..5).map(|_| client_of(&server))).await;
-    assert_broken(&setup, "postgres", "postgres-connections", "connections are left", "max_connections");
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-connections",
+        "connections are left",
+        "max_connections",
+    );
     drop(crowd);
     let admin = client(&server.url()).await;
-    admin.batch_execute("alter database postgres set default_transaction_read_only = on").await.unwrap();
-    assert_broken(&setup, "postgres", "postgres-primary", "read-only", "postgres.host");
-    admin.batch_execute("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0").await.unwrap();
-    assert_broken(&on_database(server.port(), "latin"), "postgres", "postgres-encoding", "LATIN1", "encoding 'UTF8'");
+    admin
+        .batch_execute("alter database postgres set default_transaction_read_only = on")
+        .await
+        .unwrap();
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-primary",
+        "read-only",
+        "postgres.host",
+    );
+    admin
+        .batch_execute(
+            "create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0",
+        )
+        .await
+        .unwrap();
+    assert_broken(
+        &on_database(server.port(), "latin"),
+        "postgres",
+        "postgres-encoding",
+        "LATIN1",
+        "encoding 'UTF8'",
+    );
 }
 
 async fn client_of(server: &Postgres) -> tokio_postgres::Client {
@@ -98,13 +221,34 @@ async fn missing_partitions_and_missing_privileges_are_told() {
         .await
         .unwrap();
     let tomorrow: String = tomorrow.get(0);
-    client.batch_execute(&format!("drop table ledger.{tomorrow}; create role stranger login")).await.unwrap();
+    client
+        .batch_execute(&format!(
+            "drop table ledger.{tomorrow}; create role stranger login"
+        ))
+        .await
+        .unwrap();
     let setup = on_database(server.port(), "ledger");
-    assert_broken(&setup, "postgres", "postgres-partitions", "batch", "ensure_partitions");
-    let stranger = section(server.port(), "database = \"ledger\"").replace("user = \"fleetledger\"", "user = \"stranger\"");
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-partitions",
+        "batch",
+        "ensure_partitions",
+    );
+    let stranger = section(server.port(), "database = \"ledger\"")
+        .replace("user = \"fleetledger\"", "user = \"stranger\"");
     let stranger = Setup::new(&stranger);
-    assert_broken(&stranger, "postgres", "postgres-grants", "user stranger lacks privileges", "grant fleetledger_ingest to stranger");
-    client.batch_execute("grant fleetledger_ingest to stranger").await.unwrap();
+    assert_broken(
+        &stranger,
+        "postgres",
+        "postgres-grants",
+        "user stranger lacks privileges",
+        "grant fleetledger_ingest to stranger",
+    );
+    client
+        .batch_execute("grant fleetledger_ingest to stranger")
+        .await
+        .unwrap();
     assert_well(&stranger, "postgres", "postgres-grants");
 }
 
@@ -122,28 +266,60 @@ async fn wrong_ca_names_the_database_and_the_file_and_mutual_tls_works() {
         .unwrap();
     let own = ours.client("fleetledger").unwrap();
     let with = |ca: &std::path::Path, more: &str| {
-        let base = section(server.port(), "database = \"postgres\"").replace("tls = \"off\"", "tls = \"verify-full\"");
+        let base = section(server.port(), "database = \"postgres\"")
+            .replace("tls = \"off\"", "tls = \"verify-full\"");
         Setup::new(&format!("{base}ca = \"{}\"\n{more}", ca.display()))
     };
-    let pair = format!("certificate = \"{}\"\nkey = \"{}\"\n", own.certificate.display(), own.key.display());
+    let pair = format!(
+        "certificate = \"{}\"\nkey = \"{}\"\n",
+        own.certificate.display(),
+        own.key.display()
+    );
     assert_well(&with(ours.ca(), &pair), "postgres", "postgres-reach");
 
     let wrong = with(theirs.ca(), &pair);
     let place = format!("postgres 127.0.0.1:{}", server.port());
     assert_broken(&wrong, "postgres", "postgres-reach", &place, "postgres.ca");
-    assert_broken(&wrong, "postgres", "postgres-reach", "theirs/ca.pem", "postgres.ca");
+    assert_broken(
+        &wrong,
+        "postgres",
+        "postgres-reach",
+        "theirs/ca.pem",
+        "postgres.ca",
+    );
     let (code, said) = wrong.said(&["migrate"]);
-    assert!(code == 4 && said.contains(&place) && said.contains("theirs/ca.pem"), "{code} {said}");
-    assert_broken(&with(ours.ca(), ""), "postgres", "postgres-reach", "certificate", "postgres.certificate");
+    assert!(
+        code == 4 && said.contains(&place) && said.contains("theirs/ca.pem"),
+        "{code} {said}"
+    );
+    assert_broken(
+        &with(ours.ca(), ""),
+        "postgres",
+        "postgres-reach",
+        "certificate",
+        "postgres.certificate",
+    );
 
     // The name in the certificate is 127.0.0.1 and localhost.
     let other = with(ours.ca(), &pair);
     let text = std::fs::read_to_string(other.file()).unwrap();
-    std::fs::write(other.file(), text.replace("host = \"127.0.0.1\"", "host = \"127.0.0.2\"")).unwrap();
+    std::fs::write(
+        other.file(),
+        text.replace("host = \"127.0.0.1\"", "host = \"127.0.0.2\""),
+    )
+    .unwrap();
     let (verdict, why, _) = support::finding(&other, "postgres-reach", "postgres");
     assert!(verdict == "broken", "{why}");
 
     let plain = support::postgres().await;
-    let no_tls = Setup::new(&section(plain.port(), "database = \"postgres\"").replace("tls = \"off\"", "tls = \"verify-full\""));
-    assert_broken(&no_tls, "postgres", "postgres-reach", "does not speak TLS", "postgres.tls");
+    let no_tls = Setup::new(
+        &section(plain.port(), "database = \"postgres\"").replace("tls = \"off\"", "tls = \"verify-full\""),
+    );
+    assert_broken(
+        &no_tls,
+        "postgres",
+        "postgres-reach",
+        "does not speak TLS",
+        "postgres.tls",
+    );
 }

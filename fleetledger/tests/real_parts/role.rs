@@ -16,14 +16,21 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 fn start(setup: &Setup, arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetledger"));
-    command.arg("--config").arg(setup.file()).args(arguments).args(["--log-format", "json"]);
+    command
+        .arg("--config")
+        .arg(setup.file())
+        .args(arguments)
+        .args(["--log-format", "json"]);
     command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn get(port: u16, path: &str) -> String {
     let mut answer = String::new();
     if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
-        let _ = write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let _ = write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        );
         let _ = stream.read_to_string(&mut answer);
     }
     answer
@@ -37,16 +44,25 @@ fn wait_for(port: u16, path: &str, words: &str) -> String {
         if answer.contains(words) {
             return answer;
         }
-        assert!(begun.elapsed() < DEADLINE, "{path} never held {words:?}: {answer}");
+        assert!(
+            begun.elapsed() < DEADLINE,
+            "{path} never held {words:?}: {answer}"
+        );
         std::thread::yield_now();
     }
 }
 
 /// SIGTERM; exit code and log.
 fn stop(child: Child) -> (Option<i32>, String) {
-    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
     let output = child.wait_with_output().unwrap();
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 #[tokio::test]
@@ -75,14 +91,22 @@ async fn emitter_and_ingester_land_a_fleet_and_stop_when_told() {
     wait_for(ingest_port, "/metrics", "fleetledger_ingest_");
     let client = support::client(&url).await;
     let begun = Instant::now();
-    while client.query_one("select count(*) from fleet.node", &[]).await.unwrap().get::<_, i64>(0) < 5 {
+    while client
+        .query_one("select count(*) from fleet.node", &[])
+        .await
+        .unwrap()
+        .get::<_, i64>(0)
+        < 5
+    {
         assert!(begun.elapsed() < DEADLINE, "nodes did not land");
     }
     for child in [emitter, ingester] {
         let (code, log) = stop(child);
         assert_eq!(code, Some(0), "{log}");
-        let lines: Vec<serde_json::Value> =
-            log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+        let lines: Vec<serde_json::Value> = log
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect();
         assert!(lines.iter().any(|line| line["message"] == "stopped"), "{log}");
     }
 }
@@ -97,7 +121,10 @@ async fn ingester_refuses_a_database_that_is_not_migrated() {
         server.url()
     ));
     let (code, said) = setup.said(&["ingest"]);
-    assert!(code == 4 && said.contains("holds no ledger") && said.contains("fleetledger migrate"), "{code} {said}");
+    assert!(
+        code == 4 && said.contains("holds no ledger") && said.contains("fleetledger migrate"),
+        "{code} {said}"
+    );
     let (code, said) = setup.said(&["migrate"]);
     assert!(code == 0 && said.contains("migrations applied"), "{code} {said}");
     let (code, said) = setup.said(&["ingest", "resume", "fleetledger.pod", "0"]);

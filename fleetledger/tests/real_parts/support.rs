@@ -1,6 +1,5 @@
 //! What these tests share: real parts, and the binary.
 
-
 use std::{
     path::PathBuf,
     process::{Command, Output},
@@ -16,18 +15,28 @@ pub(crate) fn cache() -> Cache {
 
 /// A quick server of its own.
 pub(crate) async fn postgres() -> Postgres {
-    Postgres::builder().temporary().fast().start(&cache()).await.unwrap()
+    Postgres::builder()
+        .temporary()
+        .fast()
+        .start(&cache())
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn client(url: &str) -> Client {
-    Connector::new(url.parse().unwrap(), None).connect("test").await.unwrap()
+    Connector::new(url.parse().unwrap(), None)
+        .connect("test")
+        .await
+        .unwrap()
 }
 
 /// A migrated database of that name.
 pub(crate) async fn migrated(server: &Postgres, name: &str) -> String {
     server.create_database(name).await.unwrap();
     let url = server.url_of(name);
-    migrate(&Connector::new(url.parse().unwrap(), None), |_| {}).await.unwrap();
+    migrate(&Connector::new(url.parse().unwrap(), None), |_| {})
+        .await
+        .unwrap();
     url
 }
 
@@ -41,7 +50,10 @@ impl Setup {
     pub(crate) fn new(toml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("fleetledger.toml"), toml).unwrap();
-        Self { folder, environment: Vec::new() }
+        Self {
+            folder,
+            environment: Vec::new(),
+        }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -64,7 +76,11 @@ impl Setup {
     /// Runs the binary; exit code, and all it printed.
     pub(crate) fn said(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         (output.status.code().unwrap_or(-1), text)
     }
 }
@@ -73,8 +89,8 @@ impl Setup {
 pub(crate) fn finding(setup: &Setup, check: &str, hop: &str) -> (String, String, String) {
     let output = setup.run(&["doctor", "--json", "--only", hop]);
     let text = String::from_utf8_lossy(&output.stdout);
-    let document: serde_json::Value =
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text} {}", String::from_utf8_lossy(&output.stderr)));
+    let document: serde_json::Value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text} {}", String::from_utf8_lossy(&output.stderr)));
     let findings = document["findings"].as_array().unwrap();
     let found = findings.iter().find(|finding| finding["check"] == check);
     let found = found.unwrap_or_else(|| panic!("no finding of {check}: {document:#}"));

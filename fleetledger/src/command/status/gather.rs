@@ -137,14 +137,21 @@ pub struct VoidSweep {
 /// The database refused a question.
 pub async fn gather(client: &Client) -> anyhow::Result<Standing> {
     // One instant for all questions.
-    client.batch_execute("begin isolation level repeatable read read only").await.context("begin to read")?;
+    client
+        .batch_execute("begin isolation level repeatable read read only")
+        .await
+        .context("begin to read")?;
     let standing = read(client).await;
     client.batch_execute("rollback").await.context("end reading")?;
     standing
 }
 
 async fn read(client: &Client) -> anyhow::Result<Standing> {
-    let now: Instant = client.query_one("select now()", &[]).await.context("read the clock")?.get(0);
+    let now: Instant = client
+        .query_one("select now()", &[])
+        .await
+        .context("read the clock")?
+        .get(0);
     let hour = "select coalesce(sum(delivered), 0)::bigint from fleet.batch where committed_at > now() - interval '1 hour'";
     let hour = client.query_one(hour, &[]).await.context("read fleet.batch")?;
     Ok(Standing {
@@ -195,7 +202,10 @@ async fn partitions(client: &Client) -> anyhow::Result<Vec<PartitionState>> {
             case when state = 'halted' then coalesce(halted_reason, 'no reason given') end as halted_reason,
             extract(epoch from now() - progressed_at)::double precision as progress_age_seconds
         from fleet.ingest_partition order by topic, partition";
-    let rows = client.query(question, &[]).await.context("read fleet.ingest_partition")?;
+    let rows = client
+        .query(question, &[])
+        .await
+        .context("read fleet.ingest_partition")?;
     let partition = |row: &tokio_postgres::Row| PartitionState {
         topic: row.get("topic"),
         partition: row.get("partition"),
@@ -211,7 +221,10 @@ async fn dead_letters(client: &Client) -> anyhow::Result<Vec<DeadLetterGroup>> {
     let question = "
         select reason, datacenter || '/' || cluster as cluster, count(*) as records
         from fleet.dead_letter where state = 'open' group by 1, 2 order by 3 desc, 1, 2";
-    let rows = client.query(question, &[]).await.context("read fleet.dead_letter")?;
+    let rows = client
+        .query(question, &[])
+        .await
+        .context("read fleet.dead_letter")?;
     let group = |row: &tokio_postgres::Row| DeadLetterGroup {
         reason: row.get("reason"),
         cluster: row.get("cluster"),
@@ -224,7 +237,10 @@ async fn quarantines(client: &Client) -> anyhow::Result<Vec<Quarantine>> {
     let question = "
         select datacenter || '/' || cluster || coalesce(' ' || topic, '') as source, reason, detail
         from fleet.quarantine where released_at is null order by since";
-    let rows = client.query(question, &[]).await.context("read fleet.quarantine")?;
+    let rows = client
+        .query(question, &[])
+        .await
+        .context("read fleet.quarantine")?;
     let one = |row: &tokio_postgres::Row| Quarantine {
         source: row.get("source"),
         reason: row.get("reason"),
@@ -257,7 +273,10 @@ async fn emitters(client: &Client) -> anyhow::Result<Vec<EmitterTrouble>> {
     let rows = client.query(question, &[]).await.context("read fleet.emitter")?;
     let mut emitters: Vec<EmitterTrouble> = Vec::new();
     for row in &rows {
-        let one = EmitterTrouble { cluster: row.get("cluster"), clock_skew_seconds: row.get("skew") };
+        let one = EmitterTrouble {
+            cluster: row.get("cluster"),
+            clock_skew_seconds: row.get("skew"),
+        };
         // The worst log of a cluster speaks for it.
         if emitters.iter().all(|known| known.cluster != one.cluster) {
             emitters.push(one);

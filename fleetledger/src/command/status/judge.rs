@@ -44,10 +44,18 @@ pub struct Finding {
 #[must_use]
 pub fn judge(standing: &Standing) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add = |level, what: String, fix: &str| findings.push(Finding { level, what, fix: fix.to_owned() });
+    let mut add = |level, what: String, fix: &str| {
+        findings.push(Finding {
+            level,
+            what,
+            fix: fix.to_owned(),
+        })
+    };
     for cluster in &standing.clusters {
         if cluster.state == "stale" {
-            let silent = cluster.age_seconds.map_or("since ever".to_owned(), |seconds| format!("for {}", age(seconds)));
+            let silent = cluster
+                .age_seconds
+                .map_or("since ever".to_owned(), |seconds| format!("for {}", age(seconds)));
             add(
                 Level::Red,
                 format!("cluster {} is stale: silent {silent}", cluster.name()),
@@ -68,12 +76,19 @@ pub fn judge(standing: &Standing) -> Vec<Finding> {
         }
     }
     if standing.partitions.is_empty() && !standing.clusters.is_empty() {
-        add(Level::Red, "no partition is claimed".to_owned(), "start an ingester: fleetledger ingest");
+        add(
+            Level::Red,
+            "no partition is claimed".to_owned(),
+            "start an ingester: fleetledger ingest",
+        );
     }
     for quarantine in &standing.quarantines {
         add(
             Level::Red,
-            format!("{} is quarantined ({}): {}", quarantine.source, quarantine.reason, quarantine.detail),
+            format!(
+                "{} is quarantined ({}): {}",
+                quarantine.source, quarantine.reason, quarantine.detail
+            ),
             "repair the source, then: fleetledger dead-letters replay --reason quarantined",
         );
     }
@@ -91,21 +106,31 @@ pub fn judge(standing: &Standing) -> Vec<Finding> {
         let cluster = group.cluster.as_deref().unwrap_or("unknown source");
         add(
             Level::Red,
-            format!("{} dead letters of {cluster}: {}", count(group.records), group.reason),
+            format!(
+                "{} dead letters of {cluster}: {}",
+                count(group.records),
+                group.reason
+            ),
             "fleetledger dead-letters list shows them; after the repair: fleetledger dead-letters replay",
         );
     }
     for emitter in &standing.emitters {
         add(
             Level::Red,
-            format!("clock of the emitter of {} is off by {:.0} s", emitter.cluster, emitter.clock_skew_seconds),
+            format!(
+                "clock of the emitter of {} is off by {:.0} s",
+                emitter.cluster, emitter.clock_skew_seconds
+            ),
             "let its machine follow a time server (chrony, systemd-timesyncd)",
         );
     }
     for sweep in &standing.void_sweeps {
         add(
             Level::Yellow,
-            format!("the last sweep of {} {} closed nothing: {}", sweep.cluster, sweep.kind, sweep.reason),
+            format!(
+                "the last sweep of {} {} closed nothing: {}",
+                sweep.cluster, sweep.kind, sweep.reason
+            ),
             "the next sweep (hourly by default) does it again",
         );
     }
@@ -117,7 +142,11 @@ fn unbalanced(cluster: &ClusterState) -> Option<String> {
     if cluster.unbalanced.is_empty() {
         return None;
     }
-    Some(format!("cluster {} is not balanced: {}", cluster.name(), cluster.unbalanced.join(", ")))
+    Some(format!(
+        "cluster {} is not balanced: {}",
+        cluster.name(),
+        cluster.unbalanced.join(", ")
+    ))
 }
 
 fn partition_fault(partition: &PartitionState) -> Option<(String, &'static str)> {
@@ -128,9 +157,19 @@ fn partition_fault(partition: &PartitionState) -> Option<(String, &'static str)>
     }
     let silent = partition.progress_age_seconds.unwrap_or(f64::INFINITY);
     if partition.lag > 0 && silent > STUCK_SECONDS {
-        let since = if silent.is_finite() { age(silent) } else { "its claim".to_owned() };
-        let what = format!("{name} lags by {} records and has not moved for {since}", count(partition.lag));
-        return Some((what, "look at the ingester (/readyz and its log) and at the database's locks"));
+        let since = if silent.is_finite() {
+            age(silent)
+        } else {
+            "its claim".to_owned()
+        };
+        let what = format!(
+            "{name} lags by {} records and has not moved for {since}",
+            count(partition.lag)
+        );
+        return Some((
+            what,
+            "look at the ingester (/readyz and its log) and at the database's locks",
+        ));
     }
     None
 }
@@ -148,7 +187,12 @@ mod tests {
                 state: "fresh".into(),
                 ..ClusterState::default()
             }],
-            partitions: vec![PartitionState { topic: "t".into(), lag: 5, progress_age_seconds: Some(1.0), ..PartitionState::default() }],
+            partitions: vec![PartitionState {
+                topic: "t".into(),
+                lag: 5,
+                progress_age_seconds: Some(1.0),
+                ..PartitionState::default()
+            }],
             ..Standing::default()
         }
     }
@@ -175,8 +219,17 @@ mod tests {
         assert!(halted.what.contains("halted: recreated"), "{halted:?}");
         let stuck = first(|s| s.partitions[0].progress_age_seconds = Some(90.0));
         assert!(stuck.what.contains("lags by 5 records"), "{stuck:?}");
-        let dead = first(|s| s.dead_letters = vec![DeadLetterGroup { reason: "bad_magic".into(), cluster: None, records: 3 }]);
-        assert!(dead.what.contains("3 dead letters of unknown source: bad_magic"), "{dead:?}");
+        let dead = first(|s| {
+            s.dead_letters = vec![DeadLetterGroup {
+                reason: "bad_magic".into(),
+                cluster: None,
+                records: 3,
+            }]
+        });
+        assert!(
+            dead.what.contains("3 dead letters of unknown source: bad_magic"),
+            "{dead:?}"
+        );
     }
 
     #[test]
@@ -184,7 +237,10 @@ mod tests {
         let mut standing = healthy();
         standing.void_sweeps = vec![VoidSweep::default()];
         standing.clusters[0].state = "stale".into();
-        let levels: Vec<Level> = judge(&standing).into_iter().map(|finding| finding.level).collect();
+        let levels: Vec<Level> = judge(&standing)
+            .into_iter()
+            .map(|finding| finding.level)
+            .collect();
         assert_eq!(levels, [Level::Red, Level::Yellow]);
     }
 }

@@ -28,9 +28,19 @@ pub(super) async fn run(loaded: &Loaded, as_json: bool) -> anyhow::Result<Exit> 
 
 /// The whole answer for people: what is wrong first, then the figures.
 fn screen(target: &str, standing: &Standing, findings: &[Finding]) -> String {
-    let mut out = format!("fleetledger {} at {target}, {}\n\n", env!("CARGO_PKG_VERSION"), standing.at);
+    let mut out = format!(
+        "fleetledger {} at {target}, {}\n\n",
+        env!("CARGO_PKG_VERSION"),
+        standing.at
+    );
     for finding in findings {
-        let _ = writeln!(out, "{:<6} {}\n       {}", finding.level.word(), finding.what, finding.fix);
+        let _ = writeln!(
+            out,
+            "{:<6} {}\n       {}",
+            finding.level.word(),
+            finding.what,
+            finding.fix
+        );
     }
     if findings.is_empty() {
         out.push_str("OK     nothing is red\n");
@@ -43,7 +53,11 @@ fn screen(target: &str, standing: &Standing, findings: &[Finding]) -> String {
         count(standing.dead_letters.iter().map(|group| group.records).sum()),
         standing.quarantines.len(),
         standing.gaps.len(),
-        standing.partitions.iter().filter(|partition| partition.halted_reason.is_some()).count(),
+        standing
+            .partitions
+            .iter()
+            .filter(|partition| partition.halted_reason.is_some())
+            .count(),
         count(standing.delivered_last_hour),
     );
     out
@@ -52,7 +66,11 @@ fn screen(target: &str, standing: &Standing, findings: &[Finding]) -> String {
 fn clusters(standing: &Standing) -> String {
     let rows: Vec<Vec<String>> = standing.clusters.iter().map(cluster_row).collect();
     let table = text(&["cluster", "state", "age", "nodes", "pods", "balanced"], &rows);
-    if table.is_empty() { "  none yet: no record has landed\n".to_owned() } else { table }
+    if table.is_empty() {
+        "  none yet: no record has landed\n".to_owned()
+    } else {
+        table
+    }
 }
 
 fn cluster_row(cluster: &ClusterState) -> Vec<String> {
@@ -72,19 +90,37 @@ fn cluster_row(cluster: &ClusterState) -> Vec<String> {
 
 fn topics(standing: &Standing) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut names: Vec<&str> = standing.partitions.iter().map(|partition| partition.topic.as_str()).collect();
+    let mut names: Vec<&str> = standing
+        .partitions
+        .iter()
+        .map(|partition| partition.topic.as_str())
+        .collect();
     names.dedup();
     for name in names {
-        let of_topic = || standing.partitions.iter().filter(|partition| partition.topic == name);
-        let progress = of_topic().filter_map(|partition| partition.progress_age_seconds).reduce(f64::min);
+        let of_topic = || {
+            standing
+                .partitions
+                .iter()
+                .filter(|partition| partition.topic == name)
+        };
+        let progress = of_topic()
+            .filter_map(|partition| partition.progress_age_seconds)
+            .reduce(f64::min);
         rows.push(vec![
             name.to_owned(),
             of_topic().count().to_string(),
             count(of_topic().map(|partition| partition.lag).sum()),
-            of_topic().filter(|partition| partition.halted_reason.is_some()).count().to_string(),
+            of_topic()
+                .filter(|partition| partition.halted_reason.is_some())
+                .count()
+                .to_string(),
             progress.map_or("–".to_owned(), age),
         ]);
     }
     let table = text(&["topic", "partitions", "lag", "halted", "last landed"], &rows);
-    if table.is_empty() { "  no ingester has claimed a partition yet\n".to_owned() } else { table }
+    if table.is_empty() {
+        "  no ingester has claimed a partition yet\n".to_owned()
+    } else {
+        table
+    }
 }
