@@ -31,16 +31,16 @@ select
     n.boot_id, -- Changes at every boot.
     n.machine_id, -- Machine id.
     n.system_uuid, -- SMBIOS system uuid.
-    n.capacity_cpu_millicores / 1000.0 as cpu_capacity_cores, -- Capacity in CPU cores; NULL = not set.
+    round(n.capacity_cpu_millicores / 1000.0, 3) as cpu_capacity_cores, -- Capacity in CPU cores; NULL = not set.
     n.capacity_memory_bytes as memory_capacity_bytes, -- Capacity in bytes of memory; NULL = not set.
     n.capacity_ephemeral_storage_bytes as ephemeral_storage_capacity_bytes, -- Capacity in bytes of ephemeral storage; NULL = not set.
-    n.capacity_gpu_millis / 1000.0 as gpu_capacity, -- Capacity in GPU cards; NULL = not set.
+    round(n.capacity_gpu_millis / 1000.0, 3) as gpu_capacity, -- Capacity in GPU cards; NULL = not set.
     n.capacity_pods as pods_capacity, -- Capacity in pods.
     n.capacity_other as other_capacity, -- Capacity: every other resource by name.
-    n.allocatable_cpu_millicores / 1000.0 as cpu_allocatable_cores, -- Allocatable, in CPU cores; NULL = not set.
+    round(n.allocatable_cpu_millicores / 1000.0, 3) as cpu_allocatable_cores, -- Allocatable, in CPU cores; NULL = not set.
     n.allocatable_memory_bytes as memory_allocatable_bytes, -- Allocatable, in bytes of memory; NULL = not set.
     n.allocatable_ephemeral_storage_bytes as ephemeral_storage_allocatable_bytes, -- Allocatable, in bytes of ephemeral storage; NULL = not set.
-    n.allocatable_gpu_millis / 1000.0 as gpu_allocatable, -- Allocatable, in GPU cards; NULL = not set.
+    round(n.allocatable_gpu_millis / 1000.0, 3) as gpu_allocatable, -- Allocatable, in GPU cards; NULL = not set.
     n.allocatable_pods as pods_allocatable, -- Allocatable, in pods.
     n.allocatable_other as other_allocatable, -- Allocatable: every other resource by name.
     n.unknown as unknown_fields, -- Fields a newer emitter sent that this version does not know; NULL in the common case.

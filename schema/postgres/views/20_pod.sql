@@ -47,20 +47,20 @@ select
     p.ready_since, -- Since when condition Ready is True; NULL while it is not.
     p.finished_at, -- End of the last container of a pod that Succeeded or Failed.
     p.restart_count, -- Restarts of all containers together.
-    p.request_cpu_millicores / 1000.0 as cpu_request_cores, -- Requested CPU cores; NULL = not set.
+    round(p.request_cpu_millicores / 1000.0, 3) as cpu_request_cores, -- Requested CPU cores; NULL = not set.
     p.request_memory_bytes as memory_request_bytes, -- Requested bytes of memory; NULL = not set.
     p.request_ephemeral_storage_bytes as ephemeral_storage_request_bytes, -- Requested bytes of ephemeral storage; NULL = not set.
-    p.request_gpu_millis / 1000.0 as gpu_request, -- Requested GPU cards; NULL = not set.
+    round(p.request_gpu_millis / 1000.0, 3) as gpu_request, -- Requested GPU cards; NULL = not set.
     p.request_other as other_request, -- Requested: every other resource by name.
-    p.limit_cpu_millicores / 1000.0 as cpu_limit_cores, -- Limit in CPU cores; NULL = not set.
+    round(p.limit_cpu_millicores / 1000.0, 3) as cpu_limit_cores, -- Limit in CPU cores; NULL = not set.
     p.limit_memory_bytes as memory_limit_bytes, -- Limit in bytes of memory; NULL = not set.
     p.limit_ephemeral_storage_bytes as ephemeral_storage_limit_bytes, -- Limit in bytes of ephemeral storage; NULL = not set.
-    p.limit_gpu_millis / 1000.0 as gpu_limit, -- Limit in GPU cards; NULL = not set.
+    round(p.limit_gpu_millis / 1000.0, 3) as gpu_limit, -- Limit in GPU cards; NULL = not set.
     p.limit_other as other_limit, -- Limit: every other resource by name.
-    p.overhead_cpu_millicores / 1000.0 as cpu_overhead_cores, -- Overhead in CPU cores; NULL = not set.
+    round(p.overhead_cpu_millicores / 1000.0, 3) as cpu_overhead_cores, -- Overhead in CPU cores; NULL = not set.
     p.overhead_memory_bytes as memory_overhead_bytes, -- Overhead in bytes of memory; NULL = not set.
     p.overhead_ephemeral_storage_bytes as ephemeral_storage_overhead_bytes, -- Overhead in bytes of ephemeral storage; NULL = not set.
-    p.overhead_gpu_millis / 1000.0 as gpu_overhead, -- Overhead in GPU cards; NULL = not set.
+    round(p.overhead_gpu_millis / 1000.0, 3) as gpu_overhead, -- Overhead in GPU cards; NULL = not set.
     p.overhead_other as other_overhead, -- Overhead: every other resource by name.
     p.host_path_mounts, -- hostPath volumes and who mounts them, sorted by volume.
     p.unknown as unknown_fields, -- Fields a newer emitter sent that this version does not know; NULL in the common case.

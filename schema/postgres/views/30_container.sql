@@ -35,15 +35,15 @@ select
     c.last_signal, -- Signal of the previous termination.
     c.last_started_at, -- Start of the previous run.
     c.last_finished_at, -- End of the previous run.
-    c.request_cpu_millicores / 1000.0 as cpu_request_cores, -- Requested CPU cores; NULL = not set.
+    round(c.request_cpu_millicores / 1000.0, 3) as cpu_request_cores, -- Requested CPU cores; NULL = not set.
     c.request_memory_bytes as memory_request_bytes, -- Requested bytes of memory; NULL = not set.
     c.request_ephemeral_storage_bytes as ephemeral_storage_request_bytes, -- Requested bytes of ephemeral storage; NULL = not set.
-    c.request_gpu_millis / 1000.0 as gpu_request, -- Requested GPU cards; NULL = not set.
+    round(c.request_gpu_millis / 1000.0, 3) as gpu_request, -- Requested GPU cards; NULL = not set.
     c.request_other as other_request, -- Requested: every other resource by name.
-    c.limit_cpu_millicores / 1000.0 as cpu_limit_cores, -- Limit in CPU cores; NULL = not set.
+    round(c.limit_cpu_millicores / 1000.0, 3) as cpu_limit_cores, -- Limit in CPU cores; NULL = not set.
     c.limit_memory_bytes as memory_limit_bytes, -- Limit in bytes of memory; NULL = not set.
     c.limit_ephemeral_storage_bytes as ephemeral_storage_limit_bytes, -- Limit in bytes of ephemeral storage; NULL = not set.
-    c.limit_gpu_millis / 1000.0 as gpu_limit, -- Limit in GPU cards; NULL = not set.
+    round(c.limit_gpu_millis / 1000.0, 3) as gpu_limit, -- Limit in GPU cards; NULL = not set.
     c.limit_other as other_limit, -- Limit: every other resource by name.
     c.valid_from, -- Begin of this version: since then it is so.
     c.observed_at, -- When the emitter observed this version.

@@ -337,7 +337,7 @@ impl ViewFile {
 
     /// True for a select line of the view's own table or of the cluster.
     fn is_own_line(&self, line: &str) -> bool {
-        let line = line.trim_start();
+        let line = line.trim_start().trim_start_matches("round(");
         line.starts_with(&format!("{}.", self.alias())) || line.starts_with("l.")
     }
 
