@@ -115,8 +115,7 @@ impl Database {
         if self.server.is_some() {
             let login = "
                 alter role fleetledger_reader login;
-                alter role fleetledger_ingest login;
-                grant update (retention_days) on ledger.partitioned_table to fleetledger_ingest;";
+                alter role fleetledger_ingest login;";
             client
                 .batch_execute(login)
                 .await
