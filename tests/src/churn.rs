@@ -44,7 +44,11 @@ impl Churn {
     #[must_use]
     pub fn new(fleet: &Fleet, seed: u64) -> Self {
         let living: Vec<Desired> = fleet.objects.clone();
-        let places = living.iter().enumerate().map(|(place, object)| (name(object), place)).collect();
+        let places = living
+            .iter()
+            .enumerate()
+            .map(|(place, object)| (name(object), place))
+            .collect();
         Self {
             random: StdRng::seed_from_u64(seed),
             living,
@@ -85,27 +89,74 @@ impl Churn {
                 0..14 => return self.plan_delete(object),
                 14..24 => return self.plan_create(&object),
                 24..44 => ("pod status", Change::Status(self.pod_status())),
-                44..64 => ("pod image", Change::Patch(json!({"metadata": {"labels": {"app.kubernetes.io/version": number.to_string()}}}))),
+                44..64 => (
+                    "pod image",
+                    Change::Patch(
+                        json!({"metadata": {"labels": {"app.kubernetes.io/version": number.to_string()}}}),
+                    ),
+                ),
                 64..84 => ("pod restarts", Change::Status(restarted(&object, number))),
-                _ => ("pod annotation that is not sent", Change::Patch(json!({"metadata": {"annotations": {"example.com/hidden": number.to_string()}}}))),
+                _ => (
+                    "pod annotation that is not sent",
+                    Change::Patch(
+                        json!({"metadata": {"annotations": {"example.com/hidden": number.to_string()}}}),
+                    ),
+                ),
             },
             Resource::Node => match roll {
                 0..3 => return self.plan_delete(object),
-                3..30 => ("node cordon", Change::Patch(json!({"spec": {"unschedulable": number.is_multiple_of(2)}}))),
-                30..60 => ("node label", Change::Patch(json!({"metadata": {"labels": {"fleetledger.io/slot": number.to_string()}}}))),
-                60..80 => ("node boot", Change::Status(json!({"nodeInfo": {"bootID": number.to_string()}}))),
-                _ => ("node capacity", Change::Status(json!({"allocatable": {"cpu": format!("{}m", number + 1)}}))),
+                3..30 => (
+                    "node cordon",
+                    Change::Patch(json!({"spec": {"unschedulable": number.is_multiple_of(2)}})),
+                ),
+                30..60 => (
+                    "node label",
+                    Change::Patch(
+                        json!({"metadata": {"labels": {"fleetledger.io/slot": number.to_string()}}}),
+                    ),
+                ),
+                60..80 => (
+                    "node boot",
+                    Change::Status(json!({"nodeInfo": {"bootID": number.to_string()}})),
+                ),
+                _ => (
+                    "node capacity",
+                    Change::Status(json!({"allocatable": {"cpu": format!("{}m", number + 1)}})),
+                ),
             },
-            Resource::Namespace => ("namespace team", Change::Patch(json!({"metadata": {"labels": {"team": format!("team-{}", number % 9)}}}))),
+            Resource::Namespace => (
+                "namespace team",
+                Change::Patch(json!({"metadata": {"labels": {"team": format!("team-{}", number % 9)}}})),
+            ),
             Resource::Deployment | Resource::StatefulSet => match roll {
                 0..50 => ("scale", Change::Patch(json!({"spec": {"replicas": number % 20}}))),
-                _ => ("workload status", Change::Status(json!({"readyReplicas": 0, "availableReplicas": 0, "updatedReplicas": 0, "replicas": number % 50}))),
+                _ => (
+                    "workload status",
+                    Change::Status(
+                        json!({"readyReplicas": 0, "availableReplicas": 0, "updatedReplicas": 0, "replicas": number % 50}),
+                    ),
+                ),
             },
-            Resource::ReplicaSet => ("replica set status", Change::Status(json!({"replicas": number % 50, "readyReplicas": 0, "availableReplicas": 0}))),
-            Resource::DaemonSet => ("daemon set status", Change::Status(json!({"numberReady": number % 50, "numberMisscheduled": number % 3}))),
-            Resource::Job => ("job label", Change::Patch(json!({"metadata": {"labels": {"fleetledger.io/try": number.to_string()}}}))),
-            Resource::CronJob => ("cron job suspended", Change::Patch(json!({"spec": {"suspend": number.is_multiple_of(2)}}))),
-            Resource::Watchdog | Resource::Lease => ("label", Change::Patch(json!({"metadata": {"labels": {"app": number.to_string()}}}))),
+            Resource::ReplicaSet => (
+                "replica set status",
+                Change::Status(json!({"replicas": number % 50, "readyReplicas": 0, "availableReplicas": 0})),
+            ),
+            Resource::DaemonSet => (
+                "daemon set status",
+                Change::Status(json!({"numberReady": number % 50, "numberMisscheduled": number % 3})),
+            ),
+            Resource::Job => (
+                "job label",
+                Change::Patch(json!({"metadata": {"labels": {"fleetledger.io/try": number.to_string()}}})),
+            ),
+            Resource::CronJob => (
+                "cron job suspended",
+                Change::Patch(json!({"spec": {"suspend": number.is_multiple_of(2)}})),
+            ),
+            Resource::Watchdog | Resource::Lease => (
+                "label",
+                Change::Patch(json!({"metadata": {"labels": {"app": number.to_string()}}})),
+            ),
         };
         *self.planned.entry(sort).or_default() += 1;
         (object, change)
@@ -133,7 +184,9 @@ impl Churn {
     }
 
     fn pod_status(&mut self) -> Value {
-        let phase = *["Running", "Failed", "Succeeded", "Pending"].choose(&mut self.random).unwrap();
+        let phase = *["Running", "Failed", "Succeeded", "Pending"]
+            .choose(&mut self.random)
+            .unwrap();
         let ready = if phase == "Running" { "True" } else { "False" };
         json!({
             "phase": phase, "reason": if phase == "Failed" { json!("Evicted") } else { Value::Null },
@@ -146,7 +199,10 @@ impl Churn {
 }
 
 fn restarted(object: &Desired, number: u32) -> Value {
-    let mut statuses = object.status.as_ref().map_or(Value::Null, |status| status["containerStatuses"].clone());
+    let mut statuses = object
+        .status
+        .as_ref()
+        .map_or(Value::Null, |status| status["containerStatuses"].clone());
     for status in statuses.as_array_mut().into_iter().flatten() {
         status["restartCount"] = json!(number);
         status["lastState"] = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": past(2), "startedAt": past(50)}});

@@ -59,7 +59,11 @@ impl Resource {
     #[must_use]
     pub fn api_version(self) -> String {
         let (group, version, _, _) = self.names();
-        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+        if group.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{group}/{version}")
+        }
     }
 
     fn names(self) -> (&'static str, &'static str, &'static str, &'static str) {
@@ -163,7 +167,13 @@ impl Cluster {
 
     /// The administrator's client through a proxy at `address`, which is on loopback like the server.
     pub async fn client_through(&self, address: std::net::SocketAddr) -> Client {
-        client(&self.server.kubeconfig_yaml().replace(&self.server.url(), &format!("https://{address}"))).await
+        client(
+            &self
+                .server
+                .kubeconfig_yaml()
+                .replace(&self.server.url(), &format!("https://{address}")),
+        )
+        .await
     }
 
     /// The API of a resource, in one namespace or in all.
@@ -195,8 +205,13 @@ impl Cluster {
         let created = api.create(&PostParams::default(), &object).await;
         let created = created.unwrap_or_else(|error| panic!("create {}: {error}", desired.name));
         if let Some(status) = &desired.status {
-            self.patch_status(desired.resource, desired.namespace.as_deref(), &desired.name, status)
-                .await;
+            self.patch_status(
+                desired.resource,
+                desired.namespace.as_deref(),
+                &desired.name,
+                status,
+            )
+            .await;
         }
         created.metadata.uid.unwrap()
     }
@@ -247,16 +262,28 @@ impl Cluster {
     /// Merges `patch` into an object. An object that is gone is no error.
     pub async fn patch(&self, resource: Resource, namespace: Option<&str>, name: &str, patch: &Value) {
         let api = self.api(resource, namespace);
-        let done = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
-        done.map(drop).unwrap_or_else(|error| panic!("patch {name}: {error}"));
+        let done = api
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await;
+        done.map(drop)
+            .unwrap_or_else(|error| panic!("patch {name}: {error}"));
     }
 
     /// Merges `status` into an object's status.
-    pub async fn patch_status(&self, resource: Resource, namespace: Option<&str>, name: &str, status: &Value) {
+    pub async fn patch_status(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        status: &Value,
+    ) {
         let api = self.api(resource, namespace);
         let patch = json!({ "status": status });
-        let done = api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await;
-        done.map(drop).unwrap_or_else(|error| panic!("patch status of {name}: {error}"));
+        let done = api
+            .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await;
+        done.map(drop)
+            .unwrap_or_else(|error| panic!("patch status of {name}: {error}"));
     }
 
     /// Deletes an object at once.
@@ -264,7 +291,8 @@ impl Cluster {
         let mut params = DeleteParams::background();
         params.grace_period_seconds = Some(0);
         let done = self.api(resource, namespace).delete(name, &params).await;
-        done.map(drop).unwrap_or_else(|error| panic!("delete {name}: {error}"));
+        done.map(drop)
+            .unwrap_or_else(|error| panic!("delete {name}: {error}"));
     }
 
     /// Every object of a resource as JSON. A resource the server does not have, has none.
@@ -278,7 +306,11 @@ impl Cluster {
                 Err(kube::Error::Api(status)) if status.code == 404 => return Vec::new(),
                 Err(error) => panic!("list {}: {error}", resource.kind()),
             };
-            all.extend(page.items.into_iter().map(|item| serde_json::to_value(item).unwrap()));
+            all.extend(
+                page.items
+                    .into_iter()
+                    .map(|item| serde_json::to_value(item).unwrap()),
+            );
             match page.metadata.continue_ {
                 Some(next) if !next.is_empty() => params = params.continue_token(&next),
                 _ => return all,
@@ -314,7 +346,8 @@ impl Cluster {
 
     /// Installs the custom resource of watchdogs, and waits until the server serves it.
     pub async fn install_watchdogs(&self) {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes/watchdog-crd.yaml");
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes/watchdog-crd.yaml");
         let text = std::fs::read_to_string(&path).unwrap();
         let definition: DynamicObject = serde_yaml_ng::from_str(&text).unwrap();
         let resource = ApiResource {
@@ -326,9 +359,15 @@ impl Cluster {
         };
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         api.create(&PostParams::default(), &definition).await.unwrap();
-        crate::deadline::eventually("watchdogs are served", std::time::Duration::from_secs(30), || async {
-            self.api(Resource::Watchdog, None).list(&ListParams::default()).await
-        })
+        crate::deadline::eventually(
+            "watchdogs are served",
+            std::time::Duration::from_secs(30),
+            || async {
+                self.api(Resource::Watchdog, None)
+                    .list(&ListParams::default())
+                    .await
+            },
+        )
         .await;
     }
 }
@@ -337,14 +376,20 @@ impl Cluster {
 pub async fn client(kubeconfig: &str) -> Client {
     let kubeconfig: Kubeconfig = serde_yaml_ng::from_str(kubeconfig).unwrap();
     let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .unwrap();
     Client::try_from(config).unwrap()
 }
 
 /// Text at a JSON pointer, empty where there is none.
 #[must_use]
 pub fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Does `work` for every item, [`IN_FLIGHT`] at a time.
@@ -361,4 +406,3 @@ pub async fn each<T, F: Future<Output = ()>>(items: impl IntoIterator<Item = T>,
         .await
         .unwrap();
 }
-

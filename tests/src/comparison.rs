@@ -60,7 +60,9 @@ pub async fn compare_rows(expected: &Rows, database: &Database, name: &str, aske
             }
         }
         for (key, row) in found {
-            comparison.differ(&format!("{view} stands and should not"), || format!("{key}: {row}"));
+            comparison.differ(&format!("{view} stands and should not"), || {
+                format!("{key}: {row}")
+            });
         }
     }
     comparison
@@ -69,14 +71,27 @@ pub async fn compare_rows(expected: &Rows, database: &Database, name: &str, aske
 /// The rows of one view; the connection's settings are as before afterwards.
 async fn found_rows(database: &Database, view: &str, name: &str, asked: Asked<'_>) -> Vec<Value> {
     match asked {
-        Asked::Live => database.rows(&format!("select * from fleet.{view} where cluster = $1"), &[&name]).await,
+        Asked::Live => {
+            database
+                .rows(
+                    &format!("select * from fleet.{view} where cluster = $1"),
+                    &[&name],
+                )
+                .await
+        }
         Asked::At(instant) => {
             let query = format!("select * from fleet.{view}_at('{instant}') where cluster = $1");
             database.rows(&query, &[&name]).await
         }
         Asked::AsOf(instant) => {
-            database.execute(&format!("set search_path = fleet_asof; set fleet.as_of = '{instant}'")).await;
-            let rows = database.rows(&format!("select * from {view} where cluster = $1"), &[&name]).await;
+            database
+                .execute(&format!(
+                    "set search_path = fleet_asof; set fleet.as_of = '{instant}'"
+                ))
+                .await;
+            let rows = database
+                .rows(&format!("select * from {view} where cluster = $1"), &[&name])
+                .await;
             database.execute("reset search_path; reset fleet.as_of").await;
             rows
         }
@@ -85,7 +100,11 @@ async fn found_rows(database: &Database, view: &str, name: &str, asked: Asked<'_
 
 fn key(view: &str, row: &Value) -> String {
     let text = |column: &str| row[column].as_str().unwrap_or_default().to_owned();
-    if view == "container" { format!("{}/{}", text("uid"), text("container")) } else { text("uid") }
+    if view == "container" {
+        format!("{}/{}", text("uid"), text("container"))
+    } else {
+        text("uid")
+    }
 }
 
 impl Comparison {
@@ -100,18 +119,31 @@ impl Comparison {
     /// # Errors
     /// Itself, for [`crate::deadline::eventually`].
     pub fn equal(self) -> Result<Self, Self> {
-        if self.differences == 0 { Ok(self) } else { Err(self) }
+        if self.differences == 0 {
+            Ok(self)
+        } else {
+            Err(self)
+        }
     }
 
     /// Objects of all views; containers are parts of pods, not objects.
     #[must_use]
     pub fn object_count(&self) -> usize {
-        self.objects.iter().filter(|(view, _)| **view != "container").map(|(_, count)| count).sum()
+        self.objects
+            .iter()
+            .filter(|(view, _)| **view != "container")
+            .map(|(_, count)| count)
+            .sum()
     }
 
     fn compare_row(&mut self, view: &str, wanted: &expected::Row, actual: &Value) {
         let actual = actual.as_object().unwrap();
-        let judged: BTreeSet<&str> = wanted.columns.keys().copied().chain(NOT_FROM_THE_API_SERVER).collect();
+        let judged: BTreeSet<&str> = wanted
+            .columns
+            .keys()
+            .copied()
+            .chain(NOT_FROM_THE_API_SERVER)
+            .collect();
         for column in actual.keys().filter(|column| !judged.contains(column.as_str())) {
             self.differ(&format!("{view}.{column} has no oracle"), String::new);
         }
@@ -119,7 +151,9 @@ impl Comparison {
             self.fields += 1;
             let found = actual.get(*column);
             if !found.is_some_and(|found| holds(want, found)) {
-                self.differ(&format!("{view}.{column}"), || format!("{} should be {want:?} and is {found:?}", wanted.key));
+                self.differ(&format!("{view}.{column}"), || {
+                    format!("{} should be {want:?} and is {found:?}", wanted.key)
+                });
             }
         }
     }
@@ -139,13 +173,19 @@ fn holds(want: &Want, found: &Value) -> bool {
         Want::Same(value) => value == found,
         Want::At(micros) => expected::micros(found) == *micros,
         Want::Millis(None) => found.is_null(),
-        Want::Millis(Some(millis)) => found.as_f64().is_some_and(|found| (found * 1000.0).round() == *millis as f64),
+        Want::Millis(Some(millis)) => found
+            .as_f64()
+            .is_some_and(|found| (found * 1000.0).round() == *millis as f64),
     }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let objects: Vec<String> = self.objects.iter().map(|(view, count)| format!("{count} {view}")).collect();
+        let objects: Vec<String> = self
+            .objects
+            .iter()
+            .map(|(view, count)| format!("{count} {view}"))
+            .collect();
         write!(
             f,
             "{} objects ({}), {} fields, {} differences",

@@ -34,18 +34,27 @@ pub struct Delivered {
 #[must_use]
 pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<Delivered> {
     let mut config = kafka.clone();
-    config.set("group.id", "oracle").set("enable.auto.commit", "false").set("check.crcs", "true");
+    config
+        .set("group.id", "oracle")
+        .set("enable.auto.commit", "false")
+        .set("check.crcs", "true");
     let consumer: BaseConsumer = config.create().unwrap();
     let mut assignment = TopicPartitionList::new();
     let mut ends = BTreeMap::new();
     for kind in Kind::ALL {
         let topic = kind.topic(prefix, None);
-        let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(30)).unwrap();
+        let metadata = consumer
+            .fetch_metadata(Some(&topic), Duration::from_secs(30))
+            .unwrap();
         for partition in metadata.topics()[0].partitions() {
-            let (low, high) = consumer.fetch_watermarks(&topic, partition.id(), Duration::from_secs(30)).unwrap();
+            let (low, high) = consumer
+                .fetch_watermarks(&topic, partition.id(), Duration::from_secs(30))
+                .unwrap();
             if high > low {
                 ends.insert((topic.clone(), partition.id()), high);
-                assignment.add_partition_offset(&topic, partition.id(), Offset::Beginning).unwrap();
+                assignment
+                    .add_partition_offset(&topic, partition.id(), Offset::Beginning)
+                    .unwrap();
             }
         }
     }
@@ -61,7 +70,9 @@ pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<Delivered> {
         idle = 0;
         let message = message.unwrap();
         let at = (message.topic().to_owned(), message.partition());
-        let Some(end) = ends.get(&at).copied() else { continue };
+        let Some(end) = ends.get(&at).copied() else {
+            continue;
+        };
         if message.offset() + 1 >= end {
             ends.remove(&at);
         }
@@ -75,7 +86,12 @@ pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<Delivered> {
             key: message.key().unwrap_or_default().to_vec(),
             value: message.payload().map(<[u8]>::to_vec),
             headers: headers
-                .map(|header| (header.key.to_owned(), String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned()))
+                .map(|header| {
+                    (
+                        header.key.to_owned(),
+                        String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned(),
+                    )
+                })
                 .collect(),
         });
     }
@@ -154,7 +170,9 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
         let (cluster_uid, subject) = (parts[2].to_owned(), parts[3]);
         let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
         let order = (number("ce_epoch"), number("ce_sequence"));
-        let reign = reigns.entry((record.place.topic.clone(), cluster_uid.clone())).or_insert((0, 0));
+        let reign = reigns
+            .entry((record.place.topic.clone(), cluster_uid.clone()))
+            .or_insert((0, 0));
         // What a schema means does not depend on who announces it.
         if subject.starts_with("!schema/") {
             *reign = order.max(*reign);
@@ -197,7 +215,11 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
 
 fn kind_of(topic: &str) -> &'static str {
     let name = topic.rsplit('.').next().unwrap();
-    Kind::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap().as_str()
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str() == name)
+        .unwrap()
+        .as_str()
 }
 
 /// Whether the body has `deleted_at`, and the body as it would be without. Every kind's body begins with uid,
@@ -255,11 +277,17 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
     let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
     let mut found: BTreeMap<(String, i32), Counts> = BTreeMap::new();
     for batch in database.rows(query, &[]).await {
-        let at = (batch["topic"].as_str().unwrap().to_owned(), batch["partition"].as_i64().unwrap() as i32);
+        let at = (
+            batch["topic"].as_str().unwrap().to_owned(),
+            batch["partition"].as_i64().unwrap() as i32,
+        );
         let number = |column: &str| batch[column].as_i64().unwrap();
         let expected = next.entry(at.clone()).or_insert(0);
         if number("from_offset") != *expected {
-            faults.push(format!("batch of {at:?} begins at {} instead of {expected}", number("from_offset")));
+            faults.push(format!(
+                "batch of {at:?} begins at {} instead of {expected}",
+                number("from_offset")
+            ));
         }
         *expected = number("to_offset");
         let counts = found.entry(at).or_default();
@@ -272,12 +300,18 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
     }
     for (at, end) in &fold.ends {
         if next.get(at) != Some(end) {
-            faults.push(format!("batches of {at:?} end at {:?} instead of {end}", next.get(at)));
+            faults.push(format!(
+                "batches of {at:?} end at {:?} instead of {end}",
+                next.get(at)
+            ));
         }
     }
     for (at, counts) in &fold.counts {
         if found.get(at) != Some(counts) {
-            faults.push(format!("{at:?}: log says {counts:?}, batch ledger says {:?}", found.get(at)));
+            faults.push(format!(
+                "{at:?}: log says {counts:?}, batch ledger says {:?}",
+                found.get(at)
+            ));
         }
     }
 }
@@ -290,18 +324,27 @@ async fn judge_current(fold: &Fold, database: &Database, faults: &mut Vec<String
         );
         for row in database.rows(&query, &[]).await {
             let text = |column: &str| row[column].as_str().unwrap().to_owned();
-            let hash = (row["body_hash_hi"].as_i64().unwrap_or(0), row["body_hash_lo"].as_i64().unwrap_or(0));
+            let hash = (
+                row["body_hash_hi"].as_i64().unwrap_or(0),
+                row["body_hash_lo"].as_i64().unwrap_or(0),
+            );
             standing.insert((kind.as_str(), text("cluster_uid"), text("uid")), hash);
         }
     }
     for (object, hash) in &fold.living {
         match standing.remove(object) {
             Some(found) if found == *hash => {}
-            Some(_) => faults.push(format!("{object:?} stands with another content than the log's newest")),
+            Some(_) => faults.push(format!(
+                "{object:?} stands with another content than the log's newest"
+            )),
             None => faults.push(format!("{object:?} lives in the log and does not stand")),
         }
     }
-    faults.extend(standing.keys().map(|object| format!("{object:?} stands and does not live in the log")));
+    faults.extend(
+        standing
+            .keys()
+            .map(|object| format!("{object:?} stands and does not live in the log")),
+    );
 }
 
 /// Intervals of one object touch and never overlap, the current one continues the last, and there are as many
@@ -330,9 +373,16 @@ async fn judge_history(fold: &Fold, database: &Database, faults: &mut Vec<String
             }
             found.insert(object, row["versions"].as_i64().unwrap());
         }
-        for (object, versions) in fold.versions.iter().filter(|(object, _)| object.0 == kind.as_str()) {
+        for (object, versions) in fold
+            .versions
+            .iter()
+            .filter(|(object, _)| object.0 == kind.as_str())
+        {
             if found.get(object) != Some(versions) {
-                faults.push(format!("{object:?} has {versions} versions in the log and {:?} in the centre", found.get(object)));
+                faults.push(format!(
+                    "{object:?} has {versions} versions in the log and {:?} in the centre",
+                    found.get(object)
+                ));
             }
         }
     }
@@ -357,9 +407,16 @@ impl Fold {
     /// # Errors
     /// The partitions that are behind.
     pub async fn is_ingested(&self, database: &Database) -> Result<(), String> {
-        let rows = database.rows("select topic, partition, next_offset, state, halted_reason from ledger.ingest_partition", &[]).await;
+        let rows = database
+            .rows(
+                "select topic, partition, next_offset, state, halted_reason from ledger.ingest_partition",
+                &[],
+            )
+            .await;
         let next = |at: &(String, i32)| {
-            let mut found = rows.iter().filter(|row| row["topic"] == at.0.as_str() && row["partition"] == at.1);
+            let mut found = rows
+                .iter()
+                .filter(|row| row["topic"] == at.0.as_str() && row["partition"] == at.1);
             found.next().cloned().unwrap_or(Value::Null)
         };
         let behind: Vec<String> = self
@@ -368,6 +425,10 @@ impl Fold {
             .filter(|(at, end)| next(at)["next_offset"].as_i64() != Some(**end))
             .map(|(at, end)| format!("{at:?} is at {} of {end}", next(at)))
             .collect();
-        if behind.is_empty() { Ok(()) } else { Err(behind.join(", ")) }
+        if behind.is_empty() {
+            Ok(())
+        } else {
+            Err(behind.join(", "))
+        }
     }
 }

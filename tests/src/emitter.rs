@@ -40,11 +40,17 @@ impl Emitter {
     /// Starts one that watches the API server of `client`.
     #[must_use]
     pub fn start(settings: Settings, client: Client, kafka: &ClientConfig) -> Self {
-        let (health, registry, shutdown) = (Health::new(), prometheus::Registry::new(), CancellationToken::new());
+        let (health, registry, shutdown) = (
+            Health::new(),
+            prometheus::Registry::new(),
+            CancellationToken::new(),
+        );
         let mut task = JoinSet::new();
-        let (kafka, told, metrics, stop) = (kafka.clone(), health.clone(), registry.clone(), shutdown.clone());
+        let (kafka, told, metrics, stop) =
+            (kafka.clone(), health.clone(), registry.clone(), shutdown.clone());
         task.spawn(async move {
-            let outcome = fleetledger_emit::run(settings, Source::Watch { client }, kafka, &metrics, told, stop).await;
+            let outcome =
+                fleetledger_emit::run(settings, Source::Watch { client }, kafka, &metrics, told, stop).await;
             outcome.inspect_err(|error| tracing::error!(?error, "emitter ended"))
         });
         Self {
@@ -74,5 +80,7 @@ pub fn metric(registry: &prometheus::Registry, name: &str) -> f64 {
     let families = registry.gather();
     let of_name = families.iter().filter(|family| family.name() == name);
     let values = of_name.flat_map(|family| family.get_metric());
-    values.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
+    values
+        .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+        .sum()
 }

@@ -59,7 +59,8 @@ pub struct Row {
 pub type Rows = BTreeMap<&'static str, Vec<Row>>;
 
 /// Columns the API server does not decide: where, when, and what only the centre knows.
-pub const NOT_FROM_THE_API_SERVER: [&str; 5] = ["datacenter", "cluster", "valid_from", "observed_at", "landed_at"];
+pub const NOT_FROM_THE_API_SERVER: [&str; 5] =
+    ["datacenter", "cluster", "valid_from", "observed_at", "landed_at"];
 
 /// The rows that these objects should be.
 #[must_use]
@@ -80,7 +81,11 @@ pub fn rows(objects: &[(Resource, Vec<Value>)]) -> Rows {
                 Resource::Watchdog => push(&mut rows, "watchdog", workload::watchdog(object)),
                 Resource::ReplicaSet if controller(object).is_some() => {}
                 Resource::Lease => {}
-                _ => push(&mut rows, "workload", workload::workload(*resource, object, &fleet)),
+                _ => push(
+                    &mut rows,
+                    "workload",
+                    workload::workload(*resource, object, &fleet),
+                ),
             }
         }
     }
@@ -108,15 +113,24 @@ impl FleetIndex {
                 let name = text(object, "/metadata/name");
                 if *resource == Resource::Namespace {
                     for place in ["annotations", "labels"] {
-                        let team = object["metadata"][place][TEAM].as_str().filter(|team| !team.is_empty());
-                        let sent = if place == "labels" { &LABELS[..] } else { &ANNOTATIONS[..] };
+                        let team = object["metadata"][place][TEAM]
+                            .as_str()
+                            .filter(|team| !team.is_empty());
+                        let sent = if place == "labels" {
+                            &LABELS[..]
+                        } else {
+                            &ANNOTATIONS[..]
+                        };
                         if let Some(team) = team.filter(|_| allowed(sent, TEAM)) {
                             index.teams.insert(name.clone(), team.to_owned());
                         }
                     }
                 }
                 let next = controller(object).map(|owner| text(owner, "/uid"));
-                index.owners.insert(text(object, "/metadata/uid"), (resource.kind().to_owned(), name, next));
+                index.owners.insert(
+                    text(object, "/metadata/uid"),
+                    (resource.kind().to_owned(), name, next),
+                );
             }
         }
         index
@@ -149,9 +163,15 @@ pub(crate) fn common(object: &Value) -> BTreeMap<&'static str, Want> {
     BTreeMap::from([
         ("uid", same(&meta["uid"])),
         ("created_at", at(&meta["creationTimestamp"])),
-        ("deletion_requested_at", Want::At(micros(&meta["deletionTimestamp"]).map(|end| end - grace * 1_000_000))),
+        (
+            "deletion_requested_at",
+            Want::At(micros(&meta["deletionTimestamp"]).map(|end| end - grace * 1_000_000)),
+        ),
         ("labels", Want::Same(select(&meta["labels"], &LABELS))),
-        ("annotations", Want::Same(select(&meta["annotations"], &ANNOTATIONS))),
+        (
+            "annotations",
+            Want::Same(select(&meta["annotations"], &ANNOTATIONS)),
+        ),
         ("finalizers", Want::Same(or_empty_list(&meta["finalizers"]))),
         ("unknown_fields", Want::Same(Value::Null)),
     ])
@@ -169,12 +189,20 @@ fn namespace(object: &Value, fleet: &FleetIndex) -> Row {
     let mut columns = common(object);
     let name = text(object, "/metadata/name");
     let finalizers = [&object["metadata"]["finalizers"], &object["spec"]["finalizers"]];
-    let finalizers: Vec<Value> = finalizers.iter().flat_map(|list| list.as_array()).flatten().cloned().collect();
+    let finalizers: Vec<Value> = finalizers
+        .iter()
+        .flat_map(|list| list.as_array())
+        .flatten()
+        .cloned()
+        .collect();
     columns.insert("finalizers", Want::Same(json!(finalizers)));
     columns.insert("team", Want::Same(fleet.team(&name)));
     columns.insert("namespace", Want::Same(json!(name)));
     columns.insert("phase", same(&object["status"]["phase"]));
-    columns.insert("conditions", Want::Same(conditions(&object["status"]["conditions"])));
+    columns.insert(
+        "conditions",
+        Want::Same(conditions(&object["status"]["conditions"])),
+    );
     row(object, columns)
 }
 
@@ -218,20 +246,29 @@ fn node(object: &Value) -> Row {
         ("machine_id", "machineID"),
         ("system_uuid", "systemUUID"),
     ] {
-        columns.insert(column, Want::Same(json!(text(status, &format!("/nodeInfo/{field}")))));
+        columns.insert(
+            column,
+            Want::Same(json!(text(status, &format!("/nodeInfo/{field}")))),
+        );
     }
     let capacity = Amounts::of(&status["capacity"]);
     let allocatable = Amounts::of(&status["allocatable"]);
     columns.extend([
         ("cpu_capacity_cores", Want::Millis(capacity.cpu_millis)),
         ("memory_capacity_bytes", number(capacity.memory)),
-        ("ephemeral_storage_capacity_bytes", number(capacity.ephemeral_storage)),
+        (
+            "ephemeral_storage_capacity_bytes",
+            number(capacity.ephemeral_storage),
+        ),
         ("gpu_capacity", Want::Millis(capacity.gpu_millis)),
         ("pods_capacity", number(capacity.pods)),
         ("other_capacity", Want::Same(json!(capacity.other))),
         ("cpu_allocatable_cores", Want::Millis(allocatable.cpu_millis)),
         ("memory_allocatable_bytes", number(allocatable.memory)),
-        ("ephemeral_storage_allocatable_bytes", number(allocatable.ephemeral_storage)),
+        (
+            "ephemeral_storage_allocatable_bytes",
+            number(allocatable.ephemeral_storage),
+        ),
         ("gpu_allocatable", Want::Millis(allocatable.gpu_millis)),
         ("pods_allocatable", number(allocatable.pods)),
         ("other_allocatable", Want::Same(json!(allocatable.other))),
@@ -345,5 +382,9 @@ fn select(all: &Value, sent: &[&str]) -> Value {
 
 fn allowed(sent: &[&str], name: &str) -> bool {
     let mut entries = sent.iter();
-    entries.any(|entry| entry.strip_suffix('*').map_or(*entry == name, |prefix| name.starts_with(prefix)))
+    entries.any(|entry| {
+        entry
+            .strip_suffix('*')
+            .map_or(*entry == name, |prefix| name.starts_with(prefix))
+    })
 }

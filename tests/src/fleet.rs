@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::{Desired, Resource},
-    trace::{Machine, TracePod, Trace},
+    trace::{Machine, Trace, TracePod},
 };
 
 /// Namespaces the fleet's pods live in.
@@ -30,7 +30,10 @@ pub struct Fleet {
 impl Fleet {
     /// The trace in the folder that `FLEETLEDGER_TRACE_DIR` names, else a generated fleet of that size.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the test runner speaks to tests through the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test runner speaks to tests through the environment"
+    )]
     pub fn from_environment(seed: u64) -> Self {
         let trace = match std::env::var_os("FLEETLEDGER_TRACE_DIR") {
             Some(folder) => Trace::read(Path::new(&folder)),
@@ -67,7 +70,10 @@ impl Fleet {
     /// How many objects of a resource it has.
     #[must_use]
     pub fn count(&self, resource: Resource) -> usize {
-        self.objects.iter().filter(|object| object.resource == resource).count()
+        self.objects
+            .iter()
+            .filter(|object| object.resource == resource)
+            .count()
     }
 }
 
@@ -127,7 +133,9 @@ impl Maker {
         }
         let ready = !self.random.random_bool(0.01);
         if !ready {
-            taints.push(json!({"key": "node.kubernetes.io/not-ready", "effect": "NoExecute", "timeAdded": past(600)}));
+            taints.push(
+                json!({"key": "node.kubernetes.io/not-ready", "effect": "NoExecute", "timeAdded": past(600)}),
+            );
         }
         if self.random.random_bool(0.02) {
             spec["unschedulable"] = json!(true);
@@ -143,7 +151,12 @@ impl Maker {
         }
         let mut allocatable = capacity.clone();
         allocatable["memory"] = json!(format!("{}Mi", machine.memory_mib - 1024));
-        let address = format!("10.{}.{}.{}", self.random.random_range(64..128), self.random.random_range(0..256), self.random.random_range(1..255));
+        let address = format!(
+            "10.{}.{}.{}",
+            self.random.random_range(64..128),
+            self.random.random_range(0..256),
+            self.random.random_range(1..255)
+        );
         let condition = |kind: &str, status: &str, reason: &str| {
             json!({"type": kind, "status": status, "reason": reason, "message": format!("{kind} is {status}"),
                 "lastHeartbeatTime": past(0), "lastTransitionTime": past(3600)})
@@ -180,7 +193,14 @@ impl Maker {
             let name = format!("app-{number:04}");
             let owner = match number % 8 {
                 0..4 => {
-                    self.add(Resource::Deployment, &namespace, &name, None, replicated(&name, 3), deployment_status(3));
+                    self.add(
+                        Resource::Deployment,
+                        &namespace,
+                        &name,
+                        None,
+                        replicated(&name, 3),
+                        deployment_status(3),
+                    );
                     // Nothing in the name of the set says whose it is.
                     let set = format!("x-{number}-{}", self.random.random_range(1000..9999));
                     let owner = Some((Resource::Deployment, name.clone()));
@@ -202,12 +222,23 @@ impl Maker {
                 }
                 6 => Some(self.job(&namespace, &name, number)),
                 _ if number % 16 == 7 => {
-                    self.add(Resource::ReplicaSet, &namespace, &name, None, replicated(&name, 1), json!({"replicas": 1, "observedGeneration": 1}));
+                    self.add(
+                        Resource::ReplicaSet,
+                        &namespace,
+                        &name,
+                        None,
+                        replicated(&name, 1),
+                        json!({"replicas": 1, "observedGeneration": 1}),
+                    );
                     Some((Resource::ReplicaSet, name.clone()))
                 }
                 _ => None,
             };
-            workloads.push(Workload { namespace, name, owner });
+            workloads.push(Workload {
+                namespace,
+                name,
+                owner,
+            });
         }
         workloads
     }
@@ -228,7 +259,15 @@ impl Maker {
         (Resource::Job, job)
     }
 
-    fn add(&mut self, resource: Resource, namespace: &str, name: &str, owner: Option<(Resource, String)>, body: Value, status: Value) {
+    fn add(
+        &mut self,
+        resource: Resource,
+        namespace: &str,
+        name: &str,
+        owner: Option<(Resource, String)>,
+        body: Value,
+        status: Value,
+    ) {
         self.objects.push(Desired {
             resource,
             namespace: Some(namespace.to_owned()),
@@ -244,18 +283,26 @@ impl Maker {
         let node = pod.scheduled.then(|| {
             let mut fits = (0..64).map(|_| nodes.choose(&mut self.random).unwrap());
             let fit = fits.find(|node| node.gpus >= pod.gpus && node.cpu_millis >= pod.cpu_millis);
-            fit.or_else(|| nodes.iter().max_by_key(|node| node.gpus)).unwrap().name.clone()
+            fit.or_else(|| nodes.iter().max_by_key(|node| node.gpus))
+                .unwrap()
+                .name
+                .clone()
         });
         let desired = self.pod(pod, &workload, node);
         self.objects.push(desired);
     }
 
     fn pod(&mut self, pod: &TracePod, workload: &Workload, node: Option<String>) -> Desired {
-        let mut requests = json!({"cpu": format!("{}m", pod.cpu_millis), "memory": format!("{}Mi", pod.memory_mib)});
+        let mut requests =
+            json!({"cpu": format!("{}m", pod.cpu_millis), "memory": format!("{}Mi", pod.memory_mib)});
         let mut limits = json!({"memory": format!("{}Mi", pod.memory_mib)});
         if pod.gpus > 0 {
             // A share of one card has a resource of its own.
-            let (name, quantity) = if pod.gpu_millis < 1000 { ("alibabacloud.com/gpu-milli", pod.gpu_millis) } else { ("nvidia.com/gpu", pod.gpus) };
+            let (name, quantity) = if pod.gpu_millis < 1000 {
+                ("alibabacloud.com/gpu-milli", pod.gpu_millis)
+            } else {
+                ("nvidia.com/gpu", pod.gpus)
+            };
             requests[name] = json!(quantity.to_string());
             limits[name] = json!(quantity.to_string());
         }
@@ -273,14 +320,21 @@ impl Maker {
         if self.random.random_bool(0.15) {
             init.push(json!({"name": "setup", "image": "setup:1", "resources": {"requests": {"cpu": "16", "memory": "32Mi"}}}));
         }
-        let mut spec = json!({"containers": containers, "initContainers": init, "terminationGracePeriodSeconds": 30});
+        let mut spec =
+            json!({"containers": containers, "initContainers": init, "terminationGracePeriodSeconds": 30});
         if self.random.random_bool(0.05) {
             let read_only = self.random.random_bool(0.5);
-            spec["volumes"] = json!([{"name": "logs", "hostPath": {"path": "/var/log", "type": "Directory"}}]);
-            spec["containers"][0]["volumeMounts"] = json!([{"name": "logs", "mountPath": "/logs", "readOnly": read_only}]);
+            spec["volumes"] =
+                json!([{"name": "logs", "hostPath": {"path": "/var/log", "type": "Directory"}}]);
+            spec["containers"][0]["volumeMounts"] =
+                json!([{"name": "logs", "mountPath": "/logs", "readOnly": read_only}]);
             spec["hostNetwork"] = json!(!read_only);
         }
-        if workload.owner.as_ref().is_some_and(|(kind, _)| *kind == Resource::Job) {
+        if workload
+            .owner
+            .as_ref()
+            .is_some_and(|(kind, _)| *kind == Resource::Job)
+        {
             spec["restartPolicy"] = json!("OnFailure");
         }
         let status = self.pod_status(pod, &spec, node.is_some());
@@ -310,13 +364,21 @@ impl Maker {
         let running = pod.phase == "Running";
         let scheduled = past(self.random.random_range(600..90_000));
         let names = |list: &str| -> Vec<String> {
-            spec[list].as_array().into_iter().flatten().map(|container| container["name"].as_str().unwrap().to_owned()).collect()
+            spec[list]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|container| container["name"].as_str().unwrap().to_owned())
+                .collect()
         };
-        let restarts = if self.random.random_bool(0.1) { self.random.random_range(1..20) } else { 0 };
-        let status_of = |name: &String, init: bool| container_status(name, &pod.phase, init && name != "mesh", restarts);
-        let condition = |kind: &str, status: bool| {
-            json!({"type": kind, "status": if status { "True" } else { "False" }, "lastProbeTime": null, "lastTransitionTime": scheduled})
+        let restarts = if self.random.random_bool(0.1) {
+            self.random.random_range(1..20)
+        } else {
+            0
         };
+        let status_of =
+            |name: &String, init: bool| container_status(name, &pod.phase, init && name != "mesh", restarts);
+        let condition = |kind: &str, status: bool| json!({"type": kind, "status": if status { "True" } else { "False" }, "lastProbeTime": null, "lastTransitionTime": scheduled});
         let mut status = json!({
             "phase": pod.phase, "hostIP": "10.64.0.1", "hostIPs": [{"ip": "10.64.0.1"}],
             "podIP": "10.1.0.7", "podIPs": [{"ip": "10.1.0.7"}, {"ip": "fd00::7"}], "startTime": scheduled,
@@ -326,7 +388,10 @@ impl Maker {
         });
         if pod.phase == "Failed" && self.random.random_bool(0.3) {
             status["reason"] = json!("Evicted");
-            status["message"] = json!(format!("The node was low on resource: memory. {}", "long ".repeat(300)));
+            status["message"] = json!(format!(
+                "The node was low on resource: memory. {}",
+                "long ".repeat(300)
+            ));
         }
         status
     }
@@ -344,9 +409,7 @@ fn container_status(name: &str, phase: &str, finished_init: bool, restarts: i32)
         "containerID": format!("containerd://{name}"), "ready": phase == "Running" && !finished_init, "started": phase == "Running" && !finished_init,
         "restartCount": restarts,
     });
-    let terminated = |code: i32, reason: &str| {
-        json!({"terminated": {"exitCode": code, "reason": reason, "message": "", "startedAt": past(1200), "finishedAt": past(300), "containerID": format!("containerd://{name}")}})
-    };
+    let terminated = |code: i32, reason: &str| json!({"terminated": {"exitCode": code, "reason": reason, "message": "", "startedAt": past(1200), "finishedAt": past(300), "containerID": format!("containerd://{name}")}});
     status["state"] = match phase {
         _ if finished_init => terminated(0, "Completed"),
         "Running" => json!({"running": {"startedAt": past(500)}}),

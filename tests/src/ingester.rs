@@ -39,9 +39,14 @@ impl Ingester {
     /// Starts one.
     #[must_use]
     pub fn start_with(settings: Settings, kafka: &ClientConfig, connector: Connector) -> Self {
-        let (health, registry, shutdown) = (Health::new(), prometheus::Registry::new(), CancellationToken::new());
+        let (health, registry, shutdown) = (
+            Health::new(),
+            prometheus::Registry::new(),
+            CancellationToken::new(),
+        );
         let mut task = JoinSet::new();
-        let (kafka, told, metrics, stop) = (kafka.clone(), health.clone(), registry.clone(), shutdown.clone());
+        let (kafka, told, metrics, stop) =
+            (kafka.clone(), health.clone(), registry.clone(), shutdown.clone());
         task.spawn(async move {
             let outcome = fleetledger_ingest::run(settings, kafka, connector, &metrics, told, stop).await;
             outcome.inspect_err(|error| tracing::error!(?error, "ingester ended"))

@@ -58,9 +58,13 @@ pub async fn shared(test: &str) -> Option<Arc<Parts>> {
 
 /// Shows warnings, or what `RUST_LOG` asks for, beside a failed test's output.
 fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,rdkafka=error".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,rdkafka=error".into());
     // Another test of this binary may have been first.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer()
+        .try_init();
 }
 
 impl Parts {

@@ -21,7 +21,11 @@ pub struct Program {
 #[must_use]
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let binary = test.parent().and_then(|deps| deps.parent()).unwrap().join("fleetledger");
+    let binary = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .unwrap()
+        .join("fleetledger");
     let hint = "cargo build -p fleetledger --features fail-points";
     assert!(binary.is_file(), "{} is not built; run: {hint}", binary.display());
     binary
@@ -34,12 +38,19 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("fleetledger.toml");
         std::fs::write(&config, toml).unwrap();
-        let mut command = vec![binary().display().to_string(), "--config".to_owned(), config.display().to_string()];
+        let mut command = vec![
+            binary().display().to_string(),
+            "--config".to_owned(),
+            config.display().to_string(),
+        ];
         command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let process = Supervised::start(&Launch {
             part: format!("fleetledger {}", arguments.join(" ")),
             command,
-            environment: environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            environment: environment
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
             log: folder.path().join("log"),
             last_signal: "KILL",
         });
@@ -88,7 +99,14 @@ pub fn run(arguments: &[&str], toml: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("fleetledger.toml");
     std::fs::write(&config, toml).unwrap();
-    let output = Command::new(binary()).arg("--config").arg(&config).args(arguments).output().unwrap();
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let output = Command::new(binary())
+        .arg("--config")
+        .arg(&config)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr]
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .concat();
     (output.status.code(), text)
 }

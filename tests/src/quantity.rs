@@ -35,7 +35,9 @@ fn scaled(text: &str, per_one: i128) -> i64 {
         (text.strip_suffix(suffix).unwrap(), *up, *down)
     });
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits: i128 = format!("{whole}{fraction}").parse().unwrap_or_else(|_| panic!("quantity {text}"));
+    let digits: i128 = format!("{whole}{fraction}")
+        .parse()
+        .unwrap_or_else(|_| panic!("quantity {text}"));
     let divisor = down * 10_i128.pow(fraction.len() as u32);
     let product = digits * up * per_one;
     i64::try_from(product / divisor + i128::from(product % divisor != 0)).unwrap()

@@ -73,7 +73,10 @@ impl Scribe {
     #[must_use]
     pub fn new(kafka: &ClientConfig, prefix: &str, name: &str, cluster_uid: &str) -> Self {
         let mut config = kafka.clone();
-        config.set("enable.idempotence", "true").set("linger.ms", "2").set("compression.type", "zstd");
+        config
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "2")
+            .set("compression.type", "zstd");
         Self {
             source: Source::new("dfw", name, cluster_uid).unwrap(),
             epoch: Instant::now().0,
@@ -129,7 +132,12 @@ impl Scribe {
         }
         let schema = codec::own_schema(SchemaSubject::Kind(kind)).fingerprint();
         let value = Some(join(SchemaRef::Fingerprint(schema), &body));
-        self.numbered(kind, Subject::Object(record.uid().to_owned()), kind.event_type(), value)
+        self.numbered(
+            kind,
+            Subject::Object(record.uid().to_owned()),
+            kind.event_type(),
+            value,
+        )
     }
 
     /// Sends an object's last record and its tombstone.
@@ -156,7 +164,11 @@ impl Scribe {
 
     /// Sends a sweep of `kind` that names exactly these objects.
     pub fn sweep(&mut self, kind: Kind, objects: &[Record]) {
-        let id = format!("{}-{}", self.epoch, self.logs.get(&kind).map_or(0, |log| log.sequence));
+        let id = format!(
+            "{}-{}",
+            self.epoch,
+            self.logs.get(&kind).map_or(0, |log| log.sequence)
+        );
         self.point(kind, "sweep_begin", Some(id.clone()), None);
         let begin = self.logs[&kind].sequence;
         for object in objects {
@@ -190,7 +202,10 @@ impl Scribe {
             _ => Subject::SweepEnd(0),
         };
         let schema = codec::own_schema(SchemaSubject::Mark).fingerprint();
-        let value = join(SchemaRef::Fingerprint(schema), &codec::encode_mark(&mark).unwrap());
+        let value = join(
+            SchemaRef::Fingerprint(schema),
+            &codec::encode_mark(&mark).unwrap(),
+        );
         let raw = self.numbered(kind, subject, MARK_EVENT_TYPE, Some(value));
         self.put(&raw);
     }
@@ -209,7 +224,11 @@ impl Scribe {
             partition: self.partition(),
             key: key.to_string().into_bytes(),
             value,
-            headers: headers.to_pairs().into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect(),
+            headers: headers
+                .to_pairs()
+                .into_iter()
+                .map(|(name, text)| (name.to_owned(), text.into_bytes()))
+                .collect(),
         }
     }
 
@@ -217,9 +236,15 @@ impl Scribe {
     pub fn put(&mut self, raw: &Raw) {
         let mut headers = OwnedHeaders::new_with_capacity(raw.headers.len());
         for (key, value) in &raw.headers {
-            headers = headers.insert(Header { key, value: Some(value) });
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
         }
-        let mut record = FutureRecord::to(&raw.topic).partition(raw.partition).key(&raw.key).headers(headers);
+        let mut record = FutureRecord::to(&raw.topic)
+            .partition(raw.partition)
+            .key(&raw.key)
+            .headers(headers);
         if let Some(value) = &raw.value {
             record = record.payload(value);
         }

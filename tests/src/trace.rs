@@ -57,24 +57,28 @@ impl Trace {
     /// Reads the two CSV files of `folder`.
     #[must_use]
     pub fn read(folder: &Path) -> Self {
-        let machines = lines(folder, "openb_node_list_all_node.csv").into_iter().map(|field| Machine {
-            name: field[0].clone(),
-            cpu_millis: field[1].parse().unwrap(),
-            memory_mib: field[2].parse().unwrap(),
-            gpus: field[3].parse().unwrap(),
-            model: field[4].clone(),
-        });
-        let pods = lines(folder, "openb_pod_list_default.csv").into_iter().map(|field| TracePod {
-            name: field[0].clone(),
-            cpu_millis: field[1].parse().unwrap(),
-            memory_mib: field[2].parse().unwrap(),
-            gpus: field[3].parse().unwrap(),
-            gpu_millis: field[4].parse().unwrap(),
-            gpu_spec: field[5].clone(),
-            qos: field[6].clone(),
-            phase: field[7].clone(),
-            scheduled: !field[10].is_empty(),
-        });
+        let machines = lines(folder, "openb_node_list_all_node.csv")
+            .into_iter()
+            .map(|field| Machine {
+                name: field[0].clone(),
+                cpu_millis: field[1].parse().unwrap(),
+                memory_mib: field[2].parse().unwrap(),
+                gpus: field[3].parse().unwrap(),
+                model: field[4].clone(),
+            });
+        let pods = lines(folder, "openb_pod_list_default.csv")
+            .into_iter()
+            .map(|field| TracePod {
+                name: field[0].clone(),
+                cpu_millis: field[1].parse().unwrap(),
+                memory_mib: field[2].parse().unwrap(),
+                gpus: field[3].parse().unwrap(),
+                gpu_millis: field[4].parse().unwrap(),
+                gpu_spec: field[5].clone(),
+                qos: field[6].clone(),
+                phase: field[7].clone(),
+                scheduled: !field[10].is_empty(),
+            });
         Self {
             origin: "the production trace openb".to_owned(),
             machines: machines.collect(),
@@ -91,17 +95,26 @@ impl Trace {
             cpu_millis: 96_000,
             memory_mib: 393_216,
             gpus: if n.is_multiple_of(3) { 8 } else { 0 },
-            model: if n.is_multiple_of(3) { "A100".to_owned() } else { String::new() },
+            model: if n.is_multiple_of(3) {
+                "A100".to_owned()
+            } else {
+                String::new()
+            },
         };
         let mut pod = |n: usize| {
-            let phase = ["Running", "Running", "Running", "Pending", "Failed", "Succeeded"][random.random_range(0..6)];
+            let phase = ["Running", "Running", "Running", "Pending", "Failed", "Succeeded"]
+                [random.random_range(0..6)];
             let gpus = [0, 0, 1, 1, 8][random.random_range(0..5)];
             TracePod {
                 name: format!("pod-{n:05}"),
                 cpu_millis: random.random_range(1..64) * 500,
                 memory_mib: random.random_range(1..64) * 1024,
                 gpus,
-                gpu_millis: if gpus == 1 { random.random_range(1..=20) * 50 } else { 1000 },
+                gpu_millis: if gpus == 1 {
+                    random.random_range(1..=20) * 50
+                } else {
+                    1000
+                },
                 gpu_spec: String::new(),
                 qos: if random.random_bool(0.4) { "BE" } else { "LS" }.to_owned(),
                 phase: phase.to_owned(),

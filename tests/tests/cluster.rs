@@ -68,14 +68,20 @@ impl Line {
     }
 
     fn emitter_through(&self, client: kube::Client) -> Emitter {
-        Emitter::start(emitter::settings(CLUSTER, &self.prefix), client, &self.parts.kafka.client_config())
+        Emitter::start(
+            emitter::settings(CLUSTER, &self.prefix),
+            client,
+            &self.parts.kafka.client_config(),
+        )
     }
 
     /// Awaits that the centre is what the API server is now.
     async fn settled(&self) -> Comparison {
         let rows = expected::rows(&self.cluster.list_all().await);
         eventually("centre = API server", LIMIT, || async {
-            compare_rows(&rows, &self.database, CLUSTER, Asked::Live).await.equal()
+            compare_rows(&rows, &self.database, CLUSTER, Asked::Live)
+                .await
+                .equal()
         })
         .await
     }
@@ -116,7 +122,9 @@ fn owned(resource: Resource, name: &str, owner: Option<(Resource, &str)>) -> Des
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_fleet_is_equal_while_watches_break_off_and_history_is_forgotten() {
     let test = "a_small_fleet_is_equal_while_watches_break_off_and_history_is_forgotten";
-    let Some(mut line) = Line::start(test).await else { return };
+    let Some(mut line) = Line::start(test).await else {
+        return;
+    };
     line.cluster.install_watchdogs().await;
     let proxy = Proxy::start(line.cluster.port()).await;
     let emitter = line.emitter_through(line.cluster.client_through(proxy.address).await);
@@ -145,12 +153,18 @@ async fn a_small_fleet_is_equal_while_watches_break_off_and_history_is_forgotten
 async fn without_watch_list_the_emitter_pages() {
     let test = "without_watch_list_the_emitter_pages";
     let builder = KubeApiserver::builder().feature_gate("WatchList=false");
-    let Some(line) = Line::start_with(test, Cluster::start_with(test, builder).await).await else { return };
+    let Some(line) = Line::start_with(test, Cluster::start_with(test, builder).await).await else {
+        return;
+    };
     let fleet = Fleet::small(9, 10, 120);
     line.cluster.create_all(&fleet.objects).await;
     let mut settings = emitter::settings(CLUSTER, &line.prefix);
     settings.page_size = 50;
-    let emitter = Emitter::start(settings, line.cluster.client.clone(), &line.parts.kafka.client_config());
+    let emitter = Emitter::start(
+        settings,
+        line.cluster.client.clone(),
+        &line.parts.kafka.client_config(),
+    );
     println!("WatchList off, pages of 50: {}", line.settled().await);
     Churn::new(&fleet, 10).run(&line.cluster, 100).await;
     println!("WatchList off, after 100 changes: {}", line.settled().await);
@@ -160,48 +174,88 @@ async fn without_watch_list_the_emitter_pages() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
     let test = "what_is_born_owned_and_sized_on_the_api_server_lands_so";
-    let Some(line) = Line::start(test).await else { return };
+    let Some(line) = Line::start(test).await else {
+        return;
+    };
     let emitter = line.emitter();
     line.settled().await;
-    let sweeps = line.database.rows("select * from fleet.sweep", &[]).await;
+    let sweeps = line
+        .database
+        .rows("select * from fleet.sweep order by kind", &[])
+        .await;
 
     // Born and gone between two sweeps.
     line.cluster.create(&pod("mayfly", &one_container())).await;
     line.settled().await;
-    line.cluster.delete(Resource::Pod, Some("default"), "mayfly").await;
+    line.cluster
+        .delete(Resource::Pod, Some("default"), "mayfly")
+        .await;
     let comparison = line.settled().await;
     assert_eq!(comparison.objects.get("pod"), Some(&0));
     let life = line.database.row("select min(valid_from) as born, max(valid_to) as gone, max(closed_reason) as reason from fleet.pod_history where pod = 'mayfly'").await;
     assert_eq!(life["reason"], "deleted", "{life}");
-    assert_eq!(line.database.rows("select * from fleet.sweep", &[]).await, sweeps, "no sweep in between");
+    assert_eq!(
+        line.database
+            .rows("select * from fleet.sweep order by kind", &[])
+            .await,
+        sweeps,
+        "no sweep in between"
+    );
     println!("a pod born and gone between two sweeps is in the history: {life}");
 
     // Owners are followed by reference; names say nothing.
     line.cluster.create(&owned(Resource::Deployment, "z", None)).await;
-    line.cluster.create(&owned(Resource::ReplicaSet, "a-b-c", Some((Resource::Deployment, "z")))).await;
+    line.cluster
+        .create(&owned(
+            Resource::ReplicaSet,
+            "a-b-c",
+            Some((Resource::Deployment, "z")),
+        ))
+        .await;
     let mut owned_pod = pod("a-b-c-x1", &one_container());
     owned_pod.owner = Some((Resource::ReplicaSet, "a-b-c".to_owned()));
     line.cluster.create(&owned_pod).await;
     line.settled().await;
     let workload = "select workload_kind, workload, owner_kind, owner, owner_resolved from fleet.pod where pod = 'a-b-c-x1'";
     let found = line.database.row(workload).await;
-    assert_eq!(found, json!({"workload_kind": "Deployment", "workload": "z", "owner_kind": "ReplicaSet", "owner": "a-b-c", "owner_resolved": true}));
+    assert_eq!(
+        found,
+        json!({"workload_kind": "Deployment", "workload": "z", "owner_kind": "ReplicaSet", "owner": "a-b-c", "owner_resolved": true})
+    );
     println!("pod of ReplicaSet a-b-c under Deployment z: {found}");
 
     kep_753(&line).await;
 
     // A known owner stays known when it is deleted before its pod and the emitter starts again.
-    line.cluster.delete(Resource::ReplicaSet, Some("default"), "a-b-c").await;
-    line.cluster.delete(Resource::Deployment, Some("default"), "z").await;
+    line.cluster
+        .delete(Resource::ReplicaSet, Some("default"), "a-b-c")
+        .await;
+    line.cluster
+        .delete(Resource::Deployment, Some("default"), "z")
+        .await;
     emitter.stop().await;
     let emitter = line.emitter();
-    line.cluster.patch(Resource::Pod, Some("default"), "a-b-c-x1", &json!({"metadata": {"labels": {"app": "changed"}}})).await;
+    line.cluster
+        .patch(
+            Resource::Pod,
+            Some("default"),
+            "a-b-c-x1",
+            &json!({"metadata": {"labels": {"app": "changed"}}}),
+        )
+        .await;
     eventually("the orphan's change lands", LIMIT, || async {
-        let labels = line.database.row("select labels from fleet.pod where pod = 'a-b-c-x1'").await;
+        let labels = line
+            .database
+            .row("select labels from fleet.pod where pod = 'a-b-c-x1'")
+            .await;
         ensure(labels["labels"]["app"] == "changed", || labels.to_string())
     })
     .await;
-    assert_eq!(line.database.row(workload).await, found, "the known owner is kept");
+    assert_eq!(
+        line.database.row(workload).await,
+        found,
+        "the known owner is kept"
+    );
     line.end(emitter).await;
 }
 
@@ -216,14 +270,23 @@ async fn kep_753(line: &Line) {
         // Overhead comes from a RuntimeClass, as the API server insists.
         let mut spec = case["spec"].clone();
         if spec["overhead"].is_object() {
-            spec["runtimeClassName"] = json!(line.cluster.create_runtime_class(&format!("kep-{number}"), &spec["overhead"]).await);
+            spec["runtimeClassName"] = json!(
+                line.cluster
+                    .create_runtime_class(&format!("kep-{number}"), &spec["overhead"])
+                    .await
+            );
         }
-        line.cluster.create(&pod(&format!("kep-{number:02}"), &spec)).await;
+        line.cluster
+            .create(&pod(&format!("kep-{number:02}"), &spec))
+            .await;
     }
     line.settled().await;
     for (number, case) in cases.iter().enumerate() {
         let name = format!("kep-{number:02}");
-        let row = line.database.row(&format!("select * from fleet.pod where pod = '{name}'")).await;
+        let row = line
+            .database
+            .row(&format!("select * from fleet.pod where pod = '{name}'"))
+            .await;
         for which in ["requests", "limits"] {
             if case[which].is_null() {
                 continue;
@@ -232,24 +295,40 @@ async fn kep_753(line: &Line) {
             for (member, column, scale) in [
                 ("cpu_millicores", format!("cpu_{prefix}_cores"), 1000.0),
                 ("memory_bytes", format!("memory_{prefix}_bytes"), 1.0),
-                ("ephemeral_storage_bytes", format!("ephemeral_storage_{prefix}_bytes"), 1.0),
+                (
+                    "ephemeral_storage_bytes",
+                    format!("ephemeral_storage_{prefix}_bytes"),
+                    1.0,
+                ),
                 ("gpu_millis", format!("gpu_{prefix}"), 1000.0),
             ] {
                 // The API server's defaults: a limit of an extended resource is also its request.
                 let found = row[&column].as_f64().map(|value| (value * scale).round() as i64);
-                assert_eq!(found, case[which][member].as_i64(), "{}: {which}.{member}", case["name"]);
+                assert_eq!(
+                    found,
+                    case[which][member].as_i64(),
+                    "{}: {which}.{member}",
+                    case["name"]
+                );
                 fields += 1;
             }
         }
     }
-    println!("KEP-753: {} cases through the API server to SQL, {fields} fields, 0 differences", cases.len());
+    println!(
+        "KEP-753: {} cases through the API server to SQL, {fields} fields, 0 differences",
+        cases.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_emitters_on_one_api_server_produce_equal_bytes() {
     let test = "two_emitters_on_one_api_server_produce_equal_bytes";
-    let Some(cluster) = Cluster::start(test).await else { return };
-    let Some(parts) = parts::shared(test).await else { return };
+    let Some(cluster) = Cluster::start(test).await else {
+        return;
+    };
+    let Some(parts) = parts::shared(test).await else {
+        return;
+    };
     let kafka = parts.kafka.client_config();
     let fleet = Fleet::small(11, 20, 300);
     cluster.create_all(&fleet.objects).await;
@@ -265,12 +344,27 @@ async fn two_emitters_on_one_api_server_produce_equal_bytes() {
     let mut churn = Churn::new(&fleet, 12);
     churn.run(&cluster, 300).await;
     let wanted = expected::rows(&cluster.list_all().await);
-    let objects: usize = wanted.iter().filter(|(view, _)| **view != "container").map(|(_, rows)| rows.len()).sum();
+    let objects: usize = wanted
+        .iter()
+        .filter(|(view, _)| **view != "container")
+        .map(|(_, rows)| rows.len())
+        .sum();
     let living = eventually("both logs hold the same living objects", LIMIT, || async {
-        let [one, other] = [&prefixes[0], &prefixes[1]].map(|prefix| newest_bodies(&delivered::read_all(&kafka, prefix)));
-        let differing = one.iter().filter(|(key, body)| other.get(*key) != Some(*body)).count();
+        let [one, other] =
+            [&prefixes[0], &prefixes[1]].map(|prefix| newest_bodies(&delivered::read_all(&kafka, prefix)));
+        let differing = one
+            .iter()
+            .filter(|(key, body)| other.get(*key) != Some(*body))
+            .count();
         let agree = one.len() == objects && other.len() == objects && differing == 0;
-        ensure(agree, || format!("{} and {} of {objects} objects, {differing} differ", one.len(), other.len())).map(|()| one.len())
+        ensure(agree, || {
+            format!(
+                "{} and {} of {objects} objects, {differing} differ",
+                one.len(),
+                other.len()
+            )
+        })
+        .map(|()| one.len())
     })
     .await;
     println!("two emitters, streaming and paging: {living} living objects, equal bytes, 0 differences");
@@ -294,7 +388,9 @@ fn newest_bodies(records: &[delivered::Delivered]) -> BTreeMap<Vec<u8>, Vec<u8>>
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_takes_over() {
     let test = "objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_takes_over";
-    let Some(line) = Line::start(test).await else { return };
+    let Some(line) = Line::start(test).await else {
+        return;
+    };
     let kafka = line.parts.kafka.client_config();
     let first = line.emitter();
     let fleet = Fleet::small(13, 10, 60);
@@ -304,27 +400,64 @@ async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_
 
     // A crash: nobody says farewell, and the Lease stays taken until it has run out.
     drop(first);
-    let doomed: Vec<&Desired> = fleet.objects.iter().filter(|object| object.resource == Resource::Pod).take(10).collect();
+    let doomed: Vec<&Desired> = fleet
+        .objects
+        .iter()
+        .filter(|object| object.resource == Resource::Pod)
+        .take(10)
+        .collect();
     cluster::each(doomed.iter().copied(), |object| {
-        line.cluster.delete(Resource::Pod, object.namespace.as_deref(), &object.name)
+        line.cluster
+            .delete(Resource::Pod, object.namespace.as_deref(), &object.name)
     })
     .await;
     // As if the crashed one's clock had been an hour ahead of its successor's.
     let ahead = epoch + 3_600_000_000;
     line.cluster
-        .patch(Resource::Lease, Some("default"), "fleetledger-emit", &json!({"metadata": {"annotations": {fleetledger_emit::EPOCH_ANNOTATION: ahead.to_string()}}}))
+        .patch(
+            Resource::Lease,
+            Some("default"),
+            "fleetledger-emit",
+            &json!({"metadata": {"annotations": {fleetledger_emit::EPOCH_ANNOTATION: ahead.to_string()}}}),
+        )
         .await;
     let second = line.emitter();
-    println!("after a crash and 10 deletions nobody saw: {}", line.settled().await);
+    println!(
+        "after a crash and 10 deletions nobody saw: {}",
+        line.settled().await
+    );
     let names: Vec<String> = doomed.iter().map(|object| format!("'{}'", object.name)).collect();
-    let closed = format!("select distinct pod, closed_reason from fleet.pod_history where pod in ({}) and closed_reason <> 'changed'", names.join(", "));
+    let closed = format!(
+        "select distinct pod, closed_reason from fleet.pod_history where pod in ({}) and closed_reason <> 'changed'",
+        names.join(", ")
+    );
     let closed = line.database.rows(&closed, &[]).await;
     assert_eq!(closed.len(), 10, "{closed:?}");
-    assert!(closed.iter().all(|row| row["closed_reason"] == "deleted_inferred"), "{closed:?}");
-    assert!(second.health.summary().epoch > ahead, "{} is not above {ahead}", second.health.summary().epoch);
+    assert!(
+        closed
+            .iter()
+            .all(|row| row["closed_reason"] == "deleted_inferred"),
+        "{closed:?}"
+    );
+    assert!(
+        second.health.summary().epoch > ahead,
+        "{} is not above {ahead}",
+        second.health.summary().epoch
+    );
 
     // What the slow clock's emitter sends is taken.
-    let mut churn = Churn::new(&Fleet { objects: fleet.objects.iter().filter(|object| object.resource == Resource::Node).cloned().collect(), ..fleet }, 14);
+    let mut churn = Churn::new(
+        &Fleet {
+            objects: fleet
+                .objects
+                .iter()
+                .filter(|object| object.resource == Resource::Node)
+                .cloned()
+                .collect(),
+            ..fleet
+        },
+        14,
+    );
     churn.run(&line.cluster, 50).await;
     println!("a slow clock took over: {}", line.settled().await);
 
@@ -336,11 +469,59 @@ async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_
     assert!(third.health.summary().epoch > ahead + 1);
     third.stop().await;
     let fold = delivered::fold(&delivered::read_all(&kafka, &line.prefix), &BTreeSet::new());
-    eventually("everything is ingested", LIMIT, || fold.is_ingested(&line.database)).await;
+    eventually("everything is ingested", LIMIT, || {
+        fold.is_ingested(&line.database)
+    })
+    .await;
     let faults = delivered::judge(&fold, &line.database).await;
     assert!(faults.is_empty(), "{faults:#?}");
     println!("three reigns: {}; 0 faults", fold.total());
     line.ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_altered_and_deleted_by_hand_are_found_and_healed_by_the_next_sweep() {
+    let test = "rows_altered_and_deleted_by_hand_are_found_and_healed_by_the_next_sweep";
+    let Some(line) = Line::start(test).await else {
+        return;
+    };
+    let emitter = line.emitter();
+    let fleet = Fleet::small(15, 10, 100);
+    line.cluster.create_all(&fleet.objects).await;
+    line.settled().await;
+    line.database.execute("delete from ledger.pod where uid = (select min(uid) from ledger.pod); update ledger.node set kernel_version = 'forged' where uid = (select min(uid) from ledger.node)").await;
+    let balance = "select kind, balanced from fleet.balance where not balanced order by kind";
+    eventually("the table sum finds the missing row", LIMIT, || async {
+        let rows = line.database.rows(balance, &[]).await;
+        ensure(rows == [json!({"kind": "pod", "balanced": false})], || {
+            format!("{rows:?}")
+        })
+    })
+    .await;
+    let report = fleetledger_ingest::audit::run(&line.database.owner, |_| {})
+        .await
+        .unwrap();
+    assert_eq!(report.altered.len(), 1, "{report:?}");
+    println!(
+        "table sum: pods are not balanced; audit of {} rows: altered {:?}",
+        report.rows, report.altered
+    );
+    emitter.health.request_sweep();
+    println!("healed by the next sweep: {}", line.settled().await);
+    eventually("every kind is balanced again", LIMIT, || async {
+        let rows = line.database.rows(balance, &[]).await;
+        ensure(rows.is_empty(), || format!("{rows:?}"))
+    })
+    .await;
+    let report = fleetledger_ingest::audit::run(&line.database.owner, |_| {})
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.altered.len(), report.rows),
+        (0, report.sound),
+        "{report:?}"
+    );
+    line.end(emitter).await;
 }
 
 fn watchdog(name: &str) -> Desired {

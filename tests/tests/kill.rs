@@ -123,11 +123,19 @@ impl Storming {
             280..330 => self.deposed.write(&object(kind, "deposed", value)),
             330..335 => self.scribe.mark_all(),
             335..337 => {
-                let all: Vec<Record> = self.living.iter().filter(|((of, _), _)| *of == kind).map(|(_, record)| record.clone()).collect();
+                let all: Vec<Record> = self
+                    .living
+                    .iter()
+                    .filter(|((of, _), _)| *of == kind)
+                    .map(|(_, record)| record.clone())
+                    .collect();
                 self.scribe.sweep(kind, &all);
             }
             _ => {
-                let uid = self.living.get(&(kind, number)).map_or_else(|| format!("{kind}-{number}-{}", self.dead), |old| old.uid().to_owned());
+                let uid = self.living.get(&(kind, number)).map_or_else(
+                    || format!("{kind}-{number}-{}", self.dead),
+                    |old| old.uid().to_owned(),
+                );
                 let record = object(kind, &uid, value);
                 self.scribe.write(&record);
                 self.living.insert((kind, number), record);
@@ -190,17 +198,27 @@ async fn judge(parts: &Arc<Parts>, prefix: &str, database: &Database, survivor: 
     let records = delivered::read_all(&parts.kafka.client_config(), prefix);
     let fold = delivered::fold(&records, &BTreeSet::new());
     eventually("everything is ingested", LIMIT, || async {
-        fold.is_ingested(database).await.map_err(|why| format!("{why}\n{}", survivor.logged()))
+        fold.is_ingested(database)
+            .await
+            .map_err(|why| format!("{why}\n{}", survivor.logged()))
     })
     .await;
     let faults = delivered::judge(&fold, database).await;
-    assert!(faults.is_empty(), "seed {SEED}: {} faults: {:#?}", faults.len(), &faults[..faults.len().min(20)]);
+    assert!(
+        faults.is_empty(),
+        "seed {SEED}: {} faults: {:#?}",
+        faults.len(),
+        &faults[..faults.len().min(20)]
+    );
     fold
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_every_fail_point_the_ingester_lands_everything_once() {
-    let Some(parts) = parts::shared("killed_at_every_fail_point_the_ingester_lands_everything_once").await else { return };
+    let Some(parts) = parts::shared("killed_at_every_fail_point_the_ingester_lands_everything_once").await
+    else {
+        return;
+    };
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let toml = configuration(&parts, &prefix, &database, "static_membership = true");
     let mut storm = Storm::new(&parts, &prefix, SEED).await;
@@ -209,9 +227,17 @@ async fn killed_at_every_fail_point_the_ingester_lands_everything_once() {
     let mut hits = BTreeMap::new();
     for point in FailPoint::ALL {
         // Not the first batch: by then something stands, is cached, and is being changed.
-        let mut victim = Program::start(&["ingest"], &toml, &[("FLEETLEDGER_FAIL_POINT", &format!("{}:3", point.as_str()))]);
+        let mut victim = Program::start(
+            &["ingest"],
+            &toml,
+            &[("FLEETLEDGER_FAIL_POINT", &format!("{}:3", point.as_str()))],
+        );
         let log = victim.ended().await;
-        assert!(log.contains(&format!("fail point {}", point.as_str())), "{} was not hit: {log}", point.as_str());
+        assert!(
+            log.contains(&format!("fail point {}", point.as_str())),
+            "{} was not hit: {log}",
+            point.as_str()
+        );
         *hits.entry(point.as_str()).or_insert(0) += 1;
     }
     let storm = blowing.end().await;
@@ -220,20 +246,34 @@ async fn killed_at_every_fail_point_the_ingester_lands_everything_once() {
     blowing.end().await;
     let fold = judge(&parts, &prefix, &database, &survivor).await;
     survivor.stop().await;
-    println!("seed {SEED}; kills by fail point: {hits:?}; {}; 0 faults", fold.total());
-    assert!(hits.len() == FailPoint::ALL.len() && hits.values().all(|hits| *hits > 0), "{hits:?}");
+    println!(
+        "seed {SEED}; kills by fail point: {hits:?}; {}; 0 faults",
+        fold.total()
+    );
+    assert!(
+        hits.len() == FailPoint::ALL.len() && hits.values().all(|hits| *hits > 0),
+        "{hits:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_random_under_churn_the_ingester_lands_everything_once() {
-    let Some(parts) = parts::shared("killed_at_random_under_churn_the_ingester_lands_everything_once").await else { return };
+    let Some(parts) = parts::shared("killed_at_random_under_churn_the_ingester_lands_everything_once").await
+    else {
+        return;
+    };
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let partitions: Vec<String> = Kind::ALL
         .into_iter()
         .flat_map(|kind| (0..PARTITIONS).map(move |partition| (kind, partition)))
         .map(|(kind, partition)| format!("\"{}:{partition}\"", kind.topic(&prefix, None)))
         .collect();
-    let toml = configuration(&parts, &prefix, &database, &format!("partitions = [{}]", partitions.join(", ")));
+    let toml = configuration(
+        &parts,
+        &prefix,
+        &database,
+        &format!("partitions = [{}]", partitions.join(", ")),
+    );
     let mut random = StdRng::seed_from_u64(SEED);
     let blowing = Blowing::start(Storm::new(&parts, &prefix, SEED + 1).await);
     let (began, soak) = (Instant::now(), soak());
@@ -243,7 +283,11 @@ async fn killed_at_random_under_churn_the_ingester_lands_everything_once() {
         let mut victim = Program::start(&["ingest"], &toml, &[]);
         eventually("the ingester lands a batch", LIMIT, || async {
             let batches = database.number("select count(*) from ledger.batch").await;
-            if batches > before { Ok(()) } else { Err(victim.logged()) }
+            if batches > before {
+                Ok(())
+            } else {
+                Err(victim.logged())
+            }
         })
         .await;
         // The instant of the kill is the experiment.
@@ -255,11 +299,18 @@ async fn killed_at_random_under_churn_the_ingester_lands_everything_once() {
     blowing.end().await;
     let fold = judge(&parts, &prefix, &database, &survivor).await;
     survivor.stop().await;
-    println!("seed {SEED}; {kills} kills at random in {:.0?}; {}; 0 faults", began.elapsed(), fold.total());
+    println!(
+        "seed {SEED}; {kills} kills at random in {:.0?}; {}; 0 faults",
+        began.elapsed(),
+        fold.total()
+    );
 }
 
 /// How long `make soak` asks for; nothing otherwise.
-#[expect(clippy::disallowed_methods, reason = "the test runner speaks to tests through the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test runner speaks to tests through the environment"
+)]
 fn soak() -> Duration {
     let seconds = std::env::var("FLEETLEDGER_SOAK_SECONDS").ok();
     Duration::from_secs(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(0))

@@ -18,17 +18,26 @@ use std::{
 use serde_json::Value;
 
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// Files that git keeps, or would keep.
 fn files() -> Vec<PathBuf> {
     let root = repository();
-    let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(&root).output();
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(&root)
+        .output();
     let names: Vec<PathBuf> = match listed {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8(output.stdout).unwrap();
-            text.lines().map(|name| root.join(name)).filter(|path| path.is_file()).collect()
+            text.lines()
+                .map(|name| root.join(name))
+                .filter(|path| path.is_file())
+                .collect()
         }
         _ => panic!("git ls-files in {}", root.display()),
     };
@@ -37,12 +46,18 @@ fn files() -> Vec<PathBuf> {
 }
 
 fn relative(path: &Path) -> String {
-    path.strip_prefix(repository()).unwrap_or(path).display().to_string()
+    path.strip_prefix(repository())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// Packages of the workspace and the packages of it they depend on.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let output = Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(repository()).output();
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(repository())
+        .output();
     let metadata: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     let room = |package: &Value| room_of(package["name"].as_str().unwrap());
@@ -63,7 +78,9 @@ fn room_of(package: &str) -> String {
 #[test]
 fn rooms_and_their_dependencies_are_those_of_the_architecture() {
     let text = fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
-    let (_, after) = text.split_once("\n| room ").expect("ARCHITECTURE.md has the table of rooms");
+    let (_, after) = text
+        .split_once("\n| room ")
+        .expect("ARCHITECTURE.md has the table of rooms");
     let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
     let told: BTreeMap<String, BTreeSet<String>> = rows
         .map(|row| {
@@ -73,14 +90,24 @@ fn rooms_and_their_dependencies_are_those_of_the_architecture() {
             (room, uses.map(str::to_owned).collect())
         })
         .collect();
-    assert_eq!(told, dependencies(), "left: ARCHITECTURE.md, right: cargo metadata");
+    assert_eq!(
+        told,
+        dependencies(),
+        "left: ARCHITECTURE.md, right: cargo metadata"
+    );
     for room in told.keys() {
         assert!(repository().join(room).join("src").is_dir(), "{room}/src");
         let grab_bags = ["common", "core", "helpers", "shared", "types", "util", "utils"];
-        assert!(!grab_bags.contains(&room.as_str()), "{room} says nothing about what lives there");
+        assert!(
+            !grab_bags.contains(&room.as_str()),
+            "{room} says nothing about what lives there"
+        );
     }
     for (room, uses) in &told {
-        assert!(room == "tests" || !uses.contains("fleetledger"), "{room} depends on the binary");
+        assert!(
+            room == "tests" || !uses.contains("fleetledger"),
+            "{room} depends on the binary"
+        );
         assert!(!uses.contains("tests"), "{room} depends on tests");
     }
 }
@@ -88,7 +115,10 @@ fn rooms_and_their_dependencies_are_those_of_the_architecture() {
 #[test]
 fn every_link_in_markdown_resolves() {
     let mut links = 0;
-    for file in files().iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+    for file in files()
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "md"))
+    {
         let text = fs::read_to_string(file).unwrap();
         for target in targets(&text) {
             if target.contains("://") || target.starts_with("mailto:") {
@@ -96,11 +126,20 @@ fn every_link_in_markdown_resolves() {
             }
             links += 1;
             let (path, anchor) = target.split_once('#').unwrap_or((&target, ""));
-            let aim = if path.is_empty() { file.clone() } else { file.parent().unwrap().join(path) };
+            let aim = if path.is_empty() {
+                file.clone()
+            } else {
+                file.parent().unwrap().join(path)
+            };
             assert!(aim.exists(), "{}: {target} does not exist", relative(file));
             if !anchor.is_empty() && aim.extension().is_some_and(|extension| extension == "md") {
                 let anchors = anchors(&fs::read_to_string(&aim).unwrap());
-                assert!(anchors.contains(anchor), "{}: {} has no heading #{anchor}", relative(file), relative(&aim));
+                assert!(
+                    anchors.contains(anchor),
+                    "{}: {} has no heading #{anchor}",
+                    relative(file),
+                    relative(&aim)
+                );
             }
         }
     }
@@ -140,22 +179,43 @@ fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text).into_iter().filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| {
         let kept = heading.trim_start_matches('#').trim().to_lowercase();
-        let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let kept = kept
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>()
     };
-    let declared = text.split("<a id=\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(id, _)| id.to_owned());
+    let declared = text
+        .split("<a id=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('"'))
+        .map(|(id, _)| id.to_owned());
     headings.map(anchor).chain(declared).collect()
 }
 
 #[test]
 fn no_test_is_ignored_and_no_file_is_a_hall() {
-    for file in files().iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+    for file in files()
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+    {
         let text = fs::read_to_string(file).unwrap();
         let lines = text.lines().count();
-        assert!(lines <= 900, "{} has {lines} lines; split it by what its parts are about", relative(file));
-        assert!(!text.contains(concat!("#[ign", "ore")), "{} ignores a test", relative(file));
+        assert!(
+            lines <= 900,
+            "{} has {lines} lines; split it by what its parts are about",
+            relative(file)
+        );
+        assert!(
+            !text.contains(concat!("#[ign", "ore")),
+            "{} ignores a test",
+            relative(file)
+        );
         for stem in ["common", "helpers", "misc", "util", "utils"] {
-            assert!(file.file_stem().unwrap() != stem, "{} says nothing about what lives there", relative(file));
+            assert!(
+                file.file_stem().unwrap() != stem,
+                "{} says nothing about what lives there",
+                relative(file)
+            );
         }
     }
 }
@@ -163,15 +223,27 @@ fn no_test_is_ignored_and_no_file_is_a_hall() {
 #[test]
 fn house_words_are_used() {
     // What we say, and what we do not.
-    let words = [("data centres are written", "datacentre"), ("it is PostgreSQL", "PostGres"), ("it is allow-listed", "whitelist"), ("it is refused", "blacklist")];
+    let words = [
+        ("data centres are written", "datacentre"),
+        ("it is PostgreSQL", "PostGres"),
+        ("it is allow-listed", "whitelist"),
+        ("it is refused", "blacklist"),
+    ];
     for file in files() {
-        let Ok(text) = fs::read_to_string(&file) else { continue };
+        let Ok(text) = fs::read_to_string(&file) else {
+            continue;
+        };
         if file.ends_with("tests/tests/tidy.rs") || file.ends_with("Cargo.lock") || file.ends_with("go.sum") {
             continue;
         }
         for (instead, word) in words {
-            let allowed = word == "datacentre" && text.matches(word).count() == text.matches(&format!("\"{word}\"")).count();
-            assert!(!text.contains(word) || allowed, "{} says {word}: {instead}", relative(&file));
+            let allowed = word == "datacentre"
+                && text.matches(word).count() == text.matches(&format!("\"{word}\"")).count();
+            assert!(
+                !text.contains(word) || allowed,
+                "{} says {word}: {instead}",
+                relative(&file)
+            );
         }
     }
 }

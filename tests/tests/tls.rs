@@ -43,11 +43,20 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
     let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
     let cache = cache();
     let kafka = Kafka::builder().heap_mb(256).mutual_tls(&ours).start(&cache);
-    let postgres = Postgres::builder().fast().tls(ours.server("postgres").unwrap(), true).start(&cache);
+    let postgres = Postgres::builder()
+        .fast()
+        .tls(ours.server("postgres").unwrap(), true)
+        .start(&cache);
     let (kafka, postgres) = tokio::join!(kafka, postgres);
-    let Some(kafka) = unless_available(test, kafka).unwrap() else { return };
-    let Some(postgres) = unless_available(test, postgres).unwrap() else { return };
-    let Some(cluster) = Cluster::start_with(test, KubeApiserver::builder().mutual_tls(&ours)).await else { return };
+    let Some(kafka) = unless_available(test, kafka).unwrap() else {
+        return;
+    };
+    let Some(postgres) = unless_available(test, postgres).unwrap() else {
+        return;
+    };
+    let Some(cluster) = Cluster::start_with(test, KubeApiserver::builder().mutual_tls(&ours)).await else {
+        return;
+    };
     let client = ours.client_in("fleetledger-emit", "system:masters").unwrap();
     let configuration = |trust: &Trust<'_>| {
         let (certificate, key) = (client.certificate.display(), client.key.display());
@@ -57,11 +66,19 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
              [kubernetes]\nurl = \"{}\"\nca = \"{}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\
              [emit]\ndatacenter = \"dfw\"\ncluster = \"prod-1\"\nmark_interval_seconds = 1\n[emit.leadership]\nnamespace = \"default\"\n\
              [topics]\npartitions = 2\n[http]\nlisten = \"127.0.0.1:0\"\n",
-            kafka.bootstrap_servers(), trust.kafka.display(), postgres.port(), trust.postgres.display(),
-            cluster.server.url(), trust.kubernetes.display(),
+            kafka.bootstrap_servers(),
+            trust.kafka.display(),
+            postgres.port(),
+            trust.postgres.display(),
+            cluster.server.url(),
+            trust.kubernetes.display(),
         )
     };
-    let right = configuration(&Trust { kafka: ours.ca(), postgres: ours.ca(), kubernetes: ours.ca() });
+    let right = configuration(&Trust {
+        kafka: ours.ca(),
+        postgres: ours.ca(),
+        kubernetes: ours.ca(),
+    });
     for arguments in [&["migrate"][..], &["topics", "create"][..]] {
         let (code, said) = program::run(arguments, &right);
         assert_eq!(code, Some(0), "{arguments:?}: {said}");
@@ -74,9 +91,15 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
     let standing = eventually("the fleet lands over TLS", LIMIT, || async {
         let (_, said) = program::run(&["status", "--json"], &right);
         let status: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
-        let rows = status.pointer("/balance").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
-        let row = rows.into_iter().find(|row| row["kind"] == "pod").unwrap_or_default();
-        ensure(row["in_ledger"] == pods && row["balanced"] == true, || format!("{said}\n{}\n{}", emitter.logged(), ingester.logged())).map(|()| row)
+        let cluster = status["clusters"].get(0).cloned().unwrap_or_default();
+        let well = cluster["pods"] == pods
+            && cluster["state"] == "fresh"
+            && cluster["compared"] == true
+            && cluster["unbalanced"] == serde_json::json!([]);
+        ensure(well, || {
+            format!("{said}\n{}\n{}", emitter.logged(), ingester.logged())
+        })
+        .map(|()| cluster)
     })
     .await;
     println!("mutual TLS on Kafka, PostgreSQL and API server: {standing}");
@@ -84,14 +107,46 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
     ingester.stop().await;
 
     for (hop, arguments, trust) in [
-        ("kafka", &["ingest"], Trust { kafka: theirs.ca(), postgres: ours.ca(), kubernetes: ours.ca() }),
-        ("postgres", &["ingest"], Trust { kafka: ours.ca(), postgres: theirs.ca(), kubernetes: ours.ca() }),
-        ("kubernetes", &["emit"], Trust { kafka: ours.ca(), postgres: ours.ca(), kubernetes: theirs.ca() }),
+        (
+            "kafka",
+            &["ingest"],
+            Trust {
+                kafka: theirs.ca(),
+                postgres: ours.ca(),
+                kubernetes: ours.ca(),
+            },
+        ),
+        (
+            "postgres",
+            &["ingest"],
+            Trust {
+                kafka: ours.ca(),
+                postgres: theirs.ca(),
+                kubernetes: ours.ca(),
+            },
+        ),
+        (
+            "kubernetes",
+            &["emit"],
+            Trust {
+                kafka: ours.ca(),
+                postgres: ours.ca(),
+                kubernetes: theirs.ca(),
+            },
+        ),
     ] {
         let mut refused = Program::start(arguments, &configuration(&trust), &[]);
         let said = refused.ended().await;
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-        assert!(said.contains(hop) && said.contains(&theirs.ca().display().to_string()), "{hop}: {said}");
+        let last = said
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default()
+            .to_owned();
+        assert!(
+            said.contains(hop) && said.contains(&theirs.ca().display().to_string()),
+            "{hop}: {said}"
+        );
         println!("wrong authority for {hop}: {last}");
     }
 }

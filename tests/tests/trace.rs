@@ -48,12 +48,20 @@ async fn settled(cluster: &Cluster, database: &Database) -> (Rows, Comparison) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn centre_equals_api_server_on_the_trace_and_at_every_earlier_instant() {
     let test = "centre_equals_api_server_on_the_trace_and_at_every_earlier_instant";
-    let Some(parts) = parts::shared(test).await else { return };
-    let Some(cluster) = Cluster::start(test).await else { return };
+    let Some(parts) = parts::shared(test).await else {
+        return;
+    };
+    let Some(cluster) = Cluster::start(test).await else {
+        return;
+    };
     let kafka = parts.kafka.client_config();
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let ingester = Ingester::start(&prefix, &kafka, &database);
-    let emitter = Emitter::start(emitter::settings(CLUSTER, &prefix), cluster.client.clone(), &kafka);
+    let emitter = Emitter::start(
+        emitter::settings(CLUSTER, &prefix),
+        cluster.client.clone(),
+        &kafka,
+    );
 
     let fleet = Fleet::from_environment(SEED);
     let started = Instant::now();
@@ -74,21 +82,43 @@ async fn centre_equals_api_server_on_the_trace_and_at_every_earlier_instant() {
     for round in 1..=ROUNDS {
         churn.run(&cluster, CHANGES_A_ROUND).await;
         let (rows, comparison) = settled(&cluster, &database).await;
-        let instant = database.row("select clock_timestamp()::text as instant").await["instant"].as_str().unwrap().to_owned();
-        println!("after {} changes: centre = API server, {comparison}", round * CHANGES_A_ROUND);
+        let instant = database.row("select clock_timestamp()::text as instant").await["instant"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        println!(
+            "after {} changes: centre = API server, {comparison}",
+            round * CHANGES_A_ROUND
+        );
         earlier.push((instant, rows));
     }
     println!("changes: {:?}", churn.planned);
 
     emitter.health.request_sweep();
-    eventually("a sweep of every kind that found no missed change", LIMIT, || async {
-        let summary = emitter.health.summary();
-        let of_pods = summary.kinds.values().map(|kind| (kind.sweeps, kind.missed_changes));
-        let counts: Vec<_> = of_pods.collect();
-        ensure(counts.len() == 5 && counts.iter().all(|(sweeps, _)| *sweeps >= 2), || format!("{counts:?}"))
-    })
+    eventually(
+        "a sweep of every kind that found no missed change",
+        LIMIT,
+        || async {
+            let summary = emitter.health.summary();
+            let of_pods = summary
+                .kinds
+                .values()
+                .map(|kind| (kind.sweeps, kind.missed_changes));
+            let counts: Vec<_> = of_pods.collect();
+            ensure(
+                counts.len() == 5 && counts.iter().all(|(sweeps, _)| *sweeps >= 2),
+                || format!("{counts:?}"),
+            )
+        },
+    )
     .await;
-    let missed: u64 = emitter.health.summary().kinds.values().map(|kind| kind.missed_changes).sum();
+    let missed: u64 = emitter
+        .health
+        .summary()
+        .kinds
+        .values()
+        .map(|kind| kind.missed_changes)
+        .sum();
     assert_eq!(missed, 0, "changes the watches missed");
     emitter.stop().await;
 
@@ -112,17 +142,30 @@ async fn check_log(kafka: &rdkafka::ClientConfig, prefix: &str, database: &Datab
     let records = delivered::read_all(kafka, prefix);
     let spilled = records.iter().filter(|record| {
         let value = record.value.as_deref().unwrap_or_default();
-        value.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+        value
+            .windows(SECRET.len())
+            .any(|window| window == SECRET.as_bytes())
     });
     assert_eq!(spilled.count(), 0, "records with a secret");
     let fold = delivered::fold(&records, &BTreeSet::new());
     eventually("everything is ingested", LIMIT, || fold.is_ingested(database)).await;
     let faults = delivered::judge(&fold, database).await;
-    assert!(faults.is_empty(), "{} faults: {:#?}", faults.len(), &faults[..faults.len().min(20)]);
+    assert!(
+        faults.is_empty(),
+        "{} faults: {:#?}",
+        faults.len(),
+        &faults[..faults.len().min(20)]
+    );
     println!("{}; 0 faults, 0 records with the secret", fold.total());
     eventually("every kind is balanced", LIMIT, || async {
         let rows = database.rows("select * from fleet.balance", &[]).await;
-        ensure(rows.len() == 5 && rows.iter().all(|row| row["balanced"] == true && !row["in_table"].is_null()), || format!("{rows:?}"))
+        ensure(
+            rows.len() == 5
+                && rows
+                    .iter()
+                    .all(|row| row["balanced"] == true && !row["in_table"].is_null()),
+            || format!("{rows:?}"),
+        )
     })
     .await;
     println!("fleet.balance: balanced for 5 kinds");

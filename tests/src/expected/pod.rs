@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    Amounts, FleetIndex, Row, Want, at, common, conditions, controller, filled, list, message, micros, number, or_empty_list,
-    row, same,
+    Amounts, FleetIndex, Row, Want, at, common, conditions, controller, filled, list, message, micros,
+    number, or_empty_list, row, same,
 };
 use crate::{cluster::text, quantity::millis};
 
@@ -20,14 +20,21 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> Row {
         found.next().cloned().unwrap_or(Value::Null)
     };
     let statuses = || statuses(status);
-    let ended = ["Succeeded", "Failed"].iter().any(|phase| status["phase"] == *phase);
-    let last_end = statuses().filter_map(|s| micros(&s["state"]["terminated"]["finishedAt"])).max();
+    let ended = ["Succeeded", "Failed"]
+        .iter()
+        .any(|phase| status["phase"] == *phase);
+    let last_end = statuses()
+        .filter_map(|s| micros(&s["state"]["terminated"]["finishedAt"]))
+        .max();
     let finished = last_end.or_else(|| micros(&condition("Ready", "False")["lastTransitionTime"]));
     columns.extend([
         ("namespace", Want::Same(json!(namespace))),
         ("pod", same(&object["metadata"]["name"])),
         ("team", Want::Same(fleet.team(&namespace))),
-        ("deletion_grace_seconds", same(&object["metadata"]["deletionGracePeriodSeconds"])),
+        (
+            "deletion_grace_seconds",
+            same(&object["metadata"]["deletionGracePeriodSeconds"]),
+        ),
         ("node", Want::Same(filled(&spec["nodeName"]))),
         ("nominated_node", Want::Same(filled(&status["nominatedNodeName"]))),
         ("phase", Want::Same(json!(text(status, "/phase")))),
@@ -44,23 +51,54 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> Row {
         ("host_pid", Want::Same(json!(spec["hostPID"] == true))),
         ("host_ipc", Want::Same(json!(spec["hostIPC"] == true))),
         ("host_ip", Want::Same(filled(&status["hostIP"]))),
-        ("pod_ips", Want::Same(json!(list(&status["podIPs"]).map(|ip| ip["ip"].clone()).collect::<Vec<_>>()))),
+        (
+            "pod_ips",
+            Want::Same(json!(
+                list(&status["podIPs"])
+                    .map(|ip| ip["ip"].clone())
+                    .collect::<Vec<_>>()
+            )),
+        ),
         ("started_at", at(&status["startTime"])),
         ("conditions", Want::Same(conditions(&status["conditions"]))),
-        ("scheduled_at", at(&condition("PodScheduled", "True")["lastTransitionTime"])),
-        ("unschedulable_reason", Want::Same(filled(&condition("PodScheduled", "False")["reason"]))),
-        ("unschedulable_message", Want::Same(message(&condition("PodScheduled", "False")["message"]))),
+        (
+            "scheduled_at",
+            at(&condition("PodScheduled", "True")["lastTransitionTime"]),
+        ),
+        (
+            "unschedulable_reason",
+            Want::Same(filled(&condition("PodScheduled", "False")["reason"])),
+        ),
+        (
+            "unschedulable_message",
+            Want::Same(message(&condition("PodScheduled", "False")["message"])),
+        ),
         ("ready", Want::Same(json!(!condition("Ready", "True").is_null()))),
-        ("ready_since", at(&condition("Ready", "True")["lastTransitionTime"])),
+        (
+            "ready_since",
+            at(&condition("Ready", "True")["lastTransitionTime"]),
+        ),
         ("finished_at", Want::At(finished.filter(|_| ended))),
-        ("restart_count", number(Some(statuses().map(|s| s["restartCount"].as_i64().unwrap()).sum()))),
+        (
+            "restart_count",
+            number(Some(
+                statuses().map(|s| s["restartCount"].as_i64().unwrap()).sum(),
+            )),
+        ),
         ("host_path_mounts", Want::Same(host_path_mounts(spec))),
     ]);
-    let (requests, limits, overhead) = (effective(spec, "requests"), effective(spec, "limits"), Amounts::of(&spec["overhead"]));
+    let (requests, limits, overhead) = (
+        effective(spec, "requests"),
+        effective(spec, "limits"),
+        Amounts::of(&spec["overhead"]),
+    );
     columns.extend([
         ("cpu_request_cores", Want::Millis(requests.cpu_millis)),
         ("memory_request_bytes", number(requests.memory)),
-        ("ephemeral_storage_request_bytes", number(requests.ephemeral_storage)),
+        (
+            "ephemeral_storage_request_bytes",
+            number(requests.ephemeral_storage),
+        ),
         ("gpu_request", Want::Millis(requests.gpu_millis)),
         ("other_request", Want::Same(json!(requests.other))),
         ("cpu_limit_cores", Want::Millis(limits.cpu_millis)),
@@ -70,7 +108,10 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> Row {
         ("other_limit", Want::Same(json!(limits.other))),
         ("cpu_overhead_cores", Want::Millis(overhead.cpu_millis)),
         ("memory_overhead_bytes", number(overhead.memory)),
-        ("ephemeral_storage_overhead_bytes", number(overhead.ephemeral_storage)),
+        (
+            "ephemeral_storage_overhead_bytes",
+            number(overhead.ephemeral_storage),
+        ),
         ("gpu_overhead", Want::Millis(overhead.gpu_millis)),
         ("other_overhead", Want::Same(json!(overhead.other))),
     ]);
@@ -81,7 +122,9 @@ fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, Want> {
     let owner = controller(object).cloned().unwrap_or(Value::Null);
     let top = controller(object).map(|owner| fleet.top(&text(owner, "/uid")));
     let resolved = top != Some(None);
-    let (kind, name, uid) = top.flatten().map_or((None, None, None), |(k, n, u)| (Some(k), Some(n), Some(u)));
+    let (kind, name, uid) = top
+        .flatten()
+        .map_or((None, None, None), |(k, n, u)| (Some(k), Some(n), Some(u)));
     BTreeMap::from([
         ("owner_kind", same(&owner["kind"])),
         ("owner", same(&owner["name"])),
@@ -94,9 +137,13 @@ fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, Want> {
 }
 
 fn statuses(status: &Value) -> impl Iterator<Item = &Value> {
-    ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"]
-        .into_iter()
-        .flat_map(|field| list(&status[field]))
+    [
+        "initContainerStatuses",
+        "containerStatuses",
+        "ephemeralContainerStatuses",
+    ]
+    .into_iter()
+    .flat_map(|field| list(&status[field]))
 }
 
 pub(super) fn containers(object: &Value, fleet: &FleetIndex) -> Vec<Row> {
@@ -111,20 +158,44 @@ pub(super) fn containers(object: &Value, fleet: &FleetIndex) -> Vec<Row> {
     let all = init.chain(app).chain(ephemeral);
     all.map(|(kind, position, container)| {
         let reported = statuses(status).find(|reported| reported["name"] == container["name"]);
-        container_row(object, fleet, kind, position, container, reported.unwrap_or(&Value::Null))
+        container_row(
+            object,
+            fleet,
+            kind,
+            position,
+            container,
+            reported.unwrap_or(&Value::Null),
+        )
     })
     .collect()
 }
 
-fn container_row(pod: &Value, fleet: &FleetIndex, kind: &str, position: usize, container: &Value, status: &Value) -> Row {
+fn container_row(
+    pod: &Value,
+    fleet: &FleetIndex,
+    kind: &str,
+    position: usize,
+    container: &Value,
+    status: &Value,
+) -> Row {
     let namespace = text(pod, "/metadata/namespace");
     let workload = owner(pod, fleet);
     let name = text(container, "/name");
-    let state = ["waiting", "running", "terminated"].into_iter().find(|state| !status["state"][state].is_null());
+    let state = ["waiting", "running", "terminated"]
+        .into_iter()
+        .find(|state| !status["state"][state].is_null());
     let now = state.map_or(&Value::Null, |state| &status["state"][state]);
     let last = &status["lastState"]["terminated"];
-    let digest = text(status, "/imageID").rsplit_once('@').map(|(_, digest)| digest.to_owned());
-    let nonzero = |value: &Value| if *value == json!(0) { Value::Null } else { value.clone() };
+    let digest = text(status, "/imageID")
+        .rsplit_once('@')
+        .map(|(_, digest)| digest.to_owned());
+    let nonzero = |value: &Value| {
+        if *value == json!(0) {
+            Value::Null
+        } else {
+            value.clone()
+        }
+    };
     let mut columns = BTreeMap::from([
         ("namespace", Want::Same(json!(namespace))),
         ("pod", same(&pod["metadata"]["name"])),
@@ -143,7 +214,10 @@ fn container_row(pod: &Value, fleet: &FleetIndex, kind: &str, position: usize, c
         ("container_id", Want::Same(filled(&status["containerID"]))),
         ("ready", Want::Same(json!(status["ready"] == true))),
         ("started", same(&status["started"])),
-        ("restart_count", number(Some(status["restartCount"].as_i64().unwrap_or(0)))),
+        (
+            "restart_count",
+            number(Some(status["restartCount"].as_i64().unwrap_or(0))),
+        ),
         ("state", Want::Same(json!(state))),
         ("reason", Want::Same(filled(&now["reason"]))),
         ("message", Want::Same(message(&now["message"]))),
@@ -158,11 +232,17 @@ fn container_row(pod: &Value, fleet: &FleetIndex, kind: &str, position: usize, c
         ("last_started_at", at(&last["startedAt"])),
         ("last_finished_at", at(&last["finishedAt"])),
     ]);
-    let (requests, limits) = (Amounts::of(&container["resources"]["requests"]), Amounts::of(&container["resources"]["limits"]));
+    let (requests, limits) = (
+        Amounts::of(&container["resources"]["requests"]),
+        Amounts::of(&container["resources"]["limits"]),
+    );
     columns.extend([
         ("cpu_request_cores", Want::Millis(requests.cpu_millis)),
         ("memory_request_bytes", number(requests.memory)),
-        ("ephemeral_storage_request_bytes", number(requests.ephemeral_storage)),
+        (
+            "ephemeral_storage_request_bytes",
+            number(requests.ephemeral_storage),
+        ),
         ("gpu_request", Want::Millis(requests.gpu_millis)),
         ("other_request", Want::Same(json!(requests.other))),
         ("cpu_limit_cores", Want::Millis(limits.cpu_millis)),
@@ -189,12 +269,21 @@ fn effective(spec: &Value, which: &str) -> Amounts {
         .flat_map(|holder| holder["resources"][which].as_object().into_iter().flatten())
         .map(|(name, _)| name.clone())
         .collect();
-    let overhead_names = spec["overhead"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+    let overhead_names = spec["overhead"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone());
     let mut result = BTreeMap::new();
     for name in names.into_iter().chain(overhead_names).collect::<BTreeSet<_>>() {
-        let set = all.iter().filter(|container| of(container, &name).is_some()).count();
+        let set = all
+            .iter()
+            .filter(|container| of(container, &name).is_some())
+            .count();
         let is_sidecar = |container: &Value| container["restartPolicy"] == "Always";
-        let app: i64 = list(&spec["containers"]).filter_map(|container| of(container, &name)).sum();
+        let app: i64 = list(&spec["containers"])
+            .filter_map(|container| of(container, &name))
+            .sum();
         let mut sidecars = 0;
         let mut starting = 0;
         for container in &init {
@@ -206,7 +295,11 @@ fn effective(spec: &Value, which: &str) -> Amounts {
                 starting = starting.max(sidecars + own);
             }
         }
-        let complete = if which == "limits" { set == all.len() } else { set > 0 };
+        let complete = if which == "limits" {
+            set == all.len()
+        } else {
+            set > 0
+        };
         let mut amount = complete.then(|| (app + sidecars).max(starting));
         if let Some(whole) = of(spec, &name) {
             amount = Some(whole);
@@ -225,7 +318,9 @@ fn effective(spec: &Value, which: &str) -> Amounts {
 }
 
 fn host_path_mounts(spec: &Value) -> Value {
-    let mut volumes: Vec<&Value> = list(&spec["volumes"]).filter(|volume| !volume["hostPath"].is_null()).collect();
+    let mut volumes: Vec<&Value> = list(&spec["volumes"])
+        .filter(|volume| !volume["hostPath"].is_null())
+        .collect();
     volumes.sort_by_key(|volume| text(volume, "/name"));
     let containers = || {
         let fields = ["initContainers", "containers", "ephemeralContainers"];

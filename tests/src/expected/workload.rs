@@ -2,15 +2,25 @@
 
 use serde_json::{Value, json};
 
-use super::{FleetIndex, Row, Want, at, common, conditions, controller, filled, list, message, micros, number, or_empty_map, row, same};
+use super::{
+    FleetIndex, Row, Want, at, common, conditions, controller, filled, list, message, micros, number,
+    or_empty_map, row, same,
+};
 use crate::cluster::{Resource, text};
 
 pub(super) fn workload(resource: Resource, object: &Value, fleet: &FleetIndex) -> Row {
     let (spec, status) = (&object["spec"], &object["status"]);
     let owner = controller(object).cloned().unwrap_or(Value::Null);
     let namespace = text(object, "/metadata/namespace");
-    let template = if resource == Resource::CronJob { &spec["jobTemplate"]["spec"]["template"]["spec"] } else { &spec["template"]["spec"] };
-    let images = ["initContainers", "containers"].into_iter().flat_map(|field| list(&template[field])).map(|c| c["image"].clone());
+    let template = if resource == Resource::CronJob {
+        &spec["jobTemplate"]["spec"]["template"]["spec"]
+    } else {
+        &spec["template"]["spec"]
+    };
+    let images = ["initContainers", "containers"]
+        .into_iter()
+        .flat_map(|field| list(&template[field]))
+        .map(|c| c["image"].clone());
     let strategy = match resource {
         Resource::Deployment => &spec["strategy"]["type"],
         Resource::StatefulSet | Resource::DaemonSet => &spec["updateStrategy"]["type"],
@@ -37,7 +47,10 @@ pub(super) fn workload(resource: Resource, object: &Value, fleet: &FleetIndex) -
         ("last_scheduled_at", at(&status["lastScheduleTime"])),
         ("last_successful_at", at(&status["lastSuccessfulTime"])),
         ("strategy", Want::Same(filled(strategy))),
-        ("selector", Want::Same(or_empty_map(&spec["selector"]["matchLabels"]))),
+        (
+            "selector",
+            Want::Same(or_empty_map(&spec["selector"]["matchLabels"])),
+        ),
         ("images", Want::Same(json!(images.collect::<Vec<_>>()))),
         ("conditions", Want::Same(conditions(&status["conditions"]))),
     ]);
@@ -66,9 +79,30 @@ fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str
         ("active", None),
     ];
     let known = match resource {
-        Resource::Deployment => vec![replicas, of("replicas"), of("updatedReplicas"), of("readyReplicas"), of("availableReplicas"), of("unavailableReplicas")],
-        Resource::StatefulSet => vec![replicas, of("replicas"), of("updatedReplicas"), of("readyReplicas"), of("availableReplicas"), missing()],
-        Resource::ReplicaSet => vec![replicas, of("replicas"), None, of("readyReplicas"), of("availableReplicas"), missing()],
+        Resource::Deployment => vec![
+            replicas,
+            of("replicas"),
+            of("updatedReplicas"),
+            of("readyReplicas"),
+            of("availableReplicas"),
+            of("unavailableReplicas"),
+        ],
+        Resource::StatefulSet => vec![
+            replicas,
+            of("replicas"),
+            of("updatedReplicas"),
+            of("readyReplicas"),
+            of("availableReplicas"),
+            missing(),
+        ],
+        Resource::ReplicaSet => vec![
+            replicas,
+            of("replicas"),
+            None,
+            of("readyReplicas"),
+            of("availableReplicas"),
+            missing(),
+        ],
         Resource::DaemonSet => vec![
             of("desiredNumberScheduled"),
             of("currentNumberScheduled"),
@@ -116,7 +150,10 @@ pub(super) fn watchdog(object: &Value) -> Row {
     columns.extend([
         ("watchdog", same(&object["metadata"]["name"])),
         ("scope", same(&spec["scope"])),
-        ("check_name", Want::Same(json!(spec["check"].as_object().unwrap().keys().next()))),
+        (
+            "check_name",
+            Want::Same(json!(spec["check"].as_object().unwrap().keys().next())),
+        ),
         ("interval_seconds", number(spec["interval"].as_str().map(seconds))),
         ("severity", same(&spec["severity"])),
         ("runbook", same(&spec["runbook"])),
