@@ -60,7 +60,7 @@ async fn emitter_upgraded_first_makes_no_false_version_and_keeps_what_it_adds() 
     );
     assert_eq!(place.counts().await[6], 0);
     assert!(place.one::<bool>("select balanced from fleet.balance").await);
-    let report = audit::run(&place.connector, |_| {}).await.unwrap();
+    let report = audit::run(&place.ingester, |_| {}).await.unwrap();
     assert_eq!(
         (report.rows, report.sound),
         (2, 2),

@@ -57,6 +57,10 @@ fn server() -> &'static str {
                 postgres.create_database(TEMPLATE).await.unwrap();
                 let connector = Connector::new(postgres.url_of(TEMPLATE).parse().unwrap(), None);
                 migrate(&connector, |_| {}).await.unwrap();
+                postgres
+                    .execute("let the ingester in", "alter role fleetledger_ingest login")
+                    .await
+                    .unwrap();
                 tell.send(postgres.url_of("")).unwrap();
                 std::future::pending::<()>().await;
                 drop(postgres);
@@ -68,7 +72,10 @@ fn server() -> &'static str {
 
 pub struct Place {
     pub kafka: MockKafka,
+    /// The owner's.
     pub connector: Connector,
+    /// The ingester's, with no right but its own.
+    pub ingester: Connector,
     pub sql: Client,
     /// End of each partition, as far as this test has written.
     pub ends: Arc<Mutex<BTreeMap<(String, i32), i64>>>,
@@ -93,6 +100,8 @@ impl Place {
             .unwrap();
         drop(copying);
         let connector = Connector::new(format!("{base}{name}").parse().unwrap(), None);
+        let mut as_ingester: tokio_postgres::Config = format!("{base}{name}").parse().unwrap();
+        as_ingester.user("fleetledger_ingest");
         let sql = connector.connect("test").await.unwrap();
         let kafka = MockKafka::start().unwrap();
         for kind in Kind::ALL {
@@ -110,6 +119,7 @@ impl Place {
         Self {
             kafka,
             connector,
+            ingester: Connector::new(as_ingester, None),
             sql,
             ends: Arc::default(),
         }
@@ -153,7 +163,7 @@ impl Place {
         change(&mut settings);
         let shutdown = CancellationToken::new();
         let health = Health::new();
-        let (kafka, connector) = (self.kafka_config(), self.connector.clone());
+        let (kafka, connector) = (self.kafka_config(), self.ingester.clone());
         let (stop, seen) = (shutdown.clone(), health.clone());
         let task = tokio::spawn(async move {
             let registry = prometheus::Registry::new();

@@ -32,7 +32,7 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
     place.landed().await;
     let before = content(&place).await;
     assert_eq!(
-        audit::run(&place.connector, |_| {}).await.unwrap().altered.len(),
+        audit::run(&place.ingester, |_| {}).await.unwrap().altered.len(),
         0
     );
     place
@@ -41,7 +41,7 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
     place
         .execute("update ledger.container set restart_count = 77 where uid = 'b' and container = 'c1'")
         .await;
-    let report = audit::run(&place.connector, |_| {}).await.unwrap();
+    let report = audit::run(&place.ingester, |_| {}).await.unwrap();
     assert_eq!(report.altered.len(), 2, "{report:?}");
     emitter.sweep(Kind::Pod, &pods()).await;
     place.landed().await;
@@ -51,7 +51,7 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
         0,
         "healing makes no version"
     );
-    let report = audit::run(&place.connector, |_| {}).await.unwrap();
+    let report = audit::run(&place.ingester, |_| {}).await.unwrap();
     assert_eq!((report.rows, report.sound), (3, 3));
     // Healed: the next sweep finds everything unchanged again.
     let landed = place.counts().await[1];

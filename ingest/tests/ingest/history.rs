@@ -297,7 +297,7 @@ async fn a_known_owner_is_kept_when_a_later_record_cannot_resolve_it() {
             .await,
         "Runningz"
     );
-    let report = fleetledger_ingest::audit::run(&place.connector, |_| {})
+    let report = fleetledger_ingest::audit::run(&place.ingester, |_| {})
         .await
         .unwrap();
     assert_eq!((report.rows, report.sound), (1, 1), "{report:?}");

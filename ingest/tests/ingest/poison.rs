@@ -196,7 +196,7 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
         reason: Some("unknown_schema".into()),
         ..Selection::default()
     };
-    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false)
+    let report = dead_letters::replay(&place.ingester, &place.settings(), &selection, false)
         .await
         .unwrap();
     assert_eq!((report.landed, report.still_dead), (0, 2), "{report:?}");
@@ -208,7 +208,7 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
     );
     emitter.send(&message).await;
     place.landed().await;
-    let dry = dead_letters::replay(&place.connector, &place.settings(), &selection, true)
+    let dry = dead_letters::replay(&place.ingester, &place.settings(), &selection, true)
         .await
         .unwrap();
     assert_eq!((dry.landed, dry.dry_run), (2, true), "{dry:?}");
@@ -218,7 +218,7 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
             .await,
         0
     );
-    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false)
+    let report = dead_letters::replay(&place.ingester, &place.settings(), &selection, false)
         .await
         .unwrap();
     assert_eq!(report.landed, 2, "{report:?}");

@@ -126,7 +126,7 @@ async fn a_poisoned_source_is_put_aside_and_its_neighbour_goes_on() {
         reason: Some("quarantined".into()),
         ..Selection::default()
     };
-    let dry = dead_letters::replay(&place.connector, &place.settings(), &selection, true)
+    let dry = dead_letters::replay(&place.ingester, &place.settings(), &selection, true)
         .await
         .unwrap();
     assert!(dry.dry_run && dry.landed == 1, "{dry:?}");
@@ -136,7 +136,7 @@ async fn a_poisoned_source_is_put_aside_and_its_neighbour_goes_on() {
             .await,
         0
     );
-    let report = dead_letters::replay(&place.connector, &place.settings(), &selection, false)
+    let report = dead_letters::replay(&place.ingester, &place.settings(), &selection, false)
         .await
         .unwrap();
     assert_eq!(report.landed, 1, "{report:?}");
