@@ -62,9 +62,11 @@ pub(super) fn workload(resource: Resource, object: &Value, fleet: &FleetIndex) -
 
 /// Numbers of replicas, pods or nodes; what a kind does not have is NULL, what it has and omits is 0.
 fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str, Option<i64>)> {
-    let of = |field: &str| Some(status[field].as_i64().unwrap_or(0));
-    let replicas = Some(spec["replicas"].as_i64().unwrap_or(1));
-    let missing = || Some((replicas.unwrap() - of("availableReplicas").unwrap()).max(0));
+    let status_of = |field: &str| status[field].as_i64().unwrap_or(0);
+    let of = |field: &str| Some(status_of(field));
+    let wanted = spec["replicas"].as_i64().unwrap_or(1);
+    let replicas = Some(wanted);
+    let missing = || Some((wanted - status_of("availableReplicas")).max(0));
     let mut counts = vec![
         ("desired", None),
         ("current", None),
