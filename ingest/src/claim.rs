@@ -122,7 +122,7 @@ async fn check_ends(
     if marks.high < next {
         claim.halted = Some(format!(
             "topic {topic} partition {partition} ends at {} but {next} has landed: it was truncated or recreated; \
-             check the topic, then run `fleetledger ingest resume {topic}:{partition} --from-start`",
+             check the topic, then run `fleetledger ingest resume {topic} {partition} --from-start`",
             marks.high
         ));
     } else if marks.low > next {
@@ -137,7 +137,7 @@ async fn check_ends(
         if policy == GapPolicy::Halt {
             claim.halted = Some(format!(
                 "offsets {next} to {} of topic {topic} partition {partition} are gone; accept the gap with \
-                 `fleetledger ingest resume {topic}:{partition}` (the next sweep heals what was missed)",
+                 `fleetledger ingest resume {topic} {partition}` (the next sweep heals what was missed)",
                 marks.low
             ));
         }
