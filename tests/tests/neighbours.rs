@@ -89,56 +89,37 @@ fn spoiled(scribe: &mut Scribe, uid: &str, change: impl FnOnce(&mut fleetledger_
     scribe.raw(&Record::Pod(object))
 }
 
-/// The poison set: what is wrong, the reason it must be given, and the record.
-fn poison_set(scribe: &mut Scribe) -> Vec<(&'static str, &'static str, Raw)> {
-    let mut set = Vec::new();
-    let mut add =
-        |scribe: &mut Scribe, what: &'static str, reason: &'static str, spoil: &dyn Fn(&mut Raw)| {
-            let mut raw = spoiled(scribe, &format!("poison-{}", what.replace(' ', "-")), |_| {});
-            spoil(&mut raw);
-            set.push((what, reason, raw));
-        };
-    add(scribe, "bad magic", "bad_magic", &|raw| {
-        raw.value.as_mut().unwrap()[0] = 0x7f
-    });
-    add(scribe, "unknown schema", "unknown_schema", &|raw| {
-        raw.value.as_mut().unwrap()[2..10].fill(0xee)
-    });
-    add(scribe, "truncated", "truncated", &|raw| {
-        let value = raw.value.as_mut().unwrap();
-        value.truncate(value.len() - 20);
-    });
-    add(scribe, "trailing bytes", "trailing_bytes", &|raw| {
-        raw.value.as_mut().unwrap().extend([0; 7])
-    });
-    add(scribe, "wrong key", "wrong_key", &|raw| {
-        let key = String::from_utf8(raw.key.clone()).unwrap();
-        raw.key = format!("{}-other", key).into_bytes();
-    });
-    add(scribe, "foreign datacenter", "source_mismatch", &|raw| {
-        let key = String::from_utf8(raw.key.clone()).unwrap();
-        raw.key = key.replacen("dfw/", "ams/", 1).into_bytes();
-    });
-    set.push((
-        "NUL in text",
-        "nul_in_text",
-        spoiled(scribe, "poison-nul", |pod| pod.pod = "a\0b".to_owned()),
-    ));
+/// What is wrong, the reason it must be given, and how the record is made.
+type Poison = (&'static str, &'static str, fn(&mut Scribe) -> Raw);
+
+const POISON_SET: [Poison; 10] = [
+    ("bad magic", "bad_magic", |scribe| broken(scribe, "magic", |value| value[0] = 0x7f)),
+    ("unknown schema", "unknown_schema", |scribe| broken(scribe, "schema", |value| value[2..10].fill(0xee))),
+    ("truncated", "truncated", |scribe| broken(scribe, "truncated", |value| value.truncate(value.len() - 20))),
+    ("trailing bytes", "trailing_bytes", |scribe| broken(scribe, "trailing", |value| value.extend([0; 7]))),
+    ("huge array", "truncated", huge_array),
+    ("NUL in text", "nul_in_text", |scribe| spoiled(scribe, "nul", |pod| pod.pod = "a\0b".to_owned())),
     // As far as microseconds in 64 bits reach: PostgreSQL's own last year, less the 30 years between the epochs.
-    set.push((
-        "year 294277",
-        "instant_out_of_range",
-        spoiled(scribe, "poison-year", |pod| pod.started_at = Some(At(i64::MAX))),
-    ));
-    set.push((
-        "oversized label",
-        "oversized",
-        spoiled(scribe, "poison-label", |pod| {
+    ("year 294277", "instant_out_of_range", |scribe| spoiled(scribe, "year", |pod| pod.started_at = Some(At(i64::MAX)))),
+    ("wrong key", "wrong_key", |scribe| rekeyed(scribe, "key", |key| format!("{key}-other"))),
+    ("foreign datacenter", "source_mismatch", |scribe| rekeyed(scribe, "foreign", |key| key.replacen("dfw/", "ams/", 1))),
+    ("oversized label", "oversized", |scribe| {
+        spoiled(scribe, "label", |pod| {
             pod.labels.insert("app".to_owned(), "x".repeat(70_000));
-        }),
-    ));
-    set.push(("huge array", "truncated", huge_array(scribe)));
-    set
+        })
+    }),
+];
+
+fn broken(scribe: &mut Scribe, uid: &str, spoil: impl FnOnce(&mut Vec<u8>)) -> Raw {
+    let mut raw = spoiled(scribe, uid, |_| {});
+    spoil(raw.value.as_mut().unwrap());
+    raw
+}
+
+fn rekeyed(scribe: &mut Scribe, uid: &str, rename: impl FnOnce(String) -> String) -> Raw {
+    let mut raw = spoiled(scribe, uid, |_| {});
+    raw.key = rename(String::from_utf8(raw.key).unwrap()).into_bytes();
+    raw
 }
 
 /// A pod that claims a billion containers and brings none.
@@ -170,12 +151,11 @@ async fn each_of_the_poison_set_is_a_dead_letter_with_its_place_and_neighbours_l
     };
     let mut scribe = centre.scribe("prod", "cluster-uid-poison");
     let mut places = BTreeSet::new();
-    let poison = poison_set(&mut scribe);
     let mut expected = Vec::new();
-    for (number, (what, reason, raw)) in poison.iter().enumerate() {
-        // A neighbour on either side, numbered between the poison records.
-        let place = scribe.put_now(raw).await;
-        expected.push((*what, *reason, place.clone()));
+    for (number, (what, reason, make)) in POISON_SET.into_iter().enumerate() {
+        let raw = make(&mut scribe);
+        let place = scribe.put_now(&raw).await;
+        expected.push((what, reason, place.clone()));
         places.insert(place);
         scribe.write(&pod(&format!("neighbour-{number}"), 100));
     }
