@@ -134,6 +134,11 @@ pub enum IngestRepair {
         #[arg(long)]
         from_start: bool,
     },
+    /// Ends a quarantine, after its source was repaired; what was put aside waits for `dead-letters replay`.
+    Release {
+        /// Its number, as `select * from fleet.quarantine` shows it.
+        number: i64,
+    },
 }
 
 /// Options of `doctor`.

@@ -1,4 +1,4 @@
-//! `fleetledger ingest`, and its repair `ingest resume`.
+//! `fleetledger ingest`, and its repairs `ingest resume` and `ingest release`.
 
 use anyhow::Context as _;
 use fleetledger_ingest::{Health, IngestError, ResumeFrom};
@@ -73,6 +73,22 @@ pub(super) async fn resume(
         other => other.context("resume the partition")?,
     }
     println!("{topic} partition {partition} goes on within seconds");
+    Ok(Exit::Done)
+}
+
+pub(super) async fn release(loaded: &Loaded, number: i64) -> anyhow::Result<Exit> {
+    let (connector, _) = super::database(loaded, "fleetledger-release").await?;
+    match fleetledger_ingest::quarantine::release(&connector, number).await {
+        Err(IngestError::NotFound(why)) => {
+            println!("{why}; fleetledger status shows which are open");
+            return Ok(Exit::Red);
+        }
+        other => other.context("release the quarantine")?,
+    }
+    println!(
+        "quarantine {number} ends within seconds; fleetledger dead-letters replay --reason quarantined \
+         lands what was put aside"
+    );
     Ok(Exit::Done)
 }
 

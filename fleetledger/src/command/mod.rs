@@ -66,6 +66,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
                 };
                 ingest::resume(&loaded, &topic, partition, from).await
             }
+            Some(IngestRepair::Release { number }) => ingest::release(&loaded, number).await,
         },
         Command::Migrate => migrate::run(&loaded).await,
         Command::Doctor(args) => doctor::run(&loaded, &args).await,

@@ -129,7 +129,7 @@ impl Topics {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Owners {
-    /// Label, else annotation, of a namespace that names its team; `migrate` and the ingester store it.
+    /// Label, else annotation, of a namespace that names its team; `migrate` stores it.
     pub namespace_label: String,
 }
 

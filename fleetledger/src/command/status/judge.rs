@@ -89,7 +89,7 @@ pub fn judge(standing: &Standing) -> Vec<Finding> {
                 "{} is quarantined ({}): {}",
                 quarantine.source, quarantine.reason, quarantine.detail
             ),
-            "repair the source, then: fleetledger dead-letters replay --reason quarantined",
+            "repair the source, then: fleetledger ingest release NUMBER (select * from fleet.quarantine), and fleetledger dead-letters replay --reason quarantined",
         );
     }
     for gap in &standing.gaps {
