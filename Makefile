@@ -11,7 +11,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 # How long `make soak` kills and restarts, and which test binary does it.
 SOAK_SECONDS ?= 3600
-SOAK_TEST ?= soak
+SOAK_TEST ?= kill
 # Kill tests need the fail points; one set of features, so that one build serves all targets.
 FEATURES ?= --features fleetledger/fail-points
 
