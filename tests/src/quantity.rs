@@ -12,6 +12,28 @@ pub fn units(text: &str) -> i64 {
     scaled(text, 1)
 }
 
+/// So many thousandths as the API server writes them, in powers of two if `like` is written so.
+#[must_use]
+pub fn text(millis: i64, like: &str) -> String {
+    let units = millis / 1000;
+    if !like.ends_with('i') || millis % 1000 != 0 {
+        return format!("{millis}m");
+    }
+    let suffixes = [
+        (60, "Ei"),
+        (50, "Pi"),
+        (40, "Ti"),
+        (30, "Gi"),
+        (20, "Mi"),
+        (10, "Ki"),
+    ];
+    let largest = suffixes.iter().find(|(power, _)| units % (1 << power) == 0);
+    largest.map_or_else(
+        || units.to_string(),
+        |(power, suffix)| format!("{}{suffix}", units >> power),
+    )
+}
+
 fn scaled(text: &str, per_one: i128) -> i64 {
     const SUFFIXES: [(&str, i128, i128); 15] = [
         ("Ki", 1 << 10, 1),
@@ -34,6 +56,13 @@ fn scaled(text: &str, per_one: i128) -> i64 {
     let (number, up, down) = suffix.map_or((text, 1, 1), |(suffix, up, down)| {
         (text.strip_suffix(suffix).unwrap(), *up, *down)
     });
+    // An exponent in place of a suffix: 100e-3.
+    let (number, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let exponent: i32 = exponent.parse().unwrap();
+    let (up, down) = match exponent {
+        0.. => (up * 10_i128.pow(exponent.unsigned_abs()), down),
+        _ => (up, down * 10_i128.pow(exponent.unsigned_abs())),
+    };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits: i128 = format!("{whole}{fraction}")
         .parse()
@@ -55,5 +84,9 @@ mod tests {
         assert_eq!(units("2Gi"), 2 << 30);
         assert_eq!(units("1k"), 1000);
         assert_eq!(units("0.5"), 1);
+        assert_eq!(text(8, "2Mi"), "8m");
+        assert_eq!(text((8 << 20) * 1000, "2Mi"), "8Mi");
+        assert_eq!(millis("100e-3"), 100);
+        assert_eq!(units("1.5E3"), 1500);
     }
 }

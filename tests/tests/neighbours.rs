@@ -93,16 +93,32 @@ fn spoiled(scribe: &mut Scribe, uid: &str, change: impl FnOnce(&mut fleetledger_
 type Poison = (&'static str, &'static str, fn(&mut Scribe) -> Raw);
 
 const POISON_SET: [Poison; 10] = [
-    ("bad magic", "bad_magic", |scribe| broken(scribe, "magic", |value| value[0] = 0x7f)),
-    ("unknown schema", "unknown_schema", |scribe| broken(scribe, "schema", |value| value[2..10].fill(0xee))),
-    ("truncated", "truncated", |scribe| broken(scribe, "truncated", |value| value.truncate(value.len() - 20))),
-    ("trailing bytes", "trailing_bytes", |scribe| broken(scribe, "trailing", |value| value.extend([0; 7]))),
+    ("bad magic", "bad_magic", |scribe| {
+        broken(scribe, "magic", |value| value[0] = 0x7f)
+    }),
+    ("unknown schema", "unknown_schema", |scribe| {
+        broken(scribe, "schema", |value| value[2..10].fill(0xee))
+    }),
+    ("truncated", "truncated", |scribe| {
+        broken(scribe, "truncated", |value| value.truncate(value.len() - 20))
+    }),
+    ("trailing bytes", "trailing_bytes", |scribe| {
+        broken(scribe, "trailing", |value| value.extend([0; 7]))
+    }),
     ("huge array", "truncated", huge_array),
-    ("NUL in text", "nul_in_text", |scribe| spoiled(scribe, "nul", |pod| pod.pod = "a\0b".to_owned())),
+    ("NUL in text", "nul_in_text", |scribe| {
+        spoiled(scribe, "nul", |pod| pod.pod = "a\0b".to_owned())
+    }),
     // As far as microseconds in 64 bits reach: PostgreSQL's own last year, less the 30 years between the epochs.
-    ("year 294277", "instant_out_of_range", |scribe| spoiled(scribe, "year", |pod| pod.started_at = Some(At(i64::MAX)))),
-    ("wrong key", "wrong_key", |scribe| rekeyed(scribe, "key", |key| format!("{key}-other"))),
-    ("foreign datacenter", "source_mismatch", |scribe| rekeyed(scribe, "foreign", |key| key.replacen("dfw/", "ams/", 1))),
+    ("year 294277", "instant_out_of_range", |scribe| {
+        spoiled(scribe, "year", |pod| pod.started_at = Some(At(i64::MAX)))
+    }),
+    ("wrong key", "wrong_key", |scribe| {
+        rekeyed(scribe, "key", |key| format!("{key}-other"))
+    }),
+    ("foreign datacenter", "source_mismatch", |scribe| {
+        rekeyed(scribe, "foreign", |key| key.replacen("dfw/", "ams/", 1))
+    }),
     ("oversized label", "oversized", |scribe| {
         spoiled(scribe, "label", |pod| {
             pod.labels.insert("app".to_owned(), "x".repeat(70_000));

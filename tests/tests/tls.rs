@@ -91,7 +91,7 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
     let standing = eventually("the fleet lands over TLS", LIMIT, || async {
         let (_, said) = program::run(&["status", "--json"], &right);
         let status: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
-        let cluster = status["clusters"].get(0).cloned().unwrap_or_default();
+        let cluster = status["standing"]["clusters"].get(0).cloned().unwrap_or_default();
         let well = cluster["pods"] == pods
             && cluster["state"] == "fresh"
             && cluster["compared"] == true

@@ -8,7 +8,10 @@ use super::{
     Amounts, FleetIndex, Row, Want, at, common, conditions, controller, filled, list, message, micros,
     number, or_empty_list, row, same,
 };
-use crate::{cluster::text, quantity::millis};
+use crate::{
+    cluster::text,
+    quantity::{self, millis},
+};
 
 pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> Row {
     let (spec, status) = (&object["spec"], &object["status"]);
@@ -311,7 +314,13 @@ fn effective(spec: &Value, which: &str) -> Amounts {
             (amount, _) => amount,
         };
         if let Some(total) = total {
-            result.insert(name, json!(format!("{total}m")));
+            let like = all
+                .iter()
+                .chain([&spec])
+                .find_map(|holder| holder["resources"][which][&name].as_str())
+                .unwrap_or_default();
+            let written = json!(quantity::text(total, like));
+            result.insert(name, written);
         }
     }
     Amounts::of(&json!(result))
