@@ -43,3 +43,32 @@ fn example_file_names_known_keys_only() {
     }
     assert!(seen > 30, "{seen}");
 }
+
+/// The configuration inside the emitter's Deployment names known keys and opens the port that is probed.
+#[test]
+fn deployments_configuration_is_one_that_the_binary_reads() {
+    let manifest = std::fs::read_to_string(workspace("deploy/kubernetes/emit-deployment.yaml")).unwrap();
+    let lines = manifest
+        .lines()
+        .skip_while(|line| !line.contains("fleetledger.toml: |"))
+        .skip(1);
+    let inside = lines.take_while(|line| *line != "---").map(str::trim);
+    let known = reference::key_names();
+    let (mut section, mut seen) = (String::new(), Vec::new());
+    for line in inside.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else {
+            let (key, value) = line.split_once(" = ").unwrap();
+            let name = format!("{section}.{key}");
+            assert!(known.contains(&name), "{name} is no key");
+            seen.push((name, value.to_owned()));
+        }
+    }
+    let listen = seen
+        .iter()
+        .find(|(name, _)| name == "http.listen")
+        .map(|(_, value)| value.as_str());
+    assert_eq!(listen, Some("\"0.0.0.0:9650\""));
+    assert!(manifest.contains("containerPort: 9650"));
+}
