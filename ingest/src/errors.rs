@@ -25,7 +25,7 @@ pub enum IngestError {
     },
     /// Topics did not appear in time.
     #[error(
-        "topics {0} do not exist; create them (see deploy/topics) or check ingest.topic_prefix and ingest.topic_suffixes"
+        "topics {0} do not exist; create them with `fleetledger topics create`, or check ingest.topic_prefix and ingest.topic_suffixes"
     )]
     NoTopic(String),
     /// A topic's partition or shard count is not the one it was first read with.
