@@ -327,6 +327,24 @@ impl Cluster {
             .await
     }
 
+    /// Creates every object of a manifest in `deploy/kubernetes/`.
+    pub async fn apply(&self, manifest: &str) {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes");
+        let text = std::fs::read_to_string(folder.join(manifest)).unwrap();
+        for document in serde_yaml_ng::Deserializer::from_str(&text) {
+            let object: DynamicObject = serde::Deserialize::deserialize(document).unwrap();
+            let types = object.types.clone().unwrap();
+            let kind = kube::core::GroupVersionKind::try_from(&types).unwrap();
+            let resource = ApiResource::from_gvk(&kind);
+            let api: Api<DynamicObject> = match &object.metadata.namespace {
+                Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+                None => Api::all_with(self.client.clone(), &resource),
+            };
+            let created = api.create(&PostParams::default(), &object).await;
+            created.unwrap_or_else(|error| panic!("{} of {manifest}: {error}", types.kind));
+        }
+    }
+
     /// Creates a RuntimeClass with this overhead, and returns its name.
     pub async fn create_runtime_class(&self, name: &str, overhead: &Value) -> String {
         let resource = ApiResource {
@@ -346,19 +364,7 @@ impl Cluster {
 
     /// Installs the custom resource of watchdogs, and waits until the server serves it.
     pub async fn install_watchdogs(&self) {
-        let path =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes/watchdog-crd.yaml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let definition: DynamicObject = serde_yaml_ng::from_str(&text).unwrap();
-        let resource = ApiResource {
-            group: "apiextensions.k8s.io".to_owned(),
-            version: "v1".to_owned(),
-            api_version: "apiextensions.k8s.io/v1".to_owned(),
-            kind: "CustomResourceDefinition".to_owned(),
-            plural: "customresourcedefinitions".to_owned(),
-        };
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-        api.create(&PostParams::default(), &definition).await.unwrap();
+        self.apply("watchdog-crd.yaml").await;
         crate::deadline::eventually(
             "watchdogs are served",
             std::time::Duration::from_secs(30),

@@ -150,22 +150,27 @@ async fn a_small_fleet_is_equal_while_watches_break_off_and_history_is_forgotten
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_watch_list_the_emitter_pages() {
-    let test = "without_watch_list_the_emitter_pages";
-    let builder = KubeApiserver::builder().feature_gate("WatchList=false");
+async fn without_watch_list_the_emitter_pages_with_the_shipped_rights_alone() {
+    let test = "without_watch_list_the_emitter_pages_with_the_shipped_rights_alone";
+    let account = "system:serviceaccount:fleetledger:fleetledger-emit";
+    let builder = KubeApiserver::builder()
+        .feature_gate("WatchList=false")
+        .user(account, &[]);
     let Some(line) = Line::start_with(test, Cluster::start_with(test, builder).await).await else {
         return;
     };
+    line.cluster.apply("emit-rbac.yaml").await;
     let fleet = Fleet::small(9, 10, 120);
     line.cluster.create_all(&fleet.objects).await;
     let mut settings = emitter::settings(CLUSTER, &line.prefix);
     settings.page_size = 50;
-    let emitter = Emitter::start(
-        settings,
-        line.cluster.client.clone(),
-        &line.parts.kafka.client_config(),
+    settings.leadership.namespace = "fleetledger".to_owned();
+    let client = cluster::client(&line.cluster.server.kubeconfig_yaml_of(account).unwrap()).await;
+    let emitter = Emitter::start(settings, client, &line.parts.kafka.client_config());
+    println!(
+        "WatchList off, pages of 50, rights of emit-rbac.yaml: {}",
+        line.settled().await
     );
-    println!("WatchList off, pages of 50: {}", line.settled().await);
     Churn::new(&fleet, 10).run(&line.cluster, 100).await;
     println!("WatchList off, after 100 changes: {}", line.settled().await);
     line.end(emitter).await;

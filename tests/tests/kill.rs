@@ -21,6 +21,7 @@ use fleetledger_tests::{
     database::Database,
     deadline::eventually,
     delivered::{self, Fold},
+    ingester::Ingester,
     parts::{self, PARTITIONS, Parts},
     program::Program,
     scribe::{Scribe, deployment, namespace, node, pod},
@@ -304,6 +305,77 @@ async fn killed_at_random_under_churn_the_ingester_lands_everything_once() {
         began.elapsed(),
         fold.total()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_oracle_sees_every_sort_of_fault() {
+    let Some(parts) = parts::shared("the_oracle_sees_every_sort_of_fault").await else {
+        return;
+    };
+    let (database, prefix) = (parts.database().await, parts.topics().await);
+    let kafka = parts.kafka.client_config();
+    let mut storm = Storm::new(&parts, &prefix, SEED + 2).await;
+    storm.blow(1_500).await;
+    storm.end().await;
+    let ingester = Ingester::start(&prefix, &kafka, &database);
+    let fold = delivered::fold(&delivered::read_all(&kafka, &prefix), &BTreeSet::new());
+    eventually("everything is ingested", LIMIT, || fold.is_ingested(&database)).await;
+    ingester.stop().await;
+    assert_eq!(delivered::judge(&fold, &database).await, Vec::<String>::new());
+    let one_pod = "(cluster_id, uid) = (select cluster_id, uid from ledger.pod order by 1, 2 limit 1)";
+    let one_past = "(cluster_id, uid, valid_from) = (select cluster_id, uid, valid_from from ledger.pod_history order by 1, 2, 3 limit 1)";
+    let one_batch = "from_offset = 0 and topic like '%.pod' and landed > 0";
+    for (fault, tampering, sign) in [
+        (
+            "a row is lost",
+            format!("delete from ledger.pod where {one_pod}"),
+            "does not stand",
+        ),
+        (
+            "a row is stale",
+            format!("update ledger.pod set body_hash_lo = body_hash_lo + 1 where {one_pod}"),
+            "another content",
+        ),
+        (
+            "a version is lost",
+            format!("delete from ledger.pod_history where {one_past}"),
+            "versions in the log",
+        ),
+        (
+            "a version landed twice",
+            format!("insert into ledger.pod_history select * from ledger.pod_history where {one_past}"),
+            "holes or overlaps",
+        ),
+        (
+            "intervals overlap",
+            "update ledger.pod set valid_from = valid_from - interval '1 ms'".to_owned(),
+            "holes or overlaps",
+        ),
+        (
+            "a batch is missing",
+            format!("delete from ledger.batch where {one_batch}"),
+            "batches of",
+        ),
+        (
+            "a batch landed twice",
+            format!("insert into ledger.batch select * from ledger.batch where {one_batch}"),
+            "begins at",
+        ),
+        (
+            "a record stands in the wrong column",
+            format!("update ledger.batch set landed = landed - 1, dead = dead + 1 where {one_batch}"),
+            "batch ledger says",
+        ),
+    ] {
+        database.execute(&format!("begin; {tampering}")).await;
+        let faults = delivered::judge(&fold, &database).await;
+        database.execute("rollback").await;
+        assert!(
+            faults.iter().any(|found| found.contains(sign)),
+            "{fault}: {faults:?}"
+        );
+        println!("{fault}: seen, {} faults", faults.len());
+    }
 }
 
 /// How long `make soak` asks for; nothing otherwise.
