@@ -354,7 +354,7 @@ async fn the_oracle_sees_every_sort_of_fault() {
         (
             "a batch is missing",
             format!("delete from ledger.batch where {one_batch}"),
-            "batches of",
+            "batch ledger says",
         ),
         (
             "a batch landed twice",
