@@ -92,6 +92,26 @@ async fn futures_of(connector: &Connector) -> Vec<fleetledger_schema::postgres::
 }
 
 #[tokio::test]
+async fn databases_of_one_server_are_migrated_at_once_though_they_share_roles() {
+    let server = Postgres::builder()
+        .temporary()
+        .fast()
+        .start(&Cache::new(Cache::default_root()))
+        .await
+        .unwrap();
+    let mut migrations = tokio::task::JoinSet::new();
+    for number in 0..6 {
+        let name = format!("ledger{number}");
+        server.create_database(&name).await.unwrap();
+        let connector = Connector::new(server.url_of(&name).parse().unwrap(), None);
+        migrations.spawn(async move { migrate(&connector, |_| {}).await });
+    }
+    for migrated in migrations.join_all().await {
+        migrated.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_users_view_on_ours_stops_the_replacement_by_name() {
     let database = database().await;
     database

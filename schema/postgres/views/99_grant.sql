@@ -9,7 +9,21 @@ grant select (
     dead_letter_id, topic, partition, record_offset, kafka_at, datacenter, cluster, cluster_uid, kind, uid, reason,
     detail, schema_ref, died_at, state, settled_at
 ) on ledger.dead_letter to fleetledger_select;
-grant fleetledger_select to fleetledger_reader, fleetledger_evaluate;
+do $$
+declare
+    member text;
+begin
+    foreach member in array array['fleetledger_reader', 'fleetledger_evaluate'] loop
+        if not pg_has_role(member, 'fleetledger_select', 'member') then
+            begin
+                execute format('grant fleetledger_select to %I', member);
+            exception when unique_violation then
+                null; -- roles are the server's: another of its databases is being migrated at this moment
+            end;
+        end if;
+    end loop;
+end
+$$;
 
 grant usage on schema ledger to fleetledger_ingest;
 grant select, insert, update, delete on all tables in schema ledger to fleetledger_ingest;
