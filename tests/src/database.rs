@@ -28,10 +28,6 @@ impl Database {
         let owner = Connector::new(owner_url.parse().unwrap(), None);
         migrate(&owner, |_| {}).await.unwrap();
         let client = owner.connect("test").await.unwrap();
-        // Tests of one binary share the server and with it the role; they may all say this at once.
-        let login =
-            "do $$ begin perform pg_advisory_xact_lock(1); alter role fleetledger_ingest login; end $$";
-        client.batch_execute(login).await.unwrap();
         // What `fleetledger migrate` stores of its configuration.
         let owners = "insert into ledger.setting (name, value) values ('owners.namespace_label', $1)
             on conflict (name) do update set value = excluded.value";
