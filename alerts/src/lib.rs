@@ -1,0 +1,1 @@
+//! The evaluation cycle: slots, rows to states in PostgreSQL, outbox, channels; rule tests and backtest.

@@ -1,0 +1,3 @@
+//! Benchmarks, side by side in one run with what we compare to.
+
+fn main() {}

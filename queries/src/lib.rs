@@ -1,0 +1,1 @@
+//! The stored SQL, and what loads, checks and runs it: file to rows. Knows no alert.
