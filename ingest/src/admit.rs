@@ -256,7 +256,11 @@ impl Memory {
             .map(|shard| shard.get(&uid))
             .unwrap_or_default();
         let (mut compare, mut compare_containers) = (None, None);
-        if let Some(standing) = entry.row {
+        if let Some(standing) = entry.row
+            && self.is_equal(standing, &content).await?
+        {
+            (compare, compare_containers) = (Some([].into()), Some([].into()));
+        } else if let Some(standing) = entry.row {
             let (writer, reader) = (standing.writer, standing.reader);
             compare = self
                 .compare(row_of(placed.key.kind), writer, reader, &content.schema)

@@ -44,6 +44,19 @@ pub(crate) struct Content {
     pub(crate) schema: Arc<WriterSchema>,
 }
 
+impl Content {
+    /// True if `writer` would have sent the very body that has `hash`: what differs is then only what `writer` had no
+    /// words for, wherever in the body that stands.
+    pub(crate) fn is_equal_to(&self, hash: ContentHash, writer: &WriterSchema) -> bool {
+        let unknown = self.unknown.as_deref().map(serde_json::from_slice).transpose();
+        let Ok(unknown) = unknown else {
+            return false;
+        };
+        let body = writer.encode(&self.record, &unknown.unwrap_or_default());
+        body.is_ok_and(|body| ContentHash::of(&body) == hash)
+    }
+}
+
 /// Decodes and checks the body of an object of `kind` whose key names `uid`.
 pub(crate) fn decode(
     kind: Kind,

@@ -17,10 +17,11 @@ use crate::{
     batch::Draft,
     chain::known_to_both,
     claim::Claim,
+    decode::Content,
     load::{self, ShardKey},
     raw::{PartitionId, RawRecord},
     reader::{Reader, Stopped, retried},
-    shard::{BatchNumber, Shard},
+    shard::{BatchNumber, RowEntry, Shard},
     sources::SourceBook,
     topics::Topics,
 };
@@ -226,6 +227,15 @@ impl Memory {
         let columns = known_to_both(table, old.as_deref(), row_reader, writer);
         self.compares.insert(key, columns.clone());
         Ok(Some(columns))
+    }
+
+    /// True if the writer of a standing row would have sent for `content` what it did send.
+    pub(crate) async fn is_equal(&mut self, row: RowEntry, content: &Content) -> Result<bool, Stopped> {
+        let Some(hash) = row.hash.filter(|_| row.writer != content.schema.number()) else {
+            return Ok(false);
+        };
+        let old = self.schema(row.writer as u64).await?;
+        Ok(old.is_some_and(|old| content.is_equal_to(hash, &old)))
     }
 
     /// Heads of the shards a draft touched, for sealing.

@@ -219,7 +219,7 @@ create temp table plan_{name} ({plan}, stands boolean, same boolean, base timest
     }
 
     /// Is what stands equal to the batch's first version? By the hash of its own columns; where writer or reader
-    /// are not the same, by the columns both know.
+    /// are not the same, by the columns both know, none if the ingester has found it equal already.
     fn same(&self) -> String {
         let mut versions = vec!["p.reader_version <> s.reader_version"];
         if self.table.meta.contains(&"writer_schema") {
@@ -227,9 +227,9 @@ create temp table plan_{name} ({plan}, stands boolean, same boolean, base timest
         }
         let mut same = format!(
             "((p.row_hash_hi = s.row_hash_hi and p.row_hash_lo = s.row_hash_lo)
-            or (s.compare is not null and ({versions}) and (
+            or (s.compare is not null and (s.compare = '{{}}' or ({versions}) and (
                 select coalesce(bool_and(a.j -> c.name is not distinct from b.j -> c.name), true)
-                from (select to_jsonb(p) as j offset 0) as a, (select to_jsonb(s) as j offset 0) as b, unnest(s.compare) as c (name))))",
+                from (select to_jsonb(p) as j offset 0) as a, (select to_jsonb(s) as j offset 0) as b, unnest(s.compare) as c (name)))))",
             versions = versions.join(" or ")
         );
         if self.is_pod {
@@ -342,7 +342,8 @@ order by {keys}, s.step",
             "pl.same and s.steps = 1 and not s.forced and p.body_hash_hi is not distinct from s.body_hash_hi
     and p.body_hash_lo is not distinct from s.body_hash_lo and p.writer_schema = s.writer_schema and p.reader_version = s.reader_version"
         } else {
-            "pl.same and s.steps = 1 and not s.forced and p.reader_version = s.reader_version"
+            "pl.same and s.steps = 1 and not s.forced and p.row_hash_hi = s.row_hash_hi and p.row_hash_lo = s.row_hash_lo
+    and p.reader_version = s.reader_version"
         };
         format!(
             "update ledger.{name} as p set {sets}

@@ -11,7 +11,7 @@ use fleetledger_schema::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    emitter::{Emitter, namespace},
+    emitter::{Emitter, namespace, pod},
     harness::Place,
 };
 
@@ -122,5 +122,50 @@ async fn an_older_emitter_that_lacks_a_field_makes_no_false_version() {
     emitter.put(changed).await;
     place.landed().await;
     assert_eq!(versions(&place).await, 1);
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_added_within_containers_makes_no_false_version() {
+    let place = Place::new().await;
+    let ingester = place.start();
+    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut json: Json = serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Pod)).json()).unwrap();
+    let fields = json["fields"].as_array_mut().unwrap();
+    let containers = fields
+        .iter_mut()
+        .find(|field| field["name"] == "containers")
+        .unwrap();
+    let inner = containers["type"]["items"]["fields"].as_array_mut().unwrap();
+    inner.retain(|field| field["name"] != "image_id");
+    let older = Arc::new(WriterSchema::parse(&json.to_string()).unwrap());
+    let mut known = pod("u", "Running", &[0, 3]);
+    known.containers[1].image_id = Some("sha256:1".into());
+    let record = known.clone().into_record();
+    emitter.announce(Kind::Pod, &older).await;
+    let body = older.encode(&record, &Json::Null).unwrap();
+    let message = emitter.body(&record, &older, &body);
+    emitter.send(&message).await;
+    place.landed().await;
+    let message = emitter.object(&record);
+    emitter.send(&message).await;
+    place.landed().await;
+    let versions =
+        "select (select count(*) from ledger.pod_history) + (select count(*) from ledger.container_history)";
+    assert_eq!(place.one::<i64>(versions).await, 0);
+    let filled = "select coalesce(image_id, '-') from ledger.container order by container";
+    assert_eq!(place.all(filled).await, ["-", "sha256:1"]);
+    // A change beside the new field is one version of that container, and its pod's count and XOR follow.
+    known.containers[1].restart_count = 4;
+    emitter.put(known).await;
+    place.landed().await;
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.container_history")
+            .await,
+        1
+    );
+    let report = audit::run(&place.ingester, |_| {}).await.unwrap();
+    assert_eq!((report.rows, report.sound), (1, 1));
     ingester.stop().await;
 }
