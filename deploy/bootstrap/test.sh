@@ -37,8 +37,11 @@ style() {
         cargo clippy --locked --workspace --all-targets "${features[@]}" -- -D warnings
 }
 tests() {
-    cargo test --locked --workspace "${features[@]}" --no-fail-fast "${test_arguments[@]}" 2>&1 | tee "$work/tests.log"
+    [[ " ${test_arguments[*]} " == *" -- "* ]] || test_arguments+=(-- --show-output)
+    cargo test --locked --workspace "${features[@]}" --no-fail-fast "${test_arguments[@]}" 2>&1 | tee "$work/tests.log" | findings
 }
+# What passing tests print are the figures they found; what they log is not asked for.
+findings() { awk '/^successes:$/ { passed = 1 } /^(failures:|test result:)/ { passed = 0 } !(passed && /^\033\[2m[0-9]/); { fflush() }'; }
 count() { awk -v word="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }' "$work/tests.log"; }
 
 failed_stages=0
