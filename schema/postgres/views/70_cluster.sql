@@ -1,24 +1,25 @@
 -- view: cluster
--- forms: live
+-- forms: live asof
 -- Every cluster that ever sent a record, with what is known of its state.
 select
     l.datacenter, -- Name of the datacenter.
     l.cluster, -- Name of the cluster.
     l.cluster_uid, -- Uid of its kube-system namespace: its identity.
     case
-        when l.state = 'retired' then 'retired'
-        when f.observed_at is null or f.observed_at < fleet.as_of() - make_interval(secs => s.stale_seconds) then 'stale'
+        when l.retired_at <= {schema}.as_of() then 'retired'
+        when f.observed_at is null or f.observed_at < {schema}.as_of() - make_interval(secs => s.stale_seconds) then 'stale'
         else 'fresh'
     end as state, -- fresh, stale (silent for longer than setting freshness.stale_seconds, 300 by default) or retired.
     f.observed_at, -- Up to when all of its kinds are known.
-    extract(epoch from fleet.as_of() - f.observed_at)::double precision as age_seconds, -- How long ago that is, in seconds.
+    extract(epoch from {schema}.as_of() - f.observed_at)::double precision as age_seconds, -- How long ago that is, in seconds.
     l.first_seen_at, -- When its first record landed.
     l.retired_at -- When it was retired.
-from ledger.cluster as l
+from {cluster} as l
 left join (
-    select cluster_id, min(observed_at) as observed_at from ledger.freshness group by cluster_id
+    select cluster_id, min(observed_at) as observed_at from {freshness} as k group by cluster_id
 ) as f using (cluster_id)
 cross join (
     select coalesce(max(value::double precision), 300) as stale_seconds
     from ledger.setting where name = 'freshness.stale_seconds'
 ) as s
+where l.first_seen_at <= {schema}.as_of()

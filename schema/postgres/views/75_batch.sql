@@ -1,5 +1,5 @@
 -- view: batch
--- forms: live
+-- forms: live asof
 -- The batch ledger: every delivered record stands in exactly one of the columns landed to dead.
 select
     b.committed_at, -- Begin of the transaction that landed it.
@@ -16,4 +16,4 @@ select
     b.deleted, -- Records that ended an object.
     b.control, -- Marks, sweep points, schemas, and tombstones of what had already ended.
     b.dead -- Records that went to the dead letters.
-from ledger.batch as b
+from {batch} as b

@@ -1,5 +1,5 @@
 -- view: dead_letter
--- forms: live
+-- forms: live asof
 -- Records that could not land. Their bytes are shown by `fleetledger dead-letters show`.
 select
     d.dead_letter_id, -- Its number.
@@ -17,6 +17,6 @@ select
     d.died_at, -- When it was put here.
     d.state, -- open, replayed, superseded or discarded.
     d.settled_at -- When it left the state open.
-from ledger.dead_letter as d
+from {dead_letter} as d
 left join (values (1, 'node'), (2, 'pod'), (3, 'namespace'), (4, 'workload'), (5, 'watchdog')) as k (number, kind)
     on k.number = d.kind

@@ -1,5 +1,5 @@
 -- view: quarantine
--- forms: live
+-- forms: live asof
 -- Sources whose records are put aside until someone looks at them.
 select
     q.quarantine_id, -- Its number.
@@ -12,4 +12,4 @@ select
     q.since, -- When it began.
     q.released_at, -- When it ended; NULL while it lasts.
     q.records -- Records put aside because of it.
-from ledger.quarantine as q
+from {quarantine} as q

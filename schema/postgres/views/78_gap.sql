@@ -1,5 +1,5 @@
 -- view: gap
--- forms: live
+-- forms: live asof
 -- Offsets that were gone before they could be read.
 select
     g.topic, -- Topic.
@@ -10,4 +10,4 @@ select
     g.policy, -- continue or halt.
     g.found_at, -- When it was noticed.
     g.healed_at -- When sweeps had made it good.
-from ledger.ingest_gap as g
+from {gap} as g

@@ -6,7 +6,8 @@
 //! * `asof` – `fleet_asof.<view>`: current state and history as of `as_of()`, same columns.
 //! * `at` – `fleet.<view>_at(instant)`: the same for an instant given in the call.
 //! * `history` – `fleet.<view>_history`: every version with `valid_to` and `closed_reason`; what other tables
-//!   would add (team, the pod of a container) is left out, because it has a history of its own.
+//!   would add (team, the pod of a container) is left out, because it has a history of its own. In `fleet_asof`
+//!   the same as it stood at `as_of()`.
 //!
 //! The sentence behind each column is its comment in the database and in the SQL reference. A script file holds
 //! statements, run once for each schema (`both`) or `once`.
@@ -273,7 +274,6 @@ impl ViewFile {
                 }
                 _ => {
                     let comment = format!("Every version there was of: {}", self.doc.comment);
-                    let body = self.history_body();
                     let extra = [
                         (
                             "valid_to",
@@ -284,14 +284,12 @@ impl ViewFile {
                             "Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.",
                         ),
                     ];
-                    self.view(
-                        "fleet",
-                        &format!("{name}_history"),
-                        &comment,
-                        &body,
-                        &extra,
-                        &mut statements,
-                    );
+                    let name = format!("{name}_history");
+                    let body = self.history_body(None);
+                    self.view("fleet", &name, &comment, &body, &extra, &mut statements);
+                    let comment = format!("{comment} As it stood at as_of().");
+                    let body = self.history_body(Some("fleet_asof.as_of()"));
+                    self.view("fleet_asof", &name, &comment, &body, &extra, &mut statements);
                 }
             }
         }
@@ -348,7 +346,8 @@ impl ViewFile {
         })
     }
 
-    fn history_body(&self) -> String {
+    /// Every version, or those that had begun at an instant: what ended later had not ended then.
+    fn history_body(&self, instant: Option<&str>) -> String {
         let alias = self.alias();
         let mut body = String::from("select\n");
         let select = self
@@ -360,7 +359,13 @@ impl ViewFile {
             body.push_str(line.trim_end_matches(','));
             body.push_str(",\n");
         }
-        body.push_str(&format!("    {alias}.valid_to,\n    {alias}.closed_reason\n"));
+        match instant {
+            None => body.push_str(&format!("    {alias}.valid_to,\n    {alias}.closed_reason\n")),
+            Some(instant) => body.push_str(&format!(
+                "    case when {alias}.valid_to > {instant} then 'infinity' else {alias}.valid_to end as valid_to,
+    case when {alias}.valid_to <= {instant} then {alias}.closed_reason end as closed_reason\n"
+            )),
+        }
         let name = &self.doc.name;
         let columns = ledger_columns(table_of(name)).join(", ");
         body.push_str(&format!(
@@ -371,6 +376,9 @@ impl ViewFile {
 ) as {alias}
 join ledger.cluster as l using (cluster_id)"
         ));
+        if let Some(instant) = instant {
+            body.push_str(&format!("\nwhere {alias}.valid_from <= {instant}"));
+        }
         body
     }
 }
@@ -409,8 +417,55 @@ fn fill(body: &str, schema: &str, instant: Option<&str>) -> String {
 )"
         ),
     };
+    for (name, live, asof) in BOOKS {
+        let source = instant.map_or_else(
+            || (*live).to_owned(),
+            |instant| asof.replace("{instant}", instant),
+        );
+        filled = filled.replace(&format!("{{{name}}}"), &source);
+    }
     filled.replace("{team}", &team).replace("{freshness}", &freshness)
 }
+
+/// The ingester's append-only books: name, the table, and what had been written into it at an instant.
+const BOOKS: &[(&str, &str, &str)] = &[
+    (
+        "batch",
+        "ledger.batch",
+        "(select * from ledger.batch where committed_at <= {instant})",
+    ),
+    (
+        "dead_letter",
+        "ledger.dead_letter",
+        "(
+    select dead_letter_id, topic, partition, record_offset, kafka_at, datacenter, cluster, kind, uid, reason, detail,
+        schema_ref, died_at, case when settled_at > {instant} then 'open' else state end as state,
+        case when settled_at <= {instant} then settled_at end as settled_at
+    from ledger.dead_letter
+    where died_at <= {instant}
+)",
+    ),
+    (
+        "gap",
+        "ledger.ingest_gap",
+        "(
+    select topic, partition, from_offset, to_offset, reason, policy, found_at,
+        case when healed_at <= {instant} then healed_at end as healed_at
+    from ledger.ingest_gap
+    where found_at <= {instant}
+)",
+    ),
+    (
+        "quarantine",
+        "ledger.quarantine",
+        "(
+    select quarantine_id, datacenter, cluster, cluster_uid, topic, reason, detail, since,
+        case when released_at <= {instant} then released_at end as released_at, records
+    from ledger.quarantine
+    where since <= {instant}
+)",
+    ),
+];
 
 fn versions_at(table: &str, columns: &str, instant: &str) -> String {
     format!(
@@ -468,7 +523,7 @@ mod tests {
             .find(|(file, _)| *file == "30_container.sql")
             .copied()
             .unwrap();
-        let body = ViewFile::parse(file, text).unwrap().history_body();
+        let body = ViewFile::parse(file, text).unwrap().history_body(None);
         assert!(body.contains("c.container,") && body.contains("c.closed_reason"));
         assert!(!body.contains("t.team") && !body.contains("p.workload"));
     }
