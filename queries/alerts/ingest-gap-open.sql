@@ -1,0 +1,24 @@
+/*---
+alert: IngestGapOpen
+group: pipeline-repair
+interval: 5m
+for: 0s
+cooldown: 30m
+repeat_interval: 4h
+columns: {value: lost_offsets, labels: [topic, partition], annotations: [reason]}
+labels: {severity: ticket, team: platform}
+annotations:
+  summary: "{{ value | count }} offsets of {{ labels.topic }}/{{ labels.partition }} were lost and no sweep has made them good: {{ annotations.reason }}"
+  runbook: ingest-gap-open
+freshness: none
+---*/
+-- A complete sweep of every source heals a gap; sweeps come hourly.
+select
+    topic,
+    partition::text as partition,
+    sum(to_offset - from_offset)::bigint as lost_offsets,
+    min(reason) as reason
+from gap
+where healed_at is null
+  and found_at <= as_of() - interval '2 hours'
+group by topic, partition

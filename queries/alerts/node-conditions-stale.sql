@@ -1,0 +1,26 @@
+/*---
+alert: NodeConditionsStale
+group: node-health
+interval: 1m
+for: 15m
+cooldown: 30m
+repeat_interval: 4h
+columns: {value: stale_seconds, labels: [datacenter, cluster, node], annotations: [conditions]}
+labels: {severity: ticket, team: platform}
+annotations:
+  summary: "{{ labels.node }} of {{ labels.cluster }} is alive, but has not confirmed {{ annotations.conditions }} for {{ value | duration }}"
+  runbook: node-conditions-stale
+freshness: {by: [datacenter, cluster], max_age: 5m}
+---*/
+-- The Lease is renewed and the conditions are not: what they say is a memory.
+select
+    n.datacenter,
+    n.cluster,
+    n.node,
+    extract(epoch from as_of() - min(c.heartbeat_stale_since)) as stale_seconds,
+    string_agg(c.condition, ', ' order by c.condition) as conditions
+from node as n
+join node_condition as c using (datacenter, cluster, node, uid)
+where n.heartbeat_stale_since is null
+  and c.heartbeat_stale_since is not null
+group by n.datacenter, n.cluster, n.node

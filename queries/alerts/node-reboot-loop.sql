@@ -1,0 +1,25 @@
+/*---
+alert: NodeRebootLoop
+group: node-history
+interval: 5m
+for: 0s
+keep_firing_for: 1h
+cooldown: 30m
+repeat_interval: 4h
+columns: {value: reboots, labels: [datacenter, cluster, node]}
+labels: {severity: page, team: platform}
+annotations:
+  summary: "{{ labels.node }} of {{ labels.cluster }} booted {{ value | count }} times within six hours"
+  runbook: node-reboot-loop
+freshness: {by: [datacenter, cluster], max_age: 5m}
+---*/
+-- Boots of one machine, whichever node object of that name it was.
+select
+    datacenter,
+    cluster,
+    node,
+    count(distinct (uid, boot_id)) - count(distinct uid) as reboots
+from node_history
+where valid_to > as_of() - interval '6 hours'
+group by datacenter, cluster, node
+having count(distinct (uid, boot_id)) - count(distinct uid) >= 3

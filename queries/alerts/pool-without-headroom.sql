@@ -1,0 +1,42 @@
+/*---
+alert: PoolWithoutHeadroom
+group: headroom
+interval: 5m
+for: 15m
+cooldown: 30m
+repeat_interval: 4h
+columns: {value: free_percent, labels: [datacenter, cluster, pool], annotations: [scarce]}
+labels: {severity: ticket, team: platform}
+annotations:
+  summary: "pool {{ labels.pool }} of {{ labels.cluster }} has {{ value | count }} % of its {{ annotations.scarce }} left"
+  runbook: pool-without-headroom
+freshness: {by: [datacenter, cluster], max_age: 5m}
+---*/
+with demand as (
+    select datacenter, cluster, node, sum(cpu_request_cores) as cores, sum(memory_request_bytes) as bytes
+    from pod
+    where phase in ('Pending', 'Running')
+      and node is not null
+    group by datacenter, cluster, node
+),
+pools as (
+    select
+        n.datacenter,
+        n.cluster,
+        coalesce(n.labels ->> 'fleetledger.io/pool', n.labels ->> 'node.kubernetes.io/instance-type', 'none') as pool,
+        1 - sum(d.cores) / sum(n.cpu_allocatable_cores) as free_cpu,
+        1 - sum(d.bytes) / sum(n.memory_allocatable_bytes) as free_memory
+    from node as n
+    left join demand as d using (datacenter, cluster, node)
+    where not n.unschedulable
+      and n.ready_status = 'True'
+    group by 1, 2, 3
+)
+select
+    datacenter,
+    cluster,
+    pool,
+    round(least(free_cpu, free_memory) * 100, 1) as free_percent,
+    case when free_cpu <= free_memory then 'CPU' else 'memory' end as scarce
+from pools
+where least(free_cpu, free_memory) < 0.05

@@ -1,0 +1,28 @@
+/*---
+alert: UnlimitedPodsUnderMemoryPressure
+group: workload-health
+interval: 1m
+for: 5m
+cooldown: 30m
+repeat_interval: 4h
+columns: {value: unlimited_pods, labels: [datacenter, cluster, node], annotations: [example]}
+labels: {severity: ticket, team: platform}
+annotations:
+  summary: "{{ labels.node }} of {{ labels.cluster }} is short of memory and runs {{ value | count }} pods without limit, such as {{ annotations.example }}"
+  runbook: unlimited-pods-under-memory-pressure
+freshness: {by: [datacenter, cluster], max_age: 5m}
+---*/
+-- A pod without limit is no fault of its own; on a node that runs out of memory it is the likely one.
+select
+    c.datacenter,
+    c.cluster,
+    c.node,
+    count(*) as unlimited_pods,
+    min(p.namespace || '/' || p.pod) as example
+from node_condition as c
+join pod as p using (datacenter, cluster, node)
+where c.condition = 'MemoryPressure'
+  and c.status = 'True'
+  and p.phase = 'Running'
+  and p.memory_limit_bytes is null
+group by c.datacenter, c.cluster, c.node

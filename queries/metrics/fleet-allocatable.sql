@@ -1,0 +1,19 @@
+/*---
+record: fleet_allocatable
+group: fleet-slow
+interval: 5m
+help: What the nodes that take pods can give: CPU cores, bytes of memory, GPU cards.
+type: gauge
+columns: {values: [cpu_cores, memory_bytes, gpu_cards], labels: [datacenter, cluster, pool]}
+freshness: {by: [datacenter, cluster], max_age: 5m}
+---*/
+select
+    datacenter,
+    cluster,
+    coalesce(labels ->> 'fleetledger.io/pool', labels ->> 'node.kubernetes.io/instance-type', 'none') as pool,
+    coalesce(sum(cpu_allocatable_cores), 0) as cpu_cores,
+    coalesce(sum(memory_allocatable_bytes), 0) as memory_bytes,
+    coalesce(sum(gpu_allocatable), 0) as gpu_cards
+from node
+where not unschedulable
+group by 1, 2, 3

@@ -1,0 +1,13 @@
+/*---
+record: fleet_container_ends_last_hour
+group: fleet-slow
+interval: 5m
+help: Containers whose last end lies within the last hour, by its reason.
+type: gauge
+columns: {value: containers, labels: [datacenter, cluster, reason]}
+freshness: {by: [datacenter, cluster], max_age: 5m}
+---*/
+select datacenter, cluster, coalesce(last_reason, 'None') as reason, count(*) as containers
+from container
+where last_finished_at > as_of() - interval '1 hour'
+group by 1, 2, 3

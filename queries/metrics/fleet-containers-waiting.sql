@@ -1,0 +1,12 @@
+/*---
+record: fleet_containers_waiting
+interval: 1m
+help: Containers that wait, by reason.
+type: gauge
+columns: {value: containers, labels: [datacenter, cluster, reason]}
+freshness: {by: [datacenter, cluster], max_age: 5m}
+---*/
+select datacenter, cluster, coalesce(reason, 'None') as reason, count(*) as containers
+from container
+where state = 'waiting'
+group by 1, 2, 3

@@ -1,0 +1,18 @@
+/*---
+record: fleet_replicas
+group: fleet-slow
+interval: 5m
+help: Replicas of Deployments, StatefulSets and DaemonSets: asked for and available.
+type: gauge
+columns: {values: [desired, available], labels: [datacenter, cluster, workload_kind]}
+freshness: {by: [datacenter, cluster], max_age: 5m}
+---*/
+select
+    datacenter,
+    cluster,
+    workload_kind,
+    coalesce(sum(desired), 0) as desired,
+    coalesce(sum(available), 0) as available
+from workload
+where workload_kind in ('Deployment', 'StatefulSet', 'DaemonSet')
+group by datacenter, cluster, workload_kind

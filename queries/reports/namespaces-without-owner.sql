@@ -1,0 +1,10 @@
+/*---
+report: Namespaces without owner
+description: Namespaces nobody answers for, with what they request.
+---*/
+select s.datacenter, s.cluster, s.namespace, s.created_at, count(p.uid) as pods, sum(p.cpu_request_cores) as cpu_cores
+from namespace as s
+left join pod as p using (datacenter, cluster, namespace)
+where s.team is null
+group by 1, 2, 3, 4
+order by pods desc

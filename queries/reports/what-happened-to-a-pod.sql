@@ -1,0 +1,12 @@
+/*---
+report: What happened to a pod
+description: Every version of one pod, by its name: phase, node, restarts, deletion.
+parameters:
+- {name: namespace, type: text, help: Namespace.}
+- {name: pod, type: text, help: Pod name.}
+---*/
+select valid_from, valid_to, datacenter, cluster, phase, reason, message, node, ready, restart_count, deletion_requested_at, closed_reason
+from pod_history
+where namespace = :'namespace'
+  and pod = :'pod'
+order by valid_from

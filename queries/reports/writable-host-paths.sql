@@ -1,0 +1,9 @@
+/*---
+report: Who may write to the hosts
+description: Workloads that mount a path of the host writable.
+---*/
+select h.path, h.datacenter, h.cluster, h.namespace, h.team, count(distinct h.uid) as pods, min(h.pod) as example
+from host_path_mount as h
+where h.writable
+group by 1, 2, 3, 4, 5
+order by length(h.path), pods desc
