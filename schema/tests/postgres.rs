@@ -280,6 +280,42 @@ async fn an_ingester_writes_the_books_and_changes_no_schema() {
     }
 }
 
+#[tokio::test]
+async fn an_evaluator_writes_what_is_its_own_and_changes_no_past() {
+    let database = database().await;
+    database
+        .client
+        .batch_execute("alter role fleetledger_evaluate login")
+        .await
+        .unwrap();
+    let mut config = database.connector.config().clone();
+    config.user("fleetledger_evaluate");
+    let evaluator = Connector::new(config, None).connect("evaluator").await.unwrap();
+    evaluator
+        .batch_execute(
+            "select ledger.ensure_partitions();
+             insert into ledger.alert_event (slot, rule, fingerprint, alertname, labels, event)
+                 values (now(), 'r', 'f', 'A', '{}', 'firing');
+             insert into ledger.snooze (kind, matchers, from_at, until_at, created_by, reason, created_at)
+                 values ('snooze', '[]', now(), now() + interval '1 hour', 'alice', 'disk', now())",
+        )
+        .await
+        .unwrap();
+    for refused in [
+        "update ledger.alert_event set event = 'resolved'",
+        "delete from ledger.rule_run",
+        "insert into ledger.setting (name, value) values ('x', 'y')",
+        "delete from ledger.node",
+        "create table ledger.x ()",
+    ] {
+        assert!(evaluator.batch_execute(refused).await.is_err(), "{refused}");
+    }
+    let two_months =
+        "insert into ledger.snooze (kind, matchers, from_at, until_at, created_by, reason, created_at)
+        values ('snooze', '[]', now(), now() + interval '60 days', 'alice', 'disk', now())";
+    assert!(evaluator.batch_execute(two_months).await.is_err());
+}
+
 const NAMESPACE: &str = "insert into ledger.namespace values
     (1, 'u1', 'payments', '2026-01-01', null, '{\"team\": \"red\"}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
      '2026-01-01', '2026-01-01', '2026-01-01')";
@@ -330,7 +366,7 @@ async fn partitions_are_made_merged_and_dropped() {
     assert_eq!(texts(client, made).await, ["0"]);
 
     let future = "select (ledger.ensure_partitions('2031-03-01', '2031-03-31'))::text";
-    assert_eq!(texts(client, future).await, ["248"]);
+    assert_eq!(texts(client, future).await, ["341"]);
     let version = "insert into ledger.namespace_history values
         (1, 'u1', 'payments', '2026-01-01', null, '{}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
          '2026-01-01', '2026-01-01', '2026-01-01', '2031-03-17', 'changed')";

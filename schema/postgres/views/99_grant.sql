@@ -33,6 +33,28 @@ grant usage on all sequences in schema ledger to fleetledger_ingest;
 grant execute on all functions in schema ledger to fleetledger_ingest;
 revoke execute on function ledger.attach_partition from public, fleetledger_ingest;
 
+-- Evaluators write what is theirs, and the ingester does not.
+grant usage on schema ledger to fleetledger_evaluate;
+do $$
+declare
+    own text;
+begin
+    foreach own in array array[
+        'rule_set', 'evaluator', 'rule_group', 'rule', 'rule_run', 'alert_instance', 'alert_event', 'snooze',
+        'alert_ack', 'page_group', 'outbox', 'delivery', 'mirrored_silence'
+    ] loop
+        execute format('grant select, insert, update, delete on ledger.%I to fleetledger_evaluate', own);
+        execute format('revoke insert, update, delete on ledger.%I from fleetledger_ingest', own);
+    end loop;
+end
+$$;
+-- What has happened is not changed afterwards.
+revoke update, delete on ledger.alert_event, ledger.delivery, ledger.rule_run from fleetledger_evaluate;
+grant usage on sequence ledger.alert_event_number, ledger.snooze_snooze_id_seq,
+    ledger.alert_ack_alert_ack_id_seq, ledger.outbox_outbox_id_seq, ledger.delivery_number
+    to fleetledger_evaluate;
+grant execute on function ledger.ensure_partitions to fleetledger_evaluate;
+
 do $$
 declare
     role_name text;

@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0002_object.sql"),
     migration!("0003_partition.sql"),
     migration!("0004_owner.sql"),
+    migration!("0005_alert.sql"),
     migration!("0007_rule_index.sql"),
 ];
 

@@ -51,6 +51,12 @@ const FILES: &[(&str, &str)] = &[
     view_file!("81_node_taint.sql"),
     view_file!("82_pod_condition.sql"),
     view_file!("83_host_path_mount.sql"),
+    view_file!("84_alert.sql"),
+    view_file!("85_alert_history.sql"),
+    view_file!("86_rule.sql"),
+    view_file!("87_rule_run.sql"),
+    view_file!("88_snooze.sql"),
+    view_file!("89_notification.sql"),
     view_file!("99_grant.sql"),
 ];
 
