@@ -2,7 +2,7 @@
 record: fleet_requested
 group: fleet-slow
 interval: 5m
-help: What pods that are not done request: CPU cores, bytes of memory, GPU cards.
+help: "What pods that are not done request: CPU cores, bytes of memory, GPU cards."
 type: gauge
 columns: {values: [cpu_cores, memory_bytes, gpu_cards], labels: [datacenter, cluster]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

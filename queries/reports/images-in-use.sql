@@ -1,6 +1,6 @@
 /*---
 report: Which images run
-description: Images whose name contains a text, with containers and clusters: where is the bad version.
+description: "Images whose name contains a text, with containers and clusters: where is the bad version."
 parameters:
 - {name: image, type: text, default: '', help: Part of the image's name; empty = all.}
 - {name: rows, type: integer, default: '100', help: How many.}

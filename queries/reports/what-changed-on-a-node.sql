@@ -1,6 +1,6 @@
 /*---
 report: What changed on a node
-description: Every version of one node within a window: readiness, cordon, boot, versions.
+description: "Every version of one node within a window: readiness, cordon, boot, versions."
 parameters:
 - {name: node, type: text, help: Node name.}
 - {name: window, type: duration, default: '7d', help: How far back.}

@@ -1,6 +1,6 @@
 /*---
 report: What happened to a pod
-description: Every version of one pod, by its name: phase, node, restarts, deletion.
+description: "Every version of one pod, by its name: phase, node, restarts, deletion."
 parameters:
 - {name: namespace, type: text, help: Namespace.}
 - {name: pod, type: text, help: Pod name.}

@@ -1,0 +1,347 @@
+//! One value of a result, read from PostgreSQL's binary form.
+
+use std::error::Error;
+
+use fleetledger_schema::instant::Instant;
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Kind as TypeKind, Type},
+};
+
+/// One value of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// NULL.
+    Null,
+    /// Text, uuid, interval, day.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// A floating-point number.
+    Float(f64),
+    /// A decimal number, exactly as PostgreSQL writes it.
+    Decimal(String),
+    /// A truth value.
+    Boolean(bool),
+    /// An instant.
+    Instant(Instant),
+    /// JSON, and arrays.
+    Json(serde_json::Value),
+}
+
+/// What a column's type is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Names things: text, uuid, boolean, small whole numbers.
+    Name,
+    /// Counts or measures: large whole numbers, decimals, floating-point numbers.
+    Number,
+    /// A point or length of time.
+    Time,
+    /// JSON and arrays.
+    Document,
+}
+
+/// What a type is good for; `None` = results with it cannot be read.
+#[must_use]
+pub(crate) fn role(column_type: &Type) -> Option<Role> {
+    let known = [
+        (
+            Role::Name,
+            &[
+                Type::TEXT,
+                Type::VARCHAR,
+                Type::BPCHAR,
+                Type::NAME,
+                Type::CHAR,
+                Type::UNKNOWN,
+                Type::UUID,
+                Type::BOOL,
+                Type::INT2,
+                Type::INT4,
+            ][..],
+        ),
+        (
+            Role::Number,
+            &[Type::INT8, Type::OID, Type::FLOAT4, Type::FLOAT8, Type::NUMERIC],
+        ),
+        (
+            Role::Time,
+            &[Type::TIMESTAMPTZ, Type::TIMESTAMP, Type::DATE, Type::INTERVAL],
+        ),
+        (Role::Document, &[Type::JSON, Type::JSONB]),
+    ];
+    if let TypeKind::Array(member) = column_type.kind() {
+        return role(member)
+            .filter(|role| *role != Role::Document)
+            .map(|_| Role::Document);
+    }
+    let found = known.iter().find(|(_, types)| types.contains(column_type));
+    found.map(|(role, _)| *role)
+}
+
+/// True if a column of this type can be a value.
+#[must_use]
+pub(crate) fn is_number(column_type: &Type) -> bool {
+    role(column_type) == Some(Role::Number) || [Type::INT2, Type::INT4].contains(column_type)
+}
+
+impl Cell {
+    /// Reads one value of a row.
+    ///
+    /// # Errors
+    /// A type that is not read, or bytes that are not of that type.
+    pub(crate) fn read(row: &Row, column: usize) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let Some(column_type) = row.columns().get(column).map(|column| column.type_().clone()) else {
+            return Err("no such column".into());
+        };
+        let raw: Option<Raw<'_>> = row.try_get(column)?;
+        match raw {
+            None => Ok(Self::Null),
+            Some(Raw(bytes)) => decode(&column_type, bytes),
+        }
+    }
+
+    /// As a number, where it is one. NaN is none.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        let number = match self {
+            #[expect(clippy::cast_precision_loss, reason = "samples are floating-point numbers")]
+            Self::Integer(number) => *number as f64,
+            Self::Float(number) => *number,
+            Self::Decimal(text) => text.parse().ok()?,
+            _ => return None,
+        };
+        (!number.is_nan()).then_some(number)
+    }
+
+    /// As text, as labels and annotations show it; NULL is empty.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Text(text) | Self::Decimal(text) => text.clone(),
+            Self::Integer(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
+            Self::Boolean(truth) => truth.to_string(),
+            Self::Instant(instant) => instant.to_string(),
+            Self::Json(value) => value.to_string(),
+        }
+    }
+
+    /// As JSON. Numbers that JSON cannot hold exactly become text.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match self {
+            Self::Null => Value::Null,
+            Self::Integer(number) => (*number).into(),
+            Self::Float(number) => serde_json::Number::from_f64(*number)
+                .map_or_else(|| Value::String(number.to_string()), Value::Number),
+            Self::Decimal(text) => match text.parse::<f64>() {
+                Ok(number) if number.is_finite() && number.to_string() == *text => number.into(),
+                Ok(number) if number.is_finite() && text.len() <= 15 => number.into(),
+                _ => Value::String(text.clone()),
+            },
+            Self::Boolean(truth) => (*truth).into(),
+            Self::Text(_) | Self::Instant(_) => Value::String(self.text()),
+            Self::Json(value) => value.clone(),
+        }
+    }
+}
+
+/// Bytes of any type.
+struct Raw<'r>(&'r [u8]);
+
+impl<'r> FromSql<'r> for Raw<'r> {
+    fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+fn decode(column_type: &Type, raw: &[u8]) -> Result<Cell, Box<dyn Error + Sync + Send>> {
+    Ok(match *column_type {
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::CHAR => {
+            Cell::Text(std::str::from_utf8(raw)?.to_owned())
+        }
+        Type::BOOL => Cell::Boolean(raw == [1]),
+        Type::INT2 => Cell::Integer(i16::from_be_bytes(raw.try_into()?).into()),
+        Type::INT4 => Cell::Integer(i32::from_be_bytes(raw.try_into()?).into()),
+        Type::INT8 => Cell::Integer(i64::from_be_bytes(raw.try_into()?)),
+        Type::OID => Cell::Integer(u32::from_be_bytes(raw.try_into()?).into()),
+        Type::FLOAT4 => Cell::Float(f32::from_be_bytes(raw.try_into()?).into()),
+        Type::FLOAT8 => Cell::Float(f64::from_be_bytes(raw.try_into()?)),
+        Type::NUMERIC => Cell::Decimal(decimal(raw).ok_or("a numeric of unknown form")?),
+        Type::UUID => Cell::Text(uuid(raw)),
+        Type::TIMESTAMPTZ | Type::TIMESTAMP => {
+            Cell::Instant(Instant::from_postgres(i64::from_be_bytes(raw.try_into()?)))
+        }
+        Type::DATE => Cell::Text(day(i32::from_be_bytes(raw.try_into()?))),
+        Type::INTERVAL => Cell::Text(interval(raw).ok_or("an interval of unknown form")?),
+        Type::JSON => Cell::Json(serde_json::from_slice(raw)?),
+        Type::JSONB => match raw.split_first() {
+            Some((1, json)) => Cell::Json(serde_json::from_slice(json)?),
+            _ => return Err("a jsonb of unknown version".into()),
+        },
+        _ => match column_type.kind() {
+            TypeKind::Array(member) => Cell::Json(array(member, raw)?),
+            _ => return Err(format!("type {column_type} is not read; cast it to text").into()),
+        },
+    })
+}
+
+/// Splits `N` bytes off the front.
+fn take<const N: usize>(raw: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = raw.split_first_chunk::<N>()?;
+    *raw = tail;
+    Some(*head)
+}
+
+/// A numeric: count of digits in base 10,000, weight of the first, sign, digits behind the point.
+fn decimal(mut raw: &[u8]) -> Option<String> {
+    let mut short = || take::<2>(&mut raw).map(i16::from_be_bytes);
+    let (count, weight, sign, scale) = (short()?, short()?, short()?, short()?);
+    let digits: Vec<i16> = (0..count).map(|_| short()).collect::<Option<_>>()?;
+    #[expect(clippy::cast_sign_loss, reason = "the sign's codes are unsigned")]
+    let sign = match sign as u16 {
+        0x0000 => "",
+        0x4000 => "-",
+        0xC000 => return Some("NaN".to_owned()),
+        0xD000 => return Some("Infinity".to_owned()),
+        0xF000 => return Some("-Infinity".to_owned()),
+        _ => return None,
+    };
+    let digit = |place: i16| {
+        let index = usize::try_from(weight - place).ok();
+        index.and_then(|index| digits.get(index)).copied().unwrap_or(0)
+    };
+    let mut text = String::from(sign);
+    let whole: String = (0..=weight.max(0))
+        .rev()
+        .map(|place| format!("{:04}", digit(place)))
+        .collect();
+    let whole = whole.trim_start_matches('0');
+    text.push_str(if whole.is_empty() { "0" } else { whole });
+    if scale > 0 {
+        let places = (scale + 3) / 4;
+        let behind: String = (1..=places)
+            .map(|place| format!("{:04}", digit(-place)))
+            .collect();
+        text.push('.');
+        text.push_str(behind.get(..usize::try_from(scale).ok()?)?);
+    }
+    Some(text)
+}
+
+fn uuid(raw: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (number, byte) in raw.iter().enumerate() {
+        if [4, 6, 8, 10].contains(&number) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+/// A day, counted from 2000-01-01.
+fn day(days: i32) -> String {
+    match days {
+        i32::MAX => "infinity".to_owned(),
+        i32::MIN => "-infinity".to_owned(),
+        days => {
+            let at = Instant::from_postgres(i64::from(days).saturating_mul(86_400_000_000));
+            at.to_string()
+                .chars()
+                .take_while(|letter| *letter != 'T')
+                .collect()
+        }
+    }
+}
+
+/// Microseconds, days and months: `1mon 2d 03:04:05`.
+fn interval(mut raw: &[u8]) -> Option<String> {
+    let micros = i64::from_be_bytes(take(&mut raw)?);
+    let days = i32::from_be_bytes(take(&mut raw)?);
+    let months = i32::from_be_bytes(take(&mut raw)?);
+    let mut words = Vec::new();
+    if months != 0 {
+        words.push(format!("{months}mon"));
+    }
+    if days != 0 {
+        words.push(format!("{days}d"));
+    }
+    if micros != 0 || words.is_empty() {
+        let seconds = micros.unsigned_abs() / 1_000_000;
+        let sign = if micros < 0 { "-" } else { "" };
+        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+        let mut clock = format!("{sign}{hours:02}:{minutes:02}:{:02}", seconds % 60);
+        let fraction = micros.unsigned_abs() % 1_000_000;
+        if fraction != 0 {
+            clock.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+        }
+        words.push(clock);
+    }
+    Some(words.join(" "))
+}
+
+/// An array of one dimension: dimensions, has-null flag, member type, then length and lower bound.
+fn array(member: &Type, mut raw: &[u8]) -> Result<serde_json::Value, Box<dyn Error + Sync + Send>> {
+    let cut = || "an array of unknown form";
+    let long = |raw: &mut &[u8]| take::<4>(raw).map(i32::from_be_bytes).ok_or_else(cut);
+    let dimensions = long(&mut raw)?;
+    let (_flags, _member) = (long(&mut raw)?, long(&mut raw)?);
+    if dimensions == 0 {
+        return Ok(serde_json::Value::Array(Vec::new()));
+    }
+    if dimensions > 1 {
+        return Err("arrays of several dimensions are not read".into());
+    }
+    let (length, _lower) = (long(&mut raw)?, long(&mut raw)?);
+    let mut items = Vec::new();
+    for _ in 0..length {
+        let item = match usize::try_from(long(&mut raw)?) {
+            Err(_) => Cell::Null,
+            Ok(size) => {
+                let (item, rest) = raw.split_at_checked(size).ok_or_else(cut)?;
+                raw = rest;
+                decode(member, item)?
+            }
+        };
+        items.push(item.json());
+    }
+    Ok(items.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_names_numbers_or_times() {
+        assert_eq!(role(&Type::TEXT), Some(Role::Name));
+        assert_eq!(role(&Type::INT4), Some(Role::Name));
+        assert_eq!(role(&Type::INT8), Some(Role::Number));
+        assert_eq!(role(&Type::TIMESTAMPTZ), Some(Role::Time));
+        assert_eq!(role(&Type::TEXT_ARRAY), Some(Role::Document));
+        assert_eq!(role(&Type::POINT), None);
+        assert!(is_number(&Type::INT4) && is_number(&Type::NUMERIC) && !is_number(&Type::BOOL));
+    }
+
+    #[test]
+    fn a_number_is_a_number_and_nan_is_none() {
+        assert_eq!(Cell::Decimal("1.50".into()).number(), Some(1.5));
+        assert_eq!(Cell::Decimal("NaN".into()).number(), None);
+        assert_eq!(Cell::Decimal("Infinity".into()).number(), Some(f64::INFINITY));
+        assert_eq!(Cell::Text("1".into()).number(), None);
+        assert_eq!(Cell::Decimal("1.50".into()).json(), serde_json::json!(1.5));
+        assert_eq!(
+            Cell::Decimal("12345678901234567890.5".into()).json(),
+            serde_json::json!("12345678901234567890.5")
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! Connections that run stored SQL: logged in as the reader, and nobody else.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+};
+use fleetledger_schema::postgres::Connector;
+use thiserror::Error;
+use tokio_postgres::{CancelToken, NoTls};
+
+/// How long a free connection, or a new one, is waited for.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// A pool of connections of the reader's role. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: Pool,
+    connector: Connector,
+}
+
+/// A connection could not be had, or is not the reader's.
+#[derive(Debug, Error)]
+pub enum ReaderError {
+    /// The server is away, refuses the user, or all connections are busy.
+    #[error("no connection to postgres at {target}: {why}")]
+    Unavailable {
+        /// Host, port and database.
+        target: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The user could do more than read: a query could undo its `set role`.
+    #[error(
+        "stored SQL must not run as user {user}, who {why}; let it log in as fleetledger_reader or another member of fleetledger_select"
+    )]
+    TooMighty {
+        /// The user.
+        user: String,
+        /// What the user may do.
+        why: String,
+    },
+}
+
+impl Reader {
+    /// A pool of at most `size` connections; opens none yet.
+    ///
+    /// # Errors
+    /// [`ReaderError::Unavailable`] if a pool cannot be made.
+    pub fn new(connector: &Connector, size: usize) -> Result<Self, ReaderError> {
+        let mut config = connector.config().clone();
+        config.application_name("fleetledger-queries");
+        // Whatever a query left behind goes before the next one; its statements are not cached.
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Clean,
+        };
+        let manager = match connector.tls() {
+            Some(tls) => Manager::from_config(config, tls.clone(), recycling),
+            None => Manager::from_config(config, NoTls, recycling),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(size.max(1))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(WAIT))
+            .recycle_timeout(Some(WAIT))
+            .build();
+        Ok(Self {
+            pool: pool.map_err(|error| ReaderError::Unavailable {
+                target: connector.target(),
+                why: error.to_string(),
+            })?,
+            connector: connector.clone(),
+        })
+    }
+
+    /// Sees that the user of these connections can read and nothing more.
+    ///
+    /// # Errors
+    /// [`ReaderError`].
+    pub async fn check_role(&self) -> Result<(), ReaderError> {
+        const MIGHT: &str = "
+            select session_user::text, r.rolsuper,
+                coalesce(has_schema_privilege(to_regnamespace('ledger'), 'usage'), false),
+                exists (
+                    select from pg_roles as other
+                    where other.rolname <> session_user
+                      and other.rolname not in ('fleetledger_select', 'fleetledger_reader')
+                      and pg_has_role(session_user, other.oid, 'member')
+                )
+            from pg_roles as r where r.rolname = session_user";
+        let client = self.get().await?;
+        let row = client
+            .query_one(MIGHT, &[])
+            .await
+            .map_err(|error| self.away(&error))?;
+        let user: String = row.get(0);
+        let why = match (
+            row.get::<_, bool>(1),
+            row.get::<_, bool>(2),
+            row.get::<_, bool>(3),
+        ) {
+            (true, _, _) => "is a superuser",
+            (_, true, _) => "may use schema ledger",
+            (_, _, true) => "is a member of other roles",
+            _ => return Ok(()),
+        };
+        Err(ReaderError::TooMighty {
+            user,
+            why: why.to_owned(),
+        })
+    }
+
+    /// Host, port and database, for messages.
+    #[must_use]
+    pub fn target(&self) -> String {
+        self.connector.target()
+    }
+
+    /// A connection.
+    pub(crate) async fn get(&self) -> Result<Object, ReaderError> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => self.away(&error),
+            PoolError::Timeout(TimeoutType::Wait) => ReaderError::Unavailable {
+                target: self.target(),
+                why: format!("all {} are busy", self.pool.status().max_size),
+            },
+            other => ReaderError::Unavailable {
+                target: self.target(),
+                why: other.to_string(),
+            },
+        })
+    }
+
+    /// Asks the server to end what a connection runs.
+    pub(crate) async fn cancel(&self, token: &CancelToken) -> Result<(), tokio_postgres::Error> {
+        match self.connector.tls() {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
+        }
+    }
+
+    fn away(&self, error: &tokio_postgres::Error) -> ReaderError {
+        ReaderError::Unavailable {
+            target: self.target(),
+            why: crate::run::chain(error),
+        }
+    }
+}

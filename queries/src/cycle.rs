@@ -1,0 +1,212 @@
+//! One evaluation of a group of queries: files → rows, all as of one slot and of one snapshot.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use deadpool_postgres::Object;
+use fleetledger_schema::instant::Instant;
+
+use crate::{
+    alert::AlertRule,
+    connection::Reader,
+    query::Query,
+    rows::{self, Labels, Rows},
+    run::{Question, RunError, Session, Table},
+    sources::{self, Sources},
+};
+
+/// What one query of a group gave.
+#[derive(Debug)]
+pub struct Run<T> {
+    /// The query.
+    pub query: Arc<Query>,
+    /// The instant it was asked as of: the slot less its `query_offset`.
+    pub as_of: Instant,
+    /// How fresh the sources were in the same snapshot; `None` if that could not be read, and then `outcome` is an error.
+    pub sources: Option<Arc<Sources>>,
+    /// Its rows, or why there is no answer.
+    pub outcome: Result<T, RunError>,
+    /// How long the database took for it.
+    pub took: Duration,
+}
+
+/// Instances that are known already, by query: where a query exceeds its limit, they are looked for one by one.
+pub trait Known: Sync {
+    /// Labels (as [`rows::Row::labels`]) of the instances of this query.
+    fn instances(&self, query: &Query) -> Vec<Labels>;
+}
+
+/// Nothing is known.
+impl Known for () {
+    fn instances(&self, _: &Query) -> Vec<Labels> {
+        Vec::new()
+    }
+}
+
+impl<T> Run<T> {
+    /// The same, with what `read` makes of its rows.
+    fn read<U>(self, read: impl FnOnce(&Query, T) -> Result<U, RunError>) -> Run<U> {
+        Run {
+            outcome: self.outcome.and_then(|answer| read(&self.query, answer)),
+            query: self.query,
+            as_of: self.as_of,
+            sources: self.sources,
+            took: self.took,
+        }
+    }
+}
+
+/// Evaluates the alerts of one group at one slot, in the order given. Each has its outcome: what fails for one
+/// changes nothing for the others.
+pub async fn run_alerts(
+    reader: &Reader,
+    queries: &[Arc<Query>],
+    slot: Instant,
+    known: &dyn Known,
+) -> Vec<Run<Rows>> {
+    let runs = run_group(reader, queries, slot, known).await;
+    let read = |run: Run<Table>| {
+        run.read(|query, table| match query.alert() {
+            Some(rule) => rows::read(query, rule, &table),
+            None => Err(RunError::Refused(query.refusal("", "it is no alert"))),
+        })
+    };
+    runs.into_iter().map(read).collect()
+}
+
+/// Evaluates a group at one slot.
+pub(crate) async fn run_group(
+    reader: &Reader,
+    queries: &[Arc<Query>],
+    slot: Instant,
+    known: &dyn Known,
+) -> Vec<Run<Table>> {
+    run_in_session(reader, queries, slot, known)
+        .await
+        .unwrap_or_else(|error| {
+            let failed = |query: &Arc<Query>| Run {
+                query: Arc::clone(query),
+                as_of: question(query, slot).as_of,
+                sources: None,
+                outcome: Err(error.clone()),
+                took: Duration::ZERO,
+            };
+            queries.iter().map(failed).collect()
+        })
+}
+
+async fn run_in_session(
+    reader: &Reader,
+    queries: &[Arc<Query>],
+    slot: Instant,
+    known: &dyn Known,
+) -> Result<Vec<Run<Table>>, RunError> {
+    let mut client = reader.get().await?;
+    let mut session = Session::begin(reader, &mut client).await?;
+    let mut books = Books::new();
+    let mut runs = Vec::with_capacity(queries.len());
+    for query in queries {
+        runs.push(run_one(&mut session, query, slot, &mut books, known).await);
+    }
+    if !session.end().await {
+        drop(Object::take(client));
+    }
+    Ok(runs)
+}
+
+/// Sources as they stood in the snapshot, by instant and schema.
+type Books = BTreeMap<(Instant, bool), Arc<Sources>>;
+
+async fn run_one(
+    session: &mut Session<'_>,
+    query: &Arc<Query>,
+    slot: Instant,
+    books: &mut Books,
+    known: &dyn Known,
+) -> Run<Table> {
+    let question = question(query, slot);
+    let sources = read_sources(session, query, &question, books).await;
+    let mut run = Run {
+        query: Arc::clone(query),
+        as_of: question.as_of,
+        sources: sources.as_ref().ok().map(Arc::clone),
+        outcome: Err(RunError::Unavailable(String::new())),
+        took: Duration::ZERO,
+    };
+    run.outcome = match sources {
+        Ok(_) => session.ask(query, &question).await,
+        Err(error) => Err(error),
+    };
+    if let Ok(table) = &run.outcome {
+        run.took = table.took;
+        if let Some(rule) = query.alert().filter(|_| table.exceeded) {
+            run.outcome = only_known(session, query, rule, &question, known, table.clone()).await;
+        }
+    }
+    run
+}
+
+/// More rows than the limit: known instances go on, new ones do not begin.
+async fn only_known(
+    session: &mut Session<'_>,
+    query: &Query,
+    rule: &AlertRule,
+    question: &Question,
+    known: &dyn Known,
+    all: Table,
+) -> Result<Table, RunError> {
+    let instances = known.instances(query);
+    if instances.is_empty() || rule.columns.labels.is_empty() {
+        return Ok(Table {
+            rows: Vec::new(),
+            ..all
+        });
+    }
+    // What its columns are was not looked at yet: the restricted query names them.
+    rows::read(query, rule, &all)?;
+    let (sql, parameters) = rows::among(query, rule, &instances);
+    let question = Question {
+        sql: Some(sql),
+        parameters,
+        limit: u32::try_from(instances.len()).ok(),
+        ..question.clone()
+    };
+    let table = session.ask(query, &question).await?;
+    Ok(Table {
+        exceeded: true,
+        took: all.took + table.took,
+        ..table
+    })
+}
+
+/// Which instant a query is about at a slot.
+pub(crate) fn question(query: &Query, slot: Instant) -> Question {
+    let offset = query
+        .schedule()
+        .map_or(0, |schedule| schedule.query_offset.micros());
+    Question {
+        as_of: slot.plus_micros(-offset),
+        is_past: offset != 0,
+        ..Question::default()
+    }
+}
+
+async fn read_sources(
+    session: &mut Session<'_>,
+    query: &Query,
+    question: &Question,
+    books: &mut Books,
+) -> Result<Arc<Sources>, RunError> {
+    let key = (question.as_of, question.is_past);
+    if let Some(sources) = books.get(&key) {
+        return Ok(Arc::clone(sources));
+    }
+    let question = Question {
+        sql: Some(sources::SQL.to_owned()),
+        limit: Some(1_000_000),
+        ..question.clone()
+    };
+    let table = session.ask(query, &question).await?;
+    let sources = Arc::new(Sources::read(question.as_of, &table));
+    books.insert(key, Arc::clone(&sources));
+    Ok(sources)
+}

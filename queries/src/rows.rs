@@ -1,0 +1,171 @@
+//! Rows of an alert's query: labels, value, annotations, status.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    alert::{AlertRule, STATUS_COLUMN, Status},
+    cell::Cell,
+    query::Query,
+    run::{Argument, RunError, Table},
+};
+
+/// Labels that identify an instance.
+pub type Labels = BTreeMap<String, String>;
+
+/// One row of an alert's query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The columns that identify; `alertname` and the rule's own labels are not among them.
+    pub labels: Labels,
+    /// The number; `None` where the rule names none, or it is NULL or NaN.
+    pub value: Option<f64>,
+    /// The columns that are shown.
+    pub annotations: BTreeMap<String, String>,
+    /// What a control-mode query says; `None` in rows mode, where each row is a problem.
+    pub status: Option<Status>,
+}
+
+/// Rows of an alert's query at one slot.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    /// The rows; their labels differ.
+    pub rows: Vec<Row>,
+    /// True if there were more than the limit: `rows` are then those of known instances alone.
+    pub exceeded: bool,
+    /// True for a control-mode query.
+    pub has_status: bool,
+}
+
+/// Reads the rows as the rule's columns say.
+///
+/// # Errors
+/// A column that is missing, a status that is none, two rows with equal labels.
+pub(crate) fn read(query: &Query, rule: &AlertRule, table: &Table) -> Result<Rows, RunError> {
+    let labels = places(query, table, "columns.labels", &rule.columns.labels)?;
+    let annotations = places(query, table, "columns.annotations", &rule.columns.annotations)?;
+    let value = places(query, table, "columns.value", rule.columns.value.as_slice())?;
+    let status = status_place(rule, table);
+    let mut seen = BTreeSet::new();
+    let mut rows = Rows {
+        exceeded: table.exceeded,
+        has_status: status.is_some(),
+        ..Rows::default()
+    };
+    for cells in &table.rows {
+        let row = Row {
+            labels: texts(cells, &labels),
+            value: value.first().and_then(|(_, place)| cells.get(*place)?.number()),
+            annotations: texts(cells, &annotations),
+            status: match status {
+                Some(place) => Some(read_status(query, cells.get(place))?),
+                None => None,
+            },
+        };
+        if !seen.insert(row.labels.clone()) {
+            let what = format!("two rows with the labels {}", show(&row.labels));
+            let refusal = query.refusal("columns.labels", what);
+            let remedy = "name more columns that identify, or group by those that are named";
+            return Err(RunError::Refused(refusal.fix(remedy)));
+        }
+        rows.rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Where columns stand in the result.
+pub(crate) fn places<'n>(
+    query: &Query,
+    table: &Table,
+    key: &str,
+    names: &'n [String],
+) -> Result<Vec<(&'n str, usize)>, RunError> {
+    let place = |name: &'n String| {
+        let found = table.columns.iter().position(|column| column.name == *name);
+        found.map(|place| (name.as_str(), place)).ok_or_else(|| {
+            let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+            let refusal = query.refusal(key, format!("the query has no column `{name}`"));
+            RunError::Refused(refusal.fix(format!("it has {}", columns.join(", "))))
+        })
+    };
+    names.iter().map(place).collect()
+}
+
+/// The cells at these places, as text by name.
+pub(crate) fn texts(cells: &[Cell], places: &[(&str, usize)]) -> BTreeMap<String, String> {
+    places
+        .iter()
+        .map(|(name, place)| {
+            (
+                (*name).to_owned(),
+                cells.get(*place).map(Cell::text).unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+/// Where the column is that switches to control mode.
+pub(crate) fn status_place(rule: &AlertRule, table: &Table) -> Option<usize> {
+    let columns = &rule.columns;
+    let mut named = columns
+        .labels
+        .iter()
+        .chain(&columns.annotations)
+        .chain(&columns.value);
+    if named.any(|column| column == STATUS_COLUMN) {
+        return None;
+    }
+    table
+        .columns
+        .iter()
+        .position(|column| column.name == STATUS_COLUMN)
+}
+
+fn read_status(query: &Query, cell: Option<&Cell>) -> Result<Status, RunError> {
+    let text = cell.map(Cell::text).unwrap_or_default();
+    Status::parse(&text).ok_or_else(|| {
+        let refusal = query.refusal("alert", format!("column `status` holds `{text}`"));
+        RunError::Refused(
+            refusal.fix("it may hold ok, alarm, skip, error or info; any other column needs another name"),
+        )
+    })
+}
+
+/// Labels as people write them.
+pub(crate) fn show(labels: &Labels) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value:?}"))
+        .collect();
+    format!("{{{}}}", pairs.join(", "))
+}
+
+/// The query, restricted to these instances, with its parameters.
+pub(crate) fn among(query: &Query, rule: &AlertRule, known: &[Labels]) -> (String, Vec<Argument>) {
+    let names = &rule.columns.labels;
+    let (mut arrays, mut aliases, mut equal) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, name) in names.iter().enumerate() {
+        let quoted = name.replace('"', "\"\"");
+        arrays.push(format!("${}::text[]", number + 1));
+        aliases.push(format!("label{number}"));
+        equal.push(format!(
+            "known.label{number} = coalesce(asked.\"{quoted}\"::text, '')"
+        ));
+    }
+    let sql = format!(
+        "select asked.* from (\n{}\n) as asked where exists (select from unnest({}) as known ({}) where {})",
+        query.sql,
+        arrays.join(", "),
+        aliases.join(", "),
+        equal.join(" and ")
+    );
+    let values = |name: &String| {
+        known
+            .iter()
+            .map(|labels| labels.get(name).cloned().unwrap_or_default())
+            .collect()
+    };
+    (
+        sql,
+        names.iter().map(|name| Argument::Texts(values(name))).collect(),
+    )
+}

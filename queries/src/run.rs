@@ -1,0 +1,320 @@
+//! Running one query: in a READ ONLY, REPEATABLE READ transaction, as of an instant, within its time and its rows.
+
+use std::{fmt::Write as _, time::Duration};
+
+use deadpool_postgres::{Object, Transaction};
+use fleetledger_schema::instant::Instant;
+use thiserror::Error;
+use tokio_postgres::{
+    CancelToken, IsolationLevel,
+    error::{ErrorPosition, SqlState},
+    types::{Format, IsNull, ToSql, Type},
+};
+
+use crate::{
+    cell::Cell,
+    connection::{Reader, ReaderError},
+    period::Period,
+    query::Query,
+    refusal::{Place, Refusal},
+};
+
+/// How much longer than `statement_timeout` a query may take before it is cancelled from outside.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long a cancelled query may take to end before its connection is given up.
+const CANCELLED: Duration = Duration::from_secs(5);
+
+/// Why a query gave no rows. Never the same as "there are none".
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RunError {
+    /// The database cannot be asked.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It ran longer than it may.
+    #[error("{file}: cancelled after its timeout of {timeout}")]
+    Timeout {
+        /// The file.
+        file: String,
+        /// How long it may run.
+        timeout: Period,
+    },
+    /// PostgreSQL refused it, or its rows are not what the front matter says.
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+impl From<ReaderError> for RunError {
+    fn from(error: ReaderError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// A result.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// Its rows; each has a cell for each column.
+    pub rows: Vec<Vec<Cell>>,
+    /// True if there were more rows than were asked for.
+    pub exceeded: bool,
+    /// How long the database took.
+    pub took: Duration,
+}
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Name.
+    pub name: String,
+    /// PostgreSQL's type.
+    pub column_type: Type,
+}
+
+/// Which instant a query is about, and what its text is to be.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Question {
+    /// What `as_of()` says.
+    pub(crate) as_of: Instant,
+    /// True for schema `fleet_asof`, false for `fleet`.
+    pub(crate) is_past: bool,
+    /// What `window_from()` and `window_to()` say.
+    pub(crate) window: Option<(Instant, Instant)>,
+    /// Values of `$1`, `$2`, …
+    pub(crate) parameters: Vec<Argument>,
+    /// Text in place of the query's own.
+    pub(crate) sql: Option<String>,
+    /// Rows in place of the query's own limit.
+    pub(crate) limit: Option<u32>,
+}
+
+/// The value of a parameter.
+#[derive(Debug, Clone)]
+pub(crate) enum Argument {
+    /// A literal, of whatever type PostgreSQL expects in its place, as psql's variables are.
+    Literal(Option<String>),
+    /// An array of texts.
+    Texts(Vec<String>),
+}
+
+/// A transaction in which queries are asked one after the other, all of one snapshot.
+pub(crate) struct Session<'c> {
+    reader: &'c Reader,
+    transaction: Transaction<'c>,
+    token: CancelToken,
+    is_lost: bool,
+}
+
+impl<'c> Session<'c> {
+    /// Begins it.
+    pub(crate) async fn begin(reader: &'c Reader, client: &'c mut Object) -> Result<Self, RunError> {
+        let token = client.cancel_token();
+        let transaction = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await
+            .map_err(|error| unavailable(reader, &error))?;
+        Ok(Self {
+            reader,
+            transaction,
+            token,
+            is_lost: false,
+        })
+    }
+
+    /// Ends it; false if its connection is lost and must serve nobody else.
+    pub(crate) async fn end(self) -> bool {
+        if self.is_lost {
+            return false;
+        }
+        // Nothing was written, so a rollback that fails loses nothing.
+        self.transaction.rollback().await.is_ok()
+    }
+
+    /// Asks one query. What fails leaves the snapshot as it was, for the next one.
+    pub(crate) async fn ask(&mut self, query: &Query, question: &Question) -> Result<Table, RunError> {
+        if self.is_lost {
+            let what = format!(
+                "the connection to postgres at {} was given up",
+                self.reader.target()
+            );
+            return Err(RunError::Unavailable(what));
+        }
+        let savepoint = self.transaction.savepoint("query").await;
+        let savepoint = match savepoint {
+            Ok(savepoint) => savepoint,
+            Err(error) => {
+                self.is_lost = true;
+                return Err(unavailable(self.reader, &error));
+            }
+        };
+        let outcome = {
+            let mut asking = std::pin::pin!(ask(&savepoint, query, question));
+            match tokio::time::timeout(query.timeout.duration() + GRACE, &mut asking).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    tracing::warn!(query = %query.id, "query is cancelled from outside");
+                    let cancelled = tokio::time::timeout(CANCELLED, self.reader.cancel(&self.token)).await;
+                    let ended = tokio::time::timeout(CANCELLED, asking).await;
+                    self.is_lost = ended.is_err() || !matches!(cancelled, Ok(Ok(())));
+                    Err(timed_out(query))
+                }
+            }
+        };
+        if !self.is_lost && savepoint.rollback().await.is_err() {
+            self.is_lost = true;
+        }
+        outcome
+    }
+}
+
+async fn ask(transaction: &Transaction<'_>, query: &Query, question: &Question) -> Result<Table, RunError> {
+    let sql = question.sql.as_deref().unwrap_or(&query.sql);
+    let limit = question.limit.unwrap_or(query.limit);
+    let refused = |error: tokio_postgres::Error| explain(query, sql, &error);
+    transaction
+        .batch_execute(&settings(query, question))
+        .await
+        .map_err(refused)?;
+    let begun = std::time::Instant::now();
+    let statement = transaction.prepare(sql).await.map_err(refused)?;
+    let parameters: Vec<&(dyn ToSql + Sync)> = question
+        .parameters
+        .iter()
+        .map(|parameter| parameter as &(dyn ToSql + Sync))
+        .collect();
+    let portal = transaction.bind(&statement, &parameters).await.map_err(refused)?;
+    let wanted = i32::try_from(limit).unwrap_or(i32::MAX - 1) + 1;
+    let rows = transaction.query_portal(&portal, wanted).await.map_err(refused)?;
+    let took = begun.elapsed();
+    let columns = statement.columns().iter().map(|column| Column {
+        name: column.name().to_owned(),
+        column_type: column.type_().clone(),
+    });
+    let kept = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut table = Table {
+        columns: columns.collect(),
+        rows: Vec::with_capacity(rows.len().min(kept)),
+        exceeded: rows.len() > kept,
+        took,
+    };
+    for row in rows.iter().take(kept) {
+        let cells = (0..row.len()).map(|column| Cell::read(row, column));
+        let cells = cells.collect::<Result<Vec<Cell>, _>>();
+        table
+            .rows
+            .push(cells.map_err(|error| RunError::Refused(query.refusal("columns", error.to_string())))?);
+    }
+    Ok(table)
+}
+
+/// What holds for one query, and ends with its savepoint.
+fn settings(query: &Query, question: &Question) -> String {
+    let schema = if question.is_past { "fleet_asof" } else { "fleet" };
+    let mut settings = format!(
+        "set local search_path = {schema}; set local statement_timeout = {}; set local fleet.as_of = '{}'",
+        query.timeout.millis(),
+        question.as_of
+    );
+    if let Some((from, to)) = question.window {
+        let _ = write!(
+            settings,
+            "; set local fleet.window_from = '{from}'; set local fleet.window_to = '{to}'"
+        );
+    }
+    settings
+}
+
+fn timed_out(query: &Query) -> RunError {
+    RunError::Timeout {
+        file: query.path.display().to_string(),
+        timeout: query.timeout,
+    }
+}
+
+fn unavailable(reader: &Reader, error: &tokio_postgres::Error) -> RunError {
+    RunError::Unavailable(format!(
+        "no answer from postgres at {}: {}",
+        reader.target(),
+        chain(error)
+    ))
+}
+
+/// What PostgreSQL said, with file, line and column where it said where.
+pub(crate) fn explain(query: &Query, sql: &str, error: &tokio_postgres::Error) -> RunError {
+    let Some(refused) = error.as_db_error() else {
+        return RunError::Unavailable(chain(error));
+    };
+    if *refused.code() == SqlState::QUERY_CANCELED {
+        return timed_out(query);
+    }
+    let place = match refused.position() {
+        Some(ErrorPosition::Original(position)) if sql == query.sql => place(query, *position),
+        _ => Place::line(query.sql_line),
+    };
+    let mut refusal = Refusal::new(&query.path, place, refused.message());
+    if let Some(hint) = refused.hint() {
+        refusal = refusal.fix(hint);
+    }
+    RunError::Refused(refusal)
+}
+
+/// Line and column of a character of the query, counted from 1.
+fn place(query: &Query, position: u32) -> Place {
+    let before: Vec<char> = query
+        .sql
+        .chars()
+        .take(usize::try_from(position.saturating_sub(1)).unwrap_or(usize::MAX))
+        .collect();
+    let lines = before.iter().filter(|letter| **letter == '\n').count();
+    let column = before.iter().rev().take_while(|letter| **letter != '\n').count() + 1;
+    Place::at(
+        query.sql_line + u32::try_from(lines).unwrap_or(0),
+        u32::try_from(column).unwrap_or(1),
+    )
+}
+
+/// An error with its sources.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+impl ToSql for Argument {
+    fn to_sql(
+        &self,
+        argument_type: &Type,
+        out: &mut bytes::BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Literal(None) => Ok(IsNull::Yes),
+            Self::Literal(Some(text)) => {
+                out.extend_from_slice(text.as_bytes());
+                Ok(IsNull::No)
+            }
+            Self::Texts(texts) => texts.to_sql(argument_type, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    /// Literals travel as text: PostgreSQL reads them as it would read them in the query.
+    fn encode_format(&self, _: &Type) -> Format {
+        match self {
+            Self::Literal(_) => Format::Text,
+            Self::Texts(_) => Format::Binary,
+        }
+    }
+
+    tokio_postgres::types::to_sql_checked!();
+}
