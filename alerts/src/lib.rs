@@ -1,1 +1,4 @@
 //! The evaluation cycle: slots, rows to states in PostgreSQL, outbox, channels; rule tests and backtest.
+
+pub mod observation;
+pub mod test;

@@ -1,0 +1,122 @@
+//! What the rows of one evaluation say of each instance.
+//!
+//! Pure: rows, the instances that are known and the sources that are stale go in, one observation for each instance
+//! comes out. A query that failed, a source that is silent and a row that says `skip` are never "no rows".
+
+use std::collections::BTreeMap;
+
+use fleetledger_paging::{Held, Labels, Observation, Resolution};
+use fleetledger_queries::alert::{AlertRule, OnMissing, OnStale, Status};
+
+/// A row of an alert's query.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    /// Labels that identify the instance: the rule's columns, its own labels, `alertname`.
+    pub labels: Labels,
+    /// Its number.
+    pub value: Option<f64>,
+    /// Columns that are shown.
+    pub annotations: BTreeMap<String, String>,
+    /// What the row says of its instance, in control mode.
+    pub status: Option<Status>,
+}
+
+/// A datacenter and a cluster of it that are silent.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StaleSource {
+    /// Datacenter.
+    pub datacenter: String,
+    /// Cluster.
+    pub cluster: String,
+}
+
+/// What each instance is observed to be: those of the rows, and those that are known and have none.
+///
+/// `rows` is the error's text where the query failed. `stale` holds every stale source of the fleet.
+#[must_use]
+pub fn observe<'k>(
+    rule: &AlertRule,
+    limit: u32,
+    rows: Result<&[Seen], &str>,
+    known: impl Iterator<Item = &'k Labels>,
+    stale: &[StaleSource],
+) -> BTreeMap<Labels, Observation> {
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => {
+            let held = Observation::Held(Held::QueryError(error.to_owned()));
+            return known.map(|labels| (labels.clone(), held.clone())).collect();
+        }
+    };
+    let by_labels: BTreeMap<&Labels, &Seen> = rows.iter().map(|row| (&row.labels, row)).collect();
+    let is_over_limit = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut observed: BTreeMap<Labels, Observation> = known
+        .map(|labels| {
+            let observation = match by_labels.get(labels) {
+                Some(row) => of_row(rule, row, stale),
+                None if is_over_limit => Observation::Held(Held::Limit),
+                None => of_absence(rule, labels, stale),
+            };
+            (labels.clone(), observation)
+        })
+        .collect();
+    if !is_over_limit {
+        for (labels, row) in by_labels {
+            observed
+                .entry(labels.clone())
+                .or_insert_with(|| of_row(rule, row, stale));
+        }
+    }
+    observed
+}
+
+fn of_row(rule: &AlertRule, row: &Seen, stale: &[StaleSource]) -> Observation {
+    match row.status {
+        Some(Status::Ok | Status::Info) => match stale_source(rule, &row.labels, stale) {
+            Some(source) => Observation::Held(Held::StaleSource(source)),
+            None => Observation::False(Resolution::Fixed),
+        },
+        Some(Status::Skip | Status::Error) => {
+            let reason = row.annotations.get("reason").cloned().unwrap_or_default();
+            Observation::Held(Held::Skip(reason))
+        }
+        // Where the source is known by the labels, a row of a silent one is a memory; an aggregate over several still
+        // stands for those that speak.
+        Some(Status::Alarm) | None => match stale_source(rule, &row.labels, stale) {
+            Some(source) if rule.knows_its_source() => Observation::Held(Held::StaleSource(source)),
+            _ => Observation::True,
+        },
+    }
+}
+
+fn of_absence(rule: &AlertRule, labels: &Labels, stale: &[StaleSource]) -> Observation {
+    match (stale_source(rule, labels, stale), rule.on_stale, rule.on_missing) {
+        (Some(source), OnStale::KeepState, _) => Observation::Held(Held::StaleSource(source)),
+        (Some(_), OnStale::Resolve, _) => Observation::False(Resolution::StaleSource),
+        (None, _, OnMissing::Resolve) => Observation::False(Resolution::Missing),
+        (None, _, OnMissing::KeepState) => Observation::Held(Held::Missing),
+    }
+}
+
+/// The first stale source that this instance depends on.
+fn stale_source(rule: &AlertRule, labels: &Labels, stale: &[StaleSource]) -> Option<String> {
+    let freshness = rule.freshness.as_ref()?;
+    let is_own = |source: &&StaleSource| {
+        freshness.by.iter().all(|column| {
+            let value = if column == "datacenter" {
+                &source.datacenter
+            } else {
+                &source.cluster
+            };
+            labels.get(column) == Some(value)
+        })
+    };
+    let in_scope = |source: &&StaleSource| rule.scope.holds(&source.datacenter, &source.cluster);
+    let mut sources = stale.iter();
+    let found = if rule.knows_its_source() {
+        sources.find(is_own)
+    } else {
+        sources.find(in_scope)
+    };
+    found.map(|source| format!("{}/{}", source.datacenter, source.cluster))
+}

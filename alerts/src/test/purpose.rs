@@ -1,0 +1,48 @@
+//! Whether a test file shows what every rule has to show: that it fires, that it stays quiet, and where the boundary is.
+
+use super::file::{Case, Purpose, TestFile};
+
+/// What a test file lacks; nothing if it is complete.
+#[must_use]
+pub fn lacks(file: &TestFile) -> Vec<String> {
+    let mut lacks = Vec::new();
+    for (purpose, wanted) in [
+        (
+            Purpose::Firing,
+            "a test with `purpose: firing` that expects a firing alert",
+        ),
+        (
+            Purpose::Quiet,
+            "a test with `purpose: quiet` that has rows and expects no alert",
+        ),
+        (
+            Purpose::Boundary,
+            "a test with `purpose: boundary` that expects an alert, and the lack of one",
+        ),
+    ] {
+        let has_one = file
+            .tests
+            .iter()
+            .any(|case| case.purpose == Some(purpose) && shows(case, purpose));
+        if !has_one {
+            lacks.push(wanted.to_owned());
+        }
+    }
+    lacks
+}
+
+fn shows(case: &Case, purpose: Purpose) -> bool {
+    let checks = || case.alert_rule_test.iter();
+    let alerts = || checks().flat_map(|check| &check.exp_alerts);
+    match purpose {
+        Purpose::Firing => alerts().any(|alert| alert.exp_state == "firing"),
+        Purpose::Quiet => {
+            !case.input_rows.is_empty() && checks().next().is_some() && alerts().next().is_none()
+        }
+        // An alert and its absence, at two instants or beside rows that give none.
+        Purpose::Boundary => {
+            alerts().next().is_some()
+                && (checks().any(|check| check.exp_alerts.is_empty()) || case.input_rows.len() > 1)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Every rule that ships has a test that fires, one that stays quiet and one that shows the boundary; all pass, and
+//! all notice when a comparison, a threshold or `for` is changed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail by panicking"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use fleetledger_alerts::test::{
+    TestDatabase, TestFile, database::Session, mutant::try_mutants, purpose::lacks, run_file, test_files,
+};
+
+fn rules() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries/alerts")
+}
+
+/// Two sessions share the files: PostgreSQL works on both, and a test needs a session of its own.
+async fn by_two<T>(work: impl AsyncFn(&mut Session, &Path) -> T) -> Vec<(PathBuf, T)> {
+    let database = TestDatabase::start().await.unwrap();
+    let files = Mutex::new(test_files(&rules()).unwrap());
+    let done = Mutex::new(Vec::new());
+    let worker = async || {
+        let mut session = database.session().await.unwrap();
+        loop {
+            let Some(file) = files.lock().unwrap().pop() else {
+                break;
+            };
+            let result = work(&mut session, &file).await;
+            done.lock().unwrap().push((file, result));
+        }
+    };
+    tokio::join!(worker(), worker());
+    done.into_inner().unwrap()
+}
+
+#[test]
+fn every_rule_has_a_firing_a_quiet_and_a_boundary_test() {
+    let mut missing = Vec::new();
+    let mut rules_seen = 0;
+    for entry in std::fs::read_dir(rules()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            rules_seen += 1;
+            match TestFile::read(&path.with_extension("test.yaml")) {
+                Ok(file) => missing.extend(
+                    lacks(&file)
+                        .iter()
+                        .map(|lack| format!("{}: {lack}", path.display())),
+                ),
+                Err(error) => missing.push(error.to_string()),
+            }
+        }
+    }
+    assert!(rules_seen >= 30, "{rules_seen} rules");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[tokio::test]
+async fn all_tests_of_shipped_rules_pass() {
+    let reports = by_two(async |session, file| run_file(session, file).await.unwrap()).await;
+    let mut failed = String::new();
+    let mut tests = 0;
+    for (path, report) in reports {
+        tests += report.tests.len();
+        for test in report.tests.iter().filter(|test| !test.differences.is_empty()) {
+            failed += &format!(
+                "\n{} › {}\n{}\ntimeline:\n{}\n",
+                path.display(),
+                test.name,
+                test.differences.join("\n"),
+                test.timeline.join("\n")
+            );
+        }
+    }
+    assert!(tests > 100, "{tests} tests");
+    assert!(failed.is_empty(), "{failed}");
+}
+
+#[tokio::test]
+async fn a_changed_comparison_threshold_or_wait_is_noticed_in_every_rule() {
+    let reports = by_two(async |session, file| try_mutants(session, file).await.unwrap()).await;
+    let all: usize = reports.iter().map(|(_, report)| report.mutants).sum();
+    let survivors: Vec<String> = reports
+        .iter()
+        .flat_map(|(path, report)| {
+            report
+                .survivors
+                .iter()
+                .map(move |what| format!("{}: {what}", path.display()))
+        })
+        .collect();
+    let refused: Vec<&String> = reports.iter().flat_map(|(_, report)| &report.refused).collect();
+    println!("{} of {all} changed rules are noticed", all - survivors.len());
+    assert!(refused.is_empty(), "changes that make no SQL: {refused:?}");
+    assert!(survivors.is_empty(), "{}", survivors.join("\n"));
+}
