@@ -5,6 +5,8 @@
 //! * [`catalogue::load`] reads a folder into [`Query`]s, or says everything that is wrong by file and line.
 //! * [`query`], [`alert`], [`record`], [`rollup`], [`report`]: what front matter says, as types; [`key`]: all keys.
 //! * [`Reader`]: connections logged in as the reader; [`cycle::run_alerts`] evaluates a group at a slot.
+//! * [`prepare::prepare`] asks a server what it thinks of a query; [`live::Live`] follows a folder that changes.
+//! * [`report::ask`] runs one query once, with parameters.
 //! * [`Annotations`] renders summaries; [`Period`] is a length of time as rules write it.
 //!
 //! Invariants: a query that cannot be used is refused before it runs, and the one it would replace goes on; a query
@@ -12,22 +14,23 @@
 
 pub mod alert;
 pub mod catalogue;
-#[allow(dead_code, reason = "the check on a server follows")]
 pub mod cell;
 mod connection;
 pub mod cycle;
 pub mod freshness;
 mod front_matter;
 pub mod key;
+pub mod live;
+mod metrics;
 mod parse;
 pub mod period;
+pub mod prepare;
 pub mod query;
 pub mod record;
 pub mod refusal;
 pub mod report;
 pub mod rollup;
 pub mod rows;
-#[allow(dead_code, reason = "parameters of reports follow")]
 pub mod run;
 pub mod sources;
 mod statement;
@@ -36,8 +39,11 @@ pub mod template;
 pub use catalogue::{Catalogue, Group};
 pub use cell::Cell;
 pub use connection::{Reader, ReaderError};
+pub use live::{Live, Standing};
+pub use metrics::Metrics;
 pub use parse::parse;
 pub use period::Period;
+pub use prepare::{Prepared, prepare};
 pub use query::{Kind, Query, QueryId, Schedule};
 pub use refusal::{Place, Refusal};
 pub use rows::{Labels, Row, Rows};

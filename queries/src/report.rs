@@ -1,8 +1,18 @@
-//! What the front matter of a report says.
+//! Saved queries with parameters: what their front matter says, and asking them.
 
+use std::collections::BTreeMap;
+
+use deadpool_postgres::Object;
 use fleetledger_schema::instant::Instant;
+use thiserror::Error;
 
-use crate::{front_matter::Front, period::Period};
+use crate::{
+    connection::Reader,
+    front_matter::Front,
+    period::Period,
+    query::Query,
+    run::{Argument, Question, RunError, Session, Table},
+};
 
 /// A saved query with parameters.
 #[derive(Debug, Clone)]
@@ -41,6 +51,82 @@ pub enum ParameterType {
     Instant,
     /// A length of time such as `30d`; reaches SQL as an interval.
     Duration,
+}
+
+/// Why a question got no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AskError {
+    /// What was asked makes no sense: the asker's fault.
+    #[error("{0}")]
+    Question(String),
+    /// The query gave no answer.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Runs any query once, with values for its parameters: as of now on `fleet`, or as of an instant on `fleet_asof`.
+/// More rows than its limit are cut off, and the table says so. A rollup is asked about its last window that is over.
+///
+/// # Errors
+/// [`AskError`].
+pub async fn ask(
+    reader: &Reader,
+    query: &Query,
+    values: &BTreeMap<String, String>,
+    as_of: Option<Instant>,
+) -> Result<Table, AskError> {
+    let instant = as_of.unwrap_or_else(Instant::now);
+    let question = Question {
+        as_of: instant,
+        is_past: as_of.is_some(),
+        window: query.rollup().map(|rule| rule.last_window(instant)),
+        parameters: arguments(query, values).map_err(AskError::Question)?,
+        ..Question::default()
+    };
+    let mut client = reader.get().await.map_err(RunError::from)?;
+    let mut session = Session::begin(reader, &mut client).await?;
+    let answer = session.ask(query, &question).await;
+    if !session.end().await {
+        drop(Object::take(client));
+    }
+    Ok(answer?)
+}
+
+/// Values in the order of the parameters.
+fn arguments(query: &Query, values: &BTreeMap<String, String>) -> Result<Vec<Argument>, String> {
+    let declared = query.report().map_or(&[][..], |report| &report.parameters[..]);
+    if let Some(name) = values
+        .keys()
+        .find(|name| declared.iter().all(|known| known.name != **name))
+    {
+        let names: Vec<&str> = declared.iter().map(|known| known.name.as_str()).collect();
+        let known = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        return Err(format!(
+            "there is no parameter `{name}`; {} has {known}",
+            query.id
+        ));
+    }
+    let argument = |parameter: &Parameter| {
+        let text = values.get(&parameter.name).or(parameter.default.as_ref());
+        let Some(text) = text else {
+            return Err(format!(
+                "parameter `{}` must be given: {}",
+                parameter.name, parameter.help
+            ));
+        };
+        if text.is_empty() && parameter.parameter_type != ParameterType::Text {
+            return Ok(Argument::Literal(None));
+        }
+        let literal = parameter.parameter_type.literal(text);
+        literal
+            .map(|literal| Argument::Literal(Some(literal)))
+            .map_err(|why| format!("parameter `{}`: {why}", parameter.name))
+    };
+    declared.iter().map(argument).collect()
 }
 
 impl ParameterType {

@@ -1,5 +1,7 @@
 //! What the front matter of a rollup says.
 
+use fleetledger_schema::instant::Instant;
+
 use crate::{period::Period, query::Schedule};
 
 /// A query whose rows, one window of time after the other, fill a table. It asks for its window by
@@ -24,6 +26,22 @@ pub struct RollupRule {
     pub history: Period,
     /// Kinds whose freshness decides up to when windows are known; empty = all.
     pub kinds: Vec<String>,
+}
+
+impl RollupRule {
+    /// Begin of the window that holds an instant.
+    #[must_use]
+    pub fn window_of(&self, instant: Instant) -> Instant {
+        let length = self.window.micros().max(1);
+        Instant(instant.0.saturating_sub(instant.0.rem_euclid(length)))
+    }
+
+    /// The last window that was over at an instant.
+    #[must_use]
+    pub fn last_window(&self, instant: Instant) -> (Instant, Instant) {
+        let to = self.window_of(instant);
+        (to.plus_micros(-self.window.micros()), to)
+    }
 }
 
 /// Where the rows of a rollup go.

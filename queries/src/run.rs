@@ -62,6 +62,25 @@ pub struct Table {
     pub took: Duration,
 }
 
+impl Table {
+    /// A result without rows.
+    pub(crate) fn empty(columns: Vec<Column>) -> Self {
+        Self {
+            columns,
+            rows: Vec::new(),
+            exceeded: false,
+            took: Duration::ZERO,
+        }
+    }
+}
+
+/// What a server says of a query without running it.
+pub(crate) struct Description {
+    pub(crate) columns: Vec<Column>,
+    /// The planner's cost.
+    pub(crate) cost: f64,
+}
+
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -135,39 +154,106 @@ impl<'c> Session<'c> {
 
     /// Asks one query. What fails leaves the snapshot as it was, for the next one.
     pub(crate) async fn ask(&mut self, query: &Query, question: &Question) -> Result<Table, RunError> {
-        if self.is_lost {
-            let what = format!(
-                "the connection to postgres at {} was given up",
-                self.reader.target()
-            );
-            return Err(RunError::Unavailable(what));
-        }
-        let savepoint = self.transaction.savepoint("query").await;
-        let savepoint = match savepoint {
-            Ok(savepoint) => savepoint,
-            Err(error) => {
-                self.is_lost = true;
-                return Err(unavailable(self.reader, &error));
-            }
-        };
-        let outcome = {
-            let mut asking = std::pin::pin!(ask(&savepoint, query, question));
-            match tokio::time::timeout(query.timeout.duration() + GRACE, &mut asking).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    tracing::warn!(query = %query.id, "query is cancelled from outside");
-                    let cancelled = tokio::time::timeout(CANCELLED, self.reader.cancel(&self.token)).await;
-                    let ended = tokio::time::timeout(CANCELLED, asking).await;
-                    self.is_lost = ended.is_err() || !matches!(cancelled, Ok(Ok(())));
-                    Err(timed_out(query))
-                }
-            }
-        };
-        if !self.is_lost && savepoint.rollback().await.is_err() {
-            self.is_lost = true;
-        }
+        let savepoint = savepoint(self.reader, &mut self.transaction, &mut self.is_lost).await?;
+        let asking = ask(&savepoint, query, question);
+        let outcome = in_time(self.reader, &self.token, query, asking, &mut self.is_lost).await;
+        roll_back(savepoint, &mut self.is_lost).await;
         outcome
     }
+
+    /// Prepares and explains one query.
+    pub(crate) async fn describe(
+        &mut self,
+        query: &Query,
+        question: &Question,
+    ) -> Result<Description, RunError> {
+        let savepoint = savepoint(self.reader, &mut self.transaction, &mut self.is_lost).await?;
+        let asking = describe(&savepoint, query, question);
+        let outcome = in_time(self.reader, &self.token, query, asking, &mut self.is_lost).await;
+        roll_back(savepoint, &mut self.is_lost).await;
+        outcome
+    }
+}
+
+async fn savepoint<'t>(
+    reader: &Reader,
+    transaction: &'t mut Transaction<'_>,
+    is_lost: &mut bool,
+) -> Result<Transaction<'t>, RunError> {
+    if *is_lost {
+        let what = format!("the connection to postgres at {} was given up", reader.target());
+        return Err(RunError::Unavailable(what));
+    }
+    transaction.savepoint("query").await.map_err(|error| {
+        *is_lost = true;
+        unavailable(reader, &error)
+    })
+}
+
+async fn roll_back(savepoint: Transaction<'_>, is_lost: &mut bool) {
+    if !*is_lost && savepoint.rollback().await.is_err() {
+        *is_lost = true;
+    }
+}
+
+/// Waits for an answer; a query that outlives its timeout, which it could have set itself, is cancelled from outside.
+async fn in_time<T>(
+    reader: &Reader,
+    token: &CancelToken,
+    query: &Query,
+    asking: impl Future<Output = Result<T, RunError>>,
+    is_lost: &mut bool,
+) -> Result<T, RunError> {
+    let mut asking = std::pin::pin!(asking);
+    let timeout = query.timeout.duration() + GRACE;
+    if let Ok(outcome) = tokio::time::timeout(timeout, &mut asking).await {
+        return outcome;
+    }
+    tracing::warn!(query = %query.id, "query is cancelled from outside");
+    let cancelled = tokio::time::timeout(CANCELLED, reader.cancel(token)).await;
+    let ended = tokio::time::timeout(CANCELLED, asking).await;
+    *is_lost = ended.is_err() || !matches!(cancelled, Ok(Ok(())));
+    Err(timed_out(query))
+}
+
+async fn describe(
+    transaction: &Transaction<'_>,
+    query: &Query,
+    question: &Question,
+) -> Result<Description, RunError> {
+    let refused = |error: tokio_postgres::Error| explain(query, &query.sql, &error);
+    transaction
+        .batch_execute(&settings(query, question))
+        .await
+        .map_err(refused)?;
+    let statement = transaction.prepare(&query.sql).await.map_err(refused)?;
+    let columns = columns(&statement);
+    let explain_sql = format!("explain (format json) {}", query.sql);
+    let plan = transaction
+        .query_one(&explain_sql, &arguments(question))
+        .await
+        .map_err(refused)?;
+    let plan: serde_json::Value = plan.try_get(0).map_err(refused)?;
+    let cost = plan
+        .pointer("/0/Plan/Total Cost")
+        .and_then(serde_json::Value::as_f64);
+    Ok(Description {
+        columns,
+        cost: cost.unwrap_or_default(),
+    })
+}
+
+fn columns(statement: &tokio_postgres::Statement) -> Vec<Column> {
+    let column = |column: &tokio_postgres::Column| Column {
+        name: column.name().to_owned(),
+        column_type: column.type_().clone(),
+    };
+    statement.columns().iter().map(column).collect()
+}
+
+fn arguments(question: &Question) -> Vec<&(dyn ToSql + Sync)> {
+    let argument = |argument| argument as &(dyn ToSql + Sync);
+    question.parameters.iter().map(argument).collect()
 }
 
 async fn ask(transaction: &Transaction<'_>, query: &Query, question: &Question) -> Result<Table, RunError> {
@@ -180,22 +266,16 @@ async fn ask(transaction: &Transaction<'_>, query: &Query, question: &Question) 
         .map_err(refused)?;
     let begun = std::time::Instant::now();
     let statement = transaction.prepare(sql).await.map_err(refused)?;
-    let parameters: Vec<&(dyn ToSql + Sync)> = question
-        .parameters
-        .iter()
-        .map(|parameter| parameter as &(dyn ToSql + Sync))
-        .collect();
-    let portal = transaction.bind(&statement, &parameters).await.map_err(refused)?;
+    let portal = transaction
+        .bind(&statement, &arguments(question))
+        .await
+        .map_err(refused)?;
     let wanted = i32::try_from(limit).unwrap_or(i32::MAX - 1) + 1;
     let rows = transaction.query_portal(&portal, wanted).await.map_err(refused)?;
     let took = begun.elapsed();
-    let columns = statement.columns().iter().map(|column| Column {
-        name: column.name().to_owned(),
-        column_type: column.type_().clone(),
-    });
     let kept = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut table = Table {
-        columns: columns.collect(),
+        columns: columns(&statement),
         rows: Vec::with_capacity(rows.len().min(kept)),
         exceeded: rows.len() > kept,
         took,

@@ -1,0 +1,246 @@
+//! What only a server can say of a query: that its names exist, which columns it gives, and how it would be run.
+
+use std::sync::Arc;
+
+use deadpool_postgres::Object;
+use fleetledger_schema::instant::Instant;
+
+use crate::{
+    alert::AlertRule,
+    cell::{self, Role},
+    connection::Reader,
+    query::{Kind, Query},
+    refusal::Refusal,
+    report::ReportRule,
+    rows,
+    run::{Argument, Column, Question, RunError, Session, Table},
+};
+
+/// A query that a server accepts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// True if it reads what has no past: it is refused on `fleet_asof`, so it can be asked about no other instant and
+    /// cannot be backtested.
+    pub is_live_only: bool,
+    /// The planner's cost on `fleet`, in its own units.
+    pub cost: f64,
+}
+
+/// Prepares and explains queries on `fleet` and on `fleet_asof`, as the reader; each has its outcome.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn prepare(
+    reader: &Reader,
+    queries: &[Arc<Query>],
+) -> Result<Vec<Result<Prepared, Vec<Refusal>>>, RunError> {
+    let mut client = reader.get().await?;
+    let mut session = Session::begin(reader, &mut client).await?;
+    let mut outcomes = Vec::with_capacity(queries.len());
+    for query in queries {
+        match prepare_one(&mut session, query).await {
+            Err(error @ RunError::Unavailable(_)) => {
+                drop(session);
+                drop(Object::take(client));
+                return Err(error);
+            }
+            Err(RunError::Refused(refusal)) => outcomes.push(Err(vec![refusal])),
+            Err(timeout) => outcomes.push(Err(vec![query.refusal("timeout", timeout.to_string())])),
+            Ok(outcome) => outcomes.push(outcome),
+        }
+    }
+    if !session.end().await {
+        drop(Object::take(client));
+    }
+    Ok(outcomes)
+}
+
+async fn prepare_one(
+    session: &mut Session<'_>,
+    query: &Query,
+) -> Result<Result<Prepared, Vec<Refusal>>, RunError> {
+    let live = session.describe(query, &question(query, false)).await?;
+    let past = match session.describe(query, &question(query, true)).await {
+        Ok(_) => None,
+        Err(RunError::Refused(refusal)) => Some(refusal),
+        Err(other) => return Err(other),
+    };
+    let mut refusals = columns(query, &live.columns);
+    let offset = query
+        .schedule()
+        .is_some_and(|schedule| !schedule.query_offset.is_zero());
+    if let Some(refusal) = past.as_ref().filter(|_| offset) {
+        let what = format!("on schema fleet_asof: {}", refusal.what);
+        let remedy = "with a query_offset it may read only views that docs/sql-reference.md marks as of";
+        refusals.push(
+            Refusal {
+                what,
+                ..refusal.clone()
+            }
+            .fix(remedy),
+        );
+    }
+    Ok(match refusals.is_empty() {
+        true => Ok(Prepared {
+            columns: live.columns,
+            is_live_only: past.is_some(),
+            cost: live.cost,
+        }),
+        false => Err(refusals),
+    })
+}
+
+fn question(query: &Query, is_past: bool) -> Question {
+    let now = Instant::now();
+    let window = query.rollup().map(|rule| rule.last_window(now));
+    let parameters = query.report().map_or_else(Vec::new, |report| defaults(report));
+    Question {
+        as_of: now,
+        is_past,
+        window,
+        parameters,
+        ..Question::default()
+    }
+}
+
+/// The defaults of a report's parameters; NULL where there is none.
+fn defaults(report: &ReportRule) -> Vec<Argument> {
+    let default = |parameter: &crate::report::Parameter| {
+        let text = parameter.default.as_deref().filter(|text| !text.is_empty());
+        text.and_then(|text| parameter.parameter_type.literal(text).ok())
+    };
+    report
+        .parameters
+        .iter()
+        .map(|parameter| Argument::Literal(default(parameter)))
+        .collect()
+}
+
+/// What is wrong with the columns of a result.
+fn columns(query: &Query, columns: &[Column]) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for column in columns
+        .iter()
+        .filter(|column| cell::role(&column.column_type).is_none())
+    {
+        let what = format!(
+            "column `{}` is of type {}, which is not read",
+            column.name, column.column_type
+        );
+        refusals.push(query.refusal("columns", what).fix("cast it to text"));
+    }
+    match &query.kind {
+        Kind::Alert(rule) => {
+            names(
+                query,
+                columns,
+                "columns.labels",
+                &rule.columns.labels,
+                &mut refusals,
+            );
+            numbers(
+                query,
+                columns,
+                "columns.value",
+                rule.columns.value.as_slice(),
+                &mut refusals,
+            );
+            for name in &rule.columns.annotations {
+                find(query, columns, "columns.annotations", name, &mut refusals);
+            }
+            status(query, columns, rule, &mut refusals);
+        }
+        Kind::Record(rule) => {
+            names(query, columns, "columns.labels", &rule.labels, &mut refusals);
+            let key = match rule.values.columns().len() {
+                1 => "columns.value",
+                _ => "columns.values",
+            };
+            numbers(query, columns, key, rule.values.columns(), &mut refusals);
+        }
+        Kind::Rollup(rule) => {
+            names(
+                query,
+                columns,
+                "columns.dimensions",
+                &rule.dimensions,
+                &mut refusals,
+            );
+            numbers(query, columns, "columns.values", &rule.values, &mut refusals);
+        }
+        Kind::Report(_) => {}
+    }
+    refusals
+}
+
+fn find<'c>(
+    query: &Query,
+    columns: &'c [Column],
+    key: &str,
+    name: &str,
+    refusals: &mut Vec<Refusal>,
+) -> Option<&'c Column> {
+    let mut found = columns.iter().filter(|column| column.name == name);
+    let first = found.next();
+    if first.is_none() {
+        let has: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let refusal = query.refusal(key, format!("the query has no column `{name}`"));
+        refusals.push(refusal.fix(format!("it has {}", has.join(", "))));
+    } else if found.next().is_some() {
+        let refusal = query.refusal(key, format!("the query has several columns `{name}`"));
+        refusals.push(refusal.fix("rename one with `as`"));
+    }
+    first
+}
+
+/// Columns that identify.
+fn names(query: &Query, columns: &[Column], key: &str, names: &[String], refusals: &mut Vec<Refusal>) {
+    for name in names {
+        let Some(column) = find(query, columns, key, name, refusals) else {
+            continue;
+        };
+        let why = match cell::role(&column.column_type) {
+            Some(Role::Name) | None => continue,
+            Some(Role::Number) => "a value",
+            Some(Role::Time) => "an instant",
+            Some(Role::Document) => "a document",
+        };
+        let what = format!("{why} as a label: `{name}` is of type {}", column.column_type);
+        let remedy = "what changes would make new instances all the time; take it out, or cast it to text if it identifies";
+        refusals.push(query.refusal(key, what).fix(remedy));
+    }
+}
+
+/// Columns that are numbers.
+fn numbers(query: &Query, columns: &[Column], key: &str, names: &[String], refusals: &mut Vec<Refusal>) {
+    for name in names {
+        let Some(column) = find(query, columns, key, name, refusals) else {
+            continue;
+        };
+        if !cell::is_number(&column.column_type) {
+            let what = format!(
+                "`{name}` is of type {}, and a value is a number",
+                column.column_type
+            );
+            refusals.push(
+                query
+                    .refusal(key, what)
+                    .fix("for a length of time write extract(epoch from …)"),
+            );
+        }
+    }
+}
+
+fn status(query: &Query, columns: &[Column], rule: &AlertRule, refusals: &mut Vec<Refusal>) {
+    let table = Table::empty(columns.to_vec());
+    let place = rows::status_place(rule, &table);
+    let column = place.and_then(|place| columns.get(place));
+    if let Some(column) = column.filter(|column| cell::role(&column.column_type) != Some(Role::Name)) {
+        let what = format!("column `status` is of type {}", column.column_type);
+        let remedy =
+            "in control mode it holds ok, alarm, skip, error or info; any other column needs another name";
+        refusals.push(query.refusal("alert", what).fix(remedy));
+    }
+}

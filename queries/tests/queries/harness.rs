@@ -1,0 +1,137 @@
+//! A migrated database with a small fleet in it, and a reader's way to it.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use fleetledger_local::{Cache, postgres::Postgres};
+use fleetledger_queries::{Query, Reader, parse};
+use fleetledger_schema::{
+    instant::Instant,
+    postgres::{Connector, migrate},
+};
+use tokio_postgres::Client;
+
+const TEMPLATE: &str = "template_ledger";
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// The server of all tests of this binary, and a migrated template. It lives on a thread of its own.
+fn server() -> &'static str {
+    static SERVER: OnceLock<String> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let cache = Cache::new(Cache::default_root());
+                let postgres = Postgres::builder()
+                    .temporary()
+                    .fast()
+                    .start(&cache)
+                    .await
+                    .unwrap();
+                postgres.create_database(TEMPLATE).await.unwrap();
+                let connector = Connector::new(postgres.url_of(TEMPLATE).parse().unwrap(), None);
+                migrate(&connector, |_| {}).await.unwrap();
+                tell.send(postgres.url_of("")).unwrap();
+                std::future::pending::<()>().await;
+                drop(postgres);
+            });
+        });
+        told.recv().unwrap()
+    })
+}
+
+/// A database of one test.
+pub(crate) struct Place {
+    /// The owner's connection.
+    pub(crate) sql: Client,
+    /// The owner's way to it.
+    pub(crate) owner: Connector,
+    /// Connections of the reader's role.
+    pub(crate) reader: Reader,
+}
+
+impl Place {
+    /// An empty ledger.
+    pub(crate) async fn new() -> Self {
+        let url = server();
+        let name = format!("ledger{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let connector = |user: &str, database: &str| {
+            let mut config: tokio_postgres::Config = format!("{url}{database}").parse().unwrap();
+            if !user.is_empty() {
+                config.user(user);
+            }
+            Connector::new(config, None)
+        };
+        let admin = connector("", "postgres").connect("test").await.unwrap();
+        admin
+            .batch_execute(&format!("create database {name} template {TEMPLATE}"))
+            .await
+            .unwrap();
+        let owner = connector("", &name);
+        let sql = owner.connect("test").await.unwrap();
+        // Settings of roles belong to a database and are not copied with it.
+        sql.batch_execute(&format!(
+            "alter role fleetledger_reader in database {name} set jit = off;
+             alter role fleetledger_reader in database {name} set search_path = fleet"
+        ))
+        .await
+        .unwrap();
+        Self {
+            sql,
+            reader: Reader::new(&connector("fleetledger_reader", &name), 4).unwrap(),
+            owner,
+        }
+    }
+
+    /// A way to it as another user.
+    pub(crate) fn connector(&self, user: &str) -> Connector {
+        let mut config = self.owner.config().clone();
+        config.user(user);
+        Connector::new(config, None)
+    }
+
+    /// Clusters dfw/a and dfw/b with so many namespaces each, all known up to `now`.
+    pub(crate) async fn fleet(&self, namespaces: u32, now: Instant) {
+        let fleet = format!(
+            "insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at)
+             values ('dfw', 'a', 'ua', '2026-01-01'), ('dfw', 'b', 'ub', '2026-01-01');
+             insert into ledger.namespace
+             select c.cluster_id, c.cluster || n, 'ns' || n, '2026-01-01', null, '{{}}', '{{}}', '{{}}', 'Active', '[]',
+                 1, 1, 1, 1, 1, 1, null, '2026-01-01', '2026-01-01', '2026-01-01'
+             from ledger.cluster as c cross join generate_series(1, {namespaces}) as n;
+             insert into ledger.freshness (cluster_id, kind, observed_at, landed_at)
+             select c.cluster_id, k, '{now}', '{now}' from ledger.cluster as c cross join generate_series(1, 5) as k"
+        );
+        self.sql.batch_execute(&fleet).await.unwrap();
+    }
+}
+
+/// An alert of that SQL, with more front matter.
+pub(crate) fn alert(front: &str, sql: &str) -> Arc<Query> {
+    let text = format!(
+        "/*---\nalert: A\nlabels: {{severity: info}}\nannotations: {{summary: s, runbook: r}}\n{front}\n---*/\n{sql}\n"
+    );
+    read("a.sql", &text)
+}
+
+/// A file.
+pub(crate) fn read(name: &str, text: &str) -> Arc<Query> {
+    Arc::new(
+        parse(Path::new(name), "alerts", text).unwrap_or_else(|refusals| panic!("{text}: {refusals:#?}")),
+    )
+}
+
+/// An instant of these tests.
+pub(crate) fn at(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
+}
