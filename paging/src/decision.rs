@@ -243,12 +243,14 @@ pub fn decide(
 }
 
 impl Told {
-    /// The trigger of the current episode was cancelled before anybody tried to send it: the receiver saw nothing, so
-    /// it neither cools down nor has to be told that it is over.
+    /// The trigger of the episode that is over was cancelled before anybody tried to send it: the receiver saw nothing, so
+    /// nothing cools down, and the episode counts as one it was not told of. Does nothing where the alert goes on under
+    /// another key.
     pub fn cancel(&mut self) {
-        self.open = false;
-        self.cooldown_until = None;
-        self.suppressed_episodes = self.suppressed_episodes.saturating_add(1);
+        if !self.open {
+            self.cooldown_until = None;
+            self.suppressed_episodes = self.suppressed_episodes.saturating_add(1);
+        }
     }
 
     /// Rules 4, 5 and 6: it fires and nothing stands in the way.

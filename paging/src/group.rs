@@ -204,8 +204,11 @@ impl Group {
             self.notified_at = Some(due_at);
             told.push(self.say(NotifyKind::Trigger, reason, due_at));
         }
-        // One acknowledged member of many must not make the others quiet.
-        if let Some(reason) = changes.quiet.filter(|_| self.is_quiet()) {
+        // One acknowledged member of many must not make the others quiet; the last one that nobody took care of, when it
+        // is resolved, leaves only quiet ones.
+        let left = changes.resolved.filter(|_| !changes.was_quiet);
+        let reason = changes.quiet.or(left.map(|_| NotifyReason::Acked));
+        if let Some(reason) = reason.filter(|_| self.is_quiet()) {
             told.push(self.say(NotifyKind::Acknowledge, reason, slot));
         }
         told

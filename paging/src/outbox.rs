@@ -25,12 +25,14 @@ pub struct Plan {
     pub replace: Option<i64>,
     /// Those that are not sent any more.
     pub cancel: Vec<i64>,
-    /// The receiver never saw this incarnation fire: [`crate::Told::cancel`] is to be called for the members.
+    /// The receiver never saw this incarnation fire: [`crate::Told::cancel`] is to be called for the members whose
+    /// resolve this is.
     pub unseen: bool,
 }
 
 /// Plans a new notification of one incarnation. `waiting` are those of the same incarnation that are not delivered, in
-/// order; `seen` says that a trigger of it was delivered.
+/// order; `seen` says that a trigger of it was delivered, or given up after attempts that may have arrived (one that the
+/// receiver rejected was not seen).
 #[must_use]
 pub fn plan(new: NotifyKind, waiting: &[Waiting], seen: bool) -> Plan {
     let untried = |kind: NotifyKind| {

@@ -122,6 +122,19 @@ fn a_group_is_acknowledged_when_all_of_it_is() {
 }
 
 #[test]
+fn a_group_is_acknowledged_when_only_acknowledged_members_are_left() {
+    let mut group = Group::default();
+    apply(
+        &mut group,
+        0,
+        &[("a", &[(Trigger, New)]), ("b", &[(Trigger, New)])],
+    );
+    apply(&mut group, 1, &[("a", &[(Acknowledge, Acked)])]);
+    let left = apply(&mut group, 2, &[("b", &[(Resolve, Resolved)])]);
+    assert_eq!(left, [(Acknowledge, Acked, 1)]);
+}
+
+#[test]
 fn a_member_that_joins_an_acknowledged_group_is_heard() {
     let mut group = Group::default();
     apply(&mut group, 0, &[("a", &[(Trigger, New)])]);

@@ -15,13 +15,13 @@ use super::{at, minutes, plain};
 
 /// One slot of a made-up life.
 #[derive(Debug, Clone)]
-struct Slot {
-    after_seconds: i64,
-    observation: Observation,
-    snooze: Option<u8>,
-    inhibited: bool,
-    ack: bool,
-    close: bool,
+pub(super) struct Slot {
+    pub(super) after_seconds: i64,
+    pub(super) observation: Observation,
+    pub(super) snooze: Option<u8>,
+    pub(super) inhibited: bool,
+    pub(super) ack: bool,
+    pub(super) close: bool,
 }
 
 fn observations() -> impl Strategy<Value = Observation> {
@@ -32,7 +32,7 @@ fn observations() -> impl Strategy<Value = Observation> {
     ]
 }
 
-fn slots() -> impl Strategy<Value = Vec<Slot>> {
+pub(super) fn slots() -> impl Strategy<Value = Vec<Slot>> {
     let slot = (
         prop_oneof![8 => Just(60_i64), 1 => 61..1200_i64],
         observations(),
@@ -54,7 +54,7 @@ fn slots() -> impl Strategy<Value = Vec<Slot>> {
     prop::collection::vec(slot, 1..80)
 }
 
-fn timings() -> impl Strategy<Value = Timing> {
+pub(super) fn timings() -> impl Strategy<Value = Timing> {
     (0..4_u64, 0..4_u64, 0..20_u64, 0..10_u64).prop_map(|(for_, keep, cooldown, repeat)| Timing {
         for_: minutes(for_),
         keep_firing_for: minutes(keep),
@@ -65,10 +65,10 @@ fn timings() -> impl Strategy<Value = Timing> {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-struct State {
-    instance: Instance,
-    told: Told,
-    group: Group,
+pub(super) struct State {
+    pub(super) instance: Instance,
+    pub(super) told: Told,
+    pub(super) group: Group,
 }
 
 /// Everything kept is written down and read again.
@@ -83,7 +83,7 @@ fn restart(state: State) -> State {
     }
 }
 
-fn apply(state: &mut State, timing: &Timing, now: Timestamp, slot: &Slot) -> Vec<Notify> {
+pub(super) fn apply(state: &mut State, timing: &Timing, now: Timestamp, slot: &Slot) -> Vec<Notify> {
     if slot.close {
         close(&mut state.instance, now, Resolution::RuleRemoved);
     } else {
@@ -100,7 +100,7 @@ fn apply(state: &mut State, timing: &Timing, now: Timestamp, slot: &Slot) -> Vec
     decide(&mut state.instance, &mut state.told, timing, now, &around).notify
 }
 
-fn walk(slots: &[Slot]) -> impl Iterator<Item = (Timestamp, &Slot)> {
+pub(super) fn walk(slots: &[Slot]) -> impl Iterator<Item = (Timestamp, &Slot)> {
     slots.iter().scan(at(0), |now, slot| {
         *now += SignedDuration::from_secs(slot.after_seconds);
         Some((*now, slot))

@@ -2,12 +2,14 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "helpers of tests may fail them"
 )]
 
 mod condition;
 mod decision;
+mod delivery;
 mod groups;
 mod machine;
 mod snoozes;

@@ -1,0 +1,210 @@
+//! From decisions to a receiver that is away, slow or forgetful: whatever happens on the way, it knows the truth in the
+//! end, and nothing is told of what was over before anybody could be told.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use fleetledger_paging::outbox::{self, Waiting};
+use fleetledger_paging::{Group, GroupBy, GroupNotify, Grouping, NotifyKind};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::machine::{Slot, State, apply, slots, timings, walk};
+use super::minutes;
+
+/// What becomes of one attempt.
+#[derive(Debug, Clone, Copy)]
+enum Attempt {
+    /// It does not arrive.
+    Lost,
+    /// It arrives and the answer does not: it is sent again.
+    Unanswered,
+    Delivered,
+}
+
+fn attempts() -> impl Strategy<Value = Vec<Vec<Attempt>>> {
+    let attempt = prop_oneof![
+        Just(Attempt::Lost),
+        Just(Attempt::Unanswered),
+        Just(Attempt::Delivered)
+    ];
+    prop::collection::vec(prop::collection::vec(attempt, 0..4), 80)
+}
+
+/// PagerDuty: an incident a key, until it is resolved; a trigger under an acknowledged key tells nobody.
+#[derive(Debug, Default)]
+struct Receiver {
+    /// By incarnation: open, and whether it is acknowledged.
+    incidents: BTreeMap<u64, Incident>,
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Incident {
+    open: bool,
+    acknowledged: bool,
+    resolved: bool,
+}
+
+impl Receiver {
+    fn take(&mut self, kind: NotifyKind, incarnation: u64) {
+        match kind {
+            NotifyKind::Trigger => {
+                let incident = self.incidents.entry(incarnation).or_default();
+                assert!(!incident.resolved, "a key that was resolved is not used again");
+                incident.open = true;
+            }
+            // An acknowledgement or resolve of what it does not know opens nothing.
+            NotifyKind::Acknowledge | NotifyKind::Resolve => {
+                let known = self.incidents.get_mut(&incarnation);
+                let incident = known.expect("a trigger came before");
+                if kind == NotifyKind::Resolve {
+                    *incident = Incident {
+                        resolved: true,
+                        ..Incident::default()
+                    };
+                } else {
+                    incident.acknowledged = incident.open;
+                }
+            }
+        }
+    }
+
+    fn open(&self) -> Vec<u64> {
+        let open = self.incidents.iter().filter(|(_, incident)| incident.open);
+        open.map(|(incarnation, _)| *incarnation).collect()
+    }
+}
+
+/// One stream of an outbox.
+#[derive(Debug, Default)]
+struct Stream {
+    queue: VecDeque<(Waiting, u64)>,
+    delivered_triggers: Vec<u64>,
+    last_id: i64,
+    cancelled: usize,
+}
+
+impl Stream {
+    fn put(&mut self, said: &GroupNotify) -> bool {
+        let waiting: Vec<Waiting> = self
+            .queue
+            .iter()
+            .filter(|(_, incarnation)| *incarnation == said.incarnation)
+            .map(|(one, _)| *one)
+            .collect();
+        let seen = self.delivered_triggers.contains(&said.incarnation);
+        let plan = outbox::plan(said.kind, &waiting, seen);
+        self.queue.retain(|(one, _)| !plan.cancel.contains(&one.id));
+        self.cancelled += plan.cancel.len();
+        if plan.enqueue {
+            self.last_id += 1;
+            let waiting = Waiting {
+                id: self.last_id,
+                kind: said.kind,
+                attempted: false,
+            };
+            self.queue.push_back((waiting, said.incarnation));
+        }
+        plan.unseen
+    }
+
+    fn attempt(&mut self, attempt: Attempt, receiver: &mut Receiver) {
+        let Some((one, incarnation)) = self.queue.front_mut() else {
+            return;
+        };
+        one.attempted = true;
+        let (kind, incarnation) = (one.kind, *incarnation);
+        if !matches!(attempt, Attempt::Lost) {
+            receiver.take(kind, incarnation);
+        }
+        if matches!(attempt, Attempt::Delivered) {
+            self.queue.pop_front();
+            if kind == NotifyKind::Trigger {
+                self.delivered_triggers.push(incarnation);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct World {
+    members: [State; 2],
+    group: Group,
+    stream: Stream,
+    receiver: Receiver,
+}
+
+impl World {
+    fn slot(&mut self, timing: &fleetledger_paging::Timing, now: Timestamp, slots: [&Slot; 2]) {
+        let grouping = Grouping {
+            by: GroupBy::labels(["cluster"]),
+            wait: Duration::ZERO,
+            interval: minutes(3),
+        };
+        let [left, right] = &mut self.members;
+        let decisions = [
+            apply(left, timing, now, slots[0]),
+            apply(right, timing, now, slots[1]),
+        ];
+        let named = ["left", "right"]
+            .into_iter()
+            .zip(decisions.iter().map(Vec::as_slice));
+        for said in self.group.apply(&grouping, now, named) {
+            if self.stream.put(&said) {
+                for (state, decision) in self.members.iter_mut().zip(&decisions) {
+                    if decision.iter().any(|notify| notify.kind == NotifyKind::Resolve) {
+                        state.told.cancel();
+                    }
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while !self.stream.queue.is_empty() {
+            self.stream.attempt(Attempt::Delivered, &mut self.receiver);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_receiver_knows_the_truth_in_the_end(
+        timing in timings(), left in slots(), right in slots(), attempts in attempts(),
+    ) {
+        let mut world = World::default();
+        for (((now, left), right), attempts) in walk(&left).zip(&right).zip(&attempts) {
+            // Both are of one rule, so their slots are the same.
+            world.slot(&timing, now, [left, right]);
+            for attempt in attempts {
+                world.stream.attempt(*attempt, &mut world.receiver);
+            }
+        }
+        world.drain();
+        let open: Vec<u64> = (!world.group.members.is_empty()).then_some(world.group.incarnation).into_iter().collect();
+        prop_assert_eq!(world.receiver.open(), open.clone(), "no incident is stuck and none is missing");
+        for incarnation in open {
+            let acknowledged = world.receiver.incidents[&incarnation].acknowledged;
+            prop_assert_eq!(acknowledged, world.group.is_quiet(), "calling, unless somebody takes care of all of it");
+        }
+        for (name, state) in ["left", "right"].iter().zip(&world.members) {
+            prop_assert_eq!(state.told.open, world.group.members.contains_key(*name));
+        }
+    }
+
+    #[test]
+    fn what_is_over_before_anybody_tried_is_not_told(timing in timings(), life in slots()) {
+        // The receiver cannot be reached and nobody tries: an outage of the sender.
+        let mut world = World::default();
+        let nothing = Slot { observation: super::FALSE, snooze: None, inhibited: false, ack: false, close: false, after_seconds: 60 };
+        for (now, slot) in walk(&life) {
+            world.slot(&timing, now, [slot, &nothing]);
+        }
+        let triggers = world.stream.queue.iter().filter(|(one, _)| one.kind == NotifyKind::Trigger).count();
+        let resolves = world.stream.queue.iter().filter(|(one, _)| one.kind == NotifyKind::Resolve).count();
+        prop_assert_eq!(triggers, usize::from(!world.group.members.is_empty()), "one trigger for what is open now");
+        prop_assert_eq!(resolves, 0);
+    }
+}
