@@ -29,7 +29,7 @@ demo: ## Three simulated datacenters, a broker and a PostgreSQL, with questions 
 	@$(WITH_PLACES) cargo build --locked --workspace --bin fleetledger
 	@$(WITH_PLACES) exec "$$CARGO_TARGET_DIR/debug/fleetledger" demo $(DEMO_ARGS)
 
-test: ## Everything, with real Kafka, PostgreSQL and kube-apiserver.
+test: ## Everything, with real Kafka, PostgreSQL, kube-apiserver and Alertmanager.
 	@deploy/bootstrap/test.sh
 
 check: ## Format, lints and unit tests: before every commit.
