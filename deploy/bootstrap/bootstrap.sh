@@ -115,6 +115,14 @@ unpack_postgres() (
     rm -rf "$FLEETLEDGER_CACHE/debian" && mv "$staging" "$FLEETLEDGER_CACHE/debian"
 )
 
+# Its package is unpacked into the cache by the tests themselves; all they need is a list that knows it.
+knows_alertmanager() { has prometheus-alertmanager || [ -d "$FLEETLEDGER_CACHE/alertmanager" ] || apt-cache show prometheus-alertmanager >/dev/null 2>&1; }
+find_alertmanager() {
+    { has apt-get && ! knows_alertmanager; } || return 0
+    say "package lists do not know prometheus-alertmanager: apt-get update"
+    as_root apt-get update -qq >&2 || say "its tests are skipped and counted; to run them: sudo apt-get update"
+}
+
 check_linux
 check_rust
 if [ "$mode" = test ]; then check_disk 20; else check_disk 8; fi
@@ -134,3 +142,4 @@ if [ ${#all[@]} -gt 0 ]; then
         say "going on without: tests that need them are skipped and counted"
     fi
 fi
+[ "$mode" != test ] || find_alertmanager

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use fleetledger_local::skip::unless_available;
-use fleetledger_local::{Cache, Result, kafka, kube_apiserver, postgres};
+use fleetledger_local::{Cache, Result, alertmanager, kafka, kube_apiserver, postgres};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cache = Cache::new(Cache::default_root());
     let mut code = ExitCode::SUCCESS;
-    for part in ["PostgreSQL", "Apache Kafka", "kube-apiserver"] {
+    for part in ["PostgreSQL", "Apache Kafka", "Alertmanager", "kube-apiserver"] {
         let started = Instant::now();
         match fetch(part, &cache).await {
             Ok(()) => println!("{part} is there after {:.1} s", started.elapsed().as_secs_f64()),
@@ -27,6 +27,7 @@ async fn fetch(part: &str, cache: &Cache) -> Result<()> {
     let fetched = match part {
         "PostgreSQL" => postgres::fetch(cache).await,
         "Apache Kafka" => kafka::fetch(cache).await,
+        "Alertmanager" => alertmanager::fetch(cache).await,
         _ => kube_apiserver::fetch(cache).await,
     };
     unless_available(part, fetched).map(|_| ())

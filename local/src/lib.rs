@@ -1,5 +1,5 @@
 //! Fetches, caches, starts and stops real parts on this machine: PostgreSQL, Apache Kafka, the
-//! in-process broker of the demo, and kube-apiserver.
+//! in-process broker of the demo, kube-apiserver and Alertmanager.
 //!
 //! Invariants:
 //! - A part listens on 127.0.0.1 only, on a port that was free.
@@ -10,9 +10,11 @@
 //! - A missing tool is [`Error::Unavailable`] with the command that installs it, never a silent skip.
 //!
 //! Entry points: [`postgres::Postgres::builder`], [`kafka::Kafka::builder`],
-//! [`mock_kafka::MockKafka::start`], [`kube_apiserver::KubeApiserver::builder`], [`tls::Authority`].
+//! [`mock_kafka::MockKafka::start`], [`kube_apiserver::KubeApiserver::builder`],
+//! [`alertmanager::Alertmanager::builder`], [`tls::Authority`].
 
 pub mod account;
+pub mod alertmanager;
 pub mod cache;
 mod error;
 mod http;
@@ -41,6 +43,7 @@ mod tests {
         is_send(postgres::Postgres::builder().start(&cache));
         is_send(kafka::Kafka::builder().start(&cache));
         is_send(kube_apiserver::KubeApiserver::builder().start(&cache));
+        is_send(alertmanager::Alertmanager::builder("").start(&cache));
         is_sync::<postgres::Postgres>();
         is_sync::<kafka::Kafka>();
         is_sync::<mock_kafka::MockKafka>();

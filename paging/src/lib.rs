@@ -1,6 +1,6 @@
 //! What alerting and watchdogs share, without PostgreSQL: states, decisions, dedup keys, channels, retry maths.
 //!
-//! All of it is pure: no clock, no I/O, no random numbers of its own. Instants are passed in, and all
+//! Everything but [`channel`] is pure: no clock, no I/O, no random numbers of its own. Instants are passed in, and all
 //! comparisons are made between slots (the instants a rule is evaluated at), with `>=`.
 //!
 //! One evaluation of one instance at a slot is two steps on two axes:
@@ -17,13 +17,14 @@
 //!
 //! From a decision to a receiver: [`snooze::in_force`] and [`Inhibitor`] give a decision its surroundings, [`Route`] names
 //! receivers by labels, [`Group::apply`] turns members' decisions into notifications under a dedup key, [`outbox::plan`]
-//! says what may be cancelled, [`retry::disposition`] what an answer means.
+//! says what may be cancelled, [`channel::Client`] sends, and [`retry::disposition`] says what an answer means.
 //!
 //! Invariants:
 //! - A held observation changes nothing but the reason why it is held.
 //! - Nothing is notified that does not fire; what was told to a receiver is resolved there, whatever else holds.
 //! - A slot is applied once: an older or equal slot changes nothing.
 
+pub mod channel;
 mod condition;
 mod decision;
 pub mod group;

@@ -34,6 +34,10 @@ pub struct Notification {
     /// Episodes that came and went unsaid before this one.
     #[serde(default)]
     pub suppressed_episodes: u64,
+    /// How often a snooze of it has ended in this life, for receivers that know no keys
+    /// ([`crate::channel::alertmanager::Wake`]); 0 for all others.
+    #[serde(default)]
+    pub wake: u64,
 }
 
 /// Who made a group quiet.
@@ -109,6 +113,23 @@ impl Alert {
             .trim_end()
             .to_owned(),
         }
+    }
+
+    /// The annotations and the links, under the names that templates for Alertmanager look for.
+    #[must_use]
+    pub fn annotations_and_links(&self) -> Labels {
+        let links = [
+            ("runbook_url", &self.links.runbook),
+            ("timeline_url", &self.links.timeline),
+            ("snooze_url", &self.links.snooze),
+        ];
+        let mut annotations = self.annotations.clone();
+        for (name, link) in links {
+            if let Some(link) = link {
+                annotations.insert(name.to_owned(), link.clone());
+            }
+        }
+        annotations
     }
 
     /// [`fingerprint`] of its labels.

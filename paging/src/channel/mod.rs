@@ -1,0 +1,106 @@
+//! Channels: how each kind of receiver is spoken to. Payloads are built by pure functions, sending is thin.
+//!
+//! A folder a channel: `settings`, the payload, and a client that sends it. What a client makes of an answer is decided
+//! in [`crate::retry::disposition`] alone. Secrets appear in no error and no log: errors leave out URLs, because those
+//! of incoming webhooks are secrets themselves.
+
+pub mod alertmanager;
+mod http;
+pub mod pagerduty;
+pub mod slack;
+pub mod webhook;
+
+use jiff::Timestamp;
+
+use crate::decision::{NotifyKind, NotifyReason};
+use crate::notification::Notification;
+use crate::retry::Disposition;
+use crate::secret::Secret;
+
+pub use http::{Connection, SettingsError, Tls};
+
+/// What became of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// What to do next.
+    pub disposition: Disposition,
+    /// HTTP's status, where there was an answer.
+    pub status: Option<u16>,
+}
+
+/// How one receiver is reached.
+#[derive(Debug, Clone)]
+pub enum Settings {
+    /// PagerDuty Events v2.
+    PagerDuty(pagerduty::Settings),
+    /// Alertmanager v2.
+    Alertmanager(alertmanager::Settings),
+    /// Slack incoming webhook.
+    Slack(slack::Settings),
+    /// Webhook with Alertmanager's payload.
+    Webhook(webhook::Settings),
+}
+
+/// A receiver that can be spoken to. Cloning is cheap and shares connections.
+#[derive(Debug, Clone)]
+pub enum Client {
+    /// PagerDuty Events v2.
+    PagerDuty(pagerduty::Client),
+    /// Alertmanager v2.
+    Alertmanager(alertmanager::Client),
+    /// Slack incoming webhook.
+    Slack(slack::Client),
+    /// Webhook with Alertmanager's payload.
+    Webhook(webhook::Client),
+}
+
+impl Client {
+    /// A client; it connects when it first delivers.
+    ///
+    /// # Errors
+    /// A certificate, key, proxy or URL that cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        Ok(match settings {
+            Settings::PagerDuty(settings) => Self::PagerDuty(pagerduty::Client::new(settings)?),
+            Settings::Alertmanager(settings) => Self::Alertmanager(alertmanager::Client::new(settings)?),
+            Settings::Slack(settings) => Self::Slack(slack::Client::new(settings)?),
+            Settings::Webhook(settings) => Self::Webhook(webhook::Client::new(settings)?),
+        })
+    }
+
+    /// Whether this receiver is told such a thing at all. What it is not told need not be put into an outbox.
+    #[must_use]
+    pub fn tells(&self, kind: NotifyKind, reason: NotifyReason) -> bool {
+        match self {
+            Self::PagerDuty(_) => true,
+            // It knows no acknowledgement; a snooze is mirrored as a silence.
+            Self::Alertmanager(_) => reason != NotifyReason::Acked,
+            // People read these: what goes on under another key is not over, and they know that they snoozed it.
+            Self::Slack(_) | Self::Webhook(_) => {
+                kind != NotifyKind::Acknowledge && reason != NotifyReason::Superseded
+            }
+        }
+    }
+
+    /// Whether it groups alerts itself, so that every instance is sent as one of its own.
+    #[must_use]
+    pub fn wants_instances(&self) -> bool {
+        matches!(self, Self::Alertmanager(_))
+    }
+
+    /// Sends a notification once. `secret` takes the place of the configured routing key where an incident was opened
+    /// with another one. `now` dates what is sent and reads `Retry-After`.
+    pub async fn deliver(
+        &self,
+        notification: &Notification,
+        secret: Option<&Secret>,
+        now: Timestamp,
+    ) -> Delivery {
+        match self {
+            Self::PagerDuty(client) => client.deliver(notification, secret, now).await,
+            Self::Alertmanager(client) => client.deliver(notification, now).await,
+            Self::Slack(client) => client.deliver(notification, now).await,
+            Self::Webhook(client) => client.deliver(notification, now).await,
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Receivers that answer, answer badly, or do not answer.
+
+use std::time::{Duration, Instant};
+
+use fleetledger_paging::channel::{
+    Client, Connection, Delivery, Settings, alertmanager, pagerduty, slack, webhook,
+};
+use fleetledger_paging::retry::Disposition;
+use fleetledger_paging::{NotifyKind, NotifyReason, Secret};
+use tokio::net::TcpListener;
+
+use super::endpoint::{Endpoint, Reply};
+use super::sample::{at, notification, resolve, trigger};
+
+pub fn connection() -> Connection {
+    Connection {
+        timeout: Duration::from_secs(10),
+        ..Connection::default()
+    }
+}
+
+fn pagerduty(base_url: &str, connection: Connection) -> Client {
+    Client::new(Settings::PagerDuty(pagerduty::Settings {
+        base_url: base_url.to_owned(),
+        routing_key: Secret::new("R0UT1NGKEY"),
+        connection,
+    }))
+    .unwrap()
+}
+
+fn slack(url: &str) -> Client {
+    Client::new(Settings::Slack(slack::Settings {
+        url: Secret::new(url),
+        connection: connection(),
+    }))
+    .unwrap()
+}
+
+fn webhook(url: &str) -> Client {
+    Client::new(Settings::Webhook(webhook::Settings {
+        url: Secret::new(url),
+        signing_secret: Some(Secret::new("signing")),
+        authorization: Some(Secret::new("Bearer t0ken")),
+        external_url: "https://console.example.com".to_owned(),
+        connection: connection(),
+    }))
+    .unwrap()
+}
+
+fn reason(delivery: &Delivery) -> &str {
+    match &delivery.disposition {
+        Disposition::Accepted => "accepted",
+        Disposition::Retry { reason, .. } | Disposition::Reject { reason } => reason,
+    }
+}
+
+fn is_retry(delivery: &Delivery) -> bool {
+    matches!(delivery.disposition, Disposition::Retry { .. })
+}
+
+fn is_reject(delivery: &Delivery) -> bool {
+    matches!(delivery.disposition, Disposition::Reject { .. })
+}
+
+#[tokio::test]
+async fn pagerduty_gets_the_event_with_its_routing_key() {
+    let endpoint = Endpoint::start(Reply::Status(202, "{\"status\":\"success\"}")).await;
+    let client = pagerduty(&endpoint.url, connection());
+    let delivery = client.deliver(&trigger(), None, at(5)).await;
+    assert_eq!(
+        (delivery.disposition, delivery.status),
+        (Disposition::Accepted, Some(202))
+    );
+    let request = endpoint.last();
+    assert_eq!(
+        (request.method.as_str(), request.path.as_str()),
+        ("POST", "/v2/enqueue")
+    );
+    let mut event = request.json();
+    let key = event.as_object_mut().unwrap().remove("routing_key");
+    assert_eq!(key.unwrap(), "R0UT1NGKEY");
+    assert_eq!(event, pagerduty::event(&trigger()));
+
+    // An incident that was opened with another key is closed with that one.
+    let old = Secret::new("OLDKEY");
+    client.deliver(&resolve(), Some(&old), at(6)).await;
+    assert_eq!(endpoint.last().json()["routing_key"], "OLDKEY");
+}
+
+#[tokio::test]
+async fn too_many_requests_waits_as_long_as_the_receiver_wants() {
+    let endpoint = Endpoint::start(Reply::Status(202, "")).await;
+    let client = pagerduty(&endpoint.url, connection());
+    for (header, seconds) in [("17", 17), ("Thu, 01 Jan 2026 00:06:00 GMT", 60)] {
+        endpoint.answer(Reply::RetryAfter(429, header));
+        let delivery = client.deliver(&trigger(), None, at(5)).await;
+        let Disposition::Retry { after, .. } = delivery.disposition else {
+            panic!("429 is tried again");
+        };
+        assert_eq!(after, Some(Duration::from_secs(seconds)));
+    }
+}
+
+#[tokio::test]
+async fn server_errors_are_tried_again_and_bad_requests_are_not() {
+    let endpoint = Endpoint::start(Reply::Status(202, "")).await;
+    let client = pagerduty(&endpoint.url, connection());
+    for code in [500, 502, 503, 504] {
+        endpoint.answer(Reply::Status(code, "upstream is away"));
+        let delivery = client.deliver(&trigger(), None, at(5)).await;
+        assert!(is_retry(&delivery), "{delivery:?}");
+        assert_eq!(delivery.status, Some(code));
+    }
+    endpoint.answer(Reply::Status(400, "{\"message\":\"Event object is invalid\"}"));
+    let delivery = client.deliver(&trigger(), None, at(5)).await;
+    assert!(is_reject(&delivery));
+    assert!(
+        reason(&delivery).contains("Event object is invalid"),
+        "{delivery:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_refuses_connections_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let delivery = pagerduty(&url, connection())
+        .deliver(&trigger(), None, at(5))
+        .await;
+    assert!(is_retry(&delivery));
+    assert_eq!(delivery.status, None);
+    assert!(reason(&delivery).contains("refused"), "{delivery:?}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_in_time_is_tried_again() {
+    let endpoint = Endpoint::start(Reply::Silence).await;
+    let quick = Connection {
+        timeout: Duration::from_millis(300),
+        ..connection()
+    };
+    let started = Instant::now();
+    let delivery = pagerduty(&endpoint.url, quick)
+        .deliver(&trigger(), None, at(5))
+        .await;
+    assert!(is_retry(&delivery));
+    assert_eq!(reason(&delivery), "no answer in time");
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert_eq!(endpoint.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let elsewhere = Endpoint::start(Reply::Status(202, "")).await;
+    let endpoint = Endpoint::start(Reply::Redirect(elsewhere.url.clone())).await;
+    let delivery = pagerduty(&endpoint.url, connection())
+        .deliver(&trigger(), None, at(5))
+        .await;
+    assert!(is_reject(&delivery));
+    assert_eq!(elsewhere.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn slack_must_say_ok() {
+    let endpoint = Endpoint::start(Reply::Status(200, "ok")).await;
+    let client = slack(&format!("{}/services/T0/B0/s3cr3t", endpoint.url));
+    let delivery = client.deliver(&trigger(), None, at(5)).await;
+    assert_eq!(delivery.disposition, Disposition::Accepted);
+    assert_eq!(endpoint.last().json(), slack::message(&trigger()));
+    for (code, body, retried) in [
+        (200, "<html>log in</html>", true),
+        (404, "no_service", false),
+        (429, "", true),
+    ] {
+        endpoint.answer(Reply::Status(code, body));
+        let delivery = client.deliver(&trigger(), None, at(5)).await;
+        assert_eq!(is_retry(&delivery), retried, "{delivery:?}");
+    }
+}
+
+#[tokio::test]
+async fn webhook_is_signed_and_named_the_same_at_every_attempt() {
+    let endpoint = Endpoint::start(Reply::Status(204, "")).await;
+    endpoint.answer(Reply::Status(500, ""));
+    let client = webhook(&endpoint.url);
+    assert!(is_retry(&client.deliver(&trigger(), None, at(5)).await));
+    let again = client.deliver(&trigger(), None, at(6)).await;
+    assert_eq!(again.disposition, Disposition::Accepted);
+    let requests = endpoint.requests();
+    for (request, minute) in requests.iter().zip([5, 6]) {
+        assert_eq!(request.header("idempotency-key"), "3f6c:7:trigger");
+        assert_eq!(request.header("authorization"), "Bearer t0ken");
+        assert_eq!(request.header("content-type"), "application/json");
+        let expected = webhook::signature(&Secret::new("signing"), at(minute), &request.text);
+        assert_eq!(request.header("fleetledger-signature"), expected);
+    }
+    let body = webhook::body(&trigger(), "https://console.example.com");
+    assert_eq!(requests[1].json(), body);
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_error_and_no_debug_text() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/services/s3cr3t", listener.local_addr().unwrap());
+    drop(listener);
+    for client in [slack(&url), webhook(&url), pagerduty(&url, connection())] {
+        let delivery = client.deliver(&trigger(), None, at(5)).await;
+        let said = format!("{delivery:?} {client:?}");
+        for secret in ["R0UT1NGKEY", "signing", "t0ken"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+        if !matches!(client, Client::PagerDuty(_)) {
+            assert!(!said.contains("s3cr3t"), "{said}");
+        }
+    }
+    let settings = slack::Settings {
+        url: Secret::new("not a url s3cr3t"),
+        connection: connection(),
+    };
+    assert!(!format!("{settings:?}").contains("s3cr3t"));
+    let error = Client::new(Settings::Slack(settings)).unwrap_err();
+    assert_eq!(error.to_string(), "url is not a URL such as https://host/path");
+}
+
+#[tokio::test]
+async fn alertmanager_is_content_with_one_replica_that_answers() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let living = Endpoint::start(Reply::Status(200, "{}")).await;
+    let client = |urls| {
+        Client::new(Settings::Alertmanager(alertmanager::Settings {
+            urls,
+            authorization: Some(Secret::new("Basic abc")),
+            connection: connection(),
+        }))
+        .unwrap()
+    };
+    let both = client(vec![dead.clone(), format!("{}/prefix/", living.url)]);
+    let delivery = both.deliver(&trigger(), None, at(5)).await;
+    assert_eq!(delivery.disposition, Disposition::Accepted);
+    let request = living.last();
+    assert_eq!(request.path, "/prefix/api/v2/alerts");
+    assert_eq!(request.header("authorization"), "Basic abc");
+    let none = client(vec![dead]);
+    assert!(is_retry(&none.deliver(&trigger(), None, at(5)).await));
+    let settings = alertmanager::Settings {
+        urls: Vec::new(),
+        authorization: None,
+        connection: connection(),
+    };
+    assert!(Client::new(Settings::Alertmanager(settings)).is_err());
+}
+
+#[tokio::test]
+async fn each_channel_is_told_what_it_can_say() {
+    use NotifyKind::{Acknowledge, Resolve, Trigger};
+    use NotifyReason::{Acked, New, Snoozed, Superseded};
+    let url = "http://127.0.0.1:9";
+    let alertmanager = Client::new(Settings::Alertmanager(alertmanager::Settings {
+        urls: vec![url.to_owned()],
+        authorization: None,
+        connection: connection(),
+    }))
+    .unwrap();
+    let clients = [
+        pagerduty(url, connection()),
+        alertmanager,
+        slack(url),
+        webhook(url),
+    ];
+    for (kind, reason, told) in [
+        (Trigger, New, [true, true, true, true]),
+        (Acknowledge, Snoozed, [true, true, false, false]),
+        (Acknowledge, Acked, [true, false, false, false]),
+        (Resolve, Superseded, [true, true, false, false]),
+        (Resolve, NotifyReason::Resolved, [true, true, true, true]),
+    ] {
+        let tells: Vec<bool> = clients.iter().map(|client| client.tells(kind, reason)).collect();
+        assert_eq!(tells, told, "{kind:?} {reason:?}");
+    }
+    let unknown = notification(Acknowledge, Acked);
+    assert_eq!(
+        clients[1].deliver(&unknown, None, at(5)).await.disposition,
+        Disposition::Accepted
+    );
+}
