@@ -22,10 +22,12 @@ const KEPT_CHARACTERS: usize = 500;
 pub struct Connection {
     /// How long an attempt may take in all.
     pub timeout: Duration,
+    /// How long reaching the receiver may take of that.
+    pub connect_timeout: Duration,
     /// TLS beyond the system's authorities.
     pub tls: Tls,
-    /// A proxy's URL; without one the environment's proxies are not used either.
-    pub proxy: Option<String>,
+    /// A proxy's URL, a secret because it may hold a password; without one the environment's proxies are not used either.
+    pub proxy: Option<Secret>,
 }
 
 /// Certificates, as PEM.
@@ -41,6 +43,7 @@ impl Default for Connection {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
             tls: Tls::default(),
             proxy: None,
         }
@@ -81,12 +84,13 @@ pub(super) fn client(connection: &Connection) -> Result<reqwest::Client, Setting
     let wrong = |setting| move |source| SettingsError::Connection { setting, source };
     let mut builder = reqwest::Client::builder()
         .timeout(connection.timeout)
+        .connect_timeout(connection.connect_timeout)
         // A redirected POST becomes a GET or goes where nobody meant it to.
         .redirect(redirect::Policy::none())
         .no_proxy()
         .user_agent(concat!("fleetledger/", env!("CARGO_PKG_VERSION")));
     if let Some(proxy) = &connection.proxy {
-        builder = builder.proxy(Proxy::all(proxy).map_err(wrong("proxy"))?);
+        builder = builder.proxy(Proxy::all(proxy.expose()).map_err(wrong("proxy"))?);
     }
     if let Some(pem) = &connection.tls.ca_pem {
         let authorities = Certificate::from_pem_bundle(pem).map_err(wrong("tls.ca"))?;

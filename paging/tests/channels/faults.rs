@@ -204,10 +204,15 @@ async fn secrets_are_in_no_error_and_no_debug_text() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/services/s3cr3t", listener.local_addr().unwrap());
     drop(listener);
-    for client in [slack(&url), webhook(&url), pagerduty(&url, connection())] {
+    let proxied = Connection {
+        proxy: Some(Secret::new("http://user:passw0rd@127.0.0.1:9")),
+        ..connection()
+    };
+    assert!(!format!("{proxied:?}").contains("passw0rd"));
+    for client in [slack(&url), webhook(&url), pagerduty(&url, proxied)] {
         let delivery = client.deliver(&trigger(), None, at(5)).await;
         let said = format!("{delivery:?} {client:?}");
-        for secret in ["R0UT1NGKEY", "signing", "t0ken"] {
+        for secret in ["R0UT1NGKEY", "signing", "t0ken", "passw0rd"] {
             assert!(!said.contains(secret), "{said}");
         }
         if !matches!(client, Client::PagerDuty(_)) {
@@ -251,6 +256,36 @@ async fn alertmanager_is_content_with_one_replica_that_answers() {
         connection: connection(),
     };
     assert!(Client::new(Settings::Alertmanager(settings)).is_err());
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_answer_keeps_no_other_waiting() {
+    let silent = Endpoint::start(Reply::Silence).await;
+    let living = Endpoint::start(Reply::Status(200, "{}")).await;
+    let quick = Connection {
+        timeout: Duration::from_secs(3),
+        ..connection()
+    };
+    let client = Client::new(Settings::Alertmanager(alertmanager::Settings {
+        urls: vec![silent.url.clone(), living.url.clone()],
+        authorization: None,
+        connection: quick,
+    }));
+    let Client::Alertmanager(client) = client.unwrap() else {
+        panic!("this is an Alertmanager");
+    };
+    // Three requests' worth.
+    let alerts: Vec<_> = (0..1200)
+        .map(|number| serde_json::json!({"labels": {"node": format!("n{number}")}}))
+        .collect();
+    assert_eq!(client.keep_alive(&alerts, at(5)).await, []);
+    assert_eq!((silent.requests().len(), living.requests().len()), (1, 3));
+
+    // With nobody left everything comes back, and is tried again by who sent it.
+    living.answer(Reply::Status(503, ""));
+    let left = client.keep_alive(&alerts, at(6)).await;
+    assert_eq!(left.len(), 500);
+    assert!(left.iter().all(|(_, delivery)| is_retry(delivery)));
 }
 
 #[tokio::test]

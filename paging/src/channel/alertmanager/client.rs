@@ -1,11 +1,14 @@
 //! Sending to every replica.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::AUTHORIZATION;
 use reqwest::{RequestBuilder, Url};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use super::super::http::{self, SettingsError};
 use super::payload::{ends_at, labels, postable};
@@ -32,89 +35,123 @@ const SILENCE_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// An Alertmanager and its replicas.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    replicas: Vec<Url>,
-    authorization: Option<Secret>,
+    replicas: Vec<Replica>,
 }
 
 impl Client {
     pub(in crate::channel) fn new(settings: Settings) -> Result<Self, SettingsError> {
-        let replicas = settings.urls.iter();
-        let replicas: Vec<Url> = replicas
-            .map(|url| http::url("urls", url, "/"))
-            .collect::<Result<_, _>>()?;
+        let http = http::client(&settings.connection)?;
+        let replica = |url: &String| {
+            Ok(Replica {
+                http: http.clone(),
+                url: http::url("urls", url, "/")?,
+                authorization: settings.authorization.clone(),
+            })
+        };
+        let replicas: Vec<Replica> = settings.urls.iter().map(replica).collect::<Result<_, _>>()?;
         if replicas.is_empty() {
             return Err(SettingsError::NoReplica);
         }
-        Ok(Self {
-            http: http::client(&settings.connection)?,
-            replicas,
-            authorization: settings.authorization,
-        })
+        Ok(Self { replicas })
     }
 
     /// Sends one instance's notification: its alerts, and before or instead of them what becomes of its silence.
     pub(in crate::channel) async fn deliver(&self, notification: &Notification, now: Timestamp) -> Delivery {
-        let mut deliveries = Vec::with_capacity(self.replicas.len());
-        for replica in &self.replicas {
-            deliveries.push(match self.deliver_to(replica, notification, now).await {
-                Ok(()) => Delivery {
-                    disposition: Disposition::Accepted,
-                    status: Some(200),
-                },
-                Err(outcome) => http::settle(Protocol::Alertmanager, &outcome),
-            });
+        let notification = Arc::new(notification.clone());
+        // At once: a replica that is away must not keep the others waiting.
+        let mut replicas = JoinSet::new();
+        for replica in self.replicas.clone() {
+            let notification = Arc::clone(&notification);
+            replicas.spawn(async move { replica.deliver(&notification, now).await });
         }
-        best(deliveries)
+        let deliveries = replicas.join_all().await;
+        best(deliveries.into_iter().map(|outcome| match outcome {
+            Ok(()) => Delivery {
+                disposition: Disposition::Accepted,
+                status: Some(200),
+            },
+            Err(outcome) => http::settle(Protocol::Alertmanager, &outcome),
+        }))
     }
 
-    /// Sends what [`super::keep_alive`] gives, in batches, to every replica. Alertmanager takes the valid ones of a batch
-    /// and refuses the others, so a refused batch is sent once more one by one; those refused alone come back.
+    /// Sends what [`super::keep_alive`] gives to every replica, and returns what none of them took.
     pub async fn keep_alive(&self, alerts: &[Value], now: Timestamp) -> Vec<(Value, Delivery)> {
-        let mut refused = Vec::new();
-        for batch in alerts.chunks(BATCH) {
-            let delivery = self.post_everywhere(batch, now).await;
-            match (&delivery.disposition, batch) {
-                (Disposition::Accepted, _) => {}
-                (Disposition::Reject { .. }, [_, _, ..]) => {
-                    for alert in batch {
-                        let delivery = self.post_everywhere(std::slice::from_ref(alert), now).await;
-                        if delivery.disposition != Disposition::Accepted {
-                            refused.push((alert.clone(), delivery));
-                        }
+        let alerts: Arc<[Value]> = alerts.into();
+        let mut replicas = JoinSet::new();
+        for replica in self.replicas.clone() {
+            let alerts = Arc::clone(&alerts);
+            replicas.spawn(async move { replica.keep_alive(&alerts, now).await });
+        }
+        let mut failed = replicas.join_all().await.into_iter();
+        let mut left = failed.next().unwrap_or_default();
+        for other in failed {
+            left.retain(|index, _| other.contains_key(index));
+        }
+        let failed = left.into_iter();
+        failed
+            .filter_map(|(index, delivery)| Some((alerts.get(index)?.clone(), delivery)))
+            .collect()
+    }
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+struct Replica {
+    http: reqwest::Client,
+    url: Url,
+    authorization: Option<Secret>,
+}
+
+impl Replica {
+    /// What it did not take, by index. It takes the valid alerts of a batch and refuses the others, so a refused batch
+    /// is sent once more one by one. Once it does not answer it is left alone for this round: the rest would be too late
+    /// as well.
+    async fn keep_alive(&self, alerts: &[Value], now: Timestamp) -> BTreeMap<usize, Delivery> {
+        let mut failed = BTreeMap::new();
+        let mut away = None;
+        for (number, batch) in alerts.chunks(BATCH).enumerate() {
+            let first = number.saturating_mul(BATCH);
+            let delivery = match &away {
+                Some(delivery) => Delivery::clone(delivery),
+                None => self.post_alerts(batch, now).await,
+            };
+            if delivery.disposition == Disposition::Accepted {
+                continue;
+            }
+            let is_refused = matches!(delivery.disposition, Disposition::Reject { .. });
+            if is_refused && batch.len() > 1 {
+                for (index, alert) in (first..).zip(batch) {
+                    let delivery = self.post_alerts(std::slice::from_ref(alert), now).await;
+                    if delivery.disposition != Disposition::Accepted {
+                        failed.insert(index, delivery);
                     }
                 }
-                _ => refused.extend(batch.iter().map(|alert| (alert.clone(), delivery.clone()))),
+                continue;
             }
+            if delivery.status.is_none() {
+                away = Some(delivery.clone());
+            }
+            failed.extend((first..).zip(batch).map(|(index, _)| (index, delivery.clone())));
         }
-        refused
+        failed
     }
 
-    async fn post_everywhere(&self, alerts: &[Value], now: Timestamp) -> Delivery {
-        let mut deliveries = Vec::with_capacity(self.replicas.len());
-        for replica in &self.replicas {
-            let outcome = self.post(replica, "api/v2/alerts", alerts, now).await;
-            deliveries.push(http::settle(Protocol::Alertmanager, &outcome));
-        }
-        best(deliveries)
+    async fn post_alerts(&self, alerts: &[Value], now: Timestamp) -> Delivery {
+        let outcome = self.post("api/v2/alerts", alerts, now).await;
+        http::settle(Protocol::Alertmanager, &outcome)
     }
 
-    async fn deliver_to(
-        &self,
-        replica: &Url,
-        notification: &Notification,
-        now: Timestamp,
-    ) -> Result<(), Outcome> {
+    async fn deliver(&self, notification: &Notification, now: Timestamp) -> Result<(), Outcome> {
         for alert in &notification.alerts {
             let known_by = labels(&alert.labels, notification.wake);
             match (notification.kind, notification.reason) {
                 (NotifyKind::Acknowledge, NotifyReason::Snoozed) => {
-                    self.put_silence(replica, &known_by, notification, now).await?;
+                    self.put_silence(&known_by, notification, now).await?;
                     continue;
                 }
                 (NotifyKind::Acknowledge, _) => continue,
                 // Silenced, it would not say that it is resolved.
-                (NotifyKind::Resolve, _) => self.delete_silences(replica, &known_by, now).await?,
+                (NotifyKind::Resolve, _) => self.delete_silences(&known_by, now).await?,
                 (NotifyKind::Trigger, _) => {}
             }
             let end = match notification.kind {
@@ -123,14 +160,13 @@ impl Client {
                 _ => ends_at(RESEND, now),
             };
             let body = [postable(alert, notification.wake, end)];
-            taken(self.post(replica, "api/v2/alerts", &body, now).await)?;
+            taken(self.post("api/v2/alerts", &body, now).await)?;
         }
         Ok(())
     }
 
     async fn put_silence(
         &self,
-        replica: &Url,
         known_by: &Labels,
         notification: &Notification,
         now: Timestamp,
@@ -144,18 +180,18 @@ impl Client {
         };
         let mut body = silence(known_by, by, now, after(until, SILENCE_MARGIN));
         // One that stands already is moved, not doubled.
-        if let Some(standing) = self.silences(replica, known_by, now).await?.first()
+        if let Some(standing) = self.silences(known_by, now).await?.first()
             && let Some(fields) = body.as_object_mut()
         {
             fields.insert("id".to_owned(), standing.id.as_str().into());
             fields.insert("startsAt".to_owned(), standing.starts_at.to_string().into());
         }
-        taken(self.post(replica, "api/v2/silences", &body, now).await)
+        taken(self.post("api/v2/silences", &body, now).await)
     }
 
-    async fn delete_silences(&self, replica: &Url, known_by: &Labels, now: Timestamp) -> Result<(), Outcome> {
-        for known in self.silences(replica, known_by, now).await? {
-            let url = join(replica, &format!("api/v2/silence/{}", known.id))?;
+    async fn delete_silences(&self, known_by: &Labels, now: Timestamp) -> Result<(), Outcome> {
+        for known in self.silences(known_by, now).await? {
+            let url = self.join(&format!("api/v2/silence/{}", known.id))?;
             let outcome = http::send(self.authorized(self.http.delete(url)), now).await;
             // Somebody else deleted it meanwhile.
             if !matches!(&outcome, Outcome::Answered(answer) if answer.status == 404) {
@@ -166,13 +202,8 @@ impl Client {
     }
 
     /// Our silences of exactly these labels that are not over.
-    async fn silences(
-        &self,
-        replica: &Url,
-        known_by: &Labels,
-        now: Timestamp,
-    ) -> Result<Vec<Known>, Outcome> {
-        let mut url = join(replica, "api/v2/silences")?;
+    async fn silences(&self, known_by: &Labels, now: Timestamp) -> Result<Vec<Known>, Outcome> {
+        let mut url = self.join("api/v2/silences")?;
         if let Some(name) = known_by.get("alertname") {
             let value = name.replace('\\', "\\\\").replace('"', "\\\"");
             url.query_pairs_mut()
@@ -185,17 +216,16 @@ impl Client {
         Ok(known)
     }
 
-    async fn post(
-        &self,
-        replica: &Url,
-        path: &str,
-        body: &(impl serde::Serialize + ?Sized),
-        now: Timestamp,
-    ) -> Outcome {
-        match join(replica, path) {
+    async fn post(&self, path: &str, body: &(impl serde::Serialize + ?Sized), now: Timestamp) -> Outcome {
+        match self.join(path) {
             Ok(url) => http::send(self.authorized(self.http.post(url).json(body)), now).await,
             Err(outcome) => outcome,
         }
+    }
+
+    fn join(&self, path: &str) -> Result<Url, Outcome> {
+        let joined = self.url.join(path);
+        joined.map_err(|error| Outcome::Unsendable(error.to_string()))
     }
 
     fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
@@ -206,12 +236,6 @@ impl Client {
     }
 }
 
-fn join(replica: &Url, path: &str) -> Result<Url, Outcome> {
-    replica
-        .join(path)
-        .map_err(|error| Outcome::Unsendable(error.to_string()))
-}
-
 fn taken(outcome: Outcome) -> Result<(), Outcome> {
     match http::settle(Protocol::Alertmanager, &outcome).disposition {
         Disposition::Accepted => Ok(()),
@@ -220,17 +244,14 @@ fn taken(outcome: Outcome) -> Result<(), Outcome> {
 }
 
 /// One replica that has it is enough; where none has, one that may take it later.
-fn best(mut deliveries: Vec<Delivery>) -> Delivery {
+fn best(deliveries: impl Iterator<Item = Delivery>) -> Delivery {
     let rank = |delivery: &Delivery| match delivery.disposition {
         Disposition::Accepted => 0,
         Disposition::Retry { .. } => 1,
         Disposition::Reject { .. } => 2,
     };
-    deliveries.sort_by_key(rank);
-    deliveries.into_iter().next().unwrap_or(Delivery {
-        disposition: Disposition::Reject {
-            reason: "there is no replica".to_owned(),
-        },
-        status: None,
+    deliveries.min_by_key(rank).unwrap_or_else(|| {
+        let none = Outcome::Unsendable("there is no replica".to_owned());
+        http::settle(Protocol::Alertmanager, &none)
     })
 }
