@@ -216,8 +216,8 @@ async fn held_alerts_are_kept_alive_until_they_are_resolved() {
     let Some(stage) = Stage::set("held_alerts_are_kept_alive_until_they_are_resolved").await else {
         return;
     };
-    // Sent so that Alertmanager would let go of them in a few seconds.
-    let earlier = Timestamp::now() - SignedDuration::from_secs(4 * 60 - 3);
+    // Sent so that Alertmanager would let go of them in ten seconds.
+    let earlier = Timestamp::now() - SignedDuration::from_secs(4 * 60 - 10);
     let (mut kept, mut forgotten) = (Life::new("kept"), Life::new("forgotten"));
     kept.slot(&stage, Observation::True, earlier).await;
     forgotten.slot(&stage, Observation::True, earlier).await;
