@@ -135,3 +135,37 @@ async fn start_waits_for_the_server_of_a_run_that_was_killed() {
     let ((), second) = tokio::join!(end_soon, builder.start(&cache));
     second.unwrap().create_database("ours").await.unwrap();
 }
+
+#[tokio::test]
+async fn a_standby_follows_lags_and_takes_over() {
+    let primary = Postgres::builder().fast().start(&cache()).await.unwrap();
+    let standby = primary.standby(&cache()).await.unwrap();
+    let insert = |number| format!("insert into followed values ({number})");
+    primary
+        .execute("make a table", "create table followed (number integer)")
+        .await
+        .unwrap();
+    primary.execute("insert", &insert(1)).await.unwrap();
+    let started = Instant::now();
+    let counts = |count| format!("do $$ begin assert (select count(*) from followed) = {count}; end $$");
+    while standby.execute("count", &counts(1)).await.is_err() {
+        assert!(started.elapsed().as_secs() < 30, "nothing arrives");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    standby.stop_following().await.unwrap();
+    let hears = "do $$ begin assert not exists (select from pg_stat_wal_receiver); end $$";
+    while standby.execute("look", hears).await.is_err() {
+        assert!(started.elapsed().as_secs() < 30, "it still follows");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    primary.execute("insert", &insert(2)).await.unwrap();
+    primary.refuse_writes().await.unwrap();
+    while primary.execute("insert", &insert(3)).await.is_ok() {
+        assert!(started.elapsed().as_secs() < 30, "it still takes writes");
+    }
+    standby.promote().await.unwrap();
+    standby.execute("insert", &insert(4)).await.unwrap();
+    let lost =
+        "do $$ begin assert (select array_agg(number order by number) from followed) = '{1,4}'; end $$";
+    standby.execute("look", lost).await.unwrap();
+}

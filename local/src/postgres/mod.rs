@@ -3,6 +3,7 @@
 mod binaries;
 mod builder;
 mod data;
+mod standby;
 mod tls;
 
 pub use builder::Builder;
@@ -178,12 +179,14 @@ impl Postgres {
 }
 
 /// PostgreSQL writes its state on the eighth line of `postmaster.pid`, its process on the first
-/// (a crashed server leaves the file of its own).
+/// (a crashed server leaves the file of its own). A standby answers questions when it says so.
 fn is_ready(pid_file: &Path, pid: u32) -> bool {
     let text = std::fs::read_to_string(pid_file).unwrap_or_default();
     let mut lines = text.lines();
     lines.next() == Some(pid.to_string().as_str())
-        && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+        && lines
+            .nth(6)
+            .is_some_and(|state| ["ready", "standby"].contains(&state.trim()))
 }
 
 #[cfg(test)]

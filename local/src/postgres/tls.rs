@@ -19,8 +19,9 @@ hostnossl  all       all   127.0.0.1/32  reject
 
 /// Who is let in otherwise: everyone on this machine.
 const HBA_LOOPBACK: &str = "\
-# TYPE  DATABASE  USER  ADDRESS       METHOD
-host    all       all   127.0.0.1/32  trust
+# TYPE  DATABASE     USER  ADDRESS       METHOD
+host    all          all   127.0.0.1/32  trust
+host    replication  all   127.0.0.1/32  trust
 ";
 
 /// Puts the server's files where it wants them: its own, closed to others.
