@@ -19,6 +19,7 @@ use crate::{
     raw::RawRecord,
     reader::Stopped,
     row_of,
+    safeguard::Safeguard,
     shard::{Entry, RowEntry, SweepState},
 };
 
@@ -214,7 +215,7 @@ impl Memory {
         {
             if sweep.epoch != headers.epoch {
                 sweep.state = SweepState::Void(format!("emitter of epoch {} took over", headers.epoch));
-            } else if missing > 0 {
+            } else if missing > 0 && Safeguard::SweepCompleteness.stands() {
                 sweep.state = SweepState::Void(format!(
                     "{missing} records before sequence {} were not delivered",
                     headers.sequence

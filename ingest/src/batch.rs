@@ -15,6 +15,7 @@ use crate::{
     load::ShardKey,
     raw::{PartitionId, RawRecord},
     shard::{BatchNumber, Head},
+    timeline::Timeline,
 };
 
 /// Which column of the batch ledger a record is counted in.
@@ -207,7 +208,7 @@ impl Draft {
     }
 
     /// Seals it: rows become COPY streams, heads are those at its end.
-    pub(crate) fn seal(self, heads: Vec<(ShardKey, i64, Head)>) -> Sealed {
+    pub(crate) fn seal(self, heads: Vec<(ShardKey, i64, Head)>, timelines: BTreeSet<Timeline>) -> Sealed {
         let mut ends: BTreeMap<Kind, Ends> = BTreeMap::new();
         for ((number, cluster_id, uid), chain) in &self.chains {
             let (Some(kind), Some(end)) = (Kind::from_number(*number), chain.end) else {
@@ -236,6 +237,7 @@ impl Draft {
             schemas: self.schemas,
             gaps: self.gaps,
             heads,
+            timelines,
             freshness: self.freshness,
             outcomes: self.outcomes,
             names: self.names,
@@ -268,6 +270,8 @@ pub(crate) struct Sealed {
     pub(crate) gaps: Vec<Gap>,
     /// Each touched shard: the generation it was built with, and its head at the end of the batch.
     pub(crate) heads: Vec<(ShardKey, i64, Head)>,
+    /// Histories of the database that it was built on.
+    pub(crate) timelines: BTreeSet<Timeline>,
     pub(crate) freshness: BTreeMap<(i32, Kind), Instant>,
     pub(crate) outcomes: HashMap<(Source, usize), (u32, u32)>,
     pub(crate) names: BTreeMap<i32, (String, String)>,

@@ -1,16 +1,30 @@
 //! Claiming partitions: the stored offset, the next owner epoch, and what the topic's ends say about both.
 //!
 //! - Rows are locked in order, so that two claims never wait for each other; a claim waits for the old owner's
-//!   running transaction and then fences it.
+//!   running transaction and then fences it. An owner that is frozen, or whose machine is gone, within a transaction
+//!   would hold it for ever: a session that has said nothing for a while within a transaction is ended.
 //! - `low > next`: records are gone. A row in `ledger.ingest_gap`; then on, or halt, by policy.
 //! - `high < next`: the topic was truncated or recreated. Halt.
 //! - Reading begins one record early (the seam), or at the begin of a sweep that was running; what lies below the
 //!   stored offset is only looked at.
 
+use std::time::Duration;
+
 use fleetledger_schema::{kind::Kind, partition::partition_of};
 use tokio_postgres::{Client, Transaction};
 
 use crate::{raw::PartitionId, settings::GapPolicy, topics::Topics};
+
+/// How long a claim waits for the old owner's transaction before it looks whether that owner still speaks; and how
+/// long an owner may say nothing within a transaction, which it never does but for its own computing.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const END_SILENT: &str = "
+select a.pid, a.application_name, pg_terminate_backend(a.pid)
+from pg_stat_activity as a
+where a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid()
+  and a.application_name like 'fleetledger ingest lane %' and a.xact_start is not null
+  and a.wait_event = 'ClientRead' and a.state_change < clock_timestamp() - make_interval(secs => $1)";
 
 /// First and last-plus-one offset of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +65,34 @@ pub(crate) async fn claim(
         .collect();
     wanted.sort_by(|a, b| (&a.0, a.1.partition).cmp(&(&b.0, b.1.partition)));
     let transaction = client.transaction().await?;
+    let patience = format!("set local lock_timeout = '{}s'", PATIENCE.as_secs());
+    transaction.batch_execute(&patience).await?;
     let mut claims = Vec::new();
     for (topic, id, marks) in &wanted {
         claims.push(claim_one(&transaction, topics, topic, *id, *marks, owner, policy).await?);
     }
     transaction.commit().await?;
     Ok(claims)
+}
+
+/// Ends sessions of owners that have said nothing within a transaction for as long as a claim has waited for them.
+pub(crate) async fn end_silent_owners(client: &Client) {
+    match client.query(END_SILENT, &[&PATIENCE.as_secs_f64()]).await {
+        Ok(ended) => {
+            for row in &ended {
+                let (pid, name): (i32, &str) = match (row.try_get(0), row.try_get(1)) {
+                    (Ok(pid), Ok(name)) => (pid, name),
+                    _ => continue,
+                };
+                tracing::warn!(
+                    pid,
+                    name,
+                    "an owner said nothing within its transaction; its session is ended"
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "look for owners that say nothing"),
+    }
 }
 
 async fn claim_one(

@@ -22,6 +22,7 @@ use crate::{
     raw::RawRecord,
     reader::{Stopped, retried},
     row_of,
+    safeguard::Safeguard,
     sources::Standing,
     topics::Topic,
 };
@@ -209,7 +210,8 @@ impl Memory {
         }
         let head = &self.shards.get(&key)?.head;
         let deposed = headers.epoch < head.epoch;
-        ((headers.epoch, headers.sequence) <= (head.epoch, head.sequence)).then_some(deposed)
+        let older = (headers.epoch, headers.sequence) <= (head.epoch, head.sequence);
+        (older && Safeguard::OrderGuard.stands()).then_some(deposed)
     }
 
     /// Opens the value of a record that is next in its log.

@@ -8,6 +8,7 @@ use crate::{
     batch::{Sealed, Span},
     errors::Failure,
     raw::PartitionId,
+    safeguard::Safeguard,
     session::Session,
     topics::Topics,
 };
@@ -52,8 +53,10 @@ select cluster_id, datacenter, cluster, state = 'active' as active from ledger.c
 pub(crate) struct Stale {
     /// Caches whose generation was raised.
     pub(crate) kinds: BTreeSet<(i32, Kind)>,
-    /// A cluster was renamed or retired.
+    /// A cluster was renamed or retired, or is not known here.
     pub(crate) names: bool,
+    /// Another server has taken over since.
+    pub(crate) timeline: bool,
 }
 
 /// Moves the offsets of all spans. Returns those that could not be moved: they belong to someone else now.
@@ -91,7 +94,8 @@ pub(crate) async fn advance(
     let lost = spans
         .iter()
         .map(|span| span.id)
-        .filter(|id| !kept.contains(&(topics.name(id.topic).to_owned(), id.partition)));
+        .filter(|id| !kept.contains(&(topics.name(id.topic).to_owned(), id.partition)))
+        .filter(|_| Safeguard::Fence.stands());
     Ok(lost.collect())
 }
 
@@ -149,6 +153,11 @@ pub(crate) async fn resolve(
 /// Compares what the batch was built on with what stands, within its transaction.
 pub(crate) async fn stale(session: &mut Session, sealed: &Sealed) -> Result<Stale, Failure> {
     let mut stale = Stale::default();
+    let here = session.timeline();
+    if sealed.timelines.iter().any(|built_on| *built_on != here) {
+        stale.timeline = true;
+        return Ok(stale);
+    }
     let clusters: Vec<i32> = sealed.heads.iter().map(|(key, _, _)| key.cluster_id).collect();
     if !clusters.is_empty() {
         let kinds: Vec<i16> = sealed.heads.iter().map(|(key, _, _)| key.kind.number()).collect();
@@ -166,7 +175,10 @@ pub(crate) async fn stale(session: &mut Session, sealed: &Sealed) -> Result<Stal
     }
     if !sealed.names.is_empty() {
         let clusters: Vec<i32> = sealed.names.keys().copied().collect();
-        for row in &session.query(NAMES, &[&clusters]).await? {
+        let rows = session.query(NAMES, &[&clusters]).await?;
+        // A server that took over may never have heard of a cluster.
+        stale.names = rows.len() != clusters.len();
+        for row in &rows {
             let cluster_id: i32 = row.try_get(0)?;
             let names: (String, String) = (row.try_get(1)?, row.try_get(2)?);
             let active: bool = row.try_get(3)?;

@@ -181,9 +181,16 @@ impl Health {
 
     /// What the client's statistics say.
     pub(crate) fn fetched(&self, id: PartitionId, high: i64, fetched: i64) {
-        if let Some(progress) = self.lock().partitions.get_mut(&id) {
+        let mut state = self.lock();
+        let buffer_bytes = state.stats.buffer_bytes;
+        if let Some(progress) = state.partitions.get_mut(&id) {
+            let was_behind = progress.lag(buffer_bytes) > 0;
             progress.high = progress.high.max(high);
             progress.fetched = fetched;
+            // However long nothing came, the next record has its time from now.
+            if !was_behind {
+                progress.moved_at = Moment::now();
+            }
         }
     }
 
@@ -250,5 +257,45 @@ impl State {
     fn name(&self, id: PartitionId) -> String {
         let topic = self.names.get(id.topic).map_or("", String::as_str);
         format!("{topic}:{}", id.partition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: PartitionId = PartitionId {
+        topic: 0,
+        partition: 0,
+    };
+
+    /// As if it had moved a minute before.
+    fn age(health: &Health) {
+        let mut state = health.lock();
+        let progress = state.partitions.get_mut(&ID).unwrap();
+        progress.moved_at = progress.moved_at.checked_sub(Duration::from_secs(60)).unwrap();
+    }
+
+    #[test]
+    fn a_record_after_a_long_silence_is_no_stall() {
+        let health = Health::new();
+        let stall = Duration::from_secs(30);
+        health.assigned(ID, 10, 10, false);
+        age(&health);
+        health.set_buffer(400, false);
+        health.fetched(ID, 11, 11);
+        assert_eq!(health.stalled(stall), None);
+        age(&health);
+        health.fetched(ID, 12, 12);
+        assert!(health.stalled(stall).is_some(), "behind all the while");
+    }
+
+    #[test]
+    fn offsets_without_a_record_at_the_end_are_no_lag() {
+        let health = Health::new();
+        health.assigned(ID, 10, 12, false);
+        assert_eq!(health.lags(), [(ID, 2)]);
+        health.fetched(ID, 12, 12);
+        assert_eq!(health.lags(), [(ID, 0)]);
     }
 }

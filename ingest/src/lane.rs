@@ -188,8 +188,8 @@ impl Lane {
         self.must_seal = false;
         let next = Draft::new(self.draft.number + 1);
         let draft = std::mem::replace(&mut self.draft, next);
-        let heads = self.memory.heads(&draft);
-        let sealed = Arc::new(draft.seal(heads));
+        let (heads, timelines) = (self.memory.heads(&draft), self.memory.timelines(&draft));
+        let sealed = Arc::new(draft.seal(heads, timelines));
         self.in_flight = Some(sealed.clone());
         self.batches.send(sealed).await.map_err(|_| Stopped)
     }

@@ -48,12 +48,14 @@ mod rebalance;
 mod replay;
 mod resolution;
 mod resume;
+pub mod safeguard;
 mod session;
 mod settings;
 mod shard;
 mod sources;
 mod stage;
 mod table_sum;
+mod timeline;
 mod topics;
 mod writer;
 

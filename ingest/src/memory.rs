@@ -1,7 +1,7 @@
 //! What a lane remembers between records: its partitions, its shards, sources and schemas.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -21,8 +21,10 @@ use crate::{
     load::{self, ShardKey},
     raw::{PartitionId, RawRecord},
     reader::{Reader, Stopped, retried},
+    safeguard::Safeguard,
     shard::{BatchNumber, RowEntry, Shard},
     sources::SourceBook,
+    timeline::Timeline,
     topics::Topics,
 };
 
@@ -144,7 +146,17 @@ impl Memory {
         self.forget_shards(|key, _| key.cluster_id == cluster_id && key.kind == kind);
     }
 
+    /// Another server has taken over, perhaps without the newest commits: nothing remembered is believed.
+    pub(crate) fn forget_history(&mut self) {
+        self.forget_shards(|_, _| true);
+        self.sources.clear();
+        self.reader.disconnect();
+    }
+
     fn forget_shards(&mut self, which: impl Fn(&ShardKey, &Shard) -> bool) {
+        if !Safeguard::CacheInvalidation.stands() {
+            return;
+        }
         let health = self.reader.health.clone();
         self.shards.retain(|key, shard| {
             let forget = which(key, shard);
@@ -179,7 +191,8 @@ impl Memory {
             return Ok(());
         }
         let shards = self.topics.get(partition.topic).map_or(1, |topic| topic.shards);
-        let shard = retried!(self.reader, "warm a cache", client => load::shard(client, key, shards, partition).await);
+        let mut shard = retried!(self.reader, "warm a cache", client => load::shard(client, key, shards, partition).await);
+        shard.timeline = self.reader.timeline();
         tracing::debug!(cluster_id = key.cluster_id, kind = %key.kind, shard = key.shard, objects = shard.len(), "cache warmed");
         self.reader.metrics.cache_loads.inc();
         self.reader.health.add_cache_entries(0, shard.len());
@@ -236,6 +249,14 @@ impl Memory {
         };
         let old = self.schema(row.writer as u64).await?;
         Ok(old.is_some_and(|old| content.is_equal_to(hash, &old)))
+    }
+
+    /// Histories of the database that a draft was built on: one, unless a server took over meanwhile.
+    pub(crate) fn timelines(&self, draft: &Draft) -> BTreeSet<Timeline> {
+        let touched = draft.touched.iter();
+        touched
+            .filter_map(|key| Some(self.shards.get(key)?.timeline))
+            .collect()
     }
 
     /// Heads of the shards a draft touched, for sealing.

@@ -7,7 +7,12 @@ use rand::Rng;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::{errors::Failure, health::Health, metrics::Metrics};
+use crate::{
+    errors::Failure,
+    health::Health,
+    metrics::Metrics,
+    timeline::{self, Timeline},
+};
 
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -48,6 +53,7 @@ pub(crate) struct Reader {
     connector: Connector,
     name: String,
     client: Option<Client>,
+    timeline: Timeline,
     backoff: Backoff,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
@@ -66,6 +72,7 @@ impl Reader {
             connector,
             name,
             client: None,
+            timeline: 0,
             backoff: Backoff::default(),
             health,
             metrics,
@@ -76,15 +83,35 @@ impl Reader {
     /// The connection, made if there is none. Tries until the process is asked to end.
     pub(crate) async fn connected(&mut self) -> Result<&Client, Stopped> {
         while self.client.as_ref().is_none_or(Client::is_closed) {
-            match self.connector.connect(&self.name).await {
-                Ok(client) => self.client = Some(client),
+            match self.connect().await {
+                Ok((client, timeline)) => {
+                    self.client = Some(client);
+                    self.timeline = timeline;
+                }
                 Err(error) => {
-                    let failure = Failure::of(&error.source);
+                    let failure = Failure::of(&error);
                     self.failed("connect", &failure).await?;
                 }
             }
         }
         self.client.as_ref().ok_or(Stopped)
+    }
+
+    async fn connect(&self) -> Result<(Client, Timeline), tokio_postgres::Error> {
+        let connected = self.connector.connect(&self.name).await;
+        let client = connected.map_err(|error| error.source)?;
+        let timeline = timeline::of(&client).await?;
+        Ok((client, timeline))
+    }
+
+    /// The history of the database that the newest answer came from.
+    pub(crate) fn timeline(&self) -> Timeline {
+        self.timeline
+    }
+
+    /// Gives the connection up: it is to a server that has lost its role.
+    pub(crate) fn disconnect(&mut self) {
+        self.client = None;
     }
 
     /// Notes a failure and waits before the next attempt.

@@ -18,6 +18,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     types::RDKafkaRespErr,
 };
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
 };
 
 /// Time one question for the ends of a partition may take.
-const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
+const WATERMARK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A claim is given up after this long: below `max.poll.interval.ms`, after which the group would expel us.
 const CLAIM_DEADLINE: Duration = Duration::from_secs(240);
 
@@ -75,10 +76,13 @@ impl ClientContext for Context {
                     topic: index,
                     partition: *number,
                 };
-                if partition.hi_offset >= 0 {
-                    shared
-                        .health
-                        .fetched(id, partition.hi_offset, partition.next_offset);
+                // Behind the last stable offset is what an open transaction may still take back: nobody can read it.
+                let end = match partition.ls_offset {
+                    stable if stable >= 0 => stable.min(partition.hi_offset),
+                    _ => partition.hi_offset,
+                };
+                if end >= 0 {
+                    shared.health.fetched(id, end, partition.next_offset);
                 }
             }
         }
@@ -276,9 +280,13 @@ impl Shared {
         let mut wanted = Vec::new();
         for id in ids {
             let topic = self.topics.name(id.topic);
-            let (low, high) = consumer
-                .fetch_watermarks(topic, id.partition, WATERMARK_TIMEOUT)
-                .map_err(|error| format!("ask for the ends of {topic}:{}: {error}", id.partition))?;
+            let marks = consumer.fetch_watermarks(topic, id.partition, WATERMARK_TIMEOUT);
+            let (low, high) = marks.map_err(|error| {
+                // The client asks whom it holds for the leader. That broker may be lost, and while nothing is read
+                // of the partition nobody tells the client who leads now.
+                let _ = consumer.fetch_metadata(Some(topic), WATERMARK_TIMEOUT);
+                format!("ask for the ends of {topic}:{}: {error}", id.partition)
+            })?;
             wanted.push((*id, Watermarks { low, high }));
         }
         self.runtime.block_on(async {
@@ -287,15 +295,14 @@ impl Shared {
                 .connect("fleetledger ingest claim")
                 .await
                 .map_err(|error| format!("{error}: {}", error.source))?;
-            claim::claim(
-                &mut client,
-                &self.topics,
-                &self.owner,
-                self.settings.gap_policy,
-                &wanted,
-            )
-            .await
-            .map_err(|error| crate::errors::Failure::of(&error).to_string())
+            let policy = self.settings.gap_policy;
+            let claimed = claim::claim(&mut client, &self.topics, &self.owner, policy, &wanted).await;
+            if let Err(error) = &claimed
+                && error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
+            {
+                claim::end_silent_owners(&client).await;
+            }
+            claimed.map_err(|error| crate::errors::Failure::of(&error).to_string())
         })
     }
 }

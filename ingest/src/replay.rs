@@ -139,7 +139,7 @@ impl Replay {
             let fate = self.one(session, &letter).await?;
             self.note(&letter, fate);
         }
-        let sealed = self.draft.seal(Vec::new());
+        let sealed = self.draft.seal(Vec::new(), BTreeSet::new());
         copy(session, &sealed).await?;
         merge(session, &sealed).await?;
         for (state, ids) in &self.settled {

@@ -33,6 +33,10 @@ impl Lane {
             }
             Outcome::Stale(stale) => {
                 self.rebuild(&sealed, "stale");
+                if stale.timeline {
+                    tracing::warn!(lane = %self.name, "another postgresql server has taken over; everything remembered is read anew");
+                    self.memory.forget_history();
+                }
                 for (cluster_id, kind) in stale.kinds {
                     self.memory.forget_kind(cluster_id, kind);
                 }

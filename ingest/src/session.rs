@@ -7,11 +7,17 @@ use fleetledger_schema::postgres::Connector;
 use futures::SinkExt;
 use tokio_postgres::{Client, Statement, types::ToSql};
 
-use crate::{Settings, errors::Failure, stage};
+use crate::{
+    Settings,
+    errors::Failure,
+    stage,
+    timeline::{self, Timeline},
+};
 
 /// A prepared connection.
 pub(crate) struct Session {
     client: Client,
+    timeline: Timeline,
     statements: HashMap<&'static str, Statement>,
     batches: u64,
 }
@@ -38,11 +44,13 @@ impl Session {
             settings.statement_timeout_ms, settings.lock_timeout_ms
         );
         client.batch_execute(&set).await?;
+        let timeline = timeline::of(&client).await?;
         for stage in stage::all() {
             client.batch_execute(&stage.create).await?;
         }
         Ok(Self {
             client,
+            timeline,
             statements: HashMap::new(),
             batches: 0,
         })
@@ -56,6 +64,11 @@ impl Session {
             self.command("discard plans").await?;
         }
         Ok(())
+    }
+
+    /// The history of the database that it writes.
+    pub(crate) fn timeline(&self) -> Timeline {
+        self.timeline
     }
 
     pub(crate) fn is_closed(&self) -> bool {

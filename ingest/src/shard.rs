@@ -11,7 +11,7 @@ use fleetledger_schema::{
 };
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::raw::PartitionId;
+use crate::{raw::PartitionId, safeguard::Safeguard, timeline::Timeline};
 
 /// Number of a batch within its lane.
 pub(crate) type BatchNumber = u64;
@@ -113,6 +113,8 @@ pub(crate) struct Shard {
     pub(crate) partition: PartitionId,
     /// `ledger.kind_state.generation` when it was loaded.
     pub(crate) generation: i64,
+    /// The history of the database that it was loaded from.
+    pub(crate) timeline: Timeline,
     pub(crate) head: Head,
     committed: HashMap<Box<str>, Entry>,
     overlays: VecDeque<Overlay>,
@@ -159,6 +161,7 @@ impl Shard {
         Self {
             partition,
             generation,
+            timeline: 0,
             head,
             committed,
             overlays: VecDeque::new(),
@@ -168,7 +171,7 @@ impl Shard {
 
     /// What is known of `uid`.
     pub(crate) fn get(&self, uid: &str) -> Entry {
-        let newest_first = self.overlays.iter().rev();
+        let newest_first = self.overlays.iter().rev().filter(|_| Safeguard::Overlay.stands());
         let mut found = newest_first.filter_map(|overlay| overlay.entries.get(uid));
         found
             .next()

@@ -12,6 +12,8 @@ use fleetledger_schema::{
     row::{self, Table},
 };
 
+use crate::safeguard::Safeguard;
+
 /// One table's stage.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -221,6 +223,9 @@ create temp table plan_{name} ({plan}, stands boolean, same boolean, base timest
     /// Is what stands equal to the batch's first version? By the hash of its own columns; where writer or reader
     /// are not the same, by the columns both know, none if the ingester has found it equal already.
     fn same(&self) -> String {
+        if !Safeguard::AntiJoin.stands() {
+            return "false".to_owned();
+        }
         let mut versions = vec!["p.reader_version <> s.reader_version"];
         if self.table.meta.contains(&"writer_schema") {
             versions.push("p.writer_schema <> s.writer_schema");

@@ -16,7 +16,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     let config = &loaded.config;
     config.ingest.check().map_err(|error| refused(loaded, &error))?;
     #[cfg(feature = "fail-points")]
-    arm_fail_point()?;
+    prepare_fault()?;
     let kafka = client_config(loaded)?;
     let connector = connect::postgres::connector(&config.postgres)?;
     wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka).await)?;
@@ -36,14 +36,22 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     .await
 }
 
-/// `FLEETLEDGER_FAIL_POINT=after_copy:3` ends the process the third time it passes that point.
+/// `FLEETLEDGER_FAIL_POINT=after_copy:3` ends the process the third time it passes that point;
+/// `FLEETLEDGER_WITHOUT=fence` takes that safeguard away.
 #[cfg(feature = "fail-points")]
 #[expect(
     clippy::disallowed_methods,
     reason = "tests alone set it, and no release has this feature"
 )]
-fn arm_fail_point() -> anyhow::Result<()> {
-    use fleetledger_ingest::fail_point::{FailPoint, arm};
+fn prepare_fault() -> anyhow::Result<()> {
+    use fleetledger_ingest::{
+        fail_point::{FailPoint, arm},
+        safeguard::{Safeguard, remove},
+    };
+
+    if let Ok(name) = std::env::var("FLEETLEDGER_WITHOUT") {
+        remove(Safeguard::parse(&name).with_context(|| format!("there is no safeguard {name}"))?);
+    }
 
     let Ok(armed) = std::env::var("FLEETLEDGER_FAIL_POINT") else {
         return Ok(());
