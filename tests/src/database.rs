@@ -27,19 +27,41 @@ impl Database {
         let owner_url = postgres.url_of(name);
         let owner = Connector::new(owner_url.parse().unwrap(), None);
         migrate(&owner, |_| {}).await.unwrap();
-        let client = owner.connect("test").await.unwrap();
+        let database = Self::open(&owner_url).await;
         // What `fleetledger migrate` stores of its configuration.
         let owners = "insert into ledger.setting (name, value) values ('owners.namespace_label', $1)
             on conflict (name) do update set value = excluded.value";
-        client.execute(owners, &[&crate::expected::TEAM]).await.unwrap();
+        let team = crate::expected::TEAM;
+        database.client.execute(owners, &[&team]).await.unwrap();
+        database
+    }
+
+    /// Opens a migrated database by its owner's URL, which may name several servers.
+    pub async fn open(owner_url: &str) -> Self {
+        let owner = Connector::new(owner_url.parse().unwrap(), None);
+        let client = owner.connect("test").await.unwrap();
         let ingester_url = owner_url.replacen("fleetledger@", "fleetledger_ingest@", 1);
         Self {
             ingester: Connector::new(ingester_url.parse().unwrap(), None),
             owner,
             client,
             ingester_url,
-            owner_url,
+            owner_url: owner_url.to_owned(),
         }
+    }
+
+    /// The one bigint of a query, by a connection of its own.
+    ///
+    /// # Errors
+    /// Why the server did not answer: it may be away.
+    pub async fn ask(owner_url: &str, query: &str) -> Result<i64, String> {
+        let owner = Connector::new(owner_url.parse().unwrap(), None);
+        let client = owner
+            .connect("test")
+            .await
+            .map_err(|error| error.source.to_string())?;
+        let row = client.query_one(query, &[]).await;
+        row.map(|row| row.get(0)).map_err(|error| error.to_string())
     }
 
     /// The rows of a query as JSON objects.

@@ -2,16 +2,17 @@
 //! judgement of the centre by it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
     time::Duration,
 };
 
 use fleetledger_schema::kind::Kind;
 use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
-    message::Headers,
+    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers},
 };
 use serde_json::Value;
 
@@ -30,73 +31,108 @@ pub struct Delivered {
     pub headers: HashMap<String, String>,
 }
 
-/// Reads everything that the topics under `prefix` hold now.
+/// Reads everything that the topics under `prefix` hold now and that was committed.
 #[must_use]
 pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<Delivered> {
+    let mut all: Vec<Delivered> = Kind::ALL
+        .into_iter()
+        .flat_map(|kind| read_topic(kafka, &kind.topic(prefix, None)))
+        .collect();
+    all.sort_by(|a, b| a.place.cmp(&b.place));
+    all
+}
+
+/// The end of a log comes as an error of the client, which is none to tell of.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::error!(%error, reason, "kafka client of the oracle");
+        }
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// Reads one topic to its end. A log may end in offsets without a record, so the end is what Kafka says it is; it
+/// says only the partition, hence a consumer for each topic.
+fn read_topic(kafka: &ClientConfig, topic: &str) -> Vec<Delivered> {
     let mut config = kafka.clone();
     config
         .set("group.id", "oracle")
         .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("fetch.wait.max.ms", "10")
         .set("check.crcs", "true");
-    let consumer: BaseConsumer = config.create().unwrap();
+    let consumer: BaseConsumer<Quiet> = config.create_with_context(Quiet).unwrap();
+    let metadata = consumer
+        .fetch_metadata(Some(topic), Duration::from_secs(30))
+        .unwrap();
+    let mut unread = BTreeSet::new();
     let mut assignment = TopicPartitionList::new();
-    let mut ends = BTreeMap::new();
-    for kind in Kind::ALL {
-        let topic = kind.topic(prefix, None);
-        let metadata = consumer
-            .fetch_metadata(Some(&topic), Duration::from_secs(30))
+    for partition in metadata.topics()[0].partitions() {
+        unread.insert(partition.id());
+        assignment
+            .add_partition_offset(topic, partition.id(), Offset::Beginning)
             .unwrap();
-        for partition in metadata.topics()[0].partitions() {
-            let (low, high) = consumer
-                .fetch_watermarks(&topic, partition.id(), Duration::from_secs(30))
-                .unwrap();
-            if high > low {
-                ends.insert((topic.clone(), partition.id()), high);
-                assignment
-                    .add_partition_offset(&topic, partition.id(), Offset::Beginning)
-                    .unwrap();
-            }
-        }
     }
     consumer.assign(&assignment).unwrap();
     let mut all = Vec::new();
     let mut idle = 0;
-    while !ends.is_empty() {
-        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
-            idle += 1;
-            assert!(idle < 60, "kafka delivers nothing; still waiting for {ends:?}");
-            continue;
-        };
-        idle = 0;
-        let message = message.unwrap();
-        let at = (message.topic().to_owned(), message.partition());
-        let Some(end) = ends.get(&at).copied() else {
-            continue;
-        };
-        if message.offset() + 1 >= end {
-            ends.remove(&at);
+    while !unread.is_empty() {
+        match consumer.poll(Duration::from_millis(500)) {
+            None => {
+                idle += 1;
+                assert!(
+                    idle < 120,
+                    "kafka delivers nothing of {topic}; unread: {unread:?}"
+                );
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                unread.remove(&partition);
+            }
+            // A broker that is away comes back, or another one takes over.
+            Some(Err(error)) if is_transport(&error) => {}
+            Some(message) => {
+                idle = 0;
+                all.push(Delivered::of(&message.unwrap()));
+            }
         }
+    }
+    all
+}
+
+fn is_transport(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| {
+        matches!(
+            code,
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+        )
+    })
+}
+
+impl Delivered {
+    fn of(message: &BorrowedMessage<'_>) -> Self {
         let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-        all.push(Delivered {
+        let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+        Self {
             place: Place {
-                topic: at.0,
-                partition: at.1,
+                topic: message.topic().to_owned(),
+                partition: message.partition(),
                 offset: message.offset(),
             },
             key: message.key().unwrap_or_default().to_vec(),
             value: message.payload().map(<[u8]>::to_vec),
             headers: headers
-                .map(|header| {
-                    (
-                        header.key.to_owned(),
-                        String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned(),
-                    )
-                })
+                .map(|header| (header.key.to_owned(), text(header.value)))
                 .collect(),
-        });
+        }
     }
-    all.sort_by(|a, b| a.place.cmp(&b.place));
-    all
 }
 
 /// The six columns of the batch ledger.
@@ -149,6 +185,8 @@ pub struct Fold {
     pub living: BTreeMap<(&'static str, String, String), (i64, i64)>,
     /// How many versions every object ever had.
     pub versions: BTreeMap<(&'static str, String, String), i64>,
+    /// Offsets that were gone before the centre could read them, from and to.
+    gaps: BTreeMap<(String, i32), (i64, i64)>,
     ends: BTreeMap<(String, i32), i64>,
 }
 
@@ -157,6 +195,7 @@ pub struct Fold {
 pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
     let mut fold = Fold::default();
     let mut reigns: HashMap<(String, String), (i64, i64)> = HashMap::new();
+    let mut ended = HashSet::new();
     for record in records {
         let at = (record.place.topic.clone(), record.place.partition);
         fold.ends.insert(at.clone(), record.place.offset + 1);
@@ -184,24 +223,35 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
             continue;
         }
         *reign = order;
-        let Some(value) = record.value.as_ref().filter(|_| !subject.starts_with('!')) else {
+        if subject.starts_with('!') {
             counts.control += 1;
             continue;
-        };
+        }
         let object = (kind_of(&record.place.topic), cluster_uid, subject.to_owned());
+        let Some(value) = &record.value else {
+            if fold.living.remove(&object).is_some() {
+                ended.insert(object);
+                counts.deleted += 1;
+            } else {
+                counts.control += 1;
+            }
+            continue;
+        };
         let (is_last, body) = without_end(object.0, &value[10..]);
         let hash = xxhash_rust::xxh3::xxh3_128(&body);
         let hash = ((hash >> 64) as i64, hash as i64);
         if is_last {
             match fold.living.remove(&object) {
-                // What changed since the last record stood at the very end.
-                Some(stood) if stood != hash => *fold.versions.entry(object).or_default() += 1,
-                Some(_) => {}
-                None => {
+                Some(stood) if stood == hash => {}
+                // It ended before, and this says so once more.
+                None if ended.contains(&object) => {
                     counts.control += 1;
                     continue;
                 }
+                // What changed since the last record, or a life that nobody saw, stood at the very end.
+                _ => *fold.versions.entry(object.clone()).or_default() += 1,
             }
+            ended.insert(object);
             counts.deleted += 1;
         } else if fold.living.insert(object.clone(), hash) == Some(hash) {
             counts.unchanged += 1;
@@ -276,6 +326,7 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
     let query = "select * from ledger.batch order by topic, partition, from_offset";
     let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
     let mut found: BTreeMap<(String, i32), Counts> = BTreeMap::new();
+    let mut told = BTreeSet::new();
     for batch in database.rows(query, &[]).await {
         let at = (
             batch["topic"].as_str().unwrap().to_owned(),
@@ -283,6 +334,10 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
         );
         let number = |column: &str| batch[column].as_i64().unwrap();
         let expected = next.entry(at.clone()).or_insert(0);
+        if let Some((from, to)) = fold.gaps.get(&at).filter(|(from, _)| from == expected) {
+            told.insert((at.0.clone(), i64::from(at.1), *from, *to));
+            *expected = *to;
+        }
         if number("from_offset") != *expected {
             faults.push(format!(
                 "batch of {at:?} begins at {} instead of {expected}",
@@ -306,6 +361,7 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
             ));
         }
     }
+    judge_gaps(&told, database, faults).await;
     for (at, counts) in &fold.counts {
         if found.get(at) != Some(counts) {
             faults.push(format!(
@@ -313,6 +369,31 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
                 found.get(at)
             ));
         }
+    }
+}
+
+/// The gaps that are written down are those that there were: topic, partition, from, to.
+async fn judge_gaps(
+    wanted: &BTreeSet<(String, i64, i64, i64)>,
+    database: &Database,
+    faults: &mut Vec<String>,
+) {
+    let query = "select topic, partition, from_offset, to_offset from ledger.ingest_gap where to_offset > from_offset";
+    let rows = database.rows(query, &[]).await;
+    let number = |row: &Value, column: &str| row[column].as_i64().unwrap();
+    let found: BTreeSet<_> = rows
+        .iter()
+        .map(|row| {
+            let topic = row["topic"].as_str().unwrap().to_owned();
+            let [partition, from, to] =
+                ["partition", "from_offset", "to_offset"].map(|name| number(row, name));
+            (topic, partition, from, to)
+        })
+        .collect();
+    if found != *wanted {
+        faults.push(format!(
+            "gaps {found:?} are written down, and there were {wanted:?}"
+        ));
     }
 }
 
@@ -389,6 +470,21 @@ async fn judge_history(fold: &Fold, database: &Database, faults: &mut Vec<String
 }
 
 impl Fold {
+    /// The centre was told not to trust what stands: this record, equal though it is, lands again, as no version.
+    pub fn lands_again(&mut self, place: &Place) {
+        let counts = self
+            .counts
+            .get_mut(&(place.topic.clone(), place.partition))
+            .unwrap();
+        counts.unchanged -= 1;
+        counts.landed += 1;
+    }
+
+    /// Offsets `from..to` of this partition were gone before the centre could read them.
+    pub fn misses(&mut self, topic: &str, partition: i32, from: i64, to: i64) {
+        self.gaps.insert((topic.to_owned(), partition), (from, to));
+    }
+
     /// What became of all records together.
     #[must_use]
     pub fn total(&self) -> Counts {

@@ -46,6 +46,7 @@ pub async fn shared(test: &str) -> Option<Arc<Parts>> {
     let cache = cache();
     let kafka = Kafka::builder()
         .property("group.min.session.timeout.ms", "500")
+        .property("log.cleaner.backoff.ms", "500")
         .start(&cache);
     let postgres = Postgres::builder().temporary().fast().start(&cache);
     let (kafka, postgres) = tokio::join!(kafka, postgres);
@@ -88,9 +89,18 @@ pub async fn create_topics(kafka: &Kafka, prefix: &str, partitions: i32) {
         ("min.compaction.lag.ms", MIN_COMPACTION_LAG_MILLIS),
         ("segment.bytes", "33554432"),
     ];
+    create(kafka, prefix, partitions, &settings).await;
+}
+
+/// Creates the topics of every kind under `prefix` with other settings.
+pub async fn create_topics_with(kafka: &Kafka, prefix: &str, settings: &[(&str, &str)]) {
+    create(kafka, prefix, PARTITIONS, settings).await;
+}
+
+async fn create(kafka: &Kafka, prefix: &str, partitions: i32, settings: &[(&str, &str)]) {
     for kind in Kind::ALL {
         kafka
-            .create_topic(&kind.topic(prefix, None), partitions, &settings)
+            .create_topic(&kind.topic(prefix, None), partitions, settings)
             .await
             .unwrap();
     }

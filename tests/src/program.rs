@@ -3,18 +3,44 @@
 use std::{path::PathBuf, process::Command, time::Duration};
 
 use fleetledger_local::process::{Launch, Supervised};
+use fleetledger_schema::kind::Kind;
 use tempfile::TempDir;
 
-use crate::deadline::{ensure, eventually};
+use crate::{
+    deadline::{ensure, eventually},
+    parts::PARTITIONS,
+};
 
 /// How long a process may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
+/// How long it may take to log something.
+const LOGS_WITHIN: Duration = Duration::from_secs(90);
 
 /// A running `fleetledger`. Dropping it kills it.
 #[derive(Debug)]
 pub struct Program {
     process: Supervised,
     _folder: TempDir,
+}
+
+/// Configuration of an ingester of the topics under `prefix`. `more` goes into `[ingest]`.
+#[must_use]
+pub fn ingest_configuration(bootstrap_servers: &str, prefix: &str, database_url: &str, more: &str) -> String {
+    format!(
+        "[kafka]\nbootstrap_servers = \"{bootstrap_servers}\"\n[postgres]\nurl = \"{}\"\ntls = \"off\"\n\
+         [http]\nlisten = \"127.0.0.1:0\"\n[ingest]\ntopic_prefix = \"{prefix}\"\ngroup_id = \"{prefix}-victims\"\n{more}\n",
+        database_url,
+    )
+}
+
+/// The line of `[ingest]` that names every partition under `prefix`: an ingester without a group begins at once.
+#[must_use]
+pub fn every_partition(prefix: &str) -> String {
+    let topics = Kind::ALL.into_iter().map(|kind| kind.topic(prefix, None));
+    let named: Vec<String> = topics
+        .flat_map(|topic| (0..PARTITIONS).map(move |partition| format!("\"{topic}:{partition}\"")))
+        .collect();
+    format!("partitions = [{}]", named.join(", "))
 }
 
 /// The binary that the same build made: `cargo test --workspace` does, `cargo test -p fleetledger-tests` does not.
@@ -68,6 +94,30 @@ impl Program {
     /// SIGTERM, and waits for its end.
     pub async fn stop(&mut self) {
         self.process.stop("TERM", ENDS_WITHIN).await.unwrap();
+    }
+
+    /// Sends a signal, such as `STOP`.
+    pub fn signal(&mut self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Memory that stands in RAM, in bytes; 0 once it has ended.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kilobytes.map_or(0, |kilobytes| kilobytes.trim().parse::<u64>().unwrap() * 1024)
+    }
+
+    /// Waits until it has logged `text`.
+    pub async fn until_logged(&self, text: &str) {
+        eventually(text, LOGS_WITHIN, || {
+            let log = self.logged();
+            async move { ensure(log.contains(text), || log) }
+        })
+        .await;
     }
 
     /// Waits until it has ended by itself; returns what it logged.

@@ -1,6 +1,6 @@
 //! An emitter written by hand: it puts exactly the records a test asks for into the logs of one cluster.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use fleetledger_schema::{
     codec::{self, SchemaSubject},
@@ -16,10 +16,13 @@ use fleetledger_schema::{
 use rdkafka::{
     ClientConfig,
     message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
 };
 
 use crate::parts::PARTITIONS;
+
+/// How long Kafka may take to begin or end a transaction.
+const TRANSACTION: Duration = Duration::from_secs(30);
 
 /// Where a record was put.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +71,12 @@ pub struct Scribe {
     waiting: Vec<(String, DeliveryFuture)>,
 }
 
+impl std::fmt::Debug for Scribe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Scribe({}, epoch {})", self.source, self.epoch)
+    }
+}
+
 impl Scribe {
     /// An emitter of cluster `name` in datacenter `dfw`, whose epoch is now.
     #[must_use]
@@ -77,6 +86,44 @@ impl Scribe {
             .set("enable.idempotence", "true")
             .set("linger.ms", "2")
             .set("compression.type", "zstd");
+        Self::with(&config, prefix, name, cluster_uid)
+    }
+
+    /// One that writes within transactions, as `id`.
+    #[must_use]
+    pub fn transactional(
+        kafka: &ClientConfig,
+        prefix: &str,
+        name: &str,
+        cluster_uid: &str,
+        id: &str,
+    ) -> Self {
+        let mut config = kafka.clone();
+        config.set("transactional.id", format!("{prefix}-{id}"));
+        let scribe = Self::with(&config, prefix, name, cluster_uid);
+        scribe.producer.init_transactions(TRANSACTION).unwrap();
+        scribe
+    }
+
+    /// Begins a transaction.
+    pub fn begin(&self) {
+        self.producer.begin_transaction().unwrap();
+    }
+
+    /// Commits what was sent since [`Scribe::begin`].
+    pub async fn commit(&mut self) -> Vec<Place> {
+        let places = self.flush().await;
+        self.producer.commit_transaction(TRANSACTION).unwrap();
+        places
+    }
+
+    /// Takes back what was sent since [`Scribe::begin`], though Kafka has it.
+    pub async fn abort(&mut self) {
+        self.flush().await;
+        self.producer.abort_transaction(TRANSACTION).unwrap();
+    }
+
+    fn with(config: &ClientConfig, prefix: &str, name: &str, cluster_uid: &str) -> Self {
         Self {
             source: Source::new("dfw", name, cluster_uid).unwrap(),
             epoch: Instant::now().0,
@@ -164,6 +211,11 @@ impl Scribe {
 
     /// Sends a sweep of `kind` that names exactly these objects.
     pub fn sweep(&mut self, kind: Kind, objects: &[Record]) {
+        self.sweep_losing(kind, objects, &[]);
+    }
+
+    /// A sweep of which `lost` never reach Kafka: they have taken their numbers.
+    pub fn sweep_losing(&mut self, kind: Kind, objects: &[Record], lost: &[Record]) {
         let id = format!(
             "{}-{}",
             self.epoch,
@@ -173,6 +225,9 @@ impl Scribe {
         let begin = self.logs[&kind].sequence;
         for object in objects {
             self.write(object);
+        }
+        for object in lost {
+            let _ = self.raw(object);
         }
         self.point(kind, "sweep_end", Some(id), Some(begin));
     }

@@ -16,182 +16,26 @@ use std::{
 };
 
 use fleetledger_ingest::fail_point::FailPoint;
-use fleetledger_schema::{kind::Kind, record::Record};
 use fleetledger_tests::{
     database::Database,
     deadline::eventually,
     delivered::{self, Fold},
     ingester::Ingester,
-    parts::{self, PARTITIONS, Parts},
-    program::Program,
-    scribe::{Scribe, deployment, namespace, node, pod},
+    parts::{self, Parts},
+    program::{Program, every_partition, ingest_configuration},
+    storm::{Blowing, Storm},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 const SEED: u64 = 5_150;
 const RANDOM_KILLS: usize = 20;
-/// Clusters that churn; they share partitions.
-const CLUSTERS: usize = 4;
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// Random changes of a few clusters: new, changed, equal and deleted objects, marks, sweeps, and a deposed
-/// emitter that goes on.
-struct Storm {
-    random: StdRng,
-    clusters: Vec<Storming>,
-}
-
-struct Storming {
-    scribe: Scribe,
-    deposed: Scribe,
-    living: BTreeMap<(Kind, u32), Record>,
-    dead: u32,
-}
-
-impl Storm {
-    async fn new(parts: &Parts, prefix: &str, seed: u64) -> Self {
-        let kafka = parts.kafka.client_config();
-        let clusters = (0..CLUSTERS).map(|number| {
-            let scribe = |name: &str| Scribe::new(&kafka, prefix, name, &format!("cluster-uid-{number}"));
-            let name = format!("prod-{number}");
-            let (mut deposed, mut scribe) = (scribe(&name), scribe(&name));
-            deposed.epoch = scribe.epoch - 1_000_000;
-            scribe.mark_all();
-            Storming {
-                scribe,
-                deposed,
-                living: BTreeMap::new(),
-                dead: 0,
-            }
-        });
-        let mut storm = Self {
-            random: StdRng::seed_from_u64(seed),
-            clusters: clusters.collect(),
-        };
-        // The newer reign is known before the deposed one goes on.
-        storm.blow(0).await;
-        storm
-    }
-
-    /// So many random records; returns when Kafka has them.
-    async fn blow(&mut self, records: usize) {
-        for _ in 0..records {
-            let cluster = self.random.random_range(0..self.clusters.len());
-            let cluster = &mut self.clusters[cluster];
-            let (kind, number) = match self.random.random_range(0..20) {
-                0 => (Kind::Namespace, self.random.random_range(0..10)),
-                1..4 => (Kind::Node, self.random.random_range(0..50)),
-                4..6 => (Kind::Workload, self.random.random_range(0..30)),
-                _ => (Kind::Pod, self.random.random_range(0..300)),
-            };
-            let roll = self.random.random_range(0..1000);
-            let value: u16 = self.random.random_range(1..5000);
-            cluster.step(kind, number, roll, value);
-        }
-        for cluster in &mut self.clusters {
-            cluster.scribe.flush().await;
-            cluster.deposed.flush().await;
-        }
-    }
-
-    /// The last words of every cluster: a mark.
-    async fn end(&mut self) {
-        for cluster in &mut self.clusters {
-            cluster.scribe.mark_all();
-            cluster.scribe.flush().await;
-        }
-    }
-}
-
-impl Storming {
-    fn step(&mut self, kind: Kind, number: u32, roll: u32, value: u16) {
-        match roll {
-            // Deleted; its number comes back under a new uid.
-            0..80 => {
-                if let Some(record) = self.living.remove(&(kind, number)) {
-                    self.scribe.delete(&record);
-                    self.dead += 1;
-                }
-            }
-            // Sent again as it is.
-            80..280 => {
-                if let Some(record) = self.living.get(&(kind, number)) {
-                    self.scribe.write(record);
-                }
-            }
-            280..330 => self.deposed.write(&object(kind, "deposed", value)),
-            330..335 => self.scribe.mark_all(),
-            335..337 => {
-                let all: Vec<Record> = self
-                    .living
-                    .iter()
-                    .filter(|((of, _), _)| *of == kind)
-                    .map(|(_, record)| record.clone())
-                    .collect();
-                self.scribe.sweep(kind, &all);
-            }
-            _ => {
-                let uid = self.living.get(&(kind, number)).map_or_else(
-                    || format!("{kind}-{number}-{}", self.dead),
-                    |old| old.uid().to_owned(),
-                );
-                let record = object(kind, &uid, value);
-                self.scribe.write(&record);
-                self.living.insert((kind, number), record);
-            }
-        }
-    }
-}
-
-fn object(kind: Kind, uid: &str, value: u16) -> Record {
-    match kind {
-        Kind::Node => node(uid, value.into()),
-        Kind::Namespace => namespace(uid, &format!("team-{value}")),
-        Kind::Workload => deployment(uid, value.into()),
-        Kind::Pod | Kind::Watchdog => pod(uid, value.into()),
-    }
-}
-
-/// A storm that blows on while something else happens.
-struct Blowing {
-    stop: CancellationToken,
-    task: JoinSet<Storm>,
-}
-
-impl Blowing {
-    fn start(mut storm: Storm) -> Self {
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut pace = tokio::time::interval(Duration::from_millis(20));
-            while !stopped.is_cancelled() {
-                storm.blow(30).await;
-                pace.tick().await;
-            }
-            storm
-        });
-        Self { stop, task }
-    }
-
-    async fn end(mut self) -> Storm {
-        self.stop.cancel();
-        let mut storm = self.task.join_next().await.unwrap().unwrap();
-        storm.end().await;
-        storm
-    }
-}
 
 /// Configuration of an ingester that takes over from a killed one at once. `more` goes into `[ingest]`.
 fn configuration(parts: &Parts, prefix: &str, database: &Database, more: &str) -> String {
-    format!(
-        "[kafka]\nbootstrap_servers = \"{}\"\n[postgres]\nurl = \"{}\"\ntls = \"off\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-         [ingest]\ntopic_prefix = \"{prefix}\"\ngroup_id = \"{prefix}-victims\"\ninstance_id = \"victim\"\n{more}\n",
-        parts.kafka.bootstrap_servers(),
-        database.ingester_url,
-    )
+    let servers = parts.kafka.bootstrap_servers();
+    let more = format!("instance_id = \"victim\"\n{more}");
+    ingest_configuration(&servers, prefix, &database.ingester_url, &more)
 }
 
 /// Awaits the end of the log, then judges everything by it.
@@ -222,7 +66,7 @@ async fn killed_at_every_fail_point_the_ingester_lands_everything_once() {
     };
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let toml = configuration(&parts, &prefix, &database, "static_membership = true");
-    let mut storm = Storm::new(&parts, &prefix, SEED).await;
+    let mut storm = Storm::new(&parts.kafka.client_config(), &prefix, SEED).await;
     storm.blow(2_000).await;
     let mut blowing = Blowing::start(storm);
     let mut hits = BTreeMap::new();
@@ -264,19 +108,9 @@ async fn killed_at_random_under_churn_the_ingester_lands_everything_once() {
         return;
     };
     let (database, prefix) = (parts.database().await, parts.topics().await);
-    let partitions: Vec<String> = Kind::ALL
-        .into_iter()
-        .flat_map(|kind| (0..PARTITIONS).map(move |partition| (kind, partition)))
-        .map(|(kind, partition)| format!("\"{}:{partition}\"", kind.topic(&prefix, None)))
-        .collect();
-    let toml = configuration(
-        &parts,
-        &prefix,
-        &database,
-        &format!("partitions = [{}]", partitions.join(", ")),
-    );
+    let toml = configuration(&parts, &prefix, &database, &every_partition(&prefix));
     let mut random = StdRng::seed_from_u64(SEED);
-    let blowing = Blowing::start(Storm::new(&parts, &prefix, SEED + 1).await);
+    let blowing = Blowing::start(Storm::new(&parts.kafka.client_config(), &prefix, SEED + 1).await);
     let (began, soak) = (Instant::now(), soak());
     let mut kills = 0;
     while kills < RANDOM_KILLS || began.elapsed() < soak {
@@ -314,7 +148,7 @@ async fn the_oracle_sees_every_sort_of_fault() {
     };
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let kafka = parts.kafka.client_config();
-    let mut storm = Storm::new(&parts, &prefix, SEED + 2).await;
+    let mut storm = Storm::new(&parts.kafka.client_config(), &prefix, SEED + 2).await;
     storm.blow(1_500).await;
     storm.end().await;
     let ingester = Ingester::start(&prefix, &kafka, &database);

@@ -1,0 +1,173 @@
+//! A storm of records: what several clusters' emitters might write, one of them deposed each, at random by seed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use fleetledger_schema::{kind::Kind, record::Record};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use rdkafka::ClientConfig;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::scribe::{Scribe, deployment, namespace, node, pod};
+
+/// Clusters that churn; they share partitions.
+const CLUSTERS: usize = 4;
+
+/// Random changes of a few clusters: new, changed, equal and deleted objects, marks, sweeps, and a deposed
+/// emitter that goes on.
+#[derive(Debug)]
+pub struct Storm {
+    random: StdRng,
+    clusters: Vec<Storming>,
+}
+
+#[derive(Debug)]
+struct Storming {
+    scribe: Scribe,
+    deposed: Scribe,
+    living: BTreeMap<(Kind, u32), Record>,
+    dead: u32,
+}
+
+impl Storm {
+    /// Clusters whose newer reign is known before the deposed one goes on.
+    pub async fn new(kafka: &ClientConfig, prefix: &str, seed: u64) -> Self {
+        let clusters = (0..CLUSTERS).map(|number| {
+            let scribe = |name: &str| Scribe::new(kafka, prefix, name, &format!("cluster-uid-{number}"));
+            let name = format!("prod-{number}");
+            let (mut deposed, mut scribe) = (scribe(&name), scribe(&name));
+            deposed.epoch = scribe.epoch - 1_000_000;
+            scribe.mark_all();
+            Storming {
+                scribe,
+                deposed,
+                living: BTreeMap::new(),
+                dead: 0,
+            }
+        });
+        let mut storm = Self {
+            random: StdRng::seed_from_u64(seed),
+            clusters: clusters.collect(),
+        };
+        storm.blow(0).await;
+        storm
+    }
+
+    /// So many random records; returns when Kafka has them.
+    pub async fn blow(&mut self, records: usize) {
+        for _ in 0..records {
+            let cluster = self.random.random_range(0..self.clusters.len());
+            let cluster = &mut self.clusters[cluster];
+            let (kind, number) = match self.random.random_range(0..20) {
+                0 => (Kind::Namespace, self.random.random_range(0..10)),
+                1..4 => (Kind::Node, self.random.random_range(0..50)),
+                4..6 => (Kind::Workload, self.random.random_range(0..30)),
+                _ => (Kind::Pod, self.random.random_range(0..300)),
+            };
+            let roll = self.random.random_range(0..1000);
+            let value: u16 = self.random.random_range(1..5000);
+            cluster.step(kind, number, roll, value);
+        }
+        for cluster in &mut self.clusters {
+            cluster.scribe.flush().await;
+            cluster.deposed.flush().await;
+        }
+    }
+
+    /// The last words of every cluster: a mark.
+    pub async fn end(&mut self) {
+        for cluster in &mut self.clusters {
+            cluster.scribe.mark_all();
+            cluster.scribe.flush().await;
+        }
+    }
+}
+
+impl Storming {
+    fn step(&mut self, kind: Kind, number: u32, roll: u32, value: u16) {
+        match roll {
+            // Deleted; its number comes back under a new uid.
+            0..80 => {
+                if let Some(record) = self.living.remove(&(kind, number)) {
+                    self.scribe.delete(&record);
+                    self.dead += 1;
+                }
+            }
+            // Sent again as it is.
+            80..280 => {
+                if let Some(record) = self.living.get(&(kind, number)) {
+                    self.scribe.write(record);
+                }
+            }
+            280..330 => self.deposed.write(&object(kind, "deposed", value)),
+            330..335 => self.scribe.mark_all(),
+            335..337 => {
+                let all: Vec<Record> = self
+                    .living
+                    .iter()
+                    .filter(|((of, _), _)| *of == kind)
+                    .map(|(_, record)| record.clone())
+                    .collect();
+                self.scribe.sweep(kind, &all);
+            }
+            _ => {
+                let uid = self.living.get(&(kind, number)).map_or_else(
+                    || format!("{kind}-{number}-{}", self.dead),
+                    |old| old.uid().to_owned(),
+                );
+                let record = object(kind, &uid, value);
+                self.scribe.write(&record);
+                self.living.insert((kind, number), record);
+            }
+        }
+    }
+}
+
+fn object(kind: Kind, uid: &str, value: u16) -> Record {
+    match kind {
+        Kind::Node => node(uid, value.into()),
+        Kind::Namespace => namespace(uid, &format!("team-{value}")),
+        Kind::Workload => deployment(uid, value.into()),
+        Kind::Pod | Kind::Watchdog => pod(uid, value.into()),
+    }
+}
+
+/// A storm that blows on while something else happens.
+#[derive(Debug)]
+pub struct Blowing {
+    stop: CancellationToken,
+    task: JoinSet<Storm>,
+}
+
+impl Blowing {
+    /// Thirty records every 20 ms, at most.
+    #[must_use]
+    pub fn start(storm: Storm) -> Self {
+        Self::start_at(storm, 30)
+    }
+
+    /// So many records every 20 ms, at most.
+    #[must_use]
+    pub fn start_at(mut storm: Storm, records: usize) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let mut pace = tokio::time::interval(Duration::from_millis(20));
+            while !stopped.is_cancelled() {
+                storm.blow(records).await;
+                pace.tick().await;
+            }
+            storm
+        });
+        Self { stop, task }
+    }
+
+    /// Ends it; Kafka has everything then, and marks behind it.
+    pub async fn end(mut self) -> Storm {
+        self.stop.cancel();
+        let mut storm = self.task.join_next().await.unwrap().unwrap();
+        storm.end().await;
+        storm
+    }
+}

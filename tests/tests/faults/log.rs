@@ -1,0 +1,255 @@
+//! What can happen to a log: records deleted before they were read, topics made again or grown, transactions,
+//! compaction.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use fleetledger_schema::kind::Kind;
+use fleetledger_tests::{
+    deadline::{ensure, eventually},
+    delivered,
+    parts::{create_topics_with, unique},
+    program::run,
+    scribe::{Scribe, namespace},
+};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewPartitions},
+    client::DefaultClientContext,
+};
+
+use crate::scene::{LIMIT, Scene};
+
+fn admin(scene: &Scene) -> AdminClient<DefaultClientContext> {
+    scene.parts.kafka.client_config().create().unwrap()
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)))
+}
+
+fn sound(faults: Vec<String>) {
+    assert_eq!(faults, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_deleted_before_they_were_read_are_a_gap_and_the_next_sweep_heals_it() {
+    let test = "records_deleted_before_they_were_read_are_a_gap_and_the_next_sweep_heals_it";
+    let Some(mut scene) = Scene::new(test, None).await else {
+        return;
+    };
+    scene.prefix = unique("deleted");
+    // Of a topic that is only compacted Kafka deletes nothing by offset.
+    let settings = [
+        ("cleanup.policy", "compact,delete"),
+        ("min.compaction.lag.ms", "604800000"),
+    ];
+    create_topics_with(&scene.parts.kafka, &scene.prefix, &settings).await;
+    let kafka = scene.parts.kafka.client_config();
+    scene.scribe = Scribe::new(&kafka, &scene.prefix, "prod", "cluster-uid");
+    scene.scribe.write(&namespace("u", "a"));
+    scene.scribe.flush().await;
+    let mut victim = scene.victim();
+    scene.ingested(&victim).await;
+    victim.stop().await;
+    scene.scribe.write(&namespace("u", "b"));
+    scene.scribe.write(&namespace("unseen", "b"));
+    let gone = scene.scribe.flush().await;
+    let (topic, partition) = (gone[0].topic.clone(), gone[0].partition);
+    let (from, to) = (gone[0].offset, gone[1].offset + 1);
+    let mut before = TopicPartitionList::new();
+    before
+        .add_partition_offset(&topic, partition, Offset::Offset(to))
+        .unwrap();
+    let kept = delivered::read_all(&scene.parts.kafka.client_config(), &scene.prefix);
+    let deleted = admin(&scene).delete_records(&before, &options()).await.unwrap();
+    assert!(
+        deleted.elements().iter().all(|element| element.error().is_ok()),
+        "{deleted:?}"
+    );
+    let sweep = [namespace("u", "c"), namespace("unseen", "b")];
+    scene.scribe.sweep(Kind::Namespace, &sweep);
+    scene.scribe.flush().await;
+
+    let mut victim = scene.victim();
+    scene.ingested(&victim).await;
+    // The oracle read the first record before it was deleted too; what the centre could read is all but the gap.
+    let mut all: BTreeMap<_, _> = kept
+        .into_iter()
+        .map(|record| (record.place.clone(), record))
+        .collect();
+    all.retain(|place, _| !gone.contains(place));
+    for record in delivered::read_all(&scene.parts.kafka.client_config(), &scene.prefix) {
+        all.insert(record.place.clone(), record);
+    }
+    let readable: Vec<_> = all.into_values().collect();
+    let mut fold = delivered::fold(&readable, &Default::default());
+    fold.misses(&topic, partition, from, to);
+    sound(delivered::judge(&fold, &scene.database).await);
+    victim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_made_again_halts_its_partition_alone_until_it_is_resumed() {
+    let test = "a_topic_made_again_halts_its_partition_alone_until_it_is_resumed";
+    let Some(mut scene) = Scene::new(test, None).await else {
+        return;
+    };
+    for value in ["a", "b", "c"] {
+        scene.scribe.write(&namespace("u", value));
+    }
+    let places = scene.scribe.flush().await;
+    let (topic, partition) = (places[0].topic.clone(), places[0].partition);
+    let mut victim = scene.victim();
+    scene.ingested(&victim).await;
+    let kafka = &scene.parts.kafka;
+    admin(&scene).delete_topics(&[&topic], &options()).await.unwrap();
+    eventually("the topic is made again", LIMIT, || async {
+        let made = kafka.create_topic(&topic, fleetledger_tests::parts::PARTITIONS, &[]);
+        made.await.map_err(|error| error.to_string())
+    })
+    .await;
+    // Its emitter begins a new reign and sweeps; another kind goes on all the while.
+    let epoch = scene.scribe.epoch + 1_000_000;
+    scene.scribe.begin_epoch(epoch);
+    scene.scribe.sweep(Kind::Namespace, &[namespace("u", "d")]);
+    scene.scribe.write(&fleetledger_tests::scribe::node("n", 1));
+    scene.scribe.flush().await;
+    victim.stop().await;
+    let mut victim = scene.victim();
+    let halted = format!(
+        "select exists (select from ledger.ingest_partition where topic = '{topic}' and state = 'halted')
+         and exists (select from ledger.node where uid = 'n')"
+    );
+    scene.until(&halted, &victim).await;
+    let toml = scene.configuration("resumer");
+    let (code, said) = run(
+        &["ingest", "resume", &topic, &partition.to_string(), "--from-start"],
+        &toml,
+    );
+    assert_eq!(code, Some(0), "{said}");
+    let whole = "select labels ->> 'team' = 'd' from ledger.namespace where uid = 'u'";
+    scene.until(whole, &victim).await;
+    victim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_has_grown_is_refused_by_name() {
+    let test = "a_topic_that_has_grown_is_refused_by_name";
+    let Some(mut scene) = Scene::new(test, None).await else {
+        return;
+    };
+    scene.scribe.write(&namespace("u", "a"));
+    scene.scribe.flush().await;
+    let mut victim = scene.victim();
+    scene.ingested(&victim).await;
+    victim.stop().await;
+    let topic = scene.scribe.topic(Kind::Namespace);
+    let more = fleetledger_tests::parts::PARTITIONS as usize + 1;
+    let wanted = [NewPartitions::new(&topic, more)];
+    let grown = admin(&scene).create_partitions(&wanted, &options()).await;
+    assert!(grown.unwrap().iter().all(Result::is_ok));
+    let mut victim = scene.victim();
+    let log = victim.ended().await;
+    assert!(
+        log.contains(&topic) && log.contains("was first read with"),
+        "{log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aborted_records_never_land_and_an_open_transaction_is_no_stall() {
+    let test = "aborted_records_never_land_and_an_open_transaction_is_no_stall";
+    let Some(mut scene) = Scene::new(test, None).await else {
+        return;
+    };
+    scene.more = "stall_seconds = 3".to_owned();
+    let kafka = scene.parts.kafka.client_config();
+    let mut writer = Scribe::transactional(&kafka, &scene.prefix, "prod", "cluster-uid", "writer");
+    writer.begin();
+    writer.write(&namespace("u", "a"));
+    writer.commit().await;
+    let victim = scene.victim();
+    scene.ingested(&victim).await;
+    writer.begin();
+    writer.write(&namespace("u", "aborted"));
+    writer.write(&namespace("never", "aborted"));
+    writer.abort().await;
+    writer.begin();
+    writer.write(&namespace("u", "b"));
+    writer.flush().await;
+    // Another emitter's records lie behind the open transaction in the same log, and cannot be read yet.
+    let mut neighbour = scene.neighbour();
+    neighbour.write(&namespace("n", "x"));
+    neighbour.flush().await;
+    let begun = Instant::now();
+    eventually(
+        "the transaction stays open for longer than a stall",
+        LIMIT,
+        || async { ensure(begun.elapsed() > Duration::from_secs(12), || "not yet".to_owned()) },
+    )
+    .await;
+    assert!(!victim.logged().contains("lands nothing"), "{}", victim.logged());
+    writer.commit().await;
+    let fold = scene.ingested(&victim).await;
+    sound(delivered::judge(&fold, &scene.database).await);
+    // The last offset of the log is a marker, which never lands.
+    let gaps = scene
+        .database
+        .number("select count(*) from ledger.ingest_gap")
+        .await;
+    assert_eq!(gaps, 0, "what was aborted is not lost");
+    let mut victim = victim;
+    victim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_centre_rebuilt_from_a_compacted_log_is_whole() {
+    let test = "a_centre_rebuilt_from_a_compacted_log_is_whole";
+    let Some(mut scene) = Scene::new(test, None).await else {
+        return;
+    };
+    scene.prefix = unique("compacted");
+    let settings = [
+        ("cleanup.policy", "compact"),
+        ("min.compaction.lag.ms", "0"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("delete.retention.ms", "0"),
+        ("segment.ms", "500"),
+    ];
+    create_topics_with(&scene.parts.kafka, &scene.prefix, &settings).await;
+    let kafka = scene.parts.kafka.client_config();
+    scene.scribe = Scribe::new(&kafka, &scene.prefix, "prod", "cluster-uid");
+    let began = Instant::now();
+    let (mut written, mut held) = (0, 0);
+    while written < 400 || held * 2 > written {
+        assert!(
+            began.elapsed() < LIMIT,
+            "the log holds {held} of {written} records"
+        );
+        for number in 0..30 {
+            let value = format!("{written}");
+            scene.scribe.write(&namespace(&format!("u{number}"), &value));
+        }
+        scene.scribe.delete(&namespace(&format!("gone{written}"), "x"));
+        scene.scribe.flush().await;
+        written += 32;
+        held = delivered::read_all(&kafka, &scene.prefix).len();
+    }
+    scene.scribe.mark_all();
+    scene.scribe.flush().await;
+    let mut victim = scene.victim();
+    let ended = "select count(*) = 30 from ledger.namespace";
+    scene.until(ended, &victim).await;
+    let fold = scene.ingested(&victim).await;
+    assert_eq!(fold.living.len(), 30);
+    sound(delivered::judge(&fold, &scene.database).await);
+    let gaps = scene
+        .database
+        .number("select count(*) from ledger.ingest_gap")
+        .await;
+    assert_eq!(gaps, 0, "what was compacted is not lost");
+    victim.stop().await;
+}
