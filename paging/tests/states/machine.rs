@@ -152,6 +152,22 @@ proptest! {
     }
 
     #[test]
+    fn what_is_kept_says_no_more_than_the_condition(timing in timings(), slots in slots()) {
+        let mut state = State::default();
+        for (now, slot) in walk(&slots) {
+            apply(&mut state, &timing, now, slot);
+            let one = &state.instance;
+            let waits = matches!(one.condition, Condition::Pending | Condition::Recovering);
+            prop_assert!(waits || one.earned.is_zero());
+            prop_assert_eq!(one.recovering_since.is_some(), one.condition == Condition::Recovering);
+            prop_assert_eq!(one.active_since.is_some(), one.condition.is_open() || one.condition == Condition::Pending);
+            prop_assert_eq!(one.held.is_some(), one.held_since.is_some());
+            prop_assert!(one.acked_at.is_none() || one.condition.is_open());
+            prop_assert_eq!(one.condition == Condition::Resolved && one.resolution.is_none(), false);
+        }
+    }
+
+    #[test]
     fn new_episodes_keep_the_cooldown(timing in timings(), slots in slots()) {
         let mut state = State::default();
         let mut last: Option<Timestamp> = None;

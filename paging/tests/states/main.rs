@@ -13,6 +13,7 @@ mod delivery;
 mod groups;
 mod machine;
 mod snoozes;
+mod words;
 
 use std::time::Duration;
 
