@@ -14,7 +14,7 @@ use crate::{
     record::RecordRule,
     refusal::{Place, Refusal},
     report::ReportRule,
-    rollup::RollupRule,
+    rollup::{RollupRule, RollupTable},
 };
 
 /// Folders and what belongs into each.
@@ -257,6 +257,7 @@ pub(crate) fn conflicts(queries: &[Arc<Query>]) -> Vec<Refusal> {
     let mut ids: BTreeMap<&QueryId, &Query> = BTreeMap::new();
     let mut names: BTreeMap<(&str, &str), &Query> = BTreeMap::new();
     let mut groups: BTreeMap<(&str, &str), &Query> = BTreeMap::new();
+    let mut tables: BTreeMap<&str, &Query> = BTreeMap::new();
     for query in queries {
         if let Some(first) = ids.insert(&query.id, query) {
             let what = format!("there is another query `{}`: {}", query.id, first.path.display());
@@ -269,6 +270,12 @@ pub(crate) fn conflicts(queries: &[Arc<Query>]) -> Vec<Refusal> {
         if let Some(first) = names.insert((query.kind.key(), query.name()), query) {
             let what = format!("`{}` is the name of {} too", query.name(), first.path.display());
             refusals.push(query.refusal("", what).fix("give it another name"));
+        }
+        if let Some(RollupTable::Own(table)) = query.rollup().map(|rule| &rule.into)
+            && let Some(first) = tables.insert(table, query)
+        {
+            let what = format!("table {table} is filled by {} too", first.path.display());
+            refusals.push(query.refusal("into", what).fix("a table belongs to one rollup"));
         }
         let Some(schedule) = query.schedule() else {
             continue;

@@ -11,5 +11,7 @@ mod ask;
 mod evaluate;
 mod follow;
 mod harness;
+mod record;
+mod rollup;
 mod server;
 mod walls;

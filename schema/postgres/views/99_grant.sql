@@ -42,7 +42,12 @@ begin
     foreach own in array array[
         'rule_set', 'evaluator', 'rule_group', 'rule', 'rule_run', 'alert_instance', 'alert_event', 'snooze',
         'alert_ack', 'page_group', 'outbox', 'delivery', 'mirrored_silence'
-    ] loop
+    ] || array(
+        -- Windows of rollups, and the tables that migrations make for them.
+        select c.relname::text from pg_class as c
+        where c.relnamespace = to_regnamespace('ledger') and c.relkind in ('r', 'p') and not c.relispartition
+          and (c.relname like 'rollup\_%' or c.relname = 'user_rollup')
+    ) loop
         execute format('grant select, insert, update, delete on ledger.%I to fleetledger_evaluate', own);
         execute format('revoke insert, update, delete on ledger.%I from fleetledger_ingest', own);
     end loop;

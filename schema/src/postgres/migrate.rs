@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0003_partition.sql"),
     migration!("0004_owner.sql"),
     migration!("0005_alert.sql"),
+    migration!("0006_rollup.sql"),
     migration!("0007_rule_index.sql"),
 ];
 

@@ -31,6 +31,7 @@ macro_rules! view_file {
 
 const FILES: &[(&str, &str)] = &[
     view_file!("00_as_of.sql"),
+    view_file!("01_window.sql"),
     view_file!("10_node.sql"),
     view_file!("20_pod.sql"),
     view_file!("30_container.sql"),
@@ -57,6 +58,8 @@ const FILES: &[(&str, &str)] = &[
     view_file!("87_rule_run.sql"),
     view_file!("88_snooze.sql"),
     view_file!("89_notification.sql"),
+    view_file!("90_user_rollup.sql"),
+    view_file!("91_rollup_window.sql"),
     view_file!("99_grant.sql"),
 ];
 
