@@ -54,6 +54,9 @@ pub enum Command {
     /// Kafka topics.
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// The stored SQL: alerts, metrics, rollups, reports.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// The configuration itself.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -232,6 +235,71 @@ pub enum DeadLettersCommand {
 pub enum TopicsCommand {
     /// Creates the topics that are missing, compacted, as section [topics] says; touches none that exists.
     Create,
+}
+
+/// What to do with stored SQL.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RulesCommand {
+    /// Reads every file, and prepares and explains it on a real PostgreSQL; says what is wrong by file and line.
+    Check(RulesCheckArgs),
+    /// What a folder holds.
+    List(RulesListArgs),
+    /// Writes the files of a new query, to be edited.
+    New(RulesNewArgs),
+}
+
+/// Options of `rules check`.
+#[derive(Debug, Clone, Args)]
+pub struct RulesCheckArgs {
+    /// Folder of queries, or one file.
+    #[arg(default_value = "queries")]
+    pub path: PathBuf,
+    /// Check on this migrated database in place of a throw-away one: `postgres://fleetledger_reader@host/database`.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// Folder of run books; docs/runbooks beside the folder of queries.
+    #[arg(long, value_name = "DIR")]
+    pub runbooks: Option<PathBuf>,
+}
+
+/// Options of `rules list`.
+#[derive(Debug, Clone, Args)]
+pub struct RulesListArgs {
+    /// Folder of queries, or one file.
+    #[arg(default_value = "queries")]
+    pub path: PathBuf,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `rules new`.
+#[derive(Debug, Clone, Args)]
+pub struct RulesNewArgs {
+    /// Its name: lowercase words with hyphens, the symptom it is about.
+    pub name: String,
+    /// What it is to be.
+    #[arg(long, value_enum, default_value_t = NewQueryKind::Alert)]
+    pub kind: NewQueryKind,
+    /// Folder of queries.
+    #[arg(long, value_name = "DIR", default_value = "queries")]
+    pub path: PathBuf,
+    /// Folder of run books; docs/runbooks beside the folder of queries.
+    #[arg(long, value_name = "DIR")]
+    pub runbooks: Option<PathBuf>,
+}
+
+/// What a new query is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NewQueryKind {
+    /// An alert, with its test and its run book.
+    Alert,
+    /// A metric.
+    Record,
+    /// A rollup.
+    Rollup,
+    /// A report.
+    Report,
 }
 
 /// What to do with the configuration.

@@ -93,6 +93,18 @@ pub async fn connect(postgres: &Postgres, connector: &Connector, role: &str) -> 
         .map_err(|error| explain(postgres, connector, &error))
 }
 
+/// True if a url names this machine alone, where TLS is not needed.
+#[must_use]
+pub fn is_loopback_url(url: &str) -> bool {
+    use tokio_postgres::config::Host;
+    url.parse::<tokio_postgres::Config>().is_ok_and(|config| {
+        config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => matches!(name.as_str(), "127.0.0.1" | "localhost" | "::1"),
+            Host::Unix(_) => true,
+        })
+    })
+}
+
 /// What a refused connection means.
 #[must_use]
 pub fn explain(postgres: &Postgres, connector: &Connector, error: &ConnectError) -> HopError {

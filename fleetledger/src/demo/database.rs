@@ -83,10 +83,7 @@ impl Database {
             url: Some(url.to_owned()),
             ..config.postgres.clone()
         };
-        let plain = url
-            .parse::<tokio_postgres::Config>()
-            .is_ok_and(|config| is_loopback(&config));
-        if plain && section.ca.is_none() {
+        if connect::postgres::is_loopback_url(url) && section.ca.is_none() {
             section.tls = PostgresTls::Off;
         }
         section
@@ -198,11 +195,4 @@ impl Database {
 
 fn is_free(port: u16) -> bool {
     std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
-}
-
-fn is_loopback(config: &tokio_postgres::Config) -> bool {
-    config.get_hosts().iter().all(|host| match host {
-        tokio_postgres::config::Host::Tcp(name) => matches!(name.as_str(), "127.0.0.1" | "localhost" | "::1"),
-        tokio_postgres::config::Host::Unix(_) => true,
-    })
 }

@@ -1,0 +1,57 @@
+//! `fleetledger rules …`: the stored SQL, from a folder.
+
+mod check;
+mod list;
+mod new;
+
+use std::path::{Path, PathBuf};
+
+use fleetledger_queries::Refusal;
+
+use crate::{cli::RulesCommand, config::Loaded, exit::Exit};
+
+pub(super) async fn run(_loaded: &Loaded, command: RulesCommand) -> anyhow::Result<Exit> {
+    match command {
+        RulesCommand::Check(args) => check::run(&args).await,
+        RulesCommand::List(args) => list::run(&args),
+        RulesCommand::New(args) => new::run(&args),
+    }
+}
+
+/// Prints what is wrong, as `file:line:column: what; what to do`, and how much it is.
+fn print_refusals(refusals: &[Refusal]) {
+    for refusal in refusals {
+        println!("{refusal}");
+    }
+    let files: std::collections::BTreeSet<&Path> =
+        refusals.iter().map(|refusal| refusal.file.as_path()).collect();
+    println!("{} faults in {} files", refusals.len(), files.len());
+}
+
+/// Where run books stand: as given, else `docs/runbooks` beside the folder of queries.
+fn runbooks(given: Option<&PathBuf>, queries: &Path) -> PathBuf {
+    given.cloned().unwrap_or_else(|| {
+        // A file of queries/alerts belongs to the run books beside queries.
+        let known = ["alerts", "metrics", "rollups", "reports"];
+        let is_known = |folder: &&Path| {
+            let name = folder.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| known.contains(&name))
+        };
+        let inner = queries.ancestors().find(is_known).and_then(Path::parent);
+        let root = inner.unwrap_or(queries);
+        root.parent().unwrap_or(Path::new("")).join("docs/runbooks")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_books_stand_beside_the_folder_of_queries() {
+        let of = |path: &str| runbooks(None, Path::new(path));
+        assert_eq!(of("queries"), Path::new("docs/runbooks"));
+        assert_eq!(of("/srv/queries/alerts/a.sql"), Path::new("/srv/docs/runbooks"));
+        assert_eq!(of("queries/alerts"), Path::new("docs/runbooks"));
+    }
+}
