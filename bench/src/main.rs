@@ -1,3 +1,120 @@
-//! Benchmarks, side by side in one run with what we compare to.
+//! Benchmarks, side by side in one run with what we compare to. docs/performance.md says how and what came out.
+//!
+//! Each comparison runs in turns (A B A B …) on one machine with real parts, and gives the ratio of the medians.
+//! Figures go to standard output as JSON lines and a table, and into a file that keeps the newest of each.
 
-fn main() {}
+mod connect;
+mod consume;
+mod copy;
+mod figure;
+mod flat;
+mod fleet;
+mod ingest;
+mod ingester;
+mod loader;
+mod parts;
+mod usage;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+
+use figure::Report;
+use parts::Setting;
+
+/// Measures fleetledger on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "fleetledger-bench", version)]
+struct Arguments {
+    /// What to measure; everything where nothing is named.
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// Sizes and times are multiplied by it: 0.01 shows within a minute that all of it works.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Rounds of each comparison.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Leaves Kafka Connect out, whose jars are a download of 150 MB.
+    #[arg(long)]
+    without_connect: bool,
+    /// The file that keeps the newest of each figure.
+    #[arg(long, default_value = "bench/results/latest.jsonl")]
+    results: PathBuf,
+    /// The `fleetledger` binary; the one beside this program where it is not given.
+    #[arg(long)]
+    program: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Records from Kafka to PostgreSQL against Kafka Connect, COPY and raw consumption.
+    Ingest,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "info,rdkafka=error,librdkafka=error".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let setting = Setting {
+        scale: arguments.scale,
+        rounds: arguments.rounds.max(1),
+        without_connect: arguments.without_connect,
+        program: arguments.program.map_or_else(beside, Ok)?,
+    };
+    let mut report = Report::default();
+    let parts = if arguments.parts.is_empty() {
+        Part::value_variants()
+    } else {
+        &arguments.parts
+    };
+    let mut failed = Vec::new();
+    for part in parts {
+        tracing::info!(?part, "begins");
+        let begin = std::time::Instant::now();
+        if let Err(error) = Box::pin(measure(*part, &setting, &mut report)).await {
+            tracing::error!(?part, error = format!("{error:#}"), "failed");
+            failed.push(format!("{part:?}: {error:#}"));
+        }
+        tracing::info!(?part, seconds = begin.elapsed().as_secs(), "ended");
+    }
+    if !report.is_empty() {
+        report.keep(&arguments.results)?;
+        report.print();
+    }
+    anyhow::ensure!(failed.is_empty(), "failed: {}", failed.join("; "));
+    Ok(())
+}
+
+async fn measure(part: Part, setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+    match part {
+        Part::Ingest => {
+            ingest::run(setting, report).await?;
+            ingest::run_full(setting, report).await
+        }
+    }
+}
+
+/// The binary of the same build.
+fn beside() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("find this program")?;
+    let program = own.with_file_name("fleetledger");
+    anyhow::ensure!(
+        program.is_file(),
+        "{} is not built; run: cargo build --locked --release -p fleetledger",
+        program.display()
+    );
+    Ok(program)
+}

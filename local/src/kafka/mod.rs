@@ -62,6 +62,13 @@ impl Kafka {
         addresses.collect::<Vec<_>>().join(",")
     }
 
+    /// The processes of the brokers that run.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        let servers = self.brokers.iter().filter_map(|broker| broker.server.as_ref());
+        servers.map(Supervised::pid).collect()
+    }
+
     /// librdkafka's settings to reach this cluster as its administrator, TLS included.
     #[must_use]
     pub fn client_config(&self) -> ClientConfig {

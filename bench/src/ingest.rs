@@ -1,0 +1,475 @@
+//! Kafka → PostgreSQL: ours, with history, against Kafka Connect, raw consumption and COPY, in turns.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fleetledger_local::{kafka::Kafka, postgres::Postgres};
+use fleetledger_schema::{
+    key::Source, kind::Kind, partition::partition_of, record::Object as _, record::Pod,
+};
+
+use crate::{
+    connect::Connect,
+    consume, copy,
+    figure::{Figure, Report, median},
+    flat::{self, CopyRows},
+    fleet::{self, CLUSTERS, PARTITIONS, Shape},
+    ingester::{self, Program},
+    loader::Loader,
+    parts::{self, Clock, Lap, Ledger, Setting},
+};
+
+const LIMIT: Duration = Duration::from_secs(600);
+const PODS: usize = 200_000;
+
+/// How many pods change from one sweep to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    All,
+    Fifth,
+    None,
+}
+
+/// The pods of the fleet, and at which revision each stands.
+struct Pods {
+    revisions: Vec<u32>,
+    shape: Shape,
+    turn: usize,
+}
+
+impl Pods {
+    fn new(count: usize, shape: Shape) -> Self {
+        Self {
+            revisions: vec![0; count],
+            shape,
+            turn: 0,
+        }
+    }
+
+    fn change(&mut self, changes: Changes) {
+        self.turn += 1;
+        // Whole runs of numbers, so that every cluster has its fifth.
+        let chosen = |number: usize| match changes {
+            Changes::All => true,
+            Changes::Fifth => (number / CLUSTERS + self.turn).is_multiple_of(5),
+            Changes::None => false,
+        };
+        for (number, revision) in self.revisions.iter_mut().enumerate() {
+            *revision += u32::from(chosen(number));
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, Pod)> + '_ {
+        let pods = self.revisions.iter().enumerate();
+        pods.map(|(number, revision)| {
+            (
+                fleet::cluster_of(number),
+                fleet::pod(number, *revision, self.shape),
+            )
+        })
+    }
+}
+
+/// Our side: loader, ingester, database.
+struct Ours {
+    loader: Loader,
+    ingester: Program,
+    ledger: Ledger,
+    /// Where the topic's partitions ended before the newest sweep, and after it.
+    begins: Vec<i64>,
+    ends: Vec<i64>,
+    roots: Vec<u32>,
+}
+
+impl Ours {
+    async fn start(
+        setting: &Setting,
+        kafka: &Kafka,
+        postgres: &Postgres,
+        prefix: &str,
+        more: &str,
+    ) -> anyhow::Result<Self> {
+        parts::create_topics(kafka, prefix).await?;
+        let ledger = Ledger::create(postgres, prefix).await?;
+        let loader = Loader::new(&kafka.client_config(), prefix, Kind::Pod)?;
+        let toml = ingester::configuration(&kafka.bootstrap_servers(), &ledger, prefix, more);
+        let ingester = Program::start(&setting.program, "ingest", &toml)?;
+        let roots = [
+            kafka.pids(),
+            postgres.pid().into_iter().collect(),
+            vec![ingester.pid()],
+        ]
+        .concat();
+        let claimed =
+            "select count(*) from ledger.ingest_partition where topic like '%.pod' and owner is not null";
+        parts::until("the ingester claims its partitions", LIMIT, async || {
+            Ok(ledger.number(claimed).await? == i64::from(PARTITIONS))
+        })
+        .await?;
+        Ok(Self {
+            loader,
+            ingester,
+            ledger,
+            begins: Vec::new(),
+            ends: vec![0; PARTITIONS as usize],
+            roots,
+        })
+    }
+
+    /// Puts a sweep into the topic, unseen by the ingester until the lap.
+    fn load(&mut self, pods: &Pods) -> anyhow::Result<()> {
+        self.ingester.freeze();
+        let ends = self
+            .loader
+            .sweep(pods.iter().map(|(cluster, pod)| (cluster, pod.into_record())))?;
+        self.begins = std::mem::replace(&mut self.ends, ends);
+        Ok(())
+    }
+
+    async fn lap(&mut self) -> anyhow::Result<Lap> {
+        let clock = Clock::start(self.roots.clone())?;
+        self.ingester.thaw();
+        let landed = ingester::landed(&self.ledger, self.loader.topic(), &self.ends, LIMIT).await;
+        let lap = clock.stop()?;
+        self.ingester.check_alive()?;
+        landed.map(|()| lap)
+    }
+}
+
+/// The side of Kafka Connect.
+struct Theirs {
+    connect: Connect,
+    sources: Vec<Source>,
+    last: Vec<(usize, Pod)>,
+    roots: Vec<u32>,
+}
+
+impl Theirs {
+    async fn start(kafka: &Kafka, postgres: &Postgres, database: &str) -> anyhow::Result<Self> {
+        parts::create_topic(kafka, "peer.pod").await?;
+        let client = client(postgres, database).await?;
+        let connect = Connect::start(kafka, postgres, database, client, "peer.pod").await?;
+        let roots = [
+            kafka.pids(),
+            postgres.pid().into_iter().collect(),
+            vec![connect.pid()],
+        ]
+        .concat();
+        Ok(Self {
+            connect,
+            sources: fleet::sources()?,
+            last: Vec::new(),
+            roots,
+        })
+    }
+
+    fn load(&mut self, pods: &Pods) -> anyhow::Result<()> {
+        self.connect.freeze();
+        let mut last = vec![None; PARTITIONS as usize];
+        for (cluster, pod) in pods.iter() {
+            let source = self.sources.get(cluster).context("no such cluster")?;
+            self.connect.write(source, &pod)?;
+            let partition = partition_of(&source.cluster_uid, 0, PARTITIONS) as usize;
+            if let Some(slot) = last.get_mut(partition) {
+                *slot = Some((cluster, pod));
+            }
+        }
+        self.last = last.into_iter().flatten().collect();
+        self.connect.flush()
+    }
+
+    async fn lap(&mut self) -> anyhow::Result<Lap> {
+        let last: Option<Vec<(&Source, &Pod)>> = self
+            .last
+            .iter()
+            .map(|(cluster, pod)| Some((self.sources.get(*cluster)?, pod)))
+            .collect();
+        let last = last.context("no such cluster")?;
+        let clock = Clock::start(self.roots.clone())?;
+        self.connect.thaw();
+        self.connect.landed(&last, LIMIT).await?;
+        clock.stop()
+    }
+}
+
+async fn client(postgres: &Postgres, database: &str) -> anyhow::Result<tokio_postgres::Client> {
+    postgres.create_database(database).await?;
+    let connector = fleetledger_schema::postgres::Connector::new(postgres.url_of(database).parse()?, None);
+    Ok(connector.connect("fleetledger bench").await?)
+}
+
+/// Laps of one kind of sweep.
+#[derive(Default)]
+struct Laps {
+    ours: Vec<Lap>,
+    connect: Vec<Lap>,
+    copy: Vec<Lap>,
+    consume: Vec<Lap>,
+}
+
+fn seconds(laps: &[Lap]) -> f64 {
+    median(&laps.iter().map(|lap| lap.seconds).collect::<Vec<_>>())
+}
+
+fn cpu(laps: &[Lap]) -> f64 {
+    median(&laps.iter().map(|lap| lap.cpu_seconds).collect::<Vec<_>>())
+}
+
+/// Runs it.
+pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+    let count = setting.scaled(PODS);
+    let kafka = parts::kafka().await?;
+    // A server each, so that one side's vacuum and checkpoint are not the other's.
+    let (postgres, peers_postgres) = (parts::postgres().await?, parts::postgres().await?);
+    let mut ours = Ours::start(setting, &kafka, &postgres, "flat", "").await?;
+    let mut theirs = None;
+    if !setting.without_connect {
+        theirs = Some(Theirs::start(&kafka, &peers_postgres, "connect").await?);
+    }
+    let copy_client = client(&peers_postgres, "copy").await?;
+    copy::create(&copy_client).await?;
+    let mut pods = Pods::new(count, Shape::Flat);
+
+    ours.load(&pods)?;
+    let first = ours.lap().await?;
+    rate(
+        report,
+        "ingest_first_records_per_second",
+        count,
+        &[first],
+        "first sweep: every pod is new",
+    );
+    if let Some(theirs) = &mut theirs {
+        theirs.load(&pods)?;
+        let first = theirs.lap().await?;
+        rate(
+            report,
+            "connect_first_records_per_second",
+            count,
+            &[first],
+            "first sweep, with a cold JVM",
+        );
+    }
+    let (mut mixed, mut changed, mut unchanged) = (Laps::default(), Laps::default(), Laps::default());
+    for round in 0..setting.rounds {
+        tracing::info!(round, "ingest");
+        for (changes, laps) in [
+            (Changes::Fifth, &mut mixed),
+            (Changes::All, &mut changed),
+            (Changes::None, &mut unchanged),
+        ] {
+            pods.change(changes);
+            ours.load(&pods)?;
+            laps.ours.push(ours.lap().await?);
+            if let Some(theirs) = &mut theirs
+                && changes != Changes::None
+            {
+                theirs.load(&pods)?;
+                laps.connect.push(theirs.lap().await?);
+            }
+            if changes == Changes::All {
+                laps.copy
+                    .push(copy_lap(&pods, &copy_client, &peers_postgres).await?);
+            }
+            if changes == Changes::None {
+                let config = kafka.client_config();
+                let lap = consume::lap(
+                    &config,
+                    ours.loader.topic(),
+                    &ours.begins,
+                    &ours.ends,
+                    &kafka.pids(),
+                )?;
+                laps.consume.push(lap);
+            }
+        }
+    }
+    check(&ours, count, setting.rounds).await?;
+    compare(report, count, &mixed, &changed, &unchanged);
+    Ok(())
+}
+
+async fn copy_lap(pods: &Pods, client: &tokio_postgres::Client, postgres: &Postgres) -> anyhow::Result<Lap> {
+    let sources = fleet::sources()?;
+    let mut rows = CopyRows::new();
+    for (cluster, pod) in pods.iter() {
+        rows.add(&flat::row(sources.get(cluster).context("no such cluster")?, &pod));
+    }
+    copy::lap(client, rows.finish(), postgres.pid().context("postgresql runs")?).await
+}
+
+/// What was measured must also be right: every pod stands, and every change is in the history.
+async fn check(ours: &Ours, pods: usize, rounds: usize) -> anyhow::Result<()> {
+    let standing = ours.ledger.number("select count(*) from ledger.pod").await?;
+    anyhow::ensure!(
+        standing == i64::try_from(pods)?,
+        "{standing} of {pods} pods stand"
+    );
+    let closed = ours
+        .ledger
+        .number("select count(*) from ledger.pod_history")
+        .await?;
+    anyhow::ensure!(
+        closed >= i64::try_from(pods * rounds)?,
+        "{closed} versions are closed"
+    );
+    let dead = ours
+        .ledger
+        .number("select count(*) from ledger.dead_letter")
+        .await?;
+    anyhow::ensure!(dead == 0, "{dead} dead letters");
+    Ok(())
+}
+
+fn rate(report: &mut Report, name: &str, records: usize, laps: &[Lap], what: &str) {
+    if laps.is_empty() {
+        return;
+    }
+    let (wall, cpu) = (seconds(laps), cpu(laps));
+    let detail = format!(
+        "{what}; {records} records in {wall:.2} s, {:.1} CPU µs a record of client, broker and database",
+        cpu * 1e6 / records as f64
+    );
+    report.add(Figure::new(name, records as f64 / wall, "records/s", detail));
+}
+
+fn compare(report: &mut Report, count: usize, mixed: &Laps, changed: &Laps, unchanged: &Laps) {
+    let flat = "flat pods, with history";
+    rate(
+        report,
+        "ingest_mixed_records_per_second",
+        count,
+        &mixed.ours,
+        &format!("{flat}, 80 % unchanged"),
+    );
+    rate(
+        report,
+        "ingest_changed_records_per_second",
+        count,
+        &changed.ours,
+        &format!("{flat}, all changed"),
+    );
+    rate(
+        report,
+        "ingest_unchanged_records_per_second",
+        count,
+        &unchanged.ours,
+        &format!("{flat}, none changed"),
+    );
+    rate(
+        report,
+        "connect_mixed_records_per_second",
+        count,
+        &mixed.connect,
+        "Kafka Connect, 80 % unchanged",
+    );
+    rate(
+        report,
+        "connect_changed_records_per_second",
+        count,
+        &changed.connect,
+        "Kafka Connect, all changed",
+    );
+    rate(
+        report,
+        "copy_pk_records_per_second",
+        count,
+        &changed.copy,
+        "COPY of encoded rows, logged, primary key",
+    );
+    rate(
+        report,
+        "consume_records_per_second",
+        count,
+        &unchanged.consume,
+        "raw consumption of our records",
+    );
+    let mut ratio = |name: &str, value: f64, laps: &[Lap], what: &str| {
+        if !laps.is_empty() {
+            let detail = format!(
+                "{what}; {count} pods, {CLUSTERS} clusters, median of {} rounds in turns",
+                laps.len()
+            );
+            report.add(Figure::new(name, value, "x", detail));
+        }
+    };
+    let faster = |ours: &[Lap], theirs: &[Lap]| seconds(theirs) / seconds(ours);
+    ratio(
+        "ingest_mixed_vs_connect",
+        faster(&mixed.ours, &mixed.connect),
+        &mixed.connect,
+        "speed, 80 % unchanged, our side with history",
+    );
+    ratio(
+        "ingest_mixed_cpu_vs_connect",
+        cpu(&mixed.ours) / cpu(&mixed.connect),
+        &mixed.connect,
+        "CPU of client, broker and database, 80 % unchanged",
+    );
+    ratio(
+        "ingest_changed_vs_connect",
+        faster(&changed.ours, &changed.connect),
+        &changed.connect,
+        "speed, all changed, our side with history",
+    );
+    ratio(
+        "ingest_changed_vs_copy_pk",
+        faster(&changed.ours, &changed.copy),
+        &changed.copy,
+        "speed, all changed; COPY of rows already encoded, without Kafka, into a logged table with a primary key",
+    );
+    ratio(
+        "ingest_unchanged_vs_consume",
+        faster(&unchanged.ours, &unchanged.consume),
+        &unchanged.consume,
+        "speed, none changed; the same records polled and dropped",
+    );
+}
+
+/// The full record: container rows and their history too. Reported, not compared.
+pub(crate) async fn run_full(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+    let count = setting.scaled(PODS / 4);
+    let kafka = parts::kafka().await?;
+    let postgres = parts::postgres().await?;
+    let mut ours = Ours::start(setting, &kafka, &postgres, "full", "").await?;
+    let mut pods = Pods::new(count, Shape::Full);
+    ours.load(&pods)?;
+    let first = ours.lap().await?;
+    let full = "pods of 3 containers, container rows and history";
+    rate(
+        report,
+        "ingest_full_first_records_per_second",
+        count,
+        &[first],
+        &format!("{full}, every pod is new"),
+    );
+    let mut laps = [Vec::new(), Vec::new(), Vec::new()];
+    let kinds = [
+        (
+            Changes::Fifth,
+            "ingest_full_mixed_records_per_second",
+            "80 % unchanged",
+        ),
+        (
+            Changes::All,
+            "ingest_full_changed_records_per_second",
+            "a restart in every pod",
+        ),
+        (
+            Changes::None,
+            "ingest_full_unchanged_records_per_second",
+            "none changed",
+        ),
+    ];
+    for _ in 0..setting.rounds.min(3) {
+        for ((changes, _, _), laps) in kinds.iter().zip(&mut laps) {
+            pods.change(*changes);
+            ours.load(&pods)?;
+            laps.push(ours.lap().await?);
+        }
+    }
+    for ((_, name, what), laps) in kinds.iter().zip(&laps) {
+        rate(report, name, count, laps, &format!("{full}, {what}"));
+    }
+    Ok(())
+}
