@@ -9,6 +9,9 @@ SHELL := /bin/bash
 DEMO_ARGS ?=
 # More arguments of `cargo test --workspace`, such as TEST_ARGS="--test kafka" or TEST_ARGS=poison.
 TEST_ARGS ?=
+# What `make bench` measures (everything where it is empty), and its options, such as BENCH_ARGS="--scale 0.1".
+BENCH ?=
+BENCH_ARGS ?=
 # How long `make soak` kills and restarts, and which test binary does it.
 SOAK_SECONDS ?= 3600
 SOAK_TEST ?= kill
@@ -38,10 +41,10 @@ check: ## Format, lints and unit tests: before every commit.
 	@$(WITH_PLACES) cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
 	@$(WITH_PLACES) cargo test --locked --workspace --exclude fleetledger-tests $(FEATURES) --lib --bins
 
-bench: ## Benchmarks.
-	@test -d bench || { echo "there is no bench/ in this version" >&2; exit 2; }
+bench: ## Benchmarks of a release build, about 25 minutes; BENCH=ingest, emit, freshness, storage, asof, recovery or scaling.
 	@$(BOOTSTRAP) test
-	@$(WITH_PLACES) cargo run --locked --release -p fleetledger-bench
+	@$(WITH_PLACES) cargo build --locked --release -p fleetledger -p fleetledger-bench
+	@$(WITH_PLACES) exec "$$CARGO_TARGET_DIR/release/fleetledger-bench" $(BENCH) $(BENCH_ARGS)
 
 soak: ## Random kills under churn for SOAK_SECONDS.
 	@$(BOOTSTRAP) test

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rdkafka::{
-    ClientConfig, Message as _, Offset, TopicPartitionList,
+    ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
 };
 

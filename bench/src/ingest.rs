@@ -4,137 +4,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fleetledger_local::{kafka::Kafka, postgres::Postgres};
-use fleetledger_schema::{
-    key::Source, kind::Kind, partition::partition_of, record::Object as _, record::Pod,
-};
+use fleetledger_schema::{key::Source, partition::partition_of, record::Pod};
 
 use crate::{
     connect::Connect,
     consume, copy,
-    figure::{Figure, Report, median},
+    figure::{Figure, Report},
     flat::{self, CopyRows},
     fleet::{self, CLUSTERS, PARTITIONS, Shape},
-    ingester::{self, Program},
-    loader::Loader,
-    parts::{self, Clock, Lap, Ledger, Setting},
+    ours::{Changes, Ours, Pods, cpu, rate, seconds},
+    parts::{self, Clock, Lap, Setting},
 };
 
 const LIMIT: Duration = Duration::from_secs(600);
 const PODS: usize = 200_000;
-
-/// How many pods change from one sweep to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Changes {
-    All,
-    Fifth,
-    None,
-}
-
-/// The pods of the fleet, and at which revision each stands.
-struct Pods {
-    revisions: Vec<u32>,
-    shape: Shape,
-    turn: usize,
-}
-
-impl Pods {
-    fn new(count: usize, shape: Shape) -> Self {
-        Self {
-            revisions: vec![0; count],
-            shape,
-            turn: 0,
-        }
-    }
-
-    fn change(&mut self, changes: Changes) {
-        self.turn += 1;
-        // Whole runs of numbers, so that every cluster has its fifth.
-        let chosen = |number: usize| match changes {
-            Changes::All => true,
-            Changes::Fifth => (number / CLUSTERS + self.turn).is_multiple_of(5),
-            Changes::None => false,
-        };
-        for (number, revision) in self.revisions.iter_mut().enumerate() {
-            *revision += u32::from(chosen(number));
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (usize, Pod)> + '_ {
-        let pods = self.revisions.iter().enumerate();
-        pods.map(|(number, revision)| {
-            (
-                fleet::cluster_of(number),
-                fleet::pod(number, *revision, self.shape),
-            )
-        })
-    }
-}
-
-/// Our side: loader, ingester, database.
-struct Ours {
-    loader: Loader,
-    ingester: Program,
-    ledger: Ledger,
-    /// Where the topic's partitions ended before the newest sweep, and after it.
-    begins: Vec<i64>,
-    ends: Vec<i64>,
-    roots: Vec<u32>,
-}
-
-impl Ours {
-    async fn start(
-        setting: &Setting,
-        kafka: &Kafka,
-        postgres: &Postgres,
-        prefix: &str,
-        more: &str,
-    ) -> anyhow::Result<Self> {
-        parts::create_topics(kafka, prefix).await?;
-        let ledger = Ledger::create(postgres, prefix).await?;
-        let loader = Loader::new(&kafka.client_config(), prefix, Kind::Pod)?;
-        let toml = ingester::configuration(&kafka.bootstrap_servers(), &ledger, prefix, more);
-        let ingester = Program::start(&setting.program, "ingest", &toml)?;
-        let roots = [
-            kafka.pids(),
-            postgres.pid().into_iter().collect(),
-            vec![ingester.pid()],
-        ]
-        .concat();
-        let claimed =
-            "select count(*) from ledger.ingest_partition where topic like '%.pod' and owner is not null";
-        parts::until("the ingester claims its partitions", LIMIT, async || {
-            Ok(ledger.number(claimed).await? == i64::from(PARTITIONS))
-        })
-        .await?;
-        Ok(Self {
-            loader,
-            ingester,
-            ledger,
-            begins: Vec::new(),
-            ends: vec![0; PARTITIONS as usize],
-            roots,
-        })
-    }
-
-    /// Puts a sweep into the topic, unseen by the ingester until the lap.
-    fn load(&mut self, pods: &Pods) -> anyhow::Result<()> {
-        self.ingester.freeze();
-        let ends = self
-            .loader
-            .sweep(pods.iter().map(|(cluster, pod)| (cluster, pod.into_record())))?;
-        self.begins = std::mem::replace(&mut self.ends, ends);
-        Ok(())
-    }
-
-    async fn lap(&mut self) -> anyhow::Result<Lap> {
-        let clock = Clock::start(self.roots.clone())?;
-        self.ingester.thaw();
-        let landed = ingester::landed(&self.ledger, self.loader.topic(), &self.ends, LIMIT).await;
-        let lap = clock.stop()?;
-        self.ingester.check_alive()?;
-        landed.map(|()| lap)
-    }
-}
 
 /// The side of Kafka Connect.
 struct Theirs {
@@ -164,7 +47,7 @@ impl Theirs {
     }
 
     fn load(&mut self, pods: &Pods) -> anyhow::Result<()> {
-        self.connect.freeze();
+        self.connect.freeze()?;
         let mut last = vec![None; PARTITIONS as usize];
         for (cluster, pod) in pods.iter() {
             let source = self.sources.get(cluster).context("no such cluster")?;
@@ -207,21 +90,13 @@ struct Laps {
     consume: Vec<Lap>,
 }
 
-fn seconds(laps: &[Lap]) -> f64 {
-    median(&laps.iter().map(|lap| lap.seconds).collect::<Vec<_>>())
-}
-
-fn cpu(laps: &[Lap]) -> f64 {
-    median(&laps.iter().map(|lap| lap.cpu_seconds).collect::<Vec<_>>())
-}
-
 /// Runs it.
 pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let count = setting.scaled(PODS);
-    let kafka = parts::kafka().await?;
+    let kafka = setting.kafka().await?;
     // A server each, so that one side's vacuum and checkpoint are not the other's.
     let (postgres, peers_postgres) = (parts::postgres().await?, parts::postgres().await?);
-    let mut ours = Ours::start(setting, &kafka, &postgres, "flat", "").await?;
+    let mut ours = Ours::start(setting, &kafka, &postgres, "flat", 1, "").await?;
     let mut theirs = None;
     if !setting.without_connect {
         theirs = Some(Theirs::start(&kafka, &peers_postgres, "connect").await?);
@@ -230,8 +105,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     copy::create(&copy_client).await?;
     let mut pods = Pods::new(count, Shape::Flat);
 
-    ours.load(&pods)?;
-    let first = ours.lap().await?;
+    let first = ours.sweep(&pods).await?;
     rate(
         report,
         "ingest_first_records_per_second",
@@ -259,8 +133,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
             (Changes::None, &mut unchanged),
         ] {
             pods.change(changes);
-            ours.load(&pods)?;
-            laps.ours.push(ours.lap().await?);
+            laps.ours.push(ours.sweep(&pods).await?);
             if let Some(theirs) = &mut theirs
                 && changes != Changes::None
             {
@@ -319,18 +192,6 @@ async fn check(ours: &Ours, pods: usize, rounds: usize) -> anyhow::Result<()> {
         .await?;
     anyhow::ensure!(dead == 0, "{dead} dead letters");
     Ok(())
-}
-
-fn rate(report: &mut Report, name: &str, records: usize, laps: &[Lap], what: &str) {
-    if laps.is_empty() {
-        return;
-    }
-    let (wall, cpu) = (seconds(laps), cpu(laps));
-    let detail = format!(
-        "{what}; {records} records in {wall:.2} s, {:.1} CPU µs a record of client, broker and database",
-        cpu * 1e6 / records as f64
-    );
-    report.add(Figure::new(name, records as f64 / wall, "records/s", detail));
 }
 
 fn compare(report: &mut Report, count: usize, mixed: &Laps, changed: &Laps, unchanged: &Laps) {
@@ -429,12 +290,11 @@ fn compare(report: &mut Report, count: usize, mixed: &Laps, changed: &Laps, unch
 /// The full record: container rows and their history too. Reported, not compared.
 pub(crate) async fn run_full(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let count = setting.scaled(PODS / 4);
-    let kafka = parts::kafka().await?;
+    let kafka = setting.kafka().await?;
     let postgres = parts::postgres().await?;
-    let mut ours = Ours::start(setting, &kafka, &postgres, "full", "").await?;
+    let mut ours = Ours::start(setting, &kafka, &postgres, "full", 1, "").await?;
     let mut pods = Pods::new(count, Shape::Full);
-    ours.load(&pods)?;
-    let first = ours.lap().await?;
+    let first = ours.sweep(&pods).await?;
     let full = "pods of 3 containers, container rows and history";
     rate(
         report,
@@ -464,8 +324,7 @@ pub(crate) async fn run_full(setting: &Setting, report: &mut Report) -> anyhow::
     for _ in 0..setting.rounds.min(3) {
         for ((changes, _, _), laps) in kinds.iter().zip(&mut laps) {
             pods.change(*changes);
-            ours.load(&pods)?;
-            laps.push(ours.lap().await?);
+            laps.push(ours.sweep(&pods).await?);
         }
     }
     for ((_, name, what), laps) in kinds.iter().zip(&laps) {

@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use fleetledger_local::process::{Launch, Supervised};
 use tempfile::TempDir;
 
-use crate::parts::{Ledger, until};
+use crate::{
+    parts::{Ledger, until},
+    usage,
+};
 
 /// A running `fleetledger` role. Dropping it kills it.
 #[derive(Debug)]
@@ -16,21 +19,19 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `fleetledger <role>` with this configuration.
-    pub(crate) fn start(program: &Path, role: &str, toml: &str) -> anyhow::Result<Self> {
+    /// Starts `fleetledger <arguments>` with this configuration.
+    pub(crate) fn start(program: &Path, arguments: &[&str], toml: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("fleetledger.toml");
         std::fs::write(&config, toml)?;
-        let command = [
-            &program.display().to_string(),
-            "--config",
-            &config.display().to_string(),
-            role,
-        ]
-        .map(str::to_owned)
-        .to_vec();
+        let mut command = vec![
+            program.display().to_string(),
+            "--config".to_owned(),
+            config.display().to_string(),
+        ];
+        command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let process = Supervised::start(&Launch {
-            part: format!("fleetledger {role}"),
+            part: format!("fleetledger {}", arguments.join(" ")),
             command,
             environment: Vec::new(),
             log: folder.path().join("log"),
@@ -47,13 +48,19 @@ impl Program {
     }
 
     /// Stops it where it is; it keeps all it has in memory.
-    pub(crate) fn freeze(&mut self) {
+    pub(crate) fn freeze(&mut self) -> anyhow::Result<()> {
         self.process.signal("STOP");
+        usage::await_state(self.pid(), 'T')
     }
 
     /// Lets it go on.
     pub(crate) fn thaw(&mut self) {
         self.process.signal("CONT");
+    }
+
+    /// Asks an emitter for a sweep.
+    pub(crate) fn ask_for_sweep(&mut self) {
+        self.process.signal("USR1");
     }
 
     /// SIGKILL, and waits for its end.

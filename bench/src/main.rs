@@ -3,22 +3,32 @@
 //! Each comparison runs in turns (A B A B …) on one machine with real parts, and gives the ratio of the medians.
 //! Figures go to standard output as JSON lines and a table, and into a file that keeps the newest of each.
 
+mod asof;
+mod cluster;
 mod connect;
 mod consume;
 mod copy;
+mod emit;
 mod figure;
 mod flat;
 mod fleet;
+mod freshness;
 mod ingest;
 mod ingester;
 mod loader;
+mod log;
+mod ours;
 mod parts;
+mod recovery;
+mod scaling;
+mod storage;
 mod usage;
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
+use tokio::sync::OnceCell;
 
 use figure::Report;
 use parts::Setting;
@@ -51,6 +61,18 @@ struct Arguments {
 enum Part {
     /// Records from Kafka to PostgreSQL against Kafka Connect, COPY and raw consumption.
     Ingest,
+    /// Memory and sweeps of an emitter of 10,000 pods of a real API server.
+    Emit,
+    /// From a change to its row, with simulated emitters and with a real API server.
+    Freshness,
+    /// Bytes of snapshots and changes, and the ingester's memory for a million pods.
+    Storage,
+    /// The fleet as of 30 days ago.
+    Asof,
+    /// From kill -9 of an ingester until another one lands its partitions.
+    Recovery,
+    /// One and two ingesters, one and two writers, up to a million pods.
+    Scaling,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -73,6 +95,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         rounds: arguments.rounds.max(1),
         without_connect: arguments.without_connect,
         program: arguments.program.map_or_else(beside, Ok)?,
+        broker: OnceCell::new(),
     };
     let mut report = Report::default();
     let parts = if arguments.parts.is_empty() {
@@ -104,6 +127,18 @@ async fn measure(part: Part, setting: &Setting, report: &mut Report) -> anyhow::
             ingest::run(setting, report).await?;
             ingest::run_full(setting, report).await
         }
+        Part::Emit => emit::run(setting, report).await,
+        Part::Freshness => {
+            freshness::run_simulated(setting, report).await?;
+            freshness::run_api(setting, report).await
+        }
+        Part::Storage => {
+            storage::run(setting, report).await?;
+            storage::run_memory(setting, report).await
+        }
+        Part::Asof => asof::run(setting, report).await,
+        Part::Recovery => recovery::run(setting, report).await,
+        Part::Scaling => scaling::run(setting, report).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The servers a benchmark runs against, all on this machine, with the settings that are shipped.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use fleetledger_local::{Cache, kafka::Kafka, postgres::Postgres};
@@ -8,12 +8,13 @@ use fleetledger_schema::{
     kind::Kind,
     postgres::{Connector, migrate},
 };
+use tokio::sync::OnceCell;
 use tokio_postgres::Client;
 
 use crate::{fleet::PARTITIONS, usage};
 
 /// What all benchmarks are told.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Setting {
     /// Sizes are multiplied by it.
     pub(crate) scale: f64,
@@ -23,6 +24,8 @@ pub(crate) struct Setting {
     pub(crate) without_connect: bool,
     /// The `fleetledger` binary.
     pub(crate) program: PathBuf,
+    /// The broker, once one is needed; every benchmark has topics of its own.
+    pub(crate) broker: OnceCell<Arc<Kafka>>,
 }
 
 impl Setting {
@@ -30,16 +33,22 @@ impl Setting {
     pub(crate) fn scaled(&self, full: usize) -> usize {
         ((full as f64 * self.scale).round() as usize).max(1)
     }
+
+    /// The broker.
+    pub(crate) async fn kafka(&self) -> anyhow::Result<Arc<Kafka>> {
+        let start = || async { Kafka::builder().start(&cache()).await.map(Arc::new) };
+        Ok(self
+            .broker
+            .get_or_try_init(start)
+            .await
+            .context("start kafka")?
+            .clone())
+    }
 }
 
 /// The cache all parts come from.
 pub(crate) fn cache() -> Cache {
     Cache::new(Cache::default_root())
-}
-
-/// A broker.
-pub(crate) async fn kafka() -> anyhow::Result<Kafka> {
-    Kafka::builder().start(&cache()).await.context("start kafka")
 }
 
 /// A database server that waits for its disk.
@@ -55,8 +64,6 @@ pub(crate) struct Ledger {
     pub(crate) ingester_url: String,
     /// The owner's session.
     pub(crate) client: Client,
-    /// As the owner.
-    pub(crate) owner: Connector,
 }
 
 impl Ledger {
@@ -69,7 +76,6 @@ impl Ledger {
         Ok(Self {
             ingester_url: url.replacen("fleetledger@", "fleetledger_ingest@", 1),
             client: owner.connect("fleetledger bench").await?,
-            owner,
         })
     }
 

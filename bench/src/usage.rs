@@ -1,6 +1,6 @@
 //! What processes have used, as the kernel counts it in `/proc`.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, time::Duration};
 
 use anyhow::Context as _;
 
@@ -68,6 +68,23 @@ pub(crate) fn resident_mb(pid: u32) -> anyhow::Result<(f64, f64)> {
     };
     let now = field("VmRSS:").context("no VmRSS")?;
     Ok((now, field("VmHWM:").unwrap_or(now)))
+}
+
+/// Waits until a process is in a state such as `T`, stopped.
+pub(crate) fn await_state(pid: u32, state: char) -> anyhow::Result<()> {
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < Duration::from_secs(10) {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat"))
+            .with_context(|| format!("process {pid} has ended"))?;
+        if text
+            .rsplit_once(')')
+            .is_some_and(|(_, rest)| rest.trim_start().starts_with(state))
+        {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    anyhow::bail!("process {pid} is not in state {state}")
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::{
     fleet::PARTITIONS,
     loader::Sender,
     parts::{cache, until},
+    usage,
 };
 
 const READY: Duration = Duration::from_secs(120);
@@ -80,8 +81,9 @@ impl Connect {
     }
 
     /// Stops it where it is.
-    pub(crate) fn freeze(&mut self) {
+    pub(crate) fn freeze(&mut self) -> anyhow::Result<()> {
         self.worker.signal("STOP");
+        usage::await_state(self.pid(), 'T')
     }
 
     /// Lets it go on.
