@@ -24,7 +24,7 @@ use crate::{
     usage,
 };
 
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_secs(300);
 
 /// A worker with one connector, its topic and its database.
 pub(crate) struct Connect {
