@@ -12,9 +12,16 @@ TEST_ARGS ?=
 # What `make bench` measures (everything where it is empty), and its options, such as BENCH_ARGS="--scale 0.1".
 BENCH ?=
 BENCH_ARGS ?=
-# How long `make soak` kills and restarts, and which test binary does it.
-SOAK_SECONDS ?= 3600
-SOAK_TEST ?= kill
+# What `make soak` runs: soak (kills, crashes, fail-over, a lost broker), away (memory without Kafka and without the
+# database), kill. Its seed, its number of kills, how long it lasts at least; and how long Kafka is away under so many
+# changes a second.
+SOAK_TEST ?= soak
+SOAK_SEED ?= 5150
+SOAK_KILLS ?= 200
+SOAK_SECONDS ?= 0
+AWAY_SECONDS ?= 600
+AWAY_CHANGES ?= 5000
+AWAY_RECORDS ?= 1000000
 # Kill tests need the fail points; one set of features, so that one build serves all targets.
 FEATURES ?= --features fleetledger/fail-points
 
@@ -46,9 +53,13 @@ bench: ## Benchmarks of a release build, about 25 minutes; BENCH=ingest, emit, f
 	@$(WITH_PLACES) cargo build --locked --release -p fleetledger -p fleetledger-bench
 	@$(WITH_PLACES) exec "$$CARGO_TARGET_DIR/release/fleetledger-bench" $(BENCH) $(BENCH_ARGS)
 
-soak: ## Random kills under churn for SOAK_SECONDS.
+soak: ## The long form of the fault tests; what it says is kept under bench/results/.
 	@$(BOOTSTRAP) test
-	@$(WITH_PLACES) FLEETLEDGER_SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --workspace $(FEATURES) --test $(SOAK_TEST) -- --nocapture
+	@$(WITH_PLACES) cargo build --locked --workspace $(FEATURES) --bin fleetledger
+	@$(WITH_PLACES) FLEETLEDGER_REPORT_DIR=$(CURDIR)/bench/results RUST_LOG=off \
+		FLEETLEDGER_SOAK_SEED=$(SOAK_SEED) FLEETLEDGER_SOAK_KILLS=$(SOAK_KILLS) FLEETLEDGER_SOAK_SECONDS=$(SOAK_SECONDS) \
+		FLEETLEDGER_AWAY_SECONDS=$(AWAY_SECONDS) FLEETLEDGER_AWAY_CHANGES=$(AWAY_CHANGES) FLEETLEDGER_AWAY_RECORDS=$(AWAY_RECORDS) \
+		cargo test --locked --workspace $(FEATURES) --test $(SOAK_TEST) -- --nocapture --test-threads 1
 
 audit: ## Licences, advisories and sources of dependencies (needs the network and cargo-deny).
 	@$(WITH_PLACES) cargo deny --version >/dev/null 2>&1 || { echo "install it with: cargo install --locked cargo-deny" >&2; exit 3; }

@@ -1,6 +1,12 @@
 //! The real binary as a process, for what cannot be done to a task: SIGKILL.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    process::Command,
+    time::Duration,
+};
 
 use fleetledger_local::process::{Launch, Supervised};
 use fleetledger_schema::kind::Kind;
@@ -13,8 +19,6 @@ use crate::{
 
 /// How long a process may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
-/// How long it may take to log something.
-const LOGS_WITHIN: Duration = Duration::from_secs(90);
 
 /// A running `fleetledger`. Dropping it kills it.
 #[derive(Debug)]
@@ -111,13 +115,30 @@ impl Program {
         kilobytes.map_or(0, |kilobytes| kilobytes.trim().parse::<u64>().unwrap() * 1024)
     }
 
-    /// Waits until it has logged `text`.
-    pub async fn until_logged(&self, text: &str) {
-        eventually(text, LOGS_WITHIN, || {
-            let log = self.logged();
-            async move { ensure(log.contains(text), || log) }
-        })
-        .await;
+    /// The sum over all labels of one of its counters or gauges, as `/metrics` shows it; 0 where nothing was counted yet.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.page("/metrics");
+        let samples = text.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let of = series.split('{').next()?;
+            (of == name).then(|| value.parse::<f64>().unwrap())
+        });
+        samples.sum()
+    }
+
+    /// A page of its HTTP listener, with the headers.
+    fn page(&self, path: &str) -> String {
+        let log = self.logged();
+        let (_, after) = log.split_once("listen=").unwrap();
+        let address = after.split_whitespace().next().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(ENDS_WITHIN)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
     }
 
     /// Waits until it has ended by itself; returns what it logged.
