@@ -177,7 +177,7 @@ impl Group {
     fn told_of(&mut self, changes: &Changes, grouping: &Grouping, slot: Timestamp) -> Vec<GroupNotify> {
         let mut told = Vec::new();
         if self.members.is_empty() {
-            if let Some(reason) = changes.resolved.filter(|_| changes.was_open) {
+            if let Some(reason) = changes.resolved {
                 told.push(self.say(NotifyKind::Resolve, reason, slot));
             }
             return told;

@@ -99,6 +99,14 @@ fn a_snooze_is_done_once_its_instances_are_resolved_for_15_minutes() {
 }
 
 #[test]
+fn a_snooze_of_what_was_resolved_before_it_waits_as_long() {
+    let snooze = snooze("s", 10, 600);
+    let resolved = instance(Condition::Resolved, Some(1));
+    assert!(!snooze.is_done(at_seconds(25 * 60 - 1), [&resolved]));
+    assert!(snooze.is_done(at(25), [&resolved]));
+}
+
+#[test]
 fn a_snooze_of_what_never_fired_waits_and_a_planned_silence_never_ends_early() {
     let waiting = snooze("s", 0, 600);
     assert!(!waiting.is_done(at(100), []));
