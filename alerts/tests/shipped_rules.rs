@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test may fail by panicking"
 )]
 
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use fleetledger_alerts::test::{
-    TestDatabase, TestFile, database::Session, mutant::try_mutants, purpose::lacks, run_file, test_files,
+    TestDatabase, TestFile, database::Session, mutant::try_mutants, purpose::lacks, run_file,
+    runbook::try_steps, test_files,
 };
 
 fn rules() -> PathBuf {
@@ -98,4 +100,45 @@ async fn a_changed_comparison_threshold_or_wait_is_noticed_in_every_rule() {
     println!("{} of {all} changed rules are noticed", all - survivors.len());
     assert!(refused.is_empty(), "changes that make no SQL: {refused:?}");
     assert!(survivors.is_empty(), "{}", survivors.join("\n"));
+}
+
+#[tokio::test]
+async fn every_run_book_has_steps_that_run_while_its_alert_fires_and_the_first_shows_the_fault() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
+    let tried = by_two(async |session, file| {
+        let name = file
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .replace(".test.yaml", ".md");
+        let text =
+            std::fs::read_to_string(folder.join(&name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for section in [
+            "## Likely causes",
+            "## Look",
+            "## End it",
+            "## Snooze",
+            "$ fleetledger alerts snooze ",
+        ] {
+            assert!(text.contains(section), "{name} lacks {section}");
+        }
+        try_steps(session, file, &text)
+            .await
+            .map_err(|error| error.to_string())
+    })
+    .await;
+    let mut wrong = Vec::new();
+    for (path, counts) in tried {
+        match counts {
+            Err(why) => wrong.push(why),
+            Ok(counts) if counts.len() < 3 => {
+                wrong.push(format!("{}: {} steps", path.display(), counts.len()))
+            }
+            Ok(counts) if counts[0] == 0 => {
+                wrong.push(format!("{}: the first step shows nothing", path.display()))
+            }
+            Ok(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -174,6 +174,22 @@ impl Session {
             }
         }
     }
+
+    /// How many rows a query gives a reader of schema `fleet` at an instant, over what stood then.
+    pub(crate) async fn live(&self, ledger: &Ledger, slot: Timestamp, sql: &str) -> Result<usize, String> {
+        let script = format!(
+            "begin;\n{}{}set local search_path = fleet; set local fleet.as_of = {};
+             set local role fleetledger_reader;\n{sql}",
+            ledger.set_up(true),
+            ledger.changes(Some(slot), slot),
+            quoted(&slot.to_string())
+        );
+        let answer = self.client.simple_query(&script).await;
+        let undone = self.client.batch_execute("rollback").await;
+        undone.map_err(|error| said(&error))?;
+        let rows = answer.map(results).map_err(|error| said(&error))?;
+        Ok(rows.last().map_or(0, Vec::len))
+    }
 }
 
 impl Prepared {
