@@ -246,6 +246,10 @@ pub enum RulesCommand {
     List(RulesListArgs),
     /// Writes the files of a new query, to be edited.
     New(RulesNewArgs),
+    /// Runs the tests of rules on a throw-away database; exit code 1 if one fails.
+    Test(RulesTestArgs),
+    /// Plays an alert over history and says how often it would have paged.
+    Backtest(RulesBacktestArgs),
 }
 
 /// Options of `rules check`.
@@ -300,6 +304,37 @@ pub enum NewQueryKind {
     Rollup,
     /// A report.
     Report,
+}
+
+/// Options of `rules test`.
+#[derive(Debug, Clone, Args)]
+pub struct RulesTestArgs {
+    /// A folder, a rule, or a test file.
+    #[arg(default_value = "queries", value_name = "PATH")]
+    pub path: PathBuf,
+    /// Change each comparison, threshold and wait of each rule as well, one at a time, and say which change no test notices.
+    #[arg(long)]
+    pub mutate: bool,
+}
+
+/// Options of `rules backtest`.
+#[derive(Debug, Clone, Args)]
+pub struct RulesBacktestArgs {
+    /// The rule.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// First instant, such as 2026-11-01T00:00:00Z.
+    #[arg(long, value_name = "INSTANT")]
+    pub from: jiff::Timestamp,
+    /// End, exclusive.
+    #[arg(long, value_name = "INSTANT")]
+    pub to: jiff::Timestamp,
+    /// Use this database in place of the configured one, without TLS: `postgres://user@host/database`.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// How many connections ask at once.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub connections: usize,
 }
 
 /// What to do with the configuration.

@@ -201,7 +201,7 @@ impl Prepared {
 }
 
 /// One list of rows for each statement that gives any columns.
-fn results(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<ResultRow>> {
+pub(crate) fn results(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<ResultRow>> {
     let mut all = Vec::new();
     let mut open: Option<Vec<ResultRow>> = None;
     for message in messages {
@@ -233,7 +233,7 @@ fn failed<E: std::error::Error>(action: &'static str) -> impl Fn(E) -> TestError
     }
 }
 
-fn said(error: &tokio_postgres::Error) -> String {
+pub(crate) fn said(error: &tokio_postgres::Error) -> String {
     error
         .as_db_error()
         .map_or_else(|| error.to_string(), |db| db.message().to_owned())

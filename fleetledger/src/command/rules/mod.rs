@@ -1,8 +1,10 @@
 //! `fleetledger rules …`: the stored SQL, from a folder.
 
+mod backtest;
 mod check;
 mod list;
 mod new;
+mod test;
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +12,13 @@ use fleetledger_queries::Refusal;
 
 use crate::{cli::RulesCommand, config::Loaded, exit::Exit};
 
-pub(super) async fn run(_loaded: &Loaded, command: RulesCommand) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &Loaded, command: RulesCommand) -> anyhow::Result<Exit> {
     match command {
         RulesCommand::Check(args) => check::run(&args).await,
         RulesCommand::List(args) => list::run(&args),
         RulesCommand::New(args) => new::run(&args),
+        RulesCommand::Test(args) => test::run(&args).await,
+        RulesCommand::Backtest(args) => backtest::run(loaded, &args).await,
     }
 }
 

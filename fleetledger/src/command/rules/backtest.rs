@@ -1,0 +1,99 @@
+//! `fleetledger rules backtest`.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use fleetledger_alerts::{
+    backtest::{Backtest, Episode, Stretch, backtest},
+    test::run::read_rule,
+};
+use fleetledger_schema::postgres::Connector;
+
+use crate::{
+    cli::RulesBacktestArgs,
+    command::{count, table},
+    config::Loaded,
+    connect,
+    exit::Exit,
+};
+
+/// Instances that are named; the rest is counted.
+const NAMED: usize = 20;
+
+pub(super) async fn run(loaded: &Loaded, args: &RulesBacktestArgs) -> anyhow::Result<Exit> {
+    let query = read_rule(&args.file)?;
+    anyhow::ensure!(
+        args.from < args.to,
+        "--from {} is not before --to {}",
+        args.from,
+        args.to
+    );
+    let connector = match &args.postgres {
+        Some(url) => Connector::new(url.parse().context("read --postgres")?, None),
+        None => connect::postgres::connector(&loaded.config.postgres)?,
+    };
+    let stretch = Stretch {
+        from: args.from,
+        to: args.to,
+        connections: args.connections,
+    };
+    let started = Instant::now();
+    let found = backtest(&connector, &query, &stretch)
+        .await
+        .context("play the rule over history")?;
+    print(&found, started.elapsed().as_secs_f64());
+    Ok(if found.failed == 0 { Exit::Done } else { Exit::Red })
+}
+
+fn print(found: &Backtest, seconds: f64) {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    println!(
+        "{} slots, {} asked, the others lie between empty ones; {seconds:.1} s",
+        count(number(found.slots)),
+        count(number(found.asked))
+    );
+    if let Some(failure) = &found.failure {
+        println!("{} slots failed: {failure}", found.failed);
+    }
+    let mut episodes: BTreeMap<String, Vec<&Episode>> = BTreeMap::new();
+    for episode in &found.episodes {
+        episodes.entry(name(episode)).or_default().push(episode);
+    }
+    println!(
+        "{} episodes of {} instances",
+        found.episodes.len(),
+        episodes.len()
+    );
+    let rows: Vec<Vec<String>> = found
+        .receivers
+        .iter()
+        .map(|(receiver, told)| {
+            let counts = [told.new, told.repeated, told.resolved].map(|count| count.to_string());
+            [receiver.clone()].into_iter().chain(counts).collect()
+        })
+        .collect();
+    print!(
+        "{}",
+        table::text(&["receiver", "new", "repeated", "resolved"], &rows)
+    );
+    let mut most: Vec<_> = episodes.into_iter().collect();
+    most.sort_by_key(|(_, episodes)| std::cmp::Reverse(episodes.len()));
+    for (name, episodes) in most.iter().take(NAMED) {
+        let Some(first) = episodes.first() else { continue };
+        let to = first.to.map_or_else(|| "the end".to_owned(), |to| to.to_string());
+        println!("{} × {name}, first from {} to {to}", episodes.len(), first.from);
+    }
+    if most.len() > NAMED {
+        println!("… {} more instances", most.len() - NAMED);
+    }
+}
+
+fn name(episode: &Episode) -> String {
+    let own = episode
+        .labels
+        .iter()
+        .filter(|(name, _)| !["severity", "team"].contains(&name.as_str()));
+    let own: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
+    own.join(" ")
+}
