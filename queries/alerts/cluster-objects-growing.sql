@@ -13,14 +13,27 @@ annotations:
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
 -- Objects that are made and never removed fill etcd; Jobs without a time to live are the usual ones.
+with sizes as (
+    select
+        datacenter,
+        cluster,
+        namespace,
+        count(*) filter (where created_at > as_of() - interval '1 day') as new_objects,
+        count(*) as all_objects
+    from workload
+    group by datacenter, cluster, namespace
+)
 select
-    datacenter,
-    cluster,
-    namespace,
-    count(*) filter (where created_at > as_of() - interval '1 day') as new_objects,
-    count(*)::text as all_objects,
-    mode() within group (order by workload_kind) as most_common
-from workload
-group by datacenter, cluster, namespace
-having count(*) filter (where created_at > as_of() - interval '1 day') >= 500
-   and count(*) filter (where created_at > as_of() - interval '1 day') * 2 >= count(*)
+    s.datacenter,
+    s.cluster,
+    s.namespace,
+    s.new_objects,
+    s.all_objects::text as all_objects,
+    (
+        select mode() within group (order by w.workload_kind)
+        from workload as w
+        where w.datacenter = s.datacenter and w.cluster = s.cluster and w.namespace = s.namespace
+    ) as most_common
+from sizes as s
+where s.new_objects >= 500
+  and s.new_objects * 2 >= s.all_objects

@@ -17,10 +17,10 @@ select
     n.datacenter,
     n.cluster,
     n.node,
-    extract(epoch from as_of() - min(c.heartbeat_stale_since)) as stale_seconds,
-    string_agg(c.condition, ', ' order by c.condition) as conditions
+    extract(epoch from as_of() - to_timestamp(min(c.heartbeat_stale_since) / 1000000.0)) as stale_seconds,
+    string_agg(c.type, ', ' order by c.type) as conditions
 from node as n
-join node_condition as c using (datacenter, cluster, node, uid)
+cross join lateral jsonb_to_recordset(n.conditions) as c (type text, heartbeat_stale_since bigint)
 where n.heartbeat_stale_since is null
   and c.heartbeat_stale_since is not null
 group by n.datacenter, n.cluster, n.node

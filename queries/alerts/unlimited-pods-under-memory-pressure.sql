@@ -12,17 +12,22 @@ annotations:
   runbook: unlimited-pods-under-memory-pressure
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
--- A pod without limit is no fault of its own; on a node that runs out of memory it is the likely one.
+-- A pod without limit is no fault of its own; on a node that runs out of memory it is the likely one. The few nodes first:
+-- otherwise every pod of the fleet is looked at.
+with pressed as materialized (
+    select datacenter, cluster, node
+    from node_condition
+    where condition = 'MemoryPressure'
+      and status = 'True'
+)
 select
     c.datacenter,
     c.cluster,
     c.node,
     count(*) as unlimited_pods,
     min(p.namespace || '/' || p.pod) as example
-from node_condition as c
+from pressed as c
 join pod as p using (datacenter, cluster, node)
-where c.condition = 'MemoryPressure'
-  and c.status = 'True'
-  and p.phase = 'Running'
+where p.phase = 'Running'
   and p.memory_limit_bytes is null
 group by c.datacenter, c.cluster, c.node
