@@ -57,6 +57,8 @@ pub enum Command {
     /// The stored SQL: alerts, metrics, rollups, reports.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Asks a saved query, with parameters.
+    Report(ReportArgs),
     /// The configuration itself.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -250,6 +252,48 @@ pub enum RulesCommand {
     Test(RulesTestArgs),
     /// Plays an alert over history and says how often it would have paged.
     Backtest(RulesBacktestArgs),
+    /// Runs one file once, and shows its rows.
+    Run(RulesRunArgs),
+}
+
+/// Options of `rules run`.
+#[derive(Debug, Clone, Args)]
+pub struct RulesRunArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// How it is asked.
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
+/// Options of `report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Its file name without `.sql`.
+    pub name: String,
+    /// Folder of queries.
+    #[arg(long, value_name = "DIR", default_value = "queries")]
+    pub path: PathBuf,
+    /// How it is asked.
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
+/// How a query is asked.
+#[derive(Debug, Clone, Args)]
+pub struct AskArgs {
+    /// The database, as a reader: `postgres://fleetledger_reader@host/database`.
+    #[arg(long, value_name = "URL")]
+    pub postgres: String,
+    /// Value of a parameter; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    pub param: Vec<(String, String)>,
+    /// Ask as of this instant (RFC 3339) in place of now.
+    #[arg(long, value_name = "INSTANT")]
+    pub as_of: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `rules check`.
@@ -344,6 +388,14 @@ pub enum ConfigCommand {
     Check,
     /// Prints the reference of all keys as Markdown.
     Reference,
+}
+
+/// `name=value`.
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
 }
 
 /// `90`, `90s`, `5m` or `2h`.

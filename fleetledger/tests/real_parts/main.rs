@@ -15,4 +15,5 @@ mod doctor_machine;
 mod doctor_postgres;
 mod reference;
 mod role;
+mod rules;
 mod support;

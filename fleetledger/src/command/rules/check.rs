@@ -7,12 +7,7 @@ use fleetledger_local::{Cache, postgres::Postgres};
 use fleetledger_queries::{Catalogue, Prepared, Query, Reader, Refusal, catalogue, prepare};
 use fleetledger_schema::postgres::{Connector, migrate};
 
-use crate::{
-    cli::RulesCheckArgs,
-    config::{self, PostgresTls},
-    connect,
-    exit::Exit,
-};
+use crate::{cli::RulesCheckArgs, exit::Exit};
 
 pub(super) async fn run(args: &RulesCheckArgs) -> anyhow::Result<Exit> {
     let catalogue = match catalogue::load(&args.path) {
@@ -81,19 +76,7 @@ fn without_runbook(catalogue: &Catalogue, runbooks: &Path) -> Vec<Refusal> {
 type Outcomes = Vec<Result<Prepared, Vec<Refusal>>>;
 
 async fn on_yours(url: &str, queries: &[Arc<Query>]) -> anyhow::Result<Outcomes> {
-    let mut section = config::Postgres {
-        url: Some(url.to_owned()),
-        ..config::Postgres::default()
-    };
-    section
-        .check_url()
-        .map_err(|fault| anyhow::anyhow!("--postgres: {}", fault.why))?;
-    if connect::postgres::is_loopback_url(url) {
-        section.tls = PostgresTls::Off;
-    }
-    let connector = connect::postgres::connector(&section)?;
-    let reader = Reader::new(&connector, 1)?;
-    reader.check_role().await?;
+    let reader = super::reader(url).await?;
     Ok(prepare(&reader, queries).await?)
 }
 

@@ -1,5 +1,6 @@
 //! `fleetledger rules …`: the stored SQL, from a folder.
 
+mod ask;
 mod backtest;
 mod check;
 mod list;
@@ -8,9 +9,16 @@ mod test;
 
 use std::path::{Path, PathBuf};
 
-use fleetledger_queries::Refusal;
+use fleetledger_queries::{Reader, Refusal};
 
-use crate::{cli::RulesCommand, config::Loaded, exit::Exit};
+use crate::{
+    cli::RulesCommand,
+    config::{self, Loaded, PostgresTls},
+    connect,
+    exit::Exit,
+};
+
+pub(super) use ask::report;
 
 pub(super) async fn run(loaded: &Loaded, command: RulesCommand) -> anyhow::Result<Exit> {
     match command {
@@ -19,6 +27,7 @@ pub(super) async fn run(loaded: &Loaded, command: RulesCommand) -> anyhow::Resul
         RulesCommand::New(args) => new::run(&args),
         RulesCommand::Test(args) => test::run(&args).await,
         RulesCommand::Backtest(args) => backtest::run(loaded, &args).await,
+        RulesCommand::Run(args) => ask::file(&args).await,
     }
 }
 
@@ -30,6 +39,23 @@ fn print_refusals(refusals: &[Refusal]) {
     let files: std::collections::BTreeSet<&Path> =
         refusals.iter().map(|refusal| refusal.file.as_path()).collect();
     println!("{} faults in {} files", refusals.len(), files.len());
+}
+
+/// A reader's way to the database of a url; a mightier user is refused.
+async fn reader(url: &str) -> anyhow::Result<Reader> {
+    let mut section = config::Postgres {
+        url: Some(url.to_owned()),
+        ..config::Postgres::default()
+    };
+    section
+        .check_url()
+        .map_err(|fault| anyhow::anyhow!("--postgres: {}", fault.why))?;
+    if connect::postgres::is_loopback_url(url) {
+        section.tls = PostgresTls::Off;
+    }
+    let reader = Reader::new(&connect::postgres::connector(&section)?, 1)?;
+    reader.check_role().await?;
+    Ok(reader)
 }
 
 /// Where run books stand: as given, else `docs/runbooks` beside the folder of queries.
