@@ -1,5 +1,49 @@
 //! The evaluation cycle: slots, rows to states in PostgreSQL, outbox, channels; rule tests and backtest.
+//!
+//! Guarantee: each slot of each rule is applied at most once and whole, whoever dies when; no notification that was
+//! decided is lost, and one is sent twice only where its answer was. A query that fails, a source that is silent and a
+//! rule that is slow resolve nothing.
+//!
+//! Invariants:
+//! - One evaluator applies a slot: its claim has an epoch, the rule's row is locked, `rule_run` has the slot as key.
+//! - Nothing is remembered in memory from slot to slot.
+//! - A notification is written in the transaction that decided it, and those of one incident go out in order.
+//! - The API changes no instance: it writes down snoozes and acknowledgements, and the next run takes them up.
+//!
+//! Entry points: [`Evaluator::run`], which reads from `pipeline.rs`, and [`http::router`].
 
+mod apply;
+mod ask;
 pub mod backtest;
+mod claim;
+mod delivery;
+mod errors;
+pub mod fail_point;
+mod health;
+mod housekeeping;
+pub mod http;
+pub mod instance;
+pub mod judge;
+mod keep_alive;
+pub mod links;
+mod metrics;
 pub mod observation;
+pub mod observe;
+mod pages;
+mod pipeline;
+pub mod pool;
+pub mod receivers;
+pub mod reload;
+mod rule_set;
+pub mod rules;
+pub mod settings;
+mod slot;
+mod store;
 pub mod test;
+
+pub use errors::AlertsError;
+pub use health::Health;
+pub use pipeline::Evaluator;
+pub use receivers::{Receiver, Receivers};
+pub use rules::RuleSet;
+pub use settings::Settings;

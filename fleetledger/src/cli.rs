@@ -37,6 +37,14 @@ pub enum Command {
     Emit(EmitArgs),
     /// The ingester (Kafka to PostgreSQL), or a repair of it.
     Ingest(IngestArgs),
+    /// The evaluator: stored SQL to alerts and metrics, and alerts to their receivers.
+    Evaluate,
+    /// The console: HTTP API of alerts, snoozes and rules.
+    Console,
+    /// Ingester, evaluator and console in one process.
+    Central,
+    /// Alerts: what fires, and who is told; asks the console.
+    Alerts(AlertsArgs),
     /// Brings the database to this version; safe to repeat.
     Migrate,
     /// Looks for broken set-ups and says how to fix each; changes nothing.
@@ -398,6 +406,96 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// How the console is reached.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Address of the console.
+    #[arg(
+        long,
+        global = true,
+        env = "FLEETLEDGER_SERVER",
+        default_value = "http://127.0.0.1:9660",
+        value_name = "URL"
+    )]
+    pub server: String,
+    /// Where the token stands: `file:/path` or `env:NAME`.
+    #[arg(long, global = true, env = "FLEETLEDGER_TOKEN", value_name = "REFERENCE")]
+    pub token: Option<String>,
+    /// PEM file of the authorities that sign the console's certificate; the system's if not given.
+    #[arg(long, global = true, env = "FLEETLEDGER_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Options of `alerts`.
+#[derive(Debug, Clone, Args)]
+pub struct AlertsArgs {
+    /// The console.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AlertsCommand,
+}
+
+/// What to do with alerts. An alert is named by its name and by label matchers, such as
+/// `NodeNotReporting cluster=a node=~"n[12]"`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AlertsCommand {
+    /// Those that are pending, firing or recovering.
+    List {
+        /// Name of the alert, and label matchers.
+        which: Vec<String>,
+        /// Only those in this condition: pending, firing, recovering or resolved.
+        #[arg(long)]
+        condition: Option<String>,
+    },
+    /// One alert with its rule and its history.
+    Show {
+        /// Name of the alert, and label matchers; they must meet one alert.
+        #[arg(required = true)]
+        which: Vec<String>,
+    },
+    /// Says nothing of these alerts for a while; what still fires then is told again.
+    Snooze {
+        /// Name of the alert, and label matchers.
+        #[arg(required = true)]
+        which: Vec<String>,
+        /// For how long: 90s, 30m, 2h or 7d; 30 days at most.
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        length: std::time::Duration,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// When it begins, in RFC 3339: a planned silence, which lasts to its end.
+        #[arg(long)]
+        from: Option<String>,
+    },
+    /// Snoozes that have not ended.
+    Snoozes,
+    /// Ends a snooze now.
+    Unsnooze {
+        /// Its number.
+        number: i64,
+    },
+    /// Says that somebody takes care of these alerts: they are not repeated.
+    Ack {
+        /// Name of the alert, and label matchers.
+        #[arg(required = true)]
+        which: Vec<String>,
+        /// What to tell others.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Sends a drill to a receiver, or to all of them.
+    Drill {
+        /// Name of the receiver.
+        receiver: Option<String>,
+    },
+}
+
 /// `90`, `90s`, `5m` or `2h`.
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -405,6 +503,7 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
         Some("" | "s") => 1,
         Some("m") => 60,
         Some("h") => 3600,
+        Some("d") => 86_400,
         _ => return Err("write such as 60s, 5m or 2h".to_owned()),
     };
     let number: u64 = digits

@@ -43,7 +43,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     clippy::disallowed_methods,
     reason = "tests alone set it, and no release has this feature"
 )]
-fn prepare_fault() -> anyhow::Result<()> {
+pub(super) fn prepare_fault() -> anyhow::Result<()> {
     use fleetledger_ingest::{
         fail_point::{FailPoint, arm},
         safeguard::{Safeguard, remove},
@@ -57,12 +57,18 @@ fn prepare_fault() -> anyhow::Result<()> {
         return Ok(());
     };
     let (name, nth) = armed.split_once(':').unwrap_or((&armed, "1"));
-    let point = FailPoint::parse(name).with_context(|| format!("there is no fail point {name}"))?;
-    arm(
-        point,
-        nth.parse()
-            .with_context(|| format!("{nth} is not a number of times"))?,
-    );
+    let nth = nth
+        .parse()
+        .with_context(|| format!("{nth} is not a number of times"))?;
+    if let Some(point) = FailPoint::parse(name) {
+        arm(point, nth);
+    } else {
+        let point = fleetledger_alerts::fail_point::FailPoint::parse(name);
+        fleetledger_alerts::fail_point::arm(
+            point.with_context(|| format!("there is no fail point {name}"))?,
+            nth,
+        );
+    }
     Ok(())
 }
 
@@ -100,7 +106,7 @@ pub(super) async fn release(loaded: &Loaded, number: i64) -> anyhow::Result<Exit
     Ok(Exit::Done)
 }
 
-fn refused(loaded: &Loaded, error: &IngestError) -> ConfigError {
+pub(super) fn refused(loaded: &Loaded, error: &IngestError) -> ConfigError {
     match error {
         IngestError::Settings { key, why } => {
             loaded.explain(Fault::new(format!("ingest.{key}"), why.clone()))

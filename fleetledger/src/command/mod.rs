@@ -1,11 +1,15 @@
 //! One file a subcommand. Each reads the configuration first: what it refuses is refused before anything opens.
 
+mod alerts;
 mod audit;
+mod central;
 mod clusters;
 mod configuration;
+pub(crate) mod console;
 mod dead_letters;
 mod doctor;
 mod emit;
+pub(crate) mod evaluate;
 mod ingest;
 mod migrate;
 mod role;
@@ -69,6 +73,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             }
             Some(IngestRepair::Release { number }) => ingest::release(&loaded, number).await,
         },
+        Command::Evaluate => Box::pin(evaluate::run(&loaded)).await,
+        Command::Console => Box::pin(console::run(&loaded)).await,
+        Command::Central => Box::pin(central::run(&loaded)).await,
+        Command::Alerts(args) => Box::pin(alerts::run(&args)).await,
         Command::Migrate => migrate::run(&loaded).await,
         Command::Doctor(args) => doctor::run(&loaded, &args).await,
         Command::Status(args) => status::run(&loaded, args.json).await,

@@ -54,7 +54,7 @@ impl Layer {
                 });
             };
             let kind = match found.shape {
-                Shape::Section | Shape::Map => {
+                Shape::Section | Shape::Sections | Shape::Map => {
                     let why = "is a section: set one of its keys, or write it in the file".to_owned();
                     return Err(ConfigError::Value {
                         key: name,

@@ -23,7 +23,12 @@ pub(super) enum Shape {
     Map,
     /// A section.
     Section,
+    /// Sections with names of the user's choice; their keys stand under the name `NAME`.
+    Sections,
 }
+
+/// Stands for a name of the user's choice.
+pub(super) const ANY_NAME: &str = "NAME";
 
 /// One key.
 #[derive(Debug, Clone)]
@@ -75,8 +80,21 @@ fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<(String, K
                 schema: described,
             },
         ));
-        if shape == Shape::Section {
-            collect(root, &target, &path, keys);
+        match shape {
+            Shape::Section => collect(root, &target, &path, keys),
+            Shape::Sections => {
+                let element = resolve(root, target.get("additionalProperties").unwrap_or(&Value::Null));
+                let path = format!("{path}.{ANY_NAME}");
+                keys.push((
+                    path.clone(),
+                    Key {
+                        shape: Shape::Section,
+                        schema: element.clone(),
+                    },
+                ));
+                collect(root, &element, &path, keys);
+            }
+            _ => {}
         }
     }
 }
@@ -105,6 +123,11 @@ pub(super) fn resolve(root: &Value, schema: &Value) -> Value {
 fn shape_of(root: &Value, schema: &Value) -> Shape {
     if schema.get("properties").is_some() {
         return Shape::Section;
+    }
+    if let Some(element) = schema.get("additionalProperties")
+        && resolve(root, element).get("properties").is_some()
+    {
+        return Shape::Sections;
     }
     if let Some(choices) = schema.get("anyOf").and_then(Value::as_array)
         && let Some(first) = choices.first()
@@ -161,6 +184,12 @@ mod tests {
             ("emit.labels", Shape::List),
             ("emit.streaming_lists", Shape::Boolean),
             ("demo.postgres_port", Shape::Integer),
+            ("receivers", Shape::Sections),
+            ("receivers.NAME", Shape::Section),
+            ("receivers.NAME.routing_key", Shape::Text),
+            ("receivers.NAME.tls.ca", Shape::Text),
+            ("console.tokens.NAME.role", Shape::Text),
+            ("routes.routes", Shape::List),
         ] {
             assert_eq!(keys.get(name).map(|key| key.shape), Some(shape), "{name}");
         }

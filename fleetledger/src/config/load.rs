@@ -9,7 +9,7 @@ use config::{File, FileFormat};
 
 use super::{
     Config, ConfigError, Fault, environment,
-    key::{self, Shape},
+    key::{self, ANY_NAME, Shape},
 };
 
 /// Where the file stands when nobody names another; it may be missing.
@@ -120,8 +120,14 @@ fn check_table(
                 nearest,
             });
         };
-        if let (Shape::Section, toml::Value::Table(inner)) = (found.shape, value) {
-            check_table(path, &full, inner, known)?;
+        match (found.shape, value) {
+            (Shape::Section, toml::Value::Table(inner)) => check_table(path, &full, inner, known)?,
+            (Shape::Sections, toml::Value::Table(named)) => {
+                for inner in named.values().filter_map(toml::Value::as_table) {
+                    check_table(path, &format!("{full}.{ANY_NAME}"), inner, known)?;
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

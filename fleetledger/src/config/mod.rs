@@ -3,8 +3,10 @@
 //! Unknown keys are refused by name before any port or connection opens. Secrets are references
 //! ([`SecretRef`]) and never printed. The environment is read in this module and nowhere else.
 
+mod console;
 mod environment;
 mod error;
+mod evaluate;
 mod kafka;
 mod key;
 mod kubernetes;
@@ -15,13 +17,17 @@ pub mod reference;
 mod secret;
 mod section;
 
+pub use console::{Console, Token, TokenRole};
 pub use error::ConfigError;
+pub use evaluate::{Branch, Evaluate, Receiver, ReceiverKind, Routes};
 pub use kafka::{Kafka, Sasl, SaslMechanism};
 pub use kubernetes::Kubernetes;
 pub use load::{Loaded, load, load_with};
 pub use postgres::{Postgres, PostgresTls};
 pub use secret::{Secret, SecretRef};
 pub use section::{Demo, Http, Log, LogFormat, Owners, Shutdown, Tls, Topics};
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +50,14 @@ pub struct Config {
     pub simulate: fleetledger_emit::SimulateSettings,
     /// The ingester.
     pub ingest: fleetledger_ingest::Settings,
+    /// The evaluator: stored SQL to alerts and metrics.
+    pub evaluate: Evaluate,
+    /// Who is told of alerts, by name.
+    pub receivers: BTreeMap<String, Receiver>,
+    /// Where alerts go whose rule names no receivers.
+    pub routes: Routes,
+    /// The console: HTTP API and pages.
+    pub console: Console,
     /// Who owns a namespace.
     pub owners: Owners,
     /// Metrics and health of a running role.
@@ -67,6 +81,12 @@ impl Config {
         self.topics.check()?;
         self.postgres.check()?;
         self.kubernetes.check()?;
+        for (name, receiver) in &self.receivers {
+            receiver.check(name)?;
+        }
+        self.evaluate.check(&self.receivers)?;
+        self.routes.check(&self.receivers)?;
+        self.console.check()?;
         self.http.check()?;
         self.log.check()?;
         self.owners.check()?;

@@ -40,7 +40,7 @@ pub fn markdown() -> String {
             let Some((parent, leaf)) = name.rsplit_once('.') else {
                 continue;
             };
-            if parent == section && key.shape != Shape::Section {
+            if parent == section && is_value(key) {
                 let default = default_of(&defaults, name);
                 let meaning = description(key).replace('|', "\\|");
                 let _ = writeln!(text, "| `{leaf}` | {} | {default} | {meaning} |", type_of(key));
@@ -56,10 +56,13 @@ pub fn markdown() -> String {
 /// Names of every key that takes a value.
 #[must_use]
 pub fn key_names() -> Vec<String> {
-    let keys = key::all()
-        .into_iter()
-        .filter(|(_, key)| key.shape != Shape::Section);
+    let keys = key::all().into_iter().filter(|(_, key)| is_value(key));
     keys.map(|(name, _)| name).collect()
+}
+
+/// True for a key that takes a value of its own.
+fn is_value(key: &Key) -> bool {
+    !matches!(key.shape, Shape::Section | Shape::Sections)
 }
 
 /// A key's doc comment, on one line, with the meaning of each word it takes.
@@ -85,6 +88,10 @@ fn description(key: &Key) -> String {
         }
     }
     text
+}
+
+fn is_list_of_tables(key: &Key) -> bool {
+    key.schema.pointer("/items/$ref").is_some()
 }
 
 fn lower_first(text: &str) -> String {
@@ -114,9 +121,10 @@ fn type_of(key: &Key) -> String {
         Shape::Boolean => "true, false".to_owned(),
         Shape::Integer => "integer".to_owned(),
         Shape::Number => "number".to_owned(),
+        Shape::List if is_list_of_tables(key) => "list of tables".to_owned(),
         Shape::List => "list of text".to_owned(),
         Shape::Map => "table of text".to_owned(),
-        Shape::Section => "section".to_owned(),
+        Shape::Section | Shape::Sections => "section".to_owned(),
         Shape::Text if key.schema.get("oneOf").is_some() => words("oneOf"),
         Shape::Text if key.schema.get("enum").is_some() => words("enum"),
         Shape::Text => "text".to_owned(),

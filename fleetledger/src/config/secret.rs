@@ -29,6 +29,12 @@ impl SecretRef {
         Self(text.into())
     }
 
+    /// The reference itself; what is none is not shown.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{self:?}")
+    }
+
     /// Whether it is a reference at all.
     ///
     /// # Errors

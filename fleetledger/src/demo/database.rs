@@ -99,6 +99,17 @@ impl Database {
         })
     }
 
+    /// The ways of the evaluator and of the reader; `None` on a database of the user's own.
+    pub(super) fn evaluator(&self) -> Option<(Connector, Connector)> {
+        self.server.as_ref()?;
+        let as_role = |role: &str| {
+            let mut config = self.owner.config().clone();
+            config.user(role);
+            Connector::new(config, None)
+        };
+        Some((as_role("fleetledger_evaluate"), as_role("fleetledger_reader")))
+    }
+
     /// Migrates, lets the roles in, and forgets the offsets of a broker that is gone.
     pub(super) async fn prepare(&self, config: &Config, new_broker: bool) -> anyhow::Result<()> {
         let report = migrate(&self.owner, |_| {})
@@ -112,11 +123,9 @@ impl Database {
         if self.server.is_some() {
             let login = "
                 alter role fleetledger_reader login;
-                alter role fleetledger_ingest login;";
-            client
-                .batch_execute(login)
-                .await
-                .context("let the reader and the ingester in")?;
+                alter role fleetledger_ingest login;
+                alter role fleetledger_evaluate login;";
+            client.batch_execute(login).await.context("let the roles in")?;
         }
         if new_broker {
             self.forget_offsets(&client).await?;

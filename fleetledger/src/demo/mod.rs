@@ -3,6 +3,7 @@
 //! The way of a record is the real one; only the objects and, by default, the broker are not. With `--for` it
 //! runs unattended and [`check`]s itself: what was emitted against what stands.
 
+mod alerting;
 mod broker;
 mod check;
 mod database;
@@ -21,7 +22,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    broker::Broker, database::Database, fleet::Fleet, folder::Folder, poison::Poison, screen::Screen,
+    alerting::Alerting, broker::Broker, database::Database, fleet::Fleet, folder::Folder, poison::Poison,
+    screen::Screen,
 };
 use crate::{
     cli::DemoArgs,
@@ -62,6 +64,7 @@ struct Demo {
     broker: Broker,
     database: Database,
     fleet: Fleet,
+    alerting: Option<Alerting>,
     poison: Poison,
     screen: Screen,
     http: CancellationToken,
@@ -89,6 +92,7 @@ impl Demo {
         let registry = Registry::new();
         let since = database.now().await?;
         let fleet = Fleet::start(&config, &broker, database.ingest.clone(), &registry, args.size)?;
+        let alerting = Alerting::start(loaded, &config, &database, &registry).await?;
         let probe = {
             let (live, ready) = (fleet.health(), fleet.health());
             Probe::new("demo", move || live.live(), move || ready.ready())
@@ -108,12 +112,14 @@ impl Demo {
             &database.reader_url,
             &broker,
             &format!("http://{address}/metrics"),
+            alerting.as_ref().map(|alerting| alerting.console.as_str()),
         );
         let poison = Poison::new(&broker, &config);
         Ok(Self {
             broker,
             database,
             fleet,
+            alerting,
             poison,
             screen,
             http: stop,
@@ -174,6 +180,9 @@ impl Demo {
     async fn stop(mut self) -> anyhow::Result<()> {
         self.http.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(1), self.server.join_next()).await;
+        if let Some(alerting) = self.alerting {
+            alerting.stop().await;
+        }
         self.fleet.abort().await;
         self.broker.stop().await?;
         self.database.stop().await.context("stop PostgreSQL")

@@ -56,10 +56,13 @@ impl Screen {
         self.since
     }
 
-    pub(super) fn welcome(&self, reader_url: &str, broker: &Broker, metrics: &str) {
+    pub(super) fn welcome(&self, reader_url: &str, broker: &Broker, metrics: &str, console: Option<&str>) {
         println!("\nPostgreSQL  psql {reader_url}");
         println!("Kafka       {}", broker.describe());
         println!("metrics     {metrics}");
+        if let Some(console) = console {
+            println!("console     {console}/api/openapi.json; fleetledger alerts --server {console} list");
+        }
         println!("datacenters {}, simulated", super::plan::DATACENTERS.join(", "));
         if let Some(run_for) = self.run_for {
             println!("\nrunning for {} s, then checking\n", run_for.as_secs());

@@ -39,18 +39,26 @@ impl Server {
     /// # Errors
     /// A port that is taken, or certificates that cannot be used.
     pub async fn bind(http: &Http, registry: Registry, probes: Vec<Probe>) -> anyhow::Result<Self> {
-        let acceptor = tls::acceptor(http)?;
-        let tcp = TcpListener::bind(http.listen).await.with_context(|| {
-            format!(
-                "listen on {}; set http.listen to a free port, one for each role",
-                http.listen
-            )
-        })?;
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .with_state(Arc::new(Shared { registry, probes }));
+        Self::bind_router(http, "http.listen", router).await
+    }
+
+    /// The same for other routes; `key` is what sets the port.
+    ///
+    /// # Errors
+    /// A port that is taken, or certificates that cannot be used.
+    pub async fn bind_router(http: &Http, key: &str, router: Router) -> anyhow::Result<Self> {
+        let acceptor = tls::acceptor(http)?;
+        let tcp = TcpListener::bind(http.listen).await.with_context(|| {
+            format!(
+                "listen on {}; set {key} to a free port, one for each role",
+                http.listen
+            )
+        })?;
         Ok(Self {
             tcp,
             acceptor,

@@ -1,0 +1,445 @@
+//! Stage 7: one run of one rule becomes what stands, in one transaction.
+//!
+//! Whatever ends the process in the middle leaves all of a slot or nothing of it: the row of `rule_run` is written in
+//! the same transaction, and a slot that has one is not applied again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use fleetledger_paging::{Inhibitor, Labels, Resolution, Timing};
+use fleetledger_queries::alert::{AlertRule, Mode};
+use fleetledger_schema::instant::Instant;
+use tokio_postgres::{Client, Transaction};
+
+use crate::{
+    errors::{AlertsError, while_},
+    fail_point::{FailPoint, hit},
+    instance::Kept,
+    judge::{Court, Ruling, Verdict, judge},
+    observe::{Answer, Said, Silent, observe},
+    pages::{self, Desk},
+    rules::{HEARTBEAT, Rule, RuleSet, static_labels},
+    settings::Settings,
+    store::{self, timestamp},
+};
+
+/// One run of a rule that waits to be applied.
+#[derive(Debug, Clone)]
+pub(crate) struct Run<'a> {
+    /// The rule.
+    pub(crate) rule: &'a Rule,
+    /// The slot.
+    pub(crate) slot: Instant,
+    /// What its query asked about.
+    pub(crate) as_of: Instant,
+    /// What it answered.
+    pub(crate) answer: &'a Answer,
+    /// Which of its sources said nothing.
+    pub(crate) silent: &'a Silent,
+    /// How long the query took, in seconds.
+    pub(crate) query_seconds: f64,
+    /// How many rows there were.
+    pub(crate) rows: i64,
+}
+
+/// Under which claim a run is applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Title<'a> {
+    /// Name of the evaluator.
+    pub(crate) evaluator: &'a str,
+    /// Epoch of its claim of the rule's group.
+    pub(crate) epoch: i64,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// It stands.
+    Done {
+        /// Instances that changed.
+        changed: i64,
+        /// Notifications that were queued.
+        queued: i64,
+    },
+    /// The slot stands already, or a later one does.
+    Already,
+    /// The claim is over: another evaluator has the group.
+    Deposed,
+}
+
+/// What stands of a rule, locked.
+struct Standing {
+    last_slot: Option<Instant>,
+    identity: String,
+    removed: bool,
+}
+
+/// Applies a run of an alert.
+///
+/// # Errors
+/// [`AlertsError`]; then nothing of the slot stands.
+pub(crate) async fn apply(
+    client: &mut Client,
+    settings: &Settings,
+    rules: &RuleSet,
+    title: Title<'_>,
+    run: &Run<'_>,
+) -> Result<Applied, AlertsError> {
+    let transaction = client.transaction().await.map_err(while_("begin a slot"))?;
+    let Some(standing) = lock(&transaction, run.rule.id()).await? else {
+        return Ok(Applied::Deposed);
+    };
+    if standing.last_slot.is_some_and(|last| last >= run.slot) {
+        return Ok(Applied::Already);
+    }
+    if !is_claimed(&transaction, &run.rule.group, title).await? {
+        return Ok(Applied::Deposed);
+    }
+    let Some(alert) = run.rule.query.alert() else {
+        return Err(AlertsError::Rules(format!("{} is no alert", run.rule.id())));
+    };
+    let known = store::load(&transaction, run.rule.id()).await?;
+    let mut said = say(rules, run, alert, &known);
+    let ending = ending(alert, &standing, run.rule);
+    let mut known = known;
+    let (mut changed, mut queued) = (0, 0);
+    if let Some(resolution) = ending {
+        let before: BTreeSet<String> = known.keys().cloned().collect();
+        // What the old labels stood for ends first; the new ones begin afresh.
+        let closing = Bench::new(&transaction, settings, rules, Some(run.rule), run.slot, &standing).await?;
+        let done = closing
+            .hold(&transaction, known, &Ruling::Close(resolution))
+            .await?;
+        (changed, queued) = (done.0, done.1);
+        said.seen.retain(|id, _| !before.contains(id));
+        known = BTreeMap::new();
+    }
+    if alert.mode != Mode::Disabled {
+        let bench = Bench::new(&transaction, settings, rules, Some(run.rule), run.slot, &standing).await?;
+        let done = bench.hold(&transaction, known, &Ruling::Said(&said)).await?;
+        (changed, queued) = (changed + done.0, queued + done.1);
+    }
+    hit(FailPoint::BeforeRun);
+    if !finish(&transaction, rules, title, run, &said, (changed, queued)).await? {
+        return Ok(Applied::Already);
+    }
+    hit(FailPoint::BeforeCommit);
+    transaction.commit().await.map_err(while_("commit a slot"))?;
+    hit(FailPoint::AfterCommit);
+    Ok(Applied::Done { changed, queued })
+}
+
+/// Resolves every instance of a rule that is gone.
+///
+/// # Errors
+/// [`AlertsError`]; then nothing has changed.
+pub(crate) async fn retire(
+    client: &mut Client,
+    settings: &Settings,
+    rules: &RuleSet,
+    rule: &str,
+    slot: Instant,
+) -> Result<i64, AlertsError> {
+    let transaction = client
+        .transaction()
+        .await
+        .map_err(while_("begin to retire a rule"))?;
+    let Some(standing) = lock(&transaction, rule)
+        .await?
+        .filter(|standing| standing.removed)
+    else {
+        return Ok(0);
+    };
+    let known = store::load(&transaction, rule).await?;
+    let bench = Bench {
+        rule_id: rule,
+        ..Bench::new(&transaction, settings, rules, None, slot, &standing).await?
+    };
+    let (changed, _) = bench
+        .hold(&transaction, known, &Ruling::Close(Resolution::RuleRemoved))
+        .await?;
+    transaction.commit().await.map_err(while_("retire a rule"))?;
+    Ok(changed)
+}
+
+fn say(rules: &RuleSet, run: &Run<'_>, alert: &AlertRule, known: &BTreeMap<String, Kept>) -> Said {
+    let labels: BTreeMap<String, Labels> = known
+        .iter()
+        .filter(|(_, kept)| kept.memory.instance.condition != fleetledger_paging::Condition::Inactive)
+        .map(|(id, kept)| (id.clone(), kept.labels.clone()))
+        .collect();
+    let complete = |own: &Labels| {
+        let mut all = static_labels(alert);
+        if let Some(about) = about(rules, run.rule, own) {
+            all.extend(
+                about
+                    .query
+                    .alert()
+                    .map(|alert| alert.labels.clone())
+                    .unwrap_or_default(),
+            );
+        }
+        all.extend(own.clone());
+        all
+    };
+    observe(alert, run.answer, run.silent, &labels, complete)
+}
+
+/// The rule an alert about rules is about.
+fn about<'r>(rules: &'r RuleSet, rule: &Rule, labels: &Labels) -> Option<&'r Rule> {
+    let named = labels.get("rule").filter(|_| rule.is_about_rules)?;
+    rules.get(named).filter(|about| about.query.alert().is_some())
+}
+
+fn ending(alert: &AlertRule, standing: &Standing, rule: &Rule) -> Option<Resolution> {
+    if alert.mode == Mode::Disabled {
+        Some(Resolution::RuleDisabled)
+    } else if standing.identity != rule.identity {
+        Some(Resolution::RuleRelabelled)
+    } else {
+        None
+    }
+}
+
+/// Everything one judgement of a rule needs.
+struct Bench<'a> {
+    settings: &'a Settings,
+    rules: &'a RuleSet,
+    rule_id: &'a str,
+    /// `None` for one that is gone.
+    rule: Option<&'a Rule>,
+    slot: Instant,
+    last_slot: Option<Instant>,
+    snoozes: Vec<fleetledger_paging::Snooze>,
+    open: Vec<Labels>,
+}
+
+impl<'a> Bench<'a> {
+    async fn new(
+        transaction: &Transaction<'_>,
+        settings: &'a Settings,
+        rules: &'a RuleSet,
+        rule: Option<&'a Rule>,
+        slot: Instant,
+        standing: &Standing,
+    ) -> Result<Self, AlertsError> {
+        let inhibitions = rules.inhibitions().iter().chain(&settings.inhibitions);
+        let sources = inhibitions.flat_map(|inhibition| &inhibition.source);
+        let names: BTreeSet<&str> = sources
+            .filter(|matcher| matcher.label() == "alertname")
+            .map(|matcher| matcher.value())
+            .collect();
+        Ok(Self {
+            settings,
+            rules,
+            rule_id: rule.map_or("", Rule::id),
+            rule,
+            slot,
+            last_slot: standing.last_slot,
+            snoozes: store::snoozes(transaction, slot).await?,
+            open: store::open_labels(transaction, &names).await?,
+        })
+    }
+
+    /// Judges, and writes what comes of it; (instances that changed, notifications queued).
+    async fn hold(
+        &self,
+        transaction: &Transaction<'_>,
+        known: BTreeMap<String, Kept>,
+        ruling: &Ruling<'_>,
+    ) -> Result<(i64, i64), AlertsError> {
+        let acks = store::take_acks(transaction, self.rule_id, self.slot).await?;
+        let inhibitions: Vec<_> = self
+            .rules
+            .inhibitions()
+            .iter()
+            .chain(&self.settings.inhibitions)
+            .cloned()
+            .collect();
+        let inhibitor = Inhibitor::new(&inhibitions, &self.open);
+        let wished = |labels: &Labels| self.wished(labels);
+        let alert = self
+            .rule
+            .and_then(|rule| rule.query.alert())
+            .map(|alert| &**alert);
+        let gone = Timing {
+            interval: Duration::ZERO,
+            for_: Duration::ZERO,
+            keep_firing_for: Duration::ZERO,
+            cooldown: Duration::ZERO,
+            repeat_interval: Duration::ZERO,
+        };
+        let court = Court {
+            alert,
+            timing: self.rule.map_or(&gone, |rule| &rule.timing),
+            slot: timestamp(self.slot),
+            last_slot: self.last_slot.map(timestamp),
+            snoozes: &self.snoozes,
+            inhibitor: &inhibitor,
+            routes: &self.settings.routes,
+            wished: &wished,
+            wants_instances: &|receiver| self.settings.receivers.wants_instances(receiver),
+            shadow: alert.is_some_and(|alert| alert.mode == Mode::Shadow),
+        };
+        let mut verdict: Verdict = judge(&court, known, ruling, &acks);
+        let desk = Desk {
+            rule: self.rule_id,
+            slot: self.slot,
+            places: &self.settings.places,
+            receivers: &self.settings.receivers,
+            snoozes: &self.snoozes,
+        };
+        let queued = pages::queue(transaction, &desk, &mut verdict).await?;
+        let changed = store::save(transaction, self.rule_id, self.slot, &verdict).await?;
+        Ok((changed, queued))
+    }
+
+    /// Receivers in place of those that the routes name.
+    fn wished(&self, labels: &Labels) -> Option<Vec<String>> {
+        let Some((rule, alert)) = self.rule.and_then(|rule| Some((rule, rule.query.alert()?))) else {
+            return Some(Vec::new());
+        };
+        if alert.alert == HEARTBEAT {
+            return Some(self.settings.heartbeat_receivers.clone());
+        }
+        let about = about(self.rules, rule, labels).and_then(|rule| rule.query.alert());
+        let receivers = about.map_or(&alert.receivers, |alert| &alert.receivers);
+        (!receivers.is_empty()).then(|| receivers.clone())
+    }
+}
+
+async fn lock(transaction: &Transaction<'_>, rule: &str) -> Result<Option<Standing>, AlertsError> {
+    let lock =
+        "select last_slot, identity, removed_at is not null from ledger.rule where rule = $1 for update";
+    let row = transaction
+        .query_opt(lock, &[&rule])
+        .await
+        .map_err(while_("lock a rule"))?;
+    Ok(row.map(|row| Standing {
+        last_slot: row.get(0),
+        identity: row.get(1),
+        removed: row.get(2),
+    }))
+}
+
+async fn is_claimed(
+    transaction: &Transaction<'_>,
+    group: &str,
+    title: Title<'_>,
+) -> Result<bool, AlertsError> {
+    let claimed =
+        "select exists (select from ledger.rule_group where rule_group = $1 and owner = $2 and epoch = $3)";
+    let row = transaction
+        .query_one(claimed, &[&group, &title.evaluator, &title.epoch])
+        .await
+        .map_err(while_("check the claim"))?;
+    Ok(row.get(0))
+}
+
+/// Writes the run and where the rule stands now; false if the slot has been applied.
+async fn finish(
+    transaction: &Transaction<'_>,
+    rules: &RuleSet,
+    title: Title<'_>,
+    run: &Run<'_>,
+    said: &Said,
+    (changed, queued): (i64, i64),
+) -> Result<bool, AlertsError> {
+    let record = Record {
+        rule: run.rule,
+        slot: run.slot,
+        as_of: run.as_of,
+        error: said.error.as_deref(),
+        seconds: run.query_seconds,
+        rows: run.rows,
+        changed,
+        queued,
+        limit_exceeded: said.limit_exceeded,
+    };
+    record.write(transaction, &rules.sha256, title).await
+}
+
+/// One run, as it is written down.
+pub(crate) struct Record<'a> {
+    pub(crate) rule: &'a Rule,
+    pub(crate) slot: Instant,
+    pub(crate) as_of: Instant,
+    pub(crate) error: Option<&'a str>,
+    pub(crate) seconds: f64,
+    pub(crate) rows: i64,
+    pub(crate) changed: i64,
+    pub(crate) queued: i64,
+    pub(crate) limit_exceeded: bool,
+}
+
+impl Record<'_> {
+    /// False if the slot stands already; then the transaction is to be given up.
+    pub(crate) async fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        rule_set: &str,
+        title: Title<'_>,
+    ) -> Result<bool, AlertsError> {
+        let rule = self.rule;
+        let outcome = if self.error.is_some() { "error" } else { "ok" };
+        let insert = "
+            insert into ledger.rule_run (rule, slot, rule_version, rule_set, evaluator, epoch, as_of, outcome, error,
+                query_seconds, rows, changed, queued, limit_exceeded, applied_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, clock_timestamp())
+            on conflict (rule, slot) do nothing";
+        let inserted = transaction
+            .execute(
+                insert,
+                &[
+                    &rule.id(),
+                    &self.slot,
+                    &rule.query.version,
+                    &rule_set,
+                    &title.evaluator,
+                    &title.epoch,
+                    &self.as_of,
+                    &outcome,
+                    &self.error,
+                    &self.seconds,
+                    &self.rows,
+                    &self.changed,
+                    &self.queued,
+                    &self.limit_exceeded,
+                ],
+            )
+            .await
+            .map_err(while_("write the run"))?;
+        if inserted == 0 {
+            return Ok(false);
+        }
+        let is_slow = self.seconds > rule.query.timeout.seconds() / 2.0;
+        let note = "
+            update ledger.rule set identity = $2, last_slot = $3, last_seconds = $4, last_rows = $5, last_error = $6,
+                state = case when $6::text is null then 'ok' else 'error' end,
+                last_ok_slot = case when $6::text is null then $3 else last_ok_slot end,
+                failures = case when $6::text is null then 0 else failures + 1 end,
+                too_slow = case when $7 then too_slow + 1 else 0 end,
+                -- A run that failed says nothing about the limit.
+                limit_exceeded = case when $6::text is null then $8 else limit_exceeded end
+            where rule = $1";
+        transaction
+            .execute(
+                note,
+                &[
+                    &rule.id(),
+                    &rule.identity,
+                    &self.slot,
+                    &self.seconds,
+                    &self.rows,
+                    &self.error,
+                    &is_slow,
+                    &self.limit_exceeded,
+                ],
+            )
+            .await
+            .map_err(while_("write where the rule stands"))?;
+        Ok(true)
+    }
+}

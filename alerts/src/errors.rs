@@ -1,0 +1,74 @@
+//! What can go wrong, by what is to be done about it.
+
+use thiserror::Error;
+
+/// A failure of the evaluator or of its API.
+#[derive(Debug, Error)]
+pub enum AlertsError {
+    /// The database did not do it; nothing was changed, and the next round tries again.
+    #[error("{step}")]
+    Database {
+        /// What was to be done.
+        step: &'static str,
+        /// What the driver said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// No connection to the database could be had.
+    #[error("connect to the database to {step}")]
+    Pool {
+        /// What was to be done.
+        step: &'static str,
+        /// What the pool said.
+        #[source]
+        source: deadpool_postgres::PoolError,
+    },
+    /// What stands in the database cannot be read: it was written by another version, or by hand.
+    #[error("read {what}: {why}")]
+    Unreadable {
+        /// Which row.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Somebody asks for what is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// Somebody asks for what is refused.
+    #[error("{0}")]
+    Refused(String),
+    /// Rules that cannot be used.
+    #[error("{0}")]
+    Rules(String),
+    /// A setting that cannot work.
+    #[error("{key}: {why}")]
+    Settings {
+        /// Dotted name of the key.
+        key: String,
+        /// What is wrong with it and what to write instead.
+        why: String,
+    },
+}
+
+/// Names the step in which the driver failed.
+pub(crate) fn while_(step: &'static str) -> impl Fn(tokio_postgres::Error) -> AlertsError {
+    move |source| AlertsError::Database { step, source }
+}
+
+impl AlertsError {
+    /// The error with all its causes, on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            let cause = error.to_string();
+            if !text.contains(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+            next = error.source();
+        }
+        text
+    }
+}

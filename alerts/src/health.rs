@@ -1,0 +1,117 @@
+//! How an evaluator is: what its probes answer.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant as Moment},
+};
+
+/// The main loop must come round within this.
+const ROUND_WITHIN: Duration = Duration::from_secs(60);
+/// A database that has failed for longer than this makes the evaluator unready.
+const DATABASE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A cheap handle on the state of an evaluator; clones see the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    came_round_at: Option<Moment>,
+    standby: Option<String>,
+    failing_since: Option<(Moment, String)>,
+    refused: Option<String>,
+}
+
+impl Health {
+    /// A handle for an evaluator that has not started.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Alive: the main loop came round within a minute.
+    ///
+    /// # Errors
+    /// For how long it did not.
+    pub fn live(&self) -> Result<(), String> {
+        match self.lock().came_round_at {
+            Some(at) if at.elapsed() > ROUND_WITHIN => {
+                Err(format!("no round for {} s", at.elapsed().as_secs()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ready: its rules are in force, all files could be read and the database answers.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn ready(&self) -> Result<(), String> {
+        let state = self.lock();
+        if let Some((since, why)) = &state.failing_since
+            && since.elapsed() > DATABASE_WITHIN
+        {
+            return Err(format!(
+                "postgresql has failed for {} s: {why}",
+                since.elapsed().as_secs()
+            ));
+        }
+        if let Some(why) = state.standby.as_ref().or(state.refused.as_ref()) {
+            return Err(why.clone());
+        }
+        state
+            .came_round_at
+            .map(|_| ())
+            .ok_or_else(|| "no round yet".to_owned())
+    }
+
+    /// Files that could not be read; the rules before them go on. `None` when all is well again.
+    pub fn refused(&self, why: Option<String>) {
+        self.lock().refused = why;
+    }
+
+    pub(crate) fn came_round(&self, standby: Option<String>) {
+        let mut state = self.lock();
+        state.came_round_at = Some(Moment::now());
+        state.standby = standby;
+        state.failing_since = None;
+    }
+
+    pub(crate) fn database_answers(&self) {
+        self.lock().failing_since = None;
+    }
+
+    pub(crate) fn database_fails(&self, why: &str) {
+        let mut state = self.lock();
+        // The loop itself goes round; it is the database that does not.
+        state.came_round_at = Some(Moment::now());
+        if state.failing_since.is_none() {
+            tracing::error!(error = why, "postgresql failed; rules wait for it");
+            state.failing_since = Some((Moment::now(), why.to_owned()));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evaluator_that_stands_by_is_alive_and_not_ready() {
+        let health = Health::new();
+        assert!(health.live().is_ok() && health.ready().is_err());
+        health.came_round(Some("another rule set is in force".to_owned()));
+        assert!(health.live().is_ok());
+        assert_eq!(health.ready().unwrap_err(), "another rule set is in force");
+        health.came_round(None);
+        assert!(health.ready().is_ok());
+        health.refused(Some("a.sql:3: unknown key".to_owned()));
+        assert!(health.ready().is_err());
+    }
+}

@@ -1,0 +1,394 @@
+//! Alerts: list, show, acknowledge, drill.
+
+use axum::{
+    Extension, Json,
+    extract::{Path, Query, State},
+};
+use fleetledger_paging::{
+    Alert, Labels, Links, Matcher, Notification, NotifyKind, NotifyReason,
+    group::{dedup_key, stream_id},
+};
+use fleetledger_schema::instant::Instant;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_postgres::Row;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Api, Caller, Failure, Problem, Role};
+use crate::{
+    errors::while_,
+    store::{texts, timestamp},
+};
+
+/// Alerts that one answer holds at most.
+const MOST: i64 = 10_000;
+
+/// One alert.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AlertRow {
+    /// Rule it comes from.
+    pub rule: String,
+    /// Hash of its labels: its identity within the rule.
+    pub fingerprint: String,
+    /// Name of the alert.
+    pub alertname: String,
+    /// pending, firing, recovering or resolved.
+    pub condition: String,
+    /// Severity.
+    pub severity: Option<String>,
+    /// What it says.
+    pub summary: Option<String>,
+    /// Value of its newest row.
+    pub value: Option<f64>,
+    /// First slot at which its condition held.
+    pub active_at: Option<String>,
+    /// Slot at which it began to fire.
+    pub fired_at: Option<String>,
+    /// Until when it is snoozed.
+    pub snoozed_until: Option<String>,
+    /// Who acknowledged it.
+    pub acked_by: Option<String>,
+    /// Why nothing can be said about it just now.
+    pub held_reason: Option<String>,
+    /// Alert that keeps it from being notified.
+    pub inhibited_by: Option<String>,
+    /// True if its rule notifies nobody.
+    pub shadow: bool,
+    /// Notifications sent about it.
+    pub notifications: i64,
+    /// Receivers it goes to.
+    pub receivers: Vec<String>,
+    /// All its labels.
+    pub labels: Labels,
+    /// All its annotations.
+    pub annotations: Labels,
+}
+
+/// One alert with its history.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AlertDetail {
+    /// The alert.
+    pub alert: AlertRow,
+    /// SQL of its rule.
+    pub query_text: String,
+    /// What went wrong at the newest run of its rule.
+    pub last_error: Option<String>,
+    /// What happened to it, the newest first.
+    pub history: Vec<Happening>,
+}
+
+/// Something that happened to an alert.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Happening {
+    /// When.
+    pub at: String,
+    /// What.
+    pub event: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Receiver, for notifications.
+    pub receiver: Option<String>,
+    /// Who did it.
+    pub by: Option<String>,
+}
+
+/// Which alerts.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+pub(crate) struct Which {
+    /// pending, firing or recovering; all three if not given.
+    condition: Option<String>,
+    /// Label matchers, separated by commas, such as `cluster=a,node=~"n.*"`.
+    #[serde(default)]
+    matchers: String,
+}
+
+/// Who acknowledges what.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AckRequest {
+    /// Label matchers, all of which must hold, such as `alertname=NodeNotReporting`.
+    pub matchers: Vec<String>,
+    /// What to tell others.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Which receiver is tried out.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillRequest {
+    /// Its name; all of them if not given.
+    pub receiver: Option<String>,
+}
+
+/// How many it was about.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Counted {
+    /// So many.
+    pub count: usize,
+}
+
+const COLUMNS: &str = "
+    select rule, fingerprint, alertname, condition, labels, annotations, value, active_at, fired_at, snoozed_until,
+        acked_by, held_reason, inhibited_by, shadow, notifications, receivers
+    from ledger.alert_instance";
+
+/// Alerts that are pending, firing or recovering.
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(Which),
+    responses((status = 200, body = Vec<AlertRow>), (status = 400, body = Problem)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Query(which): Query<Which>,
+) -> Result<Json<Vec<AlertRow>>, Failure> {
+    caller.must_be(Role::Viewer)?;
+    let matchers = which
+        .matchers
+        .split(',')
+        .filter(|text| !text.trim().is_empty())
+        .map(str::to_owned);
+    let matchers = read_matchers(&matchers.collect::<Vec<_>>())?;
+    let conditions: Vec<&str> = match which.condition.as_deref() {
+        None => vec!["pending", "firing", "recovering"],
+        Some(one @ ("pending" | "firing" | "recovering" | "resolved")) => vec![one],
+        Some(other) => {
+            return Err(Failure::bad(format!(
+                "condition {other}: write pending, firing, recovering or resolved"
+            )));
+        }
+    };
+    let client = api.client().await?;
+    let ask = format!("{COLUMNS} where condition = any ($1) order by alertname, labels::text limit {MOST}");
+    let rows = client
+        .query(&ask, &[&conditions])
+        .await
+        .map_err(while_("list the alerts"))?;
+    let alerts = rows
+        .iter()
+        .map(read)
+        .filter(|alert| fleetledger_paging::matcher::all_met(&matchers, &alert.labels));
+    Ok(Json(alerts.collect()))
+}
+
+/// One alert, with its rule and what happened to it.
+#[utoipa::path(get, path = "/api/v1/alerts/{rule}/{fingerprint}", tag = "alerts",
+    params(("rule" = String, Path), ("fingerprint" = String, Path)),
+    responses((status = 200, body = AlertDetail), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path((rule, fingerprint)): Path<(String, String)>,
+) -> Result<Json<AlertDetail>, Failure> {
+    caller.must_be(Role::Viewer)?;
+    let client = api.client().await?;
+    let ask = format!("{COLUMNS} where rule = $1 and fingerprint = $2");
+    let row = client
+        .query_opt(&ask, &[&rule, &fingerprint])
+        .await
+        .map_err(while_("show an alert"))?;
+    let row = row.ok_or_else(|| Failure::not_found(format!("there is no alert {rule}/{fingerprint}")))?;
+    let of_rule = client
+        .query_opt(
+            "select query_text, last_error from ledger.rule where rule = $1",
+            &[&rule],
+        )
+        .await
+        .map_err(while_("show an alert"))?;
+    let history = "
+        select slot, event, reason, receiver, by_whom from ledger.alert_event
+        where rule = $1 and fingerprint = $2 order by slot desc, alert_event_id desc limit 200";
+    let history = client
+        .query(history, &[&rule, &fingerprint])
+        .await
+        .map_err(while_("show an alert"))?;
+    Ok(Json(AlertDetail {
+        alert: read(&row),
+        query_text: of_rule.as_ref().map(|row| row.get(0)).unwrap_or_default(),
+        last_error: of_rule.and_then(|row| row.get(1)),
+        history: history
+            .iter()
+            .map(|row| Happening {
+                at: row.get::<_, Instant>(0).to_string(),
+                event: row.get(1),
+                reason: row.get(2),
+                receiver: row.get(3),
+                by: row.get(4),
+            })
+            .collect(),
+    }))
+}
+
+/// Says that somebody takes care of open alerts: they are not repeated. Taken up by the next run of each rule.
+#[utoipa::path(post, path = "/api/v1/alerts/ack", tag = "alerts", request_body = AckRequest,
+    responses((status = 200, body = Counted), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn acknowledge(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<AckRequest>,
+) -> Result<Json<Counted>, Failure> {
+    caller.must_be(Role::Operator)?;
+    let matchers = read_matchers(&request.matchers)?;
+    if fleetledger_paging::matcher::all_met(&matchers, &Labels::new()) {
+        return Err(Failure::bad(
+            "an acknowledgement needs at least one matcher with a value, such as alertname=NodeNotReporting",
+        ));
+    }
+    let client = api.client().await?;
+    let ask = format!("{COLUMNS} where condition in ('firing', 'recovering')");
+    let rows = client.query(&ask, &[]).await.map_err(while_("look for alerts"))?;
+    let met: Vec<AlertRow> = rows
+        .iter()
+        .map(read)
+        .filter(|alert| fleetledger_paging::matcher::all_met(&matchers, &alert.labels))
+        .collect();
+    if met.is_empty() {
+        return Err(Failure::not_found(
+            "nothing that fires has these labels; see alerts list",
+        ));
+    }
+    let rules: Vec<&str> = met.iter().map(|alert| alert.rule.as_str()).collect();
+    let fingerprints: Vec<&str> = met.iter().map(|alert| alert.fingerprint.as_str()).collect();
+    let insert = "
+        insert into ledger.alert_ack (rule, fingerprint, acked_by, reason, acked_at)
+        select r, f, $3, $4, clock_timestamp() from unnest($1::text[], $2::text[]) as u (r, f)";
+    client
+        .execute(insert, &[&rules, &fingerprints, &caller.name, &request.reason])
+        .await
+        .map_err(while_("acknowledge alerts"))?;
+    tracing::info!(by = caller.name, count = met.len(), "acknowledged");
+    Ok(Json(Counted { count: met.len() }))
+}
+
+/// Sends a drill to a receiver: an alert that says that it is one, and its end behind it.
+#[utoipa::path(post, path = "/api/v1/alerts/drill", tag = "alerts", request_body = DrillRequest,
+    responses((status = 200, body = Counted), (status = 404, body = Problem)))]
+pub(crate) async fn drill(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<DrillRequest>,
+) -> Result<Json<Counted>, Failure> {
+    caller.must_be(Role::Operator)?;
+    let known: Vec<&str> = api.receivers.names().collect();
+    let wanted: Vec<&str> = match request.receiver.as_deref() {
+        None => known.clone(),
+        Some(one) => known.iter().copied().filter(|name| *name == one).collect(),
+    };
+    if wanted.is_empty() {
+        let known = if known.is_empty() {
+            "none is configured".to_owned()
+        } else {
+            format!("there are {}", known.join(", "))
+        };
+        return Err(Failure::not_found(format!("no such receiver; {known}")));
+    }
+    let mut client = api.client().await?;
+    let now = crate::rule_set::now(&client).await?;
+    let transaction = client.transaction().await.map_err(while_("queue a drill"))?;
+    for receiver in &wanted {
+        for kind in [NotifyKind::Trigger, NotifyKind::Resolve] {
+            let notification = drill_notification(receiver, kind, &caller.name, now);
+            let insert = "
+                insert into ledger.outbox (idempotency_key, receiver, stream_id, dedup_key, incarnation, kind, reason, slot,
+                    message, due_at, queued_at)
+                values ($1, $2, $3, $4, 1, $5, 'drill', $6, $7, $6, $6)";
+            let stream = stream_id(receiver, &notification.group_key);
+            let message = serde_json::json!(notification);
+            let kind = kind.as_str();
+            transaction
+                .execute(
+                    insert,
+                    &[
+                        &notification.idempotency_key,
+                        receiver,
+                        &stream,
+                        &notification.dedup_key,
+                        &kind,
+                        &now,
+                        &message,
+                    ],
+                )
+                .await
+                .map_err(while_("queue a drill"))?;
+        }
+    }
+    transaction.commit().await.map_err(while_("queue a drill"))?;
+    tracing::info!(by = caller.name, receivers = wanted.join(", "), "drill");
+    Ok(Json(Counted { count: wanted.len() }))
+}
+
+fn drill_notification(receiver: &str, kind: NotifyKind, by: &str, now: Instant) -> Notification {
+    let at = timestamp(now);
+    let pairs = |pairs: &[(&str, &str)]| -> Labels {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    let at_text = now.to_string();
+    // Two drills at once are two incidents.
+    let labels = pairs(&[
+        ("alertname", "FleetledgerDrill"),
+        ("severity", "info"),
+        ("at", at_text.as_str()),
+    ]);
+    let summary = format!("this is a drill, asked for by {by}: nothing is wrong");
+    let is_end = kind == NotifyKind::Resolve;
+    let key = dedup_key(&stream_id(receiver, &labels), 1);
+    Notification {
+        idempotency_key: format!("{key}:{}", kind.as_str()),
+        receiver: receiver.to_owned(),
+        kind,
+        reason: if is_end {
+            NotifyReason::Resolved
+        } else {
+            NotifyReason::New
+        },
+        decided_at: at,
+        dedup_key: key,
+        alerts: vec![Alert {
+            annotations: pairs(&[("summary", summary.as_str())]),
+            labels: labels.clone(),
+            value: None,
+            starts_at: at,
+            ends_at: is_end.then_some(at),
+            links: Links::default(),
+        }],
+        group_key: labels,
+        alerts_total: 1,
+        by: None,
+        suppressed_episodes: 0,
+        wake: 0,
+    }
+}
+
+pub(super) fn read_matchers(texts: &[String]) -> Result<Vec<Matcher>, Failure> {
+    texts
+        .iter()
+        .map(|text| text.parse::<Matcher>().map_err(Failure::bad))
+        .collect()
+}
+
+fn read(row: &Row) -> AlertRow {
+    let instant = |column: usize| row.get::<_, Option<Instant>>(column).map(|at| at.to_string());
+    let (labels, annotations) = (texts(row.get::<_, Value>(4)), texts(row.get::<_, Value>(5)));
+    AlertRow {
+        rule: row.get(0),
+        fingerprint: row.get(1),
+        alertname: row.get(2),
+        condition: row.get(3),
+        severity: labels.get("severity").cloned(),
+        summary: annotations.get("summary").cloned(),
+        value: row.get(6),
+        active_at: instant(7),
+        fired_at: instant(8),
+        snoozed_until: instant(9),
+        acked_by: row.get(10),
+        held_reason: row.get(11),
+        inhibited_by: row.get(12),
+        shadow: row.get(13),
+        notifications: row.get(14),
+        receivers: row.get(15),
+        labels,
+        annotations,
+    }
+}

@@ -1,0 +1,154 @@
+//! Rules: list, show.
+
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+};
+use fleetledger_schema::instant::Instant;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Row;
+use utoipa::ToSchema;
+
+use super::{Api, Caller, Failure, Problem, Role};
+use crate::errors::while_;
+
+/// A stored query that runs on schedule.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RuleRow {
+    /// Its id.
+    pub rule: String,
+    /// alert, record or rollup.
+    pub kind: String,
+    /// Name of the alert, of the series, or of the rollup.
+    pub name: String,
+    /// Group it belongs to.
+    pub group: String,
+    /// new, ok, error or removed.
+    pub state: String,
+    /// live, shadow or disabled.
+    pub mode: String,
+    /// Severity of its alerts.
+    pub severity: Option<String>,
+    /// Newest slot it was run for.
+    pub last_slot: Option<String>,
+    /// How long its query took then, in seconds.
+    pub last_seconds: Option<f64>,
+    /// Rows it gave then.
+    pub last_rows: Option<i64>,
+    /// What went wrong then.
+    pub last_error: Option<String>,
+    /// Slots in a row at which its query failed.
+    pub failures: i32,
+    /// How often it runs, in seconds.
+    pub interval_seconds: f64,
+}
+
+/// A rule with its SQL and its newest runs.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RuleDetail {
+    /// The rule.
+    pub rule: RuleRow,
+    /// File it was read from.
+    pub file: String,
+    /// Its SQL.
+    pub query_text: String,
+    /// Its newest runs, the newest first.
+    pub runs: Vec<RunRow>,
+}
+
+/// One run of a rule.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunRow {
+    /// Slot.
+    pub slot: String,
+    /// ok or error.
+    pub outcome: String,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// How long the query took, in seconds.
+    pub query_seconds: f64,
+    /// Rows it gave.
+    pub rows: i64,
+    /// Alerts it changed.
+    pub changed: i64,
+    /// Notifications it queued.
+    pub queued: i64,
+}
+
+const COLUMNS: &str = "
+    select rule, kind, rule_name, rule_group, state, mode, labels ->> 'severity', last_slot, last_seconds, last_rows,
+        last_error, failures, interval_seconds, file, query_text
+    from ledger.rule";
+
+/// Rules that run on schedule.
+#[utoipa::path(get, path = "/api/v1/rules", tag = "rules", responses((status = 200, body = Vec<RuleRow>)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Vec<RuleRow>>, Failure> {
+    caller.must_be(Role::Viewer)?;
+    let client = api.client().await?;
+    let ask = format!("{COLUMNS} where removed_at is null order by kind, rule");
+    let rows = client.query(&ask, &[]).await.map_err(while_("list the rules"))?;
+    Ok(Json(rows.iter().map(read).collect()))
+}
+
+/// One rule, with its SQL and its newest runs.
+#[utoipa::path(get, path = "/api/v1/rules/{rule}", tag = "rules", params(("rule" = String, Path)),
+    responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(rule): Path<String>,
+) -> Result<Json<RuleDetail>, Failure> {
+    caller.must_be(Role::Viewer)?;
+    let client = api.client().await?;
+    let ask = format!("{COLUMNS} where rule = $1");
+    let row = client
+        .query_opt(&ask, &[&rule])
+        .await
+        .map_err(while_("show a rule"))?;
+    let row = row.ok_or_else(|| Failure::not_found(format!("there is no rule {rule}")))?;
+    let runs = "
+        select slot, outcome, error, query_seconds, rows, changed, queued
+        from ledger.rule_run where rule = $1 order by slot desc limit 20";
+    let runs = client
+        .query(runs, &[&rule])
+        .await
+        .map_err(while_("show a rule"))?;
+    Ok(Json(RuleDetail {
+        rule: read(&row),
+        file: row.get(13),
+        query_text: row.get(14),
+        runs: runs
+            .iter()
+            .map(|row| RunRow {
+                slot: row.get::<_, Instant>(0).to_string(),
+                outcome: row.get(1),
+                error: row.get(2),
+                query_seconds: row.get(3),
+                rows: row.get(4),
+                changed: row.get(5),
+                queued: row.get(6),
+            })
+            .collect(),
+    }))
+}
+
+fn read(row: &Row) -> RuleRow {
+    RuleRow {
+        rule: row.get(0),
+        kind: row.get(1),
+        name: row.get(2),
+        group: row.get(3),
+        state: row.get(4),
+        mode: row.get(5),
+        severity: row.get(6),
+        last_slot: row.get::<_, Option<Instant>>(7).map(|at| at.to_string()),
+        last_seconds: row.get(8),
+        last_rows: row.get(9),
+        last_error: row.get(10),
+        failures: row.get(11),
+        interval_seconds: row.get(12),
+    }
+}

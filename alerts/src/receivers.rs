@@ -1,0 +1,116 @@
+//! The receivers that are configured, by name.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use fleetledger_paging::{
+    Notification, NotifyKind, NotifyReason, Secret,
+    channel::{Client, Delivery},
+    retry::Disposition,
+};
+use jiff::Timestamp;
+
+/// Reads the secret of a reference; the error says why not and never what it is.
+pub type ReadSecret = dyn Fn(&str) -> Result<Secret, String> + Send + Sync;
+
+/// One receiver.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// How it is spoken to.
+    pub client: Client,
+    /// Reference of the secret that an incident is opened with and has to be ended with: PagerDuty's routing key.
+    pub secret_ref: Option<String>,
+}
+
+/// All receivers.
+#[derive(Clone)]
+pub struct Receivers {
+    by_name: BTreeMap<String, Receiver>,
+    read_secret: Arc<ReadSecret>,
+}
+
+impl Receivers {
+    /// These receivers; `read_secret` reads what a former configuration opened incidents with.
+    pub fn new(
+        by_name: BTreeMap<String, Receiver>,
+        read_secret: impl Fn(&str) -> Result<Secret, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            by_name,
+            read_secret: Arc::new(read_secret),
+        }
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Receiver)> {
+        self.by_name
+            .iter()
+            .map(|(name, receiver)| (name.as_str(), receiver))
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Receiver> {
+        self.by_name.get(name)
+    }
+
+    /// Whether a receiver is told such a thing at all. One that is not configured is: its notifications become dead
+    /// letters that people see.
+    pub(crate) fn tells(&self, name: &str, kind: NotifyKind, reason: NotifyReason) -> bool {
+        self.get(name)
+            .is_none_or(|receiver| receiver.client.tells(kind, reason))
+    }
+
+    /// Whether a receiver groups alerts itself.
+    pub(crate) fn wants_instances(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|receiver| receiver.client.wants_instances())
+    }
+
+    pub(crate) fn secret_ref(&self, name: &str) -> Option<String> {
+        self.get(name)?.secret_ref.clone()
+    }
+
+    /// Sends a notification once.
+    pub(crate) async fn deliver(
+        &self,
+        notification: &Notification,
+        secret_ref: Option<&str>,
+        now: Timestamp,
+    ) -> Delivery {
+        let refused = |reason: String| Delivery {
+            disposition: Disposition::Reject { reason },
+            status: None,
+        };
+        let Some(receiver) = self.get(&notification.receiver) else {
+            return refused(format!(
+                "there is no receiver {}; add [receivers.{0}] to the configuration, or take it out of rules and routes",
+                notification.receiver
+            ));
+        };
+        // The same reference may hold another secret by now, and that is the one to use.
+        let former = secret_ref.filter(|former| receiver.secret_ref.as_deref() != Some(*former));
+        match former.map(|former| (self.read_secret)(former)).transpose() {
+            Ok(secret) => receiver.client.deliver(notification, secret.as_ref(), now).await,
+            Err(why) => refused(format!(
+                "the secret this incident was opened with cannot be read: {why}"
+            )),
+        }
+    }
+}
+
+impl Default for Receivers {
+    fn default() -> Self {
+        Self::new(BTreeMap::new(), |_| Err("there are no receivers".to_owned()))
+    }
+}
+
+impl fmt::Debug for Receivers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}

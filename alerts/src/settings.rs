@@ -1,0 +1,49 @@
+//! What an evaluator is told.
+
+use std::time::Duration;
+
+use fleetledger_paging::{Inhibition, Route, retry::Backoff};
+
+use crate::{links::Places, receivers::Receivers};
+
+/// How rules are evaluated and where alerts go.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of this evaluator; no other one has it.
+    pub evaluator: String,
+    /// How long a group stays ours without a sign of life.
+    pub lease: Duration,
+    /// Queries at a time.
+    pub concurrency: usize,
+    /// Where alerts go by their labels, unless their rule names receivers.
+    pub routes: Route,
+    /// Inhibitions beside those that rules name.
+    pub inhibitions: Vec<Inhibition>,
+    /// Where links lead to.
+    pub places: Places,
+    /// Who is told.
+    pub receivers: Receivers,
+    /// Receivers of the heartbeat; nobody else gets it.
+    pub heartbeat_receivers: Vec<String>,
+    /// When a notification that failed is tried again, and when it is given up.
+    pub backoff: Backoff,
+    /// Notifications under way at a time.
+    pub deliveries: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            evaluator: "evaluator".to_owned(),
+            lease: Duration::from_secs(15),
+            concurrency: 4,
+            routes: Route::default(),
+            inhibitions: Vec::new(),
+            places: Places::default(),
+            receivers: Receivers::default(),
+            heartbeat_receivers: Vec::new(),
+            backoff: Backoff::default(),
+            deliveries: 16,
+        }
+    }
+}

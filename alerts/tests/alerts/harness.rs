@@ -1,0 +1,337 @@
+//! A place: a database of its own, rules over `quarantine`, and evaluators that come and go.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant as Moment},
+};
+
+use deadpool_postgres::Pool;
+use fleetledger_alerts::{Evaluator, Health, Receiver, Receivers, RuleSet, Settings, pool};
+use fleetledger_local::{Cache, postgres::Postgres};
+use fleetledger_paging::{
+    Secret,
+    channel::{Client as Channel, Connection, Settings as ChannelSettings, pagerduty, slack, webhook},
+    retry::Backoff,
+};
+use fleetledger_queries::{Catalogue, Reader};
+use fleetledger_schema::{
+    instant::Instant,
+    postgres::{Connector, migrate},
+};
+use tokio::sync::watch;
+use tokio_postgres::{Client, types::FromSqlOwned};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const TEMPLATE: &str = "template_ledger";
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// Every open quarantine is trouble; one whose detail is `boom` breaks the query.
+pub const TROUBLE: &str = "\
+/*---
+alert: Trouble
+interval: 1m
+for: 2m
+cooldown: 30m
+repeat_interval: 4h
+limit: 5
+columns: {labels: [datacenter, cluster]}
+labels: {severity: page, team: red}
+annotations: {summary: \"trouble in {{ labels.cluster }}\", runbook: trouble}
+freshness: none
+receivers: [pager]
+---*/
+select datacenter, cluster from quarantine
+where released_at is null and 1 / case when detail = 'boom' then 0 else 1 end = 1";
+
+/// The server of all tests of this binary, and a migrated template. It lives on a thread of its own.
+fn server() -> &'static str {
+    static SERVER: OnceLock<String> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let cache = Cache::new(Cache::default_root());
+                let postgres = Postgres::builder()
+                    .temporary()
+                    .fast()
+                    .start(&cache)
+                    .await
+                    .unwrap();
+                postgres.create_database(TEMPLATE).await.unwrap();
+                let connector = Connector::new(postgres.url_of(TEMPLATE).parse().unwrap(), None);
+                migrate(&connector, |_| {}).await.unwrap();
+                tell.send(postgres.url_of("")).unwrap();
+                std::future::pending::<()>().await;
+                drop(postgres);
+            });
+        });
+        told.recv().unwrap()
+    })
+}
+
+/// Minute `n` of a made-up day.
+pub fn minute(n: i64) -> Instant {
+    Instant::parse("2026-01-01T00:00:00Z")
+        .unwrap()
+        .plus_micros(n * 60_000_000)
+}
+
+pub struct Place {
+    /// The owner's.
+    pub sql: Client,
+    pub url: String,
+    settings: Settings,
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        let base = tokio::task::spawn_blocking(server).await.unwrap();
+        let name = format!("alerts_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = Connector::new(format!("{base}postgres").parse().unwrap(), None);
+        let admin = admin.connect("test").await.unwrap();
+        // Two tests may not copy a template at once.
+        static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let copying = COPYING.lock().await;
+        admin
+            .batch_execute(&format!("create database {name} template {TEMPLATE}"))
+            .await
+            .unwrap();
+        drop(copying);
+        Self::at(format!("{base}{name}")).await
+    }
+
+    /// The database of that address.
+    pub async fn at(url: String) -> Self {
+        let connector = Connector::new(url.parse().unwrap(), None);
+        // What a role may do in a database by default does not come with its template.
+        let sql = connector.connect("test").await.unwrap();
+        let set = "
+            do $$ begin
+                execute format('alter role fleetledger_reader in database %I set search_path = fleet', current_database());
+            end $$";
+        sql.batch_execute(set).await.unwrap();
+        Self {
+            sql,
+            url,
+            settings: Settings {
+                backoff: Backoff {
+                    base: Duration::from_millis(20),
+                    cap: Duration::from_millis(100),
+                    ..Backoff::default()
+                },
+                lease: Duration::from_secs(2),
+                ..Settings::default()
+            },
+        }
+    }
+
+    /// The same place, with receivers of these kinds at an endpoint.
+    pub fn with_receivers(mut self, base_url: &str, timeout: Duration) -> Self {
+        self.settings.receivers = receivers(base_url, timeout);
+        self
+    }
+
+    pub fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    fn connector(&self, user: &str) -> Connector {
+        let mut config: tokio_postgres::Config = self.url.parse().unwrap();
+        config.user(user);
+        Connector::new(config, None)
+    }
+
+    pub fn pool(&self) -> Pool {
+        pool::new(&self.connector("fleetledger_evaluate"), 8, "test").unwrap()
+    }
+
+    /// An evaluator that has just started, with these rules beside those about fleetledger itself.
+    pub fn evaluator(&self, name: &str, rules: &[(&str, &str)]) -> Evaluator {
+        let (send, rules) = watch::channel(Arc::new(rule_set(rules)));
+        // Nobody changes the files.
+        drop(send);
+        Evaluator {
+            settings: Arc::new(Settings {
+                evaluator: name.to_owned(),
+                ..self.settings.clone()
+            }),
+            rules,
+            pool: self.pool(),
+            reader: Reader::new(&self.connector("fleetledger_reader"), 4).unwrap(),
+            health: Health::new(),
+        }
+    }
+
+    /// A fresh evaluator at each of these minutes: whatever it has to remember stands in the database.
+    pub async fn minutes(&self, rules: &[(&str, &str)], minutes: impl IntoIterator<Item = i64>) {
+        for n in minutes {
+            let evaluator = self.evaluator("one", rules);
+            assert!(evaluator.evaluate(minute(n)).await.unwrap(), "minute {n}");
+        }
+    }
+
+    /// Trouble in cluster `cluster` of datacenter `dc1`.
+    pub async fn trouble(&self, cluster: &str) {
+        self.run(&format!(
+            "insert into ledger.quarantine (datacenter, cluster, cluster_uid, reason, detail)
+             values ('dc1', '{cluster}', 'uid-{cluster}', 'poisoned', 'x')"
+        ))
+        .await;
+    }
+
+    /// No trouble any more.
+    pub async fn peace(&self, cluster: &str) {
+        self.run(&format!(
+            "delete from ledger.quarantine where cluster = '{cluster}'"
+        ))
+        .await;
+    }
+
+    /// From now on (or no longer) the query breaks.
+    pub async fn broken(&self, is_broken: bool) {
+        self.peace("boom").await;
+        if is_broken {
+            self.trouble("boom").await;
+            self.run("update ledger.quarantine set detail = 'boom' where cluster = 'boom'")
+                .await;
+        }
+    }
+
+    /// A source that is known up to that minute.
+    pub async fn source(&self, datacenter: &str, cluster: &str, until: i64) {
+        self.run(&format!(
+            "insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at)
+                 values ('{datacenter}', '{cluster}', 'uid-{datacenter}-{cluster}', '2025-12-01') on conflict do nothing;
+             insert into ledger.freshness (cluster_id, kind, observed_at, landed_at)
+                 select cluster_id, 1, '{0}', '{0}' from ledger.cluster
+                 where datacenter = '{datacenter}' and cluster = '{cluster}'
+             on conflict (cluster_id, kind) do update set observed_at = excluded.observed_at",
+            minute(until)
+        ))
+        .await;
+    }
+
+    /// A snooze from one minute to another; its number.
+    pub async fn snooze(&self, matcher: &str, from: i64, until: i64) -> i64 {
+        let make = "
+            insert into ledger.snooze (kind, matchers, from_at, until_at, created_by, reason, created_at)
+            values ('snooze', jsonb_build_array($1::text), $2, $3, 'alice', 'disk swap', $2) returning snooze_id";
+        self.sql
+            .query_one(make, &[&matcher, &minute(from), &minute(until)])
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    pub async fn run(&self, sql: &str) {
+        self.sql
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    pub async fn one<T: FromSqlOwned>(&self, sql: &str) -> T {
+        match self.sql.query_one(sql, &[]).await {
+            Ok(row) => row.get(0),
+            Err(error) => panic!("{sql}: {error:?}"),
+        }
+    }
+
+    pub async fn all(&self, sql: &str) -> Vec<String> {
+        let rows = self
+            .sql
+            .query(sql, &[])
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Condition of the instance of a cluster, with `held` and `snoozed` where they hold.
+    pub async fn state(&self, cluster: &str) -> String {
+        let states = self
+            .all(&format!(
+                "select condition || case when held_since is not null then ' held' else '' end
+                 from ledger.alert_instance where alertname = 'Trouble' and cluster = '{cluster}'"
+            ))
+            .await;
+        states.first().cloned().unwrap_or_else(|| "none".to_owned())
+    }
+
+    /// What was queued for a receiver, in order: minute, kind, reason, incarnation, state.
+    pub async fn queued(&self, receiver: &str) -> Vec<String> {
+        self.all(&format!(
+            "select (extract(epoch from slot - '{}') / 60)::integer || ' ' || kind || ' ' || reason || ' ' || incarnation
+                || case when state = 'cancelled' then ' cancelled' else '' end
+             from ledger.outbox where receiver = '{receiver}' order by outbox_id",
+            minute(0)
+        ))
+        .await
+    }
+
+    /// Waits until `sql` says so.
+    pub async fn until(&self, sql: &str) {
+        let begun = Moment::now();
+        while !self.one::<bool>(sql).await {
+            assert!(begun.elapsed() < DEADLINE, "never: {sql}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+pub fn rule_set(rules: &[(&str, &str)]) -> RuleSet {
+    let parse = |(file, text): &(&str, &str)| {
+        let parsed = fleetledger_queries::parse(Path::new(file), "alerts", text);
+        Arc::new(parsed.unwrap_or_else(|refusals| panic!("{file}: {refusals:?}")))
+    };
+    RuleSet::new(Catalogue::of(rules.iter().map(parse).collect())).unwrap()
+}
+
+/// `pager` is PagerDuty, `chat` Slack, `hook` a webhook, all at one address.
+pub fn receivers(base_url: &str, timeout: Duration) -> Receivers {
+    let connection = || Connection {
+        timeout,
+        ..Connection::default()
+    };
+    let receiver = |settings, secret_ref: Option<&str>| Receiver {
+        client: Channel::new(settings).unwrap(),
+        secret_ref: secret_ref.map(str::to_owned),
+    };
+    let pager = ChannelSettings::PagerDuty(pagerduty::Settings {
+        base_url: base_url.to_owned(),
+        routing_key: Secret::new("new-key"),
+        connection: connection(),
+    });
+    let chat = ChannelSettings::Slack(slack::Settings {
+        url: Secret::new(format!("{base_url}/slack")),
+        connection: connection(),
+    });
+    let hook = ChannelSettings::Webhook(webhook::Settings {
+        url: Secret::new(format!("{base_url}/hook")),
+        signing_secret: Some(Secret::new("signing")),
+        authorization: None,
+        external_url: String::new(),
+        connection: connection(),
+    });
+    let by_name: BTreeMap<String, Receiver> = [
+        ("pager".to_owned(), receiver(pager, Some("file:/new"))),
+        ("chat".to_owned(), receiver(chat, None)),
+        ("hook".to_owned(), receiver(hook, None)),
+    ]
+    .into();
+    Receivers::new(by_name, |reference| match reference {
+        "file:/old" => Ok(Secret::new("old-key")),
+        other => Err(format!("{other} cannot be read")),
+    })
+}

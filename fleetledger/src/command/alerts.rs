@@ -1,0 +1,327 @@
+//! `fleetledger alerts`: asks the console.
+
+use anyhow::{Context as _, bail};
+use fleetledger_alerts::http::{
+    AckRequest, AlertDetail, AlertRow, Counted, DrillRequest, Problem, SnoozeRequest, SnoozeRow,
+};
+use reqwest::{Certificate, Method};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{print_json, table};
+use crate::{
+    cli::{AlertsArgs, AlertsCommand, ServerArgs},
+    config::SecretRef,
+    connect::{HopError, hop::chain},
+    exit::Exit,
+};
+
+pub(super) async fn run(args: &AlertsArgs) -> anyhow::Result<Exit> {
+    let console = Console::new(&args.server)?;
+    match &args.command {
+        AlertsCommand::List { which, condition } => list(&console, which, condition.as_deref()).await,
+        AlertsCommand::Show { which } => show(&console, which).await,
+        AlertsCommand::Snooze {
+            which,
+            length,
+            reason,
+            from,
+        } => {
+            let request = SnoozeRequest {
+                matchers: matchers(which)?,
+                for_seconds: length.as_secs(),
+                reason: reason.clone(),
+                from: from.clone(),
+            };
+            let made: SnoozeRow = console
+                .ask(Method::POST, "/api/v1/snoozes", Some(&request))
+                .await?;
+            console.say(&made, || {
+                format!(
+                    "snooze {} of {} until {}\n",
+                    made.id,
+                    made.matchers.join(", "),
+                    made.until
+                )
+            });
+            Ok(Exit::Done)
+        }
+        AlertsCommand::Snoozes => snoozes(&console).await,
+        AlertsCommand::Unsnooze { number } => {
+            let path = format!("/api/v1/snoozes/{number}");
+            let ended: SnoozeRow = console.ask(Method::DELETE, &path, None::<&()>).await?;
+            console.say(&ended, || {
+                format!("snooze {number} has ended; what still fires is told at the next slot\n")
+            });
+            Ok(Exit::Done)
+        }
+        AlertsCommand::Ack { which, reason } => {
+            let request = AckRequest {
+                matchers: matchers(which)?,
+                reason: reason.clone(),
+            };
+            let done: Counted = console
+                .ask(Method::POST, "/api/v1/alerts/ack", Some(&request))
+                .await?;
+            console.say(&done, || {
+                format!("{} acknowledged from the next slot on\n", done.count)
+            });
+            Ok(Exit::Done)
+        }
+        AlertsCommand::Drill { receiver } => {
+            let request = DrillRequest {
+                receiver: receiver.clone(),
+            };
+            let done: Counted = console
+                .ask(Method::POST, "/api/v1/alerts/drill", Some(&request))
+                .await?;
+            console.say(&done, || {
+                format!("{} drills queued; select * from notification where reason = 'drill' shows what came of them\n", done.count)
+            });
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn list(console: &Console, which: &[String], condition: Option<&str>) -> anyhow::Result<Exit> {
+    let alerts = find(console, which, condition).await?;
+    console.say(&alerts, || {
+        let row = |alert: &AlertRow| {
+            let hidden = ["alertname", "severity", "team"];
+            let labels = alert
+                .labels
+                .iter()
+                .filter(|(name, _)| !hidden.contains(&name.as_str()));
+            let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
+            vec![
+                alert.alertname.clone(),
+                flags(alert),
+                alert.severity.clone().unwrap_or_default(),
+                alert
+                    .fired_at
+                    .clone()
+                    .or(alert.active_at.clone())
+                    .unwrap_or_default(),
+                labels.join(" "),
+                alert.summary.clone().unwrap_or_default(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = alerts.iter().map(row).collect();
+        match rows.is_empty() {
+            true => "no alerts\n".to_owned(),
+            false => table::text(
+                &["alert", "condition", "severity", "since", "labels", "summary"],
+                &rows,
+            ),
+        }
+    });
+    Ok(Exit::Done)
+}
+
+/// Condition and everything that keeps it quiet.
+fn flags(alert: &AlertRow) -> String {
+    let mut words = vec![alert.condition.clone()];
+    words.extend(alert.held_reason.is_some().then(|| "held".to_owned()));
+    words.extend(alert.snoozed_until.is_some().then(|| "snoozed".to_owned()));
+    words.extend(alert.acked_by.as_ref().map(|by| format!("acked by {by}")));
+    words.extend(alert.inhibited_by.as_ref().map(|by| format!("inhibited by {by}")));
+    words.extend(alert.shadow.then(|| "shadow".to_owned()));
+    words.join(", ")
+}
+
+async fn show(console: &Console, which: &[String]) -> anyhow::Result<Exit> {
+    let alerts = find(console, which, None).await?;
+    let alert = match alerts.as_slice() {
+        [one] => one,
+        [] => bail!("no alert has these labels; see alerts list"),
+        several => bail!(
+            "{} alerts have these labels; name more of them, see alerts list",
+            several.len()
+        ),
+    };
+    let path = format!("/api/v1/alerts/{}/{}", alert.rule, alert.fingerprint);
+    let detail: AlertDetail = console.ask(Method::GET, &path, None::<&()>).await?;
+    console.say(&detail, || {
+        let mut text = format!("{}: {}\n", detail.alert.alertname, flags(&detail.alert));
+        let facts = [
+            ("summary", detail.alert.summary.clone()),
+            ("held", detail.alert.held_reason.clone()),
+            ("snoozed until", detail.alert.snoozed_until.clone()),
+            ("receivers", Some(detail.alert.receivers.join(", "))),
+            ("last error", detail.last_error.clone()),
+        ];
+        for (name, value) in facts {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                text.push_str(&format!("  {name}: {value}\n"));
+            }
+        }
+        for (name, value) in &detail.alert.labels {
+            text.push_str(&format!("  {name} = {value}\n"));
+        }
+        let rows: Vec<Vec<String>> = detail
+            .history
+            .iter()
+            .map(|event| {
+                let text = |value: &Option<String>| value.clone().unwrap_or_default();
+                vec![
+                    event.at.clone(),
+                    event.event.clone(),
+                    text(&event.reason),
+                    text(&event.receiver),
+                    text(&event.by),
+                ]
+            })
+            .collect();
+        text.push('\n');
+        text.push_str(&table::text(&["when", "what", "why", "receiver", "by"], &rows));
+        text.push_str(&format!("\n{}\n", detail.query_text.trim()));
+        text
+    });
+    Ok(Exit::Done)
+}
+
+async fn snoozes(console: &Console) -> anyhow::Result<Exit> {
+    let snoozes: Vec<SnoozeRow> = console.ask(Method::GET, "/api/v1/snoozes", None::<&()>).await?;
+    console.say(&snoozes, || {
+        let row = |snooze: &SnoozeRow| {
+            let matchers = snooze.matchers.join(" ");
+            vec![
+                snooze.id.to_string(),
+                snooze.kind.clone(),
+                matchers,
+                snooze.from.clone(),
+                snooze.until.clone(),
+                snooze.owner.clone(),
+                snooze.reason.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = snoozes.iter().map(row).collect();
+        match rows.is_empty() {
+            true => "no snoozes\n".to_owned(),
+            false => table::text(
+                &["number", "kind", "matchers", "from", "until", "owner", "reason"],
+                &rows,
+            ),
+        }
+    });
+    Ok(Exit::Done)
+}
+
+async fn find(console: &Console, which: &[String], condition: Option<&str>) -> anyhow::Result<Vec<AlertRow>> {
+    let mut query = vec![("matchers", matchers(which)?.join(","))];
+    query.extend(condition.map(|condition| ("condition", condition.to_owned())));
+    console.get("/api/v1/alerts", &query).await
+}
+
+/// `NodeNotReporting node=n1` as matchers: the first word without a sign is the alert's name.
+fn matchers(which: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut matchers = Vec::new();
+    for (place, word) in which.iter().enumerate() {
+        let is_name = place == 0 && !word.contains(['=', '!', '~']);
+        let matcher = if is_name {
+            format!("alertname={word}")
+        } else {
+            word.clone()
+        };
+        // Refused here, so that the message is about what was typed.
+        let matcher: fleetledger_paging::Matcher = matcher.parse()?;
+        matchers.push(matcher.to_string());
+    }
+    Ok(matchers)
+}
+
+/// The console's API.
+struct Console {
+    http: reqwest::Client,
+    server: String,
+    token: Option<String>,
+    json: bool,
+}
+
+impl Console {
+    fn new(args: &ServerArgs) -> anyhow::Result<Self> {
+        let mut http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(60));
+        if let Some(ca) = &args.ca {
+            let pem = std::fs::read(ca).with_context(|| format!("read {}", ca.display()))?;
+            http = http
+                .tls_certs_only(Certificate::from_pem_bundle(&pem).context("read the authorities of --ca")?);
+        }
+        let read = |reference: &String| {
+            let secret = SecretRef::new(reference.as_str()).read("--token");
+            let secret = secret.map_err(|fault| anyhow::anyhow!("{} {}", fault.key, fault.why))?;
+            Ok::<String, anyhow::Error>(secret.expose().to_owned())
+        };
+        Ok(Self {
+            http: http.build().context("set up the way to the console")?,
+            server: args.server.trim_end_matches('/').to_owned(),
+            token: args.token.as_ref().map(read).transpose()?,
+            json: args.json,
+        })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<T> {
+        let mut url = reqwest::Url::parse(&format!("{}{path}", self.server)).context("read --server")?;
+        url.query_pairs_mut().extend_pairs(query);
+        self.send(self.http.get(url)).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> anyhow::Result<T> {
+        let mut request = self.http.request(method, format!("{}{path}", self.server));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.send(request).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, mut request: reqwest::RequestBuilder) -> anyhow::Result<T> {
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let hop = format!("console {}", self.server);
+        let answer = request.send().await.map_err(|error| {
+            let fix = "start it (fleetledger console), or name its address with --server";
+            HopError::away(&hop, chain(&error), fix)
+        })?;
+        let status = answer.status();
+        let text = answer.text().await.context("read the console's answer")?;
+        if status.is_success() {
+            return serde_json::from_str(&text).context("read the console's answer: is it of this version?");
+        }
+        let error = serde_json::from_str::<Problem>(&text).map_or(text, |problem| problem.error);
+        match status.as_u16() {
+            401 => Err(HopError::setup(
+                hop,
+                error,
+                "name the token's place with --token file:/path or env:NAME",
+            )
+            .into()),
+            _ => bail!("{error}"),
+        }
+    }
+
+    fn say<T: Serialize>(&self, answer: &T, text: impl FnOnce() -> String) {
+        if self.json {
+            print_json(&serde_json::json!(answer));
+        } else {
+            print!("{}", text());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_word_is_the_alerts_name() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let read = matchers(&words(&["NodeNotReporting", "node=~n[12]"])).unwrap();
+        assert_eq!(read, ["alertname=\"NodeNotReporting\"", "node=~\"n[12]\""]);
+        assert_eq!(matchers(&words(&["node=n1"])).unwrap(), ["node=\"n1\""]);
+        assert!(matchers(&words(&["A", "B"])).is_err());
+    }
+}

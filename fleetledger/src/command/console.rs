@@ -1,0 +1,181 @@
+//! `fleetledger console`: the HTTP API, with tokens.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{StatusCode, header::AUTHORIZATION},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use fleetledger_alerts::http::{self, Api, Caller, Problem, Role};
+use openssl::{memcmp, sha::sha256};
+use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi as _;
+
+use super::{
+    evaluate::{Parts, ways},
+    role,
+};
+use crate::{
+    config::{Console, Fault, Http, Loaded},
+    connect,
+    exit::Exit,
+    telemetry::{Probe, http::Server},
+};
+
+/// Who may call, by the hash of their token.
+struct Guard {
+    tokens: Vec<([u8; 32], Caller)>,
+}
+
+pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
+    let ways = ways(loaded)?;
+    let client =
+        connect::postgres::connect(&loaded.config.postgres, &ways.own, "fleetledger-console").await?;
+    super::require_current(&ways.own, &client).await?;
+    drop(client);
+    let (registry, following) = (Registry::new(), CancellationToken::new());
+    let parts = Parts::new(loaded, &ways, following.clone()).await?;
+    let server = bind(loaded, &loaded.config.console, &parts).await?;
+    tracing::info!(listen = %server.address()?, "console");
+    let probe = Probe::new("console", || Ok(()), || Ok(()));
+    let done = role::run(loaded, registry, probe, |stop| server.run(stop)).await;
+    following.cancel();
+    done
+}
+
+/// Takes the console's port.
+pub(crate) async fn bind(loaded: &Loaded, console: &Console, parts: &Parts) -> anyhow::Result<Server> {
+    let guard = guard(console).map_err(|fault| loaded.explain(fault))?;
+    let api = Api {
+        pool: parts.pool.clone(),
+        reader: parts.reader.clone(),
+        rules: parts.rules.clone(),
+        receivers: parts.settings.receivers.clone(),
+    };
+    let listen: Http = console.http();
+    Server::bind_router(&listen, "console.listen", router(api, guard)).await
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(info(
+    title = "fleetledger",
+    description = "Alerts, snoozes and rules. Each request carries `Authorization: Bearer <token>` where tokens are configured."
+))]
+struct Document;
+
+fn router(api: Api, guard: Guard) -> Router {
+    let (routes, document) = utoipa_axum::router::OpenApiRouter::with_openapi(Document::openapi())
+        .merge(http::router(api))
+        .split_for_parts();
+    let document = Arc::new(document);
+    routes
+        .route_layer(from_fn_with_state(Arc::new(guard), admit))
+        .route(
+            "/api/openapi.json",
+            get(move || async move { Json((*document).clone()) }),
+        )
+        .fallback(|| async {
+            problem(
+                StatusCode::NOT_FOUND,
+                "there is no such path; see /api/openapi.json",
+            )
+        })
+}
+
+fn guard(console: &Console) -> Result<Guard, Fault> {
+    let read = |(name, token): (&String, &crate::config::Token)| {
+        let secret = token.token.read(&format!("console.tokens.{name}.token"))?;
+        let caller = Caller {
+            name: name.clone(),
+            role: token.role.into(),
+        };
+        Ok((sha256(secret.expose().as_bytes()), caller))
+    };
+    Ok(Guard {
+        tokens: console.tokens.iter().map(read).collect::<Result<_, _>>()?,
+    })
+}
+
+impl Guard {
+    /// Who calls with this header; everybody may where there are no tokens, because then only this machine can.
+    fn caller(&self, header: Option<&str>) -> Option<Caller> {
+        if self.tokens.is_empty() {
+            return Some(Caller {
+                name: "local".to_owned(),
+                role: Role::Admin,
+            });
+        }
+        let hash = sha256(header?.strip_prefix("Bearer ")?.trim().as_bytes());
+        let known = self.tokens.iter().find(|(token, _)| memcmp::eq(token, &hash));
+        known.map(|(_, caller)| caller.clone())
+    }
+}
+
+async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    match guard.caller(header) {
+        Some(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        None => problem(
+            StatusCode::UNAUTHORIZED,
+            "this takes a token: Authorization: Bearer …",
+        ),
+    }
+}
+
+fn problem(status: StatusCode, error: &str) -> Response {
+    let error = error.to_owned();
+    (status, Json(Problem { error })).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(tokens: &[(&str, Role)]) -> Guard {
+        let token = |(token, role): &(&str, Role)| {
+            let caller = Caller {
+                name: (*token).to_owned(),
+                role: *role,
+            };
+            (sha256(token.as_bytes()), caller)
+        };
+        Guard {
+            tokens: tokens.iter().map(token).collect(),
+        }
+    }
+
+    #[test]
+    fn a_token_says_who_calls_and_what_they_may_do() {
+        let guard = guard(&[("alice-token", Role::Viewer), ("bob-token", Role::Admin)]);
+        assert_eq!(
+            guard.caller(Some("Bearer alice-token")).unwrap().role,
+            Role::Viewer
+        );
+        assert_eq!(guard.caller(Some("Bearer bob-token")).unwrap().name, "bob-token");
+        for refused in [
+            None,
+            Some("Bearer x"),
+            Some("alice-token"),
+            Some("Basic alice-token"),
+            Some("Bearer "),
+        ] {
+            assert_eq!(guard.caller(refused), None, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn without_tokens_the_caller_is_of_this_machine() {
+        assert_eq!(guard(&[]).caller(None).unwrap().role, Role::Admin);
+    }
+}

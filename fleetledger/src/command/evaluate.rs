@@ -1,0 +1,254 @@
+//! `fleetledger evaluate`: stored SQL to alerts, and alerts to their receivers.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use fleetledger_alerts::{
+    Evaluator, Health, Receiver, Receivers, RuleSet, Settings, links::Places, pool, reload,
+};
+use fleetledger_paging::{
+    Secret,
+    channel::{
+        Client, Connection, Settings as Channel, Tls as ChannelTls, alertmanager, pagerduty, slack, webhook,
+    },
+    retry::Backoff,
+};
+use fleetledger_queries::{Reader, live::Live};
+use fleetledger_schema::postgres::Connector;
+use prometheus::Registry;
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::role;
+use crate::{
+    config::{self, Config, Fault, Loaded, ReceiverKind, SecretRef},
+    connect,
+    exit::Exit,
+    telemetry::Probe,
+};
+
+/// How often the folder of the rules is looked at.
+const FOLLOW: Duration = Duration::from_secs(5);
+
+/// The two ways to the database: as the evaluator, and as the reader who runs the rules' SQL.
+pub(crate) struct Ways {
+    pub(crate) own: Connector,
+    pub(crate) reader: Connector,
+}
+
+/// Everything of an evaluator that stands before it runs; the console works with the same.
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) pool: deadpool_postgres::Pool,
+    pub(crate) reader: Reader,
+    pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
+    pub(crate) health: Health,
+    following: JoinSet<()>,
+}
+
+pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
+    #[cfg(feature = "fail-points")]
+    super::ingest::prepare_fault()?;
+    let ways = ways(loaded)?;
+    let client =
+        connect::postgres::connect(&loaded.config.postgres, &ways.own, "fleetledger-evaluate").await?;
+    super::require_current(&ways.own, &client).await?;
+    drop(client);
+    let (registry, stop_following) = (Registry::new(), CancellationToken::new());
+    let parts = Parts::new(loaded, &ways, stop_following.clone()).await?;
+    let probe = probe(&parts.health);
+    let done = role::run(loaded, registry.clone(), probe, |stop| {
+        evaluate(parts, registry, stop)
+    })
+    .await;
+    stop_following.cancel();
+    done
+}
+
+/// Whether it lives and works.
+pub(crate) fn probe(health: &Health) -> Probe {
+    let (live, ready) = (health.clone(), health.clone());
+    Probe::new("evaluate", move || live.live(), move || ready.ready())
+}
+
+/// Evaluates and delivers until `stop`.
+pub(crate) async fn evaluate(
+    parts: Parts,
+    registry: Registry,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let evaluator = Evaluator {
+        settings: Arc::new(parts.settings),
+        rules: parts.rules,
+        pool: parts.pool,
+        reader: parts.reader,
+        health: parts.health,
+    };
+    let mut following = parts.following;
+    let done = evaluator.run(&registry, stop).await.context("evaluate");
+    following.abort_all();
+    done
+}
+
+/// The ways of this configuration. Opens nothing.
+pub(crate) fn ways(loaded: &Loaded) -> anyhow::Result<Ways> {
+    let config = &loaded.config;
+    let own = connect::postgres::connector(&config.postgres)?;
+    let mut reader = own.config().clone();
+    reader.user(&config.evaluate.reader_user);
+    if let Some(password) = &config.evaluate.reader_password {
+        let secret = password
+            .read("evaluate.reader_password")
+            .map_err(|fault| loaded.explain(fault))?;
+        reader.password(secret.expose());
+    }
+    Ok(Ways {
+        reader: Connector::new(reader, own.tls().cloned()),
+        own,
+    })
+}
+
+impl Parts {
+    /// Reads the rules and connects as the reader. A broken file is told of and does not hold up the others.
+    pub(crate) async fn new(loaded: &Loaded, ways: &Ways, stop: CancellationToken) -> anyhow::Result<Self> {
+        let config = &loaded.config;
+        let settings = settings(config).map_err(|fault| loaded.explain(fault))?;
+        let size = config.evaluate.concurrency + settings.deliveries / 4 + 4;
+        let pool =
+            pool::new(&ways.own, size, "fleetledger-evaluate").context("make a pool of connections")?;
+        let reader = Reader::new(&ways.reader, config.evaluate.concurrency + 1)?;
+        reader
+            .check_role()
+            .await
+            .context("check the user that runs the rules' SQL")?;
+        let mut live = Live::new(&config.evaluate.rules, Some(reader.clone()), None);
+        live.reload(fleetledger_schema::instant::Instant::now()).await;
+        let health = Health::new();
+        let mut following = JoinSet::new();
+        let rules = reload::follow(live.subscribe(), &health, &mut following).context("take up the rules")?;
+        following.spawn(live.follow(FOLLOW, stop));
+        Ok(Self {
+            settings,
+            pool,
+            reader,
+            rules,
+            health,
+            following,
+        })
+    }
+}
+
+fn settings(config: &Config) -> Result<Settings, Fault> {
+    let evaluate = &config.evaluate;
+    let name = evaluate.name.clone().unwrap_or_else(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        format!("{}-{}", host.trim(), std::process::id())
+    });
+    Ok(Settings {
+        evaluator: name,
+        lease: Duration::from_secs(evaluate.lease_seconds),
+        concurrency: evaluate.concurrency,
+        routes: config.routes.tree()?,
+        inhibitions: Vec::new(),
+        places: Places {
+            console_url: evaluate.console_url.clone(),
+            runbook_base_url: evaluate.runbook_base_url.clone(),
+        },
+        receivers: receivers(config)?,
+        heartbeat_receivers: evaluate.heartbeat_receivers.clone(),
+        backoff: Backoff::default(),
+        deliveries: evaluate.deliveries,
+    })
+}
+
+/// The receivers of this configuration, with their secrets read.
+pub(crate) fn receivers(config: &Config) -> Result<Receivers, Fault> {
+    let mut by_name = BTreeMap::new();
+    for (name, receiver) in &config.receivers {
+        let client = Client::new(channel(config, name, receiver)?)
+            .map_err(|error| Fault::new(format!("receivers.{name}"), connect::hop::chain(&error)))?;
+        let secret_ref = receiver.routing_key.as_ref().map(SecretRef::reference);
+        by_name.insert(name.clone(), Receiver { client, secret_ref });
+    }
+    Ok(Receivers::new(by_name, |reference| {
+        let secret = SecretRef::new(reference).read("the incident's secret");
+        secret
+            .map(|secret| Secret::new(secret.expose()))
+            .map_err(|fault| fault.why)
+    }))
+}
+
+fn channel(config: &Config, name: &str, receiver: &config::Receiver) -> Result<Channel, Fault> {
+    let section = format!("receivers.{name}");
+    let read = |key: &str, secret: &Option<SecretRef>| match secret {
+        None => Ok(None),
+        Some(secret) => {
+            let read = secret.read(&format!("{section}.{key}"))?;
+            Ok(Some(Secret::new(read.expose())))
+        }
+    };
+    let needed = |key: &str, secret: Option<Secret>| {
+        secret.ok_or_else(|| Fault::new(format!("{section}.{key}"), "is missing"))
+    };
+    let connection = Connection {
+        timeout: Duration::from_secs(receiver.timeout_seconds),
+        ..Connection::default()
+    };
+    let connection = Connection {
+        tls: tls(&section, receiver.tls.as_ref())?,
+        proxy: receiver.proxy.as_deref().map(Secret::new),
+        ..connection
+    };
+    let authorization = read("authorization", &receiver.authorization)?;
+    Ok(match receiver.kind {
+        ReceiverKind::Pagerduty => Channel::PagerDuty(pagerduty::Settings {
+            base_url: receiver
+                .url
+                .clone()
+                .unwrap_or_else(|| pagerduty::BASE_URL.to_owned()),
+            routing_key: needed("routing_key", read("routing_key", &receiver.routing_key)?)?,
+            connection,
+        }),
+        ReceiverKind::Alertmanager => Channel::Alertmanager(alertmanager::Settings {
+            urls: receiver.urls.clone(),
+            authorization,
+            connection,
+        }),
+        ReceiverKind::Slack => Channel::Slack(slack::Settings {
+            url: needed("secret_url", read("secret_url", &receiver.secret_url)?)?,
+            connection,
+        }),
+        ReceiverKind::Webhook => Channel::Webhook(webhook::Settings {
+            url: needed("secret_url", read("secret_url", &receiver.secret_url)?)?,
+            signing_secret: read("signing_secret", &receiver.signing_secret)?,
+            authorization,
+            external_url: config.evaluate.console_url.clone(),
+            connection,
+        }),
+    })
+}
+
+fn tls(section: &str, tls: Option<&config::Tls>) -> Result<ChannelTls, Fault> {
+    let Some(tls) = tls else {
+        return Ok(ChannelTls::default());
+    };
+    let read = |key: &str, file: &Path| {
+        std::fs::read(file).map_err(|error| {
+            Fault::new(
+                format!("{section}.tls.{key}"),
+                format!("cannot read {}: {error}", file.display()),
+            )
+        })
+    };
+    let client_pem = match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) => {
+            let key = String::from_utf8_lossy(&read("key", key)?).into_owned();
+            Some((read("certificate", certificate)?, Secret::new(key)))
+        }
+        _ => None,
+    };
+    Ok(ChannelTls {
+        ca_pem: tls.ca.as_deref().map(|file| read("ca", file)).transpose()?,
+        client_pem,
+    })
+}

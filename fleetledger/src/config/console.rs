@@ -1,0 +1,125 @@
+//! The console's listener and who may call it.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use fleetledger_alerts::http::Role;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Http, SecretRef, section};
+
+/// The console: HTTP API and pages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Console {
+    /// Address and port. Without a token it must be a loopback address.
+    pub listen: SocketAddr,
+    /// PEM file of this server's certificate, with its chain; plain HTTP where it is not set.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub key: Option<PathBuf>,
+    /// PEM file of the authorities that sign clients: with it only clients with such a certificate are answered.
+    pub client_ca: Option<PathBuf>,
+    /// Who may call, by name.
+    pub tokens: BTreeMap<String, Token>,
+}
+
+/// One token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// What its owner may do.
+    pub role: TokenRole,
+    /// The token: `file:/path` or `env:NAME`.
+    pub token: SecretRef,
+}
+
+/// What the owner of a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenRole {
+    /// Look at everything.
+    Viewer,
+    /// Snooze, acknowledge, run queries.
+    Operator,
+    /// Everything.
+    Admin,
+}
+
+impl From<TokenRole> for Role {
+    fn from(role: TokenRole) -> Self {
+        match role {
+            TokenRole::Viewer => Self::Viewer,
+            TokenRole::Operator => Self::Operator,
+            TokenRole::Admin => Self::Admin,
+        }
+    }
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9660)),
+            certificate: None,
+            key: None,
+            client_ca: None,
+            tokens: BTreeMap::new(),
+        }
+    }
+}
+
+impl Console {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        for (name, token) in &self.tokens {
+            token.token.check(&format!("console.tokens.{name}.token"))?;
+        }
+        if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
+            let why =
+                "is open to others, and there is no token: add [console.tokens.NAME], or listen on 127.0.0.1";
+            return Err(Fault::new("console.listen", why));
+        }
+        section::check_pair("console", self.certificate.as_ref(), self.key.as_ref())?;
+        if self.client_ca.is_some() && self.certificate.is_none() {
+            return Err(Fault::new(
+                "console.certificate",
+                "is missing: console.client_ca needs TLS",
+            ));
+        }
+        section::check_file("console.client_ca", self.client_ca.as_ref())
+    }
+
+    /// Its listener.
+    #[must_use]
+    pub fn http(&self) -> Http {
+        Http {
+            listen: self.listen,
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            client_ca: self.client_ca.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn console_without_tokens_listens_on_loopback_alone() {
+        let open = Console {
+            listen: ([0, 0, 0, 0], 9660).into(),
+            ..Console::default()
+        };
+        assert_eq!(open.check().unwrap_err().key, "console.listen");
+        let token = Token {
+            role: TokenRole::Viewer,
+            token: SecretRef::new("env:TOKEN"),
+        };
+        let guarded = Console {
+            tokens: [("alice".to_owned(), token)].into(),
+            ..open
+        };
+        guarded.check().unwrap();
+        Console::default().check().unwrap();
+    }
+}

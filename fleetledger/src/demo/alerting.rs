@@ -1,0 +1,75 @@
+//! The evaluator and the console of the demo, over the rules that ship.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use prometheus::Registry;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::database::Database;
+use crate::{
+    command::{
+        console,
+        evaluate::{self, Parts, Ways},
+    },
+    config::{Config, Console, Loaded},
+};
+
+/// Where the rules stand in a source tree.
+const SOURCE_TREE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../queries");
+
+/// A running evaluator and console.
+pub(super) struct Alerting {
+    /// Address of the console.
+    pub(super) console: String,
+    stop: CancellationToken,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+impl Alerting {
+    /// Starts both; `None` on a database of the user's own, where nobody may log in as the reader, or without rules.
+    pub(super) async fn start(
+        loaded: &Loaded,
+        config: &Config,
+        database: &Database,
+        registry: &Registry,
+    ) -> anyhow::Result<Option<Self>> {
+        let (Some((own, reader)), Some(rules)) = (database.evaluator(), folder(config)) else {
+            return Ok(None);
+        };
+        let mut loaded = loaded.clone();
+        loaded.config = config.clone();
+        loaded.config.evaluate.rules = rules;
+        let console = Console {
+            listen: ([127, 0, 0, 1], 0).into(),
+            ..Console::default()
+        };
+        let stop = CancellationToken::new();
+        let parts = Parts::new(&loaded, &Ways { own, reader }, stop.clone()).await?;
+        let server = console::bind(&loaded, &console, &parts).await?;
+        let address = server.address().context("read the console's address")?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server.run(stop.clone()));
+        tasks.spawn(evaluate::evaluate(parts, registry.clone(), stop.clone()));
+        Ok(Some(Self {
+            console: format!("http://{address}"),
+            stop,
+            tasks,
+        }))
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The folder of the configuration, else that of the source tree.
+fn folder(config: &Config) -> Option<PathBuf> {
+    let folders = [config.evaluate.rules.as_path(), Path::new(SOURCE_TREE)];
+    folders
+        .into_iter()
+        .find(|folder| folder.is_dir())
+        .map(Path::to_owned)
+}
