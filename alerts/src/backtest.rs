@@ -3,7 +3,10 @@
 //! The rule's own SQL runs on schema `fleet_asof` at the slots of a stretch of time, on several connections, and the
 //! state machine that pages people is played over its rows. Where `for` is longer than an interval, slots are first
 //! looked at that far apart: whatever would fire is there at one of them. The stretch between two of them is looked at
-//! slot by slot unless both are empty, so that the answer is the same as if every slot had been.
+//! slot by slot unless both are empty, so that the answer is the same as if every slot had been. What history holds for
+//! the slots of one round trip is copied first ([`slice`]), where the login may do that.
+
+mod slice;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +26,7 @@ use crate::test::database::{ResultRow, results, said};
 use crate::test::replay::Rule;
 
 /// Slots of one round trip.
-const SLOTS_AT_ONCE: usize = 64;
+const SLOTS_AT_ONCE: usize = 256;
 /// Who is told where the rule names nobody.
 const AS_ROUTED: &str = "as routed";
 
@@ -188,6 +191,8 @@ struct Answer {
 /// A connection with the rule planned on it.
 struct Asker {
     client: Client,
+    /// Tables whose history is copied for each round trip; `None` where the login may not.
+    slices: Option<Vec<&'static str>>,
     has_freshness: bool,
     offset: SignedDuration,
 }
@@ -198,10 +203,15 @@ impl Asker {
         let broken = |error: tokio_postgres::Error| BacktestError::Broken(said(&error));
         let timeout = rule.query.timeout.millis();
         let set = format!(
-            "set search_path = fleet_asof; set jit = off; set default_transaction_read_only = on;
-             set statement_timeout = {timeout}"
+            "set search_path = fleet_asof; set jit = off; set statement_timeout = {timeout};
+             set max_parallel_workers_per_gather = 0"
         );
         client.batch_execute(&set).await.map_err(broken)?;
+        let may_copy = slice::prepare(&client).await.map_err(broken)?;
+        let read_only = client
+            .batch_execute("set default_transaction_read_only = on")
+            .await;
+        read_only.map_err(broken)?;
         let planned = client
             .batch_execute(&format!("prepare rule as {}", rule.query.sql))
             .await;
@@ -225,8 +235,14 @@ impl Asker {
         }
         let offset =
             SignedDuration::try_from(rule.alert.schedule.query_offset.duration()).unwrap_or_default();
+        let slices = if may_copy {
+            Some(slice::used(&client, "rule").await.map_err(broken)?)
+        } else {
+            None
+        };
         Ok(Self {
             client,
+            slices,
             has_freshness: rule.alert.freshness.is_some(),
             offset,
         })
@@ -252,6 +268,10 @@ impl Asker {
     }
 
     async fn try_ask(&self, slots: &[Timestamp]) -> Result<Vec<Answer>, tokio_postgres::Error> {
+        if let (Some(tables), Some(first), Some(last)) = (&self.slices, slots.first(), slots.last()) {
+            let at = |slot: &Timestamp| slot.checked_sub(self.offset).unwrap_or(*slot);
+            slice::fill(&self.client, tables, at(first), at(last)).await?;
+        }
         let mut script = String::new();
         for slot in slots {
             let at = slot.checked_sub(self.offset).unwrap_or(*slot);
