@@ -1,21 +1,19 @@
 //! Taking a record into a batch: log order, overlay, chain, fold.
 
+use std::sync::Arc;
+
 use fleetledger_schema::{
-    READER_VERSION,
-    content_hash::ContentHash,
-    instant::Instant,
-    key::{Source, Subject},
-    kind::Kind,
-    row,
+    READER_VERSION, content_hash::ContentHash, instant::Instant, key::Subject, kind::Kind, row,
 };
 
 use crate::{
-    batch::{DeadKey, Draft, Gap, LearnedSchema, Letter, Span, Verdict},
+    batch::{DeadKey, Draft, Gap, LearnedSchema, Letter, Outcomes, Span, Verdict},
     chain::{CLOCK_TOLERANCE_MICROS, End, EndReason, Version},
     dead_reason::{DeadReason, Fault},
     decode::Content,
     examine::{Examined, Placed},
     memory::{Delivery, Memory},
+    origin::Origin,
     raw::RawRecord,
     reader::Stopped,
     row_of,
@@ -164,10 +162,8 @@ impl Memory {
         shard.touch(draft.number);
         draft.touched.insert(placed.key);
         let source = &placed.source;
-        draft.names.insert(
-            placed.key.cluster_id,
-            (source.datacenter.clone(), source.cluster.clone()),
-        );
+        let names = draft.names.entry(placed.key.cluster_id);
+        names.or_insert_with(|| (source.datacenter.clone(), source.cluster.clone()));
         let kafka_at = record.kafka_at.unwrap_or(headers.time);
         let known_at = headers.time.min(kafka_at);
         let fresh = draft
@@ -227,12 +223,6 @@ impl Memory {
         head.observed_at = headers.time;
         head.clock_skew_seconds = headers.time.micros_since(kafka_at) as f64 / 1e6;
         head.last_offset = Some(record.offset);
-        let labels = [source.datacenter.as_str(), source.cluster.as_str()];
-        self.reader
-            .metrics
-            .clock_skew_seconds
-            .with_label_values(&labels)
-            .set(head.clock_skew_seconds);
     }
 
     /// A running sweep has named the object.
@@ -442,7 +432,7 @@ impl Memory {
         draft: &mut Draft,
         record: &RawRecord,
         fault: Fault,
-        source: Option<Source>,
+        source: Option<Arc<Origin>>,
         uid: Option<String>,
         schema_ref: Option<String>,
     ) {
@@ -455,14 +445,20 @@ impl Memory {
             record: draft.records.len(),
             fault,
             kind: topic.kind,
-            source,
+            source: source.map(|origin| (**origin).clone()),
             uid,
             schema_ref,
             superseded: false,
         });
     }
 
-    fn count(&mut self, draft: &mut Draft, record: &RawRecord, verdict: Verdict, source: Option<Source>) {
+    fn count(
+        &mut self,
+        draft: &mut Draft,
+        record: &RawRecord,
+        verdict: Verdict,
+        source: Option<Arc<Origin>>,
+    ) {
         let Some(partition) = self.partitions.get_mut(&record.partition) else {
             return;
         };
@@ -472,21 +468,23 @@ impl Memory {
             from: partition.cursor,
             to: partition.cursor,
             counts: Default::default(),
+            last: 0,
             seam_at: None,
             seam_crc: 0,
         });
         span.to = record.offset + 1;
         span.counts.add(verdict);
-        span.seam_at = record.kafka_at;
-        span.seam_crc = record.crc();
+        span.last = draft.records.len();
         partition.cursor = record.offset + 1;
         if let Some(source) = source {
-            let outcome = draft
-                .outcomes
-                .entry((source, record.partition.topic))
-                .or_insert((0, 0));
-            outcome.0 += 1;
-            outcome.1 += u32::from(verdict == Verdict::Dead);
+            let key = (source.number, record.partition.topic);
+            let outcomes = draft.outcomes.entry(key).or_insert_with(|| Outcomes {
+                source,
+                delivered: 0,
+                dead: 0,
+            });
+            outcomes.delivered += 1;
+            outcomes.dead += u32::from(verdict == Verdict::Dead);
         }
     }
 }

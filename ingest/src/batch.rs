@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Instant as Moment,
 };
 
@@ -12,7 +13,9 @@ use crate::{
     chain::{Chain, EndReason},
     dead_reason::Fault,
     encode::{self, StageData},
+    hasher::Seeded,
     load::ShardKey,
+    origin::Origin,
     raw::{PartitionId, RawRecord},
     shard::{BatchNumber, Head},
     timeline::Timeline,
@@ -109,6 +112,8 @@ pub(crate) struct Span {
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) counts: Counts,
+    /// Index within the batch of its last record, the seam to what follows.
+    pub(crate) last: usize,
     pub(crate) seam_at: Option<Instant>,
     pub(crate) seam_crc: i64,
 }
@@ -159,6 +164,14 @@ pub(crate) struct Gap {
     pub(crate) reason: String,
 }
 
+/// Delivered and dead records of one source and topic.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcomes {
+    pub(crate) source: Arc<Origin>,
+    pub(crate) delivered: u32,
+    pub(crate) dead: u32,
+}
+
 /// Key of a chain: kind, cluster, uid, in the order in which rows are written.
 pub(crate) type ChainKey = (i16, i32, String);
 
@@ -177,8 +190,8 @@ pub(crate) struct Draft {
     pub(crate) gaps: Vec<Gap>,
     pub(crate) touched: BTreeSet<ShardKey>,
     pub(crate) freshness: BTreeMap<(i32, Kind), Instant>,
-    /// Delivered and dead records of each source and kind.
-    pub(crate) outcomes: HashMap<(Source, usize), (u32, u32)>,
+    /// What became of the records of each source, by its number, and topic.
+    pub(crate) outcomes: HashMap<(usize, usize), Outcomes, Seeded>,
     /// Names under which clusters were accepted.
     pub(crate) names: BTreeMap<i32, (String, String)>,
 }
@@ -198,7 +211,7 @@ impl Draft {
             gaps: Vec::new(),
             touched: BTreeSet::new(),
             freshness: BTreeMap::new(),
-            outcomes: HashMap::new(),
+            outcomes: HashMap::default(),
             names: BTreeMap::new(),
         }
     }
@@ -227,9 +240,16 @@ impl Draft {
             .filter(|(kind, _, _)| *kind == Kind::Namespace.number())
             .map(|(_, cluster_id, _)| *cluster_id)
             .collect();
+        let mut spans: Vec<Span> = self.spans.into_values().collect();
+        for span in &mut spans {
+            if let Some(last) = self.records.get(span.last) {
+                span.seam_at = last.kafka_at;
+                span.seam_crc = last.crc();
+            }
+        }
         Sealed {
             number: self.number,
-            spans: self.spans.into_values().collect(),
+            spans,
             stages,
             ends,
             letters: self.letters,
@@ -273,7 +293,7 @@ pub(crate) struct Sealed {
     /// Histories of the database that it was built on.
     pub(crate) timelines: BTreeSet<Timeline>,
     pub(crate) freshness: BTreeMap<(i32, Kind), Instant>,
-    pub(crate) outcomes: HashMap<(Source, usize), (u32, u32)>,
+    pub(crate) outcomes: HashMap<(usize, usize), Outcomes, Seeded>,
     pub(crate) names: BTreeMap<i32, (String, String)>,
     /// Clusters whose namespaces changed.
     pub(crate) namespaces: Vec<i32>,

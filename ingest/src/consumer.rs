@@ -10,6 +10,7 @@ use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
+    message::BorrowedMessage,
 };
 
 use crate::{
@@ -21,6 +22,8 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(50);
+/// Records that are polled without looking at anything else, at most: well below a millisecond.
+const RECORDS_BETWEEN_LOOKS: usize = 512;
 /// How long a full buffer only stops polling; after it partitions are paused and polling goes on.
 const HOLD: Duration = Duration::from_secs(3);
 /// Between two commits of the group's offsets, for lag tools.
@@ -127,9 +130,7 @@ impl Poller {
         let owned = std::mem::take(&mut *lock(&self.shared.owned));
         for id in owned {
             self.shared.health.revoked(id);
-            if let Some(lane) = self.shared.lane(id) {
-                let _ = lane.send(LaneMessage::Revoked(id));
-            }
+            self.shared.tell(id, LaneMessage::Revoked(id));
         }
         ended
     }
@@ -162,42 +163,71 @@ impl Poller {
 
     fn poll(&mut self, consumer: &BaseConsumer<Context>, restart: &std::sync::atomic::AtomicBool) -> Ended {
         loop {
-            self.shared.health.ticked();
-            if self.shared.shutdown.is_cancelled() {
-                return Ended::Stopped;
+            if let Some(ended) = self.keep_house(consumer, restart) {
+                return ended;
             }
-            if restart.swap(false, std::sync::atomic::Ordering::Relaxed) {
-                return Ended::Recreate("a partition is behind and nothing lands".to_owned());
+            // Every so many records, and whenever nothing more is there.
+            for _ in 0..RECORDS_BETWEEN_LOOKS {
+                if self.paused || self.budget.is_full() {
+                    break;
+                }
+                let Some(polled) = consumer.poll(Duration::ZERO) else {
+                    break;
+                };
+                if let Some(ended) = self.take(consumer, polled) {
+                    return ended;
+                }
             }
-            if let Some(error) = lock(&self.shared.fatal).take() {
-                return Ended::Failed(error);
-            }
-            self.obey(consumer);
+            self.shared.flush();
             self.hold_back(consumer);
-            match consumer.poll(POLL) {
-                None => {}
-                Some(Ok(message)) => {
-                    if let Some(topic) = self.shared.topics.index_of(rdkafka::Message::topic(&message)) {
-                        self.hand_over(RawRecord::copy(topic, &message));
-                    }
-                    if self.paused {
-                        self.pause(consumer); // A partition was assigned meanwhile.
-                    }
-                }
-                Some(Err(error)) => {
-                    if let Some(ended) = self.fail(consumer, &error) {
-                        return ended;
-                    }
-                }
+            if let Some(polled) = consumer.poll(POLL)
+                && let Some(ended) = self.take(consumer, polled)
+            {
+                return ended;
             }
         }
     }
 
-    fn hand_over(&self, record: RawRecord) {
-        self.budget.take(record.bytes());
-        if let Some(lane) = self.shared.lane(record.partition) {
-            let _ = lane.send(LaneMessage::Record(record));
+    /// What is looked at now and then.
+    fn keep_house(
+        &mut self,
+        consumer: &BaseConsumer<Context>,
+        restart: &std::sync::atomic::AtomicBool,
+    ) -> Option<Ended> {
+        self.shared.health.ticked();
+        if self.shared.shutdown.is_cancelled() {
+            return Some(Ended::Stopped);
         }
+        if restart.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            return Some(Ended::Recreate(
+                "a partition is behind and nothing lands".to_owned(),
+            ));
+        }
+        if let Some(error) = lock(&self.shared.fatal).take() {
+            return Some(Ended::Failed(error));
+        }
+        self.obey(consumer);
+        None
+    }
+
+    fn take(
+        &mut self,
+        consumer: &BaseConsumer<Context>,
+        polled: Result<BorrowedMessage<'_>, KafkaError>,
+    ) -> Option<Ended> {
+        let message = match polled {
+            Ok(message) => message,
+            Err(error) => return self.fail(consumer, &error),
+        };
+        if let Some(topic) = self.shared.topics.index_of(rdkafka::Message::topic(&message)) {
+            let record = RawRecord::copy(topic, &message);
+            self.budget.take(record.bytes());
+            self.shared.hand_over(record);
+        }
+        if self.paused {
+            self.pause(consumer); // A partition was assigned meanwhile.
+        }
+        None
     }
 
     fn fail(&mut self, consumer: &BaseConsumer<Context>, error: &KafkaError) -> Option<Ended> {

@@ -7,8 +7,8 @@
 use fleetledger_schema::{
     content_hash::{ContentHash, Digest},
     framing,
-    headers::Headers,
-    key::{RecordKey, Subject},
+    headers::HeadersRef,
+    key::Subject,
     record::Mark,
 };
 
@@ -140,20 +140,20 @@ impl Memory {
 
     /// A record that landed before the claim: a sweep that was running then has named its object.
     pub(crate) async fn see_again(&mut self, record: &RawRecord) -> Result<(), Stopped> {
-        let Ok(key) = RecordKey::parse(record.key.as_deref().unwrap_or_default()) else {
-            return Ok(());
-        };
-        let (Subject::Object(uid), Ok(headers)) = (&key.subject, Headers::parse(record.header_pairs()))
-        else {
-            return Ok(());
-        };
         let topics = self.topics.clone();
         let Some(topic) = topics.get(record.partition.topic) else {
             return Ok(());
         };
+        let key = record.key.as_deref().unwrap_or_default();
+        let Ok((origin, Subject::Object(uid))) = self.origins.read(topic, key) else {
+            return Ok(());
+        };
+        let Ok(headers) = HeadersRef::parse(record.header_pairs()) else {
+            return Ok(());
+        };
         let (standing, _) = self
             .sources
-            .resolve(&mut self.reader, &key.source, &topic.name)
+            .resolve(&mut self.reader, &origin, &topic.name)
             .await?;
         let Standing::Accepted(cluster_id) = standing else {
             return Ok(());
@@ -161,7 +161,7 @@ impl Memory {
         let place = ShardKey {
             cluster_id,
             kind: topic.kind,
-            shard: fleetledger_schema::partition::shard_of(uid, topic.shards),
+            shard: fleetledger_schema::partition::shard_of(&uid, topic.shards),
         };
         self.load(place, record.partition).await?;
         let Some(shard) = self.shards.get_mut(&place) else {
@@ -176,10 +176,10 @@ impl Memory {
             return Ok(());
         };
         match record.value.as_deref() {
-            None => run.forget(uid),
+            None => run.forget(&uid),
             Some(value) => {
                 let body = framing::split(value).map_or(value, |(_, body)| body);
-                run.see(uid, ContentHash::of(body));
+                run.see(&uid, ContentHash::of(body));
             }
         }
         Ok(())

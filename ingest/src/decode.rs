@@ -86,11 +86,14 @@ pub(crate) fn decode(
         .then(|| serde_json::to_vec(&decoded.unknown))
         .transpose()
         .map_err(|error| Fault::new(DeadReason::BadBody, error.to_string()))?;
-    check(kind, &record)?;
     if let Some(unknown) = &unknown {
         Cell::Json(unknown.clone()).check()?;
     }
-    let row_hash = row::row_hash(row::table(kind), &row::cells(&record));
+    let row_hash = {
+        let cells = row::cells(&record);
+        check(kind, &record, &cells)?;
+        row::row_hash(row::table(kind), &cells)
+    };
     Ok(Content {
         record: Arc::new(record),
         unknown,
@@ -117,9 +120,8 @@ fn body_fault(error: BodyError) -> Fault {
     error.into()
 }
 
-fn check(kind: Kind, record: &Record) -> Result<(), Fault> {
-    let table = row::table(kind);
-    check_cells(table, &row::cells(record))?;
+fn check(kind: Kind, record: &Record, cells: &[Cell<'_>]) -> Result<(), Fault> {
+    check_cells(row::table(kind), cells)?;
     for at in [Some(record.created_at()), record.deleted_at()]
         .into_iter()
         .flatten()

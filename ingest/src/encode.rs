@@ -18,6 +18,8 @@ pub(crate) struct StageData {
     pub(crate) chunks: Chunks,
     /// Record of each row.
     pub(crate) records: Vec<usize>,
+    /// True if an object has more than one version.
+    pub(crate) chained: bool,
 }
 
 /// Streams of every stage that has rows: kinds first, containers last.
@@ -46,6 +48,7 @@ struct Writer {
     stage: &'static Stage,
     stream: CopyStream,
     records: Vec<usize>,
+    chained: bool,
 }
 
 impl Writer {
@@ -54,6 +57,7 @@ impl Writer {
             stage,
             stream: CopyStream::new(),
             records: Vec::new(),
+            chained: false,
         }
     }
 
@@ -62,6 +66,7 @@ impl Writer {
             stage: self.stage,
             chunks: self.stream.finish(),
             records: self.records,
+            chained: self.chained,
         })
     }
 
@@ -143,6 +148,7 @@ impl Writer {
         keeps_owner: bool,
         compare: Option<&[&str]>,
     ) {
+        self.chained |= steps > 1;
         let out = &mut self.stream;
         let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         out.integer(number(index + 1));

@@ -5,9 +5,8 @@ use fleetledger_schema::{
     codec::WriterSchema,
     content_hash::ContentHash,
     framing::{self, SchemaRef},
-    headers::Headers,
     instant::Instant,
-    key::{RecordKey, Source, Subject},
+    key::Subject,
     record::Mark,
 };
 use std::sync::Arc;
@@ -16,9 +15,10 @@ use crate::{
     batch::Draft,
     dead_reason::{DeadReason, Fault},
     decode::{self, Content},
-    identify::{Identity, identify, learn, open_mark},
+    identify::{Identity, Stamp, identify, learn, open_mark},
     load::ShardKey,
     memory::Memory,
+    origin::Origin,
     raw::RawRecord,
     reader::{Stopped, retried},
     row_of,
@@ -31,9 +31,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Placed {
     pub(crate) key: ShardKey,
-    pub(crate) source: Source,
+    pub(crate) source: Arc<Origin>,
     pub(crate) subject: Subject,
-    pub(crate) headers: Headers,
+    pub(crate) headers: Stamp,
 }
 
 /// What a record is.
@@ -42,7 +42,7 @@ pub(crate) enum Examined {
     /// It cannot land.
     Dead {
         fault: Fault,
-        source: Option<Source>,
+        source: Option<Arc<Origin>>,
         uid: Option<String>,
         schema_ref: Option<String>,
         /// Where it stands in its shard's log, if that is known; and the content hash of its body.
@@ -83,13 +83,18 @@ impl Memory {
             let detail = "its topic is not among those that are read";
             return Ok(Opened::Dead(Fault::new(DeadReason::SourceNotAllowed, detail)));
         };
-        let Identity { key, headers, shard } = match identify(topic, record) {
+        let Identity {
+            origin,
+            subject,
+            stamp,
+            shard,
+        } = match identify(&mut self.origins, topic, record) {
             Ok(identity) => identity,
             Err(unidentified) => return Ok(Opened::Dead(unidentified.fault)),
         };
         let (standing, quarantined) = self
             .sources
-            .resolve(&mut self.reader, &key.source, &topic.name)
+            .resolve(&mut self.reader, &origin, &topic.name)
             .await?;
         let cluster_id = match standing {
             Standing::Accepted(cluster_id) if !quarantined => cluster_id,
@@ -99,7 +104,7 @@ impl Memory {
                 return Ok(Opened::Dead(Fault::new(DeadReason::Quarantined, detail)));
             }
         };
-        let Subject::Object(uid) = key.subject.clone() else {
+        let Subject::Object(uid) = subject.clone() else {
             return Ok(Opened::Obsolete);
         };
         let placed = Placed {
@@ -108,9 +113,9 @@ impl Memory {
                 kind: topic.kind,
                 shard,
             },
-            source: key.source,
-            subject: key.subject,
-            headers,
+            source: origin,
+            subject,
+            headers: stamp,
         };
         let Some(value) = record.value.as_deref() else {
             return Ok(Opened::Object(Box::new(placed), None));
@@ -144,14 +149,18 @@ impl Memory {
                 deposed: false,
             });
         };
-        let Identity { key, headers, shard } = match identify(topic, record) {
+        let Identity {
+            origin,
+            subject,
+            stamp,
+            shard,
+        } = match identify(&mut self.origins, topic, record) {
             Ok(identity) => identity,
-            Err(unidentified) => return Ok(dead(unidentified.fault, unidentified.key.as_ref())),
+            Err(unidentified) => return Ok(dead(unidentified.fault, unidentified.key)),
         };
-        let identity = Some(&key);
         let (standing, quarantined) = self
             .sources
-            .resolve(&mut self.reader, &key.source, &topic.name)
+            .resolve(&mut self.reader, &origin, &topic.name)
             .await?;
         let cluster_id = match standing {
             Standing::Accepted(cluster_id) => cluster_id,
@@ -164,7 +173,8 @@ impl Memory {
             }
             Standing::Duplicate => {
                 let detail = "its cluster uid belongs to a cluster of another name; see fleet.quarantine";
-                return Ok(dead(Fault::new(DeadReason::Quarantined, detail), identity));
+                let key = Some((origin, subject));
+                return Ok(dead(Fault::new(DeadReason::Quarantined, detail), key));
             }
         };
         let place = ShardKey {
@@ -173,7 +183,7 @@ impl Memory {
             shard,
         };
         self.load(place, record.partition).await?;
-        if let Some(deposed) = self.is_superseded(place, &headers, &key.subject) {
+        if let Some(deposed) = self.is_superseded(place, &stamp, &subject) {
             return Ok(Examined::Superseded {
                 key: Some(place),
                 deposed,
@@ -181,11 +191,15 @@ impl Memory {
         }
         let placed = Placed {
             key: place,
-            source: key.source,
-            subject: key.subject,
-            headers,
+            source: origin,
+            subject,
+            headers: stamp,
         };
-        let refused = self.doomed.get(&(record.partition, record.offset));
+        let refused = if self.doomed.is_empty() {
+            None
+        } else {
+            self.doomed.get(&(record.partition, record.offset))
+        };
         let fault = if quarantined {
             Fault::new(
                 DeadReason::Quarantined,
@@ -204,7 +218,7 @@ impl Memory {
 
     /// Emitter order, before anything else: `Some` if the record is not newer than what its shard has seen, true
     /// within if its emitter was deposed. Announcements of schemas are welcome at any time.
-    fn is_superseded(&self, key: ShardKey, headers: &Headers, subject: &Subject) -> Option<bool> {
+    fn is_superseded(&self, key: ShardKey, headers: &Stamp, subject: &Subject) -> Option<bool> {
         if matches!(subject, Subject::Schema(_)) {
             return None;
         }
@@ -302,14 +316,16 @@ impl Memory {
     }
 }
 
-fn dead(fault: Fault, key: Option<&RecordKey>) -> Examined {
-    let uid = key.and_then(|key| match &key.subject {
-        Subject::Object(uid) => Some(uid.clone()),
-        Subject::Mark(_) | Subject::SweepBegin(_) | Subject::SweepEnd(_) | Subject::Schema(_) => None,
-    });
+fn dead(fault: Fault, key: Option<(Arc<Origin>, Subject)>) -> Examined {
+    let (source, subject) = key.unzip();
+    let uid = match subject {
+        Some(Subject::Object(uid)) => Some(uid),
+        Some(Subject::Mark(_) | Subject::SweepBegin(_) | Subject::SweepEnd(_) | Subject::Schema(_))
+        | None => None,
+    };
     Examined::Dead {
         fault,
-        source: key.map(|key| key.source.clone()),
+        source,
         uid,
         schema_ref: None,
         placed: None,

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema},
-    headers::{Headers, MARK_EVENT_TYPE, SCHEMA_EVENT_TYPE},
-    key::{RecordKey, Subject},
-    partition::{partition_of, shard_of},
+    headers::{HeadersRef, MARK_EVENT_TYPE, SCHEMA_EVENT_TYPE},
+    instant::Instant,
+    key::Subject,
+    partition::shard_of,
     record::Mark,
 };
 
 use crate::{
     dead_reason::{DeadReason, Fault},
     examine::Placed,
+    origin::{Origin, Origins},
     raw::RawRecord,
     topics::Topic,
 };
@@ -20,59 +22,101 @@ use crate::{
 /// Whose record it is, and of which shard.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    pub(crate) key: RecordKey,
-    pub(crate) headers: Headers,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) subject: Subject,
+    pub(crate) stamp: Stamp,
     pub(crate) shard: u16,
+}
+
+/// What the headers say of a record's place and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) time: Instant,
+    pub(crate) epoch: i64,
+    pub(crate) sequence: i64,
+    pub(crate) since: Option<Instant>,
+}
+
+impl Stamp {
+    pub(crate) fn of(headers: &HeadersRef<'_>) -> Self {
+        Self {
+            time: headers.time,
+            epoch: headers.epoch,
+            sequence: headers.sequence,
+            since: headers.since,
+        }
+    }
 }
 
 /// Why that cannot be said, and the key where at least that could be read.
 #[derive(Debug)]
 pub(crate) struct Unidentified {
     pub(crate) fault: Fault,
-    pub(crate) key: Option<RecordKey>,
+    pub(crate) key: Option<(Arc<Origin>, Subject)>,
 }
 
 /// Identifies a record.
-pub(crate) fn identify(topic: &Topic, record: &RawRecord) -> Result<Identity, Box<Unidentified>> {
-    let unidentified = |fault, key| Box::new(Unidentified { fault, key });
-    let key = RecordKey::parse(record.key.as_deref().unwrap_or_default());
-    let key = key.map_err(|error| unidentified(error.into(), None))?;
+pub(crate) fn identify(
+    origins: &mut Origins,
+    topic: &Topic,
+    record: &RawRecord,
+) -> Result<Identity, Box<Unidentified>> {
+    let key = origins.read(topic, record.key.as_deref().unwrap_or_default());
+    let (origin, subject) = key.map_err(|error| {
+        Box::new(Unidentified {
+            fault: error.into(),
+            key: None,
+        })
+    })?;
+    match check(topic, record, &origin, &subject) {
+        Ok((stamp, shard)) => Ok(Identity {
+            origin,
+            subject,
+            stamp,
+            shard,
+        }),
+        Err(fault) => Err(Box::new(Unidentified {
+            fault,
+            key: Some((origin, subject)),
+        })),
+    }
+}
+
+fn check(
+    topic: &Topic,
+    record: &RawRecord,
+    origin: &Origin,
+    subject: &Subject,
+) -> Result<(Stamp, u16), Fault> {
     if topic
         .datacenter
         .as_ref()
-        .is_some_and(|only| *only != key.source.datacenter)
+        .is_some_and(|only| *only != origin.datacenter)
     {
-        let detail = format!(
-            "topic {} is not for datacenter {}",
-            topic.name, key.source.datacenter
-        );
-        return Err(unidentified(
-            Fault::new(DeadReason::SourceNotAllowed, detail),
-            Some(key),
-        ));
+        let detail = format!("topic {} is not for datacenter {}", topic.name, origin.datacenter);
+        return Err(Fault::new(DeadReason::SourceNotAllowed, detail));
     }
-    let headers = match Headers::parse(record.header_pairs()) {
-        Ok(headers) => headers,
-        Err(error) => return Err(unidentified(error.into(), Some(key))),
-    };
-    match check_agreement(topic, record, &key, &headers) {
-        Ok(shard) => Ok(Identity { key, headers, shard }),
-        Err(fault) => Err(unidentified(fault, Some(key))),
-    }
+    let headers = HeadersRef::parse(record.header_pairs())?;
+    let shard = check_agreement(topic, record, origin, subject, &headers)?;
+    Ok((Stamp::of(&headers), shard))
 }
 
 /// Do key, headers, topic and partition say the same? Returns the shard.
 fn check_agreement(
     topic: &Topic,
     record: &RawRecord,
-    key: &RecordKey,
-    headers: &Headers,
+    origin: &Origin,
+    subject: &Subject,
+    headers: &HeadersRef<'_>,
 ) -> Result<u16, Fault> {
-    if headers.source != key.source.event_source() {
-        let detail = format!("ce_source {:?} is not the source of key {key}", headers.source);
+    if headers.source != origin.event_source {
+        let detail = format!(
+            "ce_source {:?} is not the source of key {origin}/{subject}",
+            headers.source
+        );
         return Err(Fault::new(DeadReason::SourceMismatch, detail));
     }
-    let expected = match key.subject {
+    let expected = match subject {
         Subject::Object(_) => topic.kind.event_type(),
         Subject::Mark(_) | Subject::SweepBegin(_) | Subject::SweepEnd(_) => MARK_EVENT_TYPE,
         Subject::Schema(_) => SCHEMA_EVENT_TYPE,
@@ -81,19 +125,18 @@ fn check_agreement(
         let detail = format!("ce_type is {:?}, expected {expected}", headers.event_type);
         return Err(Fault::new(DeadReason::TypeMismatch, detail));
     }
-    let partition = |shard| partition_of(&key.source.cluster_uid, shard, topic.partitions);
-    let shard = match &key.subject {
+    let shard = match subject {
         Subject::Object(uid) => shard_of(uid, topic.shards),
         Subject::Mark(shard) | Subject::SweepBegin(shard) | Subject::SweepEnd(shard) => *shard,
         // An announcement names no shard: it stands in each log of its cluster.
         Subject::Schema(_) => (0..topic.shards)
-            .find(|shard| partition(*shard) == record.partition.partition)
+            .find(|shard| origin.log(topic, *shard) == record.partition.partition)
             .unwrap_or(topic.shards),
     };
-    if shard >= topic.shards || partition(shard) != record.partition.partition {
+    if shard >= topic.shards || origin.log(topic, shard) != record.partition.partition {
         let detail = format!(
             "partition {} is not the log of shard {shard} of cluster {} ({} partitions, {} shards)",
-            record.partition.partition, key.source.cluster_uid, topic.partitions, topic.shards
+            record.partition.partition, origin.cluster_uid, topic.partitions, topic.shards
         );
         return Err(Fault::new(DeadReason::WrongPartition, detail));
     }

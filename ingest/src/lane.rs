@@ -21,7 +21,8 @@ use crate::{
 pub(crate) enum LaneMessage {
     Claimed(Claim),
     Revoked(PartitionId),
-    Record(RawRecord),
+    /// Several at once: a message a record would cost more than what is done with most of them.
+    Records(Vec<RawRecord>),
 }
 
 /// What a lane tells the poll thread.
@@ -50,7 +51,7 @@ pub(crate) struct Lane {
     pub(crate) windows: Windows,
     pub(crate) draft: Draft,
     pub(crate) in_flight: Option<Arc<Sealed>>,
-    /// Records to be built again, before anything new.
+    /// Records to be built again, and behind them those that were received and not yet looked at.
     pub(crate) again: VecDeque<RawRecord>,
     /// Most records in the next batch; less than the setting after a failure.
     pub(crate) limit: usize,
@@ -131,7 +132,10 @@ impl Lane {
 
     async fn receive(&mut self, message: LaneMessage) -> Result<(), Stopped> {
         match message {
-            LaneMessage::Record(record) => self.take(record).await,
+            LaneMessage::Records(records) => {
+                self.again.extend(records);
+                Ok(())
+            }
             LaneMessage::Claimed(claim) => {
                 self.leave(&[claim.id]).await?;
                 self.memory.claim(&claim);

@@ -1,8 +1,6 @@
 //! Warming a lane's memory of one (cluster, kind, shard) from PostgreSQL, after a claim or when its generation
 //! was raised.
 
-use std::collections::HashMap;
-
 use fleetledger_schema::{
     content_hash::{ContentHash, Digest},
     instant::Instant,
@@ -13,6 +11,7 @@ use fleetledger_schema::{
 use tokio_postgres::{Client, Row};
 
 use crate::{
+    cache::Cache,
     raw::PartitionId,
     shard::{Entry, Head, MarkAt, RowEntry, Shard, SweepAt, SweepState},
 };
@@ -59,8 +58,11 @@ async fn in_snapshot(client: &Client, key: ShardKey, shards: u16, partition: Par
         .await?;
     for row in dead {
         let uid: String = row.try_get(0)?;
-        let entry: &mut Entry = entries.entry(uid.into()).or_default();
-        entry.dead = Some(hash(&row, "hash_hi", "hash_lo")?);
+        let entry = Entry {
+            dead: Some(hash(&row, "hash_hi", "hash_lo")?),
+            ..entries.get(&uid).unwrap_or_default()
+        };
+        entries.set(&uid, entry);
     }
     Ok(Shard::new(partition, generation, head, entries))
 }
@@ -76,12 +78,12 @@ async fn generation(client: &Client, key: ShardKey) -> Result<i64> {
 }
 
 /// Rows that stand. Where a raised generation has not been healed by a sweep, their hashes are not trusted.
-async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Result<HashMap<Box<str>, Entry>> {
+async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Result<Cache> {
     let table = row::table(key.kind).name;
     let statement = format!(
         "select uid, body_hash_hi, body_hash_lo, writer_schema, reader_version from ledger.{table} where cluster_id = $1"
     );
-    let mut entries = HashMap::new();
+    let mut entries = Cache::default();
     for row in client.query(&statement, &[&key.cluster_id]).await? {
         let uid: &str = row.try_get(0)?;
         if shard_of(uid, shards) != key.shard {
@@ -101,7 +103,7 @@ async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Resu
             row: Some(standing),
             dead: None,
         };
-        entries.insert(uid.into(), entry);
+        entries.set(uid, entry);
     }
     Ok(entries)
 }

@@ -19,6 +19,7 @@ use crate::{
     claim::Claim,
     decode::Content,
     load::{self, ShardKey},
+    origin::Origins,
     raw::{PartitionId, RawRecord},
     reader::{Reader, Stopped, retried},
     safeguard::Safeguard,
@@ -106,6 +107,7 @@ pub(crate) struct Memory {
     pub(crate) reader: Reader,
     pub(crate) partitions: HashMap<PartitionId, Partition>,
     pub(crate) shards: BTreeMap<ShardKey, Shard>,
+    pub(crate) origins: Origins,
     pub(crate) sources: SourceBook,
     pub(crate) schemas: Schemas,
     /// Records that PostgreSQL refused, and why.
@@ -121,6 +123,7 @@ impl Memory {
             reader,
             partitions: HashMap::new(),
             shards: BTreeMap::new(),
+            origins: Origins::default(),
             sources: SourceBook::default(),
             schemas: Schemas::own(),
             doomed: HashMap::new(),
@@ -261,12 +264,18 @@ impl Memory {
 
     /// Heads of the shards a draft touched, for sealing.
     pub(crate) fn heads(&self, draft: &Draft) -> Vec<(ShardKey, i64, crate::shard::Head)> {
-        let touched = draft.touched.iter();
-        touched
-            .filter_map(|key| {
-                let shard = self.shards.get(key)?;
-                Some((*key, shard.generation, shard.head.clone()))
-            })
-            .collect()
+        let mut heads = Vec::with_capacity(draft.touched.len());
+        for key in &draft.touched {
+            let Some(shard) = self.shards.get(key) else {
+                continue;
+            };
+            if let Some((datacenter, cluster)) = draft.names.get(&key.cluster_id) {
+                let skew = &self.reader.metrics.clock_skew_seconds;
+                skew.with_label_values(&[datacenter, cluster])
+                    .set(shard.head.clock_skew_seconds);
+            }
+            heads.push((*key, shard.generation, shard.head.clone()));
+        }
+        heads
     }
 }

@@ -139,6 +139,7 @@ pub async fn run(
         shutdown: stop.clone(),
         owned: Mutex::default(),
         halted: Mutex::default(),
+        waiting: Mutex::default(),
         fatal: Mutex::default(),
     });
     let result = keep_polling(&shared, &budget, &obeyed, &config, &mut tasks).await;

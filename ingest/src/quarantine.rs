@@ -60,7 +60,9 @@ impl Windows {
     /// Counts a landed batch; returns sources to put aside, and partitions most of whose sources are.
     pub(crate) fn judge(&mut self, sealed: &Sealed) -> (Poisoned, Halting) {
         let mut poisoned = Vec::new();
-        for ((source, topic), (delivered, dead)) in &sealed.outcomes {
+        for ((_, topic), outcomes) in &sealed.outcomes {
+            let source: &Source = &outcomes.source;
+            let (delivered, dead) = (&outcomes.delivered, &outcomes.dead);
             let ids = sealed
                 .spans
                 .iter()

@@ -15,8 +15,50 @@ pub(crate) struct PartitionId {
     pub(crate) partition: i32,
 }
 
-/// A header: its name, and its bytes if it has any.
-pub(crate) type RawHeader = (Box<str>, Option<Box<[u8]>>);
+/// Headers in one piece of memory, because every record has nine: length of the name, length of the value
+/// ([`NO_VALUE`] where it has none), name, value, and so on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RawHeaders(Vec<u8>);
+
+/// Length of a value that is not there.
+const NO_VALUE: u32 = u32::MAX;
+/// Room for the headers that records have.
+const HEADERS_BYTES: usize = 448;
+
+impl RawHeaders {
+    fn push(&mut self, name: &str, value: Option<&[u8]>) {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(NO_VALUE - 1);
+        self.0.extend(length(name.as_bytes()).to_le_bytes());
+        self.0.extend(value.map_or(NO_VALUE, length).to_le_bytes());
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(value.unwrap_or_default());
+    }
+
+    /// Names, and bytes where there are any.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (name_length, after) = rest.split_first_chunk::<4>()?;
+            let (value_length, after) = after.split_first_chunk::<4>()?;
+            let (name, after) = after.split_at_checked(u32::from_le_bytes(*name_length) as usize)?;
+            let value_length = u32::from_le_bytes(*value_length);
+            let is_there = value_length != NO_VALUE;
+            let (value, after) = after.split_at_checked(if is_there { value_length as usize } else { 0 })?;
+            rest = after;
+            Some((std::str::from_utf8(name).ok()?, is_there.then_some(value)))
+        })
+    }
+}
+
+impl<'a> FromIterator<(&'a str, Option<&'a [u8]>)> for RawHeaders {
+    fn from_iter<T: IntoIterator<Item = (&'a str, Option<&'a [u8]>)>>(pairs: T) -> Self {
+        let mut headers = Self(Vec::with_capacity(HEADERS_BYTES));
+        pairs
+            .into_iter()
+            .for_each(|(name, value)| headers.push(name, value));
+        headers
+    }
+}
 
 /// One record.
 #[derive(Debug, Clone)]
@@ -26,7 +68,7 @@ pub(crate) struct RawRecord {
     pub(crate) kafka_at: Option<Instant>,
     pub(crate) key: Option<Box<[u8]>>,
     pub(crate) value: Option<Box<[u8]>>,
-    pub(crate) headers: Vec<RawHeader>,
+    pub(crate) headers: RawHeaders,
 }
 
 /// What a record is counted with beside its key and value: headers and the structs that hold it.
@@ -35,11 +77,8 @@ const RECORD_OVERHEAD_BYTES: usize = 400;
 impl RawRecord {
     /// Copies a message: a borrowed one pins its whole fetch buffer.
     pub(crate) fn copy(topic: usize, message: &BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().map_or_else(Vec::new, |headers| {
-            headers
-                .iter()
-                .map(|header| (header.key.into(), header.value.map(Into::into)))
-                .collect()
+        let headers = message.headers().map_or_else(RawHeaders::default, |headers| {
+            headers.iter().map(|header| (header.key, header.value)).collect()
         });
         Self {
             partition: PartitionId {
@@ -65,7 +104,7 @@ impl RawRecord {
     pub(crate) fn header_pairs(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.headers
             .iter()
-            .filter_map(|(name, value)| Some((&**name, &**value.as_ref()?)))
+            .filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// Headers as `ledger.dead_letter.record_headers` keeps them.
@@ -75,7 +114,7 @@ impl RawRecord {
             _ => json!({ "hex": hex(bytes) }),
         };
         let pairs = self.headers.iter().map(|(name, value)| {
-            let value = value.as_ref().map_or(Json::Null, |value| text(value));
+            let value = value.map_or(Json::Null, text);
             json!([name.replace('\0', "\\0"), value])
         });
         Json::Array(pairs.collect())
@@ -96,18 +135,23 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Headers from [`RawRecord::headers_json`].
-pub(crate) fn headers_from_json(json: &Json) -> Vec<RawHeader> {
+pub(crate) fn headers_from_json(json: &Json) -> RawHeaders {
     let pairs = json.as_array().map(Vec::as_slice).unwrap_or_default();
-    let pair = |pair: &Json| {
-        let name = pair.get(0)?.as_str()?;
-        let value = pair.get(1)?;
-        let bytes = match value.get("hex").and_then(Json::as_str) {
-            Some(hex) => unhex(hex),
-            None => value.as_str().map(|text| text.as_bytes().to_vec()),
-        };
-        Some((name.into(), bytes.map(Vec::into_boxed_slice)))
+    let mut headers = RawHeaders::default();
+    for (name, bytes) in pairs.iter().filter_map(header_from_json) {
+        headers.push(name, bytes.as_deref());
+    }
+    headers
+}
+
+fn header_from_json(pair: &Json) -> Option<(&str, Option<Vec<u8>>)> {
+    let name = pair.get(0)?.as_str()?;
+    let value = pair.get(1)?;
+    let bytes = match value.get("hex").and_then(Json::as_str) {
+        Some(hex) => unhex(hex),
+        None => value.as_str().map(|text| text.as_bytes().to_vec()),
     };
-    pairs.iter().filter_map(pair).collect()
+    Some((name, bytes))
 }
 
 /// Bytes of lower-case hexadecimal.
@@ -137,12 +181,17 @@ mod tests {
             kafka_at: None,
             key: None,
             value: None,
-            headers: vec![
-                ("ce_id".into(), Some(b"1".to_vec().into())),
-                ("odd".into(), Some(vec![0xff, 0].into())),
-                ("none".into(), None),
-            ],
+            headers: [
+                ("ce_id", Some(&b"1"[..])),
+                ("odd", Some(&[0xff, 0][..])),
+                ("none", None),
+                ("empty", Some(&[][..])),
+            ]
+            .into_iter()
+            .collect(),
         };
+        assert_eq!(record.headers.iter().count(), 4);
+        assert_eq!(record.header_pairs().count(), 3);
         assert_eq!(headers_from_json(&record.headers_json()), record.headers);
     }
 }

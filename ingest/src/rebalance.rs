@@ -27,13 +27,15 @@ use crate::{
     health::Health,
     lane::LaneMessage,
     metrics::Metrics,
-    raw::PartitionId,
+    raw::{PartitionId, RawRecord},
     reader::Backoff,
     topics::Topics,
 };
 
 /// Time one question for the ends of a partition may take.
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Records that are handed to a lane together, at most.
+const HANDED_OVER: usize = 256;
 /// A claim is given up after this long: below `max.poll.interval.ms`, after which the group would expel us.
 const CLAIM_DEADLINE: Duration = Duration::from_secs(240);
 
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) owned: Mutex<BTreeSet<PartitionId>>,
     /// Those of them that are halted.
     pub(crate) halted: Mutex<BTreeSet<PartitionId>>,
+    /// Records for each lane that are handed over together.
+    pub(crate) waiting: Mutex<Vec<Vec<RawRecord>>>,
     /// Why the thread must end.
     pub(crate) fatal: Mutex<Option<IngestError>>,
 }
@@ -145,9 +149,49 @@ impl Shared {
         list
     }
 
-    pub(crate) fn lane(&self, id: PartitionId) -> Option<&tokio::sync::mpsc::UnboundedSender<LaneMessage>> {
-        let lanes = self.lanes.len().max(1);
-        self.lanes.get(usize::try_from(id.partition).unwrap_or(0) % lanes)
+    /// Number of the lane of a partition.
+    fn lane(&self, id: PartitionId) -> usize {
+        usize::try_from(id.partition).unwrap_or(0) % self.lanes.len().max(1)
+    }
+
+    /// Hands a record to its lane, together with others.
+    pub(crate) fn hand_over(&self, record: RawRecord) {
+        let lane = self.lane(record.partition);
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() <= lane {
+            waiting.resize_with(lane + 1, Vec::new);
+        }
+        let Some(chunk) = waiting.get_mut(lane) else {
+            return;
+        };
+        chunk.push(record);
+        if chunk.len() >= HANDED_OVER {
+            let chunk = std::mem::replace(chunk, Vec::with_capacity(HANDED_OVER));
+            drop(waiting);
+            self.send(lane, LaneMessage::Records(chunk));
+        }
+    }
+
+    /// Hands over what waits.
+    pub(crate) fn flush(&self) {
+        let mut waiting = lock(&self.waiting);
+        for (lane, chunk) in waiting.iter_mut().enumerate() {
+            if !chunk.is_empty() {
+                self.send(lane, LaneMessage::Records(std::mem::take(chunk)));
+            }
+        }
+    }
+
+    /// Tells the lane of a partition what happens to it, after all records that came before.
+    pub(crate) fn tell(&self, id: PartitionId, message: LaneMessage) {
+        self.flush();
+        self.send(self.lane(id), message);
+    }
+
+    fn send(&self, lane: usize, message: LaneMessage) {
+        if let Some(lane) = self.lanes.get(lane) {
+            let _ = lane.send(message);
+        }
     }
 
     /// Claims partitions and begins to read them.
@@ -203,9 +247,7 @@ impl Shared {
                 owner_epoch = claim.owner_epoch,
                 "partition claimed"
             );
-            if let Some(lane) = self.lane(claim.id) {
-                let _ = lane.send(LaneMessage::Claimed(claim));
-            }
+            self.tell(claim.id, LaneMessage::Claimed(claim));
         }
         if let Err(error) = consumer.incremental_assign(&list) {
             tracing::error!(%error, "assign partitions");
@@ -232,9 +274,7 @@ impl Shared {
         for id in ids {
             self.health.revoked(*id);
             lock(&self.halted).remove(id);
-            if let Some(lane) = self.lane(*id) {
-                let _ = lane.send(LaneMessage::Revoked(*id));
-            }
+            self.tell(*id, LaneMessage::Revoked(*id));
         }
         let assigned = consumer
             .assignment()

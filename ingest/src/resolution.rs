@@ -80,11 +80,9 @@ impl Lane {
         let mut counts = Counts::default();
         for span in &sealed.spans {
             counts.merge(&span.counts);
-            for record in &sealed.records {
-                if record.partition == span.id {
-                    self.memory.doomed.remove(&(record.partition, record.offset));
-                }
-            }
+            self.memory
+                .doomed
+                .retain(|(id, offset), _| *id != span.id || !(span.from..span.to).contains(offset));
         }
         self.measure(sealed, &counts);
         self.memory.reader.health.landed(&spans, &counts);

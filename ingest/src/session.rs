@@ -36,9 +36,9 @@ impl Session {
             .connect(name)
             .await
             .map_err(|error| Failure::of(&error.source))?;
-        // Stages carry no statistics, so joins are by index whatever the planner believes; see also `replan`.
+        // A batch's stage stays in memory. Stages carry no statistics, so joins are by index whatever the planner believes; see also `replan`.
         let set = format!(
-            "set timezone = 'UTC'; set jit = off; set statement_timeout = {}; set lock_timeout = {};
+            "set timezone = 'UTC'; set jit = off; set temp_buffers = '64MB'; set statement_timeout = {}; set lock_timeout = {};
              set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off;
              set plan_cache_mode = force_custom_plan",
             settings.statement_timeout_ms, settings.lock_timeout_ms
@@ -96,6 +96,21 @@ impl Session {
             "statement"
         );
         Ok(changed)
+    }
+
+    /// A query of one row with two counts.
+    pub(crate) async fn counts(&mut self, sql: &'static str) -> Result<(i64, i64), Failure> {
+        let begin = Moment::now();
+        let rows = self.query(sql, &[]).await?;
+        tracing::debug!(
+            elapsed_ms = begin.elapsed().as_millis(),
+            sql = sql.get(..60).unwrap_or(sql),
+            "statement"
+        );
+        match rows.first() {
+            Some(row) => Ok((row.try_get(0)?, row.try_get(1)?)),
+            None => Ok((0, 0)),
+        }
     }
 
     /// A query.

@@ -3,7 +3,7 @@
 //! Look-ups see the committed cache and the overlays of every batch not yet resolved, newest first. A batch that
 //! fails drops its overlay and every later one; a batch that commits is published into the cache.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use fleetledger_schema::{
     content_hash::{ContentHash, Digest},
@@ -11,7 +11,7 @@ use fleetledger_schema::{
 };
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{raw::PartitionId, safeguard::Safeguard, timeline::Timeline};
+use crate::{cache::Cache, hasher::Seeded, raw::PartitionId, safeguard::Safeguard, timeline::Timeline};
 
 /// Number of a batch within its lane.
 pub(crate) type BatchNumber = u64;
@@ -103,7 +103,7 @@ pub(crate) struct Head {
 #[derive(Debug)]
 struct Overlay {
     batch: BatchNumber,
-    entries: HashMap<Box<str>, Entry>,
+    entries: HashMap<Box<str>, Entry, Seeded>,
     before: Head,
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct Shard {
     /// The history of the database that it was loaded from.
     pub(crate) timeline: Timeline,
     pub(crate) head: Head,
-    committed: HashMap<Box<str>, Entry>,
+    committed: Cache,
     overlays: VecDeque<Overlay>,
     runs: HashMap<String, SweepRun>,
 }
@@ -125,7 +125,7 @@ pub(crate) struct Shard {
 /// records changes nothing here, so a failed batch needs not take it back.
 #[derive(Debug, Default)]
 pub(crate) struct SweepRun {
-    seen: HashMap<u128, ContentHash>,
+    seen: HashMap<u128, ContentHash, Seeded>,
 }
 
 impl SweepRun {
@@ -152,12 +152,7 @@ impl SweepRun {
 }
 
 impl Shard {
-    pub(crate) fn new(
-        partition: PartitionId,
-        generation: i64,
-        head: Head,
-        committed: HashMap<Box<str>, Entry>,
-    ) -> Self {
+    pub(crate) fn new(partition: PartitionId, generation: i64, head: Head, committed: Cache) -> Self {
         Self {
             partition,
             generation,
@@ -175,8 +170,8 @@ impl Shard {
         let mut found = newest_first.filter_map(|overlay| overlay.entries.get(uid));
         found
             .next()
-            .or_else(|| self.committed.get(uid))
             .copied()
+            .or_else(|| self.committed.get(uid))
             .unwrap_or_default()
     }
 
@@ -185,7 +180,7 @@ impl Shard {
         if self.overlays.back().is_none_or(|newest| newest.batch != batch) {
             self.overlays.push_back(Overlay {
                 batch,
-                entries: HashMap::new(),
+                entries: HashMap::default(),
                 before: self.head.clone(),
             });
         }
@@ -221,11 +216,7 @@ impl Shard {
                 break;
             };
             for (uid, entry) in overlay.entries {
-                if entry.lives() {
-                    self.committed.insert(uid, entry);
-                } else {
-                    self.committed.remove(&uid);
-                }
+                self.committed.set(&uid, entry);
             }
         }
         if self.overlays.is_empty() {
@@ -254,7 +245,10 @@ impl Shard {
         if sweep.state != SweepState::Running {
             return None;
         }
-        Some(self.runs.entry(sweep.sweep_id.clone()).or_default())
+        if !self.runs.contains_key(&sweep.sweep_id) {
+            self.runs.insert(sweep.sweep_id.clone(), SweepRun::default());
+        }
+        self.runs.get_mut(&sweep.sweep_id)
     }
 
     /// Uids of living objects that the running sweep has not named. A record that dies within the sweep names its
@@ -264,7 +258,6 @@ impl Shard {
         self.living()
             .into_iter()
             .filter(|uid| run.is_none_or(|run| !run.has(uid)))
-            .map(str::to_owned)
             .collect()
     }
 
@@ -273,8 +266,8 @@ impl Shard {
         let run = self.newest_run();
         let mut digest = Digest::default();
         for uid in self.living() {
-            let seen = || run.and_then(|run| run.hash(uid));
-            digest.add(self.get(uid).delivered().or_else(seen).unwrap_or_default());
+            let seen = || run.and_then(|run| run.hash(&uid));
+            digest.add(self.get(&uid).delivered().or_else(seen).unwrap_or_default());
         }
         digest
     }
@@ -293,13 +286,13 @@ impl Shard {
     }
 
     /// Uids of all living objects, sorted.
-    fn living(&self) -> Vec<&str> {
+    fn living(&self) -> BTreeSet<String> {
         let overlaid = self.overlays.iter().flat_map(|overlay| overlay.entries.keys());
-        let all = self.committed.keys().chain(overlaid).map(|uid| &**uid);
-        let mut uids: Vec<&str> = all.filter(|uid| self.get(uid).lives()).collect();
-        uids.sort_unstable();
-        uids.dedup();
-        uids
+        let all = self
+            .committed
+            .uids()
+            .chain(overlaid.map(|uid| uid.as_ref().to_owned()));
+        all.filter(|uid| self.get(uid).lives()).collect()
     }
 
     /// Number of objects in the committed cache.
@@ -328,7 +321,7 @@ mod tests {
             topic: 0,
             partition: 0,
         };
-        Shard::new(partition, 0, Head::default(), HashMap::new())
+        Shard::new(partition, 0, Head::default(), Cache::default())
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) struct Stage {
     /// Makes the session's stage and plan tables.
     pub(crate) create: String,
     pub(crate) copy: String,
-    /// Fills the plan.
+    /// Fills the plan; returns how many objects stand, and how many do not.
     pub(crate) plan: String,
     /// Versions that stand and end go to history.
     pub(crate) close: String,
@@ -250,7 +250,8 @@ create temp table plan_{name} ({plan}, stands boolean, same boolean, base timest
 
     fn plan(&self) -> String {
         format!(
-            "insert into plan_{name} ({keys}, stands, same, base)
+            "with planned as (
+insert into plan_{name} ({keys}, stands, same, base)
 select {s_keys}, p.uid is not null, p.uid is not null and {same}, coalesce(p.valid_from, h.ended_at - interval '1 microsecond')
 from stage_{name} as s
 left join ledger.{name} as p on {s_p}
@@ -258,7 +259,9 @@ left join lateral (
     select max(h.valid_to) as ended_at from ledger.{name}_history as h
     where p.uid is null and {h_s} and h.valid_to > s.from_at
 ) as h on true
-where s.step = 1",
+where s.step = 1
+returning stands)
+select count(*) filter (where stands), count(*) filter (where not stands) from planned",
             name = self.name,
             keys = self.keys(""),
             s_keys = self.keys("s."),

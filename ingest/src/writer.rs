@@ -255,14 +255,17 @@ pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), F
 pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
     for data in &sealed.stages {
         let stage = data.stage;
-        for statement in [
-            &stage.plan,
-            &stage.close,
-            &stage.between,
-            &stage.update,
-            &stage.insert,
+        let (standing, new) = session.counts(&stage.plan).await?;
+        // Most batches hold one version of objects that stand: what has nothing to do is not asked.
+        for (statement, has_work) in [
+            (&stage.close, standing > 0),
+            (&stage.between, data.chained),
+            (&stage.update, standing > 0),
+            (&stage.insert, new > 0),
         ] {
-            session.execute(statement, &[]).await?;
+            if has_work {
+                session.execute(statement, &[]).await?;
+            }
         }
     }
     let pods = stage::of_kind(fleetledger_schema::kind::Kind::Pod);

@@ -95,19 +95,60 @@ impl Headers {
     /// # Errors
     /// See [`HeaderError`].
     pub fn parse<'a>(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
+        let read = HeadersRef::parse(pairs)?;
+        Ok(Self {
+            id: read.id.to_owned(),
+            source: read.source.to_owned(),
+            event_type: read.event_type.to_owned(),
+            time: read.time,
+            epoch: read.epoch,
+            sequence: read.sequence,
+            since: read.since,
+            resource_version: read.resource_version.map(str::to_owned),
+        })
+    }
+}
+
+/// [`Headers`] that borrow their texts: what a reader of many records wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadersRef<'a> {
+    /// See [`Headers::id`].
+    pub id: &'a str,
+    /// See [`Headers::source`].
+    pub source: &'a str,
+    /// See [`Headers::event_type`].
+    pub event_type: &'a str,
+    /// See [`Headers::time`].
+    pub time: Instant,
+    /// See [`Headers::epoch`].
+    pub epoch: i64,
+    /// See [`Headers::sequence`].
+    pub sequence: i64,
+    /// See [`Headers::since`].
+    pub since: Option<Instant>,
+    /// See [`Headers::resource_version`].
+    pub resource_version: Option<&'a str>,
+}
+
+impl<'a> HeadersRef<'a> {
+    /// Reads headers from pairs of name and bytes; unknown ones are passed over.
+    ///
+    /// # Errors
+    /// See [`HeaderError`].
+    pub fn parse(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
         let (mut id, mut source, mut event_type) = (None, None, None);
         let (mut time, mut epoch, mut sequence) = (None, None, None);
         let (mut since, mut resource_version) = (None, None);
         for (name, value) in pairs {
             match name {
-                "ce_id" => id = Some(text("ce_id", value)?.to_owned()),
-                "ce_source" => source = Some(text("ce_source", value)?.to_owned()),
-                "ce_type" => event_type = Some(text("ce_type", value)?.to_owned()),
+                "ce_id" => id = Some(text("ce_id", value)?),
+                "ce_source" => source = Some(text("ce_source", value)?),
+                "ce_type" => event_type = Some(text("ce_type", value)?),
                 "ce_time" => time = Some(instant("ce_time", value)?),
                 "ce_since" => since = Some(instant("ce_since", value)?),
                 "ce_epoch" => epoch = Some(number("ce_epoch", value)?),
                 "ce_sequence" => sequence = Some(number("ce_sequence", value)?),
-                "resource_version" => resource_version = Some(text("resource_version", value)?.to_owned()),
+                "resource_version" => resource_version = Some(text("resource_version", value)?),
                 _ => {}
             }
         }

@@ -121,7 +121,11 @@ impl fmt::Display for RecordKey {
 }
 
 impl Subject {
-    fn parse(text: &str) -> Result<Self, KeyError> {
+    /// Reads the last part of a key.
+    ///
+    /// # Errors
+    /// [`KeyError::Uid`] or [`KeyError::Control`].
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
         let Some(control) = text.strip_prefix('!') else {
             check_uid(text)?;
             return Ok(Self::Object(text.to_owned()));
