@@ -189,7 +189,7 @@ async fn rename(transaction: &Transaction<'_>, new: &str, old: &str) -> Result<(
     if transaction.execute(memory, &[&new, &old]).await.map_err(step())? == 0 {
         return Ok(());
     }
-    for table in ["alert_instance", "alert_ack", "mirrored_silence"] {
+    for table in ["alert_instance", "alert_ack"] {
         let go = format!("update ledger.{table} set rule = $1 where rule = $2");
         transaction.execute(&go, &[&new, &old]).await.map_err(step())?;
     }

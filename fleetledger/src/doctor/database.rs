@@ -75,6 +75,7 @@ pub(super) async fn grants(scene: &Scene) -> Verdict {
             cross join (values ('insert'), ('update'), ('delete'), ('select')) as p (privilege)
             where c.relnamespace = to_regnamespace('ledger') and c.relkind in ('r', 'p') and not c.relispartition
                 and c.relname not in ('migration', 'view_set', 'partitioned_table')
+                and not has_table_privilege('fleetledger_evaluate', c.oid, 'insert')
                 and not has_table_privilege(c.oid, p.privilege)
             union all
             select 'schema ledger', 'usage'

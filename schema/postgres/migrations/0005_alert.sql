@@ -384,23 +384,6 @@ comment on column ledger.delivery.status is 'HTTP status; NULL where there was n
 comment on column ledger.delivery.seconds is 'How long it took, in seconds.';
 comment on column ledger.delivery.error is 'What went wrong.';
 
-create table ledger.mirrored_silence (
-    receiver text not null,
-    rule text not null,
-    fingerprint text not null,
-    silence_id text,
-    wake bigint not null default 0,
-    until_at timestamptz,
-    primary key (receiver, rule, fingerprint)
-);
-comment on table ledger.mirrored_silence is 'Silences that stand in an Alertmanager because an instance is snoozed here.';
-comment on column ledger.mirrored_silence.receiver is 'Receiver.';
-comment on column ledger.mirrored_silence.rule is 'Rule.';
-comment on column ledger.mirrored_silence.fingerprint is 'Hash of the instance''s labels.';
-comment on column ledger.mirrored_silence.silence_id is 'Silence in the Alertmanager; NULL after it was deleted.';
-comment on column ledger.mirrored_silence.wake is 'Label wake the instance is sent with, raised at each end of a snooze; 0 for none.';
-comment on column ledger.mirrored_silence.until_at is 'Until when the silence stands.';
-
 insert into ledger.partitioned_table (table_name, range_column, has_old_partition, retention_days) values
     ('rule_run', 'slot', true, 30),
     ('alert_event', 'slot', true, 400),

@@ -41,7 +41,7 @@ declare
 begin
     foreach own in array array[
         'rule_set', 'evaluator', 'rule_group', 'rule', 'rule_run', 'alert_instance', 'alert_event', 'snooze',
-        'alert_ack', 'page_group', 'outbox', 'delivery', 'mirrored_silence'
+        'alert_ack', 'page_group', 'outbox', 'delivery'
     ] || array(
         -- Windows of rollups, and the tables that migrations make for them.
         select c.relname::text from pg_class as c
