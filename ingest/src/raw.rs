@@ -18,25 +18,17 @@ pub(crate) struct PartitionId {
 /// Headers in one piece of memory, because every record has nine: length of the name, length of the value
 /// ([`NO_VALUE`] where it has none), name, value, and so on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RawHeaders(Vec<u8>);
+pub(crate) struct RawHeaders(Box<[u8]>);
 
 /// Length of a value that is not there.
 const NO_VALUE: u32 = u32::MAX;
-/// Room for the headers that records have.
+/// Room for the headers that records have; what is not needed is given back.
 const HEADERS_BYTES: usize = 448;
 
 impl RawHeaders {
-    fn push(&mut self, name: &str, value: Option<&[u8]>) {
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(NO_VALUE - 1);
-        self.0.extend(length(name.as_bytes()).to_le_bytes());
-        self.0.extend(value.map_or(NO_VALUE, length).to_le_bytes());
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(value.unwrap_or_default());
-    }
-
     /// Names, and bytes where there are any.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        let mut rest = self.0.as_slice();
+        let mut rest = &*self.0;
         std::iter::from_fn(move || {
             let (name_length, after) = rest.split_first_chunk::<4>()?;
             let (value_length, after) = after.split_first_chunk::<4>()?;
@@ -52,11 +44,15 @@ impl RawHeaders {
 
 impl<'a> FromIterator<(&'a str, Option<&'a [u8]>)> for RawHeaders {
     fn from_iter<T: IntoIterator<Item = (&'a str, Option<&'a [u8]>)>>(pairs: T) -> Self {
-        let mut headers = Self(Vec::with_capacity(HEADERS_BYTES));
-        pairs
-            .into_iter()
-            .for_each(|(name, value)| headers.push(name, value));
-        headers
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(NO_VALUE - 1);
+        let mut packed = Vec::with_capacity(HEADERS_BYTES);
+        for (name, value) in pairs {
+            packed.extend(length(name.as_bytes()).to_le_bytes());
+            packed.extend(value.map_or(NO_VALUE, length).to_le_bytes());
+            packed.extend_from_slice(name.as_bytes());
+            packed.extend_from_slice(value.unwrap_or_default());
+        }
+        Self(packed.into_boxed_slice())
     }
 }
 
@@ -71,8 +67,9 @@ pub(crate) struct RawRecord {
     pub(crate) headers: RawHeaders,
 }
 
-/// What a record is counted with beside its key and value: headers and the structs that hold it.
-const RECORD_OVERHEAD_BYTES: usize = 400;
+/// What a record is counted with beside its key, value and headers: itself twice, because lists of records grow by
+/// doubling, and what the allocator keeps of three pieces of memory.
+const RECORD_OVERHEAD_BYTES: usize = 2 * size_of::<RawRecord>() + 3 * 16;
 
 impl RawRecord {
     /// Copies a message: a borrowed one pins its whole fetch buffer.
@@ -96,6 +93,7 @@ impl RawRecord {
     /// Bytes it is counted with in the buffer's budget.
     pub(crate) fn bytes(&self) -> usize {
         RECORD_OVERHEAD_BYTES
+            + self.headers.0.len()
             + self.key.as_ref().map_or(0, |key| key.len())
             + self.value.as_ref().map_or(0, |value| value.len())
     }
@@ -137,11 +135,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Headers from [`RawRecord::headers_json`].
 pub(crate) fn headers_from_json(json: &Json) -> RawHeaders {
     let pairs = json.as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut headers = RawHeaders::default();
-    for (name, bytes) in pairs.iter().filter_map(header_from_json) {
-        headers.push(name, bytes.as_deref());
-    }
-    headers
+    let pairs: Vec<_> = pairs.iter().filter_map(header_from_json).collect();
+    pairs
+        .iter()
+        .map(|(name, bytes)| (*name, bytes.as_deref()))
+        .collect()
 }
 
 fn header_from_json(pair: &Json) -> Option<(&str, Option<Vec<u8>>)> {
