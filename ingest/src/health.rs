@@ -37,6 +37,8 @@ struct Progress {
     /// Offset the client fetches next.
     fetched: i64,
     moved_at: Moment,
+    /// The client's statistics have come since it moved: until then nobody knows what lies ahead but markers.
+    told: bool,
     halted: bool,
 }
 
@@ -159,6 +161,7 @@ impl Health {
             high: high.max(next),
             fetched: 0,
             moved_at: Moment::now(),
+            told: false,
             halted,
         };
         self.lock().partitions.insert(id, progress);
@@ -187,6 +190,7 @@ impl Health {
             let was_behind = progress.lag(buffer_bytes) > 0;
             progress.high = progress.high.max(high);
             progress.fetched = fetched;
+            progress.told = true;
             // However long nothing came, the next record has its time from now.
             if !was_behind {
                 progress.moved_at = Moment::now();
@@ -219,6 +223,7 @@ impl Health {
                 progress.next = *next;
                 progress.high = progress.high.max(*next);
                 progress.moved_at = Moment::now();
+                progress.told = false;
             }
         }
     }
@@ -231,6 +236,7 @@ impl Health {
         }
         let stuck = state.partitions.iter().find(|(_, progress)| {
             !progress.halted
+                && progress.told
                 && progress.lag(state.stats.buffer_bytes) > 0
                 && progress.moved_at.elapsed() > stall
         });
@@ -288,6 +294,20 @@ mod tests {
         age(&health);
         health.fetched(ID, 12, 12);
         assert!(health.stalled(stall).is_some(), "behind all the while");
+    }
+
+    #[test]
+    fn what_lies_ahead_is_no_stall_before_the_statistics_tell_of_it() {
+        let health = Health::new();
+        let stall = Duration::from_secs(30);
+        // The last offset may be a transaction's marker.
+        health.assigned(ID, 10, 12, false);
+        age(&health);
+        assert_eq!(health.stalled(stall), None);
+        health.fetched(ID, 12, 11);
+        assert!(health.stalled(stall).is_some());
+        health.fetched(ID, 12, 12);
+        assert_eq!(health.stalled(stall), None);
     }
 
     #[test]
