@@ -141,9 +141,15 @@ async fn killed_at_every_point_no_slot_is_applied_twice_and_no_notification_is_l
     let mut events = endpoint.events();
     let sent = events.len();
     events.sort();
+    let most = events.chunk_by(|one, next| one == next).map(<[_]>::len).max();
+    assert!(most <= Some(2), "one of them {most:?} times: {events:?}");
     events.dedup();
     assert_eq!(events.len(), 2 * clusters, "{events:?}");
     let doubles = sent - events.len();
-    // One kill between answer and settling, each side of the settling's own commit.
-    assert!(doubles <= 2, "{doubles} doubles");
+    // Deliveries go on beside the slots: whichever point a process dies at, what it was sending may have arrived.
+    assert!(doubles <= lives, "{doubles} doubles in {lives} lives");
+    println!(
+        "{lives} kills: {} notifications told, {doubles} of them twice, none lost",
+        events.len()
+    );
 }
