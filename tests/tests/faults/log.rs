@@ -16,7 +16,7 @@ use fleetledger_tests::{
 };
 use rdkafka::{
     Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions},
+    admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier},
     client::DefaultClientContext,
 };
 
@@ -240,6 +240,21 @@ async fn a_centre_rebuilt_from_a_compacted_log_is_whole() {
     }
     scene.scribe.mark_all();
     scene.scribe.flush().await;
+    // Ingester and oracle read the same log: no more of it may go between the two.
+    let topics = Kind::ALL.map(|kind| scene.scribe.topic(kind));
+    let kept = topics
+        .iter()
+        .map(|topic| AlterConfig::new(ResourceSpecifier::Topic(topic)));
+    let kept: Vec<AlterConfig<'_>> = kept.map(|topic| topic.set("cleanup.policy", "delete")).collect();
+    let altered = admin(&scene).alter_configs(&kept, &options()).await;
+    assert!(altered.unwrap().iter().all(Result::is_ok));
+    held = 0;
+    eventually("compaction has ended", LIMIT, || {
+        let now = delivered::read_all(&kafka, &scene.prefix).len();
+        let before = std::mem::replace(&mut held, now);
+        async move { ensure(now == before, || format!("{before} records, then {now}")) }
+    })
+    .await;
     let mut victim = scene.victim();
     let ended = "select count(*) = 30 from ledger.namespace";
     scene.until(ended, &victim).await;
