@@ -13,6 +13,7 @@ annotations:
 freshness: none
 ---*/
 -- One kind is not heard of while others are: a watch that hangs, a right that is missing, a topic that is full.
+-- Usage comes in windows of minutes, or not at all where it is switched off: usage_coverage tells of it.
 with newest as (
     select datacenter, cluster, max(observed_at) as observed_at
     from freshness
@@ -26,4 +27,5 @@ select
 from freshness as f
 join newest as n using (datacenter, cluster)
 where not f.retired
+  and f.kind <> 'usage'
   and n.observed_at - f.observed_at >= interval '10 minutes'

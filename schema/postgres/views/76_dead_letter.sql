@@ -18,5 +18,5 @@ select
     d.state, -- open, replayed, superseded or discarded.
     d.settled_at -- When it left the state open.
 from {dead_letter} as d
-left join (values (1, 'node'), (2, 'pod'), (3, 'namespace'), (4, 'workload'), (5, 'watchdog')) as k (number, kind)
+left join (values (1, 'node'), (2, 'pod'), (3, 'namespace'), (4, 'workload'), (5, 'watchdog'), (6, 'usage')) as k (number, kind)
     on k.number = d.kind

@@ -4,7 +4,7 @@
 select
     l.datacenter, -- Name of the datacenter.
     l.cluster, -- Name of the cluster.
-    k.kind, -- node, pod, namespace, workload or watchdog.
+    k.kind, -- node, pod, namespace, workload, watchdog or usage.
     e.shard, -- Shard of the topic.
     e.epoch, -- Reign of the emitter; a new leader has a higher one.
     e.sequence, -- Number of its newest record.
@@ -13,5 +13,5 @@ select
     e.stale_records -- Records of deposed emitters seen, all superseded.
 from ledger.emitter_state as e
 join ledger.cluster as l using (cluster_id)
-join (values (1, 'node'), (2, 'pod'), (3, 'namespace'), (4, 'workload'), (5, 'watchdog')) as k (number, kind)
+join (values (1, 'node'), (2, 'pod'), (3, 'namespace'), (4, 'workload'), (5, 'watchdog'), (6, 'usage')) as k (number, kind)
     on k.number = e.kind

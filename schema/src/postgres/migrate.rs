@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0005_alert.sql"),
     migration!("0006_rollup.sql"),
     migration!("0007_rule_index.sql"),
+    migration!("0008_usage.sql"),
 ];
 
 /// What [`migrate`] did.

@@ -60,6 +60,8 @@ const FILES: &[(&str, &str)] = &[
     view_file!("89_notification.sql"),
     view_file!("90_user_rollup.sql"),
     view_file!("91_rollup_window.sql"),
+    view_file!("92_usage_hourly.sql"),
+    view_file!("93_usage_coverage.sql"),
     view_file!("99_grant.sql"),
 ];
 
