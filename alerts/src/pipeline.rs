@@ -9,6 +9,8 @@
 //! 7. [`apply`](crate::apply): all of that is one transaction a slot;
 //! 8. [`delivery`](crate::delivery), [`keep_alive`](crate::keep_alive): from the outbox to the receivers.
 //!
+//! A rollup goes through the first three as a group of its own, and is then filled ([`rollups`](crate::rollups)).
+//!
 //! Nothing is kept in memory from slot to slot, so that an evaluator may die anywhere.
 
 use std::{
@@ -37,6 +39,7 @@ use crate::{
     health::Health,
     housekeeping, keep_alive,
     metrics::Metrics,
+    rollups::Rollups,
     rule_set::{self, Standing},
     rules::{GroupSpec, Rule, RuleSet},
     settings::Settings,
@@ -70,6 +73,7 @@ struct Shared {
     reader: Reader,
     metrics: Metrics,
     queries: Semaphore,
+    rollups: Arc<Rollups>,
 }
 
 impl Evaluator {
@@ -79,6 +83,8 @@ impl Evaluator {
     /// [`AlertsError::Rules`] if metrics cannot be registered.
     pub async fn run(self, registry: &Registry, stop: CancellationToken) -> Result<(), AlertsError> {
         let metrics = Metrics::new(registry).map_err(|error| AlertsError::Rules(error.to_string()))?;
+        let rollups = Arc::new(Rollups::new(&self.reader, &self.pool)?);
+        rollups.register(registry)?;
         let mut helpers = JoinSet::new();
         helpers.spawn(delivery::run(
             self.pool.clone(),
@@ -93,7 +99,7 @@ impl Evaluator {
             stop.clone(),
         ));
         helpers.spawn(housekeeping::run(self.pool.clone(), stop.clone()));
-        self.rounds(&metrics, &stop).await;
+        self.rounds(&metrics, &rollups, &stop).await;
         let left = async {
             let client = self.pool.get().await.ok()?;
             rule_set::leave(&client, &self.settings.evaluator).await.ok()
@@ -113,7 +119,8 @@ impl Evaluator {
     pub async fn evaluate(&self, slot: Instant) -> Result<bool, AlertsError> {
         let metrics =
             Metrics::new(&Registry::new()).map_err(|error| AlertsError::Rules(error.to_string()))?;
-        let mut rounds = Rounds::new(self.shared(self.rules.borrow().clone(), &metrics));
+        let rollups = Arc::new(Rollups::new(&self.reader, &self.pool)?);
+        let mut rounds = Rounds::new(self.shared(self.rules.borrow().clone(), &metrics, &rollups));
         if rounds.renew(&self.health).await?.is_none() {
             return Ok(false);
         }
@@ -146,7 +153,7 @@ impl Evaluator {
         Ok(())
     }
 
-    fn shared(&self, rules: Arc<RuleSet>, metrics: &Metrics) -> Shared {
+    fn shared(&self, rules: Arc<RuleSet>, metrics: &Metrics, rollups: &Arc<Rollups>) -> Shared {
         Shared {
             settings: self.settings.clone(),
             rules,
@@ -154,14 +161,15 @@ impl Evaluator {
             reader: self.reader.clone(),
             metrics: metrics.clone(),
             queries: Semaphore::new(self.settings.concurrency.max(1)),
+            rollups: rollups.clone(),
         }
     }
 
-    async fn rounds(&self, metrics: &Metrics, stop: &CancellationToken) {
+    async fn rounds(&self, metrics: &Metrics, rollups: &Arc<Rollups>, stop: &CancellationToken) {
         let mut rules = self.rules.clone();
         while !stop.is_cancelled() {
             let current = rules.borrow_and_update().clone();
-            let mut rounds = Rounds::new(self.shared(current, metrics));
+            let mut rounds = Rounds::new(self.shared(current, metrics, rollups));
             while !stop.is_cancelled() && !rules.has_changed().unwrap_or(false) {
                 if let Err(error) = rounds.round(&self.health).await {
                     rounds.refreshed = None;
@@ -297,6 +305,11 @@ impl Rounds {
 /// Runs every rule of a group for one slot: first those that inhibit, then the others, several at a time.
 /// The slot, if all of it stands.
 async fn run_group(shared: &Arc<Shared>, spec: &GroupSpec, claim: &Claim, due: slot::Due) -> Option<Instant> {
+    if let Some(rollup) = &spec.rollup {
+        shared.rollups.fill(rollup, due.slot, spec.interval).await;
+        // A slot of a rollup is only when its windows are looked for: what was slept through is not missed.
+        return advance(shared, spec, claim, slot::Due { missed: 0, ..due }).await;
+    }
     let rules = || {
         spec.rules
             .iter()
@@ -326,6 +339,11 @@ async fn run_group(shared: &Arc<Shared>, spec: &GroupSpec, claim: &Claim, due: s
     if !whole {
         return None;
     }
+    advance(shared, spec, claim, due).await
+}
+
+/// All of the slot stands; the next one is due. `None` where that could not be written down.
+async fn advance(shared: &Shared, spec: &GroupSpec, claim: &Claim, due: slot::Due) -> Option<Instant> {
     let advanced = async {
         let step = "advance the group";
         let client = shared

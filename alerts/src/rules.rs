@@ -53,7 +53,7 @@ pub struct Rule {
     pub is_about_rules: bool,
 }
 
-/// Rules of one interval, evaluated together.
+/// Rules of one interval, evaluated together, or one rollup.
 #[derive(Debug, Clone)]
 pub struct GroupSpec {
     /// Its name.
@@ -62,6 +62,8 @@ pub struct GroupSpec {
     pub interval: Duration,
     /// Places of its rules in [`RuleSet::rules`]: those that inhibit others first.
     pub rules: Vec<usize>,
+    /// The rollup, which is a group by itself: a long history to fill holds up nothing else.
+    pub rollup: Option<Arc<Query>>,
 }
 
 /// All rules that run on schedule.
@@ -95,6 +97,8 @@ impl RuleSet {
         }
         let catalogue = Catalogue::of(queries);
         let rules: Vec<Rule> = catalogue.iter().filter_map(Rule::new).collect();
+        let mut groups = group(&rules);
+        groups.extend(catalogue.rollups().map(|(query, _)| GroupSpec::of_rollup(query)));
         let inhibitions = rules
             .iter()
             .filter_map(|rule| rule.query.alert())
@@ -104,7 +108,7 @@ impl RuleSet {
         Ok(Self {
             sha256: catalogue.version().to_owned(),
             catalogue: Arc::new(catalogue),
-            groups: group(&rules),
+            groups,
             rules,
             inhibitions,
         })
@@ -143,6 +147,19 @@ impl RuleSet {
                 .map_or(&[][..], |alert| &alert.renamed_from[..]);
             former.iter().map(|old| (rule.id(), old.as_str()))
         })
+    }
+}
+
+impl GroupSpec {
+    fn of_rollup(query: &Arc<Query>) -> Self {
+        let interval = query.schedule().map(|schedule| schedule.interval.duration());
+        Self {
+            // The default group is a folder's name, which holds no slash.
+            name: format!("rollup/{}", query.name()),
+            interval: interval.unwrap_or(Duration::from_secs(60)),
+            rules: Vec::new(),
+            rollup: Some(Arc::clone(query)),
+        }
     }
 }
 
@@ -257,6 +274,7 @@ fn group(rules: &[Rule]) -> Vec<GroupSpec> {
             name: rule.group.clone(),
             interval: rule.timing.interval,
             rules: Vec::new(),
+            rollup: None,
         });
         spec.rules.push(place);
     }

@@ -260,8 +260,24 @@ pub enum RulesCommand {
     Test(RulesTestArgs),
     /// Plays an alert over history and says how often it would have paged.
     Backtest(RulesBacktestArgs),
+    /// Fills windows of a rollup again, whatever stands: after its file has changed.
+    Rebuild(RulesRebuildArgs),
     /// Runs one file once, and shows its rows.
     Run(RulesRunArgs),
+}
+
+/// Options of `rules rebuild`.
+#[derive(Debug, Clone, Args)]
+pub struct RulesRebuildArgs {
+    /// The rollup's file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Windows from the one that holds this instant, such as 2026-11-01T00:00:00Z.
+    #[arg(long, value_name = "INSTANT")]
+    pub from: jiff::Timestamp,
+    /// Windows that begin before this instant; one that is not over is left out.
+    #[arg(long, value_name = "INSTANT")]
+    pub to: jiff::Timestamp,
 }
 
 /// Options of `rules run`.

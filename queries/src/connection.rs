@@ -74,6 +74,14 @@ impl Reader {
         })
     }
 
+    /// Connections of their own to the same place, at most `size`: whoever uses them keeps nobody else waiting.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn beside(&self, size: usize) -> Result<Self, ReaderError> {
+        Self::new(&self.connector, size)
+    }
+
     /// Sees that the user of these connections can read and nothing more.
     ///
     /// # Errors

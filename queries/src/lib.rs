@@ -30,7 +30,7 @@ pub mod period;
 pub mod prepare;
 pub mod query;
 pub mod record;
-mod recorder;
+pub mod recorder;
 pub mod refusal;
 pub mod report;
 pub mod rollup;

@@ -554,7 +554,9 @@ fn read_rollup(folder: &str, front: &mut Front<'_>) -> Option<RollupRule> {
     );
     let into = match front.text("into").as_deref() {
         None | Some("user_rollup") => RollupTable::User,
-        Some(table) if table.starts_with("rollup_") && is_name(table) => RollupTable::Own(table.to_owned()),
+        Some(table) if table.starts_with("rollup_") && table != "rollup_window" && is_name(table) => {
+            RollupTable::Own(table.to_owned())
+        }
         Some(table) => {
             let what = format!("rows cannot go into `{table}`");
             front.refuse(

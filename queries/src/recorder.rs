@@ -32,6 +32,8 @@ use crate::{
 
 /// How often the schedule is looked at.
 const TICK: Duration = Duration::from_millis(500);
+/// Groups that are evaluated at a time; each takes a connection.
+pub const AT_ONCE: usize = 2;
 
 /// Evaluates metrics and shows them; clones share their series. Register one with a Prometheus registry.
 #[derive(Debug, Clone)]
@@ -73,7 +75,7 @@ impl Recorder {
     }
 
     /// Evaluates every group of metrics at its slots until it is told to stop. A slot that is over while its group
-    /// still runs is left out.
+    /// still runs, or waits for others, is left out.
     pub async fn follow(self, standing: watch::Receiver<Standing>, stop: CancellationToken) {
         let mut slots: BTreeMap<String, Instant> = BTreeMap::new();
         let mut running: JoinSet<String> = JoinSet::new();
@@ -92,7 +94,8 @@ impl Recorder {
                     self.forget(&catalogue.records().map(|(query, _)| query.id.clone()).collect::<Vec<_>>());
                     for group in catalogue.record_groups() {
                         let slot = slot_of(&group, Instant::now());
-                        if slots.get(&group.name) == Some(&slot) || busy.contains(&group.name) {
+                        let is_done = slots.get(&group.name) == Some(&slot);
+                        if is_done || busy.len() >= AT_ONCE || busy.contains(&group.name) {
                             continue;
                         }
                         slots.insert(group.name.clone(), slot);

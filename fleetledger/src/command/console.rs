@@ -39,7 +39,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     super::require_current(&ways.own, &client).await?;
     drop(client);
     let (registry, following) = (Registry::new(), CancellationToken::new());
-    let parts = Parts::new(loaded, &ways, following.clone()).await?;
+    let parts = Parts::new(loaded, &ways, &registry, following.clone()).await?;
     let server = bind(loaded, &loaded.config.console, &parts).await?;
     tracing::info!(listen = %server.address()?, "console");
     let probe = Probe::new("console", || Ok(()), || Ok(()));

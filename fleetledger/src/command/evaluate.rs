@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use fleetledger_alerts::{
-    Evaluator, Health, Receiver, Receivers, RuleSet, Settings, links::Places, pool, reload,
+    Evaluator, Health, ROLLUPS_AT_ONCE, Receiver, Receivers, RuleSet, Settings, links::Places, pool, reload,
 };
 use fleetledger_paging::{
     Secret,
@@ -13,7 +13,7 @@ use fleetledger_paging::{
     },
     retry::Backoff,
 };
-use fleetledger_queries::{Reader, live::Live};
+use fleetledger_queries::{Metrics, Reader, Recorder, Standing, live::Live, recorder};
 use fleetledger_schema::postgres::Connector;
 use prometheus::Registry;
 use tokio::{sync::watch, task::JoinSet};
@@ -42,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) pool: deadpool_postgres::Pool,
     pub(crate) reader: Reader,
     pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
+    standing: watch::Receiver<Standing>,
     pub(crate) health: Health,
     following: JoinSet<()>,
 }
@@ -55,7 +56,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     super::require_current(&ways.own, &client).await?;
     drop(client);
     let (registry, stop_following) = (Registry::new(), CancellationToken::new());
-    let parts = Parts::new(loaded, &ways, stop_following.clone()).await?;
+    let parts = Parts::new(loaded, &ways, &registry, stop_following.clone()).await?;
     let probe = probe(&parts.health);
     let done = role::run(loaded, registry.clone(), probe, |stop| {
         evaluate(parts, registry, stop)
@@ -71,12 +72,19 @@ pub(crate) fn probe(health: &Health) -> Probe {
     Probe::new("evaluate", move || live.live(), move || ready.ready())
 }
 
-/// Evaluates and delivers until `stop`.
+/// Evaluates, records, fills rollups and delivers until `stop`.
 pub(crate) async fn evaluate(
     parts: Parts,
     registry: Registry,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut following = parts.following;
+    // Connections of its own: no alert waits for a metric.
+    let recorder = Recorder::new(parts.reader.beside(recorder::AT_ONCE)?).context("count metrics")?;
+    registry
+        .register(Box::new(recorder.clone()))
+        .context("show metrics")?;
+    following.spawn(recorder.follow(parts.standing, stop.clone()));
     let evaluator = Evaluator {
         settings: Arc::new(parts.settings),
         rules: parts.rules,
@@ -84,7 +92,6 @@ pub(crate) async fn evaluate(
         reader: parts.reader,
         health: parts.health,
     };
-    let mut following = parts.following;
     let done = evaluator.run(&registry, stop).await.context("evaluate");
     following.abort_all();
     done
@@ -110,10 +117,15 @@ pub(crate) fn ways(loaded: &Loaded) -> anyhow::Result<Ways> {
 
 impl Parts {
     /// Reads the rules and connects as the reader. A broken file is told of and does not hold up the others.
-    pub(crate) async fn new(loaded: &Loaded, ways: &Ways, stop: CancellationToken) -> anyhow::Result<Self> {
+    pub(crate) async fn new(
+        loaded: &Loaded,
+        ways: &Ways,
+        registry: &Registry,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
         let config = &loaded.config;
         let settings = settings(config).map_err(|fault| loaded.explain(fault))?;
-        let size = config.evaluate.concurrency + settings.deliveries / 4 + 4;
+        let size = config.evaluate.concurrency + settings.deliveries / 4 + 4 + ROLLUPS_AT_ONCE;
         let pool =
             pool::new(&ways.own, size, "fleetledger-evaluate").context("make a pool of connections")?;
         let reader = Reader::new(&ways.reader, config.evaluate.concurrency + 1)?;
@@ -121,13 +133,16 @@ impl Parts {
             .check_role()
             .await
             .context("check the user that runs the rules' SQL")?;
-        let mut live = Live::new(&config.evaluate.rules, Some(reader.clone()), None);
+        let metrics = Metrics::new(registry).context("count the files of the rules")?;
+        let mut live = Live::new(&config.evaluate.rules, Some(reader.clone()), Some(metrics));
         live.reload(fleetledger_schema::instant::Instant::now()).await;
         let health = Health::new();
         let mut following = JoinSet::new();
         let rules = reload::follow(live.subscribe(), &health, &mut following).context("take up the rules")?;
+        let standing = live.subscribe();
         following.spawn(live.follow(FOLLOW, stop));
         Ok(Self {
+            standing,
             settings,
             pool,
             reader,

@@ -46,7 +46,7 @@ impl Alerting {
             ..Console::default()
         };
         let stop = CancellationToken::new();
-        let parts = Parts::new(&loaded, &Ways { own, reader }, stop.clone()).await?;
+        let parts = Parts::new(&loaded, &Ways { own, reader }, registry, stop.clone()).await?;
         let server = console::bind(&loaded, &console, &parts).await?;
         let address = server.address().context("read the console's address")?;
         let mut tasks = JoinSet::new();

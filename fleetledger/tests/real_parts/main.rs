@@ -13,6 +13,8 @@ mod doctor_kafka;
 mod doctor_kubernetes;
 mod doctor_machine;
 mod doctor_postgres;
+mod evaluate;
+mod process;
 mod reference;
 mod role;
 mod rules;

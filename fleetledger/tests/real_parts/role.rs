@@ -1,69 +1,14 @@
 //! Roles as processes: started, asked, told to stop.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use fleetledger_local::{mock_kafka::MockKafka, ports};
 use fleetledger_schema::kind::Kind;
 
-use crate::support::{self, Setup};
-
-const DEADLINE: Duration = Duration::from_secs(60);
-
-fn start(setup: &Setup, arguments: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fleetledger"));
-    command
-        .arg("--config")
-        .arg(setup.file())
-        .args(arguments)
-        .args(["--log-format", "json"]);
-    command.stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn get(port: u16, path: &str) -> String {
-    let mut answer = String::new();
-    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
-        let _ = write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        );
-        let _ = stream.read_to_string(&mut answer);
-    }
-    answer
-}
-
-/// Asks until the answer holds `words`.
-fn wait_for(port: u16, path: &str, words: &str) -> String {
-    let begun = Instant::now();
-    loop {
-        let answer = get(port, path);
-        if answer.contains(words) {
-            return answer;
-        }
-        assert!(
-            begun.elapsed() < DEADLINE,
-            "{path} never held {words:?}: {answer}"
-        );
-        std::thread::yield_now();
-    }
-}
-
-/// SIGTERM; exit code and log.
-fn stop(child: Child) -> (Option<i32>, String) {
-    Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
-}
+use crate::{
+    process::{DEADLINE, Running, get, wait_for},
+    support::{self, Setup},
+};
 
 #[tokio::test]
 async fn emitter_and_ingester_land_a_fleet_and_stop_when_told() {
@@ -82,8 +27,8 @@ async fn emitter_and_ingester_land_a_fleet_and_stop_when_told() {
         ))
     };
     let (for_ingest, for_emit) = (setup(ingest_port), setup(emit_port));
-    let ingester = start(&for_ingest, &["ingest"]);
-    let emitter = start(&for_emit, &["emit", "--source", "simulate"]);
+    let ingester = Running::start(&for_ingest, &["ingest"]);
+    let emitter = Running::start(&for_emit, &["emit", "--source", "simulate"]);
     wait_for(emit_port, "/readyz", "emit: ok");
     wait_for(ingest_port, "/readyz", "ingest: ok");
     assert!(get(emit_port, "/livez").starts_with("HTTP/1.1 200"));
@@ -101,7 +46,7 @@ async fn emitter_and_ingester_land_a_fleet_and_stop_when_told() {
         assert!(begun.elapsed() < DEADLINE, "nodes did not land");
     }
     for child in [emitter, ingester] {
-        let (code, log) = stop(child);
+        let (code, log) = child.stop();
         assert_eq!(code, Some(0), "{log}");
         let lines: Vec<serde_json::Value> = log
             .lines()

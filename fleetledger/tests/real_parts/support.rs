@@ -65,12 +65,17 @@ impl Setup {
         self
     }
 
+    /// The binary under this configuration.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetledger"));
+        command.arg("--config").arg(self.file());
+        command.envs(self.environment.iter().cloned());
+        command
+    }
+
     /// Runs the binary to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetledger"));
-        command.arg("--config").arg(self.file()).args(arguments);
-        command.envs(self.environment.iter().cloned());
-        command.output().unwrap()
+        self.command().args(arguments).output().unwrap()
     }
 
     /// Runs the binary; exit code, and all it printed.

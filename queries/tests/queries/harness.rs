@@ -8,13 +8,14 @@ use std::{
     },
 };
 
+use deadpool_postgres::{Manager, Pool};
 use fleetledger_local::{Cache, postgres::Postgres};
 use fleetledger_queries::{Query, Reader, parse};
 use fleetledger_schema::{
     instant::Instant,
     postgres::{Connector, migrate},
 };
-use tokio_postgres::Client;
+use tokio_postgres::{Client, NoTls};
 
 const TEMPLATE: &str = "template_ledger";
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -98,6 +99,12 @@ impl Place {
         let mut config = self.owner.config().clone();
         config.user(user);
         Connector::new(config, None)
+    }
+
+    /// Connections of another user, as an evaluator has them.
+    pub(crate) fn pool(&self, user: &str) -> Pool {
+        let manager = Manager::new(self.connector(user).config().clone(), NoTls);
+        Pool::builder(manager).max_size(4).build().unwrap()
     }
 
     /// Clusters dfw/a and dfw/b with so many namespaces each, all known up to `now`.

@@ -23,7 +23,7 @@ group by cluster, phase
 const NOW: &str = "2026-05-05T12:10:00Z";
 
 fn filler(place: &Place) -> Filler {
-    Filler::new(place.reader.clone(), place.connector("fleetledger_evaluate")).unwrap()
+    Filler::new(place.reader.clone(), place.pool("fleetledger_evaluate")).unwrap()
 }
 
 fn rollup() -> Arc<Query> {
@@ -107,6 +107,21 @@ async fn a_silent_cluster_holds_nothing_back_and_its_windows_are_filled_again_wh
     let phases = "select count(*) from fleet.user_rollup where dimensions ->> 'phase' = 'Terminating'";
     let count: i64 = place.sql.query_one(phases, &[]).await.unwrap().get(0);
     assert_eq!(count, 2, "rows are replaced, not added");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_gone_for_days_does_not_hold_up_one_that_has_come_back() {
+    let place = Place::new().await;
+    place.fleet(1, at(NOW)).await;
+    hear_of(&place, 1, "2026-05-05 10:30+00").await;
+    hear_of(&place, 2, "2026-05-02 00:00+00").await;
+    let filler = filler(&place);
+    filler.fill_due(&rollup(), at(NOW)).await.unwrap();
+    assert_eq!(windows(&place).await, ["10 false 1 2", "11 false 1 2"]);
+    hear_of(&place, 1, "2026-05-05 11:30+00").await;
+    assert_eq!(filler.fill_due(&rollup(), at(NOW)).await.unwrap(), 1);
+    assert_eq!(windows(&place).await, ["10 false 2 2", "11 false 1 2"]);
+    assert_eq!(filler.fill_due(&rollup(), at(NOW)).await.unwrap(), 0);
 }
 
 #[tokio::test]

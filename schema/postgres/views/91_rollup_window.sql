@@ -10,5 +10,6 @@ select
     w.complete, -- True if every source was known to the end of the window; else it is filled again when more is known.
     w.version, -- SHA-256 of the file it was last filled by.
     w.filled_at, -- When it was last filled.
-    w.fillings -- How many times it was filled.
+    w.fillings, -- How many times it was filled.
+    w.sources_behind -- Sources that were not known to the end of the window when it was last filled.
 from ledger.rollup_window as w

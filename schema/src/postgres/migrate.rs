@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0006_rollup.sql"),
     migration!("0007_rule_index.sql"),
     migration!("0008_usage.sql"),
+    migration!("0009_rollup_behind.sql"),
 ];
 
 /// What [`migrate`] did.

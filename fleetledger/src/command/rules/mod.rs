@@ -5,6 +5,7 @@ mod backtest;
 mod check;
 mod list;
 mod new;
+mod rebuild;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(super) async fn run(loaded: &Loaded, command: RulesCommand) -> anyhow::Resul
         RulesCommand::New(args) => new::run(&args),
         RulesCommand::Test(args) => test::run(&args).await,
         RulesCommand::Backtest(args) => backtest::run(loaded, &args).await,
+        RulesCommand::Rebuild(args) => rebuild::run(loaded, &args).await,
         RulesCommand::Run(args) => ask::file(&args).await,
     }
 }

@@ -1,0 +1,54 @@
+//! `fleetledger rules rebuild`: windows of a rollup, filled again.
+
+use anyhow::Context as _;
+use fleetledger_alerts::pool;
+use fleetledger_queries::{Filler, Reader, catalogue};
+use fleetledger_schema::instant::Instant;
+
+use crate::{
+    cli::RulesRebuildArgs,
+    command::{count, evaluate},
+    config::Loaded,
+    exit::Exit,
+};
+
+pub(super) async fn run(loaded: &Loaded, args: &RulesRebuildArgs) -> anyhow::Result<Exit> {
+    let catalogue = match catalogue::load(&args.file) {
+        Ok(catalogue) => catalogue,
+        Err(refusals) => {
+            super::print_refusals(&refusals);
+            return Ok(Exit::Red);
+        }
+    };
+    let (query, rule) = catalogue
+        .rollups()
+        .next()
+        .with_context(|| format!("{} holds no rollup", args.file.display()))?;
+    anyhow::ensure!(
+        args.from < args.to,
+        "--from {} is not before --to {}",
+        args.from,
+        args.to
+    );
+    let ways = evaluate::ways(loaded)?;
+    let reader = Reader::new(&ways.reader, 1)?;
+    reader
+        .check_role()
+        .await
+        .context("check the user that runs the rollup's SQL")?;
+    let writer = pool::new(&ways.own, 1, "fleetledger-rebuild").context("make a pool of connections")?;
+    let filler = Filler::new(reader, writer).context("count windows")?;
+    let (from, to) = (
+        Instant(args.from.as_microsecond()),
+        Instant(args.to.as_microsecond()),
+    );
+    let filled = filler.rebuild(query, from, to, Instant::now()).await?;
+    let filled = i64::try_from(filled).unwrap_or(i64::MAX);
+    println!(
+        "{} windows of {} of rollup {} were filled",
+        count(filled),
+        rule.window,
+        rule.rollup
+    );
+    Ok(Exit::Done)
+}
