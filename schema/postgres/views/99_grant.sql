@@ -53,6 +53,27 @@ begin
     end loop;
 end
 $$;
+-- Prices, owners and what is booked change by functions and by who may apply them; no other role writes cost.
+do $$
+declare
+    own text;
+begin
+    for own in
+        select c.relname::text from pg_class as c
+        where c.relnamespace = to_regnamespace('ledger') and c.relkind in ('r', 'p') and not c.relispartition
+          and (c.relname like 'cost\_%' or c.relname like 'price\_%' or c.relname = 'owner_map')
+    loop
+        execute format('revoke insert, update, delete on ledger.%I from fleetledger_ingest', own);
+        if own in ('price_sheet', 'price_class', 'owner_map', 'cost_team', 'cost_sharing') then
+            execute format('grant select, insert, update on ledger.%I to fleetledger_evaluate', own);
+        end if;
+    end loop;
+end
+$$;
+revoke execute on function ledger.cost_fill, ledger.cost_fill_day, ledger.cost_close, ledger.cost_check_hour, ledger.cost_due,
+    ledger.rate, ledger.rate_lines, ledger.cost_write_check from public, fleetledger_ingest;
+grant execute on function ledger.cost_fill, ledger.cost_fill_day, ledger.cost_close, ledger.cost_due, ledger.apply_owners
+    to fleetledger_evaluate;
 -- What has happened is not changed afterwards.
 revoke update, delete on ledger.alert_event, ledger.delivery, ledger.rule_run from fleetledger_evaluate;
 grant usage on sequence ledger.alert_event_number, ledger.snooze_snooze_id_seq,

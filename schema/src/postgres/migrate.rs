@@ -41,6 +41,9 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0007_rule_index.sql"),
     migration!("0008_usage.sql"),
     migration!("0009_rollup_behind.sql"),
+    migration!("0010_cost.sql"),
+    migration!("0011_cost_rate.sql"),
+    migration!("0012_cost_book.sql"),
 ];
 
 /// What [`migrate`] did.

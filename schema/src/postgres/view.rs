@@ -62,6 +62,18 @@ const FILES: &[(&str, &str)] = &[
     view_file!("91_rollup_window.sql"),
     view_file!("92_usage_hourly.sql"),
     view_file!("93_usage_coverage.sql"),
+    view_file!("94_cost_adjustment.sql"),
+    view_file!("94_cost_balance.sql"),
+    view_file!("94_cost_daily.sql"),
+    view_file!("94_cost_hourly.sql"),
+    view_file!("94_cost_monthly.sql"),
+    view_file!("94_cost_node_daily.sql"),
+    view_file!("94_cost_node_hourly.sql"),
+    view_file!("94_cost_run.sql"),
+    view_file!("94_cost_workload_daily.sql"),
+    view_file!("94_price.sql"),
+    view_file!("94_team_budget.sql"),
+    view_file!("95_cost_by.sql"),
     view_file!("99_grant.sql"),
 ];
 

@@ -1,0 +1,22 @@
+-- view: cost_node_daily
+-- forms: live asof
+-- What the nodes of each cluster and class cost in each UTC day by resource, and whom for: cost = allocated + idle + system.
+select
+    n.day_at, -- Begin of the UTC day.
+    l.datacenter, -- Name of the datacenter.
+    l.cluster, -- Name of the cluster.
+    n.node_class, -- Class of nodes by the price sheet; NULL = no price is known.
+    n.resource, -- cpu, memory or gpu.
+    round(n.cost_nanos / 1e9, 9) as cost, -- What they cost.
+    round(n.allocated_nanos / 1e9, 9) as allocated_cost, -- Part of it that pods are charged.
+    round(n.idle_nanos / 1e9, 9) as idle_cost, -- Part of it that could have been requested and was neither requested nor used.
+    round(n.system_nanos / 1e9, 9) as system_cost, -- Part of it that the nodes keep for themselves.
+    (select s.currency from ledger.price_sheet as s order by s.sheet_id desc limit 1) as currency, -- ISO 4217 code of the currency.
+    round(n.capacity / case n.resource when 'memory' then 3865470566400.0 else 3.6e9 end, 6) as capacity_hours, -- Capacity in core-hours, GiB-hours or card-hours.
+    round(n.allocatable / case n.resource when 'memory' then 3865470566400.0 else 3.6e9 end, 6) as allocatable_hours, -- What pods may request of it, likewise.
+    round(n.charged / case n.resource when 'memory' then 3865470566400.0 else 3.6e9 end, 6) as charged_hours, -- Charged to pods, likewise.
+    round(n.node_ms / 3.6e6, 6) as node_hours, -- Time the nodes stood, summed, in hours.
+    round(n.unpriced_ms / 3.6e6, 6) as unpriced_hours -- Part of it that no price or capacity is known of.
+from ledger.cost_node_daily as n
+join {cluster} as l using (cluster_id)
+where n.day_at <= {schema}.as_of()
