@@ -1,6 +1,8 @@
-//! The HTTP API of alerts, snoozes and rules; the binary mounts it beside the other rooms' and says who calls.
+//! The HTTP API of alerts, snoozes, rules and reports; the binary mounts it beside the other rooms' and says who calls.
 
 mod alerts;
+mod answer;
+mod reports;
 mod rules;
 mod snoozes;
 
@@ -21,6 +23,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{errors::AlertsError, receivers::Receivers, rules::RuleSet};
 
 pub use alerts::{AckRequest, AlertDetail, AlertRow, Counted, DrillRequest, Happening};
+pub use answer::{Answer, AnswerColumn};
+pub use reports::{ParameterRow, ReportRow, RunRequest};
 pub use rules::{RuleDetail, RuleRow, RunRow};
 pub use snoozes::{SnoozeRequest, SnoozeRow};
 
@@ -29,7 +33,7 @@ pub use snoozes::{SnoozeRequest, SnoozeRow};
 pub struct Api {
     /// Connections of the evaluator's role.
     pub pool: Pool,
-    /// Connections of the reader's role.
+    /// Connections of the reader's role, which no evaluator waits for.
     pub reader: Reader,
     /// Rules as the folder holds them.
     pub rules: watch::Receiver<Arc<RuleSet>>,
@@ -69,6 +73,9 @@ pub fn router(api: Api) -> OpenApiRouter {
         .routes(routes!(snoozes::end))
         .routes(routes!(rules::list))
         .routes(routes!(rules::show))
+        .routes(routes!(reports::run))
+        .routes(routes!(reports::list))
+        .routes(routes!(reports::show))
         .with_state(api)
 }
 

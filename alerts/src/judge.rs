@@ -53,6 +53,8 @@ pub struct Ack {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// What they say to others; empty = nothing.
+    pub reason: String,
 }
 
 /// Something that happened to an instance.
@@ -158,7 +160,11 @@ fn judge_one(
     if let Some(ack) = ack {
         kept.memory.instance.acknowledge(ack.by.as_str(), ack.at);
         if kept.memory.instance.acked_at != before.memory.instance.acked_at {
-            verdict.events.push(Event::of(&kept, "acked").by(&ack.by));
+            let event = Event::of(&kept, "acked").by(&ack.by);
+            verdict.events.push(match ack.reason.is_empty() {
+                true => event,
+                false => event.because(ack.reason.as_str()),
+            });
         }
     }
     let seen = match ruling {

@@ -205,7 +205,7 @@ pub(crate) async fn take_acks(
     let take = "
         update ledger.alert_ack set applied_slot = $2
         where rule = $1 and applied_slot is null
-        returning fingerprint, acked_by, acked_at";
+        returning fingerprint, acked_by, acked_at, reason";
     let rows = transaction
         .query(take, &[&rule, &slot])
         .await
@@ -214,6 +214,7 @@ pub(crate) async fn take_acks(
         let ack = Ack {
             by: row.get(1),
             at: timestamp(row.get(2)),
+            reason: row.get(3),
         };
         (row.get(0), ack)
     });

@@ -293,9 +293,9 @@ pub struct RulesRunArgs {
 /// Options of `report`.
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
-    /// Its file name without `.sql`.
-    pub name: String,
-    /// Folder of queries.
+    /// Its file name without `.sql`; without one the reports there are.
+    pub name: Option<String>,
+    /// Folder of queries, with --postgres.
     #[arg(long, value_name = "DIR", default_value = "queries")]
     pub path: PathBuf,
     /// How it is asked.
@@ -303,21 +303,21 @@ pub struct ReportArgs {
     pub ask: AskArgs,
 }
 
-/// How a query is asked.
+/// How a query is asked: through the console, or with --postgres without it.
 #[derive(Debug, Clone, Args)]
 pub struct AskArgs {
-    /// The database, as a reader: `postgres://fleetledger_reader@host/database`.
+    /// The console.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Ask this database in place of the console, as a reader: `postgres://fleetledger_reader@host/database`.
     #[arg(long, value_name = "URL")]
-    pub postgres: String,
+    pub postgres: Option<String>,
     /// Value of a parameter; may be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub param: Vec<(String, String)>,
     /// Ask as of this instant (RFC 3339) in place of now.
     #[arg(long, value_name = "INSTANT")]
     pub as_of: Option<String>,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Options of `rules check`.

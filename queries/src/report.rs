@@ -14,6 +14,9 @@ use crate::{
     run::{Argument, Question, RunError, Session, Table},
 };
 
+/// What every report can be asked: no names of parameters.
+const TAKEN: [&str; 2] = ["as_of", "format"];
+
 /// A saved query with parameters.
 #[derive(Debug, Clone)]
 pub struct ReportRule {
@@ -208,6 +211,13 @@ fn read_parameter(item: &mut Front<'_>) -> Option<Parameter> {
             "name",
             format!("`{name}` cannot be the name of a parameter"),
             "write lowercase letters, digits and _",
+        );
+    }
+    if let Some(name) = name.as_deref().filter(|name| TAKEN.contains(name)) {
+        item.refuse(
+            "name",
+            format!("`{name}` means the same for every report"),
+            "give the parameter another name",
         );
     }
     let parameter_type = item

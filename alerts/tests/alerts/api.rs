@@ -7,6 +7,18 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::harness::{Place, TROUBLE};
 
+const REPORT: &str = "\
+/*---
+report: What was put aside
+description: \"Open quarantines, by cluster.\"
+timeout: 2s
+parameters:
+- {name: datacenter, type: text, help: Datacenter.}
+- {name: rows, type: integer, default: '1', help: How many.}
+---*/
+select cluster, count(*) as count, 'a,b' as note, null::text as nothing from quarantine
+where datacenter = :'datacenter' group by cluster order by cluster limit :'rows'";
+
 struct Server {
     url: String,
     http: reqwest::Client,
@@ -15,7 +27,7 @@ struct Server {
 
 impl Server {
     async fn start(place: &Place, role: Role) -> Self {
-        let evaluator = place.evaluator("api", &[("trouble.sql", TROUBLE)]);
+        let evaluator = place.evaluator("api", &[("trouble.sql", TROUBLE), ("put-aside.sql", REPORT)]);
         let api = Api {
             pool: evaluator.pool.clone(),
             reader: evaluator.reader.clone(),
@@ -23,7 +35,9 @@ impl Server {
             receivers: evaluator.settings.receivers.clone(),
         };
         let (routes, document) = router(api).split_for_parts();
-        assert!(document.paths.paths.contains_key("/api/v1/snoozes"));
+        for path in ["/api/v1/snoozes", "/api/v1/reports/{report}", "/api/v1/rules/run"] {
+            assert!(document.paths.paths.contains_key(path), "{path}");
+        }
         let caller = Caller {
             name: "alice".to_owned(),
             role,
@@ -161,4 +175,150 @@ async fn what_is_wrong_or_not_allowed_is_refused_with_a_reason() {
     assert_eq!(viewer.get("/api/v1/alerts").await.0, 200);
     let snooze = json!({"matchers": ["node=n1"], "for_seconds": 60, "reason": "x"});
     assert_eq!(viewer.post("/api/v1/snoozes", snooze).await.0, 403);
+}
+
+#[tokio::test]
+async fn reports_are_listed_and_asked_as_json_and_as_csv() {
+    let place = Place::new().await;
+    place.trouble("a").await;
+    place.trouble("b").await;
+    let server = Server::start(&place, Role::Viewer).await;
+    let (status, reports) = server.get("/api/v1/reports").await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        reports,
+        json!([{
+            "name": "put-aside", "title": "What was put aside", "description": "Open quarantines, by cluster.",
+            "parameters": [
+                {"name": "datacenter", "type": "text", "default": null, "help": "Datacenter."},
+                {"name": "rows", "type": "integer", "default": "1", "help": "How many."},
+            ],
+        }])
+    );
+    let (status, report) = server
+        .get("/api/v1/reports/put-aside?datacenter=dc1&rows=10")
+        .await;
+    assert_eq!(status, 200, "{report}");
+    assert_eq!(
+        report["rows"],
+        json!([
+            {"cluster": "a", "count": 1, "note": "a,b", "nothing": null},
+            {"cluster": "b", "count": 1, "note": "a,b", "nothing": null},
+        ])
+    );
+    assert_eq!(report["columns"][1], json!({"name": "count", "type": "int8"}));
+    assert_eq!(report["exceeded"], false);
+    // A parameter is a value and never SQL.
+    let (_, none) = server
+        .get("/api/v1/reports/put-aside?datacenter=dc1'%20or%20true--")
+        .await;
+    assert_eq!(none["rows"], json!([]));
+    let (_, past) = server
+        .get("/api/v1/reports/put-aside?datacenter=dc1&as_of=2020-01-01T00:00:00Z")
+        .await;
+    assert_eq!(past["rows"], json!([]));
+
+    let csv = server
+        .http
+        .get(format!(
+            "{}/api/v1/reports/put-aside?datacenter=dc1&format=csv",
+            server.url
+        ))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(csv.headers()["content-type"], "text/csv; charset=utf-8");
+    assert_eq!(
+        csv.text().await.unwrap(),
+        "cluster,count,note,nothing\r\na,1,\"a,b\",\r\n"
+    );
+
+    for (path, status, why) in [
+        (
+            "/api/v1/reports/put-aside",
+            400,
+            "parameter `datacenter` must be given",
+        ),
+        (
+            "/api/v1/reports/put-aside?datacenter=x&rows=many",
+            400,
+            "not a whole number",
+        ),
+        (
+            "/api/v1/reports/put-aside?datacenter=x&x=1",
+            400,
+            "there is no parameter `x`",
+        ),
+        (
+            "/api/v1/reports/put-aside?datacenter=x&format=xml",
+            400,
+            "neither json nor csv",
+        ),
+        (
+            "/api/v1/reports/put-aside?datacenter=x&as_of=noon",
+            400,
+            "is no instant",
+        ),
+        (
+            "/api/v1/reports/trouble",
+            404,
+            "there is no report `trouble`; there are put-aside",
+        ),
+    ] {
+        let (found, problem) = server.get(path).await;
+        assert_eq!(found, status, "{path}: {problem}");
+        assert!(problem["error"].as_str().unwrap().contains(why), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_is_run_once_by_an_operator_as_the_reader() {
+    let place = Place::new().await;
+    place.trouble("a").await;
+    let server = Server::start(&place, Role::Operator).await;
+    let run = |text: &str| json!({"file": "mine.sql", "text": text});
+    let (status, answer) = server.post("/api/v1/rules/run", run(TROUBLE)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["rows"], json!([{"datacenter": "dc1", "cluster": "a"}]));
+    let mut asked = run(REPORT);
+    asked["parameters"] = json!({"datacenter": "dc1"});
+    assert_eq!(
+        server.post("/api/v1/rules/run", asked).await.1["rows"][0]["cluster"],
+        "a"
+    );
+
+    for (text, status, why) in [
+        (
+            TROUBLE.replace("for: 2m", "fro: 2m"),
+            400,
+            "mine.sql:4: unknown key `fro`",
+        ),
+        (
+            TROUBLE.replace("from quarantine", "from ledger.quarantine"),
+            400,
+            "mine.sql:14:33: `ledger.quarantine`: schema ledger is private",
+        ),
+        (
+            TROUBLE.replace("select datacenter", "select centre"),
+            422,
+            "mine.sql:14:8: column \"centre\" does not exist",
+        ),
+        (REPORT.to_owned(), 400, "must be given"),
+        (
+            "/*---\nreport: Slow\ntimeout: 1s\n---*/\nselect count(*) as n from generate_series(1, 1000000000000) as g"
+                .to_owned(),
+            504,
+            "cancelled after its timeout of 1s",
+        ),
+    ] {
+        let (found, problem) = server.post("/api/v1/rules/run", run(&text)).await;
+        assert_eq!(found, status, "{problem}");
+        assert!(problem["error"].as_str().unwrap().contains(why), "{problem}");
+    }
+    let viewer = Server::start(&place, Role::Viewer).await;
+    let (status, problem) = viewer.post("/api/v1/rules/run", run(TROUBLE)).await;
+    assert_eq!(
+        (status, problem),
+        (403, json!({"error": "this takes a token of role operator"}))
+    );
 }

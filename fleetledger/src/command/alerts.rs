@@ -1,17 +1,15 @@
 //! `fleetledger alerts`: asks the console.
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use fleetledger_alerts::http::{
-    AckRequest, AlertDetail, AlertRow, Counted, DrillRequest, Problem, SnoozeRequest, SnoozeRow,
+    AckRequest, AlertDetail, AlertRow, Counted, DrillRequest, SnoozeRequest, SnoozeRow,
 };
-use reqwest::{Certificate, Method};
-use serde::{Serialize, de::DeserializeOwned};
+use reqwest::Method;
 
-use super::{print_json, table};
+use super::table;
 use crate::{
-    cli::{AlertsArgs, AlertsCommand, ServerArgs},
-    config::SecretRef,
-    connect::{HopError, hop::chain},
+    cli::{AlertsArgs, AlertsCommand},
+    connect::console::Console,
     exit::Exit,
 };
 
@@ -227,89 +225,6 @@ fn matchers(which: &[String]) -> anyhow::Result<Vec<String>> {
         matchers.push(matcher.to_string());
     }
     Ok(matchers)
-}
-
-/// The console's API.
-struct Console {
-    http: reqwest::Client,
-    server: String,
-    token: Option<String>,
-    json: bool,
-}
-
-impl Console {
-    fn new(args: &ServerArgs) -> anyhow::Result<Self> {
-        let mut http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(60));
-        if let Some(ca) = &args.ca {
-            let pem = std::fs::read(ca).with_context(|| format!("read {}", ca.display()))?;
-            http = http
-                .tls_certs_only(Certificate::from_pem_bundle(&pem).context("read the authorities of --ca")?);
-        }
-        let read = |reference: &String| {
-            let secret = SecretRef::new(reference.as_str()).read("--token");
-            let secret = secret.map_err(|fault| anyhow::anyhow!("{} {}", fault.key, fault.why))?;
-            Ok::<String, anyhow::Error>(secret.expose().to_owned())
-        };
-        Ok(Self {
-            http: http.build().context("set up the way to the console")?,
-            server: args.server.trim_end_matches('/').to_owned(),
-            token: args.token.as_ref().map(read).transpose()?,
-            json: args.json,
-        })
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<T> {
-        let mut url = reqwest::Url::parse(&format!("{}{path}", self.server)).context("read --server")?;
-        url.query_pairs_mut().extend_pairs(query);
-        self.send(self.http.get(url)).await
-    }
-
-    async fn ask<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-    ) -> anyhow::Result<T> {
-        let mut request = self.http.request(method, format!("{}{path}", self.server));
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        self.send(request).await
-    }
-
-    async fn send<T: DeserializeOwned>(&self, mut request: reqwest::RequestBuilder) -> anyhow::Result<T> {
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        let hop = format!("console {}", self.server);
-        let answer = request.send().await.map_err(|error| {
-            let fix = "start it (fleetledger console), or name its address with --server";
-            HopError::away(&hop, chain(&error), fix)
-        })?;
-        let status = answer.status();
-        let text = answer.text().await.context("read the console's answer")?;
-        if status.is_success() {
-            return serde_json::from_str(&text).context("read the console's answer: is it of this version?");
-        }
-        let error = serde_json::from_str::<Problem>(&text).map_or(text, |problem| problem.error);
-        match status.as_u16() {
-            401 => Err(HopError::setup(
-                hop,
-                error,
-                "name the token's place with --token file:/path or env:NAME",
-            )
-            .into()),
-            _ => bail!("{error}"),
-        }
-    }
-
-    fn say<T: Serialize>(&self, answer: &T, text: impl FnOnce() -> String) {
-        if self.json {
-            print_json(&serde_json::json!(answer));
-        } else {
-            print!("{}", text());
-        }
-    }
 }
 
 #[cfg(test)]

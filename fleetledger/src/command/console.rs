@@ -27,6 +27,9 @@ use crate::{
     telemetry::{Probe, http::Server},
 };
 
+/// Queries that callers ask at a time; others wait for ten seconds, and are then told that all are busy.
+const ASKED_AT_ONCE: usize = 4;
+
 /// Who may call, by the hash of their token.
 struct Guard {
     tokens: Vec<([u8; 32], Caller)>,
@@ -53,7 +56,7 @@ pub(crate) async fn bind(loaded: &Loaded, console: &Console, parts: &Parts) -> a
     let guard = guard(console).map_err(|fault| loaded.explain(fault))?;
     let api = Api {
         pool: parts.pool.clone(),
-        reader: parts.reader.clone(),
+        reader: parts.reader.beside(ASKED_AT_ONCE)?,
         rules: parts.rules.clone(),
         receivers: parts.settings.receivers.clone(),
     };
@@ -64,7 +67,7 @@ pub(crate) async fn bind(loaded: &Loaded, console: &Console, parts: &Parts) -> a
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "fleetledger",
-    description = "Alerts, snoozes and rules. Each request carries `Authorization: Bearer <token>` where tokens are configured."
+    description = "Alerts, snoozes, rules and reports. Each request carries `Authorization: Bearer <token>` where tokens are configured."
 ))]
 struct Document;
 

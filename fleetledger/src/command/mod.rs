@@ -126,6 +126,6 @@ pub(crate) async fn require_current(connector: &Connector, client: &Client) -> a
 }
 
 /// Prints a document as JSON.
-fn print_json(document: &serde_json::Value) {
+pub(crate) fn print_json(document: &serde_json::Value) {
     println!("{document:#}");
 }

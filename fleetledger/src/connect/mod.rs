@@ -2,6 +2,7 @@
 //!
 //! Every error of a hop names it, says why, and what to do ([`HopError`]); none holds a secret.
 
+pub(crate) mod console;
 pub mod hop;
 pub mod kafka;
 pub mod kubernetes;

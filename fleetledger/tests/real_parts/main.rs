@@ -8,6 +8,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod console;
 mod demo;
 mod doctor_kafka;
 mod doctor_kubernetes;

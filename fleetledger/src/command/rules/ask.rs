@@ -1,51 +1,116 @@
-//! `report NAME` and `rules run FILE`: one query once, as the reader, straight from the database.
+//! `report NAME` and `rules run FILE`: one query once, as the reader, through the console or straight from the database.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
-use fleetledger_queries::{Query, Table, catalogue, report::ask};
+use fleetledger_alerts::http::{Answer, ReportRow, RunRequest};
+use fleetledger_queries::{Query, catalogue, report::ask};
 use fleetledger_schema::instant::Instant;
-use serde_json::{Map, Value, json};
+use reqwest::Method;
+use serde_json::Value;
 
 use super::super::{print_json, table};
 use crate::{
     cli::{AskArgs, ReportArgs, RulesRunArgs},
+    connect::console::Console,
     exit::Exit,
 };
 
 pub(super) async fn file(args: &RulesRunArgs) -> anyhow::Result<Exit> {
-    match catalogue::load(&args.file) {
-        Err(refusals) => {
-            super::print_refusals(&refusals);
-            Ok(Exit::Red)
-        }
-        Ok(catalogue) => match catalogue.iter().next() {
-            Some(query) => run(query, &args.ask).await,
-            None => anyhow::bail!("{} is no .sql file", args.file.display()),
-        },
+    if args.ask.postgres.is_some() {
+        return Ok(match catalogue::load(&args.file) {
+            Err(refusals) => refuse(&refusals),
+            Ok(catalogue) => match catalogue.iter().next() {
+                Some(query) => direct(query, &args.ask).await?,
+                None => anyhow::bail!("{} is no .sql file", args.file.display()),
+            },
+        });
     }
+    // What is wrong with the text is said here; the console is asked what only PostgreSQL knows.
+    if let Err(refusals) = catalogue::load(&args.file) {
+        return Ok(refuse(&refusals));
+    }
+    let file = args.file.file_name().unwrap_or_default().to_string_lossy();
+    let request = RunRequest {
+        file: file.into_owned(),
+        text: std::fs::read_to_string(&args.file).with_context(|| format!("read {}", args.file.display()))?,
+        parameters: args.ask.param.iter().cloned().collect(),
+        as_of: args.ask.as_of.clone(),
+    };
+    let console = Console::new(&args.ask.server)?;
+    let answer: Answer = console
+        .ask(Method::POST, "/api/v1/rules/run", Some(&request))
+        .await?;
+    print(&answer, args.ask.server.json);
+    Ok(Exit::Done)
 }
 
 pub(in super::super) async fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
-    let path = find(&args.path, &args.name)?;
-    let catalogue = match catalogue::load(&path) {
-        Ok(catalogue) => catalogue,
-        Err(refusals) => {
-            super::print_refusals(&refusals);
-            return Ok(Exit::Red);
-        }
+    let Some(name) = &args.name else {
+        return list(args).await;
     };
-    let query = catalogue.get(&args.name).context("read the report")?;
-    run(query, &args.ask).await
+    if args.ask.postgres.is_some() {
+        let path = find(&args.path, name)?;
+        let catalogue = match catalogue::load(&path) {
+            Ok(catalogue) => catalogue,
+            Err(refusals) => return Ok(refuse(&refusals)),
+        };
+        let query = catalogue.get(name).context("read the report")?;
+        return direct(query, &args.ask).await;
+    }
+    let mut query: Vec<(&str, String)> = Vec::new();
+    for (name, value) in &args.ask.param {
+        query.push((name, value.clone()));
+    }
+    query.extend(args.ask.as_of.clone().map(|as_of| ("as_of", as_of)));
+    let console = Console::new(&args.ask.server)?;
+    let answer: Answer = console.get(&format!("/api/v1/reports/{name}"), &query).await?;
+    print(&answer, args.ask.server.json);
+    Ok(Exit::Done)
+}
+
+/// The reports there are, with what may be asked.
+async fn list(args: &ReportArgs) -> anyhow::Result<Exit> {
+    anyhow::ensure!(
+        args.ask.postgres.is_none(),
+        "name a report; there are {}",
+        names(&args.path)?.join(", ")
+    );
+    let console = Console::new(&args.ask.server)?;
+    let reports: Vec<ReportRow> = console.get("/api/v1/reports", &[]).await?;
+    console.say(&reports, || {
+        let row = |report: &ReportRow| {
+            let parameters = report
+                .parameters
+                .iter()
+                .map(|parameter| match &parameter.default {
+                    Some(default) => format!("{}={default}", parameter.name),
+                    None => format!("{}=…", parameter.name),
+                });
+            let parameters: Vec<String> = parameters.collect();
+            vec![report.name.clone(), parameters.join(" "), report.title.clone()]
+        };
+        let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+        table::text(&["report", "parameters", "title"], &rows)
+    });
+    Ok(Exit::Done)
 }
 
 /// The file of a report; a broken one beside it does not matter.
-fn find(queries: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
-    let folder = queries.join("reports");
-    let path = folder.join(format!("{name}.sql"));
+fn find(queries: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let path = queries.join("reports").join(format!("{name}.sql"));
     if path.is_file() {
         return Ok(path);
     }
+    let names = names(queries)?.join(", ");
+    anyhow::bail!("there is no report `{name}`; there are {names}")
+}
+
+fn names(queries: &Path) -> anyhow::Result<Vec<String>> {
+    let folder = queries.join("reports");
     let entries = std::fs::read_dir(&folder).with_context(|| format!("read {}", folder.display()))?;
     let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let mut names: Vec<String> = entries
@@ -54,10 +119,16 @@ fn find(queries: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
         .filter_map(|path| stem(&path))
         .collect();
     names.sort();
-    anyhow::bail!("there is no report `{name}`; there are {}", names.join(", "))
+    Ok(names)
 }
 
-async fn run(query: &Query, args: &AskArgs) -> anyhow::Result<Exit> {
+fn refuse(refusals: &[fleetledger_queries::Refusal]) -> Exit {
+    super::print_refusals(refusals);
+    Exit::Red
+}
+
+/// Without the console, for when it is down.
+async fn direct(query: &Query, args: &AskArgs) -> anyhow::Result<Exit> {
     let values: BTreeMap<String, String> = args.param.iter().cloned().collect();
     let as_of = match &args.as_of {
         None => None,
@@ -65,35 +136,32 @@ async fn run(query: &Query, args: &AskArgs) -> anyhow::Result<Exit> {
             format!("--as-of `{text}` is no instant; write such as 2026-01-31T14:00:00Z")
         })?),
     };
-    let reader = super::reader(&args.postgres).await?;
+    let url = args.postgres.as_deref().unwrap_or_default();
+    let reader = super::reader(url).await?;
     let answer = ask(&reader, query, &values, as_of).await?;
-    if args.json {
-        print_json(&document(&answer));
-        return Ok(Exit::Done);
+    print(&Answer::new(&answer), args.server.json);
+    Ok(Exit::Done)
+}
+
+fn print(answer: &Answer, json: bool) {
+    if json {
+        print_json(&serde_json::json!(answer));
+        return;
     }
     let head: Vec<&str> = answer.columns.iter().map(|column| column.name.as_str()).collect();
+    let text = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
     let rows: Vec<Vec<String>> = answer
         .rows
         .iter()
-        .map(|row| row.iter().map(fleetledger_queries::Cell::text).collect())
+        .map(|row| head.iter().map(|name| text(row.get(*name))).collect())
         .collect();
     print!("{}", table::text(&head, &rows));
     match answer.exceeded {
         true => println!("the first {} rows; there are more", rows.len()),
         false => println!("{} rows", rows.len()),
     }
-    Ok(Exit::Done)
-}
-
-fn document(answer: &Table) -> Value {
-    let row = |cells: &Vec<fleetledger_queries::Cell>| {
-        let pairs = answer.columns.iter().zip(cells);
-        Value::Object(
-            pairs
-                .map(|(column, cell)| (column.name.clone(), cell.json()))
-                .collect::<Map<_, _>>(),
-        )
-    };
-    let rows: Vec<Value> = answer.rows.iter().map(row).collect();
-    json!({"rows": rows, "exceeded": answer.exceeded})
 }
