@@ -38,7 +38,7 @@ pub(crate) async fn run(pool: Pool, settings: Arc<Settings>, stop: CancellationT
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(RESEND) => {}
+            () = tokio::time::sleep(settings.resend) => {}
         }
         for (name, client) in &alertmanagers {
             match standing(&pool, &settings, name).await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleetledger_paging::{Inhibition, Route, retry::Backoff};
+use fleetledger_paging::{Inhibition, Route, channel::alertmanager::RESEND, retry::Backoff};
 
 use crate::{links::Places, receivers::Receivers};
 
@@ -29,6 +29,8 @@ pub struct Settings {
     pub backoff: Backoff,
     /// Notifications under way at a time.
     pub deliveries: usize,
+    /// How often what stands in an Alertmanager is sent to it again.
+    pub resend: Duration,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             heartbeat_receivers: Vec::new(),
             backoff: Backoff::default(),
             deliveries: 16,
+            resend: RESEND,
         }
     }
 }

@@ -10,6 +10,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod alertmanager;
 mod api;
 mod delivery;
 mod ending;

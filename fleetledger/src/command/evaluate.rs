@@ -173,6 +173,7 @@ fn settings(config: &Config) -> Result<Settings, Fault> {
         heartbeat_receivers: evaluate.heartbeat_receivers.clone(),
         backoff: Backoff::default(),
         deliveries: evaluate.deliveries,
+        ..Settings::default()
     })
 }
 
