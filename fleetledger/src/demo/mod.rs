@@ -37,6 +37,8 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(60);
 /// The same after Ctrl-C: what has not landed is sent again at the next start.
 const DRAIN_INTERRUPTED: Duration = Duration::from_secs(5);
+/// When poison is put in at the latest, where the demo runs unattended.
+const POISON_AFTER: Duration = Duration::from_secs(20);
 /// Time between two lines on the screen.
 const TICK: Duration = Duration::from_secs(2);
 
@@ -142,7 +144,7 @@ impl Demo {
                 _ = tick.tick() => self.screen.show().await?,
             }
             let Some(run_for) = run_for else { continue };
-            if begun.elapsed() >= run_for / 3 && !self.poison.was_injected() {
+            if begun.elapsed() >= (run_for / 3).min(POISON_AFTER) && !self.poison.was_injected() {
                 // Only into a running stream, so that its neighbours' landing means something.
                 self.poison.inject(&self.fleet.sources()).await?;
             }

@@ -15,6 +15,8 @@ mod doctor_kubernetes;
 mod doctor_machine;
 mod doctor_postgres;
 mod evaluate;
+mod page;
+mod pages;
 mod process;
 mod reference;
 mod role;

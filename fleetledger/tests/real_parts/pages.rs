@@ -1,0 +1,292 @@
+//! Pages of the book, followed as they stand against a demo: a command that no longer works, or says something else than
+//! its page, fails here.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+
+use fleetledger_queries::{Catalogue, catalogue};
+
+use crate::{
+    page::{Part, Step, parts, says},
+    process::DEADLINE,
+    support::{self, Setup},
+};
+
+const TREE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A demo that runs, and a shell for who reads a page beside it.
+struct Demo {
+    child: Child,
+    folder: tempfile::TempDir,
+    data: PathBuf,
+    postgres: String,
+    console: String,
+}
+
+impl Demo {
+    /// One whose evaluator follows the folder `rules` of its place.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = support::cache()
+            .data_root()
+            .join(format!("demo-test-pages-{}", std::process::id()));
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::create_dir(folder.path().join("rules")).unwrap();
+        let setup = Setup::new(&format!(
+            "[demo]\ndirectory = \"{}\"\n[evaluate]\nrules = \"{}/rules\"\n",
+            data.display(),
+            folder.path().display()
+        ));
+        let mut command = setup.command();
+        let mut child = command
+            .args(["demo", "--fresh", "--for", "30m"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (mut postgres, mut console) = (String::new(), String::new());
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            let word = |line: &str, place: usize| {
+                line.split([' ', ';'])
+                    .filter(|word| !word.is_empty())
+                    .nth(place)
+                    .unwrap()
+                    .to_owned()
+            };
+            match line.split(' ').next() {
+                Some("PostgreSQL") => postgres = word(&line, 2),
+                Some("console") => console = word(&line, 1).replace("/api/openapi.json", ""),
+                _ => {}
+            }
+            if line.contains("clusters 3 fresh") {
+                break;
+            }
+        }
+        // Nobody reads on: the pipe must not fill up.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        assert!(
+            !postgres.is_empty() && !console.is_empty(),
+            "the demo has not said where it is"
+        );
+        Self {
+            child,
+            folder,
+            data,
+            postgres,
+            console,
+        }
+    }
+
+    /// A shell in the folder of whoever reads the page; exit code and all that was said.
+    fn shell(&self, command: &str) -> (i32, String) {
+        let binary = Path::new(env!("CARGO_BIN_EXE_fleetledger")).parent().unwrap();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let paths = std::iter::once(binary.to_owned()).chain(std::env::split_paths(&path));
+        let owner = self.postgres.replace("fleetledger_reader@", "fleetledger@");
+        let output = Command::new("bash")
+            .args(["-o", "pipefail", "-c", command])
+            .current_dir(self.folder.path())
+            .env("PATH", std::env::join_paths(paths).unwrap())
+            .env("FLEETLEDGER_URL", &self.postgres)
+            .env("FLEETLEDGER_SERVER", &self.console)
+            .env("RULES", self.folder.path().join("rules"))
+            .env("FLEETLEDGER__POSTGRES__URL", owner)
+            .env("FLEETLEDGER__POSTGRES__TLS", "off")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        (output.status.code().unwrap_or(-1), text)
+    }
+
+    /// Follows a page from its first line to its last. What has yet to come about is asked for again.
+    fn follow(&self, page: &str) -> usize {
+        let text = std::fs::read_to_string(Path::new(TREE).join(page)).unwrap();
+        let mut commands = 0;
+        for part in parts(&text) {
+            match part {
+                Part::File { path, text } => std::fs::write(self.folder.path().join(path), text).unwrap(),
+                Part::Step(step) => {
+                    let begun = Instant::now();
+                    loop {
+                        let (code, said) = self.shell(&step.command);
+                        let missing = says(&said, &step.output);
+                        if code == 0 && missing.is_none() {
+                            break;
+                        }
+                        assert!(
+                            code == 0 && begun.elapsed() < DEADLINE,
+                            "{page}:{}: `{}` ended with {code}, lacks {missing:?} and said:\n{said}",
+                            step.line,
+                            step.command
+                        );
+                        std::thread::sleep(std::time::Duration::from_millis(500));
+                    }
+                    commands += 1;
+                }
+            }
+        }
+        commands
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.data);
+    }
+}
+
+/// Run books by name.
+fn runbooks() -> Vec<(String, String)> {
+    let folder = Path::new(TREE).join("docs/runbooks");
+    let mut books = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        books.push((name, std::fs::read_to_string(path).unwrap()));
+    }
+    books.sort();
+    books
+}
+
+/// The commands of a run book; a `fleetledger` in its prose is one as well if it names nothing to fill in.
+fn commands(book: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = parts(book)
+        .into_iter()
+        .filter_map(|part| match part {
+            Part::Step(step) => Some(step),
+            Part::File { .. } => None,
+        })
+        .collect();
+    for (index, line) in book.lines().enumerate() {
+        let inline = line.split('`').skip(1).step_by(2);
+        let complete = inline.filter(|code| {
+            code.starts_with("fleetledger ") && !code.contains(|letter: char| letter.is_ascii_uppercase())
+        });
+        steps.extend(complete.map(|code| Step {
+            line: index + 1,
+            command: code.to_owned(),
+            output: Vec::new(),
+        }));
+    }
+    steps
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_followed_as_they_stand() {
+    let demo = Demo::start();
+    assert!(demo.follow("docs/writing-a-rule.md") >= 8);
+    let (_, waiting) = demo.shell("fleetledger dead-letters list");
+    assert!(
+        waiting.contains("bad_headers"),
+        "the demo has put in its poison: {waiting}"
+    );
+
+    let mut ran = 0;
+    for (name, book) in runbooks() {
+        for step in commands(&book) {
+            let words: Vec<&str> = step.command.split_whitespace().collect();
+            let is_ours = matches!(words[0], "fleetledger" | "psql");
+            // There is no cluster in a demo: what is for kubectl and ssh is only read.
+            if !is_ours
+                || words[..2] == ["fleetledger", "evaluate"]
+                || words == ["fleetledger", "alerts", "unsnooze"]
+            {
+                continue;
+            }
+            let (code, said) = demo.shell(&step.command);
+            // `status` and `audit` end with 1 where something is red: dead letters are.
+            let is_fine = code == 0 || (code == 1 && matches!(words[1], "status" | "audit"));
+            assert!(
+                is_fine,
+                "{name}:{}: `{}` ended with {code}:\n{said}",
+                step.line, step.command
+            );
+            ran += 1;
+        }
+    }
+    assert!(ran >= 45, "{ran} commands");
+}
+
+#[test]
+fn commands_of_run_books_are_shell_and_their_snoozes_meet_the_alert() {
+    let catalogue = catalogue::load(&Path::new(TREE).join("queries/alerts")).unwrap();
+    let mut snoozes = 0;
+    for (name, book) in runbooks() {
+        for step in commands(&book) {
+            let place = format!("{name}:{}: `{}`", step.line, step.command);
+            let read = Command::new("bash")
+                .args(["-n", "-c", &step.command])
+                .output()
+                .unwrap();
+            assert!(
+                read.status.success(),
+                "{place}: {}",
+                String::from_utf8_lossy(&read.stderr)
+            );
+            let words: Vec<&str> = step.command.split_whitespace().collect();
+            assert!(
+                ["fleetledger", "kubectl", "ssh", "psql"].contains(&words[0]),
+                "{place}: of what program?"
+            );
+            if words[..words.len().min(3)] == ["fleetledger", "alerts", "snooze"] {
+                snooze_meets(&catalogue, &words, &place);
+                snoozes += 1;
+            }
+        }
+    }
+    assert!(snoozes >= 40, "{snoozes} snoozes");
+}
+
+/// Every matcher is on a label that the alert's instances have.
+fn snooze_meets(catalogue: &Catalogue, words: &[&str], place: &str) {
+    let matchers: Vec<&str> = words[4..]
+        .iter()
+        .copied()
+        .take_while(|word| !word.starts_with("--"))
+        .collect();
+    // Those about fleetledger itself are built into the binary.
+    let Some(rule) = catalogue
+        .iter()
+        .filter_map(|query| query.alert())
+        .find(|rule| rule.alert == words[3])
+    else {
+        let builtin = [
+            "IngestStalled",
+            "NotificationFailing",
+            "RuleEvaluationFailing",
+            "RuleLimitExceeded",
+            "RuleTooSlow",
+        ];
+        assert!(builtin.contains(&words[3]), "{place}: there is no such alert");
+        return;
+    };
+    let labels: BTreeSet<&str> = rule
+        .columns
+        .labels
+        .iter()
+        .map(String::as_str)
+        .chain(rule.labels.keys().map(String::as_str))
+        .collect();
+    for matcher in matchers {
+        let label = matcher.split(['=', '!', '~']).next().unwrap();
+        assert!(
+            labels.contains(label),
+            "{place}: no label {label}; it has {labels:?}"
+        );
+    }
+}
