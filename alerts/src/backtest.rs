@@ -222,7 +222,8 @@ impl Asker {
         if let Some(freshness) = &rule.alert.freshness {
             let kinds: Vec<String> = freshness.kinds.iter().map(|kind| format!("'{kind}'")).collect();
             let kinds = if kinds.is_empty() {
-                String::new()
+                // What counts where nothing is named: every kind of object.
+                format!("and kind <> '{}'", fleetledger_queries::freshness::USAGE)
             } else {
                 format!("and kind in ({})", kinds.join(", "))
             };

@@ -96,7 +96,7 @@ pub(crate) async fn number(client: &Client, query: &str) -> anyhow::Result<i64> 
 
 /// Topics of every kind, as `fleetledger topics create` makes them.
 pub(crate) async fn create_topics(kafka: &Kafka, prefix: &str) -> anyhow::Result<()> {
-    for kind in Kind::ALL {
+    for kind in Kind::TOPICS {
         create_topic(kafka, &kind.topic(prefix, None)).await?;
     }
     Ok(())

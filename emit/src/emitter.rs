@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fleetledger_schema::{instant::Instant, key::Source as SourceName, kind::Kind};
+use fleetledger_schema::{instant::Instant, key::Source as SourceName, kind::Kind, record::Usage};
 use rdkafka::{ClientConfig, error::KafkaError};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -21,10 +21,13 @@ use crate::{
     settings::Settings,
     simulate::Simulation,
     source::{Feed, Source, dump::Dump, watch::Watcher},
+    usage::{Collector, Eyes},
 };
 
 /// Events that wait between source and pipeline; a full channel makes the watches wait.
 const EVENTS: usize = 2048;
+/// Windows of usage that wait between collector and pipeline.
+const WINDOWS: usize = 1024;
 /// Pause before an attempt is repeated.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long Kafka has for an answer about a topic.
@@ -49,35 +52,38 @@ pub async fn run(
         summary.datacenter.clone_from(&settings.datacenter);
         summary.cluster.clone_from(&settings.cluster);
     });
-    let (feed, leadership) = match source {
+    let usage = &settings.usage;
+    let (feed, leadership, eyes) = match source {
         Source::Watch { client } => {
             let leadership = Leadership::new(client.clone(), &settings.leadership);
+            let eyes = Eyes::of_cluster(usage.source, &client);
             (
                 Feed::Watch(Watcher::new(client, &settings)),
                 Some(Arc::new(leadership)),
+                eyes,
             )
         }
-        Source::Dump { directory } => (Feed::Dump(Dump::read(&directory)?), None),
-        Source::Simulate(simulate) => (
-            Feed::Simulate(Simulation::new(
-                &simulate,
-                &settings.datacenter,
-                &settings.cluster,
-                Instant::now(),
-            )),
-            None,
-        ),
+        Source::Dump { directory } => (Feed::Dump(Dump::read(&directory)?), None, None),
+        Source::Simulate(simulate) => {
+            let simulation =
+                Simulation::new(&simulate, &settings.datacenter, &settings.cluster, Instant::now());
+            let eyes = simulate.usage.then(|| Eyes::Simulated(simulation.clone()));
+            (Feed::Simulate(simulation), None, eyes)
+        }
     };
+    let collector = eyes.map(|eyes| Collector::new(usage, eyes, metrics.clone()));
+    let collector = collector.transpose()?.map(Arc::new);
     let emitter = Emitter {
         settings,
         kafka,
         feed,
+        collector,
         leadership,
         metrics,
         health: health.clone(),
         shutdown,
     };
-    let outcome = emitter.run().await;
+    let outcome = Box::pin(emitter.run()).await;
     health.stopped();
     outcome.map(|()| health.summary())
 }
@@ -86,6 +92,8 @@ struct Emitter {
     settings: Settings,
     kafka: ClientConfig,
     feed: Feed,
+    /// Reads usage, where it is read.
+    collector: Option<Arc<Collector>>,
     leadership: Option<Arc<Leadership>>,
     metrics: Metrics,
     health: Health,
@@ -142,10 +150,12 @@ impl Emitter {
         deposed: &CancellationToken,
     ) -> Result<End, EmitError> {
         let (sender, mut events) = mpsc::channel::<Event>(EVENTS);
+        let (complete, mut windows) = mpsc::channel::<Usage>(WINDOWS);
         let mut tasks = JoinSet::new();
         let mut fleet = Fleet::new(
             &self.settings,
             self.feed.is_dump(),
+            self.collector.as_ref().map(|collector| collector.roster.clone()),
             self.metrics.clone(),
             self.health.clone(),
         )?;
@@ -169,6 +179,9 @@ impl Emitter {
             }
             if !std::mem::replace(&mut started, true) {
                 self.feed.start(&mut tasks, sender.clone());
+                if let Some(collector) = &self.collector {
+                    tasks.spawn(collector.clone().run(complete.clone()));
+                }
             }
             let (records, bytes) = (self.settings.buffer_records, self.settings.buffer_bytes);
             let producer = Producer::new(
@@ -195,6 +208,7 @@ impl Emitter {
                 held,
                 places,
                 events: &mut events,
+                windows: &mut windows,
                 sender: sender.clone(),
                 metrics: &self.metrics,
                 health: &self.health,
@@ -229,9 +243,10 @@ impl Emitter {
         loop {
             let (settings, kafka) = (self.settings.clone(), self.kafka.clone());
             let (name, health) = (name.clone(), self.health.clone());
+            let with_usage = self.collector.is_some();
             let mut task = JoinSet::new();
             task.spawn_blocking(move || {
-                let places = places(&settings, &kafka, &name)?;
+                let places = places(&settings, &kafka, &name, with_usage)?;
                 let held = read_back(&kafka, &name, &places, &health)
                     .map_err(|error| ("reading the logs back".to_owned(), error))?;
                 Ok::<_, (String, KafkaError)>((places, held))
@@ -294,9 +309,13 @@ fn places(
     settings: &Settings,
     kafka: &ClientConfig,
     name: &SourceName,
+    with_usage: bool,
 ) -> Result<Vec<Place>, (String, KafkaError)> {
     let mut places = Vec::new();
-    for kind in Kind::ALL {
+    for kind in Kind::TOPICS
+        .into_iter()
+        .filter(|kind| kind.is_object() || with_usage)
+    {
         let topic = kind.topic(&settings.topic_prefix, settings.topic_suffix.as_deref());
         let partitions = Producer::partitions(kafka, &topic, METADATA_TIMEOUT).map_err(|error| {
             (

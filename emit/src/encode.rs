@@ -4,7 +4,8 @@ use fleetledger_schema::{
     codec::{self, EncodeError, SchemaSubject, Schemas, own_schema},
     framing::{self, SINGLE_OBJECT_HEADER_BYTES, SchemaRef},
     instant::Instant,
-    record::{Mark, Record},
+    kind::Kind,
+    record::{Mark, Record, Usage},
 };
 
 use crate::object::{MAX_RECORD_BYTES, shorten};
@@ -49,6 +50,15 @@ pub(crate) fn encode_mark(mark: &Mark) -> Result<Vec<u8>, EncodeError> {
     Ok(framing::join(
         SchemaRef::Fingerprint(schema.fingerprint()),
         &codec::encode_mark(mark)?,
+    ))
+}
+
+/// The framed value of a window of usage.
+pub(crate) fn encode_usage(usage: &Usage) -> Result<Vec<u8>, EncodeError> {
+    let schema = own_schema(SchemaSubject::Kind(Kind::Usage));
+    Ok(framing::join(
+        SchemaRef::Fingerprint(schema.fingerprint()),
+        &codec::encode_usage(usage)?,
     ))
 }
 

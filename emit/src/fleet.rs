@@ -27,6 +27,7 @@ use crate::{
     owner::{Owner, OwnerRef, Owners, Resolution},
     resource::{Change, KubeObject, Resource},
     settings::Settings,
+    usage::Roster,
 };
 
 /// When something happened: on the wall, and on the clock that windows are measured with.
@@ -65,6 +66,8 @@ pub(crate) struct Fleet {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) schemas: Schemas,
     coalescer: Coalescer,
+    /// Kept for whoever reads usage.
+    roster: Option<Roster>,
     listings: BTreeMap<Resource, Listing>,
     waiting: HashMap<String, Vec<Arc<str>>>,
     /// Objects whose newest state is to be sent.
@@ -86,6 +89,7 @@ impl Fleet {
     pub(crate) fn new(
         settings: &Settings,
         from_dump: bool,
+        roster: Option<Roster>,
         metrics: Metrics,
         health: Health,
     ) -> Result<Self, EmitError> {
@@ -104,6 +108,7 @@ impl Fleet {
             ),
             schemas: Schemas::own(),
             coalescer: Coalescer::new(Duration::from_millis(settings.coalesce_millis)),
+            roster,
             listings: Resource::ALL
                 .into_iter()
                 .map(|resource| (resource, Listing::default()))
@@ -182,6 +187,9 @@ impl Fleet {
         let Some(value) = self.fit(&mut mapped.record) else {
             return;
         };
+        if let Some(roster) = &self.roster {
+            roster.note(&mapped.record);
+        }
         let waiting = mapped.waiting.is_some();
         if let Some(owner) = mapped.waiting.take() {
             let pods = self.waiting.entry(owner.uid.clone()).or_default();
@@ -428,6 +436,9 @@ impl Fleet {
 
     fn bury(&mut self, uid: &str, value: Vec<u8>, now: Now) {
         self.coalescer.forget(uid);
+        if let Some(roster) = &self.roster {
+            roster.forget(uid);
+        }
         if let Some(uid) = self.memory.bury(uid, value, now.at) {
             self.ready.push(uid);
         }

@@ -29,6 +29,7 @@ mod settings;
 pub mod simulate;
 mod source;
 mod sweep;
+mod usage;
 pub mod watchdog_resource;
 
 pub use emitter::run;
@@ -39,3 +40,4 @@ pub use resource::{KubeObject, Resource};
 pub use settings::{LeadershipSettings, Settings};
 pub use simulate::SimulateSettings;
 pub use source::Source;
+pub use usage::{GpuSettings, UsageSettings, UsageSource};

@@ -33,6 +33,8 @@ pub(crate) struct Log {
     announced: usize,
     /// Objects whose newest state goes next.
     pub(crate) changes: VecDeque<Arc<str>>,
+    /// Windows of usage, oldest first: node and value.
+    pub(crate) windows: VecDeque<(Arc<str>, Vec<u8>)>,
     /// What a sweep has still to send; changes go first.
     pub(crate) sweep: VecDeque<SweepItem>,
     begin_sequence: Option<i64>,
@@ -67,6 +69,7 @@ pub(crate) enum Sent {
     SweepBegin,
     SweepEnd { missed: i64 },
     Schema,
+    Window,
 }
 
 impl Sent {
@@ -79,6 +82,7 @@ impl Sent {
             Sent::Tombstone => "tombstone",
             Sent::Mark | Sent::SweepBegin | Sent::SweepEnd { .. } => "mark",
             Sent::Schema => "schema",
+            Sent::Window => "window",
         }
     }
 }
@@ -108,6 +112,7 @@ impl Log {
             digest: Digest::default(),
             announced: 0,
             changes: VecDeque::new(),
+            windows: VecDeque::new(),
             sweep: VecDeque::new(),
             begin_sequence: None,
             mark_due: false,
@@ -132,10 +137,14 @@ impl Log {
 
     /// True if nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.changes.is_empty() && self.sweep.is_empty() && !self.mark_due && self.announced > 1
+        self.changes.is_empty()
+            && self.windows.is_empty()
+            && self.sweep.is_empty()
+            && !self.mark_due
+            && self.announced > 1
     }
 
-    /// Sends what comes next: announcements, then changes, then the sweep, then a mark. `Ok` with nothing in
+    /// Sends what comes next: announcements, then changes or windows, then the sweep, then a mark. `Ok` with nothing in
     /// it means that a queued object needed no record; `None` that nothing waits.
     pub(crate) fn step(&mut self, memory: &mut Memory, producer: &Producer, now: Instant) -> Option<Step> {
         if self.announced < 2 {
@@ -147,6 +156,15 @@ impl Log {
                 self.changes.pop_front();
             }
             return Some(step);
+        }
+        if let Some((uid, value)) = self.windows.pop_front() {
+            let headers = self.headers(self.kind.event_type(), now);
+            let subject = Subject::Object(uid.to_string());
+            let sent = self.send(subject, Some(&value), headers, None, producer);
+            if sent.is_err() {
+                self.windows.push_front((uid, value));
+            }
+            return Some(sent.map(|bytes| vec![(Sent::Window, bytes)]));
         }
         if let Some(item) = self.sweep.pop_front() {
             let step = self.send_sweep_item(&item, memory, producer, now);

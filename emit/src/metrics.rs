@@ -55,6 +55,16 @@ pub(crate) struct Metrics {
     pub(crate) epoch: IntGauge,
     /// `fleetledger_emit_sweeps_total{kind}`: sweeps completed.
     pub(crate) sweeps: IntCounterVec,
+    /// `fleetledger_emit_usage_reads_total{result}`: looks at the usage of a node, read or failed.
+    pub(crate) usage_reads: IntCounterVec,
+    /// `fleetledger_emit_usage_unknown_samples_total`: samples of no pod that is known.
+    pub(crate) usage_unknown: IntCounter,
+    /// `fleetledger_emit_usage_dropped_windows_total`: windows given up because Kafka was away for too long, or too large.
+    pub(crate) usage_dropped: IntCounter,
+    /// `fleetledger_emit_usage_failing_nodes`: nodes whose usage could not be read when they were last asked.
+    pub(crate) usage_failing_nodes: IntGauge,
+    /// `fleetledger_emit_usage_round_seconds`: how long the last round over all nodes took.
+    pub(crate) usage_round_seconds: IntGauge,
     /// `fleetledger_emit_delivery_seconds`: time from handing a record to the producer until its acknowledgement.
     pub(crate) delivery_seconds: Histogram,
 }
@@ -205,6 +215,27 @@ impl Metrics {
             leader: r.gauge("leader", "1 while this emitter leads.")?,
             epoch: r.gauge("epoch", "Current epoch, in microseconds since 1970.")?,
             sweeps: r.counters("sweeps_total", "Sweeps completed.", kind)?,
+            usage_reads: r.counters(
+                "usage_reads_total",
+                "Looks at the usage of a node, read or failed.",
+                &["result"],
+            )?,
+            usage_unknown: r.counter(
+                "usage_unknown_samples_total",
+                "Samples of usage of no pod that is known.",
+            )?,
+            usage_dropped: r.counter(
+                "usage_dropped_windows_total",
+                "Windows of usage given up because Kafka was away for too long, or too large.",
+            )?,
+            usage_failing_nodes: r.gauge(
+                "usage_failing_nodes",
+                "Nodes whose usage could not be read when they were last asked.",
+            )?,
+            usage_round_seconds: r.gauge(
+                "usage_round_seconds",
+                "How long the last round over all nodes took.",
+            )?,
             delivery_seconds: r.add(Histogram::with_opts(delivery))?,
         })
     }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use fleetledger_schema::{instant::Instant, key::Source, kind::Kind};
+use fleetledger_schema::{instant::Instant, key::Source, kind::Kind, partition::shard_of, record::Usage};
 
 use crate::{
+    encode::encode_usage,
     health::Health,
     log::{Log, Sent, SweepItem},
     memory::Memory,
     metrics::Metrics,
+    object::MAX_RECORD_BYTES,
     producer::{Producer, Refusal, Report},
     read_back::{Place, ReadBack},
 };
@@ -94,6 +96,36 @@ impl Outbox {
                 id: id.to_owned(),
                 missed: missed(log.shard),
             });
+        }
+    }
+
+    /// Queues a window of usage. Where Kafka is away the oldest windows are given up beyond `budget` bytes: they are
+    /// unknown then, which is told by what is not covered.
+    pub(crate) fn queue_window(&mut self, usage: &Usage, budget: usize) {
+        let value = match encode_usage(usage) {
+            Ok(value) if value.len() <= MAX_RECORD_BYTES => value,
+            Ok(value) => {
+                tracing::error!(
+                    node = usage.node,
+                    bytes = value.len(),
+                    "window of usage is too large for its topic"
+                );
+                return self.metrics.usage_dropped.inc();
+            }
+            Err(error) => {
+                tracing::error!(node = usage.node, %error, "window of usage cannot be encoded");
+                return self.metrics.usage_dropped.inc();
+            }
+        };
+        let of_usage = self.logs.iter_mut().filter(|log| log.kind == Kind::Usage);
+        for log in of_usage.filter(|log| log.shard == shard_of(&usage.uid, log.shards)) {
+            log.windows.push_back((usage.uid.as_str().into(), value.clone()));
+            let mut waiting: usize = log.windows.iter().map(|(_, value)| value.len()).sum();
+            while waiting > budget && log.windows.len() > 1 {
+                let given_up = log.windows.pop_front().map_or(0, |(_, value)| value.len());
+                waiting -= given_up;
+                self.metrics.usage_dropped.inc();
+            }
         }
     }
 
@@ -209,7 +241,7 @@ impl Outbox {
                     counts.missed_changes += missed.unsigned_abs();
                     counts.sweeps += u64::from(shard == 0);
                 }
-                Sent::SweepBegin | Sent::Schema => {}
+                Sent::SweepBegin | Sent::Schema | Sent::Window => {}
             }
         });
         if matches!(sent, Sent::SweepEnd { .. }) && shard == 0 {

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_schema::{key::Source as SourceName, kind::Kind};
+use fleetledger_schema::{key::Source as SourceName, kind::Kind, record::Usage};
 use rdkafka::ClientConfig;
 use tokio::{
     sync::mpsc::{Receiver, Sender},
@@ -68,6 +68,8 @@ pub(crate) struct Reign<'r> {
     pub(crate) held: ReadBack,
     pub(crate) places: Vec<Place>,
     pub(crate) events: &'r mut Receiver<Event>,
+    /// Windows of usage that are complete.
+    pub(crate) windows: &'r mut Receiver<Usage>,
     pub(crate) sender: Sender<Event>,
     pub(crate) metrics: &'r Metrics,
     pub(crate) health: &'r Health,
@@ -110,6 +112,7 @@ impl Reign<'_> {
                 }
                 () = shutdown.cancelled() => return self.say_farewell(&course, deposed).await,
                 _ = turn.tick() => self.pass_time(&mut course),
+                Some(window) = self.windows.recv() => self.take_windows(window),
                 Some(event) = self.events.recv() => self.take_events(event, &mut course),
                 Some(Ok((kind, vanished))) = course.vanished.join_next() => self.sweep_first(kind, vanished, &mut course),
                 () = acknowledged.notified() => {}
@@ -167,6 +170,16 @@ impl Reign<'_> {
             if taken < EVENTS_IN_A_ROW {
                 next = self.events.try_recv().ok();
             }
+        }
+    }
+
+    fn take_windows(&mut self, first: Usage) {
+        // A quarter of what may wait for Kafka: objects come first.
+        let budget = self.settings.buffer_bytes / 4;
+        let mut next = Some(first);
+        while let Some(window) = next.take() {
+            self.outbox.queue_window(&window, budget);
+            next = self.windows.try_recv().ok();
         }
     }
 

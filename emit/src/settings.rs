@@ -8,6 +8,7 @@ use fleetledger_schema::key::Source as SourceName;
 use crate::{
     error::EmitError,
     object::{AllowList, Rules},
+    usage::UsageSettings,
 };
 
 /// Settings of one emitter: one Kubernetes cluster.
@@ -51,6 +52,8 @@ pub struct Settings {
     pub condition_stale_seconds: u64,
     /// Of several emitters on one cluster the holder of this Lease sends.
     pub leadership: LeadershipSettings,
+    /// How what containers use is read.
+    pub usage: UsageSettings,
 }
 
 /// The Lease by which one emitter of a cluster leads.
@@ -116,6 +119,7 @@ impl Default for Settings {
             lease_stale_seconds: 120,
             condition_stale_seconds: 720,
             leadership: LeadershipSettings::default(),
+            usage: UsageSettings::default(),
         }
     }
 }
@@ -158,6 +162,7 @@ impl Settings {
                 "must be at least 3",
             ));
         }
+        self.usage.check()?;
         self.rules().map(drop)
     }
 

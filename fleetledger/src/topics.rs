@@ -33,7 +33,7 @@ pub fn names(config: &Config) -> Vec<(Kind, String)> {
     let mut names = Vec::new();
     for prefix in [&config.emit.topic_prefix, &config.ingest.topic_prefix] {
         for suffix in &suffixes {
-            names.extend(Kind::ALL.map(|kind| (kind, kind.topic(prefix, *suffix))));
+            names.extend(Kind::TOPICS.map(|kind| (kind, kind.topic(prefix, *suffix))));
         }
     }
     names.sort_by(|one, other| one.1.cmp(&other.1));
@@ -41,25 +41,30 @@ pub fn names(config: &Config) -> Vec<(Kind, String)> {
     names
 }
 
-/// Settings a topic is made with.
+/// Settings a topic of that kind is made with: objects stand under their key for ever, usage is a log that ages.
 #[must_use]
-pub fn settings(topics: &Topics) -> Vec<(&'static str, String)> {
-    vec![
-        ("cleanup.policy", "compact".to_owned()),
-        (
-            "min.compaction.lag.ms",
-            (topics.min_compaction_lag_hours * HOUR_MS).to_string(),
-        ),
+pub fn settings(topics: &Topics, kind: Kind) -> Vec<(&'static str, String)> {
+    let lag_ms = (topics.min_compaction_lag_hours * HOUR_MS).to_string();
+    let mut settings = if kind.is_object() {
+        vec![
+            ("cleanup.policy", "compact".to_owned()),
+            ("min.compaction.lag.ms", lag_ms.clone()),
+            // A tombstone stays as long as an ingester may be away.
+            ("delete.retention.ms", lag_ms),
+        ]
+    } else {
+        vec![
+            ("cleanup.policy", "delete".to_owned()),
+            ("retention.ms", topics.usage_retention_ms().to_string()),
+        ]
+    };
+    settings.extend([
         ("min.insync.replicas", topics.min_insync_replicas.to_string()),
         ("max.message.bytes", topics.max_message_bytes.to_string()),
         // The broker's clock is not the emitter's: records keep the instant they were sent at.
         ("message.timestamp.type", "CreateTime".to_owned()),
-        // A tombstone stays as long as an ingester may be away.
-        (
-            "delete.retention.ms",
-            (topics.min_compaction_lag_hours * HOUR_MS).to_string(),
-        ),
-    ]
+    ]);
+    settings
 }
 
 /// Creates what is missing; returns the names of what it made.
@@ -68,11 +73,13 @@ pub fn settings(topics: &Topics) -> Vec<(&'static str, String)> {
 /// What the brokers refused, by topic.
 pub async fn create(config: &Config, kafka: &ClientConfig) -> anyhow::Result<Vec<String>> {
     let admin: AdminClient<DefaultClientContext> = kafka.create().context("set up the topics' client")?;
-    let settings = settings(&config.topics);
-    let names = names(config);
+    let names: Vec<(String, Vec<(&str, String)>)> = names(config)
+        .into_iter()
+        .map(|(kind, name)| (name, settings(&config.topics, kind)))
+        .collect();
     let wanted: Vec<NewTopic<'_>> = names
         .iter()
-        .map(|(_, name)| {
+        .map(|(name, settings)| {
             let replication = TopicReplication::Fixed(config.topics.replication_factor);
             let topic = NewTopic::new(name, config.topics.partitions, replication);
             settings

@@ -19,6 +19,7 @@ use crate::{
     row_of,
     safeguard::Safeguard,
     shard::{Entry, RowEntry, SweepState},
+    usage::{Overlap, Window},
 };
 
 /// What became of a record.
@@ -64,10 +65,17 @@ impl Memory {
                 return Ok(Admitted::SealFirst(Box::new(record)));
             }
         }
+        if let Examined::Usage(placed, window) = &examined
+            && draft.usage.overlap(placed.key.cluster_id, window) == Overlap::Undecided
+        {
+            return Ok(Admitted::SealFirst(Box::new(record)));
+        }
         let outcome_of = match &examined {
             // What is put aside because of a quarantine says nothing new about its source.
             Examined::Dead { source, fault, .. } if fault.reason != DeadReason::Quarantined => source.clone(),
-            Examined::Unchanged(placed, _) | Examined::Version(placed, _) => Some(placed.source.clone()),
+            Examined::Unchanged(placed, _) | Examined::Version(placed, _) | Examined::Usage(placed, _) => {
+                Some(placed.source.clone())
+            }
             _ => None,
         };
         let verdict = self.apply(draft, &record, examined).await?;
@@ -94,7 +102,9 @@ impl Memory {
                 if let Some(placed) = &placed {
                     let (placed, hash) = placed.as_ref();
                     self.advance(draft, record, placed);
-                    self.die(draft, placed, *hash);
+                    if placed.key.kind.is_object() {
+                        self.die(draft, placed, *hash);
+                    }
                 } else if let Some(partition) = self.partitions.get_mut(&record.partition) {
                     partition.unnumbered_at = Some(record.offset);
                 }
@@ -150,11 +160,37 @@ impl Memory {
                 self.advance(draft, record, &placed);
                 self.version(draft, &placed, *content).await?
             }
+            Examined::Usage(placed, window) => {
+                let known_until = Some(window.usage.window_end_at);
+                self.advance_knowing(draft, record, &placed, known_until);
+                self.window(draft, &placed, *window)
+            }
         })
+    }
+
+    /// Whether the window has been folded before the transaction says; until then it counts as landed.
+    fn window(&mut self, draft: &mut Draft, placed: &Placed, window: Window) -> Verdict {
+        let cluster_id = placed.key.cluster_id;
+        if draft.usage.overlap(cluster_id, &window) == Overlap::Superseded {
+            return Verdict::Superseded;
+        }
+        draft.usage.take(draft.records.len(), cluster_id, window);
+        Verdict::Landed
     }
 
     /// The log of the shard is now at this record.
     fn advance(&mut self, draft: &mut Draft, record: &RawRecord, placed: &Placed) {
+        self.advance_knowing(draft, record, placed, None);
+    }
+
+    /// The same; `known_until` is up to when the record tells of its kind, where that is not when it was sent.
+    fn advance_knowing(
+        &mut self,
+        draft: &mut Draft,
+        record: &RawRecord,
+        placed: &Placed,
+        known_until: Option<Instant>,
+    ) {
         let Some(shard) = self.shards.get_mut(&placed.key) else {
             return;
         };
@@ -165,7 +201,7 @@ impl Memory {
         let names = draft.names.entry(placed.key.cluster_id);
         names.or_insert_with(|| (source.datacenter.clone(), source.cluster.clone()));
         let kafka_at = record.kafka_at.unwrap_or(headers.time);
-        let known_at = headers.time.min(kafka_at);
+        let known_at = known_until.unwrap_or(headers.time).min(kafka_at);
         let fresh = draft
             .freshness
             .entry((placed.key.cluster_id, placed.key.kind))

@@ -145,7 +145,9 @@ impl Audit {
         hash: ContentHash,
         stored: Vec<Stored>,
     ) -> Result<bool, tokio_postgres::Error> {
-        let mut record = record_from_row(kind, row)?;
+        let Some(mut record) = record_from_row(kind, row)? else {
+            return Ok(true);
+        };
         if let Record::Pod(pod) = &mut record {
             pod.containers = stored.iter().map(|stored| stored.container.clone()).collect();
             let ours = |stored: &&Stored| stored.reader == READER_VERSION;

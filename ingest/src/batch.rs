@@ -13,12 +13,14 @@ use crate::{
     chain::{Chain, EndReason},
     dead_reason::Fault,
     encode::{self, StageData},
+    fold::UsageData,
     hasher::Seeded,
     load::ShardKey,
     origin::Origin,
     raw::{PartitionId, RawRecord},
     shard::{BatchNumber, Head},
     timeline::Timeline,
+    usage::Windows,
 };
 
 /// Which column of the batch ledger a record is counted in.
@@ -188,6 +190,7 @@ pub(crate) struct Draft {
     pub(crate) dead_keys: BTreeMap<(ShardKey, String), DeadKey>,
     pub(crate) schemas: Vec<LearnedSchema>,
     pub(crate) gaps: Vec<Gap>,
+    pub(crate) usage: Windows,
     pub(crate) touched: BTreeSet<ShardKey>,
     pub(crate) freshness: BTreeMap<(i32, Kind), Instant>,
     /// What became of the records of each source, by its number, and topic.
@@ -209,6 +212,7 @@ impl Draft {
             dead_keys: BTreeMap::new(),
             schemas: Vec::new(),
             gaps: Vec::new(),
+            usage: Windows::default(),
             touched: BTreeSet::new(),
             freshness: BTreeMap::new(),
             outcomes: HashMap::default(),
@@ -251,6 +255,7 @@ impl Draft {
             number: self.number,
             spans,
             stages,
+            usage: UsageData::of(&self.usage),
             ends,
             letters: self.letters,
             dead_keys: self.dead_keys,
@@ -283,6 +288,8 @@ pub(crate) struct Sealed {
     pub(crate) number: BatchNumber,
     pub(crate) spans: Vec<Span>,
     pub(crate) stages: Vec<StageData>,
+    /// Windows of usage, if there are any.
+    pub(crate) usage: Option<UsageData>,
     pub(crate) ends: BTreeMap<Kind, Ends>,
     pub(crate) letters: Vec<Letter>,
     pub(crate) dead_keys: BTreeMap<(ShardKey, String), DeadKey>,
@@ -303,10 +310,24 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
+    /// What became of the records of a span, once the transaction has found which windows of usage were superseded.
+    pub(crate) fn counts_of(&self, span: &Span, superseded: &[usize]) -> Counts {
+        let mut counts = span.counts;
+        let records = superseded.iter().filter_map(|index| self.records.get(*index));
+        for _ in records.filter(|record| record.partition == span.id) {
+            counts.landed = counts.landed.saturating_sub(1);
+            counts.superseded += 1;
+        }
+        counts
+    }
+
     /// Record that line `line` (from 1) of the COPY into `stage` came from.
     pub(crate) fn record_of_line(&self, stage: &str, line: usize) -> Option<usize> {
-        let data = self.stages.iter().find(|data| data.stage.name == stage)?;
-        data.records.get(line.checked_sub(1)?).copied()
+        let line = line.checked_sub(1)?;
+        match self.stages.iter().find(|data| data.stage.name == stage) {
+            Some(data) => data.records.get(line).copied(),
+            None => self.usage.as_ref()?.record_of_line(stage, line),
+        }
     }
 }
 

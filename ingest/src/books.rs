@@ -22,6 +22,7 @@ pub(crate) async fn write(
     owner: &str,
     gap_policy: GapPolicy,
     sealed: &Sealed,
+    superseded: &[usize],
 ) -> Result<(), Failure> {
     write_letters(session, topics, sealed).await?;
     write_dead_keys(session, topics, sealed).await?;
@@ -37,7 +38,11 @@ pub(crate) async fn write(
     write_rows(
         session,
         BALANCES,
-        heads.iter().map(|(key, _, head)| balance(key, head)).collect(),
+        heads
+            .iter()
+            .filter(|(key, _, _)| key.kind.is_object())
+            .map(|(key, _, head)| balance(key, head))
+            .collect(),
     )
     .await?;
     write_rows(
@@ -59,7 +64,7 @@ pub(crate) async fn write(
             )
             .await?;
     }
-    write_rows(session, BATCHES, batches(topics, owner, sealed)).await
+    write_rows(session, BATCHES, batches(topics, owner, sealed, superseded)).await
 }
 
 async fn write_rows(session: &mut Session, statement: &'static str, rows: Vec<Json>) -> Result<(), Failure> {
@@ -317,9 +322,9 @@ select now(), x.* from json_to_recordset($1::json) as x (topic text, partition i
     owner_epoch bigint, owner text, delivered bigint, landed bigint, unchanged bigint, superseded bigint, deleted bigint,
     control bigint, dead bigint)";
 
-fn batches(topics: &Topics, owner: &str, sealed: &Sealed) -> Vec<Json> {
+fn batches(topics: &Topics, owner: &str, sealed: &Sealed, superseded: &[usize]) -> Vec<Json> {
     let rows = sealed.spans.iter().map(|span| {
-        let counts = span.counts;
+        let counts = sealed.counts_of(span, superseded);
         json!({
             "topic": topics.name(span.id.topic), "partition": span.id.partition, "from_offset": span.from,
             "to_offset": span.to, "owner_epoch": span.owner_epoch, "owner": owner, "delivered": counts.delivered(),

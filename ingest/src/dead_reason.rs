@@ -37,6 +37,8 @@ pub enum DeadReason {
     NulInText,
     /// An instant lies outside the years 1 to 9999.
     InstantOutOfRange,
+    /// A window of usage is not made of whole minutes of one hour, or lies in the future.
+    BadWindow,
     /// The body, a label or a name is larger than Kubernetes allows.
     Oversized,
     /// A schema announcement that cannot be read or contradicts its fingerprint.
@@ -49,7 +51,7 @@ pub enum DeadReason {
 
 impl DeadReason {
     /// All of them.
-    pub const ALL: [DeadReason; 18] = [
+    pub const ALL: [DeadReason; 19] = [
         DeadReason::BadKey,
         DeadReason::BadHeaders,
         DeadReason::SourceMismatch,
@@ -64,6 +66,7 @@ impl DeadReason {
         DeadReason::BadBody,
         DeadReason::NulInText,
         DeadReason::InstantOutOfRange,
+        DeadReason::BadWindow,
         DeadReason::Oversized,
         DeadReason::BadSchema,
         DeadReason::RefusedByDatabase,
@@ -88,6 +91,7 @@ impl DeadReason {
             DeadReason::BadBody => "bad_body",
             DeadReason::NulInText => "nul_in_text",
             DeadReason::InstantOutOfRange => "instant_out_of_range",
+            DeadReason::BadWindow => "bad_window",
             DeadReason::Oversized => "oversized",
             DeadReason::BadSchema => "bad_schema",
             DeadReason::RefusedByDatabase => "refused_by_database",

@@ -104,7 +104,7 @@ pub(crate) fn decode(
 }
 
 /// The reader of our own schema says in prose what the reader of a foreign one says in variants.
-fn body_fault(error: BodyError) -> Fault {
+pub(crate) fn body_fault(error: BodyError) -> Fault {
     if let BodyError::Shape(text) = &error {
         let lower = text.to_lowercase();
         if lower.contains("fill whole buffer") || lower.contains("unexpected end") || lower.contains("eof") {

@@ -25,6 +25,7 @@ use crate::{
     safeguard::Safeguard,
     sources::Standing,
     topics::Topic,
+    usage::{self, Window},
 };
 
 /// A record with a place in its shard's log.
@@ -62,6 +63,8 @@ pub(crate) enum Examined {
     EndedBefore(Placed),
     Unchanged(Placed, ContentHash),
     Version(Placed, Box<Content>),
+    /// A window of usage.
+    Usage(Placed, Box<Window>),
 }
 
 /// What a dead letter turns out to be when it is opened again.
@@ -69,6 +72,7 @@ pub(crate) enum Examined {
 pub(crate) enum Opened {
     /// An object's record; a tombstone has no content.
     Object(Box<Placed>, Option<Box<Content>>),
+    Usage(Box<Placed>, Box<Window>),
     /// A mark, a sweep point, or under a name the cluster no longer has.
     Obsolete,
     Dead(Fault),
@@ -132,6 +136,13 @@ impl Memory {
             let detail = format!("schema {fingerprint:016x} was never announced");
             return Ok(Opened::Dead(Fault::new(DeadReason::UnknownSchema, detail)));
         };
+        if !topic.kind.is_object() {
+            let kafka_at = record.kafka_at.unwrap_or(placed.headers.time);
+            return Ok(match usage::open(&uid, &schema, body, kafka_at) {
+                Ok(window) => Opened::Usage(Box::new(placed), Box::new(window)),
+                Err(fault) => Opened::Dead(fault),
+            });
+        }
         Ok(
             match decode::decode(topic.kind, &uid, &schema, body, ContentHash::of(body)) {
                 Ok(content) => Opened::Object(Box::new(placed), Some(Box::new(content))),
@@ -263,6 +274,13 @@ impl Memory {
                 Err(fault) => Err((fault, placed)),
             });
         };
+        if !topic.kind.is_object() {
+            let kafka_at = record.kafka_at.unwrap_or(placed.headers.time);
+            return Ok(match usage::open(uid, &schema, body, kafka_at) {
+                Ok(window) => Ok(Examined::Usage(placed, Box::new(window))),
+                Err(fault) => Err((fault, placed)),
+            });
+        }
         let hash = ContentHash::of(body);
         let Some(shard) = self.shards.get(&placed.key) else {
             return Ok(Ok(Examined::Unchanged(placed, hash)));

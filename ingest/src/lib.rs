@@ -33,6 +33,7 @@ mod errors;
 mod examine;
 pub mod fail_point;
 mod fence;
+mod fold;
 mod gap;
 mod hasher;
 mod health;
@@ -60,6 +61,7 @@ mod stage;
 mod table_sum;
 mod timeline;
 mod topics;
+mod usage;
 mod writer;
 
 pub use batch::Counts;

@@ -48,7 +48,11 @@ async fn in_snapshot(client: &Client, key: ShardKey, shards: u16, partition: Par
     let generation = generation(client, key).await?;
     let head = head(client, key).await?;
     let healed = head.healed_generation >= generation;
-    let mut entries = rows(client, key, shards, healed).await?;
+    let mut entries = if key.kind.is_object() {
+        rows(client, key, shards, healed).await?
+    } else {
+        Cache::default()
+    };
     let number = key.kind.number();
     let dead = client
         .query(

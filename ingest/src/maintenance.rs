@@ -111,6 +111,7 @@ pub(crate) async fn prepare(
     let retention = &settings.retention;
     for (like, days) in [
         ("%\\_history", retention.history_days),
+        ("usage\\_%", retention.usage_days),
         ("batch", retention.batch_days),
         ("freshness_history", retention.freshness_days),
     ] {

@@ -21,7 +21,7 @@ use crate::{
     clusters::NO_BATCH_BESIDE,
     dead_letters::{SELECTED, Selection, select},
     errors::Failure,
-    examine::Opened,
+    examine::{Opened, Placed},
     health::Health,
     memory::Memory,
     metrics::Metrics,
@@ -30,6 +30,7 @@ use crate::{
     row_of,
     session::Session,
     topics::{Topic, Topics},
+    usage::{Overlap, Window},
     writer::{copy, merge},
 };
 
@@ -139,7 +140,8 @@ impl Replay {
             let fate = self.one(session, &letter).await?;
             self.note(&letter, fate);
         }
-        let sealed = self.draft.seal(Vec::new(), BTreeSet::new());
+        let draft = std::mem::replace(&mut self.draft, Draft::new(2));
+        let sealed = draft.seal(Vec::new(), BTreeSet::new());
         copy(session, &sealed).await?;
         merge(session, &sealed).await?;
         for (state, ids) in &self.settled {
@@ -265,6 +267,7 @@ impl Replay {
         let stopped = |_| Failure::Connection("stopped".to_owned());
         let (placed, content) = match self.memory.open_letter(&letter.record).await.map_err(stopped)? {
             Opened::Object(placed, content) => (placed, content),
+            Opened::Usage(placed, window) => return self.window(session, &placed, *window).await,
             Opened::Obsolete => return Ok(Fate::Superseded),
             Opened::Dead(fault) => return Ok(Fate::Dead(format!("{}: {}", fault.reason, fault.detail))),
         };
@@ -322,6 +325,31 @@ impl Replay {
                 reason: EndReason::Deleted,
             });
         }
+        Ok(Fate::Landed)
+    }
+}
+
+impl Replay {
+    /// A window lands unless one of its minutes was folded, here or before.
+    async fn window(
+        &mut self,
+        session: &mut Session,
+        placed: &Placed,
+        window: Window,
+    ) -> Result<Fate, Failure> {
+        let cluster_id = placed.key.cluster_id;
+        let (hour_at, uid) = (window.usage.hour_at(), window.usage.uid.clone());
+        let known = "select 1 from ledger.usage_window
+            where cluster_id = $1 and hour_at = $2 and node_uid = $3 and minutes & $4 <> 0";
+        let folded = session
+            .query(known, &[&cluster_id, &hour_at, &uid, &window.minutes])
+            .await?;
+        if !folded.is_empty() || self.draft.usage.overlap(cluster_id, &window) != Overlap::Apart {
+            return Ok(Fate::Superseded);
+        }
+        self.draft
+            .usage
+            .take(self.draft.usage.taken.len(), cluster_id, window);
         Ok(Fate::Landed)
     }
 }

@@ -22,7 +22,7 @@ impl Lane {
             return Ok(());
         };
         match outcome {
-            Outcome::Committed => self.committed(&sealed).await,
+            Outcome::Committed(superseded) => self.committed(&sealed, &superseded).await,
             Outcome::Lost(lost) => {
                 self.memory.reader.metrics.fence_losses.inc_by(lost.len() as u64);
                 tracing::warn!(lane = %self.name, ?lost, "partitions belong to someone else now; their records are dropped");
@@ -71,7 +71,7 @@ impl Lane {
         }
     }
 
-    async fn committed(&mut self, sealed: &Arc<Sealed>) -> Result<(), Stopped> {
+    async fn committed(&mut self, sealed: &Arc<Sealed>, superseded: &[usize]) -> Result<(), Stopped> {
         self.memory.publish(sealed.number);
         hit(FailPoint::CachePublished);
         self.budget.free(sealed.bytes);
@@ -79,24 +79,25 @@ impl Lane {
         let spans: Vec<(PartitionId, i64)> = sealed.spans.iter().map(|span| (span.id, span.to)).collect();
         let mut counts = Counts::default();
         for span in &sealed.spans {
-            counts.merge(&span.counts);
+            counts.merge(&sealed.counts_of(span, superseded));
             self.memory
                 .doomed
                 .retain(|(id, offset), _| *id != span.id || !(span.from..span.to).contains(offset));
         }
-        self.measure(sealed, &counts);
+        self.measure(sealed, superseded, &counts);
         self.memory.reader.health.landed(&spans, &counts);
         let _ = self.commands.send(Command::Landed(spans));
         self.quarantine(sealed).await
     }
 
-    fn measure(&self, sealed: &Sealed, counts: &Counts) {
+    fn measure(&self, sealed: &Sealed, superseded: &[usize], counts: &Counts) {
         let metrics = &self.memory.reader.metrics;
         let now = Instant::now();
         for span in &sealed.spans {
             let topic = self.memory.topics.name(span.id.topic);
+            let of_span = sealed.counts_of(span, superseded);
             for verdict in Verdict::ALL {
-                let records = span.counts.of(verdict);
+                let records = of_span.of(verdict);
                 if records > 0 {
                     metrics
                         .records

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Statement, types::ToSql};
 use crate::{
     Settings,
     errors::Failure,
-    stage,
+    fold, stage,
     timeline::{self, Timeline},
 };
 
@@ -48,6 +48,7 @@ impl Session {
         for stage in stage::all() {
             client.batch_execute(&stage.create).await?;
         }
+        client.batch_execute(fold::CREATE).await?;
         Ok(Self {
             client,
             timeline,

@@ -14,7 +14,7 @@ pub struct Settings {
     /// Datacenters with topics of their own, `<prefix>.<kind>.<suffix>`; a record there from another datacenter
     /// goes to the dead letters. Where empty, every datacenter shares `<prefix>.<kind>`.
     pub topic_suffixes: Vec<String>,
-    /// Kinds that are read: node, pod, namespace, workload, watchdog.
+    /// Kinds that are read: node, pod, namespace, workload, watchdog, usage.
     pub kinds: Vec<String>,
     /// Kafka consumer group. Its offsets are written for lag tools and never read.
     pub group_id: String,
@@ -90,6 +90,8 @@ impl GapPolicy {
 pub struct Retention {
     /// Closed versions of nodes, pods, containers, workloads, namespaces and watchdogs, in days.
     pub history_days: u32,
+    /// What containers used, by hour, in days: a month can be rated again for as long.
+    pub usage_days: u32,
     /// The batch ledger, in days.
     pub batch_days: u32,
     /// Freshness by the minute, in days.
@@ -102,6 +104,7 @@ impl Default for Retention {
     fn default() -> Self {
         Self {
             history_days: 400,
+            usage_days: 100,
             batch_days: 14,
             freshness_days: 35,
             dead_letter_days: 30,
@@ -114,7 +117,7 @@ impl Default for Settings {
         Self {
             topic_prefix: "fleetledger".to_owned(),
             topic_suffixes: Vec::new(),
-            kinds: ["namespace", "node", "workload", "pod", "watchdog"]
+            kinds: ["namespace", "node", "workload", "pod", "watchdog", "usage"]
                 .map(str::to_owned)
                 .to_vec(),
             group_id: "fleetledger-ingest".to_owned(),
@@ -186,6 +189,7 @@ impl Settings {
         let retention = &self.retention;
         let days = [
             retention.history_days,
+            retention.usage_days,
             retention.batch_days,
             retention.freshness_days,
             retention.dead_letter_days,

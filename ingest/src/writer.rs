@@ -13,6 +13,7 @@ use crate::{
     errors::{Disposition, Failure},
     fail_point::{FailPoint, hit},
     fence::{self, Resolved, Stale},
+    fold,
     health::Health,
     metrics::Metrics,
     raw::PartitionId,
@@ -25,8 +26,8 @@ use crate::{
 /// What became of a batch.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It has landed, exactly once.
-    Committed,
+    /// It has landed, exactly once; these windows of usage, by their records, turned out to be superseded.
+    Committed(Vec<usize>),
     /// These partitions belong to someone else now; nothing has landed.
     Lost(Vec<PartitionId>),
     /// It was built on what is no longer so; nothing has landed.
@@ -107,9 +108,9 @@ impl Writer {
         let mut unsure = false;
         loop {
             let failure = match self.attempt(sealed, unsure).await {
-                Ok(Outcome::Committed) => {
+                Ok(Outcome::Committed(superseded)) => {
                     self.health.database_answered();
-                    return Ok(Outcome::Committed);
+                    return Ok(Outcome::Committed(superseded));
                 }
                 Ok(outcome) => {
                     self.roll_back().await;
@@ -168,7 +169,8 @@ impl Writer {
             match fence::resolve(session, &self.topics, sealed).await? {
                 Resolved::Landed => {
                     session.command("commit").await?;
-                    return Ok(Outcome::Committed);
+                    // The batch ledger knows which windows were superseded; the metrics do without.
+                    return Ok(Outcome::Committed(Vec::new()));
                 }
                 Resolved::Lost(lost) => return Ok(Outcome::Lost(lost)),
                 Resolved::NotLanded => {}
@@ -192,7 +194,7 @@ impl Writer {
         timer.observe_duration();
         hit(FailPoint::AfterCopy);
         let timer = self.metrics.phase("merge");
-        merge(session, sealed).await?;
+        let superseded = merge(session, sealed).await?;
         timer.observe_duration();
         let timer = self.metrics.phase("books");
         books::write(
@@ -201,6 +203,7 @@ impl Writer {
             &self.owner,
             self.settings.gap_policy,
             sealed,
+            &superseded,
         )
         .await?;
         timer.observe_duration();
@@ -211,7 +214,7 @@ impl Writer {
         hit(FailPoint::AfterCommit);
         // Whatever becomes of this, the batch has landed; a broken connection shows at the next one.
         let _ = session.replan().await;
-        Ok(Outcome::Committed)
+        Ok(Outcome::Committed(superseded))
     }
 
     /// Ends the failed transaction; a connection that cannot is given up.
@@ -248,11 +251,15 @@ pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), F
     for data in &sealed.stages {
         session.copy(&data.stage.copy, &data.chunks).await?;
     }
+    if let Some(usage) = &sealed.usage {
+        fold::copy(session, usage).await?;
+    }
     Ok(())
 }
 
-/// Stage → history and current state: close, between, update, insert, end.
-pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
+/// Stage → history and current state: close, between, update, insert, end; and windows of usage → sums. Returns the
+/// records of windows that were superseded.
+pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<Vec<usize>, Failure> {
     for data in &sealed.stages {
         let stage = data.stage;
         let (standing, new) = session.counts(&stage.plan).await?;
@@ -288,5 +295,8 @@ pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<(), 
                 .await?;
         }
     }
-    Ok(())
+    match &sealed.usage {
+        Some(usage) => fold::fold(session, usage).await,
+        None => Ok(Vec::new()),
+    }
 }

@@ -6,8 +6,20 @@ use crate::period::Period;
 
 /// Columns of view `freshness` by which a source may be named.
 pub const SOURCE_COLUMNS: [&str; 2] = ["datacenter", "cluster"];
-/// Kinds of objects whose freshness view `freshness` knows.
-pub const KINDS: [&str; 5] = ["node", "pod", "namespace", "workload", "watchdog"];
+/// Kinds whose freshness view `freshness` knows.
+pub const KINDS: [&str; 6] = ["node", "pod", "namespace", "workload", "watchdog", "usage"];
+/// The kind that counts only where it is named: it may be off, and comes minutes late by its nature.
+pub const USAGE: &str = "usage";
+
+/// True if `kind` counts where `kinds` are named; where none is, every kind of object does.
+#[must_use]
+pub fn counts(kinds: &[String], kind: &str) -> bool {
+    if kinds.is_empty() {
+        kind != USAGE
+    } else {
+        kinds.iter().any(|named| named == kind)
+    }
+}
 
 /// Which sources must be how fresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +28,7 @@ pub struct Freshness {
     pub by: Vec<String>,
     /// A source known up to longer ago than this is stale.
     pub max_age: Period,
-    /// Kinds that count; empty = all.
+    /// Kinds that count, see [`counts`].
     pub kinds: Vec<String>,
 }
 

@@ -104,8 +104,8 @@ pub const KEYS: &[Key] = keys! {
         "Columns of view `freshness` that name a source: `datacenter`, `cluster`.";
     "freshness.max_age" of SAMPLED, "length of time, 1m to 1d", "5m", "freshness: {max_age: 10m}",
         "A source that is known up to longer ago than this is stale.";
-    "freshness.kinds" of SAMPLED, "kinds", "all", "freshness: {kinds: [node, pod]}",
-        "Kinds whose freshness counts: `node`, `pod`, `namespace`, `workload`, `watchdog`.";
+    "freshness.kinds" of SAMPLED, "kinds", "objects", "freshness: {kinds: [node, pod]}",
+        "Kinds whose freshness counts: `node`, `pod`, `namespace`, `workload`, `watchdog`, `usage`.";
     "scope" of ALERT, "texts by name", "the fleet", "scope: {datacenter: [dfw, iad]}",
         "Sources a fleet-wide aggregate depends on: where the freshness columns are not all labels, a stale one holds the resolution of all instances.";
     "on_stale" of ALERT, "`keep_state` or `resolve`", "keep_state", "on_stale: keep_state",
@@ -136,7 +136,7 @@ pub const KEYS: &[Key] = keys! {
         "How far back windows are filled again when more of them becomes known.";
     "history" of ROLLUP, "length of time, up to 400d", "1d", "history: 30d",
         "How far back the first run begins.";
-    "kinds" of ROLLUP, "kinds", "all", "kinds: [pod]",
+    "kinds" of ROLLUP, "kinds", "objects", "kinds: [pod]",
         "Kinds whose freshness decides up to when a window is known.";
     "parameters" of REPORT, "list", "none", "parameters: [{name: days, type: integer, default: 7, help: How far back.}]",
         "What may be asked; the SQL writes `:'days'`, as psql does with `-v days=7`.";

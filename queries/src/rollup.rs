@@ -24,7 +24,7 @@ pub struct RollupRule {
     pub lateness: Period,
     /// How far back the first run begins.
     pub history: Period,
-    /// Kinds whose freshness decides up to when windows are known; empty = all.
+    /// Kinds whose freshness decides up to when windows are known; empty = every kind of object.
     pub kinds: Vec<String>,
 }
 

@@ -6,7 +6,7 @@ use fleetledger_schema::instant::Instant;
 
 use crate::{
     cell::Cell,
-    freshness::{Freshness, Scope},
+    freshness::{Freshness, Scope, counts as counts_kind},
     rows::Labels,
     run::Table,
 };
@@ -76,8 +76,7 @@ impl Sources {
     pub fn states(&self, freshness: &Freshness, scope: &Scope) -> Vec<SourceState> {
         let mut states: BTreeMap<Labels, SourceState> = BTreeMap::new();
         let counts = |known: &&Known| {
-            (freshness.kinds.is_empty() || freshness.kinds.contains(&known.kind))
-                && scope.holds(&known.datacenter, &known.cluster)
+            counts_kind(&freshness.kinds, &known.kind) && scope.holds(&known.datacenter, &known.cluster)
         };
         for known in self.known.iter().filter(counts) {
             let labels = name(&freshness.by, known);
@@ -192,6 +191,16 @@ mod tests {
             .into();
         assert!(sources.of(&cluster, &labels).unwrap().is_stale);
         assert_eq!(sources.of(&cluster, &Labels::new()), None);
+    }
+
+    /// It may be switched off, and its windows come minutes late.
+    #[test]
+    fn usage_counts_only_where_it_is_named() {
+        let sources = sources(&[("dfw", "a", "node", 100, false), ("dfw", "a", "usage", 1, false)]);
+        let all = by(&["datacenter", "cluster"], &[]);
+        assert!(stale(&sources, &all).is_empty());
+        let named = by(&["datacenter", "cluster"], &["pod", "usage"]);
+        assert_eq!(stale(&sources, &named), [r#"{cluster="a", datacenter="dfw"}"#]);
     }
 
     #[test]

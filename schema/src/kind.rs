@@ -1,10 +1,11 @@
-//! The kinds of object that are kept, one Kafka topic each.
+//! The kinds of what travels, one Kafka topic each: objects that are kept, and usage that is added up.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A kind of object with a compacted topic and a current-state table of its own.
+/// A kind of object with a compacted topic and a current-state table of its own; or usage, whose topic is a log of
+/// windows and whose table holds sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -18,10 +19,12 @@ pub enum Kind {
     Workload,
     /// A watchdog custom resource.
     Watchdog,
+    /// What the containers of a node used in a window of time: no object.
+    Usage,
 }
 
 impl Kind {
-    /// Every kind, in the order in which a sweep sends them: what others refer to comes first.
+    /// Every kind of object, in the order in which a sweep sends them: what others refer to comes first.
     pub const ALL: [Kind; 5] = [
         Kind::Namespace,
         Kind::Node,
@@ -29,6 +32,25 @@ impl Kind {
         Kind::Pod,
         Kind::Watchdog,
     ];
+
+    /// Every kind that has a topic.
+    pub const TOPICS: [Kind; 6] = [
+        Kind::Namespace,
+        Kind::Node,
+        Kind::Workload,
+        Kind::Pod,
+        Kind::Watchdog,
+        Kind::Usage,
+    ];
+
+    /// True for kinds of objects: they stand under their uid, are swept, marked and balanced.
+    #[must_use]
+    pub fn is_object(self) -> bool {
+        match self {
+            Kind::Node | Kind::Pod | Kind::Namespace | Kind::Workload | Kind::Watchdog => true,
+            Kind::Usage => false,
+        }
+    }
 
     /// Name in topics, tables, headers and metrics.
     #[must_use]
@@ -39,13 +61,14 @@ impl Kind {
             Kind::Namespace => "namespace",
             Kind::Workload => "workload",
             Kind::Watchdog => "watchdog",
+            Kind::Usage => "usage",
         }
     }
 
     /// The kind of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        Self::TOPICS.into_iter().find(|kind| kind.as_str() == name)
     }
 
     /// Small number kept in PostgreSQL for this kind; never reused.
@@ -57,13 +80,14 @@ impl Kind {
             Kind::Namespace => 3,
             Kind::Workload => 4,
             Kind::Watchdog => 5,
+            Kind::Usage => 6,
         }
     }
 
     /// The kind of that number.
     #[must_use]
     pub fn from_number(number: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.number() == number)
+        Self::TOPICS.into_iter().find(|kind| kind.number() == number)
     }
 
     /// Topic of this kind: `<prefix>.<kind>`, or `<prefix>.<kind>.<suffix>` where each datacenter has its own.
@@ -84,6 +108,7 @@ impl Kind {
             Kind::Namespace => "fleetledger.namespace.v1",
             Kind::Workload => "fleetledger.workload.v1",
             Kind::Watchdog => "fleetledger.watchdog.v1",
+            Kind::Usage => "fleetledger.usage.v1",
         }
     }
 }

@@ -87,6 +87,7 @@ proptest! {
     fn no_bytes_make_a_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         for kind in Kind::ALL {
             let _ = own_schema(SchemaSubject::Kind(kind)).decode(&bytes);
+            let _ = own_schema(SchemaSubject::Kind(Kind::Usage)).decode_usage(&bytes);
         }
         let _ = foreign().decode(&bytes);
         let _ = framing::split(&bytes);

@@ -9,18 +9,19 @@
 )]
 
 use fleetledger_schema::{
-    codec::{SchemaSubject, WriterSchema, encode, encode_mark, own_schema},
+    codec::{SchemaSubject, WriterSchema, encode, encode_mark, encode_usage, own_schema},
     content_hash::ContentHash,
     kind::Kind,
-    record::{Mark, Object, Record},
+    record::{Mark, Object, Record, Usage},
 };
 
-const SUBJECTS: [(&str, SchemaSubject); 6] = [
+const SUBJECTS: [(&str, SchemaSubject); 7] = [
     ("node", SchemaSubject::Kind(Kind::Node)),
     ("pod", SchemaSubject::Kind(Kind::Pod)),
     ("namespace", SchemaSubject::Kind(Kind::Namespace)),
     ("workload", SchemaSubject::Kind(Kind::Workload)),
     ("watchdog", SchemaSubject::Kind(Kind::Watchdog)),
+    ("usage", SchemaSubject::Kind(Kind::Usage)),
     ("mark", SchemaSubject::Mark),
 ];
 
@@ -49,6 +50,7 @@ fn record_of(kind: Kind, json: &str) -> Record {
         Kind::Namespace => record::<Namespace>(json),
         Kind::Workload => record::<Workload>(json),
         Kind::Watchdog => record::<Watchdog>(json),
+        Kind::Usage => panic!("usage is no object"),
     }
 }
 
@@ -58,6 +60,10 @@ fn v1_bodies_decode_to_what_they_were() {
         let schema = WriterSchema::parse(&read("v1", &format!("{name}.avsc"))).unwrap();
         let (json, body) = (read("v1", &format!("{name}.json")), bytes("v1", name));
         match subject {
+            SchemaSubject::Kind(Kind::Usage) => {
+                let usage: Usage = serde_json::from_str(&json).unwrap();
+                assert_eq!(schema.decode_usage(&body).unwrap(), usage);
+            }
             SchemaSubject::Kind(kind) => {
                 let decoded = schema.decode(&body).unwrap();
                 assert_eq!(decoded.record, record_of(kind, &json), "{name}");
@@ -81,6 +87,7 @@ fn this_version_writes_v1_byte_for_byte() {
     for (name, subject) in SUBJECTS {
         let json = read("v1", &format!("{name}.json"));
         let written = match subject {
+            SchemaSubject::Kind(Kind::Usage) => encode_usage(&serde_json::from_str(&json).unwrap()).unwrap(),
             SchemaSubject::Kind(kind) => encode(&record_of(kind, &json)).unwrap(),
             SchemaSubject::Mark => encode_mark(&serde_json::from_str(&json).unwrap()).unwrap(),
         };

@@ -1,6 +1,8 @@
 //! What Kafka holds, read by a consumer of the tests' own and folded without the ingester's help; and the
 //! judgement of the centre by it.
 
+mod usage;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
@@ -34,7 +36,7 @@ pub struct Delivered {
 /// Reads everything that the topics under `prefix` hold now and that was committed.
 #[must_use]
 pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<Delivered> {
-    let mut all: Vec<Delivered> = Kind::ALL
+    let mut all: Vec<Delivered> = Kind::TOPICS
         .into_iter()
         .flat_map(|kind| read_topic(kafka, &kind.topic(prefix, None)))
         .collect();
@@ -135,6 +137,8 @@ impl Delivered {
     }
 }
 
+pub use usage::Hours;
+
 /// The six columns of the batch ledger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -185,6 +189,8 @@ pub struct Fold {
     pub living: BTreeMap<(&'static str, String, String), (i64, i64)>,
     /// How many versions every object ever had.
     pub versions: BTreeMap<(&'static str, String, String), i64>,
+    /// What containers used, by hour.
+    pub usage: Hours,
     /// Offsets that were gone before the centre could read them, from and to.
     gaps: BTreeMap<(String, i32), (i64, i64)>,
     ends: BTreeMap<(String, i32), i64>,
@@ -237,6 +243,14 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
             }
             continue;
         };
+        if object.0 == "usage" {
+            if fold.usage.fold(&object.1, &value[10..]) {
+                counts.landed += 1;
+            } else {
+                counts.superseded += 1;
+            }
+            continue;
+        }
         let (is_last, body) = without_end(object.0, &value[10..]);
         let hash = xxhash_rust::xxh3::xxh3_128(&body);
         let hash = ((hash >> 64) as i64, hash as i64);
@@ -265,7 +279,7 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
 
 fn kind_of(topic: &str) -> &'static str {
     let name = topic.rsplit('.').next().unwrap();
-    Kind::ALL
+    Kind::TOPICS
         .into_iter()
         .find(|kind| kind.as_str() == name)
         .unwrap()
@@ -318,6 +332,7 @@ pub async fn judge(fold: &Fold, database: &Database) -> Vec<String> {
     judge_batches(fold, database, &mut faults).await;
     judge_current(fold, database, &mut faults).await;
     judge_history(fold, database, &mut faults).await;
+    fold.usage.judge(database, &mut faults).await;
     faults
 }
 

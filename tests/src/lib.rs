@@ -28,6 +28,7 @@ pub mod emitter;
 pub mod expected;
 pub mod fleet;
 pub mod ingester;
+pub mod kubelet;
 pub mod parts;
 pub mod program;
 pub mod proxy;

@@ -40,7 +40,7 @@ pub fn ingest_configuration(bootstrap_servers: &str, prefix: &str, database_url:
 /// The line of `[ingest]` that names every partition under `prefix`: an ingester without a group begins at once.
 #[must_use]
 pub fn every_partition(prefix: &str) -> String {
-    let topics = Kind::ALL.into_iter().map(|kind| kind.topic(prefix, None));
+    let topics = Kind::TOPICS.into_iter().map(|kind| kind.topic(prefix, None));
     let named: Vec<String> = topics
         .flat_map(|topic| (0..PARTITIONS).map(move |partition| format!("\"{topic}:{partition}\"")))
         .collect();

@@ -11,7 +11,7 @@ use fleetledger_schema::{
     key::{RecordKey, Source, Subject},
     kind::Kind,
     partition::partition_of,
-    record::{Container, Mark, Namespace, Node, Object, Pod, Record, Resources, Workload},
+    record::{Container, Mark, Namespace, Node, Object, Pod, Record, Resources, Usage, Workload},
 };
 use rdkafka::{
     ClientConfig,
@@ -185,6 +185,18 @@ impl Scribe {
             kind.event_type(),
             value,
         )
+    }
+
+    /// Sends a window of usage.
+    pub fn write_usage(&mut self, usage: &Usage) {
+        let schema = codec::own_schema(SchemaSubject::Kind(Kind::Usage)).fingerprint();
+        let value = join(
+            SchemaRef::Fingerprint(schema),
+            &codec::encode_usage(usage).unwrap(),
+        );
+        let subject = Subject::Object(usage.uid.clone());
+        let raw = self.numbered(Kind::Usage, subject, Kind::Usage.event_type(), Some(value));
+        self.put(&raw);
     }
 
     /// Sends an object's last record and its tombstone.

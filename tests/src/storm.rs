@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fleetledger_schema::{kind::Kind, record::Record};
+use fleetledger_schema::{
+    instant::Instant,
+    kind::Kind,
+    record::{ContainerUsage, Record, Usage},
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rdkafka::ClientConfig;
 use tokio::task::JoinSet;
@@ -27,6 +31,8 @@ struct Storming {
     deposed: Scribe,
     living: BTreeMap<(Kind, u32), Record>,
     dead: u32,
+    /// The newest windows of usage, some of which come again.
+    windows: Vec<Usage>,
 }
 
 impl Storm {
@@ -43,6 +49,7 @@ impl Storm {
                 deposed,
                 living: BTreeMap::new(),
                 dead: 0,
+                windows: Vec::new(),
             }
         });
         let mut storm = Self {
@@ -58,6 +65,10 @@ impl Storm {
         for _ in 0..records {
             let cluster = self.random.random_range(0..self.clusters.len());
             let cluster = &mut self.clusters[cluster];
+            if self.random.random_range(0..10) == 0 {
+                cluster.window(&mut self.random);
+                continue;
+            }
             let (kind, number) = match self.random.random_range(0..20) {
                 0 => (Kind::Namespace, self.random.random_range(0..10)),
                 1..4 => (Kind::Node, self.random.random_range(0..50)),
@@ -84,6 +95,29 @@ impl Storm {
 }
 
 impl Storming {
+    /// A window of usage: a new one of the last two days, one that was sent before, one of the deposed emitter.
+    fn window(&mut self, random: &mut StdRng) {
+        match random.random_range(0..10) {
+            0..2 if !self.windows.is_empty() => {
+                let again = random.random_range(0..self.windows.len());
+                let again = self.windows[again].clone();
+                self.scribe.write_usage(&again);
+            }
+            2 => {
+                let window = window(random);
+                self.deposed.write_usage(&window);
+            }
+            _ => {
+                let window = window(random);
+                self.scribe.write_usage(&window);
+                self.windows.push(window);
+                if self.windows.len() > 20 {
+                    self.windows.remove(0);
+                }
+            }
+        }
+    }
+
     fn step(&mut self, kind: Kind, number: u32, roll: u32, value: u16) {
         match roll {
             // Deleted; its number comes back under a new uid.
@@ -123,12 +157,51 @@ impl Storming {
     }
 }
 
+/// A random window of one to five minutes with up to four containers.
+fn window(random: &mut StdRng) -> Usage {
+    const MINUTE: i64 = 60_000_000;
+    let now = Instant::now().0;
+    let hour = now - now.rem_euclid(60 * MINUTE) - random.random_range(1..48) * 60 * MINUTE;
+    let length = [1, 2, 5][random.random_range(0..3)];
+    let start = hour + random.random_range(0..60 / length) * length * MINUTE;
+    let node = random.random_range(0..40);
+    let containers = (0..random.random_range(0..5)).map(|number| {
+        let mut amount = |most: i64| random.random_range(0..most);
+        ContainerUsage {
+            uid: format!("pod-{node}-{}", number / 2),
+            namespace: "default".to_owned(),
+            pod: format!("api-{}", number / 2),
+            container: format!("c{number}"),
+            covered_ms: amount(length * 60_000),
+            cpu_core_us: amount(1_000_000_000),
+            memory_byte_seconds: amount(1_000_000_000_000),
+            cpu_charged_core_us: amount(1_000_000_000),
+            memory_charged_byte_seconds: amount(1_000_000_000_000),
+            cpu_max_millicores: amount(64_000),
+            memory_max_bytes: amount(1 << 40),
+            request_cpu_millicores: (number == 1).then_some(500),
+            request_memory_bytes: None,
+            gpu_covered_ms: if number == 0 { 60_000 } else { 0 },
+            gpu_used_card_us: (number == 0).then(|| amount(60_000_000)),
+        }
+    });
+    let containers = containers.collect();
+    Usage {
+        uid: format!("node-{node}"),
+        node: format!("node-{node}"),
+        window_start_at: Instant(start),
+        window_end_at: Instant(start + length * MINUTE),
+        source: "kubelet".to_owned(),
+        containers,
+    }
+}
+
 fn object(kind: Kind, uid: &str, value: u16) -> Record {
     match kind {
         Kind::Node => node(uid, value.into()),
         Kind::Namespace => namespace(uid, &format!("team-{value}")),
         Kind::Workload => deployment(uid, value.into()),
-        Kind::Pod | Kind::Watchdog => pod(uid, value.into()),
+        Kind::Pod | Kind::Watchdog | Kind::Usage => pod(uid, value.into()),
     }
 }
 

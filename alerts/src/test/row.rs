@@ -231,7 +231,7 @@ impl Ledger {
             );
         }
         for (source, id) in &self.clusters {
-            for kind in Kind::ALL {
+            for kind in Kind::TOPICS {
                 let until = self.known_until(source, kind.as_str());
                 let until = until.map_or_else(|| "'infinity'".to_owned(), |until| quoted(&until.to_string()));
                 let number = kind.number();

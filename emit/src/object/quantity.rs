@@ -64,6 +64,12 @@ impl Quantity {
         })
     }
 
+    /// In billionths.
+    #[must_use]
+    pub fn nanos(self) -> i64 {
+        self.rounded_up(1)
+    }
+
     /// In thousandths, rounded up.
     #[must_use]
     pub fn millis(self) -> i64 {

@@ -4,6 +4,7 @@
 mod activity;
 mod build;
 mod template;
+mod usage;
 mod world;
 
 use std::{
@@ -16,7 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc::Sender, task::JoinSet};
 
-use crate::resource::{Change, Event, Resource};
+use crate::{
+    resource::{Change, Event, Resource},
+    usage::{ByNode, GpuSample, Sample},
+};
 pub(crate) use world::World;
 
 /// How often the simulated cluster moves on.
@@ -42,6 +46,8 @@ pub struct SimulateSettings {
     pub daily_shape: bool,
     /// Node failures, crash loops, evictions, leaked pods, hanging namespaces and failing watchdogs happen.
     pub incidents: bool,
+    /// Containers use what they request, more or less: windows of usage are sent.
+    pub usage: bool,
 }
 
 impl Default for SimulateSettings {
@@ -55,11 +61,13 @@ impl Default for SimulateSettings {
             changes_per_second: 20.0,
             daily_shape: true,
             incidents: true,
+            usage: true,
         }
     }
 }
 
 /// A simulated API server.
+#[derive(Clone)]
 pub(crate) struct Simulation {
     world: Arc<Mutex<World>>,
 }
@@ -73,6 +81,11 @@ impl Simulation {
 
     pub(crate) fn cluster_uid(&self) -> String {
         lock(&self.world).cluster_uid().to_owned()
+    }
+
+    /// Usage of every container that runs, by the name of its node.
+    pub(crate) fn usage(&self, now: Instant) -> (ByNode<Sample>, ByNode<GpuSample>) {
+        lock(&self.world).usage(now)
     }
 
     pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<Event>) {

@@ -104,6 +104,11 @@ impl World {
             .unwrap_or_default()
     }
 
+    /// Objects of a resource, as they stand.
+    pub(super) fn of(&self, resource: Resource) -> impl Iterator<Item = &KubeObject> {
+        self.objects.get(&resource).into_iter().flat_map(BTreeMap::values)
+    }
+
     /// What has changed since the last call.
     pub(crate) fn take_changes(&mut self) -> Vec<(Resource, Change)> {
         std::mem::take(&mut self.changes)

@@ -68,7 +68,7 @@ pub struct Logs {
 impl Logs {
     pub fn new() -> Self {
         let cluster = MockCluster::new(1).unwrap();
-        for kind in Kind::ALL {
+        for kind in Kind::TOPICS {
             cluster
                 .create_topic(&kind.topic("fleetledger", None), 1, 1)
                 .unwrap();

@@ -75,6 +75,9 @@ pub struct Topics {
     /// How long a record stays before compaction may remove it, in hours: at least 168 (7 days), so that an
     /// ingester that was away for a week misses no state.
     pub min_compaction_lag_hours: i64,
+    /// How long the topic of usage, which is not compacted, keeps its records, in hours: at least 24. An ingester that was
+    /// away for longer misses usage.
+    pub usage_retention_hours: i64,
     /// Largest record of a topic, in bytes. A pod with a hundred containers is about 100 kB.
     pub max_message_bytes: i64,
 }
@@ -86,6 +89,7 @@ impl Default for Topics {
             replication_factor: -1,
             min_insync_replicas: 1,
             min_compaction_lag_hours: 168,
+            usage_retention_hours: 168,
             max_message_bytes: 1_048_588,
         }
     }
@@ -118,10 +122,21 @@ impl Topics {
                 "must be at least 168 (7 days)",
             ));
         }
+        if self.usage_retention_hours < 24 {
+            return Err(Fault::new("topics.usage_retention_hours", "must be at least 24"));
+        }
         if self.max_message_bytes < 65_536 {
             return Err(Fault::new("topics.max_message_bytes", "must be at least 65536"));
         }
         Ok(())
+    }
+}
+
+impl Topics {
+    /// How long the topic of usage keeps its records, in milliseconds.
+    #[must_use]
+    pub fn usage_retention_ms(&self) -> i64 {
+        self.usage_retention_hours.saturating_mul(3_600_000)
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) fn config(base: &Config, broker: &Broker) -> anyhow::Result<Config> {
     config.emit.mark_interval_seconds = 10;
     config.emit.sweep_interval_seconds = 300;
     config.emit.settle_millis = 2_000;
+    config.emit.usage.interval_seconds = 10;
+    config.emit.usage.window_minutes = 1;
     config.ingest.topic_prefix = config.emit.topic_prefix.clone();
     config.ingest.table_sum_interval_seconds = 15;
     config.ingest.shards = config.emit.shards;

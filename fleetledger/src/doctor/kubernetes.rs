@@ -1,5 +1,6 @@
 //! The API server of the emitter's cluster.
 
+use fleetledger_emit::UsageSource;
 use fleetledger_schema::instant::Instant;
 use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
@@ -56,6 +57,35 @@ pub(super) async fn rbac(scene: &Scene) -> Verdict {
         return Verdict::well(format!("{} resources", WATCHED.len()));
     }
     Verdict::broken(format!("the emitter may not {}", missing.join(", ")), RBAC)
+}
+
+/// What reading usage needs: API group, resource and verb.
+fn usage_right(source: UsageSource) -> Option<(&'static str, &'static str, &'static str)> {
+    match source {
+        UsageSource::None => None,
+        UsageSource::Kubelet => Some(("", "nodes/metrics", "get")),
+        UsageSource::Proxy => Some(("", "nodes/proxy", "get")),
+        UsageSource::MetricsApi => Some(("metrics.k8s.io", "pods", "list")),
+    }
+}
+
+pub(super) async fn usage(scene: &Scene) -> Verdict {
+    let Some((group, resource, verb)) = usage_right(scene.config.emit.usage.source) else {
+        return Verdict::well("usage is not read (emit.usage.source)");
+    };
+    let kubernetes = match scene.kubernetes.get("kubernetes") {
+        Ok(kubernetes) => kubernetes,
+        Err(skipped) => return skipped,
+    };
+    match may(kubernetes, group, resource, verb, None).await {
+        Ok(true) => Verdict::well(format!("may {verb} {resource}")),
+        Ok(false) if resource == "nodes/proxy" => Verdict::broken(
+            "the emitter may not get nodes/proxy",
+            "kubectl apply -f deploy/kubernetes/emit-usage-proxy-rbac.yaml, or better set emit.usage.source = \"kubelet\"",
+        ),
+        Ok(false) => Verdict::broken(format!("the emitter may not {verb} {resource}"), RBAC),
+        Err(error) => cannot_ask(scene, kubernetes, &error),
+    }
 }
 
 pub(super) async fn lease(scene: &Scene) -> Verdict {
@@ -152,11 +182,16 @@ async fn may(
     verb: &str,
     namespace: Option<&str>,
 ) -> Result<bool, kube::Error> {
+    let (resource, subresource) = match resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+        None => (resource, None),
+    };
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {
                 group: Some(group.to_owned()),
                 resource: Some(resource.to_owned()),
+                subresource,
                 verb: Some(verb.to_owned()),
                 namespace: namespace.map(str::to_owned),
                 ..ResourceAttributes::default()

@@ -105,6 +105,7 @@ pub const CHECKS: &[Check] = checks! {
     "certificates", Machine, certificate::valid, "certificates are valid today and in two weeks";
     "kubernetes-reach", Kubernetes, kubernetes::reach, "the API server answers, with a certificate that is trusted, and knows this client";
     "kubernetes-rbac", Kubernetes, kubernetes::rbac, "the emitter may list and watch every kind it reports";
+    "kubernetes-usage", Kubernetes, kubernetes::usage, "the emitter may read usage from where it is configured to";
     "kubernetes-lease", Kubernetes, kubernetes::lease, "the emitter may hold its Lease, and its namespace exists";
     "kubernetes-leader", Kubernetes, kubernetes::leader, "whoever holds the Lease renews it";
     "kubernetes-clock", Kubernetes, kubernetes::clock, "the API server's clock and this one agree";
@@ -112,8 +113,9 @@ pub const CHECKS: &[Check] = checks! {
     "kafka-topics", Kafka, kafka::exist, "every topic exists";
     "kafka-leaders", Kafka, kafka::leaders, "every partition has a leader";
     "kafka-auto-create", Kafka, kafka::auto_create, "brokers make no topic by themselves";
-    "topic-compaction", Kafka, topic::compaction, "topics are compacted, and delete nothing by age";
+    "topic-compaction", Kafka, topic::compaction, "topics of objects are compacted, and delete nothing by age";
     "topic-compaction-lag", Kafka, topic::compaction_lag, "a record stays at least 7 days before compaction";
+    "topic-usage-retention", Kafka, topic::usage_retention, "the topic of usage deletes by age alone, and late enough";
     "topic-message-size", Kafka, topic::message_size, "topics take records as large as configured";
     "topic-replicas", Kafka, topic::replicas, "partitions have as many copies as a write must reach";
     "topic-partitions", Kafka, topic::partitions, "partition counts are as recorded when the topics were first read";

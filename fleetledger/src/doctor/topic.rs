@@ -31,8 +31,20 @@ fn each<'s>(scene: &'s Scene, setting: &str) -> Result<Vec<(String, &'s str)>, V
         .collect())
 }
 
+/// The same, of topics of objects or of the others.
+fn each_of<'s>(scene: &'s Scene, setting: &str, objects: bool) -> Result<Vec<(String, &'s str)>, Verdict> {
+    let mut topics = each(scene, setting)?;
+    let kinds = topics::names(&scene.config);
+    topics.retain(|(topic, _)| {
+        kinds
+            .iter()
+            .any(|(kind, name)| name == topic && kind.is_object() == objects)
+    });
+    Ok(topics)
+}
+
 pub(super) async fn compaction(scene: &Scene) -> Verdict {
-    match each(scene, "cleanup.policy") {
+    match each_of(scene, "cleanup.policy", true) {
         Err(skipped) => skipped,
         Ok(topics) => match topics.iter().find(|(_, policy)| *policy != "compact") {
             None => Verdict::well("cleanup.policy=compact"),
@@ -47,7 +59,7 @@ pub(super) async fn compaction(scene: &Scene) -> Verdict {
 }
 
 pub(super) async fn compaction_lag(scene: &Scene) -> Verdict {
-    match each(scene, "min.compaction.lag.ms") {
+    match each_of(scene, "min.compaction.lag.ms", true) {
         Err(skipped) => skipped,
         Ok(topics) => {
             let short = |value: &str| value.parse::<i64>().is_ok_and(|lag_ms| lag_ms < WEEK_MS);
@@ -58,6 +70,41 @@ pub(super) async fn compaction_lag(scene: &Scene) -> Verdict {
                         "{topic} has min.compaction.lag.ms={value}: an ingester that was away for a day misses versions"
                     ),
                     alter(scene, topic, &format!("min.compaction.lag.ms={WEEK_MS}")),
+                ),
+            }
+        }
+    }
+}
+
+/// Usage is a log of windows: compacted, it would keep one window of each node.
+pub(super) async fn usage_retention(scene: &Scene) -> Verdict {
+    let policies = match each_of(scene, "cleanup.policy", false) {
+        Ok(topics) => topics,
+        Err(skipped) => return skipped,
+    };
+    if let Some((topic, policy)) = policies.iter().find(|(_, policy)| *policy != "delete") {
+        return Verdict::broken(
+            format!("{topic} has cleanup.policy={policy}: it keeps the newest window of each node alone"),
+            alter(scene, topic, "cleanup.policy=delete"),
+        );
+    }
+    let wanted_ms = scene.config.topics.usage_retention_ms();
+    match each_of(scene, "retention.ms", false) {
+        Err(skipped) => skipped,
+        Ok(topics) => {
+            // Below 0 is for ever.
+            let short = |value: &str| {
+                value
+                    .parse::<i64>()
+                    .is_ok_and(|kept_ms| (0..wanted_ms).contains(&kept_ms))
+            };
+            match topics.iter().find(|(_, value)| short(value)) {
+                None => Verdict::well("kept long enough"),
+                Some((topic, value)) => Verdict::broken(
+                    format!(
+                        "{topic} has retention.ms={value}, topics.usage_retention_hours asks for {wanted_ms}: an ingester that was away for longer misses usage"
+                    ),
+                    alter(scene, topic, &format!("retention.ms={wanted_ms}")),
                 ),
             }
         }

@@ -75,6 +75,7 @@ async fn topics_set_up_wrongly_are_told_each_with_its_command() {
         "kafka-leaders",
         "topic-compaction",
         "topic-compaction-lag",
+        "topic-usage-retention",
         "topic-message-size",
         "topic-replicas",
     ] {
@@ -116,10 +117,22 @@ async fn topics_set_up_wrongly_are_told_each_with_its_command() {
             "topic-replicas",
             "every write fails",
         ),
+        (
+            "forgetful",
+            "retention.ms",
+            "60000",
+            "topic-usage-retention",
+            "retention.ms=60000",
+        ),
     ];
     for (prefix, key, value, check, why) in broken {
-        let topic = format!("{prefix}.pod");
-        let compact = if key == "cleanup.policy" {
+        let kind = if check == "topic-usage-retention" {
+            "usage"
+        } else {
+            "pod"
+        };
+        let topic = format!("{prefix}.{kind}");
+        let compact = if key == "cleanup.policy" || kind == "usage" {
             vec![(key, value)]
         } else {
             vec![("cleanup.policy", "compact"), (key, value)]

@@ -25,3 +25,4 @@ mod order;
 mod poison;
 mod sources;
 mod sweeps;
+mod usage;

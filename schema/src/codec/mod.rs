@@ -26,7 +26,7 @@ pub use shape::SchemaError;
 
 use crate::{
     kind::Kind,
-    record::{Mark, Namespace, Node, Object, Pod, Record, Watchdog, Workload, with_object},
+    record::{Mark, Namespace, Node, Object, Pod, Record, Usage, Watchdog, Workload, with_object},
 };
 
 /// Largest schema text that is accepted, in bytes; ours have at most 16 KiB.
@@ -87,6 +87,7 @@ static POD: LazyLock<Own> = own!("../../avro/pod.avsc", SchemaSubject::Kind(Kind
 static NAMESPACE: LazyLock<Own> = own!("../../avro/namespace.avsc", SchemaSubject::Kind(Kind::Namespace));
 static WORKLOAD: LazyLock<Own> = own!("../../avro/workload.avsc", SchemaSubject::Kind(Kind::Workload));
 static WATCHDOG: LazyLock<Own> = own!("../../avro/watchdog.avsc", SchemaSubject::Kind(Kind::Watchdog));
+static USAGE: LazyLock<Own> = own!("../../avro/usage.avsc", SchemaSubject::Kind(Kind::Usage));
 static MARK: LazyLock<Own> = own!("../../avro/mark.avsc", SchemaSubject::Mark);
 
 impl Own {
@@ -123,6 +124,7 @@ impl Own {
             SchemaSubject::Kind(Kind::Namespace) => &NAMESPACE,
             SchemaSubject::Kind(Kind::Workload) => &WORKLOAD,
             SchemaSubject::Kind(Kind::Watchdog) => &WATCHDOG,
+            SchemaSubject::Kind(Kind::Usage) => &USAGE,
             SchemaSubject::Mark => &MARK,
         }
     }
@@ -169,6 +171,14 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
 /// See [`encode`].
 pub fn encode_mark(mark: &Mark) -> Result<Vec<u8>, EncodeError> {
     MARK.write(mark, "mark")
+}
+
+/// Body of a window of usage.
+///
+/// # Errors
+/// See [`encode`].
+pub fn encode_usage(usage: &Usage) -> Result<Vec<u8>, EncodeError> {
+    USAGE.write(usage, "usage")
 }
 
 impl WriterSchema {
@@ -248,6 +258,9 @@ impl WriterSchema {
             Kind::Namespace => self.decode_as::<Namespace>(body),
             Kind::Workload => self.decode_as::<Workload>(body),
             Kind::Watchdog => self.decode_as::<Watchdog>(body),
+            Kind::Usage => Err(BodyError::Shape(
+                "usage's schema on an object's record".to_owned(),
+            )),
         }
     }
 
@@ -260,6 +273,17 @@ impl WriterSchema {
             return Err(BodyError::Shape("an object's schema on a mark".to_owned()));
         }
         self.read::<Mark>(body).map(|(mark, _)| mark)
+    }
+
+    /// Decodes the body of a window of usage; fields this version does not know are left out.
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub fn decode_usage(&self, body: &[u8]) -> Result<Usage, BodyError> {
+        if self.subject != SchemaSubject::Kind(Kind::Usage) {
+            return Err(BodyError::Shape("another schema on a record of usage".to_owned()));
+        }
+        self.read::<Usage>(body).map(|(usage, _)| usage)
     }
 
     /// The body this writer would send for `record` and `unknown`: byte for byte what it did send.
@@ -313,7 +337,7 @@ impl Schemas {
     /// This version's own.
     #[must_use]
     pub fn own() -> Self {
-        let subjects = Kind::ALL
+        let subjects = Kind::TOPICS
             .into_iter()
             .map(SchemaSubject::Kind)
             .chain([SchemaSubject::Mark]);
@@ -362,6 +386,7 @@ fn subject_of(name: &str) -> Option<SchemaSubject> {
         "Namespace" => SchemaSubject::Kind(Kind::Namespace),
         "Workload" => SchemaSubject::Kind(Kind::Workload),
         "Watchdog" => SchemaSubject::Kind(Kind::Watchdog),
+        "Usage" => SchemaSubject::Kind(Kind::Usage),
         "Mark" => SchemaSubject::Mark,
         _ => return None,
     })

@@ -5,6 +5,7 @@ mod namespace;
 mod node;
 mod part;
 mod pod;
+mod usage;
 mod watchdog;
 mod workload;
 
@@ -13,6 +14,7 @@ pub use namespace::Namespace;
 pub use node::{Address, Node, Taint};
 pub use part::{Condition, Resources, StringMap};
 pub use pod::{Container, HostPathMount, Pod};
+pub use usage::{ContainerUsage, Usage};
 pub use watchdog::{FailingNode, Watchdog};
 pub use workload::Workload;
 

@@ -115,6 +115,14 @@ pub const CONTAINER_META_COLUMNS: &[&str] = &[
     "landed_at",
 ];
 
+/// Usage is added up by statements of its own: no record fills a row of it.
+static USAGE: Table = Table {
+    name: "usage_hourly",
+    key: &["hour_at", "pod_uid", "container"],
+    columns: &[],
+    meta: &[],
+};
+
 /// Table of a kind.
 #[must_use]
 pub fn table(kind: Kind) -> &'static Table {
@@ -124,6 +132,7 @@ pub fn table(kind: Kind) -> &'static Table {
         Kind::Namespace => &namespace::TABLE,
         Kind::Workload => &workload::TABLE,
         Kind::Watchdog => &watchdog::TABLE,
+        Kind::Usage => &USAGE,
     }
 }
 

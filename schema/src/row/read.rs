@@ -9,18 +9,20 @@ use crate::{
     record::{Container, Namespace, Node, Object, Pod, Record, Resources, Watchdog, Workload},
 };
 
-/// Reads an object from a row that holds all columns of its table. A pod comes without its containers.
+/// Reads an object from a row that holds all columns of its table; `None` for usage, which is none. A pod comes without
+/// its containers.
 ///
 /// # Errors
 /// The driver's error if a column is missing or of another type.
-pub fn record_from_row(kind: Kind, row: &Row) -> Result<Record, Error> {
-    Ok(match kind {
+pub fn record_from_row(kind: Kind, row: &Row) -> Result<Option<Record>, Error> {
+    Ok(Some(match kind {
         Kind::Node => node(row)?.into_record(),
         Kind::Pod => pod(row)?.into_record(),
         Kind::Namespace => namespace(row)?.into_record(),
         Kind::Workload => workload(row)?.into_record(),
         Kind::Watchdog => watchdog(row)?.into_record(),
-    })
+        Kind::Usage => return Ok(None),
+    }))
 }
 
 /// Reads a container from a row of `ledger.container`.

@@ -11,6 +11,7 @@ fn empty(kind: Kind) -> Record {
         Kind::Namespace => Namespace::default().into_record(),
         Kind::Workload => Workload::default().into_record(),
         Kind::Watchdog => Watchdog::default().into_record(),
+        Kind::Usage => unreachable!(),
     }
 }
 
