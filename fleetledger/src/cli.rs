@@ -177,6 +177,8 @@ pub enum DoctorHop {
     Kafka,
     /// The central database.
     Postgres,
+    /// Rules, receivers and the console's tokens.
+    Evaluate,
     /// The API server of the emitter's cluster.
     Kubernetes,
 }

@@ -68,14 +68,15 @@ pub(super) async fn grants(scene: &Scene) -> Verdict {
         Err(skipped) => return skipped,
     };
     let question = "
-        select quote_ident(current_user), coalesce(string_agg(t.name || ' (' || t.privilege || ')', ', '), '')
+        select quote_ident(current_user), coalesce(string_agg(t.name || ' (' || t.privilege || ')', ', '), ''),
+            pg_has_role('fleetledger_evaluate', 'member') and not pg_has_role('fleetledger_ingest', 'member')
         from (
             select format('ledger.%I', c.relname) as name, p.privilege
             from pg_class as c
             cross join (values ('insert'), ('update'), ('delete'), ('select')) as p (privilege)
             where c.relnamespace = to_regnamespace('ledger') and c.relkind in ('r', 'p') and not c.relispartition
-                and c.relname not in ('migration', 'view_set', 'partitioned_table')
-                and not has_table_privilege('fleetledger_evaluate', c.oid, 'insert')
+                and has_table_privilege('fleetledger_ingest', c.oid, 'insert')
+                and has_table_privilege('fleetledger_ingest', c.oid, p.privilege)
                 and not has_table_privilege(c.oid, p.privilege)
             union all
             select 'schema ledger', 'usage'
@@ -90,6 +91,9 @@ pub(super) async fn grants(scene: &Scene) -> Verdict {
             let (user, missing): (String, String) = (row.get(0), row.get(1));
             if missing.is_empty() {
                 return Verdict::well(format!("user {user}"));
+            }
+            if row.get(2) {
+                return Verdict::skipped(format!("user {user} is an evaluator's; see evaluate-grants"));
             }
             let first: Vec<&str> = missing.split(", ").take(3).collect();
             Verdict::broken(

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod database;
+mod evaluator;
 mod identity;
 mod kafka;
 mod kubernetes;
@@ -131,6 +132,11 @@ pub const CHECKS: &[Check] = checks! {
     "postgres-migrated", Postgres, database::migrated, "the database is at this version";
     "postgres-partitions", Postgres, database::partitions, "history has partitions for today and tomorrow";
     "postgres-grants", Postgres, database::grants, "the configured user may do the ingester's work";
+    "evaluate-reader", Evaluate, evaluator::reader, "stored SQL runs as a user who can read and nothing more";
+    "evaluate-grants", Evaluate, evaluator::grants, "the configured user may do the evaluator's work";
+    "evaluate-rules", Evaluate, evaluator::rules, "every file of the rules can be used on this database";
+    "evaluate-receivers", Evaluate, evaluator::receivers, "there are receivers, whose secrets can be read";
+    "console-tokens", Evaluate, evaluator::tokens, "tokens of the console can be read, each one person's";
     "cluster-identity", Kubernetes, identity::name, "the ledger knows this cluster by the configured name, and no other by it";
 };
 

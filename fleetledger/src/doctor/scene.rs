@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fleetledger_queries::Reader;
 use fleetledger_schema::postgres::{Connector, Standing};
 use rdkafka::ClientConfig;
 use tokio_postgres::Client;
@@ -9,6 +10,7 @@ use tokio_postgres::Client;
 use super::Verdict;
 use crate::{
     cli::DoctorHop,
+    command::evaluate,
     config::{Config, Loaded},
     connect::{self, HopError, kafka::TopicMetadata, kubernetes::ApiServer},
     topics,
@@ -20,6 +22,8 @@ pub struct Scene {
     pub config: Config,
     pub(super) kafka: Looked<KafkaScene>,
     pub(super) postgres: Looked<PostgresScene>,
+    /// The way of stored SQL, or why there is none.
+    pub(super) reader: Result<Reader, String>,
     pub(super) kubernetes: Looked<KubernetesScene>,
 }
 
@@ -88,8 +92,7 @@ impl Scene {
         };
         // Recorded partition counts and cluster names stand in the database.
         let postgres = async {
-            let wanted = wanted(&[DoctorHop::Postgres, DoctorHop::Kafka, DoctorHop::Kubernetes]);
-            if wanted {
+            if only != Some(DoctorHop::Machine) {
                 look_at_postgres(&config).await
             } else {
                 Looked::Left(left())
@@ -107,9 +110,15 @@ impl Scene {
             config,
             kafka,
             postgres,
+            reader: reader(loaded),
             kubernetes,
         }
     }
+}
+
+fn reader(loaded: &Loaded) -> Result<Reader, String> {
+    let ways = evaluate::ways(loaded).map_err(|error| connect::hop::chain(error.as_ref()))?;
+    Reader::new(&ways.reader, 1).map_err(|error| error.to_string())
 }
 
 async fn look_at_kafka(config: &Config) -> Looked<KafkaScene> {

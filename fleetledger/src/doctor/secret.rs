@@ -3,22 +3,14 @@
 use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use super::{Scene, Verdict};
-use crate::config::SecretRef;
+use crate::config::{Config, SecretRef};
 
 /// They can be read, and by nobody else on this machine.
 pub(super) async fn closed(scene: &Scene) -> Verdict {
     let config = &scene.config;
-    let sasl = config.kafka.sasl.as_ref().and_then(|sasl| sasl.password.as_ref());
-    let secrets = [
-        ("postgres.password", config.postgres.password.as_ref()),
-        ("kafka.sasl.password", sasl),
-        ("kafka.tls_key_password", config.kafka.tls_key_password.as_ref()),
-        ("kubernetes.token", config.kubernetes.token.as_ref()),
-    ];
-    let mut files: Vec<(&str, PathBuf)> = Vec::new();
-    for (key, secret) in secrets {
-        let Some(secret) = secret else { continue };
-        if let Err(fault) = secret.read(key) {
+    let mut files: Vec<(String, PathBuf)> = Vec::new();
+    for (key, secret) in secrets(config) {
+        if let Err(fault) = secret.read(&key) {
             return Verdict::broken(
                 format!("{}: {}", fault.key, fault.why),
                 "put the secret where the reference says, readable by this user; or correct the reference",
@@ -26,16 +18,7 @@ pub(super) async fn closed(scene: &Scene) -> Verdict {
         }
         files.extend(file_of(secret).map(|file| (key, file)));
     }
-    let keys = [
-        ("postgres.key", config.postgres.key.clone()),
-        (
-            "kafka.tls.key",
-            config.kafka.tls.as_ref().and_then(|tls| tls.key.clone()),
-        ),
-        ("kubernetes.key", config.kubernetes.key.clone()),
-        ("http.key", config.http.key.clone()),
-    ];
-    files.extend(keys.into_iter().filter_map(|(key, file)| Some((key, file?))));
+    files.extend(keys(config));
     for (key, file) in &files {
         let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
         if mode & 0o007 != 0 {
@@ -46,6 +29,64 @@ pub(super) async fn closed(scene: &Scene) -> Verdict {
         }
     }
     Verdict::well(format!("{} files", files.len()))
+}
+
+/// Every secret of the configuration.
+fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
+    let sasl = config.kafka.sasl.as_ref().and_then(|sasl| sasl.password.as_ref());
+    let own = [
+        ("postgres.password", config.postgres.password.as_ref()),
+        ("kafka.sasl.password", sasl),
+        ("kafka.tls_key_password", config.kafka.tls_key_password.as_ref()),
+        ("kubernetes.token", config.kubernetes.token.as_ref()),
+        (
+            "evaluate.reader_password",
+            config.evaluate.reader_password.as_ref(),
+        ),
+    ];
+    let mut found: Vec<(String, &SecretRef)> = own
+        .into_iter()
+        .filter_map(|(key, secret)| Some((key.to_owned(), secret?)))
+        .collect();
+    for (name, receiver) in &config.receivers {
+        let of_receiver = [
+            ("secret_url", receiver.secret_url.as_ref()),
+            ("routing_key", receiver.routing_key.as_ref()),
+            ("authorization", receiver.authorization.as_ref()),
+            ("signing_secret", receiver.signing_secret.as_ref()),
+        ];
+        let named = of_receiver
+            .into_iter()
+            .filter_map(|(key, secret)| Some((format!("receivers.{name}.{key}"), secret?)));
+        found.extend(named);
+    }
+    for (name, token) in &config.console.tokens {
+        found.push((format!("console.tokens.{name}.token"), &token.token));
+    }
+    found
+}
+
+/// Every private key.
+fn keys(config: &Config) -> Vec<(String, PathBuf)> {
+    let own = [
+        ("postgres.key", config.postgres.key.clone()),
+        (
+            "kafka.tls.key",
+            config.kafka.tls.as_ref().and_then(|tls| tls.key.clone()),
+        ),
+        ("kubernetes.key", config.kubernetes.key.clone()),
+        ("http.key", config.http.key.clone()),
+        ("console.key", config.console.key.clone()),
+    ];
+    let mut found: Vec<(String, PathBuf)> = own
+        .into_iter()
+        .filter_map(|(key, file)| Some((key.to_owned(), file?)))
+        .collect();
+    for (name, receiver) in &config.receivers {
+        let key = receiver.tls.as_ref().and_then(|tls| tls.key.clone());
+        found.extend(key.map(|file| (format!("receivers.{name}.tls.key"), file)));
+    }
+    found
 }
 
 fn file_of(secret: &SecretRef) -> Option<PathBuf> {

@@ -10,6 +10,7 @@
 
 mod console;
 mod demo;
+mod doctor_evaluate;
 mod doctor_kafka;
 mod doctor_kubernetes;
 mod doctor_machine;

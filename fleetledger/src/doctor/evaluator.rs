@@ -1,0 +1,190 @@
+//! Evaluator and console: who runs the rules' SQL, the rules themselves, who is told, and who may call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fleetledger_queries::{Catalogue, Reader, ReaderError, catalogue, prepare};
+
+use super::{Scene, Verdict};
+use crate::{
+    command::evaluate,
+    config::{Config, Evaluate},
+};
+
+/// Faults of one kind that are named; the rest is counted.
+const NAMED: usize = 3;
+
+/// Why nothing of it is looked at; `None` where an evaluator or a console is set up here.
+fn left(config: &Config) -> Option<Verdict> {
+    let is_plain = config.evaluate == Evaluate::default() && config.receivers.is_empty();
+    (is_plain && !config.evaluate.rules.exists()).then(|| {
+        Verdict::skipped("no evaluator is configured here (sections [evaluate] and [receivers] are empty)")
+    })
+}
+
+/// Stored SQL runs as somebody who can read and nothing more.
+pub(super) async fn reader(scene: &Scene) -> Verdict {
+    if let Some(skipped) = left(&scene.config).or_else(|| scene.postgres.get("postgres").err()) {
+        return skipped;
+    }
+    let user = &scene.config.evaluate.reader_user;
+    match &scene.reader {
+        Err(why) => Verdict::broken(
+            why.clone(),
+            "correct evaluate.reader_user and evaluate.reader_password",
+        ),
+        Ok(reader) => match reader.check_role().await {
+            Ok(()) => Verdict::well(format!("user {user}")),
+            Err(ReaderError::TooMighty { why, .. }) => Verdict::broken(
+                format!("stored SQL would run as {user}, who {why}"),
+                "set evaluate.reader_user to fleetledger_reader, or to another member of fleetledger_select alone",
+            ),
+            Err(ReaderError::Unavailable { why, .. }) => Verdict::broken(
+                format!("user {user} cannot log in: {why}"),
+                format!(
+                    "alter role {user} login; let pg_hba.conf accept it, and set evaluate.reader_password if it needs one"
+                ),
+            ),
+        },
+    }
+}
+
+/// The evaluator's own user may write what is the evaluator's.
+pub(super) async fn grants(scene: &Scene) -> Verdict {
+    if let Some(skipped) = left(&scene.config) {
+        return skipped;
+    }
+    let postgres = match scene.postgres.get("postgres") {
+        Ok(postgres) => postgres,
+        Err(skipped) => return skipped,
+    };
+    let question = "
+        select quote_ident(current_user), coalesce(string_agg(format('ledger.%I (%s)', c.relname, p.privilege), ', '), ''),
+            pg_has_role('fleetledger_ingest', 'member') and not pg_has_role('fleetledger_evaluate', 'member')
+        from pg_class as c
+        cross join (values ('insert'), ('update'), ('delete'), ('select')) as p (privilege)
+        where c.relnamespace = to_regnamespace('ledger') and c.relkind in ('r', 'p') and not c.relispartition
+            and has_table_privilege('fleetledger_evaluate', c.oid, 'insert')
+            and has_table_privilege('fleetledger_evaluate', c.oid, p.privilege)
+            and not has_table_privilege(c.oid, p.privilege)";
+    match postgres.client.query_one(question, &[]).await {
+        Err(_) => Verdict::skipped("see postgres-migrated"),
+        Ok(row) => {
+            let (user, missing): (String, String) = (row.get(0), row.get(1));
+            if missing.is_empty() {
+                return Verdict::well(format!("user {user}"));
+            }
+            if row.get(2) {
+                return Verdict::skipped(format!("user {user} is an ingester's; see postgres-grants"));
+            }
+            let first: Vec<&str> = missing.split(", ").take(NAMED).collect();
+            Verdict::broken(
+                format!("user {user} lacks privileges: {} …", first.join(", ")),
+                format!(
+                    "grant fleetledger_evaluate to {user}, or let the evaluator log in as fleetledger_evaluate"
+                ),
+            )
+        }
+    }
+}
+
+/// Every file of the rules can be used, on this database where it answers.
+pub(super) async fn rules(scene: &Scene) -> Verdict {
+    if let Some(skipped) = left(&scene.config) {
+        return skipped;
+    }
+    let folder = &scene.config.evaluate.rules;
+    let fix = format!(
+        "fleetledger rules check {} says all that is wrong",
+        folder.display()
+    );
+    if !folder.is_dir() {
+        return Verdict::broken(
+            format!("evaluate.rules: there is no folder {}", folder.display()),
+            "copy the rules there, or set evaluate.rules to where they are",
+        );
+    }
+    let catalogue = match catalogue::load(folder) {
+        Ok(catalogue) => catalogue,
+        Err(refusals) => return refused(refusals.iter().map(ToString::to_string).collect(), fix),
+    };
+    match on_server(scene, &catalogue).await {
+        Some(refusals) if !refusals.is_empty() => refused(refusals, fix),
+        Some(_) => Verdict::well(format!("{} files, prepared on this database", catalogue.len())),
+        None => Verdict::well(format!(
+            "{} files; the database was not asked of them",
+            catalogue.len()
+        )),
+    }
+}
+
+/// What the server refuses; `None` where it cannot be asked as the reader.
+async fn on_server(scene: &Scene, catalogue: &Catalogue) -> Option<Vec<String>> {
+    scene.postgres.get("postgres").ok()?;
+    let reader: &Reader = scene.reader.as_ref().ok()?;
+    reader.check_role().await.ok()?;
+    let queries: Vec<_> = catalogue.iter().cloned().collect();
+    let outcomes = prepare(reader, &queries).await.ok()?;
+    let refusals = outcomes.into_iter().filter_map(Result::err).flatten();
+    Some(refusals.map(|refusal| refusal.to_string()).collect())
+}
+
+fn refused(lines: Vec<String>, fix: String) -> Verdict {
+    let more = match lines.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; … {more} more"),
+    };
+    let first = lines.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
+    Verdict::broken(format!("{first}{more}"), fix)
+}
+
+/// Every receiver can be set up: its secrets and certificates can be read.
+pub(super) async fn receivers(scene: &Scene) -> Verdict {
+    let config = &scene.config;
+    if let Some(skipped) = left(config) {
+        return skipped;
+    }
+    if config.receivers.is_empty() {
+        return Verdict::broken(
+            "there is no receiver: alerts are evaluated, and nobody is told",
+            "add a section [receivers.NAME] and name it in a route",
+        );
+    }
+    match evaluate::receivers(config) {
+        Err(fault) => Verdict::broken(
+            format!("{}: {}", fault.key, fault.why),
+            "put the secret where the reference says, readable by this user; or correct the section",
+        ),
+        Ok(_) => Verdict::well(format!(
+            "{}; fleetledger alerts drill NAME tries one out",
+            config.receivers.keys().cloned().collect::<Vec<_>>().join(", ")
+        )),
+    }
+}
+
+/// Every token of the console can be read, and is one person's.
+pub(super) async fn tokens(scene: &Scene) -> Verdict {
+    let tokens = &scene.config.console.tokens;
+    if tokens.is_empty() {
+        return Verdict::skipped("no token is configured: the console answers this machine alone");
+    }
+    let fix = "put the token where the reference says, readable by this user; or correct the reference";
+    let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (name, token) in tokens {
+        match token.token.read(&format!("console.tokens.{name}.token")) {
+            Err(fault) => return Verdict::broken(format!("{}: {}", fault.key, fault.why), fix),
+            Ok(secret) => {
+                owners.entry(secret.expose().to_owned()).or_default().insert(name);
+            }
+        }
+    }
+    match owners.into_values().find(|owners| owners.len() > 1) {
+        Some(owners) => Verdict::broken(
+            format!(
+                "{} have the same token: who of them did what cannot be told",
+                owners.into_iter().collect::<Vec<_>>().join(" and ")
+            ),
+            "give each a token of their own, such as from: openssl rand -hex 32",
+        ),
+        None => Verdict::well(format!("{} tokens", tokens.len())),
+    }
+}
