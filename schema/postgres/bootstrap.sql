@@ -20,6 +20,29 @@ begin
 end
 $$;
 
+-- Readers are many and share a server with the ingester: so many sessions of them, and no more. What only a superuser
+-- may do is left out where the owner is none; the evaluator says so.
+do $$
+begin
+    if exists (select from pg_roles where rolname = 'fleetledger_reader' and rolconnlimit = -1) then
+        begin
+            alter role fleetledger_reader connection limit 100;
+        exception when others then
+            null; -- another database of this server is being migrated at this moment
+        end;
+    end if;
+    if not pg_has_role('fleetledger_evaluate', 'pg_signal_backend', 'member')
+        or not pg_has_role('fleetledger_evaluate', 'pg_read_all_stats', 'member')
+    then
+        begin
+            grant pg_signal_backend, pg_read_all_stats to fleetledger_evaluate;
+        exception when others then
+            null; -- likewise, or no superuser
+        end;
+    end if;
+end
+$$;
+
 create table if not exists ledger.migration (
     name text primary key,
     sha256 text not null,

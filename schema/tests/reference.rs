@@ -59,6 +59,30 @@ async fn describe(client: &Client, view: &ViewDoc, page: &mut String) {
     }
 }
 
+/// Functions that belong to no view: what they are called with, give and mean.
+async fn describe_functions(client: &Client, views: &[ViewDoc], page: &mut String) {
+    let of_views = views
+        .iter()
+        .filter(|view| view.forms.iter().any(|form| form == "at"));
+    let of_views: Vec<String> = of_views.map(|view| format!("{}_at", view.name)).collect();
+    const FUNCTIONS: &str = "
+        select p.proname::text, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
+            obj_description(p.oid, 'pg_proc')
+        from pg_proc as p
+        where p.pronamespace = 'fleet'::regnamespace and p.proname <> all ($1)
+        order by p.proname";
+    page.push_str("\n## Functions\n\n| function | gives | meaning |\n| --- | --- | --- |\n");
+    for row in client.query(FUNCTIONS, &[&of_views]).await.unwrap() {
+        let cells = [0, 1, 2, 3].map(|column| {
+            let text: String = row.get(column);
+            text.replace("timestamp with time zone", "timestamptz")
+                .replace('|', "\\|")
+        });
+        let [name, arguments, gives, meaning] = cells;
+        writeln!(page, "| `{name}({arguments})` | {gives} | {meaning} |").unwrap();
+    }
+}
+
 #[tokio::test]
 async fn sql_reference_is_current() {
     let server = Postgres::builder()
@@ -71,9 +95,11 @@ async fn sql_reference_is_current() {
     migrate(&connector, |_| {}).await.unwrap();
     let client = connector.connect("test").await.unwrap();
     let mut page = HEAD.to_owned();
-    for view in documented_views().unwrap() {
-        describe(&client, &view, &mut page).await;
+    let views = documented_views().unwrap();
+    for view in &views {
+        describe(&client, view, &mut page).await;
     }
+    describe_functions(&client, &views, &mut page).await;
     let standing = std::fs::read_to_string(PATH).unwrap_or_default();
     if standing != page {
         std::fs::write(PATH, &page).unwrap();

@@ -92,5 +92,14 @@ begin
     end loop;
     execute format('alter role fleetledger_reader in database %I set max_parallel_workers_per_gather = 0', current_database());
     execute format('alter role fleetledger_reader in database %I set statement_timeout = %L', current_database(), '60s');
+    execute format(
+        'alter role fleetledger_reader in database %I set idle_in_transaction_session_timeout = %L', current_database(), '60s'
+    );
+    -- A superuser's to set, and then not the reader's to lift.
+    begin
+        execute format('alter role fleetledger_reader in database %I set temp_file_limit = %L', current_database(), '10GB');
+    exception when insufficient_privilege then
+        raise notice 'temporary files of readers are not limited: only a superuser can set temp_file_limit of fleetledger_reader';
+    end;
 end
 $$;

@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0010_cost.sql"),
     migration!("0011_cost_rate.sql"),
     migration!("0012_cost_book.sql"),
+    migration!("0013_fleet_rollup.sql"),
 ];
 
 /// What [`migrate`] did.

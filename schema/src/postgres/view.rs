@@ -62,6 +62,8 @@ const FILES: &[(&str, &str)] = &[
     view_file!("91_rollup_window.sql"),
     view_file!("92_usage_hourly.sql"),
     view_file!("93_usage_coverage.sql"),
+    view_file!("94_cluster_restarts.sql"),
+    view_file!("94_cluster_sample.sql"),
     view_file!("94_cost_adjustment.sql"),
     view_file!("94_cost_balance.sql"),
     view_file!("94_cost_daily.sql"),
@@ -71,9 +73,14 @@ const FILES: &[(&str, &str)] = &[
     view_file!("94_cost_node_hourly.sql"),
     view_file!("94_cost_run.sql"),
     view_file!("94_cost_workload_daily.sql"),
+    view_file!("94_namespace_sample.sql"),
     view_file!("94_price.sql"),
     view_file!("94_team_budget.sql"),
     view_file!("95_cost_by.sql"),
+    view_file!("95_ingest_sample.sql"),
+    view_file!("96_over_time.sql"),
+    view_file!("97_states.sql"),
+    view_file!("98_changes.sql"),
     view_file!("99_grant.sql"),
 ];
 
