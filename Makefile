@@ -29,10 +29,13 @@ WITH_PLACES := . deploy/bootstrap/places.sh &&
 BOOTSTRAP := deploy/bootstrap/bootstrap.sh
 export FEATURES TEST_ARGS
 
-.PHONY: help demo test check bench soak audit fmt clean
+# The ledger whose panels `make grafana-check` runs, as the reader; a filled one of its own where it is empty.
+GRAFANA_POSTGRES ?=
+
+.PHONY: help demo test check bench soak grafana-check audit fmt clean
 
 help: ## This list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Three simulated datacenters, a broker and a PostgreSQL, with questions to paste into psql.
 	@$(BOOTSTRAP) demo
@@ -48,7 +51,7 @@ check: ## Format, lints and unit tests: before every commit.
 	@$(WITH_PLACES) cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
 	@$(WITH_PLACES) cargo test --locked --workspace --exclude fleetledger-tests $(FEATURES) --lib --bins
 
-bench: ## Benchmarks of a release build, about 25 minutes; BENCH=ingest, emit, freshness, storage, asof, recovery or scaling.
+bench: ## Benchmarks of a release build, about 25 minutes; BENCH=ingest, emit, freshness, storage, asof, recovery, scaling or dashboards.
 	@$(BOOTSTRAP) test
 	@$(WITH_PLACES) cargo build --locked --release -p fleetledger -p fleetledger-bench
 	@$(WITH_PLACES) exec "$$CARGO_TARGET_DIR/release/fleetledger-bench" $(BENCH) $(BENCH_ARGS)
@@ -60,6 +63,10 @@ soak: ## The long form of the fault tests; what it says is kept under bench/resu
 		FLEETLEDGER_SOAK_SEED=$(SOAK_SEED) FLEETLEDGER_SOAK_KILLS=$(SOAK_KILLS) FLEETLEDGER_SOAK_SECONDS=$(SOAK_SECONDS) \
 		FLEETLEDGER_AWAY_SECONDS=$(AWAY_SECONDS) FLEETLEDGER_AWAY_CHANGES=$(AWAY_CHANGES) FLEETLEDGER_AWAY_RECORDS=$(AWAY_RECORDS) \
 		cargo test --locked --workspace $(FEATURES) --test $(SOAK_TEST) -- --nocapture --test-threads 1
+
+grafana-check: ## Every panel of every dashboard on a ledger, without Grafana; GRAFANA_POSTGRES=URL runs them on yours, as the reader.
+	@$(BOOTSTRAP) demo
+	@$(WITH_PLACES) FLEETLEDGER_GRAFANA_POSTGRES=$(GRAFANA_POSTGRES) cargo test --locked --workspace $(FEATURES) --test grafana -- --nocapture
 
 audit: ## Licences, advisories and sources of dependencies (needs the network and cargo-deny).
 	@$(WITH_PLACES) cargo deny --version >/dev/null 2>&1 || { echo "install it with: cargo install --locked cargo-deny" >&2; exit 3; }

@@ -36,6 +36,8 @@ const GOALS: &[(&str, Goal)] = &[
     ("emitter_mb_per_10k_pods", Goal::AtMost(60.0)),
     ("bytes_per_unchanged_snapshot", Goal::AtMost(0.0)),
     ("asof_30d_namespace_ms", Goal::AtMost(50.0)),
+    ("dashboards_100k_p95_ms", Goal::AtMost(200.0)),
+    ("dashboards_1m_p95_ms", Goal::AtMost(1000.0)),
     ("recovery_after_kill_seconds", Goal::AtMost(15.0)),
 ];
 

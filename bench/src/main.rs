@@ -8,6 +8,7 @@ mod cluster;
 mod connect;
 mod consume;
 mod copy;
+mod dashboards;
 mod emit;
 mod figure;
 mod flat;
@@ -73,6 +74,8 @@ enum Part {
     Recovery,
     /// One and two ingesters, one and two writers, up to a million pods.
     Scaling,
+    /// Every panel of every dashboard, at a hundred thousand pods and at a million, with 30 days of history.
+    Dashboards,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -139,6 +142,7 @@ async fn measure(part: Part, setting: &Setting, report: &mut Report) -> anyhow::
         Part::Asof => asof::run(setting, report).await,
         Part::Recovery => recovery::run(setting, report).await,
         Part::Scaling => scaling::run(setting, report).await,
+        Part::Dashboards => dashboards::run(setting, report).await,
     }
 }
 

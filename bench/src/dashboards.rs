@@ -1,0 +1,201 @@
+//! Every panel of every dashboard on a ledger with 30 days of history, as a viewer who chose all opens it.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use anyhow::Context as _;
+use fleetledger_dashboards::{
+    Dashboard, folder, load,
+    query::{Chosen, View, expand},
+    variable::{Choice, VARIABLES},
+};
+use fleetledger_local::postgres::Postgres;
+use fleetledger_schema::{instant::Instant as At, postgres::Connector};
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::{
+    figure::{Figure, Report, median, percentile},
+    parts::{self, Ledger, Setting},
+};
+
+const FILL: &str = include_str!("../../dashboards/testdata/fleet.sql");
+const CLUSTERS: usize = 20;
+const DAYS: i64 = 30;
+/// Closed versions of each pod, container, workload and node.
+const VERSIONS: usize = 4;
+/// Times each panel is asked; the first warms up and is not counted.
+const TURNS: usize = 4;
+/// Points of a panel at most, as the dashboards say.
+const POINTS: i64 = 360;
+
+/// What a panel took.
+struct Asked {
+    panel: String,
+    millis: f64,
+    sql: String,
+}
+
+/// Runs it, at a hundred thousand pods and at a million.
+pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+    for (size, name) in [(100_000, "100k"), (1_000_000, "1m")] {
+        let pods = setting.scaled(size);
+        let postgres = parts::postgres().await?;
+        let ledger = Ledger::create(&postgres, "dashboards").await?;
+        fill(&ledger, pods).await?;
+        let reader = reader(&postgres).await?;
+        let asked = ask_all(&reader, None).await?;
+        tell(&reader, &asked).await?;
+        let millis: Vec<f64> = asked.iter().map(|asked| asked.millis).collect();
+        let slowest = asked.first().map(|asked| asked.panel.clone()).unwrap_or_default();
+        let detail = format!(
+            "95th percentile over {} panels, each the median of {} after one, as the reader, all chosen, over the range it opens with; {pods} pods, {VERSIONS} versions each, {DAYS} days; slowest {:.0} ms: {slowest}",
+            asked.len(),
+            TURNS - 1,
+            percentile(&millis, 100.0)
+        );
+        let figure = Figure::new(
+            &format!("dashboards_{name}_p95_ms"),
+            percentile(&millis, 95.0),
+            "ms",
+            detail,
+        );
+        report.add(figure);
+        let month = ask_all(&reader, Some(DAYS)).await?;
+        let millis: Vec<f64> = month.iter().map(|asked| asked.millis).collect();
+        let slowest = month.first().map(|asked| asked.panel.clone()).unwrap_or_default();
+        let detail = format!(
+            "the same over {DAYS} days; slowest {:.0} ms: {slowest}",
+            percentile(&millis, 100.0)
+        );
+        let name = format!("dashboards_{name}_month_p95_ms");
+        report.add(Figure::new(&name, percentile(&millis, 95.0), "ms", detail));
+    }
+    Ok(())
+}
+
+async fn fill(ledger: &Ledger, pods: usize) -> anyhow::Result<()> {
+    let sizes = [
+        ("{pods}", pods),
+        ("{clusters}", CLUSTERS),
+        ("{days}", usize::try_from(DAYS)?),
+        ("{versions}", VERSIONS),
+    ];
+    let sql = sizes.iter().fold(FILL.to_owned(), |sql, (name, value)| {
+        sql.replace(name, &value.to_string())
+    });
+    for statement in [sql.as_str(), "vacuum analyze", "checkpoint"] {
+        let done = ledger.client.batch_execute(statement).await;
+        done.context("fill the ledger")?;
+    }
+    Ok(())
+}
+
+/// A session as Grafana's data source has it.
+async fn reader(postgres: &Postgres) -> anyhow::Result<Client> {
+    let url = postgres
+        .url_of("dashboards")
+        .replacen("fleetledger@", "fleetledger_reader@", 1);
+    Ok(Connector::new(url.parse()?, None)
+        .connect("fleetledger bench")
+        .await?)
+}
+
+/// Every panel, the slowest first; over so many days, or over the range its dashboard opens with.
+async fn ask_all(reader: &Client, days: Option<i64>) -> anyhow::Result<Vec<Asked>> {
+    let mut all = Vec::new();
+    for (name, dashboard) in load(folder())? {
+        let hours = days.map_or_else(|| hours(&dashboard.from), |days| Ok(days * 24))?;
+        let view = view(reader, &dashboard, hours).await?;
+        for panel in dashboard.panels() {
+            let sql = expand(&panel.raw_sql(), VARIABLES, &view)?;
+            let mut millis = Vec::new();
+            for turn in 0..TURNS {
+                let begin = Instant::now();
+                reader
+                    .simple_query(&sql)
+                    .await
+                    .with_context(|| format!("{name}, {}", panel.title))?;
+                if turn > 0 {
+                    millis.push(begin.elapsed().as_secs_f64() * 1000.0);
+                }
+            }
+            all.push(Asked {
+                panel: format!("{} / {}", dashboard.title, panel.title),
+                millis: median(&millis),
+                sql,
+            });
+        }
+    }
+    all.sort_by(|a, b| b.millis.total_cmp(&a.millis));
+    Ok(all)
+}
+
+/// Hours of a range such as `now-6h`.
+fn hours(from: &str) -> anyhow::Result<i64> {
+    let length = from.strip_prefix("now-").context("a range begins with now-")?;
+    match length.split_at_checked(length.len().saturating_sub(1)) {
+        Some((number, "h")) => Ok(number.parse()?),
+        Some((number, "d")) => Ok(number.parse::<i64>()? * 24),
+        _ => anyhow::bail!("range {from}"),
+    }
+}
+
+/// The view of somebody who chose all where all can be chosen, and else the last value.
+async fn view(reader: &Client, dashboard: &Dashboard, hours: i64) -> anyhow::Result<View> {
+    let now = At::now();
+    let from = At(now.0 - hours * 3_600_000_000);
+    let mut view = View {
+        from: from.to_string().parse()?,
+        to: now.to_string().parse()?,
+        interval_ms: (hours * 3_600_000 / POINTS / 60_000 + 1) * 60_000,
+        chosen: BTreeMap::new(),
+    };
+    for variable in dashboard.variables() {
+        let chosen = match variable.choice {
+            Choice::Many { .. } => Chosen::All,
+            Choice::One => {
+                let sql = expand(variable.sql, VARIABLES, &view)?;
+                let messages = reader.simple_query(&sql).await?;
+                let values = messages.iter().filter_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                    _ => None,
+                });
+                Chosen::Values(values.last().into_iter().collect())
+            }
+        };
+        view.chosen.insert(variable.name.to_owned(), chosen);
+    }
+    Ok(view)
+}
+
+/// The slowest first, and how the slowest is answered.
+async fn tell(reader: &Client, asked: &[Asked]) -> anyhow::Result<()> {
+    for one in asked.iter().take(10) {
+        println!("{:8.1} ms  {}", one.millis, one.panel);
+    }
+    let Some(slowest) = asked.first() else {
+        return Ok(());
+    };
+    println!("plan of {}:", slowest.panel);
+    let plan = format!(
+        "explain (analyze, buffers, costs off, timing off) {}",
+        slowest.sql
+    );
+    for message in reader.simple_query(&plan).await? {
+        if let SimpleQueryMessage::Row(row) = message {
+            println!("  {}", row.get(0).unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_hours() {
+        assert_eq!(hours("now-6h").unwrap(), 6);
+        assert_eq!(hours("now-7d").unwrap(), 168);
+        assert!(hours("yesterday").is_err());
+    }
+}
