@@ -67,6 +67,8 @@ pub enum Command {
     Rules(RulesCommand),
     /// Asks a saved query, with parameters.
     Report(ReportArgs),
+    /// Opens psql on the ledger, as the reader.
+    Sql(SqlArgs),
     /// The configuration itself.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -303,6 +305,17 @@ pub struct ReportArgs {
     /// How it is asked.
     #[command(flatten)]
     pub ask: AskArgs,
+}
+
+/// Options of `sql`.
+#[derive(Debug, Clone, Args)]
+pub struct SqlArgs {
+    /// Ask about the fleet as of this instant, such as `'2026-11-17 14:00+00'`, in place of now.
+    #[arg(long, value_name = "INSTANT")]
+    pub as_of: Option<String>,
+    /// Arguments of psql, after `--`, such as `-- -c 'select * from cluster'`.
+    #[arg(last = true, value_name = "PSQL")]
+    pub psql: Vec<String>,
 }
 
 /// How a query is asked: through the console, or with --postgres without it.

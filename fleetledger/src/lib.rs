@@ -15,6 +15,7 @@ pub mod connect;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+mod reaper;
 pub mod shutdown;
 pub mod telemetry;
 pub mod topics;

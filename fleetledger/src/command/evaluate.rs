@@ -24,6 +24,7 @@ use crate::{
     config::{self, Config, Fault, Loaded, ReceiverKind, SecretRef},
     connect,
     exit::Exit,
+    reaper::Reaper,
     telemetry::Probe,
 };
 
@@ -43,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) reader: Reader,
     pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
     standing: watch::Receiver<Standing>,
+    reader_limit: Duration,
     pub(crate) health: Health,
     following: JoinSet<()>,
 }
@@ -85,6 +87,7 @@ pub(crate) async fn evaluate(
         .register(Box::new(recorder.clone()))
         .context("show metrics")?;
     following.spawn(recorder.follow(parts.standing, stop.clone()));
+    following.spawn(Reaper::new(parts.pool.clone(), parts.reader_limit).run(stop.clone()));
     let evaluator = Evaluator {
         settings: Arc::new(parts.settings),
         rules: parts.rules,
@@ -143,6 +146,7 @@ impl Parts {
         following.spawn(live.follow(FOLLOW, stop));
         Ok(Self {
             standing,
+            reader_limit: Duration::from_secs(config.evaluate.reader_limit_seconds),
             settings,
             pool,
             reader,

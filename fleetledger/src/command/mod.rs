@@ -14,6 +14,7 @@ mod ingest;
 mod migrate;
 mod role;
 mod rules;
+mod sql;
 pub mod status;
 mod table;
 mod topics;
@@ -84,6 +85,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Clusters(command) => clusters::run(&loaded, command).await,
         Command::DeadLetters(command) => dead_letters::run(&loaded, command).await,
         Command::Topics(crate::cli::TopicsCommand::Create) => topics::create(&loaded).await,
+        Command::Sql(args) => sql::run(&loaded, &args),
         Command::Report(args) => rules::report(&args).await,
         Command::Rules(command) => rules::run(&loaded, command).await,
         Command::Config(command) => configuration::run(&loaded, &command),

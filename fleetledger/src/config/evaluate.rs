@@ -20,6 +20,8 @@ pub struct Evaluate {
     pub reader_user: String,
     /// Password of `evaluate.reader_user`: `file:/path` or `env:NAME`.
     pub reader_password: Option<SecretRef>,
+    /// How long a query of a reader or a team may run, whatever its session sets, in seconds: longer than the longest `timeout` of a rule.
+    pub reader_limit_seconds: u64,
     /// Queries at a time.
     pub concurrency: usize,
     /// Notifications under way at a time.
@@ -41,6 +43,7 @@ impl Default for Evaluate {
             name: None,
             reader_user: "fleetledger_reader".to_owned(),
             reader_password: None,
+            reader_limit_seconds: 120,
             concurrency: 4,
             deliveries: 16,
             lease_seconds: 15,
@@ -63,6 +66,7 @@ impl Evaluate {
         };
         within("evaluate.concurrency", self.concurrency as u64, 64)?;
         within("evaluate.deliveries", self.deliveries as u64, 1_000)?;
+        within("evaluate.reader_limit_seconds", self.reader_limit_seconds, 86_400)?;
         within("evaluate.lease_seconds", self.lease_seconds, 3_600)?;
         known(
             "evaluate.heartbeat_receivers",

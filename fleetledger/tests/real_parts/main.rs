@@ -19,6 +19,7 @@ mod evaluate;
 mod page;
 mod pages;
 mod process;
+mod reaper;
 mod reference;
 mod role;
 mod rules;

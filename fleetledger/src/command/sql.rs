@@ -1,0 +1,117 @@
+//! `fleetledger sql`: psql as the reader, by the way the configuration names.
+
+use std::{os::unix::process::CommandExt as _, process::Command};
+
+use anyhow::Context as _;
+
+use super::evaluate::ways;
+use crate::{
+    cli::SqlArgs,
+    config::{Loaded, Postgres, PostgresTls},
+    exit::Exit,
+};
+
+/// Becomes psql; comes back only where that fails.
+pub(super) fn run(loaded: &Loaded, args: &SqlArgs) -> anyhow::Result<Exit> {
+    let mut psql = psql(loaded, args)?;
+    let error = psql.exec();
+    Err(error).context("run psql; install it with: apt-get install postgresql-client")
+}
+
+/// The command: who and where by libpq's environment, so that no password stands among the arguments.
+fn psql(loaded: &Loaded, args: &SqlArgs) -> anyhow::Result<Command> {
+    let config = &loaded.config;
+    let reader = ways(loaded)?.reader;
+    let target = reader.config();
+    let mut psql = Command::new("psql");
+    let hosts: Vec<String> = target.get_hosts().iter().map(host).collect();
+    let ports: Vec<String> = target.get_ports().iter().map(u16::to_string).collect();
+    psql.env("PGHOST", hosts.join(","))
+        .env("PGPORT", ports.join(","))
+        .env("PGUSER", target.get_user().unwrap_or_default())
+        .env("PGDATABASE", target.get_dbname().unwrap_or_default())
+        .env("PGAPPNAME", "fleetledger sql")
+        .env("PGOPTIONS", options(args.as_of.as_deref()));
+    if let Some(password) = target.get_password() {
+        psql.env("PGPASSWORD", String::from_utf8_lossy(password).as_ref());
+    }
+    for (name, value) in tls(&config.postgres) {
+        psql.env(name, value);
+    }
+    psql.args(&args.psql);
+    Ok(psql)
+}
+
+fn host(host: &tokio_postgres::config::Host) -> String {
+    match host {
+        tokio_postgres::config::Host::Tcp(name) => name.clone(),
+        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+    }
+}
+
+/// Session settings: names resolve in `fleet`, or as of an instant in `fleet_asof`. Spaces of a value are escaped.
+fn options(as_of: Option<&str>) -> String {
+    let escape = |value: &str| value.replace('\\', "\\\\").replace(' ', "\\ ");
+    match as_of {
+        None => "-c search_path=fleet".to_owned(),
+        Some(instant) => format!("-c search_path=fleet_asof -c fleet.as_of={}", escape(instant)),
+    }
+}
+
+fn tls(postgres: &Postgres) -> Vec<(&'static str, String)> {
+    let mode = match postgres.tls {
+        PostgresTls::VerifyFull => "verify-full",
+        PostgresTls::VerifyCa => "verify-ca",
+        PostgresTls::Off => "disable",
+    };
+    let file = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let authority = match postgres.tls {
+        PostgresTls::Off => None,
+        // psql 16 and later know the system's authorities by this name.
+        _ => Some(file(&postgres.ca).unwrap_or_else(|| "system".to_owned())),
+    };
+    let settings = [
+        ("PGSSLMODE", Some(mode.to_owned())),
+        ("PGSSLROOTCERT", authority),
+        ("PGSSLCERT", file(&postgres.certificate)),
+        ("PGSSLKEY", file(&postgres.key)),
+    ];
+    settings
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, value)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_resolve_in_fleet_or_as_of_an_instant() {
+        assert_eq!(options(None), "-c search_path=fleet");
+        assert_eq!(
+            options(Some("2026-11-17 14:00+00")),
+            "-c search_path=fleet_asof -c fleet.as_of=2026-11-17\\ 14:00+00"
+        );
+    }
+
+    #[test]
+    fn certificates_are_checked_as_configured() {
+        let verified = Postgres {
+            ca: Some("/etc/ca.crt".into()),
+            ..Postgres::default()
+        };
+        assert_eq!(
+            tls(&verified),
+            [
+                ("PGSSLMODE", "verify-full".to_owned()),
+                ("PGSSLROOTCERT", "/etc/ca.crt".to_owned())
+            ]
+        );
+        let off = Postgres {
+            tls: PostgresTls::Off,
+            ..Postgres::default()
+        };
+        assert_eq!(tls(&off), [("PGSSLMODE", "disable".to_owned())]);
+    }
+}

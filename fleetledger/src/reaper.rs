@@ -1,0 +1,110 @@
+//! Ends what readers leave running. `statement_timeout` is a reader's own to set, so it is no limit: queries of readers
+//! and teams are cancelled from outside, whatever their sessions set, and sessions that hold a transaction open and do
+//! nothing are ended.
+
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use tokio_postgres::{Client, Row};
+use tokio_util::sync::CancellationToken;
+
+/// How often it looks.
+const TICK: Duration = Duration::from_secs(5);
+/// A function can catch that its query was cancelled and go on: after so long a session is ended.
+const PATIENCE_SECONDS: f64 = 15.0;
+
+/// Sessions of this database beyond the limit, by roles that read (members of `fleetledger_select`) and do not write.
+/// `$1` is the limit, `$2` the patience, both in seconds.
+const REAP: &str = "
+    with beyond as (
+        select a.pid, a.usename::text as usename, a.state, a.query,
+            extract(epoch from clock_timestamp() - case a.state when 'active' then a.query_start else a.state_change end)
+                ::double precision as seconds
+        from pg_stat_activity as a
+        join pg_roles as r on r.oid = a.usesysid
+        where a.datname = current_database() and a.state in ('active', 'idle in transaction', 'idle in transaction (aborted)')
+          and pg_has_role(r.oid, 'fleetledger_select', 'member')
+          and not r.rolsuper and r.rolname not in ('fleetledger_ingest', 'fleetledger_evaluate')
+          and r.oid <> (select d.datdba from pg_database as d where d.datname = current_database())
+    )
+    select pid, usename, left(query, 200), seconds,
+        case when state = 'active' and seconds < $1::double precision + $2::double precision then pg_cancel_backend(pid) else pg_terminate_backend(pid) end
+    from beyond
+    where seconds > $1::double precision";
+
+/// What its role needs: to see when others' queries began, and to end them.
+const RIGHTS: &str = "
+    select pg_has_role(current_user, 'pg_signal_backend', 'usage') and pg_has_role(current_user, 'pg_read_all_stats', 'usage')";
+
+/// Looks for sessions beyond a limit until it is told to stop.
+pub(crate) struct Reaper {
+    pool: Pool,
+    limit: Duration,
+}
+
+impl Reaper {
+    /// One that lets queries of readers run for `limit`.
+    pub(crate) fn new(pool: Pool, limit: Duration) -> Self {
+        Self { pool, limit }
+    }
+
+    /// Looks every five seconds. What fails is told of and tried again: nothing else depends on it.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut was_told = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let looked = tokio::select! {
+                () = stop.cancelled() => return,
+                looked = self.look() => looked,
+            };
+            match looked {
+                Ok(true) => was_told = false,
+                Ok(false) if was_told => {}
+                Ok(false) => {
+                    was_told = true;
+                    tracing::warn!(
+                        "queries of readers are not limited: the evaluator's role may not end them; run as a superuser: \
+                         grant pg_signal_backend, pg_read_all_stats to fleetledger_evaluate"
+                    );
+                }
+                Err(error) => tracing::warn!("look for queries of readers: {error:#}"),
+            }
+        }
+    }
+
+    /// True if it may look.
+    async fn look(&self) -> anyhow::Result<bool> {
+        let client = self.pool.get().await?;
+        let may: bool = client.query_one(RIGHTS, &[]).await?.try_get(0)?;
+        if may {
+            for ended in reap(&client, self.limit).await? {
+                tell(&ended)?;
+            }
+        }
+        Ok(may)
+    }
+}
+
+async fn reap(client: &Client, limit: Duration) -> Result<Vec<Row>, tokio_postgres::Error> {
+    client
+        .query(REAP, &[&limit.as_secs_f64(), &PATIENCE_SECONDS])
+        .await
+}
+
+fn tell(ended: &Row) -> Result<(), tokio_postgres::Error> {
+    let (pid, user): (i32, String) = (ended.try_get(0)?, ended.try_get(1)?);
+    let (query, seconds): (String, f64) = (ended.try_get(2)?, ended.try_get(3)?);
+    tracing::warn!(
+        pid,
+        user,
+        seconds,
+        query,
+        "a reader's query ran for too long and was ended"
+    );
+    Ok(())
+}
