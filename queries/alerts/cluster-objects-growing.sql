@@ -13,27 +13,25 @@ annotations:
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
 -- Objects that are made and never removed fill etcd; Jobs without a time to live are the usual ones.
-with sizes as (
-    select
-        datacenter,
-        cluster,
-        namespace,
-        count(*) filter (where created_at > as_of() - interval '1 day') as new_objects,
-        count(*) as all_objects
+-- What is new is looked at first: it is little, and where it is not, the rest of the namespace is counted too.
+with growing as (
+    select datacenter, cluster, namespace, count(*) as new_objects
     from workload
+    where created_at > as_of() - interval '1 day'
     group by datacenter, cluster, namespace
+    having count(*) >= 500
 )
 select
-    s.datacenter,
-    s.cluster,
-    s.namespace,
-    s.new_objects,
-    s.all_objects::text as all_objects,
-    (
-        select mode() within group (order by w.workload_kind)
-        from workload as w
-        where w.datacenter = s.datacenter and w.cluster = s.cluster and w.namespace = s.namespace
-    ) as most_common
-from sizes as s
-where s.new_objects >= 500
-  and s.new_objects * 2 >= s.all_objects
+    g.datacenter,
+    g.cluster,
+    g.namespace,
+    g.new_objects,
+    a.all_objects::text as all_objects,
+    a.most_common
+from growing as g
+cross join lateral (
+    select count(*) as all_objects, mode() within group (order by w.workload_kind) as most_common
+    from workload as w
+    where w.datacenter = g.datacenter and w.cluster = g.cluster and w.namespace = g.namespace
+) as a
+where g.new_objects * 2 >= a.all_objects

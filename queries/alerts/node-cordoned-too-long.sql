@@ -22,7 +22,7 @@ from node as n
 cross join lateral (
     select coalesce(max(h.valid_to), n.created_at) as cordoned_at
     from node_history as h
-    where h.uid = n.uid and not h.unschedulable
+    where h.datacenter = n.datacenter and h.cluster = n.cluster and h.uid = n.uid and not h.unschedulable
 ) as c
 where n.unschedulable
   and c.cordoned_at <= as_of() - interval '24 hours'

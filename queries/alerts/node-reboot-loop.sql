@@ -14,12 +14,17 @@ annotations:
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
 -- Boots of one machine, whichever node object of that name it was.
+with boots as (
+    select datacenter, cluster, node, uid, boot_id
+    from node_history
+    where valid_to > as_of() - interval '6 hours'
+    group by datacenter, cluster, node, uid, boot_id
+)
 select
     datacenter,
     cluster,
     node,
-    count(distinct (uid, boot_id)) - count(distinct uid) as reboots
-from node_history
-where valid_to > as_of() - interval '6 hours'
+    count(*) - count(distinct uid) as reboots
+from boots
 group by datacenter, cluster, node
-having count(distinct (uid, boot_id)) - count(distinct uid) >= 3
+having count(*) - count(distinct uid) >= 3

@@ -12,22 +12,15 @@ annotations:
   runbook: pool-without-headroom
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
-with demand as (
-    select datacenter, cluster, node, sum(cpu_request_cores) as cores, sum(memory_request_bytes) as bytes
-    from pod
-    where phase in ('Pending', 'Running')
-      and node is not null
-    group by datacenter, cluster, node
-),
-pools as (
+with pools as (
     select
         n.datacenter,
         n.cluster,
         coalesce(n.labels ->> 'fleetledger.io/pool', n.labels ->> 'node.kubernetes.io/instance-type', 'none') as pool,
-        1 - sum(d.cores) / sum(n.cpu_allocatable_cores) as free_cpu,
-        1 - sum(d.bytes) / sum(n.memory_allocatable_bytes) as free_memory
+        1 - sum(r.cpu_request_cores) / sum(n.cpu_allocatable_cores) as free_cpu,
+        1 - sum(r.memory_request_bytes) / sum(n.memory_allocatable_bytes) as free_memory
     from node as n
-    left join demand as d using (datacenter, cluster, node)
+    left join node_request as r using (datacenter, cluster, node)
     where not n.unschedulable
       and n.ready_status = 'True'
     group by 1, 2, 3

@@ -16,9 +16,8 @@ freshness: {by: [datacenter, cluster], max_age: 5m}
 -- otherwise every pod of the fleet is looked at.
 with pressed as materialized (
     select datacenter, cluster, node
-    from node_condition
-    where condition = 'MemoryPressure'
-      and status = 'True'
+    from node
+    where conditions @> '[{"type": "MemoryPressure", "status": "True"}]'
 )
 select
     c.datacenter,

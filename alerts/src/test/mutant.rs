@@ -247,7 +247,7 @@ fn token_length(rest: &str) -> usize {
         letter if letter.is_alphabetic() || letter == '_' => {
             span(|letter| letter.is_alphanumeric() || letter == '_')
         }
-        '<' | '>' | '=' | '-' => span(|letter| matches!(letter, '<' | '>' | '=' | '-')),
+        '<' | '>' | '=' | '-' | '@' => span(|letter| matches!(letter, '<' | '>' | '=' | '-' | '@')),
         letter => letter.len_utf8(),
     }
 }

@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0011_cost_rate.sql"),
     migration!("0012_cost_book.sql"),
     migration!("0013_fleet_rollup.sql"),
+    migration!("0014_rule_speed.sql"),
 ];
 
 /// What [`migrate`] did.

@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = &[
     view_file!("01_window.sql"),
     view_file!("10_node.sql"),
     view_file!("20_pod.sql"),
+    view_file!("21_node_request.sql"),
     view_file!("30_container.sql"),
     view_file!("40_namespace.sql"),
     view_file!("50_workload.sql"),
