@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fleetledger_alerts::backtest::{Stretch, backtest};
+use fleetledger_alerts::backtest::{BacktestError, Stretch, backtest, slot_by_slot};
 use fleetledger_alerts::test::TestDatabase;
 use fleetledger_queries::{Query, parse};
 use fleetledger_schema::postgres::Connector;
@@ -111,4 +111,49 @@ async fn a_rule_about_a_book_without_history_is_refused_by_name() {
         refused.contains("ingest-lagging.sql") && refused.contains("ingest_partition"),
         "{refused}"
     );
+}
+
+const RANDOM_HISTORY: &str = include_str!("random_history.sql");
+
+/// All that ships and can be asked about the past, over a history that nobody wrote by hand.
+#[tokio::test]
+async fn on_random_history_every_shipped_rule_pages_as_slot_by_slot() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries/alerts");
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".sql"))
+        .collect();
+    files.sort();
+    let stretch = Stretch {
+        from: at("2026-01-01T02:00:00Z"),
+        to: at("2026-01-01T05:30:00Z"),
+        connections: 2,
+    };
+    let (mut compared, mut fired) = (0, Vec::new());
+    for seed in ["0.25", "-0.5"] {
+        let database = TestDatabase::start().await.unwrap();
+        let connector = Connector::new(database.url().parse().unwrap(), None);
+        let client = connector.connect("test").await.unwrap();
+        let history = format!("select setseed({seed}); {RANDOM_HISTORY}");
+        client.batch_execute(&history).await.unwrap();
+        for file in &files {
+            let rule = rule(file);
+            let plain = match slot_by_slot(&connector, &rule, &stretch).await {
+                Err(BacktestError::Refused { .. }) => continue,
+                plain => plain.unwrap(),
+            };
+            let quick = backtest(&connector, &rule, &stretch).await.unwrap();
+            assert_eq!(plain.failure, None, "{file}, seed {seed}");
+            assert_eq!(quick.episodes, plain.episodes, "{file}, seed {seed}");
+            assert_eq!(quick.receivers, plain.receivers, "{file}, seed {seed}");
+            compared += 1;
+            if !plain.episodes.is_empty() {
+                fired.push(file.clone());
+            }
+        }
+    }
+    fired.dedup();
+    assert!(compared >= 60, "{compared} comparisons");
+    assert!(fired.len() >= 20, "only {} fired: {fired:?}", fired.len());
 }

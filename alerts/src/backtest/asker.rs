@@ -1,0 +1,220 @@
+//! A connection that a rule is planned on, and what it answers slot by slot.
+
+use std::collections::BTreeMap;
+
+use fleetledger_queries::alert::AlertRule;
+use fleetledger_schema::postgres::Connector;
+use jiff::{SignedDuration, Timestamp};
+use tokio_postgres::Client;
+
+use super::{BacktestError, Way, kept, kept::Kept};
+use crate::observation::StaleSource;
+use crate::test::database::{ResultRow, results, said};
+use crate::test::replay::Rule;
+
+/// Slots of one round trip.
+const SLOTS_AT_ONCE: usize = 256;
+
+/// What the slots say that were asked about.
+pub(super) type Answers = BTreeMap<Timestamp, Answer>;
+
+/// What one slot says.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) rows: Result<Vec<ResultRow>, String>,
+    pub(super) stale: Vec<StaleSource>,
+}
+
+/// A connection with the rule planned on it.
+pub(super) struct Asker {
+    client: Client,
+    /// Copies of history; `None` where the login may not make any.
+    kept: Option<Kept>,
+    stale: Option<Stale>,
+    offset: SignedDuration,
+}
+
+impl Asker {
+    /// Connects, and makes ready to ask about any slot from `first` to `last`.
+    pub(super) async fn open(
+        connector: &Connector,
+        rule: &Rule,
+        way: Way,
+        (first, last): (Timestamp, Timestamp),
+    ) -> Result<Self, BacktestError> {
+        let client = connector.connect("rules backtest").await?;
+        let broken = |error: tokio_postgres::Error| BacktestError::Broken(said(&error));
+        let timeout = rule.query.timeout.millis();
+        let set = format!(
+            "set search_path = fleet_asof; set jit = off; set statement_timeout = {timeout};
+             set max_parallel_workers_per_gather = 0"
+        );
+        client.batch_execute(&set).await.map_err(broken)?;
+        let may_copy = way == Way::Quick && kept::prepare(&client).await.map_err(broken)?;
+        let read_only = client.batch_execute("set default_transaction_read_only = on");
+        read_only.await.map_err(broken)?;
+        let prepare = format!("prepare rule as {}", rule.query.sql);
+        let planned = client.batch_execute(&prepare).await;
+        planned.map_err(|error| BacktestError::Refused {
+            file: rule.query.path.display().to_string(),
+            said: said(&error),
+        })?;
+        let stale = Stale::of(&rule.alert);
+        if let Some(stale) = &stale {
+            let prepare = format!("prepare stale as {}", stale.at_one());
+            client.batch_execute(&prepare).await.map_err(broken)?;
+        }
+        let offset = rule.alert.schedule.query_offset.duration();
+        let mut asker = Self {
+            client,
+            kept: None,
+            stale,
+            offset: SignedDuration::try_from(offset).unwrap_or_default(),
+        };
+        if may_copy {
+            let kept = Kept::of(&asker.client, "rule");
+            let kept = kept.await.map_err(broken)?;
+            let copied = kept.keep(&asker.client, asker.as_of(&first), asker.as_of(&last));
+            copied.await.map_err(broken)?;
+            if let Some(stale) = &asker.stale {
+                let (from, to) = (asker.as_of(&first), asker.as_of(&last));
+                let found = kept::find_stale(&asker.client, stale.max_age_ms, from, to);
+                found.await.map_err(broken)?;
+            }
+            asker.kept = Some(kept);
+        }
+        Ok(asker)
+    }
+
+    /// Asks about slots, in order, within those it was opened for.
+    pub(super) async fn ask(&self, slots: &[Timestamp]) -> Result<Answers, BacktestError> {
+        let mut all = Answers::new();
+        for some in slots.chunks(SLOTS_AT_ONCE) {
+            if let (Some(kept), Some(first), Some(last)) = (&self.kept, some.first(), some.last()) {
+                let sliced = kept.slice(&self.client, self.as_of(first), self.as_of(last));
+                sliced
+                    .await
+                    .map_err(|error| BacktestError::Broken(said(&error)))?;
+            }
+            all.extend(some.iter().copied().zip(self.ask_some(some).await?));
+        }
+        Ok(all)
+    }
+
+    fn as_of(&self, slot: &Timestamp) -> Timestamp {
+        slot.checked_sub(self.offset).unwrap_or(*slot)
+    }
+
+    /// Asks in one round trip; where a slot fails, each by itself.
+    async fn ask_some(&self, slots: &[Timestamp]) -> Result<Vec<Answer>, BacktestError> {
+        match self.try_ask(slots).await {
+            Ok(answers) => Ok(answers),
+            Err(error) if error.as_db_error().is_none() => Err(BacktestError::Broken(said(&error))),
+            Err(error) if slots.len() == 1 => Ok(vec![Answer {
+                rows: Err(said(&error)),
+                stale: Vec::new(),
+            }]),
+            Err(_) => {
+                let mut answers = Vec::new();
+                for slot in slots {
+                    answers.extend(Box::pin(self.ask_some(std::slice::from_ref(slot))).await?);
+                }
+                Ok(answers)
+            }
+        }
+    }
+
+    async fn try_ask(&self, slots: &[Timestamp]) -> Result<Vec<Answer>, tokio_postgres::Error> {
+        let instants: Vec<Timestamp> = slots.iter().map(|slot| self.as_of(slot)).collect();
+        let mut script = String::new();
+        for at in &instants {
+            if self.kept.is_some() {
+                script += &Kept::ask_about(*at);
+            }
+            script += &format!("set fleet.as_of = '{at}'; execute rule;\n");
+        }
+        match &self.stale {
+            Some(stale) if self.kept.is_some() => script += &stale.at_all(&instants),
+            Some(_) => {
+                for at in &instants {
+                    script += &format!("set fleet.as_of = '{at}'; execute stale;\n");
+                }
+            }
+            None => {}
+        }
+        let mut lists = results(self.client.simple_query(&script).await?);
+        let stale = lists.split_off(slots.len().min(lists.len()));
+        let stale: Vec<Vec<StaleSource>> = match &self.stale {
+            Some(_) if self.kept.is_some() => by_instant(&instants, &stale),
+            Some(_) => stale
+                .iter()
+                .map(|rows| rows.iter().map(source).collect())
+                .collect(),
+            None => vec![Vec::new(); slots.len()],
+        };
+        let answers = lists.into_iter().zip(stale);
+        Ok(answers
+            .map(|(rows, stale)| Answer {
+                rows: Ok(rows),
+                stale,
+            })
+            .collect())
+    }
+}
+
+/// Which sources a rule waits for.
+struct Stale {
+    kinds: String,
+    max_age_ms: u64,
+}
+
+impl Stale {
+    /// `None` for a rule that does not mind.
+    fn of(alert: &AlertRule) -> Option<Self> {
+        let freshness = alert.freshness.as_ref()?;
+        let kinds: Vec<String> = freshness.kinds.iter().map(|kind| format!("'{kind}'")).collect();
+        Some(Self {
+            kinds: if kinds.is_empty() {
+                // What counts where nothing is named: every kind of object.
+                format!("and k.kind <> '{}'", fleetledger_queries::freshness::USAGE)
+            } else {
+                format!("and k.kind in ({})", kinds.join(", "))
+            },
+            max_age_ms: freshness.max_age.millis(),
+        })
+    }
+
+    /// Asks which were stale at the instant that is asked about.
+    fn at_one(&self) -> String {
+        format!(
+            "select datacenter, cluster from freshness as k where not retired {}
+             group by datacenter, cluster having min(observed_at) < as_of() - interval '{} ms'",
+            self.kinds, self.max_age_ms
+        )
+    }
+
+    fn at_all(&self, instants: &[Timestamp]) -> String {
+        kept::stale_at(instants, &self.kinds)
+    }
+}
+
+/// The rows of [`kept::stale_at`], instant by instant.
+fn by_instant(instants: &[Timestamp], lists: &[Vec<ResultRow>]) -> Vec<Vec<StaleSource>> {
+    let mut found = vec![Vec::new(); instants.len()];
+    for row in lists.iter().flatten() {
+        let number = row.get("number").and_then(Option::as_deref);
+        let number = number.and_then(|number| number.parse::<usize>().ok());
+        if let Some(of_instant) = number.and_then(|number| found.get_mut(number)) {
+            of_instant.push(source(row));
+        }
+    }
+    found
+}
+
+fn source(row: &ResultRow) -> StaleSource {
+    let text = |name: &str| row.get(name).cloned().flatten().unwrap_or_default();
+    StaleSource {
+        datacenter: text("datacenter"),
+        cluster: text("cluster"),
+    }
+}
