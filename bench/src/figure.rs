@@ -39,6 +39,10 @@ const GOALS: &[(&str, Goal)] = &[
     ("dashboards_100k_p95_ms", Goal::AtMost(200.0)),
     ("dashboards_1m_p95_ms", Goal::AtMost(1000.0)),
     ("recovery_after_kill_seconds", Goal::AtMost(15.0)),
+    ("rules_200_round_database_seconds", Goal::AtMost(30.0)),
+    ("rules_200_round_seconds", Goal::AtMost(30.0)),
+    ("rules_slowest_ms", Goal::AtMost(150.0)),
+    ("backtest_week_100k_pods_seconds", Goal::AtMost(60.0)),
 ];
 
 impl Figure {

@@ -21,6 +21,7 @@ mod log;
 mod ours;
 mod parts;
 mod recovery;
+mod rules;
 mod scaling;
 mod storage;
 mod usage;
@@ -76,6 +77,8 @@ enum Part {
     Scaling,
     /// Every panel of every dashboard, at a hundred thousand pods and at a million, with 30 days of history.
     Dashboards,
+    /// 200 rules over a million pods, 100,000 alerts, notifications, a week of history.
+    Rules,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -143,6 +146,7 @@ async fn measure(part: Part, setting: &Setting, report: &mut Report) -> anyhow::
         Part::Recovery => recovery::run(setting, report).await,
         Part::Scaling => scaling::run(setting, report).await,
         Part::Dashboards => dashboards::run(setting, report).await,
+        Part::Rules => rules::run(setting, report).await,
     }
 }
 

@@ -12,6 +12,7 @@ use fleetledger_local::{Cache, kafka, kube_apiserver, postgres, skip::unless_ava
 const FIGURES: &[&str] = &[
     "asof_30d_fleet_seconds",
     "asof_30d_namespace_ms",
+    "backtest_week_100k_pods_seconds",
     "bytes_per_change",
     "bytes_per_unchanged_snapshot",
     "dashboards_100k_p95_ms",
@@ -24,7 +25,13 @@ const FIGURES: &[&str] = &[
     "ingest_full_changed_records_per_second",
     "ingest_unchanged_vs_consume",
     "ingester_mb_per_million_pods",
+    "notifications_per_second",
     "recovery_after_kill_seconds",
+    "rules_100k_begin_slot_seconds",
+    "rules_100k_firing_slot_seconds",
+    "rules_200_round_database_seconds",
+    "rules_200_round_seconds",
+    "rules_slowest_ms",
     "scaling_2_ingesters_1_writer_each",
 ];
 
