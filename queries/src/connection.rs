@@ -126,7 +126,10 @@ impl Reader {
     }
 
     /// A connection.
-    pub(crate) async fn get(&self) -> Result<Object, ReaderError> {
+    ///
+    /// # Errors
+    /// [`ReaderError`] if the server is away or all connections are busy.
+    pub async fn get(&self) -> Result<Object, ReaderError> {
         self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => self.away(&error),
             PoolError::Timeout(TimeoutType::Wait) => ReaderError::Unavailable {

@@ -12,7 +12,6 @@ drop function ledger.wanted_team;
 create function ledger.wanted_team(cluster_ids integer[], at timestamptz)
 returns table (cluster_id integer, namespace text, team text, owner_source text)
 language sql stable
-set search_path = ledger, pg_catalog
 begin atomic
     select n.cluster_id, n.namespace, coalesce(n.of_label, n.of_annotation, m.team) as team,
         case
@@ -88,7 +87,6 @@ $$;
 create function ledger.cost_owner(h0 timestamptz, h1 timestamptz)
 returns table (cluster_id integer, namespace text, team text, owner_source text, allow_label_owner text)
 language sql stable
-set search_path = ledger, pg_catalog
 begin atomic
     with known as (
         select t.cluster_id, t.namespace, t.team, t.owner_source, t.valid_from
@@ -153,7 +151,6 @@ comment on function ledger.cost_owner is 'Owner of each namespace as of an hour,
 create function ledger.cost_sheet(h0 timestamptz, h1 timestamptz)
 returns table (datacenter text, from_at timestamptz, to_at timestamptz, sheet_id integer)
 language sql stable
-set search_path = ledger, pg_catalog
 begin atomic
     with sheet as (
         select s.sheet_id, s.datacenters, s.valid_from, coalesce(s.valid_to, 'infinity') as valid_to
@@ -190,7 +187,6 @@ returns table (
     allocatable_cpu_millicores bigint, allocatable_memory_bytes bigint, allocatable_gpu_millis bigint
 )
 language sql stable
-set search_path = ledger, pg_catalog
 begin atomic
     with version as (
         select n.cluster_id, n.uid, n.node, n.created_at, n.labels, n.valid_from, 'infinity'::timestamptz as valid_to,
@@ -262,10 +258,9 @@ create function ledger.cost_interval(h0 timestamptz, h1 timestamptz)
 returns table (
     cluster_id integer, uid text, namespace text, pod text, node text, workload_kind text, workload text, labels jsonb,
     annotations jsonb, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint,
-    from_at timestamptz, to_at timestamptz
+    from_at timestamptz, to_at timestamptz, alone boolean
 )
 language sql stable
-set search_path = ledger, pg_catalog
 begin atomic
     with past as materialized (
         select p.cluster_id, p.uid, p.namespace, p.pod, p.node, p.workload_kind, p.workload, p.labels, p.annotations,
@@ -297,13 +292,14 @@ begin atomic
     ), one as (
         select s.cluster_id, s.uid, s.namespace, s.pod, s.node, s.workload_kind, s.workload, s.labels, s.annotations,
             s.request_cpu_millicores, s.request_memory_bytes, s.request_gpu_millis,
-            s.since_at, s.until_at
+            s.since_at, s.until_at, false as alone
         from several as s
         union all
         select p.cluster_id, p.uid, p.namespace, p.pod, p.node, p.workload_kind, p.workload, p.labels, p.annotations,
             p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis,
             coalesce(p.scheduled_at, p.started_at, p.created_at),
-            case when p.phase in ('Succeeded', 'Failed') then coalesce(p.finished_at, p.valid_from) else 'infinity' end
+            case when p.phase in ('Succeeded', 'Failed') then coalesce(p.finished_at, p.valid_from) else 'infinity' end,
+            true
         from ledger.pod as p
         where p.node is not null and p.created_at < h1
           and (p.phase not in ('Succeeded', 'Failed') or coalesce(p.finished_at, p.valid_from) > h0)
@@ -311,7 +307,7 @@ begin atomic
     )
     select o.cluster_id, o.uid, o.namespace, o.pod, o.node, o.workload_kind, o.workload, o.labels, o.annotations,
         o.request_cpu_millicores, o.request_memory_bytes, o.request_gpu_millis,
-        greatest(o.since_at, h0), least(o.until_at, c.retired_at, h1)
+        greatest(o.since_at, h0), least(o.until_at, c.retired_at, h1), o.alone
     from one as o
     join ledger.cluster as c using (cluster_id)
     where o.since_at < h1 and o.until_at > h0 and greatest(o.since_at, h0) < least(o.until_at, c.retired_at, h1);
@@ -325,7 +321,6 @@ returns table (
     request_gpu_millis bigint, from_at timestamptz, to_at timestamptz
 )
 language sql stable
-set search_path = ledger, pg_catalog
 begin atomic
     with past as materialized (
         select c.cluster_id, c.uid, c.container, c.request_cpu_millicores, c.request_memory_bytes, c.request_gpu_millis,
@@ -363,24 +358,53 @@ begin atomic
 end;
 comment on function ledger.cost_container is 'Requests of containers that run side by side, by time.';
 
--- Parts of an integer in proportion to `amounts`, which sum to `whole`: rounded down, then the largest remainders get
--- one more each. Amounts that do not sum to the whole give parts that do not, and the table refuses them.
+-- Cost of what is allocated, idle and kept by the system: in proportion to amounts, which sum to `whole`, rounded down;
+-- then the largest remainders get one more each, the first of equals first. Amounts that do not sum to the whole give
+-- parts that do not sum to the cost, and the table refuses them.
 create function ledger.cost_parts(nanos bigint, whole bigint, amounts bigint[]) returns bigint[]
-language sql immutable parallel safe
-begin atomic
-    select array_agg((p.part + case when p.rank <= nanos - p.parts then 1 else 0 end)::bigint order by p.place)
-    from (
-        select a.place, a.part, sum(a.part) over () as parts,
-            row_number() over (order by a.rest desc, a.place) as rank
-        from (
-            select u.place,
-                case when whole = 0 then 0 else div(nanos::numeric * u.amount, whole) end as part,
-                case when whole = 0 then 0 else mod(nanos::numeric * u.amount, whole) end as rest
-            from unnest(amounts) with ordinality as u (amount, place)
-        ) as a
-    ) as p;
-end;
-comment on function ledger.cost_parts is 'Parts of an integer in proportion to amounts, by largest remainder.';
+language plpgsql immutable parallel safe
+as $$
+declare
+    product numeric[];
+    part bigint[];
+    rest numeric[];
+    remaining bigint;
+begin
+    if nanos is null or whole is null then
+        return null;
+    end if;
+    if whole = 0 then
+        return array[0, 0, 0]::bigint[];
+    end if;
+    product := array[nanos::numeric * amounts[1], nanos::numeric * amounts[2], nanos::numeric * amounts[3]];
+    part := array[div(product[1], whole), div(product[2], whole), div(product[3], whole)]::bigint[];
+    rest := array[product[1] - part[1]::numeric * whole, product[2] - part[2]::numeric * whole, product[3] - part[3]::numeric * whole];
+    remaining := nanos - part[1] - part[2] - part[3];
+    if remaining >= 1 then
+        if rest[1] >= rest[2] and rest[1] >= rest[3] then
+            part[1] := part[1] + 1;
+            rest[1] := -1;
+        elsif rest[2] >= rest[3] then
+            part[2] := part[2] + 1;
+            rest[2] := -1;
+        else
+            part[3] := part[3] + 1;
+            rest[3] := -1;
+        end if;
+    end if;
+    if remaining >= 2 then
+        if rest[1] >= rest[2] and rest[1] >= rest[3] then
+            part[1] := part[1] + 1;
+        elsif rest[2] >= rest[3] then
+            part[2] := part[2] + 1;
+        else
+            part[3] := part[3] + 1;
+        end if;
+    end if;
+    return part;
+end
+$$;
+comment on function ledger.cost_parts is 'Cost of what is allocated, idle and kept by the system, by largest remainder.';
 
 -- Rates [h0, h1) of the hour that begins at h0 into temporary tables: rated_segment (what nodes cost and whom for),
 -- rated_charge (one row for each container of each pod on each segment) and rated_line (what is booked).
@@ -388,11 +412,13 @@ create function ledger.rate(h0 timestamptz, h1 timestamptz) returns void
 language plpgsql
 set search_path = ledger, pg_catalog, pg_temp
 set timezone = 'UTC'
-set work_mem = '192MB'
+set work_mem = '384MB'
 set jit = off
+set client_min_messages = warning
 set max_parallel_workers_per_gather = 2
 as $$
 declare
+    whole_us bigint := (extract(epoch from h1 - h0) * 1000000)::bigint;
     month_hours numeric := extract(epoch from date_trunc('month', h0) + interval '1 month' - date_trunc('month', h0)) / 3600;
     rollup_labels text[] := coalesce((select array(select jsonb_array_elements_text(s.value::jsonb))
         from ledger.setting as s where s.name = 'cost.rollup_labels'), '{}');
@@ -409,9 +435,11 @@ begin
     analyze rated_owner;
 
     -- A pod's life may lie on several segments; one on a node that is not known lies on none, and is not priced.
+    perform set_config('enable_nestloop', 'off', true);
     create temp table rated_pod on commit drop as
     with piece as (
         select i.*, s.segment,
+            i.alone and (s.segment is null or s.from_at <= i.from_at and s.to_at >= i.to_at) as whole,
             case when s.segment is null then i.from_at else greatest(i.from_at, s.from_at) end as piece_from_at,
             case when s.segment is null then i.to_at else least(i.to_at, s.to_at) end as piece_to_at
         from ledger.cost_interval(h0, h1) as i
@@ -419,8 +447,11 @@ begin
             on s.cluster_id = i.cluster_id and s.node = i.node and s.from_at < i.to_at and s.to_at > i.from_at
     )
     select row_number() over ()::integer as piece, p.cluster_id, p.uid, p.namespace, p.workload_kind, p.workload,
-        p.segment, p.piece_from_at as from_at, p.piece_to_at as to_at,
-        (extract(epoch from p.piece_to_at - p.piece_from_at) * 1000000)::bigint as length_us,
+        p.segment, p.piece_from_at as from_at, p.piece_to_at as to_at, p.whole,
+        case
+            when p.piece_from_at = h0 and p.piece_to_at = h1 then whole_us
+            else (extract(epoch from p.piece_to_at - p.piece_from_at) * 1000000)::bigint
+        end as length_us,
         p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis,
         coalesce(nullif(p.labels ->> o.allow_label_owner, ''), o.team, '__unallocated__') as team,
         case when nullif(p.labels ->> o.allow_label_owner, '') is not null then 'pod_label' else coalesce(o.owner_source, 'none') end as owner_source,
@@ -438,8 +469,8 @@ begin
     -- Usage is known by container and hour: pieces of a life take part in it by their length.
     create temp table rated_charge on commit drop as
     with life as (
-        -- Only of pods that have several pieces; the others' is the piece.
-        select p.cluster_id, p.uid, sum(p.length_us)::bigint as life_us from rated_pod as p group by 1, 2 having count(*) > 1
+        -- Only of pods that may have several pieces; the others' is the piece.
+        select p.cluster_id, p.uid, sum(p.length_us)::bigint as life_us from rated_pod as p where not p.whole group by 1, 2
     ), span as (
         select p.piece, p.segment, p.cluster_id, p.uid, c.container,
             case
@@ -452,7 +483,7 @@ begin
                 or p.request_memory_bytes is null and c.request_memory_bytes is null as unknown
         from rated_pod as p
         join rated_container as c on c.cluster_id = p.cluster_id and c.uid = p.uid and c.from_at < p.to_at and c.to_at > p.from_at
-        left join life as l on l.cluster_id = p.cluster_id and l.uid = p.uid
+        left join life as l on not p.whole and l.cluster_id = p.cluster_id and l.uid = p.uid
     ), seen as (
         select s.*, u.cpu_core_us, u.memory_byte_seconds, u.cpu_charged_core_us, u.memory_charged_byte_seconds, u.gpu_used_card_us,
             s.length_us::double precision / s.life_us as part,
@@ -461,7 +492,7 @@ begin
         left join ledger.usage_hourly as u
             on u.cluster_id = s.cluster_id and u.hour_at = h0 and u.pod_uid = s.uid and u.container = s.container
     )
-    select s.piece, s.segment, s.uid, s.container,
+    select row_number() over ()::integer as charge, s.piece, s.segment, s.uid, s.container,
         (coalesce(s.cpu_charged_core_us * s.part, 0) + coalesce(s.cpu::double precision * s.length_us * (1 - s.covered) / 1000, 0))::bigint as cpu,
         (coalesce(s.memory_charged_byte_seconds * s.part, 0)
             + coalesce(s.memory::double precision * s.length_us * (1 - s.covered) / 1000000, 0))::bigint as memory,
@@ -477,7 +508,7 @@ begin
     from seen as s;
     -- What a pod reserves beyond its containers: init containers that need more, and overhead.
     insert into rated_charge
-    select p.piece, p.segment, p.uid, 'pod-init',
+    select -p.piece, p.piece, p.segment, p.uid, 'pod-init',
         greatest((coalesce(p.request_cpu_millicores, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.cpu, 0), 0),
         greatest((coalesce(p.request_memory_bytes, 0)::double precision * p.length_us / 1000000)::bigint - coalesce(c.memory, 0), 0),
         greatest((coalesce(p.request_gpu_millis, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.gpu, 0), 0),
@@ -495,6 +526,7 @@ begin
        or (coalesce(p.request_memory_bytes, 0)::double precision * p.length_us / 1000000)::bigint > c.memory + 4096
        or (coalesce(p.request_gpu_millis, 0)::double precision * p.length_us / 1000)::bigint > c.gpu;
     analyze rated_charge;
+    perform set_config('enable_nestloop', 'on', true);
 
     -- What nodes cost: the price of the node over its capacity, or of each resource; each rounded once.
     create temp table rated_node on commit drop as
@@ -567,53 +599,67 @@ comment on function ledger.cost_amounts is 'What of a capacity is allocated, idl
 create function ledger.rate_lines() returns void
 language plpgsql
 set search_path = ledger, pg_catalog, pg_temp
-set work_mem = '192MB'
+set work_mem = '384MB'
 set jit = off
+set client_min_messages = warning
 as $$
 begin
+    -- Products of money and time go beyond 64 bits: the floors are exact, and their remainders are only put in order.
     create temp table rated_share on commit drop as
-    with floor as (
-        select c.*, n.priced, n.node_class,
+    with product as (
+        select c.charge, c.segment, c.uid, c.container, c.cpu, c.memory, c.gpu,
             n.cpu_parts[1] as cpu_whole, n.memory_parts[1] as memory_whole, n.gpu_parts[1] as gpu_whole,
             n.cpu_charged, n.memory_charged, n.gpu_charged,
-            case when n.cpu_charged > 0 then n.cpu_parts[1]::numeric * c.cpu else 0 end as cpu_product,
-            case when n.memory_charged > 0 then n.memory_parts[1]::numeric * c.memory else 0 end as memory_product,
-            case when n.gpu_charged > 0 then n.gpu_parts[1]::numeric * c.gpu else 0 end as gpu_product
+            n.cpu_parts[1]::numeric * c.cpu as cpu_product,
+            n.memory_parts[1]::numeric * c.memory as memory_product,
+            case when c.gpu > 0 then n.gpu_parts[1]::numeric * c.gpu end as gpu_product
         from rated_charge as c
-        left join rated_node as n on n.segment = c.segment
-    ), down as (
-        select f.*,
-            case when f.cpu_charged > 0 then div(f.cpu_product, f.cpu_charged)::bigint else 0 end as cpu_down,
-            case when f.memory_charged > 0 then div(f.memory_product, f.memory_charged)::bigint else 0 end as memory_down,
-            case when f.gpu_charged > 0 then div(f.gpu_product, f.gpu_charged)::bigint else 0 end as gpu_down
+        join rated_node as n on n.segment = c.segment
+        where n.priced
+    ), floor as (
+        select p.*,
+            case when p.cpu > 0 then div(p.cpu_product, p.cpu_charged)::bigint else 0 end as cpu_down,
+            case when p.memory > 0 then div(p.memory_product, p.memory_charged)::bigint else 0 end as memory_down,
+            case when p.gpu > 0 then div(p.gpu_product, p.gpu_charged)::bigint else 0 end as gpu_down
+        from product as p
+    ), rest as (
+        select f.charge, f.segment, f.uid, f.container, f.cpu_whole, f.memory_whole, f.gpu_whole, f.cpu_down, f.memory_down, f.gpu_down,
+            case when f.cpu > 0 then (f.cpu_product - f.cpu_down::numeric * f.cpu_charged)::double precision else -1 end as cpu_rest,
+            case when f.memory > 0 then (f.memory_product - f.memory_down::numeric * f.memory_charged)::double precision else -1 end as memory_rest,
+            case when f.gpu > 0 then (f.gpu_product - f.gpu_down::numeric * f.gpu_charged)::double precision else -1 end as gpu_rest
         from floor as f
     ), ranked as (
-        select d.*,
-            case when d.cpu > 0 then row_number() over (partition by d.segment order by d.cpu_product - d.cpu_down::numeric * d.cpu_charged desc, d.uid, d.container, d.piece) end as cpu_rank,
-            case when d.memory > 0 then row_number() over (partition by d.segment order by d.memory_product - d.memory_down::numeric * d.memory_charged desc, d.uid, d.container, d.piece) end as memory_rank,
-            case when d.gpu > 0 then row_number() over (partition by d.segment order by d.gpu_product - d.gpu_down::numeric * d.gpu_charged desc, d.uid, d.container, d.piece) end as gpu_rank,
-            sum(d.cpu_down) over s as cpu_sum, sum(d.memory_down) over s as memory_sum, sum(d.gpu_down) over s as gpu_sum
-        from down as d
-        window s as (partition by d.segment)
+        select r.*,
+            row_number() over (partition by r.segment order by r.cpu_rest desc, r.uid, r.container, r.charge) as cpu_rank,
+            row_number() over (partition by r.segment order by r.memory_rest desc, r.uid, r.container, r.charge) as memory_rank,
+            row_number() over (partition by r.segment order by r.gpu_rest desc, r.uid, r.container, r.charge) as gpu_rank,
+            sum(r.cpu_down) over s as cpu_sum, sum(r.memory_down) over s as memory_sum, sum(r.gpu_down) over s as gpu_sum
+        from rest as r
+        window s as (partition by r.segment)
     )
-    select r.piece, r.segment, r.uid, r.container, r.node_class,
-        coalesce(r.cpu_down + case when r.cpu_rank <= r.cpu_whole - r.cpu_sum then 1 else 0 end, 0) as cpu_nanos,
-        coalesce(r.memory_down + case when r.memory_rank <= r.memory_whole - r.memory_sum then 1 else 0 end, 0) as memory_nanos,
-        coalesce(r.gpu_down + case when r.gpu_rank <= r.gpu_whole - r.gpu_sum then 1 else 0 end, 0) as gpu_nanos,
-        r.cpu, r.memory, r.gpu, r.cpu_requested, r.memory_requested, r.cpu_used, r.memory_used, r.gpu_used,
-        r.life_ms, r.usage_ms, r.unknown_ms, case when r.priced then 0 else r.life_ms end as unpriced_ms
+    select r.charge,
+        r.cpu_down + case when r.cpu_rank <= r.cpu_whole - r.cpu_sum then 1 else 0 end as cpu_nanos,
+        r.memory_down + case when r.memory_rank <= r.memory_whole - r.memory_sum then 1 else 0 end as memory_nanos,
+        r.gpu_down + case when r.gpu_rank <= r.gpu_whole - r.gpu_sum then 1 else 0 end as gpu_nanos
     from ranked as r;
+    analyze rated_share;
 
+    perform set_config('enable_nestloop', 'off', true);
+    -- Groups are fewer than they look: they are summed in memory.
+    perform set_config('enable_sort', 'off', true);
     create temp table rated_line on commit drop as
-    select p.cluster_id, p.namespace, p.workload_kind, p.workload, s.container, s.node_class, p.team, p.owner_source, p.labels,
-        sum(s.cpu_nanos)::bigint as cpu_nanos, sum(s.memory_nanos)::bigint as memory_nanos, sum(s.gpu_nanos)::bigint as gpu_nanos,
-        sum(s.cpu)::bigint as cpu_charged_core_us, sum(s.memory)::bigint as memory_charged_byte_seconds, sum(s.gpu)::bigint as gpu_charged_card_us,
-        sum(s.cpu_requested)::bigint as cpu_requested_core_us, sum(s.memory_requested)::bigint as memory_requested_byte_seconds,
-        sum(s.cpu_used)::bigint as cpu_used_core_us, sum(s.memory_used)::bigint as memory_used_byte_seconds, sum(s.gpu_used)::bigint as gpu_used_card_us,
-        sum(s.life_ms)::bigint as life_ms, sum(s.usage_ms)::bigint as usage_ms, sum(s.unknown_ms)::bigint as unknown_ms,
-        sum(s.unpriced_ms)::bigint as unpriced_ms, count(*)::integer as pods
-    from rated_share as s
-    join rated_pod as p on p.piece = s.piece
+    select p.cluster_id, p.namespace, p.workload_kind, p.workload, c.container, n.node_class, p.team, p.owner_source, p.labels,
+        coalesce(sum(s.cpu_nanos), 0)::bigint as cpu_nanos, coalesce(sum(s.memory_nanos), 0)::bigint as memory_nanos,
+        coalesce(sum(s.gpu_nanos), 0)::bigint as gpu_nanos,
+        sum(c.cpu)::bigint as cpu_charged_core_us, sum(c.memory)::bigint as memory_charged_byte_seconds, sum(c.gpu)::bigint as gpu_charged_card_us,
+        sum(c.cpu_requested)::bigint as cpu_requested_core_us, sum(c.memory_requested)::bigint as memory_requested_byte_seconds,
+        sum(c.cpu_used)::bigint as cpu_used_core_us, sum(c.memory_used)::bigint as memory_used_byte_seconds, sum(c.gpu_used)::bigint as gpu_used_card_us,
+        sum(c.life_ms)::bigint as life_ms, sum(c.usage_ms)::bigint as usage_ms, sum(c.unknown_ms)::bigint as unknown_ms,
+        coalesce(sum(c.life_ms) filter (where n.priced is not true), 0)::bigint as unpriced_ms, count(*)::integer as pods
+    from rated_charge as c
+    join rated_pod as p on p.piece = c.piece
+    left join rated_node as n on n.segment = c.segment
+    left join rated_share as s on s.charge = c.charge
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9
     union all
     select n.cluster_id, b.name, null, null, null, n.node_class, b.name, 'none', '{}',
@@ -626,6 +672,8 @@ begin
     cross join (values ('__idle__', 2), ('__system__', 3)) as b (name, part)
     where n.priced
     group by n.cluster_id, b.name, n.node_class;
+    perform set_config('enable_sort', 'on', true);
+    perform set_config('enable_nestloop', 'on', true);
     analyze rated_line;
 end
 $$;

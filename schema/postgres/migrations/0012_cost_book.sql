@@ -3,7 +3,6 @@
 -- Up to when every source is known, and every source that is not silent.
 create function ledger.cost_known(at timestamptz, out known_all timestamptz, out known_fresh timestamptz)
 language sql stable
-set search_path = ledger, pg_catalog
 begin atomic
     with source as (
         select min(f.observed_at) as observed_at
@@ -139,8 +138,9 @@ language plpgsql
 security definer
 set search_path = ledger, pg_catalog, pg_temp
 set timezone = 'UTC'
-set work_mem = '192MB'
+set work_mem = '384MB'
 set jit = off
+set client_min_messages = warning
 as $$
 declare
     h0 timestamptz := date_trunc('hour', hour);
@@ -160,7 +160,7 @@ begin
 
     insert into ledger.cost_run (hour_at, reason, as_of, known_until, sheet_ids, nodes, pods, lines, cost_nanos, began_at, filled_at)
     select h0, why, until, known, coalesce(array_agg(distinct n.sheet_id) filter (where n.sheet_id is not null), '{}'),
-        count(distinct (n.cluster_id, n.node_uid)), (select count(distinct (p.cluster_id, p.uid)) from rated_pod as p),
+        count(distinct (n.cluster_id, n.node_uid)), (select count(*) from (select from rated_pod as p group by p.cluster_id, p.uid) as p),
         (select count(*) from rated_line), coalesce(sum(n.cpu_nanos + n.memory_nanos + n.gpu_nanos), 0), began, clock_timestamp()
     from rated_node as n
     returning run_id into run;

@@ -1,7 +1,7 @@
 -- script: once
 -- Cost between two instants, from whole days where they stand and from hours at the edges: instants count by whole hours.
 create function fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz)
-returns table (cluster_id integer, namespace text, team text, owner_source text, node_class text, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
+returns table (datacenter text, cluster text, namespace text, team text, owner_source text, node_class text, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
 language sql stable parallel safe
 begin atomic
     with day as (
@@ -10,25 +10,28 @@ begin atomic
         from generate_series(date_trunc('day', from_at, 'UTC'), to_at - interval '1 microsecond', interval '1 day') as g (day_at)
         left join ledger.cost_day as d on d.day_at = g.day_at
     )
-    select d.cluster_id, d.namespace, d.team, d.owner_source, d.node_class, d.cpu_nanos, d.memory_nanos, d.gpu_nanos, d.cpu_charged_core_us, d.memory_charged_byte_seconds, d.gpu_charged_card_us, d.cpu_requested_core_us, d.memory_requested_byte_seconds, d.cpu_used_core_us, d.memory_used_byte_seconds, d.life_ms, d.usage_ms, d.unknown_ms, d.unpriced_ms, 0::bigint
+    select l.datacenter, l.cluster, d.namespace, d.team, d.owner_source, d.node_class, d.cpu_nanos, d.memory_nanos, d.gpu_nanos, d.cpu_charged_core_us, d.memory_charged_byte_seconds, d.gpu_charged_card_us, d.cpu_requested_core_us, d.memory_requested_byte_seconds, d.cpu_used_core_us, d.memory_used_byte_seconds, d.life_ms, d.usage_ms, d.unknown_ms, d.unpriced_ms, 0::bigint
     from day as w
     join ledger.cost_namespace_daily as d on d.day_at = w.day_at
+    join ledger.cluster as l using (cluster_id)
     where w.whole
     union all
-    select i.cluster_id, i.namespace, i.team, i.owner_source, i.node_class, h.cpu_nanos, h.memory_nanos, h.gpu_nanos, h.cpu_charged_core_us, h.memory_charged_byte_seconds, h.gpu_charged_card_us, h.cpu_requested_core_us, h.memory_requested_byte_seconds, h.cpu_used_core_us, h.memory_used_byte_seconds, h.life_ms, h.usage_ms, h.unknown_ms, h.unpriced_ms, 0::bigint
+    select l.datacenter, l.cluster, i.namespace, i.team, i.owner_source, i.node_class, h.cpu_nanos, h.memory_nanos, h.gpu_nanos, h.cpu_charged_core_us, h.memory_charged_byte_seconds, h.gpu_charged_card_us, h.cpu_requested_core_us, h.memory_requested_byte_seconds, h.cpu_used_core_us, h.memory_used_byte_seconds, h.life_ms, h.usage_ms, h.unknown_ms, h.unpriced_ms, 0::bigint
     from day as w
     join ledger.cost_hourly as h on h.hour_at >= w.begin_at and h.hour_at < w.end_at
     join ledger.cost_line as i using (line_id)
+    join ledger.cluster as l using (cluster_id)
     where not w.whole
     union all
-    select i.cluster_id, i.namespace, i.team, i.owner_source, i.node_class, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
+    select l.datacenter, l.cluster, i.namespace, i.team, i.owner_source, i.node_class, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
     from ledger.cost_adjustment as a
     join ledger.cost_line as i using (line_id)
+    join ledger.cluster as l using (cluster_id)
     where a.booked_at >= from_at and a.booked_at < to_at;
 end;
 comment on function fleet.cost_namespace_parts is 'What the functions cost_by_… of namespaces and above sum up.';
 create function fleet.cost_line_parts(from_at timestamptz, to_at timestamptz)
-returns table (cluster_id integer, namespace text, workload_kind text, workload text, container text, team text, node_class text, labels jsonb, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
+returns table (datacenter text, cluster text, namespace text, workload_kind text, workload text, container text, team text, node_class text, labels jsonb, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
 language sql stable parallel safe
 begin atomic
     with day as (
@@ -37,21 +40,24 @@ begin atomic
         from generate_series(date_trunc('day', from_at, 'UTC'), to_at - interval '1 microsecond', interval '1 day') as g (day_at)
         left join ledger.cost_day as d on d.day_at = g.day_at
     )
-    select i.cluster_id, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, d.cpu_nanos, d.memory_nanos, d.gpu_nanos, d.cpu_charged_core_us, d.memory_charged_byte_seconds, d.gpu_charged_card_us, d.cpu_requested_core_us, d.memory_requested_byte_seconds, d.cpu_used_core_us, d.memory_used_byte_seconds, d.life_ms, d.usage_ms, d.unknown_ms, d.unpriced_ms, 0::bigint
+    select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, d.cpu_nanos, d.memory_nanos, d.gpu_nanos, d.cpu_charged_core_us, d.memory_charged_byte_seconds, d.gpu_charged_card_us, d.cpu_requested_core_us, d.memory_requested_byte_seconds, d.cpu_used_core_us, d.memory_used_byte_seconds, d.life_ms, d.usage_ms, d.unknown_ms, d.unpriced_ms, 0::bigint
     from day as w
     join ledger.cost_daily as d on d.day_at = w.day_at
     join ledger.cost_line as i using (line_id)
+    join ledger.cluster as l using (cluster_id)
     where w.whole
     union all
-    select i.cluster_id, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, h.cpu_nanos, h.memory_nanos, h.gpu_nanos, h.cpu_charged_core_us, h.memory_charged_byte_seconds, h.gpu_charged_card_us, h.cpu_requested_core_us, h.memory_requested_byte_seconds, h.cpu_used_core_us, h.memory_used_byte_seconds, h.life_ms, h.usage_ms, h.unknown_ms, h.unpriced_ms, 0::bigint
+    select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, h.cpu_nanos, h.memory_nanos, h.gpu_nanos, h.cpu_charged_core_us, h.memory_charged_byte_seconds, h.gpu_charged_card_us, h.cpu_requested_core_us, h.memory_requested_byte_seconds, h.cpu_used_core_us, h.memory_used_byte_seconds, h.life_ms, h.usage_ms, h.unknown_ms, h.unpriced_ms, 0::bigint
     from day as w
     join ledger.cost_hourly as h on h.hour_at >= w.begin_at and h.hour_at < w.end_at
     join ledger.cost_line as i using (line_id)
+    join ledger.cluster as l using (cluster_id)
     where not w.whole
     union all
-    select i.cluster_id, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
+    select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
     from ledger.cost_adjustment as a
     join ledger.cost_line as i using (line_id)
+    join ledger.cluster as l using (cluster_id)
     where a.booked_at >= from_at and a.booked_at < to_at;
 end;
 comment on function fleet.cost_line_parts is 'What the functions cost_by_… below namespaces sum up.';
@@ -59,7 +65,7 @@ create function fleet.cost_by_container(from_at timestamptz, to_at timestamptz)
 returns table (datacenter text, cluster text, namespace text, workload_kind text, workload text, container text, team text, cost numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, adjustment_cost numeric, currency text, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_efficiency numeric, memory_efficiency numeric, usage_coverage numeric, unknown_hours numeric, unpriced_hours numeric)
 language sql stable parallel safe
 begin atomic
-    select l.datacenter, l.cluster, p.namespace, p.workload_kind, p.workload, p.container, p.team,
+    select p.datacenter, p.cluster, p.namespace, p.workload_kind, p.workload, p.container, p.team,
         round((sum(p.cpu_nanos) + sum(p.memory_nanos) + sum(p.gpu_nanos)) / 1e9, 9),
         round(sum(p.cpu_nanos) / 1e9, 9),
         round(sum(p.memory_nanos) / 1e9, 9),
@@ -75,7 +81,6 @@ begin atomic
         round(sum(p.unknown_ms) / 3.6e6, 6),
         round(sum(p.unpriced_ms) / 3.6e6, 6)
     from fleet.cost_line_parts(from_at, to_at) as p
-    join ledger.cluster as l using (cluster_id)
     group by 1, 2, 3, 4, 5, 6, 7;
 end;
 comment on function fleet.cost_by_container is 'Cost of each container of each workload between two instants, by whole hours. Idle and system are rows of their own, so that the sum is what the nodes cost. Compute only. adjustment_cost is what was booked in that time for closed months, and is not in cost. Efficiency is usage by request where usage was seen.';
@@ -83,7 +88,7 @@ create function fleet.cost_by_workload(from_at timestamptz, to_at timestamptz)
 returns table (datacenter text, cluster text, namespace text, workload_kind text, workload text, team text, cost numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, adjustment_cost numeric, currency text, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_efficiency numeric, memory_efficiency numeric, usage_coverage numeric, unknown_hours numeric, unpriced_hours numeric)
 language sql stable parallel safe
 begin atomic
-    select l.datacenter, l.cluster, p.namespace, p.workload_kind, p.workload, p.team,
+    select p.datacenter, p.cluster, p.namespace, p.workload_kind, p.workload, p.team,
         round((sum(p.cpu_nanos) + sum(p.memory_nanos) + sum(p.gpu_nanos)) / 1e9, 9),
         round(sum(p.cpu_nanos) / 1e9, 9),
         round(sum(p.memory_nanos) / 1e9, 9),
@@ -99,7 +104,6 @@ begin atomic
         round(sum(p.unknown_ms) / 3.6e6, 6),
         round(sum(p.unpriced_ms) / 3.6e6, 6)
     from fleet.cost_line_parts(from_at, to_at) as p
-    join ledger.cluster as l using (cluster_id)
     group by 1, 2, 3, 4, 5, 6;
 end;
 comment on function fleet.cost_by_workload is 'Cost of each workload between two instants, by whole hours. Idle and system are rows of their own, so that the sum is what the nodes cost. Compute only. adjustment_cost is what was booked in that time for closed months, and is not in cost. Efficiency is usage by request where usage was seen.';
@@ -107,7 +111,7 @@ create function fleet.cost_by_namespace(from_at timestamptz, to_at timestamptz)
 returns table (datacenter text, cluster text, namespace text, team text, cost numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, adjustment_cost numeric, currency text, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_efficiency numeric, memory_efficiency numeric, usage_coverage numeric, unknown_hours numeric, unpriced_hours numeric)
 language sql stable parallel safe
 begin atomic
-    select l.datacenter, l.cluster, p.namespace, p.team,
+    select p.datacenter, p.cluster, p.namespace, p.team,
         round((sum(p.cpu_nanos) + sum(p.memory_nanos) + sum(p.gpu_nanos)) / 1e9, 9),
         round(sum(p.cpu_nanos) / 1e9, 9),
         round(sum(p.memory_nanos) / 1e9, 9),
@@ -123,7 +127,6 @@ begin atomic
         round(sum(p.unknown_ms) / 3.6e6, 6),
         round(sum(p.unpriced_ms) / 3.6e6, 6)
     from fleet.cost_namespace_parts(from_at, to_at) as p
-    join ledger.cluster as l using (cluster_id)
     group by 1, 2, 3, 4;
 end;
 comment on function fleet.cost_by_namespace is 'Cost of each namespace between two instants, by whole hours. Idle and system are rows of their own, so that the sum is what the nodes cost. Compute only. adjustment_cost is what was booked in that time for closed months, and is not in cost. Efficiency is usage by request where usage was seen.';
@@ -147,7 +150,6 @@ begin atomic
         round(sum(p.unknown_ms) / 3.6e6, 6),
         round(sum(p.unpriced_ms) / 3.6e6, 6)
     from fleet.cost_namespace_parts(from_at, to_at) as p
-    
     group by 1;
 end;
 comment on function fleet.cost_by_team is 'Cost of each team between two instants, by whole hours. Idle and system are rows of their own, so that the sum is what the nodes cost. Compute only. adjustment_cost is what was booked in that time for closed months, and is not in cost. Efficiency is usage by request where usage was seen.';
@@ -155,7 +157,7 @@ create function fleet.cost_by_cluster(from_at timestamptz, to_at timestamptz)
 returns table (datacenter text, cluster text, cost numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, adjustment_cost numeric, currency text, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_efficiency numeric, memory_efficiency numeric, usage_coverage numeric, unknown_hours numeric, unpriced_hours numeric)
 language sql stable parallel safe
 begin atomic
-    select l.datacenter, l.cluster,
+    select p.datacenter, p.cluster,
         round((sum(p.cpu_nanos) + sum(p.memory_nanos) + sum(p.gpu_nanos)) / 1e9, 9),
         round(sum(p.cpu_nanos) / 1e9, 9),
         round(sum(p.memory_nanos) / 1e9, 9),
@@ -171,7 +173,6 @@ begin atomic
         round(sum(p.unknown_ms) / 3.6e6, 6),
         round(sum(p.unpriced_ms) / 3.6e6, 6)
     from fleet.cost_namespace_parts(from_at, to_at) as p
-    join ledger.cluster as l using (cluster_id)
     group by 1, 2;
 end;
 comment on function fleet.cost_by_cluster is 'Cost of each cluster between two instants, by whole hours. Idle and system are rows of their own, so that the sum is what the nodes cost. Compute only. adjustment_cost is what was booked in that time for closed months, and is not in cost. Efficiency is usage by request where usage was seen.';
@@ -179,7 +180,7 @@ create function fleet.cost_by_datacenter(from_at timestamptz, to_at timestamptz)
 returns table (datacenter text, cost numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, adjustment_cost numeric, currency text, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_efficiency numeric, memory_efficiency numeric, usage_coverage numeric, unknown_hours numeric, unpriced_hours numeric)
 language sql stable parallel safe
 begin atomic
-    select l.datacenter,
+    select p.datacenter,
         round((sum(p.cpu_nanos) + sum(p.memory_nanos) + sum(p.gpu_nanos)) / 1e9, 9),
         round(sum(p.cpu_nanos) / 1e9, 9),
         round(sum(p.memory_nanos) / 1e9, 9),
@@ -195,7 +196,6 @@ begin atomic
         round(sum(p.unknown_ms) / 3.6e6, 6),
         round(sum(p.unpriced_ms) / 3.6e6, 6)
     from fleet.cost_namespace_parts(from_at, to_at) as p
-    join ledger.cluster as l using (cluster_id)
     group by 1;
 end;
 comment on function fleet.cost_by_datacenter is 'Cost of each datacenter between two instants, by whole hours. Idle and system are rows of their own, so that the sum is what the nodes cost. Compute only. adjustment_cost is what was booked in that time for closed months, and is not in cost. Efficiency is usage by request where usage was seen.';
@@ -237,7 +237,7 @@ create function fleet.cost_efficiency(from_at timestamptz, to_at timestamptz)
 returns table (datacenter text, cluster text, namespace text, workload_kind text, workload text, team text, cost numeric, cpu_request_core_hours numeric, cpu_used_core_hours numeric, cpu_efficiency numeric, memory_request_gib_hours numeric, memory_used_gib_hours numeric, memory_efficiency numeric, usage_coverage numeric, unused_cost numeric)
 language sql stable parallel safe
 begin atomic
-    select l.datacenter, l.cluster, p.namespace, p.workload_kind, p.workload, p.team,
+    select p.datacenter, p.cluster, p.namespace, p.workload_kind, p.workload, p.team,
         round((sum(p.cpu_nanos) + sum(p.memory_nanos) + sum(p.gpu_nanos)) / 1e9, 9),
         round(sum(p.cpu_requested_core_us) / 3.6e9, 6),
         case when sum(p.usage_ms) > 0 then round(sum(p.cpu_used_core_us) / 3.6e9, 6) end,
@@ -251,7 +251,6 @@ begin atomic
             + sum(p.memory_nanos) * greatest(0, 1 - sum(p.memory_used_byte_seconds) / nullif(sum(p.memory_charged_byte_seconds) * sum(p.usage_ms) / nullif(sum(p.life_ms), 0), 0))
         ) / 1e9, 9) end
     from fleet.cost_line_parts(from_at, to_at) as p
-    join ledger.cluster as l using (cluster_id)
     where p.namespace not in ('__idle__', '__system__')
     group by 1, 2, 3, 4, 5, 6;
 end;
@@ -371,3 +370,102 @@ begin atomic
     join ledger.cluster as l using (cluster_id);
 end;
 comment on function fleet.cost_focus is 'Cost by hour, line and resource in the columns of FOCUS 1.x; what was booked for closed months is an Adjustment with class Correction.';
+create function fleet.cost_rollup_labels() returns text[]
+language sql stable parallel safe
+begin atomic
+    select array(select jsonb_array_elements_text(s.value::jsonb) from ledger.setting as s where s.name = 'cost.rollup_labels');
+end;
+comment on function fleet.cost_rollup_labels is 'Labels of pods that cost is kept by; others are answered on demand.';
+create function fleet.cost_pod_parts(from_at timestamptz, to_at timestamptz)
+returns table (
+    datacenter text, cluster text, node text, node_class text, namespace text, team text, workload_kind text, workload text,
+    pod text, uid text, container text, labels jsonb, annotations jsonb,
+    cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us bigint,
+    memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint,
+    memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint,
+    life_ms bigint, usage_ms bigint, adjustment_nanos bigint
+)
+language sql stable
+begin atomic
+    with node as materialized (
+        select n.* from ledger.cost_node_hourly as n where n.hour_at >= from_at and n.hour_at < to_at
+    ), owner as (
+        select h.hour_at, o.*
+        from (select distinct n.hour_at from node as n) as h
+        cross join lateral ledger.cost_owner(h.hour_at, h.hour_at + interval '1 hour') as o
+    ), piece as (
+        select row_number() over () as piece, i.*, n.hour_at, n.node_class, n.cpu_charged, n.memory_charged, n.gpu_charged,
+            n.cpu_allocated_nanos, n.memory_allocated_nanos, n.gpu_allocated_nanos,
+            greatest(i.from_at, n.from_at) as piece_from_at, least(i.to_at, n.to_at) as piece_to_at,
+            (extract(epoch from least(i.to_at, n.to_at) - greatest(i.from_at, n.from_at)) * 1000000)::bigint as length_us,
+            greatest(sum((extract(epoch from least(i.to_at, n.to_at) - greatest(i.from_at, n.from_at)) * 1000000)::bigint)
+                over (partition by i.cluster_id, i.uid, n.hour_at), 1) as life_us
+        from ledger.cost_interval(from_at, to_at) as i
+        join node as n on n.cluster_id = i.cluster_id and n.node = i.node and n.from_at < i.to_at and n.to_at > i.from_at
+    ), span as (
+        select p.*, c.container, c.request_cpu_millicores as cpu, c.request_memory_bytes as memory, c.request_gpu_millis as gpu,
+            (extract(epoch from least(p.piece_to_at, c.to_at) - greatest(p.piece_from_at, c.from_at)) * 1000000)::bigint as span_us
+        from piece as p
+        join ledger.cost_container(from_at, to_at) as c
+            on c.cluster_id = p.cluster_id and c.uid = p.uid and c.from_at < p.piece_to_at and c.to_at > p.piece_from_at
+    ), seen as (
+        select s.*, u.cpu_core_us, u.memory_byte_seconds, u.cpu_charged_core_us, u.memory_charged_byte_seconds,
+            s.span_us::double precision / s.life_us::double precision as part,
+            case when u.covered_ms is null then 0 else least(u.covered_ms * 1000, s.life_us)::double precision / s.life_us::double precision end as covered
+        from span as s
+        left join ledger.usage_hourly as u
+            on u.cluster_id = s.cluster_id and u.hour_at = s.hour_at and u.pod_uid = s.uid and u.container = s.container
+           and u.hour_at >= from_at and u.hour_at < to_at
+    ), charge as (
+        select s.piece, s.container,
+            (coalesce(s.cpu_charged_core_us * s.part, 0) + coalesce(s.cpu::double precision * s.span_us * (1 - s.covered) / 1000, 0))::bigint as cpu,
+            (coalesce(s.memory_charged_byte_seconds * s.part, 0)
+                + coalesce(s.memory::double precision * s.span_us * (1 - s.covered) / 1000000, 0))::bigint as memory,
+            coalesce(s.gpu::double precision * s.span_us / 1000, 0)::bigint as gpu,
+            coalesce(s.cpu::double precision * s.span_us / 1000, 0)::bigint as cpu_requested,
+            coalesce(s.memory::double precision * s.span_us / 1000000, 0)::bigint as memory_requested,
+            coalesce(s.cpu_core_us * s.part, 0)::bigint as cpu_used,
+            coalesce(s.memory_byte_seconds * s.part, 0)::bigint as memory_used,
+            s.span_us / 1000 as life_ms, (s.span_us * s.covered / 1000)::bigint as usage_ms
+        from seen as s
+    ), init as (
+        select p.piece, 'pod-init' as container,
+            greatest((coalesce(p.request_cpu_millicores, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.cpu, 0), 0) as cpu,
+            greatest((coalesce(p.request_memory_bytes, 0)::double precision * p.length_us / 1000000)::bigint - coalesce(c.memory, 0), 0) as memory,
+            greatest((coalesce(p.request_gpu_millis, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.gpu, 0), 0) as gpu,
+            p.length_us / 1000 as life_ms, c.piece is null as bare, p.length_us
+        from piece as p
+        left join (
+            select c.piece, sum(c.cpu_requested)::bigint as cpu, sum(c.memory_requested)::bigint as memory, sum(c.gpu)::bigint as gpu
+            from charge as c group by c.piece
+        ) as c on c.piece = p.piece
+    ), charged as (
+        select * from charge
+        union all
+        select i.piece, i.container, i.cpu, i.memory, i.gpu, i.cpu, i.memory, 0, 0, i.life_ms, 0
+        from init as i
+        where i.bare or i.cpu > i.length_us / 1000000 or i.memory > 4096 or i.gpu > 0
+    )
+    select l.datacenter, l.cluster, p.node, p.node_class, p.namespace,
+        coalesce(nullif(p.labels ->> o.allow_label_owner, ''), o.team, '__unallocated__'),
+        p.workload_kind, p.workload, p.pod, p.uid, c.container, p.labels, p.annotations,
+        coalesce(c.cpu * p.cpu_allocated_nanos::numeric / nullif(p.cpu_charged, 0), 0),
+        coalesce(c.memory * p.memory_allocated_nanos::numeric / nullif(p.memory_charged, 0), 0),
+        coalesce(c.gpu * p.gpu_allocated_nanos::numeric / nullif(p.gpu_charged, 0), 0),
+        c.cpu, c.memory, c.gpu, c.cpu_requested, c.memory_requested, c.cpu_used, c.memory_used, c.life_ms, c.usage_ms, 0::bigint
+    from charged as c
+    join piece as p on p.piece = c.piece
+    join ledger.cluster as l on l.cluster_id = p.cluster_id
+    left join owner as o on o.hour_at = p.hour_at and o.cluster_id = p.cluster_id and o.namespace = p.namespace
+    union all
+    select l.datacenter, l.cluster, n.node, n.node_class, b.name, b.name, null, null, null, null, null, '{}'::jsonb, '{}'::jsonb,
+        b.cpu, b.memory, b.gpu, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+    from node as n
+    join ledger.cluster as l on l.cluster_id = n.cluster_id
+    cross join lateral (values
+        ('__idle__', n.cpu_idle_nanos, n.memory_idle_nanos, n.gpu_idle_nanos),
+        ('__system__', n.cpu_system_nanos, n.memory_system_nanos, n.gpu_system_nanos)
+    ) as b (name, cpu, memory, gpu)
+    where b.cpu is not null;
+end;
+comment on function fleet.cost_pod_parts is 'Cost of every container of every pod between two instants, rated on demand from hours whose nodes were: for windows of some million pod-hours at most. Idle and system are rows of each node.';

@@ -73,6 +73,7 @@ const FILES: &[(&str, &str)] = &[
     view_file!("94_cost_node_daily.sql"),
     view_file!("94_cost_node_hourly.sql"),
     view_file!("94_cost_run.sql"),
+    view_file!("94_cost_sharing.sql"),
     view_file!("94_cost_workload_daily.sql"),
     view_file!("94_namespace_sample.sql"),
     view_file!("94_price.sql"),

@@ -1,0 +1,159 @@
+//! What cost can be grouped and filtered by.
+
+use std::fmt;
+
+/// What cost can be grouped and filtered by, as OpenCost names it; team, datacenter and node class are ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dimension {
+    /// Name of the datacenter.
+    Datacenter,
+    /// Name of the cluster.
+    Cluster,
+    /// Node name.
+    Node,
+    /// Class of nodes by the price sheet.
+    NodeClass,
+    /// Namespace.
+    Namespace,
+    /// Owner as of the hour.
+    Team,
+    /// Kind of the top-level owner, in lowercase.
+    ControllerKind,
+    /// Name of the top-level owner.
+    Controller,
+    /// Pod name.
+    Pod,
+    /// Container name.
+    Container,
+    /// A label of the pod.
+    Label(String),
+    /// An annotation of the pod.
+    Annotation(String),
+}
+
+impl Dimension {
+    /// Reads one name.
+    ///
+    /// # Errors
+    /// What there is instead.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if let Some(label) = text.strip_prefix("label:").filter(|label| !label.is_empty()) {
+            return Ok(Self::Label(label.to_owned()));
+        }
+        if let Some(name) = text.strip_prefix("annotation:").filter(|name| !name.is_empty()) {
+            return Ok(Self::Annotation(name.to_owned()));
+        }
+        Ok(match text {
+            "datacenter" => Self::Datacenter,
+            "cluster" => Self::Cluster,
+            "node" => Self::Node,
+            "nodeClass" => Self::NodeClass,
+            "namespace" => Self::Namespace,
+            "team" => Self::Team,
+            "controllerKind" => Self::ControllerKind,
+            "controller" => Self::Controller,
+            "pod" => Self::Pod,
+            "container" => Self::Container,
+            _ => {
+                return Err(format!(
+                    "`{text}` is none of datacenter, cluster, node, nodeClass, namespace, team, controllerKind, \
+                     controller, pod, container, label:NAME, annotation:NAME"
+                ));
+            }
+        })
+    }
+
+    /// Reads names with commas between them.
+    ///
+    /// # Errors
+    /// The first that is none.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
+        text.split(',').map(Self::parse).collect()
+    }
+
+    /// True if hourly rows of pods are needed for it; those of lines do not tell it.
+    #[must_use]
+    pub fn is_of_pods(&self, rollup_labels: &[String]) -> bool {
+        match self {
+            Self::Node | Self::Pod | Self::Annotation(_) => true,
+            Self::Label(label) => !rollup_labels.contains(label),
+            _ => false,
+        }
+    }
+
+    /// True if daily rows of namespaces tell it.
+    #[must_use]
+    pub fn is_of_namespaces(&self) -> bool {
+        matches!(
+            self,
+            Self::Datacenter | Self::Cluster | Self::NodeClass | Self::Namespace | Self::Team
+        )
+    }
+
+    /// Its SQL over the columns of the rows that are read.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        let quoted = |name: &str| format!("'{}'", name.replace('\'', "''"));
+        match self {
+            Self::Datacenter => "p.datacenter".to_owned(),
+            Self::Cluster => "p.cluster".to_owned(),
+            Self::Node => "p.node".to_owned(),
+            Self::NodeClass => "p.node_class".to_owned(),
+            Self::Namespace => "p.namespace".to_owned(),
+            Self::Team => "p.team".to_owned(),
+            Self::ControllerKind => "lower(p.workload_kind)".to_owned(),
+            Self::Controller => "p.workload".to_owned(),
+            Self::Pod => "p.pod".to_owned(),
+            Self::Container => "p.container".to_owned(),
+            Self::Label(label) => format!("p.labels ->> {}", quoted(label)),
+            Self::Annotation(name) => format!("p.annotations ->> {}", quoted(name)),
+        }
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Datacenter => "datacenter",
+            Self::Cluster => "cluster",
+            Self::Node => "node",
+            Self::NodeClass => "nodeClass",
+            Self::Namespace => "namespace",
+            Self::Team => "team",
+            Self::ControllerKind => "controllerKind",
+            Self::Controller => "controller",
+            Self::Pod => "pod",
+            Self::Container => "container",
+            Self::Label(label) => return write!(formatter, "label:{label}"),
+            Self::Annotation(name) => return write!(formatter, "annotation:{name}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_printed_alike() {
+        let text = "cluster,node,namespace,controllerKind,controller,pod,container,label:app,annotation:a/b,team,datacenter,nodeClass";
+        let all = Dimension::parse_list(text).unwrap();
+        let printed: Vec<String> = all.iter().map(Dimension::to_string).collect();
+        assert_eq!(printed.join(","), text);
+        assert!(
+            Dimension::parse("service")
+                .unwrap_err()
+                .contains("controllerKind")
+        );
+        assert!(Dimension::parse("label:").is_err());
+    }
+
+    #[test]
+    fn a_label_is_of_pods_unless_it_is_rolled_up() {
+        let label = Dimension::Label("app".to_owned());
+        assert!(label.is_of_pods(&[]));
+        assert!(!label.is_of_pods(&["app".to_owned()]));
+        assert_eq!(Dimension::Label("a'b".to_owned()).sql(), "p.labels ->> 'a''b'");
+    }
+}

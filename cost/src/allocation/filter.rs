@@ -1,0 +1,260 @@
+//! Filters as OpenCost writes them: `namespace:"a","b"+cluster!:"c"`, `|` for or, parentheses.
+
+use std::collections::BTreeSet;
+
+use super::dimension::Dimension;
+
+/// A condition on a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    /// All of them.
+    And(Vec<Filter>),
+    /// One of them.
+    Or(Vec<Filter>),
+    /// A dimension compared with values.
+    Compare {
+        /// The dimension.
+        dimension: Dimension,
+        /// How.
+        comparison: Comparison,
+        /// With one of these; with none of these where it is negated.
+        values: Vec<String>,
+        /// True for `!:` and the like.
+        negated: bool,
+    },
+}
+
+/// How a value is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `:`
+    Equals,
+    /// `~:`
+    Contains,
+    /// `<~:`
+    Begins,
+    /// `~>:`
+    Ends,
+}
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut reader = Reader {
+            rest: text,
+            whole: text,
+        };
+        let filter = reader.or()?;
+        reader.space();
+        if reader.rest.is_empty() {
+            Ok(filter)
+        } else {
+            Err(reader.fail("nothing or + or |"))
+        }
+    }
+
+    /// The dimensions it asks for.
+    pub fn dimensions(&self, into: &mut BTreeSet<Dimension>) {
+        match self {
+            Self::And(all) | Self::Or(all) => all.iter().for_each(|one| one.dimensions(into)),
+            Self::Compare { dimension, .. } => {
+                into.insert(dimension.clone());
+            }
+        }
+    }
+
+    /// Whether a row passes; `value` tells its dimensions.
+    pub fn passes<'v>(&self, value: &impl Fn(&Dimension) -> Option<&'v str>) -> bool {
+        match self {
+            Self::And(all) => all.iter().all(|one| one.passes(value)),
+            Self::Or(all) => all.iter().any(|one| one.passes(value)),
+            Self::Compare {
+                dimension,
+                comparison,
+                values,
+                negated,
+            } => {
+                let found = value(dimension).unwrap_or_default();
+                let matches = values.iter().any(|wanted| match comparison {
+                    Comparison::Equals => found == wanted,
+                    Comparison::Contains => found.contains(wanted.as_str()),
+                    Comparison::Begins => found.starts_with(wanted.as_str()),
+                    Comparison::Ends => found.ends_with(wanted.as_str()),
+                });
+                matches != *negated
+            }
+        }
+    }
+}
+
+struct Reader<'t> {
+    rest: &'t str,
+    whole: &'t str,
+}
+
+impl<'t> Reader<'t> {
+    fn space(&mut self) {
+        self.rest = self.rest.trim_start();
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        self.space();
+        match self.rest.strip_prefix(token) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn fail(&self, wanted: &str) -> String {
+        let at = self.whole.len() - self.rest.len();
+        format!(
+            "filter: {wanted} is wanted at character {} of `{}`",
+            at + 1,
+            self.whole
+        )
+    }
+
+    fn or(&mut self) -> Result<Filter, String> {
+        let mut all = vec![self.and()?];
+        while self.take("|") {
+            all.push(self.and()?);
+        }
+        Ok(single(all, Filter::Or))
+    }
+
+    fn and(&mut self) -> Result<Filter, String> {
+        let mut all = vec![self.one()?];
+        while self.take("+") {
+            all.push(self.one()?);
+        }
+        Ok(single(all, Filter::And))
+    }
+
+    fn one(&mut self) -> Result<Filter, String> {
+        if self.take("(") {
+            let inner = self.or()?;
+            return if self.take(")") {
+                Ok(inner)
+            } else {
+                Err(self.fail(")"))
+            };
+        }
+        let dimension = self.dimension()?;
+        let operators = [
+            ("!<~:", Comparison::Begins, true),
+            ("!~>:", Comparison::Ends, true),
+            ("!~:", Comparison::Contains, true),
+            ("!:", Comparison::Equals, true),
+            ("<~:", Comparison::Begins, false),
+            ("~>:", Comparison::Ends, false),
+            ("~:", Comparison::Contains, false),
+            (":", Comparison::Equals, false),
+        ];
+        let found = operators.into_iter().find(|(token, ..)| self.take(token));
+        let (_, comparison, negated) = found.ok_or_else(|| self.fail("one of : !: ~: !~: <~: ~>:"))?;
+        let mut values = vec![self.value()?];
+        while self.take(",") {
+            values.push(self.value()?);
+        }
+        Ok(Filter::Compare {
+            dimension,
+            comparison,
+            values,
+            negated,
+        })
+    }
+
+    /// A name, or `label[NAME]` and `annotation[NAME]`.
+    fn dimension(&mut self) -> Result<Dimension, String> {
+        self.space();
+        let end = self
+            .rest
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(self.rest.len());
+        let (name, rest) = self.rest.split_at(end);
+        let of_pod = match name {
+            "label" => Some(Dimension::Label as fn(String) -> Dimension),
+            "annotation" => Some(Dimension::Annotation as fn(String) -> Dimension),
+            _ => None,
+        };
+        let Some(of_pod) = of_pod else {
+            let dimension = Dimension::parse(name).map_err(|error| format!("filter: {error}"))?;
+            self.rest = rest;
+            return Ok(dimension);
+        };
+        let inner = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let (key, rest) = inner.ok_or_else(|| self.fail("label[NAME] or annotation[NAME]"))?;
+        self.rest = rest;
+        Ok(of_pod(key.trim().to_owned()))
+    }
+
+    fn value(&mut self) -> Result<String, String> {
+        self.space();
+        if let Some(rest) = self.rest.strip_prefix('"') {
+            let (value, rest) = rest.split_once('"').ok_or_else(|| self.fail("a closing \""))?;
+            self.rest = rest;
+            return Ok(value.to_owned());
+        }
+        let end = self
+            .rest
+            .find([',', '+', '|', ')', ' '])
+            .unwrap_or(self.rest.len());
+        let (value, rest) = self.rest.split_at(end);
+        if value.is_empty() {
+            return Err(self.fail("a value"));
+        }
+        self.rest = rest;
+        Ok(value.to_owned())
+    }
+}
+
+fn single(mut all: Vec<Filter>, many: fn(Vec<Filter>) -> Filter) -> Filter {
+    match all.len() {
+        1 => all.remove(0),
+        _ => many(all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(filter: &str, namespace: &str, cluster: &str) -> bool {
+        let filter = Filter::parse(filter).unwrap();
+        filter.passes(&|dimension| match dimension {
+            Dimension::Namespace => Some(namespace),
+            Dimension::Cluster => Some(cluster),
+            Dimension::Label(label) if label == "app" => Some("web"),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn operators_and_parentheses() {
+        assert!(passes(r#"namespace:"a","b""#, "b", "x"));
+        assert!(!passes(r#"namespace:"a","b"+cluster:"y""#, "b", "x"));
+        assert!(passes(r#"namespace!:"a""#, "b", "x"));
+        assert!(passes(r#"namespace<~:"kube-"|cluster:"y""#, "kube-system", "x"));
+        assert!(passes(r#"(namespace:"a"|namespace:"b")+cluster:"x""#, "b", "x"));
+        assert!(passes("namespace~:yst", "kube-system", "x"));
+        assert!(passes(r#"label[app]:"web""#, "a", "x"));
+        assert!(passes(r#"annotation[owner]!:"me""#, "a", "x"));
+        assert!(passes("namespace~>:prod", "a-prod", "x") && !passes("namespace!~>:prod", "a-prod", "x"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let wrong = |text: &str| Filter::parse(text).unwrap_err();
+        assert!(wrong("namespace=a").contains("character 10"));
+        assert!(wrong("namspace:a").contains("`namspace` is none of"));
+        assert!(wrong(r#"namespace:"a"#).contains("closing"));
+        assert!(wrong("(namespace:a").contains(") is wanted"));
+        assert!(wrong("namespace:a b").contains("nothing or +"));
+    }
+}

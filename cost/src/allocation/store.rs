@@ -1,0 +1,188 @@
+//! Reads the rows of a question, as the reader.
+
+use fleetledger_queries::Reader;
+use fleetledger_schema::instant::Instant;
+use tokio_postgres::{Client, Row as PgRow};
+
+use super::{
+    dimension::Dimension,
+    question::{Question, Share},
+    shape::{Answer, set},
+    share::{Amounts, Row},
+    window::Window,
+};
+use crate::{
+    book::Spread,
+    errors::{CostError, while_},
+};
+
+/// Pod-hours that are rated on demand at most: what two cores do in about ten seconds.
+pub const POD_HOURS: i64 = 2_000_000;
+
+/// Where rows come from: the coarsest that tells what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grain {
+    Namespaces,
+    Lines,
+    Pods,
+}
+
+/// Answers a question.
+///
+/// # Errors
+/// [`CostError::TooLarge`] where it takes more pod-hours than are rated on demand; the database's.
+pub async fn answer(reader: &Reader, question: &Question) -> Result<Answer, CostError> {
+    let client = connect(reader).await?;
+    let dimensions = question.dimensions();
+    let labels = rollup_labels(&client).await?;
+    let grain = if question.idle_by_node || dimensions.iter().any(|one| one.is_of_pods(&labels)) {
+        check_size(&client, question.window).await?;
+        Grain::Pods
+    } else if dimensions.iter().all(Dimension::is_of_namespaces) {
+        Grain::Namespaces
+    } else {
+        Grain::Lines
+    };
+    let sql = sql(grain, &dimensions);
+    let mut data = Vec::with_capacity(question.steps.len());
+    for step in &question.steps {
+        let rows = rows(&client, &sql, &dimensions, *step).await?;
+        data.push(set(question, *step, rows));
+    }
+    let currency = "select currency from price order by sheet_id desc limit 1";
+    let currency = client
+        .query_opt(currency, &[])
+        .await
+        .map_err(while_("read the currency"))?;
+    Ok(Answer {
+        code: 200,
+        data,
+        currency: currency.map(|row| row.get(0)),
+    })
+}
+
+/// What the files say of sharing, as of now.
+///
+/// # Errors
+/// The database's.
+pub async fn default_share(reader: &Reader) -> Result<Share, CostError> {
+    let client = connect(reader).await?;
+    let ask = "select namespaces, spread, idle from cost_sharing where valid_from <= now() and coalesce(valid_to, 'infinity') > now()
+        order by valid_from desc limit 1";
+    let row = client
+        .query_opt(ask, &[])
+        .await
+        .map_err(while_("read the default of sharing"))?;
+    Ok(row.map_or_else(Share::default, |row| Share {
+        namespaces: row.get::<_, Vec<String>>(0).into_iter().collect(),
+        spread: match row.get::<_, String>(1).as_str() {
+            "even" => Spread::Even,
+            _ => Spread::Weighted,
+        },
+        idle: row.get::<_, String>(2) == "shared",
+    }))
+}
+
+async fn connect(reader: &Reader) -> Result<deadpool_postgres::Object, CostError> {
+    reader.get().await.map_err(|error| CostError::Connect {
+        step: "read cost",
+        why: error.to_string(),
+    })
+}
+
+async fn rollup_labels(client: &Client) -> Result<Vec<String>, CostError> {
+    let ask = "select fleet.cost_rollup_labels()";
+    let row = client
+        .query_one(ask, &[])
+        .await
+        .map_err(while_("read the labels that are rolled up"))?;
+    Ok(row.get(0))
+}
+
+/// Pods are not stored: they are rated for the question, and how many is known before.
+async fn check_size(client: &Client, window: Window) -> Result<(), CostError> {
+    let ask =
+        "select coalesce(sum(pods), 0)::bigint from cost_run where stands and hour_at >= $1 and hour_at < $2";
+    let (from, to) = ends(window);
+    let row = client
+        .query_one(ask, &[&from, &to])
+        .await
+        .map_err(while_("count pod-hours"))?;
+    let count: i64 = row.get(0);
+    if count > POD_HOURS {
+        return Err(CostError::TooLarge(format!(
+            "this window has {count} pod-hours, and nodes, pods, annotations and labels that are not rolled up are answered \
+             for at most {POD_HOURS}: take a shorter window, or name the label in cost.rollup_labels"
+        )));
+    }
+    Ok(())
+}
+
+fn ends(window: Window) -> (Instant, Instant) {
+    (
+        Instant::from_timestamp(window.from),
+        Instant::from_timestamp(window.to),
+    )
+}
+
+fn sql(grain: Grain, dimensions: &[Dimension]) -> String {
+    let from = match grain {
+        Grain::Namespaces => "fleet.cost_namespace_parts",
+        Grain::Lines => "fleet.cost_line_parts",
+        Grain::Pods => "fleet.cost_pod_parts",
+    };
+    let names: Vec<String> = dimensions
+        .iter()
+        .map(|dimension| format!("coalesce({}, '')", dimension.sql()))
+        .collect();
+    let groups: Vec<String> = (1..=names.len()).map(|place| place.to_string()).collect();
+    // Sums of a window go beyond 64 bits for bytes: they travel as text.
+    format!(
+        "select {}, sum(p.cpu_nanos)::bigint, sum(p.memory_nanos)::bigint, sum(p.gpu_nanos)::bigint,
+            sum(p.adjustment_nanos)::bigint, sum(p.cpu_charged_core_us)::text, sum(p.memory_charged_byte_seconds)::text,
+            sum(p.gpu_charged_card_us)::text, sum(p.cpu_requested_core_us)::text, sum(p.memory_requested_byte_seconds)::text,
+            sum(p.cpu_used_core_us)::text, sum(p.memory_used_byte_seconds)::text, sum(p.life_ms)::text, sum(p.usage_ms)::text
+         from {from}($1, $2) as p
+         group by {}",
+        names.join(", "),
+        groups.join(", ")
+    )
+}
+
+async fn rows(
+    client: &Client,
+    sql: &str,
+    dimensions: &[Dimension],
+    window: Window,
+) -> Result<Vec<Row>, CostError> {
+    let (from, to) = ends(window);
+    let rows = client
+        .query(sql, &[&from, &to])
+        .await
+        .map_err(while_("read cost"))?;
+    Ok(rows.iter().map(|row| read(row, dimensions)).collect())
+}
+
+fn read(row: &PgRow, dimensions: &[Dimension]) -> Row {
+    let count = dimensions.len();
+    let nanos = |place: usize| row.get::<_, i64>(count + place);
+    let amount = |place: usize| row.get::<_, String>(count + place).parse().unwrap_or(0_i128);
+    let gpu = amount(6);
+    Row {
+        names: dimensions
+            .iter()
+            .cloned()
+            .zip((0..count).map(|place| row.get(place)))
+            .collect(),
+        own: [nanos(0), nanos(1), nanos(2)],
+        adjustment: nanos(3),
+        amounts: Amounts {
+            charged: [amount(4), amount(5), gpu],
+            requested: [amount(7), amount(8), gpu],
+            used: [amount(9), amount(10), 0],
+            life_ms: amount(11),
+            usage_ms: amount(12),
+        },
+        ..Row::default()
+    }
+}

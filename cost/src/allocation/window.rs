@@ -1,0 +1,199 @@
+//! Windows of time as OpenCost names them.
+
+use jiff::{SignedDuration, Span, Timestamp, Unit, tz::TimeZone};
+
+/// A half-open span of UTC time; both ends are whole hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Begin.
+    pub from: Timestamp,
+    /// End, exclusive.
+    pub to: Timestamp,
+}
+
+const FORMS: &str = "give a length (7d, 24h, 90m), `7d offset 1d`, today, yesterday, week, lastweek, month, lastmonth, or two instants or \
+     Unix times with a comma between them";
+
+impl Window {
+    /// Reads a window as of an instant. Ends are cut to whole hours: cost is known by the hour, and the running hour
+    /// counts as far as it has been rated.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
+        let text = text.trim();
+        let fail = || format!("window: `{text}` is no window; {FORMS}");
+        let window = match text {
+            "today" | "yesterday" | "week" | "lastweek" | "month" | "lastmonth" => {
+                calendar(text, now).ok_or_else(fail)?
+            }
+            _ => match text.split_once(',') {
+                Some((from, to)) => Self {
+                    from: instant(from).ok_or_else(fail)?,
+                    to: instant(to).ok_or_else(fail)?,
+                },
+                None => {
+                    let (length, offset) = match text.split_once(" offset ") {
+                        Some((length, offset)) => (length, duration(offset).ok_or_else(fail)?),
+                        None => (text, SignedDuration::ZERO),
+                    };
+                    let length = duration(length).ok_or_else(fail)?;
+                    let to = ceil_hour(now).checked_sub(offset).map_err(|_| fail())?;
+                    let from = to.checked_sub(length).map_err(|_| fail())?;
+                    Self { from, to }
+                }
+            },
+        };
+        let window = Self {
+            from: floor_hour(window.from),
+            to: ceil_hour(window.to),
+        };
+        if window.from >= window.to {
+            return Err(format!("window: `{text}` ends before it begins"));
+        }
+        Ok(window)
+    }
+
+    /// Parts of `step` each; the last one may be shorter.
+    #[must_use]
+    pub fn steps(&self, step: SignedDuration) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut from = self.from;
+        while from < self.to {
+            let to = from.checked_add(step).map_or(self.to, |to| to.min(self.to));
+            parts.push(Self { from, to });
+            from = to;
+        }
+        parts
+    }
+
+    /// Its length.
+    #[must_use]
+    pub fn length(&self) -> SignedDuration {
+        self.to.duration_since(self.from)
+    }
+}
+
+/// A length such as 7d, 24h, 90m, 3600s, 2w.
+#[must_use]
+pub fn duration(text: &str) -> Option<SignedDuration> {
+    let text = text.trim();
+    let unit = text.chars().last()?;
+    let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        'w' => 604_800,
+        _ => return None,
+    };
+    let seconds = number.checked_mul(seconds)?;
+    (seconds > 0).then(|| SignedDuration::from_secs(seconds))
+}
+
+fn instant(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    match text.parse::<i64>() {
+        Ok(seconds) => Timestamp::from_second(seconds).ok(),
+        Err(_) => text.parse().ok(),
+    }
+}
+
+fn calendar(name: &str, now: Timestamp) -> Option<Window> {
+    let utc = now.to_zoned(TimeZone::UTC);
+    let day = utc.start_of_day().ok()?;
+    let weekday = i64::from(day.weekday().to_monday_zero_offset());
+    let monday = day.checked_sub(Span::new().days(weekday)).ok()?;
+    let month = day.first_of_month().ok()?;
+    let before = |zoned: &jiff::Zoned, span: Span| zoned.checked_sub(span).ok();
+    let (from, to) = match name {
+        "today" => (day, utc),
+        "yesterday" => (before(&day, Span::new().days(1))?, day),
+        "week" => (monday, utc),
+        "lastweek" => (before(&monday, Span::new().weeks(1))?, monday),
+        "month" => (month, utc),
+        _ => (before(&month, Span::new().months(1))?, month),
+    };
+    Some(Window {
+        from: from.timestamp(),
+        to: to.timestamp(),
+    })
+}
+
+fn floor_hour(at: Timestamp) -> Timestamp {
+    let seconds = at.as_second() - at.as_second().rem_euclid(3_600);
+    Timestamp::from_second(seconds).unwrap_or(at)
+}
+
+fn ceil_hour(at: Timestamp) -> Timestamp {
+    let floor = floor_hour(at);
+    if floor == at {
+        return at;
+    }
+    let hour = SignedDuration::from_hours(1);
+    floor.checked_add(hour).unwrap_or(at)
+}
+
+/// An instant as OpenCost prints it.
+#[must_use]
+pub fn text(at: Timestamp) -> String {
+    at.round(Unit::Second).unwrap_or(at).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        // A Wednesday.
+        "2026-03-11T14:25:00Z".parse().unwrap()
+    }
+
+    fn read(text: &str) -> String {
+        match Window::parse(text, now()) {
+            Ok(window) => format!("{}/{}", window.from, window.to),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_window_is_read() {
+        let cases = [
+            ("24h", "2026-03-10T15:00:00Z/2026-03-11T15:00:00Z"),
+            ("7d", "2026-03-04T15:00:00Z/2026-03-11T15:00:00Z"),
+            ("90m", "2026-03-11T13:00:00Z/2026-03-11T15:00:00Z"),
+            ("7d offset 1d", "2026-03-03T15:00:00Z/2026-03-10T15:00:00Z"),
+            ("today", "2026-03-11T00:00:00Z/2026-03-11T15:00:00Z"),
+            ("yesterday", "2026-03-10T00:00:00Z/2026-03-11T00:00:00Z"),
+            ("week", "2026-03-09T00:00:00Z/2026-03-11T15:00:00Z"),
+            ("lastweek", "2026-03-02T00:00:00Z/2026-03-09T00:00:00Z"),
+            ("month", "2026-03-01T00:00:00Z/2026-03-11T15:00:00Z"),
+            ("lastmonth", "2026-02-01T00:00:00Z/2026-03-01T00:00:00Z"),
+            (
+                "2026-03-01T10:30:00Z,2026-03-02T00:00:00Z",
+                "2026-03-01T10:00:00Z/2026-03-02T00:00:00Z",
+            ),
+            (
+                "1772323200,1772409600",
+                "2026-03-01T00:00:00Z/2026-03-02T00:00:00Z",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read(text), expected, "{text}");
+        }
+        for wrong in ["", "7", "d", "-1d", "tomorrow", "2026-03-01T10:30:00Z", "a,b"] {
+            assert!(read(wrong).starts_with("window: "), "{wrong}");
+        }
+        assert!(read("1772409600,1772323200").contains("ends before"));
+    }
+
+    #[test]
+    fn steps_cover_the_window_without_a_gap() {
+        let window = Window::parse("2026-03-01T00:00:00Z,2026-03-03T12:00:00Z", now()).unwrap();
+        let steps = window.steps(SignedDuration::from_hours(24));
+        assert_eq!(steps.len(), 3);
+        assert!(steps.windows(2).all(|pair| pair[0].to == pair[1].from));
+        assert_eq!(steps[2].length(), SignedDuration::from_hours(12));
+    }
+}

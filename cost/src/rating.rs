@@ -1,0 +1,205 @@
+//! The schedule: hours are rated once they are over and their sources are known, again when more is known or usage came
+//! late, and the running hour now and then as a partial one.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use fleetledger_schema::{instant::Instant, postgres::Connector};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
+
+use crate::errors::{CostError, while_};
+
+const HOUR_MICROS: i64 = 3_600_000_000;
+/// Hours that one round rates at most: between rounds others get their turn.
+const AT_ONCE: usize = 24;
+
+/// Rates hours on schedule; several may run, one at a time works.
+#[derive(Debug, Clone)]
+pub struct Rating {
+    connector: Connector,
+    settings: Settings,
+    hours: IntCounterVec,
+    seconds: Histogram,
+}
+
+/// How it is scheduled.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How often it looks for hours that are due.
+    pub interval: Duration,
+    /// How often the running hour is rated as a partial one; `None` = never.
+    pub partial: Option<Duration>,
+    /// How far back the first run begins.
+    pub history: Duration,
+    /// How far back hours are rated again by themselves.
+    pub lateness: Duration,
+}
+
+impl Rating {
+    /// `connector` connects as the evaluator's role.
+    ///
+    /// # Errors
+    /// Its metrics cannot be registered.
+    pub fn new(
+        connector: Connector,
+        settings: Settings,
+        registry: &Registry,
+    ) -> Result<Self, prometheus::Error> {
+        let hours = Opts::new(
+            "fleetledger_cost_hours_rated_total",
+            "Hours that were rated, by why (first, partial, known, usage, error).",
+        );
+        let hours = IntCounterVec::new(hours, &["reason"])?;
+        let seconds = HistogramOpts::new("fleetledger_cost_rating_seconds", "How long rating an hour took.")
+            .buckets(vec![0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0]);
+        let seconds = Histogram::with_opts(seconds)?;
+        registry.register(Box::new(hours.clone()))?;
+        registry.register(Box::new(seconds.clone()))?;
+        Ok(Self {
+            connector,
+            settings,
+            hours,
+            seconds,
+        })
+    }
+
+    /// Rates what is due until it is told to stop.
+    pub async fn follow(self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.settings.interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let round = tokio::select! {
+                () = stop.cancelled() => return,
+                round = self.round(Instant::now()) => round,
+            };
+            if let Err(error) = round {
+                self.hours.with_label_values(&["error"]).inc();
+                tracing::warn!("hours were not rated: {}", error.chain());
+            }
+        }
+    }
+
+    /// Rates what is due at an instant; how many hours.
+    ///
+    /// # Errors
+    /// The database's; hours before the one that failed stand.
+    pub async fn round(&self, now: Instant) -> Result<usize, CostError> {
+        let client = self.connector.connect("fleetledger-cost").await;
+        let client = client.map_err(|error| CostError::Connect {
+            step: "rate hours",
+            why: error.to_string(),
+        })?;
+        // Whoever else does it now does it for us too.
+        let lock = "select pg_try_advisory_lock(hashtext('ledger.cost_rating'))";
+        let locked: bool = client
+            .query_one(lock, &[])
+            .await
+            .map_err(while_("rate hours"))?
+            .get(0);
+        if !locked || !self.has_prices(&client).await? {
+            return Ok(0);
+        }
+        // Entries of the map of owners begin and end by themselves.
+        let owners = "select ledger.apply_owners(array(select cluster_id from ledger.cluster order by cluster_id), now())";
+        client
+            .batch_execute(owners)
+            .await
+            .map_err(while_("apply owners"))?;
+        let due = self.due(&client, now).await?;
+        let mut days = BTreeSet::new();
+        for (hour, reason) in due.iter().take(AT_ONCE) {
+            self.rate(&client, *hour, reason, now).await?;
+            days.insert(Instant(hour.0 - hour.0.rem_euclid(24 * HOUR_MICROS)));
+        }
+        for day in days {
+            fill_day(&client, day).await?;
+        }
+        Ok(due.len().min(AT_ONCE))
+    }
+
+    /// Without a price nothing can be rated, and nothing is said about cost.
+    async fn has_prices(&self, client: &Client) -> Result<bool, CostError> {
+        let any = "select exists (select from ledger.price_sheet where superseded_at is null)";
+        let row = client
+            .query_one(any, &[])
+            .await
+            .map_err(while_("read price sheets"))?;
+        Ok(row.get(0))
+    }
+
+    async fn due(&self, client: &Client, now: Instant) -> Result<Vec<(Instant, String)>, CostError> {
+        let step = "look for hours that are due";
+        let ask = "select hour_at, reason from ledger.cost_due($1, make_interval(secs => $2), make_interval(secs => $3))";
+        let (history, lateness) = (
+            self.settings.history.as_secs_f64(),
+            self.settings.lateness.as_secs_f64(),
+        );
+        let rows = client
+            .query(ask, &[&now, &history, &lateness])
+            .await
+            .map_err(while_(step))?;
+        let mut due: Vec<(Instant, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        if let Some(every) = self.settings.partial {
+            let hour = Instant(now.0 - now.0.rem_euclid(HOUR_MICROS));
+            let last = "select filled_at from ledger.cost_hour where hour_at = $1";
+            let last = client.query_opt(last, &[&hour]).await.map_err(while_(step))?;
+            let last: Option<Instant> = last.map(|row| row.get(0));
+            let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
+            if now > hour && last.is_none_or(|last| now.micros_since(last) >= every) {
+                due.push((hour, "partial".to_owned()));
+            }
+        }
+        Ok(due)
+    }
+
+    async fn rate(
+        &self,
+        client: &Client,
+        hour: Instant,
+        reason: &str,
+        now: Instant,
+    ) -> Result<(), CostError> {
+        let timer = self.seconds.start_timer();
+        let rated = client
+            .execute("select ledger.cost_fill($1, $2, $3)", &[&hour, &reason, &now])
+            .await;
+        timer.observe_duration();
+        rated.map_err(while_("rate an hour"))?;
+        self.hours.with_label_values(&[reason]).inc();
+        tracing::debug!(%hour, reason, "hour rated");
+        Ok(())
+    }
+}
+
+/// Rates every hour that begins in `from..to` and has begun again; how many.
+///
+/// # Errors
+/// The database's; hours before the one that failed stand.
+pub async fn rerate(client: &Client, from: Instant, to: Instant, now: Instant) -> Result<usize, CostError> {
+    let mut hour = Instant(from.0 - from.0.rem_euclid(HOUR_MICROS));
+    let mut days = BTreeSet::new();
+    let mut count = 0;
+    while hour < to && hour < now {
+        let rated = client
+            .execute("select ledger.cost_fill($1, 'rerate', $2)", &[&hour, &now])
+            .await;
+        rated.map_err(while_("rate an hour again"))?;
+        days.insert(Instant(hour.0 - hour.0.rem_euclid(24 * HOUR_MICROS)));
+        hour = hour.plus_micros(HOUR_MICROS);
+        count += 1;
+    }
+    for day in days {
+        fill_day(client, day).await?;
+    }
+    Ok(count)
+}
+
+async fn fill_day(client: &Client, day: Instant) -> Result<(), CostError> {
+    let filled = client.execute("select ledger.cost_fill_day($1)", &[&day]).await;
+    filled.map(|_| ()).map_err(while_("make the rows of a day"))
+}

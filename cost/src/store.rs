@@ -1,0 +1,358 @@
+//! Making the files stand in the database, closing months, rating ranges again.
+
+use fleetledger_schema::instant::Instant;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::{Client, Transaction};
+use utoipa::ToSchema;
+
+use crate::{
+    book::{Book, Class, Prices, Sheet, sha256_of},
+    errors::{CostError, while_},
+};
+
+/// What applying the files changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Applied {
+    /// Price sheets that are new or say something else.
+    pub sheets: Vec<String>,
+    /// Price sheets that no longer stand.
+    pub withdrawn: Vec<String>,
+    /// True if the map of owners changed.
+    pub owners: bool,
+    /// True if what teams have set changed.
+    pub teams: bool,
+    /// True if the default of sharing changed.
+    pub sharing: bool,
+    /// Begin of the first rated hour that other prices or owners hold for now; rating it again is up to whoever asks.
+    pub rated_before: Option<String>,
+}
+
+impl Applied {
+    /// True if nothing changed.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Makes a book stand. What the files hold of a kind is all there is of it; a kind they do not hold at all stays.
+///
+/// # Errors
+/// [`CostError::Refused`] for another currency than that of hours that were rated; the database's.
+pub async fn apply(client: &mut Client, book: &Book, by: &str) -> Result<Applied, CostError> {
+    let step = "apply prices and owners";
+    let transaction = client.transaction().await.map_err(while_(step))?;
+    let lock = "select pg_advisory_xact_lock(hashtext('ledger.cost_apply'))";
+    transaction.batch_execute(lock).await.map_err(while_(step))?;
+    let mut applied = Applied::default();
+    let mut since: Option<Timestamp> = None;
+    if !book.sheets.is_empty() {
+        check_currency(&transaction, book).await?;
+        apply_sheets(&transaction, book, by, &mut applied, &mut since).await?;
+    }
+    if !book.owners.is_empty() {
+        applied.owners = replace(&transaction, OWNERS, &book.owners, by).await?;
+    }
+    if !book.teams.is_empty() {
+        applied.teams = replace(&transaction, TEAMS, &book.teams, by).await?;
+    }
+    if !book.sharing.is_empty() {
+        applied.sharing = replace(&transaction, SHARING, &book.sharing, by).await?;
+    }
+    if applied.owners {
+        let begins = book.owners.iter().map(|owner| owner.valid_from);
+        since = begins.chain(since).min();
+        let owners = "select ledger.apply_owners(array(select cluster_id from ledger.cluster order by cluster_id), now())";
+        transaction
+            .batch_execute(owners)
+            .await
+            .map_err(while_("apply owners"))?;
+    }
+    if let Some(since) = since {
+        let first = "select min(hour_at) from ledger.cost_hour where hour_at + interval '1 hour' > $1";
+        let since = Instant::from_timestamp(since);
+        let row = transaction
+            .query_one(first, &[&since])
+            .await
+            .map_err(while_(step))?;
+        applied.rated_before = row.get::<_, Option<Instant>>(0).map(|at| at.to_string());
+    }
+    transaction.commit().await.map_err(while_(step))?;
+    Ok(applied)
+}
+
+/// Amounts of two currencies cannot be summed, and what was rated is summed with what will be.
+async fn check_currency(transaction: &Transaction<'_>, book: &Book) -> Result<(), CostError> {
+    let other = "select s.currency from ledger.price_sheet as s
+        where exists (select from ledger.cost_hour) order by s.sheet_id desc limit 1";
+    let standing = transaction
+        .query_opt(other, &[])
+        .await
+        .map_err(while_("read the currency"))?;
+    let standing: Option<String> = standing.map(|row| row.get(0));
+    let ours = book.sheets.first().map(|sheet| &sheet.currency);
+    match (standing, ours) {
+        (Some(standing), Some(ours)) if standing != *ours => Err(CostError::Refused(format!(
+            "hours were rated in {standing}, and these sheets are in {ours}: amounts of both cannot be summed; \
+             give prices in {standing}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn apply_sheets(
+    transaction: &Transaction<'_>,
+    book: &Book,
+    by: &str,
+    applied: &mut Applied,
+    since: &mut Option<Timestamp>,
+) -> Result<(), CostError> {
+    let step = "apply price sheets";
+    let ask =
+        "select sheet_id, sheet, valid_from, sha256 from ledger.price_sheet where superseded_at is null";
+    let standing = transaction.query(ask, &[]).await.map_err(while_(step))?;
+    let mut kept = Vec::new();
+    for sheet in &book.sheets {
+        let (begin, sha256) = (Instant::from_timestamp(sheet.valid_from), sha256_of(sheet));
+        let same = standing.iter().find(|row| {
+            row.get::<_, String>(1) == sheet.sheet
+                && row.get::<_, Instant>(2) == begin
+                && row.get::<_, String>(3) == sha256
+        });
+        match same {
+            Some(row) => kept.push(row.get::<_, i32>(0)),
+            None => applied.sheets.push(sheet.sheet.clone()),
+        }
+    }
+    for row in &standing {
+        let (number, name, begin): (i32, String, Instant) = (row.get(0), row.get(1), row.get(2));
+        if kept.contains(&number) {
+            continue;
+        }
+        let end = "update ledger.price_sheet set superseded_at = now() where sheet_id = $1";
+        transaction.execute(end, &[&number]).await.map_err(while_(step))?;
+        let replaced = book
+            .sheets
+            .iter()
+            .any(|sheet| sheet.sheet == name && Instant::from_timestamp(sheet.valid_from) == begin);
+        if !replaced {
+            applied.withdrawn.push(name);
+        }
+        *since = begin.to_timestamp().into_iter().chain(*since).min();
+    }
+    for sheet in &book.sheets {
+        let (begin, sha256) = (Instant::from_timestamp(sheet.valid_from), sha256_of(sheet));
+        let is_kept = standing.iter().any(|row| {
+            kept.contains(&row.get::<_, i32>(0))
+                && row.get::<_, String>(1) == sheet.sheet
+                && row.get::<_, Instant>(2) == begin
+        });
+        if !is_kept {
+            insert_sheet(transaction, sheet, &sha256, by).await?;
+            *since = Some(sheet.valid_from).into_iter().chain(*since).min();
+        }
+    }
+    Ok(())
+}
+
+async fn insert_sheet(
+    transaction: &Transaction<'_>,
+    sheet: &Sheet,
+    sha256: &str,
+    by: &str,
+) -> Result<(), CostError> {
+    let step = "store a price sheet";
+    let insert = "insert into ledger.price_sheet
+            (sheet, datacenters, valid_from, valid_to, currency, month_basis, sha256, applied_by)
+        values ($1, $2, $3, $4, $5, $6, $7, $8) returning sheet_id";
+    let end = sheet.valid_to.map(Instant::from_timestamp);
+    let row = transaction
+        .query_one(
+            insert,
+            &[
+                &sheet.sheet,
+                &sheet.datacenters,
+                &Instant::from_timestamp(sheet.valid_from),
+                &end,
+                &sheet.currency,
+                &sheet.month_basis.as_str(),
+                &sha256,
+                &by,
+            ],
+        )
+        .await
+        .map_err(while_(step))?;
+    let number: i32 = row.get(0);
+    for (position, class) in (1_i32..).zip(&sheet.classes) {
+        insert_class(transaction, number, position, class).await?;
+    }
+    Ok(())
+}
+
+async fn insert_class(
+    transaction: &Transaction<'_>,
+    sheet: i32,
+    position: i32,
+    class: &Class,
+) -> Result<(), CostError> {
+    // Numbers travel as text: PostgreSQL reads them exactly.
+    let insert = "insert into ledger.price_class
+            (sheet_id, position, class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price,
+             cpu_to_ram, gpu_to_ram, discount)
+        values ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8::text::numeric, $9::text::numeric, $10::text::numeric,
+            $11::text::numeric, $12::text::numeric, $13::text::numeric)";
+    let labels = serde_json::json!(class.labels);
+    let (per, node, resources, ratios) = match &class.prices {
+        Prices::Node {
+            node,
+            per,
+            cpu_to_ram,
+            gpu_to_ram,
+        } => (per, Some(node), None, Some((cpu_to_ram, gpu_to_ram))),
+        Prices::Resources { core, gib, gpu, per } => (per, None, Some((core, gib, gpu)), None),
+    };
+    transaction
+        .execute(
+            insert,
+            &[
+                &sheet,
+                &position,
+                &class.class,
+                &class.instance_types,
+                &labels,
+                &per.as_str(),
+                &node,
+                &resources.map(|all| all.0),
+                &resources.map(|all| all.1),
+                &resources.map(|all| all.2),
+                &ratios.map(|both| both.0),
+                &ratios.map(|both| both.1),
+                &class.discount,
+            ],
+        )
+        .await
+        .map_err(while_("store a class of nodes"))?;
+    Ok(())
+}
+
+/// A table whose standing rows are replaced as a whole: its name, and its columns as they are read from JSON.
+struct Replaced {
+    table: &'static str,
+    columns: &'static str,
+    select: &'static str,
+    /// What the standing rows say, as the files would say it.
+    standing: &'static str,
+}
+
+const OWNERS: Replaced = Replaced {
+    table: "owner_map",
+    columns: "position, datacenter, cluster, namespace, team, valid_from, valid_to",
+    select: "r.place::integer, r.item ->> 'datacenter', r.item ->> 'cluster', r.item ->> 'namespace', r.item ->> 'team',
+        (r.item ->> 'valid_from')::timestamptz, (r.item ->> 'valid_to')::timestamptz",
+    standing: "position, datacenter, cluster, namespace, team, valid_from, valid_to",
+};
+const TEAMS: Replaced = Replaced {
+    table: "cost_team",
+    columns: "team, budget_per_month, allow_label_owner, valid_from, valid_to",
+    select: "r.item ->> 'team', (r.item ->> 'budget_per_month')::numeric, r.item ->> 'allow_label_owner',
+        (r.item ->> 'valid_from')::timestamptz, (r.item ->> 'valid_to')::timestamptz",
+    standing: "team, budget_per_month, allow_label_owner, valid_from, valid_to",
+};
+const SHARING: Replaced = Replaced {
+    table: "cost_sharing",
+    columns: "namespaces, spread, idle, valid_from, valid_to",
+    select: "array(select jsonb_array_elements_text(r.item -> 'namespaces')), r.item ->> 'spread', r.item ->> 'idle',
+        (r.item ->> 'valid_from')::timestamptz, (r.item ->> 'valid_to')::timestamptz",
+    standing: "namespaces, spread, idle, valid_from, valid_to",
+};
+
+/// Puts rows in place of those that stand, unless they say the same; whether anything changed.
+async fn replace(
+    transaction: &Transaction<'_>,
+    of: Replaced,
+    rows: &impl Serialize,
+    by: &str,
+) -> Result<bool, CostError> {
+    let step = "store owners, teams and sharing";
+    let Replaced {
+        table,
+        columns,
+        select,
+        standing,
+    } = of;
+    let items = serde_json::json!(rows);
+    let wanted =
+        format!("select {select} from jsonb_array_elements($1::jsonb) with ordinality as r (item, place)");
+    let stands = format!("select {standing} from ledger.{table} where superseded_at is null");
+    let compare = format!(
+        "select exists ((({wanted}) except all ({stands})) union all (({stands}) except all ({wanted})))"
+    );
+    let differs: bool = transaction
+        .query_one(&compare, &[&items])
+        .await
+        .map_err(while_(step))?
+        .get(0);
+    if differs {
+        let end = format!("update ledger.{table} set superseded_at = now() where superseded_at is null");
+        transaction.execute(&end, &[]).await.map_err(while_(step))?;
+        let insert =
+            format!("insert into ledger.{table} (applied_by, {columns}) select $2, w.* from ({wanted}) as w");
+        transaction
+            .execute(&insert, &[&items, &by])
+            .await
+            .map_err(while_(step))?;
+    }
+    Ok(differs)
+}
+
+/// A closed month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Closed {
+    /// The month, such as 2026-04.
+    pub month: String,
+    /// What its nodes cost.
+    pub cost: String,
+    /// Currency of that.
+    pub currency: Option<String>,
+}
+
+/// Closes a month, named like `2026-04`.
+///
+/// # Errors
+/// [`CostError::Refused`] if it is not over, not rated or closed already.
+pub async fn close(client: &Client, month: &str, by: &str) -> Result<Closed, CostError> {
+    let begin = month_begin(month)?;
+    let close = "select round(ledger.cost_close($1, $2) / 1e9, 9)::text,
+        (select s.currency from ledger.price_sheet as s order by s.sheet_id desc limit 1)";
+    let row = client
+        .query_one(close, &[&begin, &by])
+        .await
+        .map_err(while_("close a month"))?;
+    Ok(Closed {
+        month: month.to_owned(),
+        cost: row.get(0),
+        currency: row.get(1),
+    })
+}
+
+fn month_begin(month: &str) -> Result<Instant, CostError> {
+    Instant::parse(&format!("{month}-01T00:00:00Z"))
+        .ok_or_else(|| CostError::Refused(format!("`{month}` is no month such as 2026-04")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_begins_at_midnight_utc() {
+        assert_eq!(
+            month_begin("2026-02").unwrap(),
+            Instant::parse("2026-02-01T00:00:00Z").unwrap()
+        );
+        for wrong in ["2026", "2026-13", "April", "2026-4"] {
+            assert!(month_begin(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A made-up fleet in a database of its own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use fleetledger_cost::{book::Book, store};
+use fleetledger_local::{Cache, postgres::Postgres};
+use fleetledger_schema::postgres::{Connector, migrate};
+use tokio::sync::Mutex;
+use tokio_postgres::Client;
+
+/// Prices of a core, a GiB and a card for an hour, in a currency unit: 3.6 of them a core-second is a nano.
+pub(crate) const PRICES: &str = "
+[[sheet]]
+sheet = 'all'
+valid_from = 2025-01-01
+currency = 'USD'
+[[sheet.class]]
+class = 'all'
+price_per_core_hour = 0.03
+price_per_gib_hour = 0.004
+price_per_gpu_hour = 2
+";
+
+static SERVER: Mutex<std::sync::Weak<Server>> = Mutex::const_new(std::sync::Weak::new());
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A server whose database `base` is migrated; each test copies it.
+pub(crate) struct Server {
+    postgres: Postgres,
+}
+
+pub(crate) struct Fleet {
+    server: std::sync::Arc<Server>,
+    pub(crate) name: String,
+    pub(crate) client: Client,
+}
+
+async fn server() -> std::sync::Arc<Server> {
+    let mut shared = SERVER.lock().await;
+    if let Some(server) = shared.upgrade() {
+        return server;
+    }
+    let cache = Cache::new(Cache::default_root());
+    let postgres = Postgres::builder()
+        .temporary()
+        .fast()
+        .start(&cache)
+        .await
+        .unwrap();
+    postgres.create_database("base").await.unwrap();
+    let connector = Connector::new(postgres.url_of("base").parse().unwrap(), None);
+    migrate(&connector, |_| {}).await.unwrap();
+    let client = connector.connect("test").await.unwrap();
+    client.batch_execute(include_str!("fleet.sql")).await.unwrap();
+    let label = "insert into ledger.setting (name, value) values ('owners.namespace_label', 'team')";
+    client.batch_execute(label).await.unwrap();
+    drop(client);
+    let server = std::sync::Arc::new(Server { postgres });
+    *shared = std::sync::Arc::downgrade(&server);
+    server
+}
+
+impl Fleet {
+    /// With the prices above.
+    pub(crate) async fn new() -> Self {
+        Self::with(PRICES).await
+    }
+
+    /// With these files.
+    pub(crate) async fn with(book: &str) -> Self {
+        let server = server().await;
+        let name = format!("fleet{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = Connector::new(server.postgres.url_of("postgres").parse().unwrap(), None);
+        let admin = admin.connect("test").await.unwrap();
+        let copy = format!("create database {name} template base");
+        let mut made = admin.batch_execute(&copy).await;
+        // The session that prepared it may still be ending.
+        while made
+            .as_ref()
+            .is_err_and(|error| error.to_string().contains("db error"))
+        {
+            tokio::task::yield_now().await;
+            made = admin.batch_execute(&copy).await;
+        }
+        let client = Connector::new(server.postgres.url_of(&name).parse().unwrap(), None);
+        let client = client.connect("test").await.unwrap();
+        let mut fleet = Self { server, name, client };
+        fleet.apply(book).await;
+        fleet
+    }
+
+    pub(crate) fn connector(&self, user: &str) -> Connector {
+        let mut config: tokio_postgres::Config = self.server.postgres.url_of(&self.name).parse().unwrap();
+        config.user(user);
+        Connector::new(config, None)
+    }
+
+    /// Makes files stand.
+    pub(crate) async fn apply(&mut self, book: &str) -> store::Applied {
+        let book = Book::parse(&[("test.toml", book)]).unwrap();
+        store::apply(&mut self.client, &book, "test").await.unwrap()
+    }
+
+    pub(crate) async fn run(&self, sql: &str) {
+        let done = self.client.batch_execute(sql).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    /// Rates the hours from one to another, and their days, and checks that all of it adds up.
+    pub(crate) async fn rate(&self, from: &str, hours: u32) {
+        self.run(&format!(
+            "select ledger.cost_fill(h, 'rerate', '2100-01-01') from
+                generate_series('{from}'::timestamptz, '{from}'::timestamptz + interval '{} hours', '1 hour') as h;
+             select ledger.cost_fill_day(d) from
+                generate_series(date_trunc('day', '{from}'::timestamptz), '{from}'::timestamptz + interval '{} hours', '1 day') as d",
+            hours - 1,
+            hours - 1
+        ))
+        .await;
+        self.adds_up().await;
+    }
+
+    /// The same of a closed month: nothing but adjustments may change.
+    pub(crate) async fn rate_closed(&self, from: &str, hours: u32) {
+        self.rate(from, hours).await;
+    }
+
+    /// What nodes cost = allocated + idle + system = what is booked, in every hour and day, to the nano.
+    pub(crate) async fn adds_up(&self) {
+        let nodes = "select count(*) from ledger.cost_node_hourly
+            where cpu_cost_nanos <> cpu_allocated_nanos + cpu_idle_nanos + cpu_system_nanos
+               or memory_cost_nanos <> memory_allocated_nanos + memory_idle_nanos + memory_system_nanos
+               or gpu_cost_nanos <> gpu_allocated_nanos + gpu_idle_nanos + gpu_system_nanos";
+        assert_eq!(self.number(nodes).await, 0, "nodes that do not add up");
+        let lines = "select abs(coalesce((select sum(cpu_nanos + memory_nanos + gpu_nanos) from ledger.cost_hourly), 0)
+            - coalesce((select sum(cpu_cost_nanos + memory_cost_nanos + gpu_cost_nanos) from ledger.cost_node_hourly), 0))::bigint";
+        assert_eq!(self.number(lines).await, 0, "nanos between nodes and lines");
+        let checks = "select count(*) from fleet.cost_balance where not balanced or difference <> 0";
+        assert_eq!(self.number(checks).await, 0, "hours and days out of balance");
+    }
+
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let row = self.client.query_one(sql, &[]).await;
+        row.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
+    }
+
+    /// The one text of a query.
+    pub(crate) async fn text(&self, sql: &str) -> String {
+        let row = self.client.query_one(&format!("select ({sql})::text"), &[]).await;
+        let text: Option<String> = row.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0);
+        text.unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    /// Rows of a query, their columns with spaces between them.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
+        let rows = self.client.simple_query(sql).await;
+        let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        let show = |message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                let cells = (0..row.len()).map(|place| row.get(place).unwrap_or("NULL").to_owned());
+                Some(cells.collect::<Vec<_>>().join(" "))
+            }
+            _ => None,
+        };
+        rows.into_iter().filter_map(show).collect()
+    }
+}

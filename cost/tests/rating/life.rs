@@ -1,0 +1,134 @@
+//! Lives of pods and nodes, by the objects' own instants.
+
+use crate::fleet::Fleet;
+
+const NODE: &str = "select test.cluster('dfw', 'a'); select test.node(1, 'n1', '2026-03-01', null, 10, 10)";
+
+async fn core_hours(fleet: &Fleet, namespace: &str) -> String {
+    let sql = format!(
+        "select trim_scale(sum(cpu_core_hours)) from fleet.cost_by_namespace('2026-03-02', '2026-03-04') where namespace = '{namespace}'"
+    );
+    fleet.text(&sql).await
+}
+
+#[tokio::test]
+async fn pod_recreated_with_the_same_name() {
+    let fleet = Fleet::new().await;
+    fleet
+        .run(&format!(
+            "{NODE};
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 09:00Z', '2026-03-02 10:30Z', 2, 1, extra => '{{\"pod\": \"db-0\"}}');
+             select test.pod(1, 'u2', 'shop', 'n1', '2026-03-02 10:40Z', null, 4, 1, extra => '{{\"pod\": \"db-0\"}}')"
+        ))
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 1).await;
+    // Half an hour of 2 cores and a third of an hour of 4.
+    assert_eq!(core_hours(&fleet, "shop").await, "2.333333");
+    let of_pod = |uid: &str| format!("select sum(cpu_core_hours) from fleet.cost_of_pod('{uid}')");
+    assert_eq!(fleet.text(&of_pod("u1")).await, "1.000000");
+    assert_eq!(fleet.text(&of_pod("u2")).await, "1.333333");
+}
+
+#[tokio::test]
+async fn succeeded_and_failed_cost_nothing_after_their_end() {
+    let fleet = Fleet::new().await;
+    fleet
+        .run(&format!(
+            "{NODE};
+             -- It ended at 10:15 and that was seen at 10:20; the row stands for days.
+             select test.pod(1, 'u1', 'done', 'n1', '2026-03-02 10:00Z', '2026-03-02 10:20Z', 1, 1, reason => 'changed');
+             select test.pod(1, 'u1', 'done', 'n1', '2026-03-02 10:00Z', null, 1, 1,
+                extra => '{{\"valid_from\": \"2026-03-02 10:20Z\", \"phase\": \"Succeeded\", \"finished_at\": \"2026-03-02 10:15Z\"}}');
+             -- Evicted: no container says when it ended.
+             select test.pod(1, 'u2', 'evicted', 'n1', '2026-03-02 10:00Z', '2026-03-02 10:30Z', 1, 1, reason => 'changed');
+             select test.pod(1, 'u2', 'evicted', 'n1', '2026-03-02 10:00Z', null, 1, 1,
+                extra => '{{\"valid_from\": \"2026-03-02 10:30Z\", \"phase\": \"Failed\", \"reason\": \"Evicted\"}}')"
+        ))
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 3).await;
+    assert_eq!(core_hours(&fleet, "done").await, "0.25");
+    assert_eq!(core_hours(&fleet, "evicted").await, "0.5");
+}
+
+#[tokio::test]
+async fn a_pod_is_charged_from_when_it_was_scheduled_and_not_from_when_it_was_seen() {
+    let fleet = Fleet::new().await;
+    fleet
+        .run(&format!(
+            "{NODE};
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:30Z', null, 1, 1, extra => '{{\"valid_from\": \"2026-03-02 12:10Z\"}}')"
+        ))
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 3).await;
+    assert_eq!(core_hours(&fleet, "shop").await, "2.5");
+}
+
+#[tokio::test]
+async fn a_request_resized_in_place_is_charged_by_time() {
+    let fleet = Fleet::new().await;
+    fleet
+        .run(&format!(
+            "{NODE};
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:00Z', '2026-03-02 10:15Z', 1, 1, reason => 'changed');
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:00Z', null, 3, 1, extra => '{{\"valid_from\": \"2026-03-02 10:15Z\"}}')"
+        ))
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 1).await;
+    assert_eq!(core_hours(&fleet, "shop").await, "2.5");
+}
+
+#[tokio::test]
+async fn what_a_pod_reserves_beyond_its_containers_is_a_line_of_its_own() {
+    let fleet = Fleet::new().await;
+    fleet
+        .run(&format!(
+            "{NODE};
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:00Z', null, 1, 1);
+             update ledger.pod set request_cpu_millicores = 1500, overhead_cpu_millicores = 100"
+        ))
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 1).await;
+    let sql = "select container, trim_scale(cpu_core_hours), trim_scale(memory_gib_hours) from fleet.cost_by_container('2026-03-02', '2026-03-03') where namespace = 'shop' order by 1";
+    assert_eq!(fleet.rows(sql).await, ["app 1 1", "pod-init 0.5 0"]);
+}
+
+#[tokio::test]
+async fn cluster_retired() {
+    let fleet = Fleet::new().await;
+    fleet
+        .run(&format!(
+            "{NODE};
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 09:00Z', null, 10, 10);
+             update ledger.cluster set state = 'retired', retired_at = '2026-03-02 10:45Z'"
+        ))
+        .await;
+    fleet.rate("2026-03-02T09:00:00Z", 4).await;
+    let sql =
+        "select to_char(hour_at, 'HH24'), cost from fleet.cost_node_hourly where resource = 'cpu' order by 1";
+    assert_eq!(fleet.rows(sql).await, ["09 0.300000000", "10 0.225000000"]);
+    assert_eq!(core_hours(&fleet, "shop").await, "17.5");
+}
+
+#[tokio::test]
+async fn a_node_that_comes_back_under_its_name_costs_once() {
+    let fleet = Fleet::new().await;
+    fleet
+        .run(
+            "select test.cluster('dfw', 'a');
+             -- That the first one is gone was only noticed at 10:40.
+             select test.node(1, 'n1', '2026-03-01', '2026-03-02 10:40Z', 10, 10, reason => 'absent_from_sweep');
+             select test.node(1, 'n1', '2026-03-02 10:30Z', null, 10, 10, extra => '{\"uid\": \"second\"}');
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:00Z', null, 4, 4)",
+        )
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 1).await;
+    let sql = "select uid, cost, allocated_cost from fleet.cost_node_hourly where resource = 'cpu' order by from_at";
+    assert_eq!(
+        fleet.rows(sql).await,
+        [
+            "node-n1 0.150000000 0.060000000",
+            "second 0.150000000 0.060000000"
+        ]
+    );
+    assert_eq!(core_hours(&fleet, "shop").await, "4");
+}

@@ -1,0 +1,18 @@
+//! Hours are rated in a real PostgreSQL: every rule of cost, each conserving the total.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+mod book;
+mod fleet;
+mod life;
+mod month;
+mod node;
+mod property;
+mod schedule;
+mod usage;

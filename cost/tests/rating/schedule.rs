@@ -1,0 +1,130 @@
+//! What is rated when.
+
+use std::time::Duration;
+
+use fleetledger_cost::rating::{Rating, Settings};
+use fleetledger_schema::instant::Instant;
+use prometheus::Registry;
+
+use crate::fleet::Fleet;
+
+const SETTINGS: Settings = Settings {
+    interval: Duration::from_secs(60),
+    partial: None,
+    history: Duration::from_secs(3 * 3600),
+    lateness: Duration::from_secs(7 * 24 * 3600),
+};
+
+fn at(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
+}
+
+async fn rated(fleet: &Fleet) -> Vec<String> {
+    let sql =
+        "select to_char(hour_at, 'HH24'), complete, partial, fillings from ledger.cost_hour order by hour_at";
+    fleet.rows(sql).await
+}
+
+async fn two_clusters() -> Fleet {
+    let fleet = Fleet::new().await;
+    fleet
+        .run(
+            "select test.cluster('dfw', 'a'), test.cluster('ams', 'b');
+             select test.node(1, 'n1', '2026-03-01', null, 10, 10), test.node(2, 'n1', '2026-03-01', null, 10, 10);
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-01', null, 1, 1);
+             select test.known('2026-03-02 12:05Z')",
+        )
+        .await;
+    fleet
+}
+
+#[tokio::test]
+async fn hours_are_rated_once_they_are_over_and_known() {
+    let fleet = two_clusters().await;
+    let rating = Rating::new(
+        fleet.connector("fleetledger_evaluate"),
+        SETTINGS,
+        &Registry::new(),
+    )
+    .unwrap();
+    assert_eq!(rating.round(at("2026-03-02T12:05:00Z")).await.unwrap(), 3);
+    assert_eq!(rated(&fleet).await, ["09 t f 1", "10 t f 1", "11 t f 1"]);
+    assert_eq!(rating.round(at("2026-03-02T12:06:00Z")).await.unwrap(), 0);
+    // The next hour is over, and not known to its end.
+    fleet.run("select test.known('2026-03-02 12:58Z')").await;
+    assert_eq!(rating.round(at("2026-03-02T13:01:00Z")).await.unwrap(), 0);
+    fleet.run("select test.known('2026-03-02 13:01Z')").await;
+    assert_eq!(rating.round(at("2026-03-02T13:01:00Z")).await.unwrap(), 1);
+    fleet.adds_up().await;
+}
+
+#[tokio::test]
+async fn cluster_silent_for_an_hour() {
+    let fleet = two_clusters().await;
+    let rating = Rating::new(
+        fleet.connector("fleetledger_evaluate"),
+        SETTINGS,
+        &Registry::new(),
+    )
+    .unwrap();
+    rating.round(at("2026-03-02T12:05:00Z")).await.unwrap();
+    // b says nothing from 12:05 on: the hour is rated without it, and so labelled; its nodes still cost.
+    fleet
+        .run("select test.known('2026-03-02 13:02Z'); update ledger.freshness set observed_at = '2026-03-02 12:05Z' where cluster_id = 2")
+        .await;
+    assert_eq!(rating.round(at("2026-03-02T13:02:00Z")).await.unwrap(), 1);
+    assert_eq!(rated(&fleet).await[3], "12 f f 1");
+    let of_b = "select sum(cost) from fleet.cost_by_cluster('2026-03-02 12:00Z', '2026-03-02 13:00Z') where cluster = 'b'";
+    assert_eq!(fleet.text(of_b).await, "0.340000000");
+    // It is back, and tells of a pod that was scheduled meanwhile.
+    fleet
+        .run(
+            "select test.pod(2, 'u2', 'data', 'n1', '2026-03-02 12:30Z', null, 2, 2, extra => '{\"valid_from\": \"2026-03-02 13:04Z\"}');
+             select test.known('2026-03-02 13:05Z')",
+        )
+        .await;
+    assert_eq!(rating.round(at("2026-03-02T13:05:00Z")).await.unwrap(), 1);
+    assert_eq!(rated(&fleet).await[3], "12 t f 2");
+    let data = "select cost from fleet.cost_by_namespace('2026-03-02 12:00Z', '2026-03-02 13:00Z') where namespace = 'data'";
+    assert_eq!(fleet.text(data).await, "0.034000000");
+    fleet.adds_up().await;
+}
+
+#[tokio::test]
+async fn the_running_hour_is_partial_and_labelled_so() {
+    let fleet = two_clusters().await;
+    let settings = Settings {
+        partial: Some(Duration::from_secs(600)),
+        ..SETTINGS
+    };
+    let rating = Rating::new(
+        fleet.connector("fleetledger_evaluate"),
+        settings,
+        &Registry::new(),
+    )
+    .unwrap();
+    rating.round(at("2026-03-02T12:15:00Z")).await.unwrap();
+    let row = "select cost, partial from fleet.cost_hourly where namespace = 'shop' and hour_at = '2026-03-02 12:00Z'";
+    // A quarter of an hour of a core and a GiB.
+    assert_eq!(fleet.rows(row).await, ["0.008500000 t"]);
+    fleet.run("select test.known('2026-03-02 13:01Z')").await;
+    rating.round(at("2026-03-02T13:01:00Z")).await.unwrap();
+    let row = "select cost, partial from fleet.cost_hourly where namespace = 'shop' and hour_at = '2026-03-02 12:00Z'";
+    assert_eq!(fleet.rows(row).await, ["0.034000000 f"]);
+    fleet.adds_up().await;
+}
+
+#[tokio::test]
+async fn without_a_price_sheet_nothing_is_rated() {
+    let fleet = Fleet::with("[[team]]\nteam = 'red'\nvalid_from = 2026-01-01\n").await;
+    fleet
+        .run("select test.cluster('dfw', 'a'); select test.known('2026-03-02 12:05Z')")
+        .await;
+    let rating = Rating::new(
+        fleet.connector("fleetledger_evaluate"),
+        SETTINGS,
+        &Registry::new(),
+    )
+    .unwrap();
+    assert_eq!(rating.round(at("2026-03-02T12:05:00Z")).await.unwrap(), 0);
+}
