@@ -43,6 +43,8 @@ const GOALS: &[(&str, Goal)] = &[
     ("rules_200_round_seconds", Goal::AtMost(30.0)),
     ("rules_slowest_ms", Goal::AtMost(150.0)),
     ("backtest_week_100k_pods_seconds", Goal::AtMost(60.0)),
+    ("cost_hour_1m_pods_seconds", Goal::AtMost(60.0)),
+    ("cost_team_30d_ms", Goal::AtMost(200.0)),
 ];
 
 impl Figure {

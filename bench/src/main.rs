@@ -9,6 +9,7 @@ mod connect;
 mod consume;
 mod copy;
 mod dashboards;
+mod cost;
 mod emit;
 mod figure;
 mod flat;
@@ -79,6 +80,8 @@ enum Part {
     Dashboards,
     /// 200 rules over a million pods, 100,000 alerts, notifications, a week of history.
     Rules,
+    /// An hour of a million pods rated, and a month of cost asked for.
+    Cost,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -147,6 +150,7 @@ async fn measure(part: Part, setting: &Setting, report: &mut Report) -> anyhow::
         Part::Scaling => scaling::run(setting, report).await,
         Part::Dashboards => dashboards::run(setting, report).await,
         Part::Rules => rules::run(setting, report).await,
+        Part::Cost => cost::run(setting, report).await,
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Command {
     Central,
     /// Alerts: what fires, and who is told; asks the console.
     Alerts(AlertsArgs),
+    /// Cost by team, namespace, workload and so on; asks the console.
+    Cost(CostArgs),
     /// Brings the database to this version; safe to repeat.
     Migrate,
     /// Looks for broken set-ups and says how to fix each; changes nothing.
@@ -458,6 +460,63 @@ pub struct ServerArgs {
     /// Print one JSON document.
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+/// Options of `cost`.
+#[derive(Debug, Clone, Args)]
+pub struct CostArgs {
+    /// The console.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Window: 7d, 24h, today, lastmonth, or two instants with a comma between them.
+    #[arg(long, default_value = "7d")]
+    pub window: String,
+    /// What to group by, with commas: team, namespace, cluster, datacenter, controller, container, pod, node, label:NAME …
+    #[arg(long, default_value = "team")]
+    pub by: String,
+    /// Length of each period, such as 1d; the window where it is not given.
+    #[arg(long)]
+    pub step: Option<String>,
+    /// Condition, such as 'namespace:"a"+cluster:"b"'.
+    #[arg(long)]
+    pub filter: Option<String>,
+    /// Idle, system and shared namespaces as the file of sharing says.
+    #[arg(long)]
+    pub shared: bool,
+    /// What else to do.
+    #[command(subcommand)]
+    pub command: Option<CostCommand>,
+}
+
+/// What `cost` does but show cost.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CostCommand {
+    /// Says what is wrong with price sheets, owners and sharing; opens nothing.
+    Check {
+        /// A folder of .toml files, or one file.
+        #[arg(default_value = "/etc/fleetledger/cost", value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Makes price sheets, owners and sharing stand.
+    Apply {
+        /// A folder of .toml files, or one file.
+        #[arg(default_value = "/etc/fleetledger/cost", value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Closes a month: its rows no longer change, and what comes later is a dated adjustment.
+    Close {
+        /// The month, such as 2026-04.
+        month: String,
+    },
+    /// Rates a range of hours again, by the prices and owners that stand.
+    Rerate {
+        /// Begin, such as 2026-04-01T00:00:00Z.
+        #[arg(long)]
+        from: jiff::Timestamp,
+        /// End, exclusive.
+        #[arg(long)]
+        to: jiff::Timestamp,
+    },
 }
 
 /// Options of `alerts`.

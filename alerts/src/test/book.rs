@@ -4,6 +4,7 @@ use fleetledger_schema::kind::Kind;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::cost;
 use super::row::{Source, instant, quoted};
 
 /// Where and when a row stands.
@@ -51,6 +52,9 @@ pub(crate) fn insert(view: &str, place: &Place<'_>, mut row: Map<String, Value>)
         }
         "ingest_partition" => partition(row, place),
         "balance" => balance(row, kind, place),
+        "cost_balance" | "cost_daily" | "cost_workload_daily" | "cost_node_daily" | "team_budget" => {
+            cost::insert(view, place, row)
+        }
         other => Err(format!("no row of `{other}` can be given")),
     }
 }
@@ -123,7 +127,7 @@ fn replaced(table: &str, key: &Value) -> String {
 }
 
 /// Later values win; columns are checked by PostgreSQL.
-fn write(
+pub(super) fn write(
     table: &str,
     defaults: &[&Value],
     row: Map<String, Value>,

@@ -15,6 +15,7 @@
 //! in place as time goes on.
 
 mod book;
+mod cost;
 pub mod database;
 pub mod file;
 pub mod mutant;

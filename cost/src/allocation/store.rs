@@ -49,7 +49,7 @@ pub async fn answer(reader: &Reader, question: &Question) -> Result<Answer, Cost
         let rows = rows(&client, &sql, &dimensions, *step).await?;
         data.push(set(question, *step, rows));
     }
-    let currency = "select currency from price order by sheet_id desc limit 1";
+    let currency = "select currency from fleet.price order by sheet_id desc limit 1";
     let currency = client
         .query_opt(currency, &[])
         .await
@@ -67,7 +67,7 @@ pub async fn answer(reader: &Reader, question: &Question) -> Result<Answer, Cost
 /// The database's.
 pub async fn default_share(reader: &Reader) -> Result<Share, CostError> {
     let client = connect(reader).await?;
-    let ask = "select namespaces, spread, idle from cost_sharing where valid_from <= now() and coalesce(valid_to, 'infinity') > now()
+    let ask = "select namespaces, spread, idle from fleet.cost_sharing where valid_from <= now() and coalesce(valid_to, 'infinity') > now()
         order by valid_from desc limit 1";
     let row = client
         .query_opt(ask, &[])
@@ -101,8 +101,7 @@ async fn rollup_labels(client: &Client) -> Result<Vec<String>, CostError> {
 
 /// Pods are not stored: they are rated for the question, and how many is known before.
 async fn check_size(client: &Client, window: Window) -> Result<(), CostError> {
-    let ask =
-        "select coalesce(sum(pods), 0)::bigint from cost_run where stands and hour_at >= $1 and hour_at < $2";
+    let ask = "select coalesce(sum(pods), 0)::bigint from fleet.cost_run where stands and hour_at >= $1 and hour_at < $2";
     let (from, to) = ends(window);
     let row = client
         .query_one(ask, &[&from, &to])

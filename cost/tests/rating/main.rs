@@ -8,7 +8,9 @@
     reason = "a test may fail by panicking"
 )]
 
+mod allocation;
 mod book;
+mod example;
 mod fleet;
 mod life;
 mod month;

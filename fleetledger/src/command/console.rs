@@ -60,8 +60,12 @@ pub(crate) async fn bind(loaded: &Loaded, console: &Console, parts: &Parts) -> a
         rules: parts.rules.clone(),
         receivers: parts.settings.receivers.clone(),
     };
+    let cost = fleetledger_cost::http::Api {
+        pool: api.pool.clone(),
+        reader: api.reader.clone(),
+    };
     let listen: Http = console.http();
-    Server::bind_router(&listen, "console.listen", router(api, guard)).await
+    Server::bind_router(&listen, "console.listen", router(api, cost, guard)).await
 }
 
 #[derive(utoipa::OpenApi)]
@@ -71,9 +75,10 @@ pub(crate) async fn bind(loaded: &Loaded, console: &Console, parts: &Parts) -> a
 ))]
 struct Document;
 
-fn router(api: Api, guard: Guard) -> Router {
+fn router(api: Api, cost: fleetledger_cost::http::Api, guard: Guard) -> Router {
     let (routes, document) = utoipa_axum::router::OpenApiRouter::with_openapi(Document::openapi())
         .merge(http::router(api))
+        .merge(fleetledger_cost::http::router(cost))
         .split_for_parts();
     let document = Arc::new(document);
     routes
@@ -126,6 +131,10 @@ async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
         .and_then(|value| value.to_str().ok());
     match guard.caller(header) {
         Some(caller) => {
+            request.extensions_mut().insert(fleetledger_cost::http::Caller {
+                name: caller.name.clone(),
+                may_apply: caller.role >= Role::Admin,
+            });
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

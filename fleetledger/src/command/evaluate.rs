@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use fleetledger_alerts::{
     Evaluator, Health, ROLLUPS_AT_ONCE, Receiver, Receivers, RuleSet, Settings, links::Places, pool, reload,
 };
+use fleetledger_cost::rating::Rating;
 use fleetledger_paging::{
     Secret,
     channel::{
@@ -45,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
     standing: watch::Receiver<Standing>,
     reader_limit: Duration,
+    rating: (Connector, fleetledger_cost::rating::Settings),
     pub(crate) health: Health,
     following: JoinSet<()>,
 }
@@ -61,7 +63,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     let parts = Parts::new(loaded, &ways, &registry, stop_following.clone()).await?;
     let probe = probe(&parts.health);
     let done = role::run(loaded, registry.clone(), probe, |stop| {
-        evaluate(parts, registry, stop)
+        Box::pin(evaluate(parts, registry, stop))
     })
     .await;
     stop_following.cancel();
@@ -88,6 +90,9 @@ pub(crate) async fn evaluate(
         .context("show metrics")?;
     following.spawn(recorder.follow(parts.standing, stop.clone()));
     following.spawn(Reaper::new(parts.pool.clone(), parts.reader_limit).run(stop.clone()));
+    let (connector, settings) = parts.rating;
+    let rating = Rating::new(connector, settings, &registry).context("count hours that are rated")?;
+    following.spawn(rating.follow(stop.clone()));
     let evaluator = Evaluator {
         settings: Arc::new(parts.settings),
         rules: parts.rules,
@@ -144,9 +149,11 @@ impl Parts {
         let rules = reload::follow(live.subscribe(), &health, &mut following).context("take up the rules")?;
         let standing = live.subscribe();
         following.spawn(live.follow(FOLLOW, stop));
+        let rating = (ways.own.clone(), rating(&config.cost));
         Ok(Self {
             standing,
             reader_limit: Duration::from_secs(config.evaluate.reader_limit_seconds),
+            rating,
             settings,
             pool,
             reader,
@@ -154,6 +161,17 @@ impl Parts {
             health,
             following,
         })
+    }
+}
+
+/// When hours are rated.
+fn rating(cost: &config::Cost) -> fleetledger_cost::rating::Settings {
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    fleetledger_cost::rating::Settings {
+        interval: Duration::from_secs(cost.interval_seconds),
+        partial: (cost.partial_minutes > 0).then(|| Duration::from_secs(cost.partial_minutes * 60)),
+        history: hours(cost.history_hours),
+        lateness: hours(cost.lateness_days * 24),
     }
 }
 

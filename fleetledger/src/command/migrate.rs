@@ -64,5 +64,12 @@ pub(crate) async fn store_settings(client: &Client, config: &Config) -> anyhow::
             .await
             .context("apply owners to namespaces")?;
     }
+    let labels = serde_json::json!(config.cost.rollup_labels).to_string();
+    let upsert = "insert into ledger.setting as s (name, value) values ('cost.rollup_labels', $1)
+        on conflict (name) do update set value = excluded.value, set_at = now() where s.value <> excluded.value";
+    client
+        .execute(upsert, &[&labels])
+        .await
+        .context("store cost.rollup_labels")?;
     Ok(changed)
 }

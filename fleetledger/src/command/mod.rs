@@ -6,6 +6,7 @@ mod central;
 mod clusters;
 mod configuration;
 pub(crate) mod console;
+mod cost;
 mod dead_letters;
 mod doctor;
 mod emit;
@@ -77,6 +78,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Evaluate => Box::pin(evaluate::run(&loaded)).await,
         Command::Console => Box::pin(console::run(&loaded)).await,
         Command::Central => Box::pin(central::run(&loaded)).await,
+        Command::Cost(args) => Box::pin(cost::run(&args)).await,
         Command::Alerts(args) => Box::pin(alerts::run(&args)).await,
         Command::Migrate => migrate::run(&loaded).await,
         Command::Doctor(args) => doctor::run(&loaded, &args).await,

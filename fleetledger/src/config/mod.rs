@@ -4,6 +4,7 @@
 //! ([`SecretRef`]) and never printed. The environment is read in this module and nowhere else.
 
 mod console;
+mod cost;
 mod environment;
 mod error;
 mod evaluate;
@@ -18,6 +19,7 @@ mod secret;
 mod section;
 
 pub use console::{Console, Token, TokenRole};
+pub use cost::Cost;
 pub use error::ConfigError;
 pub use evaluate::{Branch, Evaluate, Receiver, ReceiverKind, Routes};
 pub use kafka::{Kafka, Sasl, SaslMechanism};
@@ -58,6 +60,8 @@ pub struct Config {
     pub routes: Routes,
     /// The console: HTTP API and pages.
     pub console: Console,
+    /// Cost: hours are rated by `evaluate` once a price sheet was applied.
+    pub cost: Cost,
     /// Who owns a namespace.
     pub owners: Owners,
     /// Metrics and health of a running role.
@@ -87,6 +91,7 @@ impl Config {
         self.evaluate.check(&self.receivers)?;
         self.routes.check(&self.receivers)?;
         self.console.check()?;
+        self.cost.check()?;
         self.http.check()?;
         self.log.check()?;
         self.owners.check()?;

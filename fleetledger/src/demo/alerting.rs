@@ -41,6 +41,10 @@ impl Alerting {
         let mut loaded = loaded.clone();
         loaded.config = config.clone();
         loaded.config.evaluate.rules = rules;
+        // Somebody looks on for a minute: the running hour is rated every minute.
+        loaded.config.cost.interval_seconds = 5;
+        loaded.config.cost.partial_minutes = 1;
+        super::cost::apply(&own).await?;
         let console = Console {
             listen: ([127, 0, 0, 1], 0).into(),
             ..Console::default()

@@ -6,6 +6,7 @@
 mod alerting;
 mod broker;
 mod check;
+mod cost;
 mod database;
 mod fleet;
 mod folder;

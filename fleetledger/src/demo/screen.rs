@@ -62,6 +62,9 @@ impl Screen {
         println!("metrics     {metrics}");
         if let Some(console) = console {
             println!("console     {console}/api/openapi.json; fleetledger alerts --server {console} list");
+            println!(
+                "cost        fleetledger cost --server {console} --window today --by team, after a minute or so"
+            );
         }
         println!("datacenters {}, simulated", super::plan::DATACENTERS.join(", "));
         if let Some(run_for) = self.run_for {

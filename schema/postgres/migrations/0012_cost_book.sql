@@ -264,8 +264,12 @@ end;
 comment on function ledger.cost_check_hour is 'Reads an hour back as it stands and compares nodes with lines.';
 
 -- Hours to rate now, the oldest first: those that are over and were not rated, those of which more is known, those whose
--- usage came late. `history` is where the first run begins, `lateness` how far back what was rated is rated again.
-create function ledger.cost_due(at timestamptz default now(), history interval default '1 day', lateness interval default '7 days')
+-- usage came late. `history` is where the first run begins, `lateness` how far back what was rated is rated again, and
+-- `usage_lateness` how far back late usage is looked for, which reads a row of every node and hour.
+create function ledger.cost_due(
+    at timestamptz default now(), history interval default '1 day', lateness interval default '7 days',
+    usage_lateness interval default '7 days'
+)
 returns table (hour_at timestamptz, reason text)
 language sql stable
 security definer
@@ -289,7 +293,7 @@ begin atomic
         select w.hour_at, 'usage' as reason
         from ledger.cost_hour as h
         join ledger.usage_window as w on w.hour_at = h.hour_at
-        where h.hour_at >= at - lateness and w.hour_at >= at - lateness and not h.partial
+        where h.hour_at >= at - usage_lateness and w.hour_at >= at - usage_lateness and not h.partial
         group by w.hour_at, h.filled_at
         having max(w.folded_at) > h.filled_at
     )

@@ -1,0 +1,209 @@
+//! The allocation API over rated hours, as the reader.
+
+use fleetledger_cost::allocation::{
+    Parameters,
+    question::Share,
+    shape::Answer,
+    store::{answer, default_share},
+};
+use fleetledger_queries::Reader;
+
+use crate::fleet::Fleet;
+
+async fn fleet() -> (Fleet, Reader) {
+    let mut fleet = Fleet::new().await;
+    fleet
+        .run(
+            "select test.cluster('dfw', 'a'), test.cluster('ams', 'b');
+             insert into ledger.setting (name, value) values ('cost.rollup_labels', '[\"app\"]') on conflict (name) do update set value = excluded.value;
+             select test.node(1, 'n1', '2026-03-01', null, 10, 40, 0, 0.5), test.node(1, 'n2', '2026-03-01', null, 10, 40, 4);
+             select test.node(2, 'n1', '2026-03-01', null, 10, 40);
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-01', null, 3, 5, extra => '{\"labels\": {\"app\": \"web\", \"tier\": \"x\"}}');
+             select test.pod(1, 'u2', 'data', 'n2', '2026-03-01', null, 2, 9, 1, extra => '{\"annotations\": {\"note\": \"y\"}}');
+             select test.pod(2, 'u3', 'shop', 'n1', '2026-03-01', null, 1, 1);
+             select test.pod(1, 'u4', 'kube-system', 'n1', '2026-03-01', null, 1, 1)",
+        )
+        .await;
+    fleet
+        .apply("[[sharing]]\nnamespaces = ['kube-system']\nspread = 'even'\nidle = 'shared'\nvalid_from = 2026-01-01\n")
+        .await;
+    fleet.rate("2026-03-02T00:00:00Z", 30).await;
+    let reader = Reader::new(&fleet.connector("fleetledger_reader"), 2).unwrap();
+    (fleet, reader)
+}
+
+async fn ask(reader: &Reader, change: impl FnOnce(&mut Parameters)) -> Answer {
+    let mut parameters = Parameters {
+        window: "2026-03-02T00:00:00Z,2026-03-03T06:00:00Z".to_owned(),
+        ..Parameters::default()
+    };
+    change(&mut parameters);
+    let now = "2026-03-11T14:25:00Z".parse().unwrap();
+    let default = default_share(reader).await.unwrap();
+    let question = parameters.read(now, &default).unwrap();
+    answer(reader, &question).await.unwrap()
+}
+
+/// What 30 hours of three nodes cost, in millionths.
+const TOTAL: f64 = 30.0 * (3.0 * (10.0 * 0.03 + 40.0 * 0.004) + 4.0 * 2.0);
+
+fn total(answer: &Answer) -> f64 {
+    answer
+        .data
+        .iter()
+        .flat_map(|set| set.values())
+        .map(|one| one.total_cost)
+        .sum()
+}
+
+fn assert_total(answer: &Answer, what: &str) {
+    assert!(
+        (total(answer) - TOTAL).abs() < 1e-6,
+        "{what}: {} is not {TOTAL}",
+        total(answer)
+    );
+}
+
+#[tokio::test]
+async fn whatever_it_is_grouped_by_the_total_is_what_the_nodes_cost() {
+    let (_fleet, reader) = fleet().await;
+    for aggregate in [
+        "namespace",
+        "cluster",
+        "datacenter",
+        "team",
+        "nodeClass",
+        "controllerKind",
+        "controller",
+        "container",
+        "namespace,controller",
+        "label:app",
+        "node",
+        "pod",
+        "label:tier",
+        "annotation:note",
+        "cluster,node,pod",
+    ] {
+        let answer = ask(&reader, |p| {
+            p.aggregate = Some(aggregate.to_owned());
+            p.include_idle = Some(true);
+        })
+        .await;
+        assert_eq!(answer.currency.as_deref(), Some("USD"));
+        assert_total(&answer, aggregate);
+    }
+    let by_label = ask(&reader, |p| p.aggregate = Some("label:app".to_owned())).await;
+    let web = &by_label.data[0]["web"];
+    assert_eq!(
+        (web.cpu_core_hours, web.properties["namespace"].as_str()),
+        (90.0, "shop")
+    );
+    let by_pod = ask(&reader, |p| p.aggregate = Some("cluster,pod".to_owned())).await;
+    assert_eq!(by_pod.data[0]["a/u2"].gpu_hours, 30.0);
+    assert!((by_pod.data[0]["a/u1"].total_cost - web.total_cost).abs() < 1e-6);
+}
+
+#[tokio::test]
+async fn steps_sum_to_the_window() {
+    let (_fleet, reader) = fleet().await;
+    let stepped = ask(&reader, |p| {
+        p.step = Some("1d".to_owned());
+        p.include_idle = Some(true);
+    })
+    .await;
+    assert_eq!(stepped.data.len(), 2);
+    assert_total(&stepped, "steps");
+    let accumulated = ask(&reader, |p| {
+        p.step = Some("1d".to_owned());
+        p.accumulate = Some(true);
+        p.include_idle = Some(true);
+    })
+    .await;
+    assert_eq!(accumulated.data.len(), 1);
+    assert_total(&accumulated, "accumulated");
+}
+
+#[tokio::test]
+async fn idle_and_namespaces_are_shared_and_filters_come_after() {
+    let (_fleet, reader) = fleet().await;
+    let shared = ask(&reader, |p| p.sharing = Some("default".to_owned())).await;
+    assert_total(&shared, "shared");
+    let shop = shared.data[0]["shop"].clone();
+    assert!(shop.shared_cost > 0.0 && shop.cpu_cost_idle > 0.0, "{shop:?}");
+    assert!(!shared.data[0].contains_key("kube-system"));
+    // Cards of a cluster where one was charged: the others are its idle ones.
+    assert!((shared.data[0]["data"].gpu_cost - 30.0 * 8.0).abs() < 1e-6);
+    let filtered = ask(&reader, |p| {
+        p.sharing = Some("default".to_owned());
+        p.filter = Some("namespace:shop".to_owned());
+    })
+    .await;
+    assert_eq!(filtered.data[0]["shop"].total_cost, shop.total_cost);
+    assert!(!filtered.data[0].contains_key("data"));
+    let weighted = ask(&reader, |p| {
+        p.share_namespaces = Some("kube-system".to_owned());
+        p.include_idle = Some(true);
+    })
+    .await;
+    assert_total(&weighted, "weighted");
+    let by_node = ask(&reader, |p| p.idle_by_node = Some(true)).await;
+    assert!(
+        by_node.data[0].contains_key("n2/__idle__"),
+        "{:?}",
+        by_node.data[0].keys()
+    );
+    assert_total(&by_node, "idle by node");
+}
+
+#[tokio::test]
+async fn more_pod_hours_than_are_rated_on_demand_are_refused_with_the_limit() {
+    let (fleet, reader) = fleet().await;
+    fleet.run("update ledger.cost_run set pods = 1000000").await;
+    let parameters = Parameters {
+        window: "2026-03-02T00:00:00Z,2026-03-03T06:00:00Z".to_owned(),
+        aggregate: Some("pod".to_owned()),
+        ..Parameters::default()
+    };
+    let question = parameters
+        .read("2026-03-11T14:25:00Z".parse().unwrap(), &Share::default())
+        .unwrap();
+    let refused = answer(&reader, &question).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("30000000 pod-hours") && refused.contains("2000000"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn functions_of_every_kind_agree_with_the_books() {
+    let (fleet, _reader) = fleet().await;
+    let span = "'2026-03-02', '2026-03-03 06:00Z'";
+    let total = format!("{TOTAL:.6}");
+    for function in [
+        "container",
+        "workload",
+        "namespace",
+        "team",
+        "cluster",
+        "datacenter",
+    ] {
+        let sql = format!("select round(sum(cost), 6) from fleet.cost_by_{function}({span})");
+        assert_eq!(fleet.text(&sql).await, total, "{function}");
+    }
+    for sql in [
+        format!("select round(sum(cost), 6) from fleet.cost_idle({span})"),
+        format!(
+            "select round(sum(allocated_cost + idle_cost + system_cost), 6) from fleet.cost_idle({span})"
+        ),
+        format!("select round(sum(\"BilledCost\"), 6) from fleet.cost_focus({span})"),
+        "select round(sum(cost), 6) from fleet.cost_hourly".to_owned(),
+        "select round(sum(cost), 6) from fleet.cost_workload_daily".to_owned(),
+        "select round(sum(cost), 6) from fleet.cost_daily".to_owned(),
+        "select round(sum(cost), 6) from fleet.cost_monthly".to_owned(),
+    ] {
+        assert_eq!(fleet.text(&sql).await, total, "{sql}");
+    }
+    let pods = "select round((select sum(c.cost) from ledger.pod as p, fleet.cost_of_pod(p.uid) as c)
+        - (select sum(cost) from fleet.cost_hourly where namespace !~ '^__'), 6)";
+    assert_eq!(fleet.text(pods).await, "0.000000", "pods against lines");
+}
