@@ -651,9 +651,9 @@ begin
     select p.cluster_id, p.namespace, p.workload_kind, p.workload, c.container, n.node_class, p.team, p.owner_source, p.labels,
         coalesce(sum(s.cpu_nanos), 0)::bigint as cpu_nanos, coalesce(sum(s.memory_nanos), 0)::bigint as memory_nanos,
         coalesce(sum(s.gpu_nanos), 0)::bigint as gpu_nanos,
-        sum(c.cpu)::bigint as cpu_charged_core_us, sum(c.memory)::bigint as memory_charged_byte_seconds, sum(c.gpu)::bigint as gpu_charged_card_us,
-        sum(c.cpu_requested)::bigint as cpu_requested_core_us, sum(c.memory_requested)::bigint as memory_requested_byte_seconds,
-        sum(c.cpu_used)::bigint as cpu_used_core_us, sum(c.memory_used)::bigint as memory_used_byte_seconds, sum(c.gpu_used)::bigint as gpu_used_card_us,
+        sum(c.cpu) as cpu_charged_core_us, sum(c.memory) as memory_charged_byte_seconds, sum(c.gpu) as gpu_charged_card_us,
+        sum(c.cpu_requested) as cpu_requested_core_us, sum(c.memory_requested) as memory_requested_byte_seconds,
+        sum(c.cpu_used) as cpu_used_core_us, sum(c.memory_used) as memory_used_byte_seconds, sum(c.gpu_used) as gpu_used_card_us,
         sum(c.life_ms)::bigint as life_ms, sum(c.usage_ms)::bigint as usage_ms, sum(c.unknown_ms)::bigint as unknown_ms,
         coalesce(sum(c.life_ms) filter (where n.priced is not true), 0)::bigint as unpriced_ms, count(*)::integer as pods
     from rated_charge as c
@@ -664,9 +664,9 @@ begin
     union all
     select n.cluster_id, b.name, null, null, null, n.node_class, b.name, 'none', '{}',
         sum(n.cpu_parts[b.part])::bigint, sum(n.memory_parts[b.part])::bigint, sum(n.gpu_parts[b.part])::bigint,
-        sum((ledger.cost_amounts(n.cpu_charged, n.cpu_capacity, n.cpu_allocatable))[b.part])::bigint,
-        sum((ledger.cost_amounts(n.memory_charged, n.memory_capacity, n.memory_allocatable))[b.part])::bigint,
-        sum((ledger.cost_amounts(n.gpu_charged, n.gpu_capacity, n.gpu_allocatable))[b.part])::bigint,
+        sum((ledger.cost_amounts(n.cpu_charged, n.cpu_capacity, n.cpu_allocatable))[b.part]),
+        sum((ledger.cost_amounts(n.memory_charged, n.memory_capacity, n.memory_allocatable))[b.part]),
+        sum((ledger.cost_amounts(n.gpu_charged, n.gpu_capacity, n.gpu_allocatable))[b.part]),
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0
     from rated_node as n
     cross join (values ('__idle__', 2), ('__system__', 3)) as b (name, part)

@@ -1,7 +1,7 @@
 -- script: once
 -- Cost between two instants, from whole days where they stand and from hours at the edges: instants count by whole hours.
 create function fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz)
-returns table (datacenter text, cluster text, namespace text, team text, owner_source text, node_class text, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
+returns table (datacenter text, cluster text, namespace text, team text, owner_source text, node_class text, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
 language sql stable parallel safe
 begin atomic
     with day as (
@@ -23,7 +23,7 @@ begin atomic
     join ledger.cluster as l using (cluster_id)
     where not w.whole
     union all
-    select l.datacenter, l.cluster, i.namespace, i.team, i.owner_source, i.node_class, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
+    select l.datacenter, l.cluster, i.namespace, i.team, i.owner_source, i.node_class, 0::bigint, 0::bigint, 0::bigint, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
     from ledger.cost_adjustment as a
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)
@@ -31,7 +31,7 @@ begin atomic
 end;
 comment on function fleet.cost_namespace_parts is 'What the functions cost_by_… of namespaces and above sum up.';
 create function fleet.cost_line_parts(from_at timestamptz, to_at timestamptz)
-returns table (datacenter text, cluster text, namespace text, workload_kind text, workload text, container text, team text, node_class text, labels jsonb, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
+returns table (datacenter text, cluster text, namespace text, workload_kind text, workload text, container text, team text, node_class text, labels jsonb, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
 language sql stable parallel safe
 begin atomic
     with day as (
@@ -54,7 +54,7 @@ begin atomic
     join ledger.cluster as l using (cluster_id)
     where not w.whole
     union all
-    select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
+    select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, 0::bigint, 0::bigint, 0::bigint, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
     from ledger.cost_adjustment as a
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)
