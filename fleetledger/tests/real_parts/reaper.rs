@@ -13,6 +13,15 @@ use crate::{
 /// How long a session beyond its limit of a second may live: a look comes every five.
 const ENDED: Duration = Duration::from_secs(40);
 
+/// Waits until a session is ended.
+async fn ended(session: &tokio_postgres::Client) {
+    let waited = Instant::now();
+    while !session.is_closed() {
+        assert!(waited.elapsed() < ENDED, "the session lives on");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_reader_who_lifts_the_timeout_is_cancelled_all_the_same() {
     let server = support::postgres().await;
@@ -39,17 +48,13 @@ async fn a_reader_who_lifts_the_timeout_is_cancelled_all_the_same() {
     // One that catches its cancellation and goes on is ended with its session.
     let stubborn = "do $$ begin loop begin perform pg_sleep(600); exception when query_canceled then null; end; end loop; end $$";
     assert!(reader.batch_execute(stubborn).await.is_err());
-    assert!(reader.is_closed());
+    ended(&reader).await;
 
     // One that holds a transaction open and asks nothing.
     let idle = support::client(&as_role("fleetledger_reader")).await;
     idle.batch_execute(lift).await.unwrap();
     idle.batch_execute("begin; select 1").await.unwrap();
-    let waited = Instant::now();
-    while !idle.is_closed() {
-        assert!(waited.elapsed() < ENDED, "a transaction stays open");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    ended(&idle).await;
 
     // Writers are nobody's prey.
     let ingester = support::client(&as_role("fleetledger_ingest")).await;
