@@ -8,7 +8,7 @@ use fleetledger_schema::{
 
 use crate::{
     batch::{DeadKey, Draft, Gap, LearnedSchema, Letter, Outcomes, Span, Verdict},
-    chain::{CLOCK_TOLERANCE_MICROS, End, EndReason, Version},
+    chain::{Before, CLOCK_TOLERANCE_MICROS, End, EndReason, Version},
     dead_reason::{DeadReason, Fault},
     decode::Content,
     examine::{Examined, Placed},
@@ -312,12 +312,16 @@ impl Memory {
             placed.headers.since.unwrap_or(placed.headers.time)
         };
         let (hash, writer, created_at) = (content.hash, content.schema.number(), content.record.created_at());
+        let containers = content.containers();
         let chain = draft
             .chains
             .entry((placed.key.kind.number(), placed.key.cluster_id, uid.clone()))
             .or_default();
         if chain.versions.is_empty() {
             chain.forced = entry.row.is_some_and(|row| row.hash.is_none());
+            chain.before = Some(entry.row.map_or(Before::Nothing, |row| Before::Row {
+                containers: row.containers,
+            }));
             chain.compare = compare;
             chain.compare_containers = compare_containers;
         }
@@ -345,6 +349,7 @@ impl Memory {
                     hash: Some(hash),
                     writer,
                     reader: READER_VERSION,
+                    containers,
                 }),
                 dead: None,
             },

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use fleetledger_schema::{instant::Instant, key::Source, kind::Kind};
 
 use crate::{
-    chain::{Chain, EndReason},
+    chain::{Before, Chain, EndReason},
     dead_reason::Fault,
     encode::{self, StageData},
     fold::UsageData,
@@ -238,6 +238,7 @@ impl Draft {
             of_kind.reasons.push(EndReason::as_str(end.reason));
         }
         let stages = encode::stages(&self.chains);
+        let containers_before = containers_before(&self.chains);
         let namespaces: BTreeSet<i32> = self
             .chains
             .keys()
@@ -267,10 +268,25 @@ impl Draft {
             outcomes: self.outcomes,
             names: self.names,
             namespaces: namespaces.into_iter().collect(),
+            containers_before,
             bytes: self.bytes,
             records: self.records,
         }
     }
+}
+
+fn containers_before(chains: &BTreeMap<ChainKey, Chain>) -> Option<u64> {
+    let pods = chains.iter().filter(|((kind, _, _), chain)| {
+        *kind == Kind::Pod.number() && !chain.versions.is_empty()
+    });
+    let counts = pods.map(|(_, chain)| match chain.before {
+        Some(Before::Nothing) => Some(0),
+        // What stands is not trusted.
+        Some(Before::Row { .. }) if chain.forced => None,
+        Some(Before::Row { containers }) => Some(u64::from(containers)),
+        None => None,
+    });
+    counts.sum()
 }
 
 /// Objects of one kind that ended.
@@ -304,6 +320,8 @@ pub(crate) struct Sealed {
     pub(crate) names: BTreeMap<i32, (String, String)>,
     /// Clusters whose namespaces changed.
     pub(crate) namespaces: Vec<i32>,
+    /// Containers that its pods had before it, where that is known of all of them.
+    pub(crate) containers_before: Option<u64>,
     pub(crate) bytes: usize,
     /// As delivered, in order: what is built again when the batch fails.
     pub(crate) records: Vec<RawRecord>,

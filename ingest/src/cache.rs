@@ -18,6 +18,8 @@ struct Standing {
     hash: ContentHash,
     /// Index into [`Cache::writers`].
     writer: u32,
+    /// Number of containers, if it is a pod.
+    containers: u16,
     /// False if the row must be written again whatever arrives.
     trusted: bool,
 }
@@ -43,7 +45,12 @@ impl Cache {
         let row = standing.and_then(|standing| {
             let (writer, reader) = *self.writers.get(standing.writer as usize)?;
             let hash = standing.trusted.then_some(standing.hash);
-            Some(RowEntry { hash, writer, reader })
+            Some(RowEntry {
+                hash,
+                writer,
+                reader,
+                containers: standing.containers,
+            })
         });
         let dead = if self.dead.is_empty() {
             None
@@ -66,6 +73,7 @@ impl Cache {
         let standing = entry.row.map(|row| Standing {
             hash: row.hash.unwrap_or_default(),
             writer: self.writer(row.writer, row.reader),
+            containers: row.containers,
             trusted: row.hash.is_some(),
         });
         match (number_of(uid), standing) {
@@ -155,6 +163,7 @@ mod tests {
                 hash: hash.map(hash_of),
                 writer: 5,
                 reader: 1,
+                containers: 3,
             }),
             dead: dead.map(hash_of),
         }

@@ -67,6 +67,15 @@ impl EndReason {
     }
 }
 
+/// What the cache knew of an object before the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// It did not stand.
+    Nothing,
+    /// It stood, with so many containers if it is a pod.
+    Row { containers: u16 },
+}
+
 /// All that happens to one object within one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
@@ -75,6 +84,8 @@ pub(crate) struct Chain {
     pub(crate) end: Option<End>,
     /// Written even where it equals what stands.
     pub(crate) forced: bool,
+    /// What stood before the batch, where that is known.
+    pub(crate) before: Option<Before>,
     /// Columns by which the first version is compared with a row of another writer or reader; none of them if it says
     /// the same.
     pub(crate) compare: Option<Arc<[&'static str]>>,

@@ -45,6 +45,14 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    /// Number of containers, if it is a pod. No pod has as many as this can hold.
+    pub(crate) fn containers(&self) -> u16 {
+        match self.record.as_ref() {
+            Record::Pod(pod) => u16::try_from(pod.containers.len()).unwrap_or(u16::MAX),
+            Record::Node(_) | Record::Namespace(_) | Record::Workload(_) | Record::Watchdog(_) => 0,
+        }
+    }
+
     /// True if `writer` would have sent the very body that has `hash`: what differs is then only what `writer` had no
     /// words for, wherever in the body that stands.
     pub(crate) fn is_equal_to(&self, hash: ContentHash, writer: &WriterSchema) -> bool {

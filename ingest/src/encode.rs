@@ -6,7 +6,7 @@ use fleetledger_schema::{READER_VERSION, kind::Kind, record::Record, row};
 
 use crate::{
     batch::{ChainKey, Chunks},
-    chain::{Chain, ContainerVersion, Version},
+    chain::{Before, Chain, ContainerVersion, Version},
     copy::CopyStream,
     stage::{self, Stage},
 };
@@ -20,6 +20,15 @@ pub(crate) struct StageData {
     pub(crate) records: Vec<usize>,
     /// True if an object has more than one version.
     pub(crate) chained: bool,
+    /// Rows of objects that did not stand, as far as is known.
+    pub(crate) fresh: usize,
+}
+
+impl StageData {
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.records.len()
+    }
 }
 
 /// Streams of every stage that has rows: kinds first, containers last.
@@ -49,6 +58,7 @@ struct Writer {
     stream: CopyStream,
     records: Vec<usize>,
     chained: bool,
+    fresh: usize,
 }
 
 impl Writer {
@@ -58,6 +68,7 @@ impl Writer {
             stream: CopyStream::new(),
             records: Vec::new(),
             chained: false,
+            fresh: 0,
         }
     }
 
@@ -67,10 +78,14 @@ impl Writer {
             chunks: self.stream.finish(),
             records: self.records,
             chained: self.chained,
+            fresh: self.fresh,
         })
     }
 
     fn chain(&mut self, cluster_id: i32, chain: &Chain) {
+        if chain.before == Some(Before::Nothing) {
+            self.fresh += chain.versions.len();
+        }
         for (index, version) in chain.versions.iter().enumerate() {
             self.version(cluster_id, chain, index, version);
         }

@@ -42,6 +42,7 @@ mod lane;
 mod load;
 mod maintenance;
 mod memory;
+mod merge;
 mod metrics;
 mod origin;
 mod pipeline;

@@ -84,8 +84,12 @@ async fn generation(client: &Client, key: ShardKey) -> Result<i64> {
 /// Rows that stand. Where a raised generation has not been healed by a sweep, their hashes are not trusted.
 async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Result<Cache> {
     let table = row::table(key.kind).name;
+    let containers = match key.kind {
+        Kind::Pod => "containers_count",
+        _ => "0::bigint",
+    };
     let statement = format!(
-        "select uid, body_hash_hi, body_hash_lo, writer_schema, reader_version from ledger.{table} where cluster_id = $1"
+        "select uid, body_hash_hi, body_hash_lo, writer_schema, reader_version, {containers} from ledger.{table} where cluster_id = $1"
     );
     let mut entries = Cache::default();
     for row in client.query(&statement, &[&key.cluster_id]).await? {
@@ -102,6 +106,7 @@ async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Resu
             hash: trusted,
             writer: row.try_get(3)?,
             reader: row.try_get(4)?,
+            containers: u16::try_from(row.try_get::<_, i64>(5)?).unwrap_or(u16::MAX),
         };
         let entry = Entry {
             row: Some(standing),

@@ -30,8 +30,8 @@ use crate::{
     row_of,
     session::Session,
     topics::{Topic, Topics},
+    merge::{copy, merge},
     usage::{Overlap, Window},
-    writer::{copy, merge},
 };
 
 /// Most letters in one transaction; run it again for more.

@@ -25,6 +25,8 @@ pub(crate) struct RowEntry {
     pub(crate) writer: i64,
     /// Version of the reader that wrote it.
     pub(crate) reader: i16,
+    /// Number of its containers, if it is a pod.
+    pub(crate) containers: u16,
 }
 
 /// What is known of one object; neither is an object that does not exist.
@@ -311,6 +313,7 @@ mod tests {
                 hash: Some(ContentHash::of(body.as_bytes())),
                 writer: 1,
                 reader: 1,
+                containers: 0,
             }),
             dead: None,
         }

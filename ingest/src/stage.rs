@@ -23,22 +23,31 @@ pub(crate) struct Stage {
     /// Makes the session's stage and plan tables.
     pub(crate) create: String,
     pub(crate) copy: String,
+    /// How a batch with one version of each object is merged.
+    pub(crate) single: Steps,
+    /// How a batch with several versions of an object is merged, with a plan.
+    pub(crate) planned: Steps,
     /// Fills the plan; returns how many objects stand, and how many do not.
     pub(crate) plan: String,
-    /// Versions that stand and end go to history.
-    pub(crate) close: String,
-    /// Versions that began and ended within the batch go to history.
+    /// Versions that began and ended within the batch go to history; needs the plan.
     pub(crate) between: String,
-    /// Newest versions of objects that stand.
-    pub(crate) update: String,
-    /// Newest versions of objects that do not.
-    pub(crate) insert: String,
     /// Objects that ended: `$1` clusters, `$2` uids, `$3` instants, `$4` reasons.
     pub(crate) end: String,
     /// What is known of one object: `$1` cluster, `$2` uid, `$3` kind; not for containers.
     pub(crate) standing: String,
     /// Containers their pod no longer has; only for the container table.
     pub(crate) vanish: Option<String>,
+}
+
+/// The statements of a merge.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    /// Versions that stand and end go to history.
+    pub(crate) close: String,
+    /// Newest versions of objects that stand.
+    pub(crate) update: String,
+    /// Newest versions of objects that do not.
+    pub(crate) insert: String,
 }
 
 /// Columns of the pod's resolved owner, which a record that could not resolve it leaves as they are.
@@ -120,11 +129,14 @@ impl Stage {
             name: format!("stage_{}", table.name),
             create: sql.create(),
             copy: sql.copy(),
+            single: sql.single(),
+            planned: Steps {
+                close: sql.close(),
+                update: sql.update(),
+                insert: sql.insert(),
+            },
             plan: sql.plan(),
-            close: sql.close(),
             between: sql.between(),
-            update: sql.update(),
-            insert: sql.insert(),
             end: sql.end(),
             standing: sql.standing(),
             vanish: (table.name == "container").then(|| sql.vanish()),
@@ -187,7 +199,6 @@ impl Sql {
                 .map(|(name, kind)| format!("{name} {kind}")),
         );
         columns.extend(STEERING.iter().map(|(name, kind)| format!("{name} {kind}")));
-        columns.push(format!("primary key ({}, step)", self.keys("")));
         let mut plan = vec!["cluster_id integer".to_owned()];
         plan.extend(self.table.key.iter().map(|key| format!("{key} text")));
         format!(
@@ -245,7 +256,7 @@ create temp table plan_{name} ({plan}, stands boolean, same boolean, base timest
                 or (p.workload_kind, p.workload, p.workload_uid) is not distinct from (s.workload_kind, s.workload, s.workload_uid))",
             );
         }
-        same
+        format!("({same})")
     }
 
     fn plan(&self) -> String {
@@ -327,7 +338,60 @@ order by {keys}, s.step",
         }
     }
 
-    fn update(&self) -> String {
+    /// Needs neither plan nor sort: the stage is in the order of the keys, and what stands is found beside it. Each
+    /// statement may follow the others in any order: what one has written is the same to the next.
+    fn single(&self) -> Steps {
+        let begins = |column: &str| match column {
+            "valid_from" => "greatest(s.from_at, p.valid_from + interval '1 microsecond')".to_owned(),
+            column => self.staged(column),
+        };
+        let close = format!(
+            "insert into ledger.{name}_history ({columns}, valid_to, closed_reason)
+select {values}, {begin}, 'changed'
+from stage_{name} as s
+join ledger.{name} as p on {p_s}
+where not {same}",
+            name = self.name,
+            columns = self.columns(quoted),
+            values = self.columns(|column| format!("p.{}", quoted(column))),
+            begin = begins("valid_from"),
+            p_s = self.joined("p", "s"),
+            same = self.same(),
+        );
+        let update = format!(
+            "update ledger.{name} as p set {sets}
+from stage_{name} as s
+where {p_s} and not ({unchanged})",
+            name = self.name,
+            sets = self.sets(&self.same(), begins),
+            p_s = self.joined("p", "s"),
+            unchanged = self.unchanged(&self.same()),
+        );
+        let insert = format!(
+            "insert into ledger.{name} ({columns})
+select {values}
+from stage_{name} as s
+left join lateral (
+    select max(h.valid_to) as ended_at from ledger.{name}_history as h where {h_s} and h.valid_to > s.from_at
+) as h on true
+where not exists (select from ledger.{name} as p where {p_s})",
+            name = self.name,
+            columns = self.columns(quoted),
+            values = self.columns(|column| match column {
+                "valid_from" => "greatest(s.from_at, h.ended_at)".to_owned(),
+                // Nothing stands whose owner could be kept.
+                owner if OWNER_COLUMNS.contains(&owner) => format!("s.{owner}"),
+                column => self.staged(column),
+            }),
+            h_s = self.joined("h", "s"),
+            p_s = self.joined("p", "s"),
+        );
+        Steps { close, update, insert }
+    }
+
+    /// Assignments of an update; `same` says whether the version that stands goes on, `value` what a column becomes
+    /// where it does not.
+    fn sets(&self, same: &str, value: impl Fn(&str) -> String) -> String {
         let own = self.table.columns.iter().map(|column| column.name);
         let keys: Vec<&str> = ["cluster_id"].iter().chain(self.table.key).copied().collect();
         let names = own
@@ -335,33 +399,42 @@ order by {keys}, s.step",
             .filter(|name| !keys.contains(name));
         let sets: Vec<String> = names
             .map(|column| {
-                let value = self.staged(column);
+                let value = value(column);
                 // A version keeps its begin while it is the same.
                 match column {
-                    "valid_from" | "observed_at" | "landed_at" => format!(
-                        "{column} = case when pl.same and s.steps = 1 then p.{column} else {value} end"
-                    ),
+                    "valid_from" | "observed_at" | "landed_at" => {
+                        format!("{column} = case when {same} then p.{column} else {value} end")
+                    }
                     column => format!("{} = {value}", quoted(column)),
                 }
             })
             .collect();
-        // What equals the row in everything is left alone: it would only dirty the page.
-        let unchanged = if self.table.meta.contains(&"writer_schema") {
-            "pl.same and s.steps = 1 and not s.forced and p.body_hash_hi is not distinct from s.body_hash_hi
-    and p.body_hash_lo is not distinct from s.body_hash_lo and p.writer_schema = s.writer_schema and p.reader_version = s.reader_version"
+        sets.join(", ")
+    }
+
+    /// What equals the row in everything is left alone: it would only dirty the page.
+    fn unchanged(&self, same: &str) -> String {
+        let hashes = if self.table.meta.contains(&"writer_schema") {
+            "p.body_hash_hi is not distinct from s.body_hash_hi and p.body_hash_lo is not distinct from s.body_hash_lo
+    and p.writer_schema = s.writer_schema"
         } else {
-            "pl.same and s.steps = 1 and not s.forced and p.row_hash_hi = s.row_hash_hi and p.row_hash_lo = s.row_hash_lo
-    and p.reader_version = s.reader_version"
+            "p.row_hash_hi = s.row_hash_hi and p.row_hash_lo = s.row_hash_lo"
         };
+        format!("{same} and not s.forced and {hashes} and p.reader_version = s.reader_version")
+    }
+
+    fn update(&self) -> String {
+        let same = "(pl.same and s.steps = 1)";
         format!(
             "update ledger.{name} as p set {sets}
 from stage_{name} as s
 join plan_{name} as pl on {pl_s}
 where s.step = s.steps and pl.stands and {p_s} and not ({unchanged})",
             name = self.name,
-            sets = sets.join(", "),
+            sets = self.sets(same, |column| self.staged(column)),
             pl_s = self.joined("pl", "s"),
             p_s = self.joined("p", "s"),
+            unchanged = self.unchanged(same),
         )
     }
 

@@ -13,13 +13,12 @@ use crate::{
     errors::{Disposition, Failure},
     fail_point::{FailPoint, hit},
     fence::{self, Resolved, Stale},
-    fold,
     health::Health,
+    merge::{copy, merge},
     metrics::Metrics,
     raw::PartitionId,
     reader::{Backoff, Stopped},
     session::Session,
-    stage,
     topics::Topics,
 };
 
@@ -243,60 +242,5 @@ impl Writer {
                 Err(error) => tracing::error!(%statement, %error, "could not make missing partitions"),
             }
         }
-    }
-}
-
-/// Rows → stage.
-pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
-    for data in &sealed.stages {
-        session.copy(&data.stage.copy, &data.chunks).await?;
-    }
-    if let Some(usage) = &sealed.usage {
-        fold::copy(session, usage).await?;
-    }
-    Ok(())
-}
-
-/// Stage → history and current state: close, between, update, insert, end; and windows of usage → sums. Returns the
-/// records of windows that were superseded.
-pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<Vec<usize>, Failure> {
-    for data in &sealed.stages {
-        let stage = data.stage;
-        let (standing, new) = session.counts(&stage.plan).await?;
-        // Most batches hold one version of objects that stand: what has nothing to do is not asked.
-        for (statement, has_work) in [
-            (&stage.close, standing > 0),
-            (&stage.between, data.chained),
-            (&stage.update, standing > 0),
-            (&stage.insert, new > 0),
-        ] {
-            if has_work {
-                session.execute(statement, &[]).await?;
-            }
-        }
-    }
-    let pods = stage::of_kind(fleetledger_schema::kind::Kind::Pod);
-    let containers = stage::of_containers();
-    if let Some(vanish) = &containers.vanish
-        && sealed.stages.iter().any(|data| data.stage.name == pods.name)
-    {
-        session.execute(vanish, &[]).await?;
-    }
-    for (kind, ends) in &sealed.ends {
-        let stage = stage::of_kind(*kind);
-        let with_containers = [&stage.end, &containers.end];
-        let tables = if stage.name == pods.name { 2 } else { 1 };
-        for statement in with_containers.into_iter().take(tables) {
-            session
-                .execute(
-                    statement,
-                    &[&ends.cluster_ids, &ends.uids, &ends.ended_at, &ends.reasons],
-                )
-                .await?;
-        }
-    }
-    match &sealed.usage {
-        Some(usage) => fold::fold(session, usage).await,
-        None => Ok(Vec::new()),
     }
 }

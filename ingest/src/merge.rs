@@ -1,0 +1,100 @@
+//! What a batch does to the tables: its rows into the stages, from there into history and current state.
+
+use fleetledger_schema::kind::Kind;
+
+use crate::{batch::Sealed, encode::StageData, errors::Failure, fold, session::Session, stage};
+
+/// Rows → stage.
+pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
+    for data in &sealed.stages {
+        session.copy(&data.stage.copy, &data.chunks).await?;
+    }
+    if let Some(usage) = &sealed.usage {
+        fold::copy(session, usage).await?;
+    }
+    Ok(())
+}
+
+/// Stage → history and current state; and windows of usage → sums. Returns the records of windows that were superseded.
+pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<Vec<usize>, Failure> {
+    let containers = stage::of_containers();
+    let mut containers_standing = 0;
+    for data in &sealed.stages {
+        if data.stage.name == containers.name {
+            // The plan also says whether a container is missing.
+            containers_standing = planned(session, data).await?;
+        } else if data.chained {
+            planned(session, data).await?;
+        } else {
+            single(session, data).await?;
+        }
+    }
+    let pods = stage::of_kind(Kind::Pod);
+    let may_have_vanished = sealed
+        .containers_before
+        .is_none_or(|before| i64::try_from(before).is_ok_and(|before| before != containers_standing));
+    if let Some(vanish) = &containers.vanish
+        && may_have_vanished
+        && sealed.stages.iter().any(|data| data.stage.name == pods.name)
+    {
+        session.execute(vanish, &[]).await?;
+    }
+    end(session, sealed).await?;
+    match &sealed.usage {
+        Some(usage) => fold::fold(session, usage).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// One version of each object: most batches are so.
+async fn single(session: &mut Session, data: &StageData) -> Result<(), Failure> {
+    let steps = &data.stage.single;
+    let rows = u64::try_from(data.rows()).unwrap_or(u64::MAX);
+    let all_fresh = data.fresh == data.rows();
+    if all_fresh && session.execute(&steps.insert, &[]).await? == rows {
+        return Ok(());
+    }
+    session.execute(&steps.close, &[]).await?;
+    let updated = session.execute(&steps.update, &[]).await?;
+    if updated < rows && !all_fresh {
+        session.execute(&steps.insert, &[]).await?;
+    }
+    Ok(())
+}
+
+/// Versions that follow each other within the batch. Returns how many of its objects stood.
+async fn planned(session: &mut Session, data: &StageData) -> Result<i64, Failure> {
+    let stage = data.stage;
+    let (standing, new) = session.counts(&stage.plan).await?;
+    for (statement, has_work) in [
+        (&stage.planned.close, standing > 0),
+        (&stage.between, data.chained),
+        (&stage.planned.update, standing > 0),
+        (&stage.planned.insert, new > 0),
+    ] {
+        if has_work {
+            session.execute(statement, &[]).await?;
+        }
+    }
+    Ok(standing)
+}
+
+/// Objects that ended.
+async fn end(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
+    let pods = stage::of_kind(Kind::Pod);
+    let containers = stage::of_containers();
+    for (kind, ends) in &sealed.ends {
+        let stage = stage::of_kind(*kind);
+        let with_containers = [&stage.end, &containers.end];
+        let tables = if stage.name == pods.name { 2 } else { 1 };
+        for statement in with_containers.into_iter().take(tables) {
+            session
+                .execute(
+                    statement,
+                    &[&ends.cluster_ids, &ends.uids, &ends.ended_at, &ends.reasons],
+                )
+                .await?;
+        }
+    }
+    Ok(())
+}
