@@ -276,9 +276,9 @@ impl Draft {
 }
 
 fn containers_before(chains: &BTreeMap<ChainKey, Chain>) -> Option<u64> {
-    let pods = chains.iter().filter(|((kind, _, _), chain)| {
-        *kind == Kind::Pod.number() && !chain.versions.is_empty()
-    });
+    let pods = chains
+        .iter()
+        .filter(|((kind, _, _), chain)| *kind == Kind::Pod.number() && !chain.versions.is_empty());
     let counts = pods.map(|(_, chain)| match chain.before {
         Some(Before::Nothing) => Some(0),
         // What stands is not trusted.

@@ -4,6 +4,25 @@ use fleetledger_schema::kind::Kind;
 
 use crate::{batch::Sealed, encode::StageData, errors::Failure, fold, session::Session, stage};
 
+/// Makes the tables that the batch needs; before its transaction, for they outlive it.
+pub(crate) async fn prepare(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
+    let containers = stage::of_containers();
+    for data in &sealed.stages {
+        session.make(&data.stage.create).await?;
+        if data.chained {
+            session.make(&data.stage.create_plan).await?;
+        }
+        // Which containers have vanished is asked of their plan.
+        if data.stage.name == containers.name || data.stage.name == stage::of_kind(Kind::Pod).name {
+            session.make(&containers.create_plan).await?;
+        }
+    }
+    if sealed.usage.is_some() {
+        session.make(fold::CREATE).await?;
+    }
+    Ok(())
+}
+
 /// Rows → stage.
 pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
     for data in &sealed.stages {

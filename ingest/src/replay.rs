@@ -24,13 +24,14 @@ use crate::{
     examine::{Opened, Placed},
     health::Health,
     memory::Memory,
+    merge::{copy, merge, prepare},
+    merge::{copy, merge, prepare},
     metrics::Metrics,
     raw::{PartitionId, RawRecord, headers_from_json},
     reader::Reader,
     row_of,
     session::Session,
     topics::{Topic, Topics},
-    merge::{copy, merge},
     usage::{Overlap, Window},
 };
 
@@ -142,6 +143,7 @@ impl Replay {
         }
         let draft = std::mem::replace(&mut self.draft, Draft::new(2));
         let sealed = draft.seal(Vec::new(), BTreeSet::new());
+        prepare(session, &sealed).await?;
         copy(session, &sealed).await?;
         merge(session, &sealed).await?;
         for (state, ids) in &self.settled {

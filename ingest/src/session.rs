@@ -1,6 +1,9 @@
 //! A writer's connection: its temp tables, its prepared statements, its timeouts.
 
-use std::{collections::HashMap, time::Instant as Moment};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant as Moment,
+};
 
 use bytes::Bytes;
 use fleetledger_schema::postgres::Connector;
@@ -10,7 +13,6 @@ use tokio_postgres::{Client, Statement, types::ToSql};
 use crate::{
     Settings,
     errors::Failure,
-    fold, stage,
     timeline::{self, Timeline},
 };
 
@@ -19,6 +21,7 @@ pub(crate) struct Session {
     client: Client,
     timeline: Timeline,
     statements: HashMap<&'static str, Statement>,
+    tables: HashSet<&'static str>,
     batches: u64,
 }
 
@@ -26,7 +29,7 @@ pub(crate) struct Session {
 const REPLAN_EVERY: u64 = 1024;
 
 impl Session {
-    /// Connects and makes the stage.
+    /// Connects.
     pub(crate) async fn open(
         connector: &Connector,
         name: &str,
@@ -45,14 +48,11 @@ impl Session {
         );
         client.batch_execute(&set).await?;
         let timeline = timeline::of(&client).await?;
-        for stage in stage::all() {
-            client.batch_execute(&stage.create).await?;
-        }
-        client.batch_execute(fold::CREATE).await?;
         Ok(Self {
             client,
             timeline,
             statements: HashMap::new(),
+            tables: HashSet::new(),
             batches: 0,
         })
     }
@@ -74,6 +74,16 @@ impl Session {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Makes a temp table, if this session has not made it yet. Each costs every commit the truncation of its files,
+    /// so a session makes those that it needs.
+    pub(crate) async fn make(&mut self, table: &'static str) -> Result<(), Failure> {
+        if !self.tables.contains(table) {
+            self.command(table).await?;
+            self.tables.insert(table);
+        }
+        Ok(())
     }
 
     /// A statement without parameters or result.

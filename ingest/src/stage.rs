@@ -20,8 +20,10 @@ pub(crate) struct Stage {
     pub(crate) table: &'static Table,
     /// Name of the stage table.
     pub(crate) name: String,
-    /// Makes the session's stage and plan tables.
+    /// Makes the session's stage table.
     pub(crate) create: String,
+    /// Makes the session's plan table.
+    pub(crate) create_plan: String,
     pub(crate) copy: String,
     /// How a batch with one version of each object is merged.
     pub(crate) single: Steps,
@@ -128,6 +130,7 @@ impl Stage {
             table,
             name: format!("stage_{}", table.name),
             create: sql.create(),
+            create_plan: sql.create_plan(),
             copy: sql.copy(),
             single: sql.single(),
             planned: Steps {
@@ -199,13 +202,19 @@ impl Sql {
                 .map(|(name, kind)| format!("{name} {kind}")),
         );
         columns.extend(STEERING.iter().map(|(name, kind)| format!("{name} {kind}")));
+        format!(
+            "create temp table stage_{name} ({columns}) on commit delete rows",
+            name = self.name,
+            columns = columns.join(", "),
+        )
+    }
+
+    fn create_plan(&self) -> String {
         let mut plan = vec!["cluster_id integer".to_owned()];
         plan.extend(self.table.key.iter().map(|key| format!("{key} text")));
         format!(
-            "create temp table stage_{name} ({columns}) on commit delete rows;
-create temp table plan_{name} ({plan}, stands boolean, same boolean, base timestamptz, primary key ({keys})) on commit delete rows",
+            "create temp table plan_{name} ({plan}, stands boolean, same boolean, base timestamptz, primary key ({keys})) on commit delete rows",
             name = self.name,
-            columns = columns.join(", "),
             plan = plan.join(", "),
             keys = self.keys(""),
         )
@@ -386,7 +395,11 @@ where not exists (select from ledger.{name} as p where {p_s})",
             h_s = self.joined("h", "s"),
             p_s = self.joined("p", "s"),
         );
-        Steps { close, update, insert }
+        Steps {
+            close,
+            update,
+            insert,
+        }
     }
 
     /// Assignments of an update; `same` says whether the version that stands goes on, `value` what a column becomes

@@ -14,7 +14,7 @@ use crate::{
     fail_point::{FailPoint, hit},
     fence::{self, Resolved, Stale},
     health::Health,
-    merge::{copy, merge},
+    merge::{copy, merge, prepare},
     metrics::Metrics,
     raw::PartitionId,
     reader::{Backoff, Stopped},
@@ -163,6 +163,7 @@ impl Writer {
         let Some(session) = self.session.as_mut() else {
             return Err(Failure::Connection("no session".to_owned()));
         };
+        prepare(session, sealed).await?;
         session.command("begin").await?;
         if unsure {
             match fence::resolve(session, &self.topics, sealed).await? {
