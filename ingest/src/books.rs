@@ -97,8 +97,8 @@ async fn write_letters(session: &mut Session, topics: &Topics, sealed: &Sealed) 
             let Some(record) = sealed.records.get(letter.record) else {
                 continue;
             };
-            keys.push(record.key.as_deref());
-            values.push(record.value.as_deref());
+            keys.push(record.key());
+            values.push(record.value());
             let source = letter.source.as_ref();
             rows.push(json!({
                 "line": keys.len(),

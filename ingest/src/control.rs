@@ -144,7 +144,7 @@ impl Memory {
         let Some(topic) = topics.get(record.partition.topic) else {
             return Ok(());
         };
-        let key = record.key.as_deref().unwrap_or_default();
+        let key = record.key().unwrap_or_default();
         let Ok((origin, Subject::Object(uid))) = self.origins.read(topic, key) else {
             return Ok(());
         };
@@ -175,7 +175,7 @@ impl Memory {
         let Some(run) = shard.run().filter(|_| within) else {
             return Ok(());
         };
-        match record.value.as_deref() {
+        match record.value() {
             None => run.forget(&uid),
             Some(value) => {
                 let body = framing::split(value).map_or(value, |(_, body)| body);

@@ -121,7 +121,7 @@ impl Memory {
             subject,
             headers: stamp,
         };
-        let Some(value) = record.value.as_deref() else {
+        let Some(value) = record.value() else {
             return Ok(Opened::Object(Box::new(placed), None));
         };
         let (fingerprint, body) = match framing::split(value) {
@@ -175,7 +175,7 @@ impl Memory {
             .await?;
         let cluster_id = match standing {
             Standing::Accepted(cluster_id) => cluster_id,
-            Standing::Former if record.value.is_none() => return Ok(Examined::FormerTombstone),
+            Standing::Former if record.value().is_none() => return Ok(Examined::FormerTombstone),
             Standing::Former => {
                 return Ok(Examined::Superseded {
                     key: None,
@@ -247,7 +247,7 @@ impl Memory {
         topic: &Topic,
         placed: Placed,
     ) -> Result<Result<Examined, (Fault, Placed)>, Stopped> {
-        let Some(value) = record.value.as_deref() else {
+        let Some(value) = record.value() else {
             return Ok(Ok(Examined::Tombstone(placed)));
         };
         if let Subject::Schema(announced) = placed.subject {
@@ -351,7 +351,7 @@ fn dead(fault: Fault, key: Option<(Arc<Origin>, Subject)>) -> Examined {
 }
 
 fn dead_at(fault: Fault, record: &RawRecord, placed: Placed) -> Examined {
-    let value = record.value.as_deref().unwrap_or_default();
+    let value = record.value().unwrap_or_default();
     let (schema_ref, body) = match framing::split(value) {
         Ok((SchemaRef::Fingerprint(fingerprint), body)) => (Some(format!("{fingerprint:016x}")), body),
         Ok((SchemaRef::RegistryId(id), body)) => (Some(format!("registry id {id}")), body),

@@ -61,7 +61,7 @@ pub(crate) fn identify(
     topic: &Topic,
     record: &RawRecord,
 ) -> Result<Identity, Box<Unidentified>> {
-    let key = origins.read(topic, record.key.as_deref().unwrap_or_default());
+    let key = origins.read(topic, record.key().unwrap_or_default());
     let (origin, subject) = key.map_err(|error| {
         Box::new(Unidentified {
             fault: error.into(),

@@ -15,94 +15,126 @@ pub(crate) struct PartitionId {
     pub(crate) partition: i32,
 }
 
-/// Headers in one piece of memory, because every record has nine: length of the name, length of the value
-/// ([`NO_VALUE`] where it has none), name, value, and so on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RawHeaders(Box<[u8]>);
+/// A header: its name, and its value where it has one.
+pub(crate) type Header<'a> = (&'a str, Option<&'a [u8]>);
 
-/// Length of a value that is not there.
-const NO_VALUE: u32 = u32::MAX;
-/// Room for the headers that records have; what is not needed is given back.
-const HEADERS_BYTES: usize = 448;
+/// Length of what is not there.
+const ABSENT: u32 = u32::MAX;
 
-impl RawHeaders {
-    /// Names, and bytes where there are any.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        let mut rest = &*self.0;
-        std::iter::from_fn(move || {
-            let (name_length, after) = rest.split_first_chunk::<4>()?;
-            let (value_length, after) = after.split_first_chunk::<4>()?;
-            let (name, after) = after.split_at_checked(u32::from_le_bytes(*name_length) as usize)?;
-            let value_length = u32::from_le_bytes(*value_length);
-            let is_there = value_length != NO_VALUE;
-            let (value, after) = after.split_at_checked(if is_there { value_length as usize } else { 0 })?;
-            rest = after;
-            Some((std::str::from_utf8(name).ok()?, is_there.then_some(value)))
-        })
-    }
+fn length(bytes: Option<&[u8]>) -> u32 {
+    // No message of Kafka's has four gigabytes.
+    bytes.map_or(ABSENT, |bytes| u32::try_from(bytes.len()).unwrap_or(ABSENT - 1))
 }
 
-impl<'a> FromIterator<(&'a str, Option<&'a [u8]>)> for RawHeaders {
-    fn from_iter<T: IntoIterator<Item = (&'a str, Option<&'a [u8]>)>>(pairs: T) -> Self {
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(NO_VALUE - 1);
-        let mut packed = Vec::with_capacity(HEADERS_BYTES);
-        for (name, value) in pairs {
-            packed.extend(length(name.as_bytes()).to_le_bytes());
-            packed.extend(value.map_or(NO_VALUE, length).to_le_bytes());
-            packed.extend_from_slice(name.as_bytes());
-            packed.extend_from_slice(value.unwrap_or_default());
-        }
-        Self(packed.into_boxed_slice())
-    }
-}
-
-/// One record.
+/// One record, in one piece of memory: millions pass through, and are freed by another thread than made them.
 #[derive(Debug, Clone)]
 pub(crate) struct RawRecord {
     pub(crate) partition: PartitionId,
     pub(crate) offset: i64,
     pub(crate) kafka_at: Option<Instant>,
-    pub(crate) key: Option<Box<[u8]>>,
-    pub(crate) value: Option<Box<[u8]>>,
-    pub(crate) headers: RawHeaders,
+    key_length: u32,
+    value_length: u32,
+    /// Key, value, and of each header: length of its name, length of its value, name, value.
+    bytes: Box<[u8]>,
 }
 
 /// What a record is counted with beside its key, value and headers: itself twice, because lists of records grow by
-/// doubling, and what the allocator keeps of three pieces of memory.
-const RECORD_OVERHEAD_BYTES: usize = 2 * size_of::<RawRecord>() + 3 * 16;
+/// doubling, and what the allocator keeps of a piece of memory.
+const RECORD_OVERHEAD_BYTES: usize = 2 * size_of::<RawRecord>() + 16;
 
 impl RawRecord {
+    pub(crate) fn new<'a>(
+        partition: PartitionId,
+        offset: i64,
+        kafka_at: Option<Instant>,
+        (key, value): (Option<&[u8]>, Option<&[u8]>),
+        headers: impl Iterator<Item = Header<'a>> + Clone,
+    ) -> Self {
+        let size = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let of_headers: usize = headers
+            .clone()
+            .map(|(name, value)| 8 + name.len() + size(value))
+            .sum();
+        let mut bytes = Vec::with_capacity(size(key) + size(value) + of_headers);
+        bytes.extend_from_slice(key.unwrap_or_default());
+        bytes.extend_from_slice(value.unwrap_or_default());
+        for (name, value) in headers {
+            bytes.extend(length(Some(name.as_bytes())).to_le_bytes());
+            bytes.extend(length(value).to_le_bytes());
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(value.unwrap_or_default());
+        }
+        Self {
+            partition,
+            offset,
+            kafka_at,
+            key_length: length(key),
+            value_length: length(value),
+            bytes: bytes.into_boxed_slice(),
+        }
+    }
+
     /// Copies a message: a borrowed one pins its whole fetch buffer.
     pub(crate) fn copy(topic: usize, message: &BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().map_or_else(RawHeaders::default, |headers| {
-            headers.iter().map(|header| (header.key, header.value)).collect()
-        });
-        Self {
-            partition: PartitionId {
-                topic,
-                partition: message.partition(),
-            },
-            offset: message.offset(),
-            kafka_at: message.timestamp().to_millis().map(Instant::from_millis),
-            key: message.key().map(Into::into),
-            value: message.payload().map(Into::into),
-            headers,
+        let partition = PartitionId {
+            topic,
+            partition: message.partition(),
+        };
+        let kafka_at = message.timestamp().to_millis().map(Instant::from_millis);
+        let content = (message.key(), message.payload());
+        match message.headers() {
+            Some(headers) => {
+                let headers = (0..headers.count()).filter_map(|index| headers.try_get(index));
+                let pairs = headers.map(|header| (header.key, header.value));
+                Self::new(partition, message.offset(), kafka_at, content, pairs)
+            }
+            None => Self::new(partition, message.offset(), kafka_at, content, [].into_iter()),
         }
+    }
+
+    /// Its key, if it has one.
+    pub(crate) fn key(&self) -> Option<&[u8]> {
+        (self.key_length != ABSENT).then(|| self.split().0)
+    }
+
+    /// Its value; a tombstone has none.
+    pub(crate) fn value(&self) -> Option<&[u8]> {
+        (self.value_length != ABSENT).then(|| self.split().1)
+    }
+
+    /// Key, value, headers.
+    fn split(&self) -> (&[u8], &[u8], &[u8]) {
+        let at = |length: u32| if length == ABSENT { 0 } else { length as usize };
+        let (key, rest) = self
+            .bytes
+            .split_at_checked(at(self.key_length))
+            .unwrap_or_default();
+        let (value, headers) = rest.split_at_checked(at(self.value_length)).unwrap_or_default();
+        (key, value, headers)
     }
 
     /// Bytes it is counted with in the buffer's budget.
     pub(crate) fn bytes(&self) -> usize {
-        RECORD_OVERHEAD_BYTES
-            + self.headers.0.len()
-            + self.key.as_ref().map_or(0, |key| key.len())
-            + self.value.as_ref().map_or(0, |value| value.len())
+        RECORD_OVERHEAD_BYTES + self.bytes.len()
+    }
+
+    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        let mut rest = self.split().2;
+        std::iter::from_fn(move || {
+            let (name_length, after) = rest.split_first_chunk::<4>()?;
+            let (value_length, after) = after.split_first_chunk::<4>()?;
+            let (name, after) = after.split_at_checked(u32::from_le_bytes(*name_length) as usize)?;
+            let value_length = u32::from_le_bytes(*value_length);
+            let is_there = value_length != ABSENT;
+            let (value, after) = after.split_at_checked(if is_there { value_length as usize } else { 0 })?;
+            rest = after;
+            Some((std::str::from_utf8(name).ok()?, is_there.then_some(value)))
+        })
     }
 
     /// Headers as pairs for [`fleetledger_schema::headers::Headers::parse`]; one without a value is left out.
     pub(crate) fn header_pairs(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.headers
-            .iter()
-            .filter_map(|(name, value)| Some((name, value?)))
+        self.headers().filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// Headers as `ledger.dead_letter.record_headers` keeps them.
@@ -111,7 +143,7 @@ impl RawRecord {
             Ok(text) if !text.contains('\0') => json!(text),
             _ => json!({ "hex": hex(bytes) }),
         };
-        let pairs = self.headers.iter().map(|(name, value)| {
+        let pairs = self.headers().map(|(name, value)| {
             let value = value.map_or(Json::Null, text);
             json!([name.replace('\0', "\\0"), value])
         });
@@ -121,8 +153,8 @@ impl RawRecord {
     /// CRC-32 of key and value, by which a rewritten topic is noticed.
     pub(crate) fn crc(&self) -> i64 {
         let mut hasher = crc32fast::Hasher::new();
-        hasher.update(self.key.as_deref().unwrap_or_default());
-        hasher.update(self.value.as_deref().unwrap_or_default());
+        hasher.update(self.key().unwrap_or_default());
+        hasher.update(self.value().unwrap_or_default());
         i64::from(hasher.finalize())
     }
 }
@@ -133,13 +165,9 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Headers from [`RawRecord::headers_json`].
-pub(crate) fn headers_from_json(json: &Json) -> RawHeaders {
+pub(crate) fn headers_from_json(json: &Json) -> Vec<(&str, Option<Vec<u8>>)> {
     let pairs = json.as_array().map(Vec::as_slice).unwrap_or_default();
-    let pairs: Vec<_> = pairs.iter().filter_map(header_from_json).collect();
-    pairs
-        .iter()
-        .map(|(name, bytes)| (*name, bytes.as_deref()))
-        .collect()
+    pairs.iter().filter_map(header_from_json).collect()
 }
 
 fn header_from_json(pair: &Json) -> Option<(&str, Option<Vec<u8>>)> {
@@ -168,28 +196,42 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn record(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> RawRecord {
+        let partition = PartitionId {
+            topic: 0,
+            partition: 0,
+        };
+        RawRecord::new(partition, 0, None, (key, value), headers.iter().copied())
+    }
+
     #[test]
     fn headers_survive_the_dead_letters() {
-        let record = RawRecord {
-            partition: PartitionId {
-                topic: 0,
-                partition: 0,
-            },
-            offset: 0,
-            kafka_at: None,
-            key: None,
-            value: None,
-            headers: [
-                ("ce_id", Some(&b"1"[..])),
-                ("odd", Some(&[0xff, 0][..])),
-                ("none", None),
-                ("empty", Some(&[][..])),
-            ]
-            .into_iter()
-            .collect(),
-        };
-        assert_eq!(record.headers.iter().count(), 4);
+        let headers = [
+            ("ce_id", Some(&b"1"[..])),
+            ("odd", Some(&[0xff, 0][..])),
+            ("none", None),
+            ("empty", Some(&[][..])),
+        ];
+        let record = record(Some(b"k"), None, &headers);
+        assert_eq!(record.headers().collect::<Vec<_>>(), headers);
         assert_eq!(record.header_pairs().count(), 3);
-        assert_eq!(headers_from_json(&record.headers_json()), record.headers);
+        let json = record.headers_json();
+        let again = headers_from_json(&json);
+        let again: Vec<Header<'_>> = again
+            .iter()
+            .map(|(name, value)| (*name, value.as_deref()))
+            .collect();
+        assert_eq!(again, headers);
+    }
+
+    #[test]
+    fn what_is_empty_is_not_what_is_absent() {
+        for key in [None, Some(&b""[..]), Some(&b"key"[..])] {
+            for value in [None, Some(&b""[..]), Some(&b"value"[..])] {
+                let record = record(key, value, &[("a", Some(b"b"))]);
+                assert_eq!((record.key(), record.value()), (key, value));
+                assert_eq!(record.header_pairs().collect::<Vec<_>>(), [("a", &b"b"[..])]);
+            }
+        }
     }
 }

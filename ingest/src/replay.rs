@@ -218,18 +218,20 @@ impl Replay {
     fn open_letter(&self, row: &Row) -> Result<OpenLetter, tokio_postgres::Error> {
         let topic: String = row.try_get("topic")?;
         let headers: serde_json::Value = row.try_get("record_headers")?;
-        let boxed = |bytes: Option<Vec<u8>>| bytes.map(Vec::into_boxed_slice);
-        let record = RawRecord {
-            partition: PartitionId {
-                topic: self.memory.topics.index_of(&topic).unwrap_or(usize::MAX),
-                partition: row.try_get("partition")?,
-            },
-            offset: row.try_get("record_offset")?,
-            kafka_at: row.try_get("kafka_at")?,
-            key: boxed(row.try_get("record_key")?),
-            value: boxed(row.try_get("record_value")?),
-            headers: headers_from_json(&headers),
+        let headers = headers_from_json(&headers);
+        let (key, value): (Option<Vec<u8>>, Option<Vec<u8>>) =
+            (row.try_get("record_key")?, row.try_get("record_value")?);
+        let partition = PartitionId {
+            topic: self.memory.topics.index_of(&topic).unwrap_or(usize::MAX),
+            partition: row.try_get("partition")?,
         };
+        let record = RawRecord::new(
+            partition,
+            row.try_get("record_offset")?,
+            row.try_get("kafka_at")?,
+            (key.as_deref(), value.as_deref()),
+            headers.iter().map(|(name, value)| (*name, value.as_deref())),
+        );
         Ok(OpenLetter {
             id: row.try_get("dead_letter_id")?,
             record,
