@@ -53,8 +53,22 @@ pub(crate) fn cache() -> Cache {
 
 /// A database server that waits for its disk.
 pub(crate) async fn postgres() -> anyhow::Result<Postgres> {
-    let server = Postgres::builder().temporary().start(&cache()).await;
-    server.context("start postgresql")
+    let recommended = settings(RECOMMENDED);
+    let builder = recommended.fold(Postgres::builder().temporary(), |builder, (key, value)| {
+        builder.config(key, value)
+    });
+    builder.start(&cache()).await.context("start postgresql")
+}
+
+/// What we recommend for the central server; both sides of every comparison run with it.
+const RECOMMENDED: &str = include_str!("../../deploy/postgres/fleetledger.conf");
+
+/// Keys and values of a postgresql.conf.
+fn settings(conf: &str) -> impl Iterator<Item = (&str, &str)> {
+    conf.lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.trim(), value.trim()))
 }
 
 /// A migrated database.
