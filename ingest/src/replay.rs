@@ -25,7 +25,6 @@ use crate::{
     health::Health,
     memory::Memory,
     merge::{copy, merge, prepare},
-    merge::{copy, merge, prepare},
     metrics::Metrics,
     raw::{PartitionId, RawRecord, headers_from_json},
     reader::Reader,
