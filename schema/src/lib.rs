@@ -11,6 +11,7 @@
 
 pub mod codec;
 pub mod content_hash;
+mod fail_point;
 pub mod framing;
 pub mod headers;
 pub mod instant;

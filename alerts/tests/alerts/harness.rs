@@ -3,16 +3,13 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant as Moment},
 };
 
 use deadpool_postgres::Pool;
 use fleetledger_alerts::{Evaluator, Health, Receiver, Receivers, RuleSet, Settings, pool};
-use fleetledger_local::{Cache, postgres::Postgres};
+use fleetledger_local::postgres::Template;
 use fleetledger_paging::{
     Secret,
     channel::{Client as Channel, Connection, Settings as ChannelSettings, pagerduty, slack, webhook},
@@ -27,9 +24,6 @@ use tokio::sync::watch;
 use tokio_postgres::{Client, types::FromSqlOwned};
 
 const DEADLINE: Duration = Duration::from_secs(60);
-const TEMPLATE: &str = "template_ledger";
-
-static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// Every open quarantine is trouble; one whose detail is `boom` breaks the query.
 pub const TROUBLE: &str = "\
@@ -49,35 +43,14 @@ receivers: [pager]
 select datacenter, cluster from quarantine
 where released_at is null and 1 / case when detail = 'boom' then 0 else 1 end = 1";
 
-/// The server of all tests of this binary, and a migrated template. It lives on a thread of its own.
-fn server() -> &'static str {
-    static SERVER: OnceLock<String> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let cache = Cache::new(Cache::default_root());
-                let postgres = Postgres::builder()
-                    .temporary()
-                    .fast()
-                    .start(&cache)
-                    .await
-                    .unwrap();
-                postgres.create_database(TEMPLATE).await.unwrap();
-                let connector = Connector::new(postgres.url_of(TEMPLATE).parse().unwrap(), None);
-                migrate(&connector, |_| {}).await.unwrap();
-                tell.send(postgres.url_of("")).unwrap();
-                std::future::pending::<()>().await;
-                drop(postgres);
-            });
-        });
-        told.recv().unwrap()
-    })
+/// A migrated database of its own, on the server that all tests of this binary share.
+async fn database() -> String {
+    let template = Template::of_process(|url| async move {
+        let connector = Connector::new(url.parse().unwrap(), None);
+        let migrated = migrate(&connector, |_| {}).await;
+        migrated.map(drop).map_err(|error| error.to_string())
+    });
+    template.await.unwrap().database().await.unwrap()
 }
 
 /// Minute `n` of a made-up day.
@@ -96,31 +69,13 @@ pub struct Place {
 
 impl Place {
     pub async fn new() -> Self {
-        let base = tokio::task::spawn_blocking(server).await.unwrap();
-        let name = format!("alerts_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let admin = Connector::new(format!("{base}postgres").parse().unwrap(), None);
-        let admin = admin.connect("test").await.unwrap();
-        // Two tests may not copy a template at once.
-        static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-        let copying = COPYING.lock().await;
-        admin
-            .batch_execute(&format!("create database {name} template {TEMPLATE}"))
-            .await
-            .unwrap();
-        drop(copying);
-        Self::at(format!("{base}{name}")).await
+        Self::at(database().await).await
     }
 
     /// The database of that address.
     pub async fn at(url: String) -> Self {
         let connector = Connector::new(url.parse().unwrap(), None);
-        // What a role may do in a database by default does not come with its template.
         let sql = connector.connect("test").await.unwrap();
-        let set = "
-            do $$ begin
-                execute format('alter role fleetledger_reader in database %I set search_path = fleet', current_database());
-            end $$";
-        sql.batch_execute(set).await.unwrap();
         Self {
             sql,
             url,

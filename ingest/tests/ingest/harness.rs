@@ -2,15 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant as Moment},
 };
 
 use fleetledger_ingest::{Health, Settings, run};
-use fleetledger_local::{Cache, mock_kafka::MockKafka, postgres::Postgres};
+use fleetledger_local::{mock_kafka::MockKafka, postgres::Template};
 use fleetledger_schema::{
     kind::Kind,
     postgres::{Connector, migrate},
@@ -25,49 +22,25 @@ use tokio_util::sync::CancellationToken;
 
 pub const PARTITIONS: i32 = 4;
 const DEADLINE: Duration = Duration::from_secs(60);
-const TEMPLATE: &str = "template_ledger";
 
-static NEXT: AtomicU32 = AtomicU32::new(0);
-
-/// The server of all tests of this binary, and a migrated template. It lives on a thread of its own.
-fn server() -> &'static str {
-    static SERVER: OnceLock<String> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                if std::env::var("FLEETLEDGER_TEST_LOG").is_ok() {
-                    tracing_subscriber::fmt()
-                        .with_max_level(tracing::Level::DEBUG)
-                        .with_test_writer()
-                        .init();
-                }
-                let cache = Cache::new(Cache::default_root());
-                let postgres = Postgres::builder()
-                    .temporary()
-                    .fast()
-                    .start(&cache)
-                    .await
-                    .unwrap();
-                postgres.create_database(TEMPLATE).await.unwrap();
-                let connector = Connector::new(postgres.url_of(TEMPLATE).parse().unwrap(), None);
-                migrate(&connector, |_| {}).await.unwrap();
-                postgres
-                    .execute("let the ingester in", "alter role fleetledger_ingest login")
-                    .await
-                    .unwrap();
-                tell.send(postgres.url_of("")).unwrap();
-                std::future::pending::<()>().await;
-                drop(postgres);
-            });
-        });
-        told.recv().unwrap()
-    })
+/// A migrated database of its own, on the server that all tests of this binary share.
+async fn database() -> String {
+    let template = Template::of_process(|url| async move {
+        if std::env::var("FLEETLEDGER_TEST_LOG").is_ok() {
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::DEBUG)
+                .with_test_writer()
+                .init();
+        }
+        let connector = Connector::new(url.parse().unwrap(), None);
+        migrate(&connector, |_| {})
+            .await
+            .map_err(|error| error.to_string())?;
+        let client = connector.connect("test").await.unwrap();
+        let login = client.batch_execute("alter role fleetledger_ingest login").await;
+        login.map_err(|error| error.to_string())
+    });
+    template.await.unwrap().database().await.unwrap()
 }
 
 pub struct Place {
@@ -87,20 +60,9 @@ impl Place {
     }
 
     pub async fn with_suffixes(suffixes: &[&str]) -> Self {
-        let base = tokio::task::spawn_blocking(server).await.unwrap();
-        let name = format!("ledger_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let admin = Connector::new(format!("{base}postgres").parse().unwrap(), None);
-        let admin = admin.connect("test").await.unwrap();
-        // Two tests may not copy a template at once.
-        static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-        let copying = COPYING.lock().await;
-        admin
-            .batch_execute(&format!("create database {name} template {TEMPLATE}"))
-            .await
-            .unwrap();
-        drop(copying);
-        let connector = Connector::new(format!("{base}{name}").parse().unwrap(), None);
-        let mut as_ingester: tokio_postgres::Config = format!("{base}{name}").parse().unwrap();
+        let url = database().await;
+        let connector = Connector::new(url.parse().unwrap(), None);
+        let mut as_ingester: tokio_postgres::Config = url.parse().unwrap();
         as_ingester.user("fleetledger_ingest");
         let sql = connector.connect("test").await.unwrap();
         let kafka = MockKafka::start().unwrap();

@@ -4,9 +4,11 @@ mod binaries;
 mod builder;
 mod data;
 mod standby;
+mod template;
 mod tls;
 
 pub use builder::Builder;
+pub use template::Template;
 
 use std::future::ready;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,11 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::key::KEYS;
+use crate::{
+    alert::{Mode, OnMissing, OnStale, Severity},
+    record::MetricType,
+    rollup::RollupTable,
+};
 
 /// Every key an alert may have.
 const ALERT: &str = r#"/*---

@@ -1,15 +1,9 @@
 //! A migrated database with a small fleet in it, and a reader's way to it.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{path::Path, sync::Arc};
 
 use deadpool_postgres::{Manager, Pool};
-use fleetledger_local::{Cache, postgres::Postgres};
+use fleetledger_local::postgres::Template;
 use fleetledger_queries::{Query, Reader, parse};
 use fleetledger_schema::{
     instant::Instant,
@@ -17,38 +11,14 @@ use fleetledger_schema::{
 };
 use tokio_postgres::{Client, NoTls};
 
-const TEMPLATE: &str = "template_ledger";
-static NEXT: AtomicU32 = AtomicU32::new(0);
-
-/// The server of all tests of this binary, and a migrated template. It lives on a thread of its own.
-fn server() -> &'static str {
-    static SERVER: OnceLock<String> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let cache = Cache::new(Cache::default_root());
-                let postgres = Postgres::builder()
-                    .temporary()
-                    .fast()
-                    .start(&cache)
-                    .await
-                    .unwrap();
-                postgres.create_database(TEMPLATE).await.unwrap();
-                let connector = Connector::new(postgres.url_of(TEMPLATE).parse().unwrap(), None);
-                migrate(&connector, |_| {}).await.unwrap();
-                tell.send(postgres.url_of("")).unwrap();
-                std::future::pending::<()>().await;
-                drop(postgres);
-            });
-        });
-        told.recv().unwrap()
-    })
+/// A migrated database of its own, on the server that all tests of this binary share.
+async fn database() -> String {
+    let template = Template::of_process(|url| async move {
+        let connector = Connector::new(url.parse().unwrap(), None);
+        let migrated = migrate(&connector, |_| {}).await;
+        migrated.map(drop).map_err(|error| error.to_string())
+    });
+    template.await.unwrap().database().await.unwrap()
 }
 
 /// A database of one test.
@@ -64,32 +34,19 @@ pub(crate) struct Place {
 impl Place {
     /// An empty ledger.
     pub(crate) async fn new() -> Self {
-        let url = server();
-        let name = format!("ledger{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let connector = |user: &str, database: &str| {
-            let mut config: tokio_postgres::Config = format!("{url}{database}").parse().unwrap();
+        let url = database().await;
+        let connector = |user: &str| {
+            let mut config: tokio_postgres::Config = url.parse().unwrap();
             if !user.is_empty() {
                 config.user(user);
             }
             Connector::new(config, None)
         };
-        let admin = connector("", "postgres").connect("test").await.unwrap();
-        admin
-            .batch_execute(&format!("create database {name} template {TEMPLATE}"))
-            .await
-            .unwrap();
-        let owner = connector("", &name);
+        let owner = connector("");
         let sql = owner.connect("test").await.unwrap();
-        // Settings of roles belong to a database and are not copied with it.
-        sql.batch_execute(&format!(
-            "alter role fleetledger_reader in database {name} set jit = off;
-             alter role fleetledger_reader in database {name} set search_path = fleet"
-        ))
-        .await
-        .unwrap();
         Self {
             sql,
-            reader: Reader::new(&connector("fleetledger_reader", &name), 4).unwrap(),
+            reader: Reader::new(&connector("fleetledger_reader"), 4).unwrap(),
             owner,
         }
     }

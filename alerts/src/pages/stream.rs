@@ -1,0 +1,96 @@
+//! Groups of receivers: locked, changed, written.
+
+use std::collections::BTreeMap;
+
+use fleetledger_paging::Group;
+use fleetledger_schema::instant::Instant;
+use serde_json::{Value, json};
+use tokio_postgres::Transaction;
+
+use super::Desk;
+use crate::{
+    errors::{AlertsError, while_},
+    judge::Telling,
+    store::timestamp,
+};
+
+/// One receiver's group, as it stands.
+pub(super) struct Stream {
+    pub(super) group: Group,
+    pub(super) secret_ref: Option<String>,
+}
+
+/// The groups, locked in one order, so that two rules that share some cannot wait for each other.
+pub(super) async fn lock_streams(
+    transaction: &Transaction<'_>,
+    desk: &Desk<'_>,
+    telling: &BTreeMap<String, Telling>,
+) -> Result<BTreeMap<String, Stream>, AlertsError> {
+    let documents = telling.iter().map(|(stream_id, telling)| {
+        json!({"stream_id": stream_id, "receiver": telling.receiver, "group_key": telling.group_key})
+    });
+    let documents = Value::Array(documents.collect());
+    let make = "
+        insert into ledger.page_group (stream_id, receiver, group_key, incarnation, members, changed_slot)
+        select d.stream_id, d.receiver, d.group_key, 0, '{}', $2
+        from jsonb_to_recordset($1) as d (stream_id text, receiver text, group_key jsonb)
+        order by d.stream_id
+        on conflict (stream_id) do nothing";
+    transaction
+        .execute(make, &[&documents, &desk.slot])
+        .await
+        .map_err(while_("make groups"))?;
+    let ids: Vec<&String> = telling.keys().collect();
+    let lock = "
+        select stream_id, incarnation, members, notified_at, secret_ref
+        from ledger.page_group where stream_id = any ($1) order by stream_id for update";
+    let rows = transaction
+        .query(lock, &[&ids])
+        .await
+        .map_err(while_("load groups"))?;
+    let streams = rows.iter().map(|row| {
+        let stream_id: String = row.get(0);
+        let members = serde_json::from_value(row.get(2)).map_err(|error| AlertsError::Unreadable {
+            what: format!("group {stream_id}"),
+            why: error.to_string(),
+        })?;
+        let group = Group {
+            incarnation: u64::try_from(row.get::<_, i64>(1)).unwrap_or(0),
+            members,
+            notified_at: row.get::<_, Option<Instant>>(3).map(timestamp),
+        };
+        let stream = Stream {
+            group,
+            secret_ref: row.get(4),
+        };
+        Ok((stream_id, stream))
+    });
+    streams.collect()
+}
+
+pub(super) async fn write_streams(
+    transaction: &Transaction<'_>,
+    desk: &Desk<'_>,
+    telling: &BTreeMap<String, Telling>,
+    streams: &BTreeMap<String, Stream>,
+) -> Result<(), AlertsError> {
+    let documents = telling.keys().filter_map(|stream_id| {
+        let stream = streams.get(stream_id)?;
+        Some(json!({
+            "stream_id": stream_id, "incarnation": stream.group.incarnation, "members": stream.group.members,
+            "notified_at": stream.group.notified_at, "secret_ref": stream.secret_ref,
+        }))
+    });
+    let documents = Value::Array(documents.collect());
+    let write = "
+        update ledger.page_group as g set incarnation = d.incarnation, members = d.members,
+            notified_at = d.notified_at, secret_ref = d.secret_ref, changed_slot = $2
+        from jsonb_to_recordset($1) as d (stream_id text, incarnation bigint, members jsonb, notified_at timestamptz,
+            secret_ref text)
+        where g.stream_id = d.stream_id";
+    transaction
+        .execute(write, &[&documents, &desk.slot])
+        .await
+        .map_err(while_("write groups"))?;
+    Ok(())
+}

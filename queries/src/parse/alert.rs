@@ -1,0 +1,265 @@
+//! The keys of an alert.
+
+use std::collections::BTreeMap;
+
+use super::{MAX_WAIT, freshness::read_freshness, is_name, read_schedule};
+use crate::{
+    alert::{AlertColumns, AlertRule, Inhibit, Mode, OnMissing, OnStale, Severity},
+    freshness::{Freshness, SOURCE_COLUMNS, Scope},
+    front_matter::Front,
+    period::Period,
+    query::QueryId,
+    template::{Annotations, Subject},
+};
+
+/// Labels that every rule must have or that are ours to set.
+const RESERVED_LABELS: [&str; 1] = ["alertname"];
+
+pub(super) fn read_alert(folder: &str, front: &mut Front<'_>) -> Option<AlertRule> {
+    let alert = front.required_text("alert");
+    if let Some(name) = &alert
+        && !is_name(name)
+    {
+        front.refuse(
+            "alert",
+            format!("`{name}` is no name"),
+            "write letters and digits, such as NodeNotReporting",
+        );
+    }
+    let schedule = read_schedule(folder, front, true);
+    let mut wait = |key, default| front.period_within(key, default, Period::ZERO..=MAX_WAIT);
+    let pending_for = wait("for", Period::ZERO);
+    let keep_firing_for = wait("keep_firing_for", Period::ZERO);
+    let cooldown = wait("cooldown", Period::from_mins(30));
+    let repeat_interval = wait("repeat_interval", Period::from_hours(4));
+    let modes = [
+        ("live", Mode::Live),
+        ("shadow", Mode::Shadow),
+        ("disabled", Mode::Disabled),
+    ];
+    let mode = front.choice("mode", &modes).unwrap_or_default();
+    let columns = AlertColumns {
+        value: front.text("columns.value"),
+        labels: front.names("columns.labels"),
+        annotations: front.names("columns.annotations"),
+    };
+    check_columns(front, &columns);
+    let labels = front.text_map("labels");
+    let severity = read_severity(front, &labels, &columns);
+    let annotations = read_annotations(front, alert.as_deref().unwrap_or_default(), &labels, &columns);
+    let default = Freshness {
+        by: SOURCE_COLUMNS.map(str::to_owned).to_vec(),
+        max_age: Period::from_mins(5),
+        kinds: Vec::new(),
+    };
+    let freshness = read_freshness(front, Some(default));
+    let scope = Scope {
+        columns: front.values_map("scope"),
+    };
+    if let Some(column) = scope
+        .columns
+        .keys()
+        .find(|column| !SOURCE_COLUMNS.contains(&column.as_str()))
+    {
+        front.refuse(
+            "scope",
+            format!("`scope` names `{column}`"),
+            "it may name datacenter and cluster",
+        );
+    }
+    let on_stale = [("keep_state", OnStale::KeepState), ("resolve", OnStale::Resolve)];
+    let on_stale = front.choice("on_stale", &on_stale).unwrap_or_default();
+    let on_missing = [
+        ("resolve", OnMissing::Resolve),
+        ("keep_state", OnMissing::KeepState),
+    ];
+    let on_missing = front.choice("on_missing", &on_missing).unwrap_or_default();
+    Some(AlertRule {
+        alert: alert?,
+        schedule,
+        pending_for,
+        keep_firing_for,
+        cooldown,
+        repeat_interval,
+        mode,
+        columns,
+        labels,
+        severity: severity?,
+        annotations: annotations?,
+        freshness,
+        on_stale,
+        on_missing,
+        scope,
+        receivers: front.names("receivers"),
+        renamed_from: read_renamed_from(front),
+        inhibits: read_inhibits(front),
+    })
+}
+
+fn check_columns(front: &mut Front<'_>, columns: &AlertColumns) {
+    let mut seen: Vec<&str> = Vec::new();
+    let named = columns
+        .labels
+        .iter()
+        .map(|column| ("columns.labels", column))
+        .chain(
+            columns
+                .annotations
+                .iter()
+                .map(|column| ("columns.annotations", column)),
+        );
+    for (key, column) in named {
+        if columns.value.as_ref() == Some(column) && key == "columns.labels" {
+            front.refuse(
+                key,
+                format!("the value `{column}` is a label"),
+                "an instance would be a new one whenever its number changes; take it out of the labels",
+            );
+        } else if seen.contains(&column.as_str()) {
+            front.refuse(key, format!("column `{column}` is named twice"), "name it once");
+        }
+        if key == "columns.labels" {
+            check_label_name(front, key, column);
+        }
+        seen.push(column);
+    }
+}
+
+pub(super) fn check_label_name(front: &mut Front<'_>, key: &str, name: &str) {
+    if !is_name(name) || name.starts_with("__") || RESERVED_LABELS.contains(&name) {
+        let remedy =
+            "write letters, digits and _, not beginning with a digit or __; alertname is set by itself";
+        front.refuse(key, format!("`{name}` cannot be a label"), remedy);
+    }
+}
+
+fn read_severity(
+    front: &mut Front<'_>,
+    labels: &BTreeMap<String, String>,
+    columns: &AlertColumns,
+) -> Option<Severity> {
+    for name in labels.keys() {
+        check_label_name(front, "labels", name);
+        if columns.labels.contains(name) {
+            front.refuse(
+                "labels",
+                format!("label `{name}` is a column as well"),
+                "give it in one place",
+            );
+        }
+    }
+    match labels.get("severity").map(String::as_str) {
+        Some("page") => Some(Severity::Page),
+        Some("ticket") => Some(Severity::Ticket),
+        Some("info") => Some(Severity::Info),
+        Some(other) => {
+            front.refuse(
+                "labels.severity",
+                format!("severity `{other}` is unknown"),
+                "write page, ticket or info",
+            );
+            None
+        }
+        None => {
+            front.refuse(
+                "labels",
+                "label `severity` is missing",
+                "write `labels: {severity: page}` (or ticket, info)",
+            );
+            None
+        }
+    }
+}
+
+/// Compiles the templates and renders each once, so that a misspelt label is found now and not at three in the morning.
+fn read_annotations(
+    front: &mut Front<'_>,
+    alert: &str,
+    labels: &BTreeMap<String, String>,
+    columns: &AlertColumns,
+) -> Option<Annotations> {
+    let sources = front.text_map("annotations");
+    for (name, remedy) in [
+        (
+            "summary",
+            "say in one line what is wrong, such as `summary: \"{{ labels.node }} is silent\"`",
+        ),
+        (
+            "runbook",
+            "name a file of docs/runbooks, such as `runbook: node-not-reporting`",
+        ),
+    ] {
+        if sources.get(name).is_none_or(|text| text.trim().is_empty()) {
+            front.refuse("annotations", format!("annotation `{name}` is missing"), remedy);
+        }
+    }
+    if let Some(name) = sources.get("runbook").filter(|name| !name.is_empty())
+        && QueryId::parse(name).is_none()
+    {
+        let what = format!("`{name}` cannot be the name of a run book");
+        front.refuse(
+            "annotations.runbook",
+            what,
+            "name a file of docs/runbooks without .md",
+        );
+    }
+    let annotations = match Annotations::compile(sources) {
+        Ok(annotations) => annotations,
+        Err(errors) => {
+            for error in errors {
+                front.refuse(&format!("annotations.{}", error.name), error.to_string(), "");
+            }
+            return None;
+        }
+    };
+    let sample = |names: &[String]| {
+        names
+            .iter()
+            .map(|name| (name.clone(), "1".to_owned()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let mut all_labels = sample(&columns.labels);
+    all_labels.extend(labels.clone());
+    all_labels.insert("alertname".to_owned(), alert.to_owned());
+    let subject = Subject {
+        alertname: alert,
+        labels: &all_labels,
+        value: Some(1.0),
+        annotations: &sample(&columns.annotations),
+    };
+    for name in annotations.sources().keys() {
+        if let Err(error) = annotations.render(name, &subject) {
+            let remedy = "a template may speak of alertname, value, labels.<name> and annotations.<column>";
+            front.refuse(&format!("annotations.{name}"), error.to_string(), remedy);
+        }
+    }
+    Some(annotations)
+}
+
+fn read_renamed_from(front: &mut Front<'_>) -> Vec<QueryId> {
+    let names = front.names("renamed_from");
+    let mut ids = Vec::new();
+    for name in names {
+        match QueryId::parse(&name) {
+            Some(id) => ids.push(id),
+            None => front.refuse(
+                "renamed_from",
+                format!("`{name}` is no id"),
+                "write the former file name without .sql",
+            ),
+        }
+    }
+    ids
+}
+
+fn read_inhibits(front: &mut Front<'_>) -> Vec<Inhibit> {
+    front.each("inhibits", "inhibits[]", |item| {
+        let target = item.values_map("target");
+        let equal = item.names("equal");
+        if target.is_empty() {
+            let remedy = "say whom it silences, such as `target: {alertname: NodeNotReporting}`";
+            item.refuse("target", "an inhibition without a target", remedy);
+        }
+        Some(Inhibit { target, equal })
+    })
+}
