@@ -1,6 +1,6 @@
 /*---
 alert: CostOutOfBalance
-group: cost
+group: cost-books
 interval: 5m
 for: 10m
 cooldown: 30m

@@ -29,6 +29,19 @@ struct Demo {
 }
 
 impl Demo {
+    /// Until a command says so: some of it comes by and by.
+    fn waits_for(&self, command: &str, wanted: &str) {
+        let begun = Instant::now();
+        loop {
+            let (_, said) = self.shell(command);
+            if said.contains(wanted) {
+                return;
+            }
+            assert!(begun.elapsed() < DEADLINE, "{command}: no {wanted}: {said}");
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+    }
+
     /// One whose evaluator follows the folder `rules` of its place.
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -190,11 +203,7 @@ fn commands(book: &str) -> Vec<Step> {
 async fn pages_are_followed_as_they_stand() {
     let demo = Demo::start();
     assert!(demo.follow("docs/writing-a-rule.md") >= 8);
-    let (_, waiting) = demo.shell("fleetledger dead-letters list");
-    assert!(
-        waiting.contains("bad_headers"),
-        "the demo has put in its poison: {waiting}"
-    );
+    demo.waits_for("fleetledger dead-letters list", "bad_headers");
 
     let mut ran = 0;
     for (name, book) in runbooks() {
