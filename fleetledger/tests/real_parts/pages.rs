@@ -188,7 +188,9 @@ fn commands(book: &str) -> Vec<Step> {
     for (index, line) in book.lines().enumerate() {
         let inline = line.split('`').skip(1).step_by(2);
         let complete = inline.filter(|code| {
-            code.starts_with("fleetledger ") && !code.contains(|letter: char| letter.is_ascii_uppercase())
+            // What stands for something else is in capitals or an ellipsis.
+            let is_open = |letter: char| letter.is_ascii_uppercase() || letter == '…';
+            code.starts_with("fleetledger ") && !code.contains(is_open)
         });
         steps.extend(complete.map(|code| Step {
             line: index + 1,
