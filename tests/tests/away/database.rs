@@ -23,9 +23,9 @@ const BUFFER: u64 = 16 << 20;
 /// Bytes that the Kafka client reads ahead, as set below.
 const QUEUE: u64 = 8 << 20;
 /// What the ingester may take for each of these bytes, as docs/operating.md says: the record itself, its places in lists,
-/// and the batches that are being built from it, decoded and encoded. From 2.4 to 3.1 were seen, by how many batches
-/// were being built when the database went.
-const OVERHEAD: u64 = 4;
+/// and the batches that are being built from it, decoded and encoded. How many of those are being built when the database
+/// goes is chance; 1.8 was seen.
+const OVERHEAD: u64 = 3;
 /// How long the database stays away at least, from when nothing more is read.
 const AWAY: Duration = Duration::from_secs(20);
 
