@@ -70,6 +70,11 @@ impl Memory {
         {
             return Ok(Admitted::SealFirst(Box::new(record)));
         }
+        let decoded_bytes = match &examined {
+            Examined::Version(_, content) => content.bytes() + record.bytes(),
+            Examined::Usage(..) => record.bytes(),
+            _ => 0,
+        };
         let outcome_of = match &examined {
             // What is put aside because of a quarantine says nothing new about its source.
             Examined::Dead { source, fault, .. } if fault.reason != DeadReason::Quarantined => source.clone(),
@@ -81,6 +86,7 @@ impl Memory {
         let verdict = self.apply(draft, &record, examined).await?;
         self.count(draft, &record, verdict, outcome_of);
         draft.bytes += record.bytes();
+        draft.decoded_bytes += decoded_bytes;
         draft.records.push(record);
         Ok(Admitted::Taken)
     }

@@ -183,7 +183,10 @@ pub(crate) struct Draft {
     pub(crate) number: BatchNumber,
     pub(crate) begun: Moment,
     pub(crate) records: Vec<RawRecord>,
+    /// Bytes of its records, as the buffer's budget counts them.
     pub(crate) bytes: usize,
+    /// Bytes that what was decoded from them takes.
+    pub(crate) decoded_bytes: usize,
     pub(crate) spans: BTreeMap<PartitionId, Span>,
     pub(crate) chains: BTreeMap<ChainKey, Chain>,
     pub(crate) letters: Vec<Letter>,
@@ -206,6 +209,7 @@ impl Draft {
             begun: Moment::now(),
             records: Vec::new(),
             bytes: 0,
+            decoded_bytes: 0,
             spans: BTreeMap::new(),
             chains: BTreeMap::new(),
             letters: Vec::new(),
@@ -222,6 +226,11 @@ impl Draft {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// Bytes it takes: its records, and what was decoded from them.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes + self.decoded_bytes
     }
 
     /// Seals it: rows become COPY streams, heads are those at its end.

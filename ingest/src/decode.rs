@@ -8,11 +8,15 @@ use fleetledger_schema::{
     content_hash::ContentHash,
     instant::Instant,
     kind::Kind,
-    record::{Condition, Record, StringMap},
+    record::{Condition, Container, Namespace, Node, Pod, Record, StringMap, Watchdog, Workload},
     row::{self, Cell},
 };
 
-use crate::dead_reason::{DeadReason, Fault};
+use crate::{
+    batch::ChainKey,
+    chain::{Chain, ContainerVersion, Version},
+    dead_reason::{DeadReason, Fault},
+};
 
 /// Largest body that lands, in bytes: above it a row would not fit Kafka's default message either.
 pub(crate) const MAX_BODY_BYTES: usize = 4 << 20;
@@ -33,6 +37,12 @@ const PROSE: &[&str] = &[
     "image_id",
 ];
 
+/// What an object takes in a batch beside itself: its chain with one version, and its key.
+const CHAINED_BYTES: usize = size_of::<ChainKey>() + size_of::<Chain>() + size_of::<Version>();
+/// The same of a container: its name, and a list of one version.
+const CHAINED_CONTAINER_BYTES: usize =
+    size_of::<String>() + size_of::<Vec<ContainerVersion>>() + size_of::<ContainerVersion>();
+
 /// A decoded object, ready to stand.
 #[derive(Debug, Clone)]
 pub(crate) struct Content {
@@ -51,6 +61,18 @@ impl Content {
             Record::Pod(pod) => u16::try_from(pod.containers.len()).unwrap_or(u16::MAX),
             Record::Node(_) | Record::Namespace(_) | Record::Workload(_) | Record::Watchdog(_) => 0,
         }
+    }
+
+    /// Bytes it takes in a batch, decoded and with its place in chains, beside those of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        let (object, containers) = match self.record.as_ref() {
+            Record::Pod(pod) => (size_of::<Pod>(), pod.containers.len()),
+            Record::Node(_) => (size_of::<Node>(), 0),
+            Record::Namespace(_) => (size_of::<Namespace>(), 0),
+            Record::Workload(_) => (size_of::<Workload>(), 0),
+            Record::Watchdog(_) => (size_of::<Watchdog>(), 0),
+        };
+        object + CHAINED_BYTES + containers * (size_of::<Container>() + CHAINED_CONTAINER_BYTES)
     }
 
     /// True if `writer` would have sent the very body that has `hash`: what differs is then only what `writer` had no

@@ -171,7 +171,7 @@ impl Lane {
     fn is_full(&self) -> bool {
         self.must_seal
             || self.draft.records.len() >= self.limit
-            || self.draft.bytes >= self.memory.settings.batch_bytes
+            || self.draft.held_bytes() >= self.memory.settings.batch_bytes
     }
 
     fn is_ripe(&self) -> bool {

@@ -23,10 +23,15 @@ pub(crate) struct Session {
     statements: HashMap<&'static str, Statement>,
     tables: HashSet<&'static str>,
     batches: u64,
+    /// Rows changed: so far, and when plans were last forgotten.
+    changed: u64,
+    changed_at_replan: u64,
 }
 
 /// Plans are made anew at least after this many batches.
 const REPLAN_EVERY: u64 = 1024;
+/// Fewer changed rows than these are no growth.
+const REPLAN_ROWS: u64 = 100;
 
 impl Session {
     /// Connects.
@@ -39,10 +44,13 @@ impl Session {
             .connect(name)
             .await
             .map_err(|error| Failure::of(&error.source))?;
-        // A batch's stage stays in memory. Stages carry no statistics, so joins are by index whatever the planner believes; see also `replan`.
+        // A batch's stage stays in memory. Stages carry no statistics, so joins are by index whatever the planner believes;
+        // see also `replan`. A stage has no index: without `enable_material` it is never the inner side, read once for
+        // each row of a table that looks small.
         let set = format!(
             "set timezone = 'UTC'; set jit = off; set temp_buffers = '64MB'; set statement_timeout = {}; set lock_timeout = {};
              set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off;
+             set enable_material = off;
              set plan_cache_mode = force_custom_plan",
             settings.statement_timeout_ms, settings.lock_timeout_ms
         );
@@ -54,14 +62,19 @@ impl Session {
             statements: HashMap::new(),
             tables: HashSet::new(),
             batches: 0,
+            changed: 0,
+            changed_at_replan: 0,
         })
     }
 
-    /// Called after each batch: forgets plans at the first, second, fourth, eighth … one. A plan made while a table
-    /// was small scans it, which must not outlive its growth; sizes are read whenever a plan is made.
+    /// Called after each batch: forgets plans at the first, second, fourth, eighth … one, and whenever the rows changed
+    /// so far have doubled. A plan made while a table was small scans it, which must not outlive its growth; sizes are
+    /// read whenever a plan is made.
     pub(crate) async fn replan(&mut self) -> Result<(), Failure> {
         self.batches += 1;
-        if self.batches.is_power_of_two() || self.batches.is_multiple_of(REPLAN_EVERY) {
+        let grown = self.changed >= REPLAN_ROWS.max(2 * self.changed_at_replan);
+        if grown || self.batches.is_power_of_two() || self.batches.is_multiple_of(REPLAN_EVERY) {
+            self.changed_at_replan = self.changed;
             self.command("discard plans").await?;
         }
         Ok(())
@@ -100,6 +113,7 @@ impl Session {
         let statement = self.statement(sql).await?;
         let begin = Moment::now();
         let changed = self.client.execute(&statement, parameters).await?;
+        self.changed += changed;
         tracing::debug!(
             elapsed_ms = begin.elapsed().as_millis(),
             changed,

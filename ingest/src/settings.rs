@@ -29,7 +29,7 @@ pub struct Settings {
     /// Lanes: partitions are spread over them, and each has a PostgreSQL connection of its own and one
     /// transaction in flight.
     pub lanes: usize,
-    /// Most bytes of records in one batch.
+    /// Most bytes that one batch takes in memory, decoded.
     pub batch_bytes: usize,
     /// Most records in one batch.
     pub batch_rows: usize,
@@ -126,7 +126,7 @@ impl Default for Settings {
             partitions: Vec::new(),
             shards: 1,
             lanes: 2,
-            batch_bytes: 8 << 20,
+            batch_bytes: 32 << 20,
             batch_rows: 20_000,
             linger_ms: 150,
             linger_caught_up_ms: 30,

@@ -172,6 +172,23 @@ impl Sql {
         pairs.join(" and ")
     }
 
+    /// The rows of `table` with the keys of the stage's row, looked for row by row. With `offset 0` no planner turns that
+    /// round and reads the stage, which has no index, for each row of `table`.
+    fn beside(&self, table: &str, alias: &str) -> String {
+        format!(
+            "lateral (select {alias}.* from {table} as {alias} where {keys} offset 0) as {alias} on true",
+            keys = self.joined(alias, "s")
+        )
+    }
+
+    fn planned(&self) -> String {
+        self.beside(&format!("plan_{}", self.name), "pl")
+    }
+
+    fn standing_beside(&self) -> String {
+        self.beside(&format!("ledger.{}", self.name), "p")
+    }
+
     fn keys(&self, alias: &str) -> String {
         let keys = ["cluster_id"].iter().chain(self.table.key);
         keys.map(|key| format!("{alias}{key}"))
@@ -302,22 +319,22 @@ select {values},
     else greatest(s.from_at, pl.base + interval '1 microsecond') end,
     'changed'
 from stage_{name} as s
-join plan_{name} as pl on {pl_s}
-join ledger.{name} as p on {p_s}
+join {planned}
+join {standing}
 where s.step = 1 and pl.stands and (not pl.same or s.steps > 1)
 order by {keys}",
             name = self.name,
             columns = self.columns(quoted),
             values = self.columns(|column| format!("p.{}", quoted(column))),
-            pl_s = self.joined("pl", "s"),
-            p_s = self.joined("p", "s"),
+            planned = self.planned(),
+            standing = self.standing_beside(),
             keys = self.keys("s."),
         )
     }
 
     fn between(&self) -> String {
         let stands = if self.is_pod {
-            format!("left join ledger.{} as p on {}", self.name, self.joined("p", "s"))
+            format!("left join {}", self.standing_beside())
         } else {
             String::new()
         };
@@ -326,14 +343,14 @@ order by {keys}",
 select {values},
     greatest(s.next_from_at, pl.base + (s.step + 1) * interval '1 microsecond'), 'changed'
 from stage_{name} as s
-join plan_{name} as pl on {pl_s}
+join {planned}
 {stands}
 where s.step < s.steps and not (s.step = 1 and pl.same)
 order by {keys}, s.step",
             name = self.name,
             columns = self.columns(quoted),
             values = self.columns(|column| self.staged(column)),
-            pl_s = self.joined("pl", "s"),
+            planned = self.planned(),
             keys = self.keys("s."),
         )
     }
@@ -361,13 +378,13 @@ order by {keys}, s.step",
             "insert into ledger.{name}_history ({columns}, valid_to, closed_reason)
 select {values}, {begin}, 'changed'
 from stage_{name} as s
-join ledger.{name} as p on {p_s}
+join {standing}
 where not {same}",
             name = self.name,
             columns = self.columns(quoted),
             values = self.columns(|column| format!("p.{}", quoted(column))),
             begin = begins("valid_from"),
-            p_s = self.joined("p", "s"),
+            standing = self.standing_beside(),
             same = self.same(),
         );
         let update = format!(
@@ -444,11 +461,11 @@ where not exists (select from ledger.{name} as p where {p_s})",
         format!(
             "update ledger.{name} as p set {sets}
 from stage_{name} as s
-join plan_{name} as pl on {pl_s}
+join {planned}
 where s.step = s.steps and pl.stands and {p_s} and not ({unchanged})",
             name = self.name,
             sets = self.sets(same, |column| self.staged(column)),
-            pl_s = self.joined("pl", "s"),
+            planned = self.planned(),
             p_s = self.joined("p", "s"),
             unchanged = self.unchanged(same),
         )
@@ -459,7 +476,7 @@ where s.step = s.steps and pl.stands and {p_s} and not ({unchanged})",
             "insert into ledger.{name} ({columns})
 select {values}
 from stage_{name} as s
-join plan_{name} as pl on {pl_s}
+join {planned}
 where s.step = s.steps and not pl.stands
 order by {keys}",
             name = self.name,
@@ -469,7 +486,7 @@ order by {keys}",
                 owner if OWNER_COLUMNS.contains(&owner) => format!("s.{owner}"),
                 column => self.staged(column),
             }),
-            pl_s = self.joined("pl", "s"),
+            planned = self.planned(),
             keys = self.keys("s."),
         )
     }

@@ -183,6 +183,27 @@ async fn tables_have_the_columns_the_row_module_lists() {
 
 /// Catches a table, view, column or function that nobody can read about in psql.
 #[tokio::test]
+async fn no_full_index_but_the_primary_key_begins_with_the_cluster() {
+    let database = database().await;
+    for table in Kind::ALL
+        .map(|kind| row::table(kind).name)
+        .into_iter()
+        .chain(["container"])
+    {
+        let query = format!(
+            "select i.indexrelid::regclass::text from pg_index as i
+            join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+            where i.indrelid = 'ledger.{table}'::regclass and a.attname = 'cluster_id' and i.indpred is null"
+        );
+        assert_eq!(
+            texts(&database.client, &query).await,
+            [format!("ledger.{table}_pkey")],
+            "a plan of the merge made while {table} is empty may take another one and read whole clusters"
+        );
+    }
+}
+
+#[tokio::test]
 async fn everything_has_a_comment() {
     let database = database().await;
     let silent = texts(

@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0012_cost_book.sql"),
     migration!("0013_fleet_rollup.sql"),
     migration!("0014_rule_speed.sql"),
+    migration!("0015_pod_workload.sql"),
 ];
 
 /// What [`migrate`] did.
