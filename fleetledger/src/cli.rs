@@ -58,6 +58,9 @@ pub enum Command {
     /// The clusters the ledger knows.
     #[command(subcommand)]
     Clusters(ClustersCommand),
+    /// Roles that see one team's rows.
+    #[command(subcommand)]
+    Teams(TeamsCommand),
     /// Records that could not land.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -219,6 +222,23 @@ pub enum ClustersCommand {
     Retire {
         /// Cluster uid, or datacenter/cluster.
         cluster: String,
+    },
+}
+
+/// What to do with roles of teams. They are made by the owner of the database, who may create roles.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TeamsCommand {
+    /// All of them.
+    List(JsonArgs),
+    /// Makes a role that sees the rows of one team and no others, in SQL and in Grafana.
+    Grant {
+        /// Team, as its namespaces name it.
+        team: String,
+    },
+    /// Drops the role of a team.
+    Revoke {
+        /// Team.
+        team: String,
     },
 }
 

@@ -13,7 +13,7 @@ const TICK: Duration = Duration::from_secs(5);
 /// A function can catch that its query was cancelled and go on: after so long a session is ended.
 const PATIENCE_SECONDS: f64 = 15.0;
 
-/// Sessions of this database beyond the limit, by roles that read (members of `fleetledger_select`) and do not write.
+/// Sessions of this database beyond the limit, by roles that read (members of `fleetledger_select`, and teams) and do not write.
 /// `$1` is the limit, `$2` the patience, both in seconds.
 const REAP: &str = "
     with beyond as (
@@ -23,7 +23,7 @@ const REAP: &str = "
         from pg_stat_activity as a
         join pg_roles as r on r.oid = a.usesysid
         where a.datname = current_database() and a.state in ('active', 'idle in transaction', 'idle in transaction (aborted)')
-          and pg_has_role(r.oid, 'fleetledger_select', 'member')
+          and (pg_has_role(r.oid, 'fleetledger_select', 'member') or pg_has_role(r.oid, 'fleetledger_team', 'member'))
           and not r.rolsuper and r.rolname not in ('fleetledger_ingest', 'fleetledger_evaluate')
           and r.oid <> (select d.datdba from pg_database as d where d.datname = current_database())
     )

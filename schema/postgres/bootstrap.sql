@@ -8,10 +8,15 @@ do $$
 declare
     role_name text;
 begin
-    foreach role_name in array array['fleetledger_ingest', 'fleetledger_evaluate', 'fleetledger_select', 'fleetledger_reader'] loop
+    foreach role_name in array array[
+        'fleetledger_ingest', 'fleetledger_evaluate', 'fleetledger_select', 'fleetledger_reader', 'fleetledger_team'
+    ] loop
         if not exists (select from pg_roles where rolname = role_name) then
             begin
-                execute format('create role %I %s', role_name, case when role_name = 'fleetledger_select' then 'nologin' else 'login' end);
+                execute format(
+                    'create role %I %s', role_name,
+                    case when role_name in ('fleetledger_select', 'fleetledger_team') then 'nologin' else 'login' end
+                );
             exception when duplicate_object or unique_violation then
                 null; -- another database of this server is being migrated at this moment
             end;

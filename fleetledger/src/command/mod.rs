@@ -18,6 +18,7 @@ mod rules;
 mod sql;
 pub mod status;
 mod table;
+mod teams;
 mod topics;
 
 pub(crate) use clusters::find as find_cluster;
@@ -85,6 +86,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Status(args) => status::run(&loaded, args.json).await,
         Command::Audit(args) => audit::run(&loaded, &args).await,
         Command::Clusters(command) => clusters::run(&loaded, command).await,
+        Command::Teams(command) => teams::run(&loaded, command).await,
         Command::DeadLetters(command) => dead_letters::run(&loaded, command).await,
         Command::Topics(crate::cli::TopicsCommand::Create) => topics::create(&loaded).await,
         Command::Sql(args) => sql::run(&loaded, &args),

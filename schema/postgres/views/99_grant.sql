@@ -25,13 +25,48 @@ begin
 end
 $$;
 
+-- What teams may read, their own rows of it (migrations/0016_team.sql): these views, what they and the functions of fleet
+-- stand on, and nothing else. Each table below has a policy for teams, or is said to tell of nobody.
+do $$
+declare
+    own text;
+begin
+    execute 'grant usage on schema fleet, fleet_asof to fleetledger_team';
+    foreach own in array array[
+        'namespace', 'workload', 'pod', 'pod_condition', 'container', 'alert', 'alert_history', 'namespace_sample', 'cost_hourly',
+        'cost_daily', 'cost_workload_daily', 'cost_monthly', 'cost_adjustment', 'team_budget', 'namespace_history',
+        'workload_history', 'pod_history', 'container_history'
+    ] loop
+        execute format('grant select on fleet.%I to fleetledger_team', own);
+        if to_regclass('fleet_asof.' || own) is not null then
+            execute format('grant select on fleet_asof.%I to fleetledger_team', own);
+        end if;
+    end loop;
+    foreach own in array array[
+        'team_role', 'namespace_team', 'namespace_team_history', 'owner_span', 'rollup_namespace', 'alert_instance',
+        'alert_event', 'cost_team', 'cost_line', 'cost_namespace_daily', 'cost_namespace_monthly', 'cost_hourly', 'cost_daily',
+        'cost_adjustment', 'namespace', 'workload', 'pod', 'container', 'namespace_history', 'workload_history', 'pod_history',
+        'container_history'
+    ] loop
+        execute format('grant select on ledger.%I to fleetledger_team', own);
+    end loop;
+end
+$$;
+-- Of nobody: names of clusters, the currency, which hours, days and months were rated.
+grant select (cluster_id, datacenter, cluster) on ledger.cluster to fleetledger_team;
+grant select (sheet_id, currency) on ledger.price_sheet to fleetledger_team;
+grant select (hour_at, run_id, complete, partial) on ledger.cost_hour to fleetledger_team;
+grant select (day_at, hours) on ledger.cost_day to fleetledger_team;
+grant select (month_at, closed_at) on ledger.cost_month to fleetledger_team;
+
 grant usage on schema ledger to fleetledger_ingest;
 grant select, insert, update, delete on all tables in schema ledger to fleetledger_ingest;
-revoke insert, update, delete on ledger.migration, ledger.view_set, ledger.partitioned_table from fleetledger_ingest;
+revoke insert, update, delete on ledger.migration, ledger.view_set, ledger.partitioned_table, ledger.team_role
+    from fleetledger_ingest;
 grant update (retention_days) on ledger.partitioned_table to fleetledger_ingest;
 grant usage on all sequences in schema ledger to fleetledger_ingest;
 grant execute on all functions in schema ledger to fleetledger_ingest;
-revoke execute on function ledger.attach_partition from public, fleetledger_ingest;
+revoke execute on function ledger.attach_partition, ledger.team_grant, ledger.team_revoke from public, fleetledger_ingest;
 
 -- Evaluators write what is theirs, and the ingester does not.
 grant usage on schema ledger to fleetledger_evaluate;

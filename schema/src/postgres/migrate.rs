@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0013_fleet_rollup.sql"),
     migration!("0014_rule_speed.sql"),
     migration!("0015_pod_workload.sql"),
+    migration!("0016_team.sql"),
 ];
 
 /// What [`migrate`] did.

@@ -80,6 +80,7 @@ const FILES: &[(&str, &str)] = &[
     view_file!("94_team_budget.sql"),
     view_file!("95_cost_by.sql"),
     view_file!("95_ingest_sample.sql"),
+    view_file!("96_cost_range.sql"),
     view_file!("96_over_time.sql"),
     view_file!("97_states.sql"),
     view_file!("98_changes.sql"),
