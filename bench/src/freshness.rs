@@ -42,10 +42,7 @@ struct Centre {
 impl Centre {
     async fn start(setting: &Setting, prefix: &'static str) -> anyhow::Result<Self> {
         let kafka = setting.kafka().await?;
-        let postgres = fleetledger_local::postgres::Postgres::builder()
-            .config("track_commit_timestamp", "on")
-            .start(&parts::cache())
-            .await?;
+        let postgres = parts::postgres_with(&[("track_commit_timestamp", "on")]).await?;
         parts::create_topics(&kafka, prefix).await?;
         let ledger = Ledger::create(&postgres, "freshness").await?;
         let toml = ingester::configuration(&kafka.bootstrap_servers(), &ledger, prefix, "");

@@ -23,7 +23,9 @@ const PODS: usize = 200_000;
 struct Theirs {
     connect: Connect,
     sources: Vec<Source>,
-    last: Vec<(usize, Pod)>,
+    sweeps: usize,
+    /// The newest end of a sweep in each partition, and its cluster.
+    ends: Vec<(usize, Pod)>,
     roots: Vec<u32>,
 }
 
@@ -41,36 +43,50 @@ impl Theirs {
         Ok(Self {
             connect,
             sources: fleet::sources()?,
-            last: Vec::new(),
+            sweeps: 0,
+            ends: Vec::new(),
             roots,
         })
     }
 
+    /// Puts a sweep into the topic, unseen by Connect until the lap. Each partition ends with a record of its own, which
+    /// no sweep before has written: a pod may be what it was, and then its row does not say whether it was read.
     fn load(&mut self, pods: &Pods) -> anyhow::Result<()> {
         self.connect.freeze()?;
-        let mut last = vec![None; PARTITIONS as usize];
+        let mut clusters = vec![None; PARTITIONS as usize];
         for (cluster, pod) in pods.iter() {
             let source = self.sources.get(cluster).context("no such cluster")?;
             self.connect.write(source, &pod)?;
             let partition = partition_of(&source.cluster_uid, 0, PARTITIONS) as usize;
-            if let Some(slot) = last.get_mut(partition) {
-                *slot = Some((cluster, pod));
+            if let Some(slot) = clusters.get_mut(partition) {
+                *slot = Some(cluster);
             }
         }
-        self.last = last.into_iter().flatten().collect();
+        self.sweeps += 1;
+        self.ends.clear();
+        for cluster in clusters.into_iter().flatten() {
+            let end = Pod {
+                uid: "end-of-sweep".to_owned(),
+                reason: Some(format!("Sweep{}", self.sweeps)),
+                ..fleet::pod(0, 0, Shape::Flat)
+            };
+            let source = self.sources.get(cluster).context("no such cluster")?;
+            self.connect.write(source, &end)?;
+            self.ends.push((cluster, end));
+        }
         self.connect.flush()
     }
 
     async fn lap(&mut self) -> anyhow::Result<Lap> {
-        let last: Option<Vec<(&Source, &Pod)>> = self
-            .last
+        let ends: Option<Vec<(&Source, &Pod)>> = self
+            .ends
             .iter()
-            .map(|(cluster, pod)| Some((self.sources.get(*cluster)?, pod)))
+            .map(|(cluster, end)| Some((self.sources.get(*cluster)?, end)))
             .collect();
-        let last = last.context("no such cluster")?;
+        let ends = ends.context("no such cluster")?;
         let clock = Clock::start(self.roots.clone())?;
         self.connect.thaw();
-        self.connect.landed(&last, LIMIT).await?;
+        self.connect.landed(&ends, LIMIT).await?;
         clock.stop()
     }
 }

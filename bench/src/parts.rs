@@ -53,8 +53,13 @@ pub(crate) fn cache() -> Cache {
 
 /// A database server that waits for its disk.
 pub(crate) async fn postgres() -> anyhow::Result<Postgres> {
-    let recommended = settings(RECOMMENDED);
-    let builder = recommended.fold(Postgres::builder().temporary(), |builder, (key, value)| {
+    postgres_with(&[]).await
+}
+
+/// The same, with more settings.
+pub(crate) async fn postgres_with(more: &[(&str, &str)]) -> anyhow::Result<Postgres> {
+    let all = settings(RECOMMENDED).chain(more.iter().copied());
+    let builder = all.fold(Postgres::builder().temporary(), |builder, (key, value)| {
         builder.config(key, value)
     });
     builder.start(&cache()).await.context("start postgresql")

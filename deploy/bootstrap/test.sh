@@ -36,9 +36,23 @@ style() {
     cargo fmt --all --check &&
         cargo clippy --locked --workspace --all-targets "${features[@]}" -- -D warnings
 }
+# Two test binaries at a time, see run-test.sh: most of them wait more than they work. The pipe ends with the last of them.
 tests() {
     [[ " ${test_arguments[*]} " == *" -- "* ]] || test_arguments+=(-- --show-output)
-    cargo test --locked --workspace "${features[@]}" --no-fail-fast "${test_arguments[@]}" 2>&1 | tee "$work/tests.log" | findings
+    local slots="$work/slots" status=0 target
+    target=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+    mkfifo "$slots"
+    exec 7<>"$slots"
+    printf '%*s' "${FLEETLEDGER_TEST_JOBS:-2}" '' >&7
+    mkdir "$work/status"
+    env FLEETLEDGER_TEST_SLOTS="$slots" FLEETLEDGER_TEST_STATUS="$work/status" \
+        "CARGO_TARGET_${target}_RUNNER=$here/run-test.sh" \
+        cargo test --locked --workspace "${features[@]}" --no-fail-fast "${test_arguments[@]}" 7>&- 2>&1 |
+        tee "$work/tests.log" | findings || status=$?
+    exec 7>&-
+    # A binary that died says no result of its own.
+    if grep -L '^0$' "$work"/status/*.status | sed 's/^.*\//ended badly: /; s/-[0-9a-f]*\.status$//' | grep .; then status=1; fi
+    return "$status"
 }
 # What passing tests print are the figures they found; what they log is not asked for.
 findings() { awk '/^successes:$/ { passed = 1 } /^(failures:|test result:)/ { passed = 0 } !(passed && /^\033\[2m[0-9]/); { fflush() }'; }

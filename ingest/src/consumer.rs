@@ -42,7 +42,7 @@ pub(crate) fn client_config(base: &ClientConfig, settings: &Settings, owner: &st
         ("session.timeout.ms", "10000"),
         ("heartbeat.interval.ms", "3000"),
         ("max.poll.interval.ms", "300000"),
-        ("queued.max.messages.kbytes", "65536"),
+        ("queued.max.messages.kbytes", "32768"),
         ("fetch.queue.backoff.ms", "20"),
         ("fetch.min.bytes", "65536"),
         ("fetch.wait.max.ms", "100"),

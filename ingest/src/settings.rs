@@ -130,7 +130,7 @@ impl Default for Settings {
             batch_rows: 20_000,
             linger_ms: 150,
             linger_caught_up_ms: 30,
-            buffer_bytes: 128 << 20,
+            buffer_bytes: 64 << 20,
             gap_policy: GapPolicy::Continue,
             table_sum_interval_seconds: 300,
             quarantine_share: 0.01,
