@@ -25,8 +25,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     let ledger = Ledger::create(&postgres, PREFIX).await?;
     let mut loader = Loader::new(&kafka.client_config(), PREFIX, Kind::Pod)?;
     // With the session timeout that is shipped: it is what a group waits for a member that is gone.
-    let pods = "kinds = [\"pod\"]";
-    let toml = ingester::configuration(&kafka.bootstrap_servers(), &ledger, PREFIX, pods)
+    let toml = ingester::configuration(&kafka.bootstrap_servers(), &ledger, PREFIX, "")
         .replace("\"session.timeout.ms\" = \"120000\"", "");
     let start = || Program::start(&setting.program, &["ingest"], &toml);
     let mut running = vec![start()?, start()?];

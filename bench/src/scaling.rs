@@ -50,8 +50,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     for case in &CASES {
         let count = setting.scaled(case.pods);
         let (kafka, postgres) = (setting.kafka().await?, parts::postgres().await?);
-        // Pods alone: what is shared evenly are all partitions, and those of pods might all be one ingester's.
-        let lanes = format!("lanes = {}\nkinds = [\"pod\"]", case.lanes);
+        let lanes = format!("lanes = {}", case.lanes);
         let mut ours = Ours::start(setting, &kafka, &postgres, case.name, case.ingesters, &lanes).await?;
         let mut pods = Pods::new(count, Shape::Flat);
         ours.sweep(&pods).await?;

@@ -1,4 +1,4 @@
-//! The poll thread: one consumer, one queue, records copied out and handed to their lanes.
+//! A poll thread: one consumer, one queue, records copied out and handed to their lanes.
 
 use std::{
     collections::BTreeMap,
@@ -35,19 +35,28 @@ const RECLAIM_AFTER: Duration = Duration::from_secs(10);
 /// Closing a consumer may take no longer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
+/// What a client reads ahead where nobody says otherwise, in KiB.
+const READ_AHEAD: u64 = 32768;
+
 /// The client's settings, each for a reason given in the architecture's notes; what the binary set (servers, TLS) stays.
-pub(crate) fn client_config(base: &ClientConfig, settings: &Settings, owner: &str) -> ClientConfig {
+///
+/// `member` names it, in the group and for the brokers. What is read ahead is divided among so many as `share` it.
+pub(crate) fn client_config(
+    base: &ClientConfig,
+    settings: &Settings,
+    member: &str,
+    share: usize,
+) -> ClientConfig {
     let mut config = base.clone();
     let defaults = [
         ("session.timeout.ms", "10000"),
         ("heartbeat.interval.ms", "3000"),
         ("max.poll.interval.ms", "300000"),
-        ("queued.max.messages.kbytes", "32768"),
         ("fetch.queue.backoff.ms", "20"),
         ("fetch.min.bytes", "65536"),
         ("fetch.wait.max.ms", "100"),
         ("statistics.interval.ms", "5000"),
-        ("client.id", owner),
+        ("client.id", member),
     ];
     for (key, value) in defaults {
         if config.get(key).is_none() {
@@ -68,7 +77,16 @@ pub(crate) fn client_config(base: &ClientConfig, settings: &Settings, owner: &st
         config.set(key, value);
     }
     if settings.static_membership {
-        config.set("group.instance.id", owner);
+        config.set("group.instance.id", member);
+    }
+    let key = "queued.max.messages.kbytes";
+    let read_ahead = config
+        .get(key)
+        .map_or(Ok(READ_AHEAD), |kibibytes| kibibytes.trim().parse::<u64>());
+    // What is no number the client itself refuses, by its name.
+    if let Ok(read_ahead) = read_ahead {
+        let each = read_ahead / u64::try_from(share).unwrap_or(1).max(1);
+        config.set(key, each.max(1).to_string());
     }
     config
 }
@@ -138,7 +156,8 @@ impl Poller {
     fn begin(&self, consumer: &BaseConsumer<Context>) -> Result<(), IngestError> {
         let settings = &self.shared.settings;
         if settings.partitions.is_empty() {
-            let names = self.shared.topics.names();
+            let topics = self.shared.intake.topics.iter();
+            let names: Vec<&str> = topics.map(|topic| self.shared.topics.name(*topic)).collect();
             return consumer.subscribe(&names).map_err(|source| IngestError::Kafka {
                 action: "subscribe".to_owned(),
                 source,
@@ -157,7 +176,7 @@ impl Poller {
         }
         lock(&self.shared.owned).extend(&ids);
         self.shared.assign(consumer, &ids);
-        self.shared.health.assignment_done();
+        self.shared.health.assignment_done(self.shared.intake.number);
         Ok(())
     }
 
@@ -194,7 +213,7 @@ impl Poller {
         consumer: &BaseConsumer<Context>,
         restart: &std::sync::atomic::AtomicBool,
     ) -> Option<Ended> {
-        self.shared.health.ticked();
+        self.shared.health.ticked(self.shared.intake.number);
         if self.shared.shutdown.is_cancelled() {
             return Some(Ended::Stopped);
         }
@@ -261,6 +280,9 @@ impl Poller {
                     }
                 }
                 Command::Halt(id) => {
+                    if !lock(&self.shared.owned).contains(&id) {
+                        continue;
+                    }
                     lock(&self.shared.halted).insert(id);
                     if let Err(error) = consumer.pause(&self.shared.list([id])) {
                         tracing::warn!(%error, "pause a halted partition");
@@ -389,12 +411,16 @@ impl Poller {
                 self.pause(consumer);
             }
         }
-        self.shared.health.set_buffer(self.budget.used(), self.paused);
+        let intake = self.shared.intake.number;
+        let paused = self
+            .shared
+            .health
+            .set_buffer(intake, self.budget.used(), self.paused);
         self.shared
             .metrics
             .buffer_bytes
             .set(i64::try_from(self.budget.used()).unwrap_or(i64::MAX));
-        self.shared.metrics.paused.set(i64::from(self.paused));
+        self.shared.metrics.paused.set(i64::from(paused));
     }
 
     fn pause(&mut self, consumer: &BaseConsumer<Context>) {

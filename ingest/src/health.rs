@@ -8,7 +8,7 @@ use std::{
 
 use crate::{batch::Counts, raw::PartitionId};
 
-/// The poll thread must come round within this.
+/// A poll thread must come round within this.
 const TICK_WITHIN: Duration = Duration::from_secs(30);
 /// A database that has failed for longer than this makes the ingester unready.
 const DATABASE_WITHIN: Duration = Duration::from_secs(10);
@@ -22,12 +22,19 @@ pub struct Health {
 #[derive(Debug, Default)]
 struct State {
     names: Vec<String>,
-    ticked_at: Option<Moment>,
-    assigned: bool,
+    intakes: BTreeMap<usize, IntakeState>,
     database_failure: Option<(Moment, String)>,
-    claim_failure: Option<String>,
     stats: Stats,
     partitions: BTreeMap<PartitionId, Progress>,
+}
+
+/// How one of the consumers is.
+#[derive(Debug, Default)]
+struct IntakeState {
+    ticked_at: Option<Moment>,
+    assigned: bool,
+    claim_failure: Option<String>,
+    paused: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,10 +93,14 @@ impl Health {
     /// What is missing.
     pub fn ready(&self) -> Result<(), String> {
         let state = self.lock();
-        if let Some(failure) = &state.claim_failure {
+        if let Some(failure) = state
+            .intakes
+            .values()
+            .find_map(|intake| intake.claim_failure.as_ref())
+        {
             return Err(format!("partitions are not claimed: {failure}"));
         }
-        if !state.assigned {
+        if state.intakes.is_empty() || !state.intakes.values().all(|intake| intake.assigned) {
             return Err("no partitions assigned yet".to_owned());
         }
         match &state.database_failure {
@@ -101,14 +112,20 @@ impl Health {
         }
     }
 
-    /// Alive: the poll thread came round within 30 s.
+    /// Alive: every poll thread came round within 30 s.
     ///
     /// # Errors
-    /// For how long it did not.
+    /// For how long one did not.
     pub fn live(&self) -> Result<(), String> {
-        match self.lock().ticked_at {
+        let oldest = self
+            .lock()
+            .intakes
+            .values()
+            .filter_map(|intake| intake.ticked_at)
+            .min();
+        match oldest {
             Some(at) if at.elapsed() > TICK_WITHIN => Err(format!(
-                "the poll thread has not come round for {} s",
+                "a poll thread has not come round for {} s",
                 at.elapsed().as_secs()
             )),
             _ => Ok(()),
@@ -130,12 +147,17 @@ impl Health {
         stats
     }
 
-    pub(crate) fn set_topics(&self, names: Vec<String>) {
-        self.lock().names = names;
+    /// Topics by their index, and how many consumers read them.
+    pub(crate) fn set_topics(&self, names: Vec<String>, intakes: usize) {
+        let mut state = self.lock();
+        state.names = names;
+        state.intakes = (0..intakes)
+            .map(|number| (number, IntakeState::default()))
+            .collect();
     }
 
-    pub(crate) fn ticked(&self) {
-        self.lock().ticked_at = Some(Moment::now());
+    pub(crate) fn ticked(&self, intake: usize) {
+        self.lock().of(intake).ticked_at = Some(Moment::now());
     }
 
     pub(crate) fn database_failed(&self, failure: String) {
@@ -151,8 +173,8 @@ impl Health {
         self.lock().database_failure = None;
     }
 
-    pub(crate) fn claim_failed(&self, failure: Option<String>) {
-        self.lock().claim_failure = failure;
+    pub(crate) fn claim_failed(&self, intake: usize, failure: Option<String>) {
+        self.lock().of(intake).claim_failure = failure;
     }
 
     pub(crate) fn assigned(&self, id: PartitionId, next: i64, high: i64, halted: bool) {
@@ -168,8 +190,8 @@ impl Health {
     }
 
     /// An assignment, perhaps an empty one, has been dealt with.
-    pub(crate) fn assignment_done(&self) {
-        self.lock().assigned = true;
+    pub(crate) fn assignment_done(&self, intake: usize) {
+        self.lock().of(intake).assigned = true;
     }
 
     pub(crate) fn revoked(&self, id: PartitionId) {
@@ -228,14 +250,22 @@ impl Health {
         }
     }
 
-    /// A partition that is behind and has not moved for `stall`, as long as nothing explains it.
-    pub(crate) fn stalled(&self, stall: Duration) -> Option<String> {
+    /// How many partitions this ingester owns, and how many of them are halted.
+    pub(crate) fn partitions(&self) -> (usize, usize) {
+        let state = self.lock();
+        let halted = state.partitions.values().filter(|progress| progress.halted);
+        (state.partitions.len(), halted.count())
+    }
+
+    /// A partition of `topics` that is behind and has not moved for `stall`, as long as nothing explains it.
+    pub(crate) fn stalled(&self, stall: Duration, topics: &[usize]) -> Option<String> {
         let state = self.lock();
         if state.database_failure.is_some() || state.stats.paused {
             return None;
         }
-        let stuck = state.partitions.iter().find(|(_, progress)| {
-            !progress.halted
+        let stuck = state.partitions.iter().find(|(id, progress)| {
+            topics.contains(&id.topic)
+                && !progress.halted
                 && progress.told
                 && progress.lag(state.stats.buffer_bytes) > 0
                 && progress.moved_at.elapsed() > stall
@@ -243,10 +273,13 @@ impl Health {
         stuck.map(|(id, _)| state.name(*id))
     }
 
-    pub(crate) fn set_buffer(&self, bytes: usize, paused: bool) {
+    /// Returns true while any consumer pauses.
+    pub(crate) fn set_buffer(&self, intake: usize, bytes: usize, paused: bool) -> bool {
         let mut state = self.lock();
+        state.of(intake).paused = paused;
         state.stats.buffer_bytes = bytes as u64;
-        state.stats.paused = paused;
+        state.stats.paused = state.intakes.values().any(|intake| intake.paused);
+        state.stats.paused
     }
 
     pub(crate) fn add_cache_entries(&self, before: usize, after: usize) {
@@ -260,6 +293,10 @@ impl Health {
 }
 
 impl State {
+    fn of(&mut self, intake: usize) -> &mut IntakeState {
+        self.intakes.entry(intake).or_default()
+    }
+
     fn name(&self, id: PartitionId) -> String {
         let topic = self.names.get(id.topic).map_or("", String::as_str);
         format!("{topic}:{}", id.partition)
@@ -288,12 +325,12 @@ mod tests {
         let stall = Duration::from_secs(30);
         health.assigned(ID, 10, 10, false);
         age(&health);
-        health.set_buffer(400, false);
+        health.set_buffer(0, 400, false);
         health.fetched(ID, 11, 11);
-        assert_eq!(health.stalled(stall), None);
+        assert_eq!(health.stalled(stall, &[0]), None);
         age(&health);
         health.fetched(ID, 12, 12);
-        assert!(health.stalled(stall).is_some(), "behind all the while");
+        assert!(health.stalled(stall, &[0]).is_some(), "behind all the while");
     }
 
     #[test]
@@ -303,11 +340,11 @@ mod tests {
         // The last offset may be a transaction's marker.
         health.assigned(ID, 10, 12, false);
         age(&health);
-        assert_eq!(health.stalled(stall), None);
+        assert_eq!(health.stalled(stall, &[0]), None);
         health.fetched(ID, 12, 11);
-        assert!(health.stalled(stall).is_some());
+        assert!(health.stalled(stall, &[0]).is_some());
         health.fetched(ID, 12, 12);
-        assert_eq!(health.stalled(stall), None);
+        assert_eq!(health.stalled(stall, &[0]), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) enum LaneMessage {
     Records(Vec<RawRecord>),
 }
 
-/// What a lane tells the poll thread.
+/// What a lane tells the poll threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Offsets that have landed.
@@ -36,6 +36,24 @@ pub(crate) enum Command {
     Halt(PartitionId),
 }
 
+/// The way to the poll threads. Each hears everything and heeds what is said of partitions that it owns.
+#[derive(Debug, Clone)]
+pub(crate) struct Commands(Vec<crossbeam_channel::Sender<Command>>);
+
+impl Commands {
+    /// To so many poll threads.
+    pub(crate) fn to(threads: usize) -> (Self, Vec<crossbeam_channel::Receiver<Command>>) {
+        let (senders, receivers) = (0..threads).map(|_| crossbeam_channel::unbounded()).unzip();
+        (Self(senders), receivers)
+    }
+
+    pub(crate) fn send(&self, command: &Command) {
+        for thread in &self.0 {
+            let _ = thread.send(command.clone());
+        }
+    }
+}
+
 /// How long the last transaction may take when the process ends.
 const LAST_COMMIT: Duration = Duration::from_secs(10);
 
@@ -44,7 +62,7 @@ pub(crate) struct Lane {
     pub(crate) name: String,
     pub(crate) memory: Memory,
     pub(crate) inbox: mpsc::UnboundedReceiver<LaneMessage>,
-    pub(crate) commands: crossbeam_channel::Sender<Command>,
+    pub(crate) commands: Commands,
     pub(crate) budget: Arc<Budget>,
     pub(crate) batches: mpsc::Sender<Arc<Sealed>>,
     pub(crate) outcomes: mpsc::Receiver<Outcome>,
@@ -65,7 +83,7 @@ impl Lane {
         name: String,
         memory: Memory,
         inbox: mpsc::UnboundedReceiver<LaneMessage>,
-        commands: crossbeam_channel::Sender<Command>,
+        commands: Commands,
         budget: Arc<Budget>,
         batches: mpsc::Sender<Arc<Sealed>>,
         outcomes: mpsc::Receiver<Outcome>,

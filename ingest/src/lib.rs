@@ -38,6 +38,7 @@ mod gap;
 mod hasher;
 mod health;
 mod identify;
+mod intake;
 mod lane;
 mod load;
 mod maintenance;

@@ -1,7 +1,8 @@
 //! The way of a record, from Kafka to PostgreSQL:
 //!
-//! 1. **poll** – one thread polls one consumer and copies records out (`consumer`); partitions come with offsets that
-//!    were claimed in PostgreSQL (`rebalance`, `claim`). A full buffer stops it (`buffer`).
+//! 1. **poll** – a thread for pods and one for the rest each poll a consumer (`intake`) and copy records out
+//!    (`consumer`); partitions come with offsets that were claimed in PostgreSQL (`rebalance`, `claim`). A full buffer
+//!    stops them (`buffer`).
 //! 2. **decode** – each partition belongs to one lane, which takes its records in log order (`lane`): what is it, is
 //!    it newer than what its log has shown, does its body stand already (`examine`, `decode`, `shard`)?
 //! 3. **batch** – what changed becomes versions of objects (`admit`, `control`, `chain`), sealed into COPY streams
@@ -13,27 +14,22 @@
 //! What fails goes through `errors`: again with the same bytes, built anew, put aside, or halted.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant as Moment},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use fleetledger_schema::postgres::Connector;
 use rdkafka::{ClientConfig, consumer::BaseConsumer};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     IngestError, Settings,
     buffer::Budget,
-    consumer::{Ended, Poller, client_config},
+    consumer::client_config,
     health::Health,
-    lane::{Lane, LaneMessage},
+    intake::{Consumption, Intake, consume, intakes},
+    lane::{Command, Commands, Lane, LaneMessage},
     maintenance::{self, Maintenance},
     memory::Memory,
     metrics::Metrics,
@@ -44,10 +40,6 @@ use crate::{
     writer::Writer,
 };
 
-/// A consumer that had to be made again within this time after the last one ends the process.
-const RECREATE_AFTER: Duration = Duration::from_secs(600);
-/// How often stalls are looked for.
-const LOOK_FOR_STALLS: Duration = Duration::from_secs(5);
 /// Tasks get this long to end.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
@@ -69,15 +61,17 @@ pub async fn run(
     let metrics =
         Metrics::new(registry).map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
     let owner: Arc<str> = instance_id(&settings).into();
-    let config = client_config(&kafka, &settings, &owner);
+    let config = client_config(&kafka, &settings, &owner, 1);
     let topics = Arc::new(find_topics(&settings, &config, &shutdown).await?);
-    health.set_topics(topics.names().into_iter().map(str::to_owned).collect());
+    let intakes = intakes(&settings, &topics, &owner);
+    let names = topics.names().into_iter().map(str::to_owned).collect();
+    health.set_topics(names, intakes.len());
     prepare(&settings, &topics, &postgres, &shutdown).await?;
     let stop = shutdown.child_token();
     let _stop_on_return = stop.clone().drop_guard();
     let budget = Arc::new(Budget::new(settings.buffer_bytes));
     let settings = Arc::new(settings);
-    let (commands, obeyed) = crossbeam_channel::unbounded();
+    let (commands, obeyed) = Commands::to(intakes.len());
     let mut tasks = JoinSet::new();
     let mut inboxes = Vec::new();
     for number in 0..settings.lanes {
@@ -127,94 +121,36 @@ pub async fn run(
         stop.clone(),
     );
     tasks.spawn(maintenance.run());
-    let shared = Arc::new(Shared {
-        settings: settings.clone(),
-        topics,
-        connector: postgres,
-        owner,
-        lanes: inboxes,
-        health: health.clone(),
-        metrics,
-        runtime: tokio::runtime::Handle::current(),
-        shutdown: stop.clone(),
-        owned: Mutex::default(),
-        halted: Mutex::default(),
-        waiting: Mutex::default(),
-        fatal: Mutex::default(),
-    });
-    let result = keep_polling(&shared, &budget, &obeyed, &config, &mut tasks).await;
+    let share = intakes.len();
+    let consumption = |(intake, commands): (Intake, crossbeam_channel::Receiver<Command>)| Consumption {
+        config: client_config(&kafka, &settings, &intake.member, share),
+        shared: Arc::new(Shared {
+            intake,
+            settings: settings.clone(),
+            topics: topics.clone(),
+            connector: postgres.clone(),
+            owner: owner.clone(),
+            lanes: inboxes.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            shutdown: stop.clone(),
+            owned: Mutex::default(),
+            halted: Mutex::default(),
+            waiting: Mutex::default(),
+            fatal: Mutex::default(),
+        }),
+        budget: budget.clone(),
+        commands,
+    };
+    let consumptions = intakes.into_iter().zip(obeyed).map(consumption).collect();
+    let result = consume(consumptions, &mut tasks, &stop).await;
     stop.cancel();
-    drop(shared);
     let ended = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
         tracing::warn!("tasks did not end in time");
     }
     result
-}
-
-/// Runs the poll thread; makes a new consumer once when one is stuck.
-async fn keep_polling(
-    shared: &Arc<Shared>,
-    budget: &Arc<Budget>,
-    commands: &crossbeam_channel::Receiver<crate::lane::Command>,
-    config: &ClientConfig,
-    tasks: &mut JoinSet<()>,
-) -> Result<(), IngestError> {
-    let mut recreated_at: Option<Moment> = None;
-    let stall = Duration::from_secs(shared.settings.stall_seconds);
-    loop {
-        let restart = Arc::new(AtomicBool::new(false));
-        let mut ended = start_poll_thread(shared, budget, commands, config, &restart)?;
-        let mut stalled = String::new();
-        let reason = loop {
-            tokio::select! {
-                ended = &mut ended => break ended.unwrap_or(Ended::Failed(IngestError::Ended("the poll thread"))),
-                Some(_) = tasks.join_next(), if !shared.shutdown.is_cancelled() => {
-                    if !shared.shutdown.is_cancelled() {
-                        shared.shutdown.cancel();
-                        return Err(IngestError::Ended("a lane"));
-                    }
-                }
-                () = tokio::time::sleep(LOOK_FOR_STALLS) => {
-                    if let Some(partition) = shared.health.stalled(stall) {
-                        tracing::error!(%partition, "partition is behind and lands nothing");
-                        stalled = partition;
-                        restart.store(true, Ordering::Relaxed);
-                    }
-                }
-            }
-        };
-        match reason {
-            Ended::Stopped => return Ok(()),
-            Ended::Failed(error) => return Err(error),
-            Ended::Recreate(why) => {
-                tracing::error!(%why, "making a new consumer");
-                if recreated_at.is_some_and(|at| at.elapsed() < RECREATE_AFTER) {
-                    return Err(IngestError::Stalled(stalled, stall.as_secs()));
-                }
-                recreated_at = Some(Moment::now());
-            }
-        }
-    }
-}
-
-fn start_poll_thread(
-    shared: &Arc<Shared>,
-    budget: &Arc<Budget>,
-    commands: &crossbeam_channel::Receiver<crate::lane::Command>,
-    config: &ClientConfig,
-    restart: &Arc<AtomicBool>,
-) -> Result<oneshot::Receiver<Ended>, IngestError> {
-    let (tell, ended) = oneshot::channel();
-    let mut poller = Poller::new(shared.clone(), budget.clone(), commands.clone());
-    let (config, restart) = (config.clone(), restart.clone());
-    std::thread::Builder::new()
-        .name("ingest-poll".to_owned())
-        .spawn(move || {
-            let _ = tell.send(poller.run(&config, &restart));
-        })
-        .map_err(|_| IngestError::Ended("the poll thread"))?;
-    Ok(ended)
 }
 
 async fn find_topics(

@@ -25,6 +25,7 @@ use crate::{
     IngestError, Settings,
     claim::{self, Claim, Watermarks},
     health::Health,
+    intake::Intake,
     lane::LaneMessage,
     metrics::Metrics,
     raw::{PartitionId, RawRecord},
@@ -39,8 +40,9 @@ const HANDED_OVER: usize = 256;
 /// A claim is given up after this long: below `max.poll.interval.ms`, after which the group would expel us.
 const CLAIM_DEADLINE: Duration = Duration::from_secs(240);
 
-/// What poll thread and rebalance callback share.
+/// What a poll thread and its rebalance callback share.
 pub(crate) struct Shared {
+    pub(crate) intake: Intake,
     pub(crate) settings: Arc<Settings>,
     pub(crate) topics: Arc<Topics>,
     pub(crate) connector: Connector,
@@ -108,7 +110,7 @@ impl ConsumerContext for Context {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 lock(&self.0.owned).extend(&ids);
                 self.0.assign(consumer, &ids);
-                self.0.health.assignment_done();
+                self.0.health.assignment_done(self.0.intake.number);
             }
             _ => {
                 self.0.unassign(consumer, &ids);
@@ -118,7 +120,7 @@ impl ConsumerContext for Context {
                 });
             }
         }
-        let (owned, halted) = (lock(&self.0.owned).len(), lock(&self.0.halted).len());
+        let (owned, halted) = self.0.health.partitions();
         let gauge = |state: &str, count: usize| {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.0.metrics.partitions.with_label_values(&[state]).set(count);
@@ -299,14 +301,14 @@ impl Shared {
         loop {
             let failure = match self.try_claim(consumer, ids) {
                 Ok(claims) => {
-                    self.health.claim_failed(None);
+                    self.health.claim_failed(self.intake.number, None);
                     return Ok(claims);
                 }
                 Err(failure) => failure,
             };
             tracing::warn!(%failure, "claim failed; trying again");
-            self.health.claim_failed(Some(failure));
-            self.health.ticked();
+            self.health.claim_failed(self.intake.number, Some(failure));
+            self.health.ticked(self.intake.number);
             if begin.elapsed() > CLAIM_DEADLINE {
                 return Err(IngestError::ClaimDeadline(CLAIM_DEADLINE.as_secs()));
             }

@@ -28,7 +28,7 @@ impl Lane {
                 tracing::warn!(lane = %self.name, ?lost, "partitions belong to someone else now; their records are dropped");
                 self.rebuild(&sealed, "fence");
                 lost.iter().for_each(|id| self.memory.forget_partition(*id));
-                let _ = self.commands.send(Command::Reclaim(lost));
+                self.commands.send(&Command::Reclaim(lost));
                 Ok(())
             }
             Outcome::Stale(stale) => {
@@ -86,7 +86,7 @@ impl Lane {
         }
         self.measure(sealed, superseded, &counts);
         self.memory.reader.health.landed(&spans, &counts);
-        let _ = self.commands.send(Command::Landed(spans));
+        self.commands.send(&Command::Landed(spans));
         self.quarantine(sealed).await
     }
 
@@ -232,7 +232,7 @@ impl Lane {
             self.leave(&[*id]).await?;
             self.memory.forget_partition(*id);
             self.memory.reader.health.set_halted(*id);
-            let _ = self.commands.send(Command::Halt(*id));
+            self.commands.send(&Command::Halt(*id));
         }
         Ok(())
     }

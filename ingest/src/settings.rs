@@ -1,5 +1,6 @@
 //! Settings of one ingester. Nothing here is a secret: how Kafka and PostgreSQL are reached is the binary's.
 
+use fleetledger_schema::kind::Kind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -117,9 +118,7 @@ impl Default for Settings {
         Self {
             topic_prefix: "fleetledger".to_owned(),
             topic_suffixes: Vec::new(),
-            kinds: ["namespace", "node", "workload", "pod", "watchdog", "usage"]
-                .map(str::to_owned)
-                .to_vec(),
+            kinds: Kind::TOPICS.map(|kind| kind.as_str().to_owned()).to_vec(),
             group_id: "fleetledger-ingest".to_owned(),
             instance_id: String::new(),
             static_membership: false,
@@ -182,7 +181,7 @@ impl Settings {
             return wrong("kinds", "must name at least one kind");
         }
         for kind in &self.kinds {
-            if fleetledger_schema::kind::Kind::parse(kind).is_none() {
+            if Kind::parse(kind).is_none() {
                 return wrong("kinds", &format!("holds {kind:?}, which is no kind"));
             }
         }

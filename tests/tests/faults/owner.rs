@@ -1,13 +1,19 @@
 //! Who owns a partition: frozen owners, members that come and go.
 
+use fleetledger_ingest::Settings;
+use fleetledger_schema::kind::Kind;
 use fleetledger_tests::{
+    database::Database,
+    deadline::{ensure, eventually},
     delivered,
+    ingester::{self, Ingester},
+    parts,
     program::{Program, ingest_configuration},
     scribe::namespace,
     storm::{Blowing, Storm},
 };
 
-use crate::scene::Scene;
+use crate::scene::{LIMIT, Scene};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_frozen_within_its_transaction_holds_nobody_up() {
@@ -85,5 +91,62 @@ async fn members_join_leave_and_die_under_churn() {
         delivered::judge(&fold, &scene.database).await,
         Vec::<String>::new()
     );
+    third.stop().await;
+}
+
+/// Waits until the living share the partitions of pods as `pods` says, and own all others.
+async fn shared_as(database: &Database, living: &[&str], pods: &[i64]) {
+    let of_pods = "select owner, count(*) as count from ledger.ingest_partition where topic like '%.pod'
+        group by owner order by count, owner";
+    let all = format!(
+        "select count(*) from ledger.ingest_partition where owner = any ('{{{}}}')",
+        living.join(",")
+    );
+    let partitions = i64::from(MORE_PARTITIONS) * i64::try_from(Kind::TOPICS.len()).unwrap();
+    eventually(
+        "every partition has a living owner, and all have pods",
+        LIMIT,
+        || async {
+            let rows = database.rows(of_pods, &[]).await;
+            let counts: Vec<i64> = rows.iter().map(|row| row["count"].as_i64().unwrap()).collect();
+            let owned = database.number(&all).await;
+            ensure(counts == pods && owned == partitions, || {
+                format!("{rows:?}, {owned} of all")
+            })
+        },
+    )
+    .await;
+}
+
+const MORE_PARTITIONS: i32 = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_joins_or_leaves_all_ingesters_own_partitions_of_pods() {
+    let test = "whoever_joins_or_leaves_all_ingesters_own_partitions_of_pods";
+    let Some(parts) = parts::shared(test).await else {
+        return;
+    };
+    let (database, prefix) = (parts.database().await, parts::unique("sharing"));
+    parts::create_topics(&parts.kafka, &prefix, MORE_PARTITIONS).await;
+    let settings = ingester::settings(&prefix);
+    let start = |name: &str| {
+        let settings = Settings {
+            instance_id: name.to_owned(),
+            ..settings.clone()
+        };
+        Ingester::start_with(settings, &parts.kafka.client_config(), database.ingester.clone())
+    };
+    let first = start("first");
+    shared_as(&database, &["first"], &[4]).await;
+    let second = start("second");
+    shared_as(&database, &["first", "second"], &[2, 2]).await;
+    let third = start("third");
+    shared_as(&database, &["first", "second", "third"], &[1, 1, 2]).await;
+    // What stayed where it was went on being read: two partitions moved, then one, and nothing was claimed twice.
+    let claims = "select sum(owner_epoch)::bigint from ledger.ingest_partition where topic like '%.pod'";
+    assert_eq!(database.number(claims).await, 4 + 2 + 1);
+    first.stop().await;
+    shared_as(&database, &["second", "third"], &[2, 2]).await;
+    second.stop().await;
     third.stop().await;
 }

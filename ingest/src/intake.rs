@@ -1,0 +1,205 @@
+//! Who reads which topics: the consumers of one process, each with a poll thread of its own.
+//!
+//! Pods have a consumer to themselves. A group evens its partitions out over all topics taken together, and what it
+//! moves to a newcomer is the head of their list in the order of names: with one consumer for six topics that head is
+//! all of namespace, node and pod, and the second ingester would take the load over instead of sharing it. Members that
+//! read pods alone share pods; the group, its offsets and its lag stay one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant as Moment},
+};
+
+use fleetledger_schema::kind::Kind;
+use rdkafka::ClientConfig;
+use tokio::{sync::oneshot, task::JoinSet};
+
+use crate::{
+    IngestError, Settings,
+    buffer::Budget,
+    consumer::{Ended, Poller},
+    lane::Command,
+    rebalance::Shared,
+    topics::Topics,
+};
+
+/// A consumer that had to be made again within this time after the last one ends the process.
+const RECREATE_AFTER: Duration = Duration::from_secs(600);
+/// How often stalls are looked for.
+const LOOK_FOR_STALLS: Duration = Duration::from_secs(5);
+
+/// What one consumer reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Intake {
+    /// Its number within the process.
+    pub(crate) number: usize,
+    /// What its member of the group and its client are called.
+    pub(crate) member: String,
+    /// Topics, as indices into [`Topics`].
+    pub(crate) topics: Vec<usize>,
+}
+
+/// The consumers of one ingester: of pods, and of everything else. Partitions that are named one by one need no sharing.
+pub(crate) fn intakes(settings: &Settings, topics: &Topics, owner: &str) -> Vec<Intake> {
+    let all = 0..topics.names().len();
+    let is_pod = |topic: &usize| topics.get(*topic).is_some_and(|topic| topic.kind == Kind::Pod);
+    let (pods, rest): (Vec<usize>, Vec<usize>) = all.partition(is_pod);
+    if !settings.partitions.is_empty() || pods.is_empty() || rest.is_empty() {
+        return vec![Intake {
+            number: 0,
+            member: owner.to_owned(),
+            topics: pods.into_iter().chain(rest).collect(),
+        }];
+    }
+    [("pod", pods), ("rest", rest)]
+        .into_iter()
+        .enumerate()
+        .map(|(number, (name, topics))| Intake {
+            number,
+            member: format!("{owner}-{name}"),
+            topics,
+        })
+        .collect()
+}
+
+/// A consumer, and what it needs to be made again.
+pub(crate) struct Consumption {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) commands: crossbeam_channel::Receiver<Command>,
+    pub(crate) config: ClientConfig,
+}
+
+/// Polls with all consumers until the process is asked to end, or one of them or one of `tasks` cannot go on.
+pub(crate) async fn consume(
+    consumptions: Vec<Consumption>,
+    tasks: &mut JoinSet<()>,
+    shutdown: &tokio_util::sync::CancellationToken,
+) -> Result<(), IngestError> {
+    let mut polling = JoinSet::new();
+    for consumption in consumptions {
+        polling.spawn(consumption.keep_polling());
+    }
+    let mut result = Ok(());
+    loop {
+        tokio::select! {
+            ended = polling.join_next() => {
+                let Some(ended) = ended else {
+                    return result;
+                };
+                let ended = ended.unwrap_or(Err(IngestError::Ended("a poll thread")));
+                result = result.and(ended);
+                shutdown.cancel();
+            }
+            Some(_) = tasks.join_next(), if !shutdown.is_cancelled() => {
+                if !shutdown.is_cancelled() {
+                    shutdown.cancel();
+                    return Err(IngestError::Ended("a lane"));
+                }
+            }
+        }
+    }
+}
+
+impl Consumption {
+    /// Runs the poll thread; makes a new consumer once when one is stuck.
+    async fn keep_polling(self) -> Result<(), IngestError> {
+        let shared = &self.shared;
+        let mut recreated_at: Option<Moment> = None;
+        let stall = Duration::from_secs(shared.settings.stall_seconds);
+        loop {
+            let restart = Arc::new(AtomicBool::new(false));
+            let mut ended = self.start_poll_thread(&restart)?;
+            let mut stalled = String::new();
+            let reason = loop {
+                tokio::select! {
+                    ended = &mut ended => break ended.unwrap_or(Ended::Failed(IngestError::Ended("the poll thread"))),
+                    () = tokio::time::sleep(LOOK_FOR_STALLS) => {
+                        if let Some(partition) = shared.health.stalled(stall, &shared.intake.topics) {
+                            tracing::error!(%partition, "partition is behind and lands nothing");
+                            stalled = partition;
+                            restart.store(true, Ordering::Relaxed);
+                        }
+                    }
+                }
+            };
+            match reason {
+                Ended::Stopped => return Ok(()),
+                Ended::Failed(error) => return Err(error),
+                Ended::Recreate(why) => {
+                    tracing::error!(%why, "making a new consumer");
+                    if recreated_at.is_some_and(|at| at.elapsed() < RECREATE_AFTER) {
+                        return Err(IngestError::Stalled(stalled, stall.as_secs()));
+                    }
+                    recreated_at = Some(Moment::now());
+                }
+            }
+        }
+    }
+
+    fn start_poll_thread(&self, restart: &Arc<AtomicBool>) -> Result<oneshot::Receiver<Ended>, IngestError> {
+        let (tell, ended) = oneshot::channel();
+        let mut poller = Poller::new(self.shared.clone(), self.budget.clone(), self.commands.clone());
+        let (config, restart) = (self.config.clone(), restart.clone());
+        std::thread::Builder::new()
+            .name(format!("ingest-poll-{}", self.shared.intake.number))
+            .spawn(move || {
+                let _ = tell.send(poller.run(&config, &restart));
+            })
+            .map_err(|_| IngestError::Ended("the poll thread"))?;
+        Ok(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kinds: &[&str], partitions: &[&str]) -> Vec<(String, Vec<String>)> {
+        let settings = Settings {
+            kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+            topic_suffixes: vec!["dfw".to_owned(), "iad".to_owned()],
+            partitions: partitions.iter().map(|name| (*name).to_owned()).collect(),
+            ..Settings::default()
+        };
+        let topics = Topics::named_by(&settings);
+        let named = |intake: Intake| {
+            let names = intake.topics.iter().map(|topic| topics.name(*topic).to_owned());
+            (intake.member, names.collect())
+        };
+        intakes(&settings, &topics, "a").into_iter().map(named).collect()
+    }
+
+    #[test]
+    fn pods_of_every_datacenter_have_a_consumer_of_their_own() {
+        let found = of(&["node", "pod"], &[]);
+        let names = |kind: &str| {
+            ["dfw", "iad"]
+                .map(|suffix| format!("fleetledger.{kind}.{suffix}"))
+                .to_vec()
+        };
+        assert_eq!(
+            found,
+            [
+                ("a-pod".to_owned(), names("pod")),
+                ("a-rest".to_owned(), names("node"))
+            ]
+        );
+    }
+
+    #[test]
+    fn one_consumer_is_enough_for_pods_alone_for_none_and_for_partitions_that_are_named() {
+        for (kinds, partitions) in [
+            (vec!["pod"], vec![]),
+            (vec!["node", "workload"], vec![]),
+            (vec!["node", "pod"], vec!["fleetledger.pod.dfw:0"]),
+        ] {
+            let found = of(&kinds, &partitions);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!((found[0].0.as_str(), found[0].1.len()), ("a", kinds.len() * 2));
+        }
+    }
+}
