@@ -42,6 +42,8 @@ const GOALS: &[(&str, Goal)] = &[
     ("rules_200_round_database_seconds", Goal::AtMost(30.0)),
     ("rules_200_round_seconds", Goal::AtMost(30.0)),
     ("rules_slowest_ms", Goal::AtMost(150.0)),
+    ("rules_100k_begin_slot_seconds", Goal::AtMost(60.0)),
+    ("notifications_per_second_in_storm", Goal::AtLeast(200.0)),
     ("backtest_week_100k_pods_seconds", Goal::AtMost(60.0)),
     ("cost_hour_1m_pods_seconds", Goal::AtMost(60.0)),
     ("cost_team_30d_ms", Goal::AtMost(200.0)),
