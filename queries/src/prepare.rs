@@ -1,5 +1,7 @@
 //! What only a server can say of a query: that its names exist, which columns it gives, and how it would be run.
 
+mod destination;
+
 use std::sync::Arc;
 
 use deadpool_postgres::Object;
@@ -68,6 +70,7 @@ async fn prepare_one(
         Err(other) => return Err(other),
     };
     let mut refusals = columns(query, &live.columns);
+    refusals.extend(destination::check(session, query, &live.columns).await?);
     let offset = query
         .schedule()
         .is_some_and(|schedule| !schedule.query_offset.is_zero());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fleetledger_queries::{Filler, Query};
+use fleetledger_queries::{Filler, Query, prepare};
 use fleetledger_schema::instant::Instant;
 use serde_json::json;
 
@@ -216,4 +216,56 @@ async fn a_table_of_its_own_gets_typed_columns() {
         ),
         (4, 8, "0.5".to_owned())
     );
+}
+
+#[tokio::test]
+async fn where_rows_go_is_looked_at_before_any_window_is_filled() {
+    let place = Place::new().await;
+    place
+        .sql
+        .batch_execute(
+            "create table ledger.rollup_good (
+                 window_at timestamptz, cluster text, phase text, namespaces bigint, share numeric, note text not null default '',
+                 primary key (window_at, cluster, phase));
+             create table ledger.rollup_bad (
+                 cluster text, phase bigint, share numeric, team text not null, primary key (cluster, share));",
+        )
+        .await
+        .unwrap();
+    let refused = async |table: &str| -> Vec<String> {
+        let text = ROLLUP.replace("window: 1h", &format!("window: 1h\ninto: {table}"));
+        let outcome = prepare(&place.reader, &[read("r.sql", &text)])
+            .await
+            .unwrap()
+            .remove(0);
+        let refusals = outcome.err().unwrap_or_default();
+        refusals.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(refused("rollup_good").await, Vec::<String>::new());
+    assert_eq!(
+        refused("rollup_none").await,
+        [
+            "r.sql:4: there is no table ledger.rollup_none; a migration makes it; leave `into` out, and the rows stand in fleet.user_rollup"
+        ]
+    );
+    let bad = refused("rollup_bad").await;
+    for (line, part) in [
+        ("r.sql:4: ", "no column window_at of type timestamptz"),
+        (
+            "r.sql:7: ",
+            "`phase` is of type text, and its column of ledger.rollup_bad of type bigint",
+        ),
+        ("r.sql:7: ", "ledger.rollup_bad has no column `namespaces`"),
+        ("r.sql:7: ", "column `team` of ledger.rollup_bad must be filled"),
+        (
+            "r.sql:7: ",
+            "column `share` names a row of ledger.rollup_bad, and is a value here",
+        ),
+    ] {
+        assert!(
+            bad.iter().any(|one| one.starts_with(line) && one.contains(part)),
+            "{part}: {bad:#?}"
+        );
+    }
+    assert_eq!(bad.len(), 5, "{bad:#?}");
 }
