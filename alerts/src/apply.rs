@@ -311,8 +311,7 @@ impl<'a> Bench<'a> {
 }
 
 async fn lock(transaction: &Transaction<'_>, rule: &str) -> Result<Option<Standing>, AlertsError> {
-    let lock =
-        "select last_slot, identity, removed_at is not null from ledger.rule where rule = $1 for update";
+    let lock = "select last_slot, identity, removed_at is not null or kind <> 'alert' from ledger.rule where rule = $1 for update";
     let row = transaction
         .query_opt(lock, &[&rule])
         .await

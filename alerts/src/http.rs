@@ -1,12 +1,13 @@
-//! The HTTP API of alerts, snoozes, rules and reports; the binary mounts it beside the other rooms' and says who calls.
+//! The HTTP API of alerts, snoozes, rules and reports, and the pages that notifications link to; the binary mounts it beside the other rooms' and says who calls.
 
 mod alerts;
 mod answer;
+mod page;
 mod reports;
 mod rules;
 mod snoozes;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use axum::{
     Json,
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{errors::AlertsError, receivers::Receivers, rules::RuleSet};
+use crate::{errors::AlertsError, links::Places, receivers::Receivers, rules::RuleSet};
 
 pub use alerts::{AckRequest, AlertDetail, AlertRow, Counted, DrillRequest, Happening};
 pub use answer::{Answer, AnswerColumn};
@@ -39,6 +40,10 @@ pub struct Api {
     pub rules: watch::Receiver<Arc<RuleSet>>,
     /// Who can be told.
     pub receivers: Receivers,
+    /// Where links lead to.
+    pub places: Places,
+    /// Folder of the run books.
+    pub runbooks: PathBuf,
 }
 
 /// Who calls; the binary puts it into each request's extensions.
@@ -62,8 +67,12 @@ pub enum Role {
     Admin,
 }
 
-/// All routes of this room, below `/api/v1`.
+/// All routes of this room: the API below `/api/v1`, and pages.
 pub fn router(api: Api) -> OpenApiRouter {
+    OpenApiRouter::from(page::router(api.clone())).merge(api_router(api))
+}
+
+fn api_router(api: Api) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))

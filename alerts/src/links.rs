@@ -16,29 +16,40 @@ impl Places {
     #[must_use]
     pub fn links(&self, labels: &Labels, annotations: &Labels) -> Links {
         let console = self.console_url.trim_end_matches('/');
+        self.links_at((!console.is_empty()).then_some(console), labels, annotations)
+    }
+
+    /// Links of an alert for whoever looks at the console already.
+    #[must_use]
+    pub fn links_within(&self, labels: &Labels, annotations: &Labels) -> Links {
+        self.links_at(Some(""), labels, annotations)
+    }
+
+    fn links_at(&self, console: Option<&str>, labels: &Labels, annotations: &Labels) -> Links {
         let runbooks = match self.runbook_base_url.trim_end_matches('/') {
-            "" if console.is_empty() => String::new(),
-            "" => format!("{console}/runbooks"),
-            base => base.to_owned(),
+            "" => console.map(|console| format!("{console}/runbooks")),
+            base => Some(base.to_owned()),
         };
-        let runbook = annotations
-            .get("runbook")
-            .filter(|name| !name.is_empty() && !runbooks.is_empty());
-        let to = |path: String| (!console.is_empty()).then(|| format!("{console}{path}"));
+        let runbook = annotations.get("runbook").filter(|name| !name.is_empty());
+        let to = |path: String| Some(format!("{}{path}", console?));
         Links {
-            runbook: runbook.map(|name| format!("{runbooks}/{name}")),
+            runbook: runbook.and_then(|name| Some(format!("{}/{}", runbooks?, encode(name)))),
             timeline: timeline(labels).and_then(to),
             snooze: to(format!("/alerts?{}", query(labels.iter()))),
         }
     }
 }
 
+/// Labels that name an object.
+pub(crate) const OBJECT_LABELS: [&str; 6] = ["datacenter", "cluster", "namespace", "workload", "pod", "node"];
+
 /// The page of the object an alert is about: what its labels name most closely.
 fn timeline(labels: &Labels) -> Option<String> {
     let kinds = ["pod", "workload", "node", "namespace", "cluster"];
     kinds.iter().find(|kind| labels.contains_key(**kind))?;
-    let named = ["datacenter", "cluster", "namespace", "workload", "pod", "node"];
-    let pairs = named.iter().filter_map(|name| labels.get_key_value(*name));
+    let pairs = OBJECT_LABELS
+        .iter()
+        .filter_map(|name| labels.get_key_value(*name));
     Some(format!("/timeline?{}", query(pairs)))
 }
 
@@ -49,7 +60,8 @@ fn query<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> String {
     pairs.join("&")
 }
 
-fn encode(text: &str) -> String {
+/// A text as a part of an address.
+pub(crate) fn encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {

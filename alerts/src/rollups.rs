@@ -1,9 +1,12 @@
 //! Rollups, claimed as groups of rules are, so that one evaluator fills each: its slots are when windows are looked for.
 
-use std::time::{Duration, Instant as Moment};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant as Moment},
+};
 
 use deadpool_postgres::Pool;
-use fleetledger_queries::{FillError, Filler, Query, Reader};
+use fleetledger_queries::{Evaluated, FillError, Filler, Query, Reader};
 use fleetledger_schema::instant::Instant;
 use prometheus::Registry;
 use tokio::sync::Semaphore;
@@ -48,13 +51,17 @@ impl Rollups {
     }
 
     /// Fills what is due of a rollup at a slot, for as long as half of its interval; the rest is the next slot's. What
-    /// fails is told of and looked for again at the next slot.
-    pub(crate) async fn fill(&self, query: &Query, slot: Instant, interval: Duration) {
-        let Ok(_turn) = self.turns.acquire().await else {
-            return;
-        };
+    /// fails is told of and looked for again at the next slot. `None` if it is too late for anything.
+    pub(crate) async fn fill(
+        &self,
+        query: &Arc<Query>,
+        slot: Instant,
+        interval: Duration,
+    ) -> Option<Evaluated> {
+        let _turn = self.turns.acquire().await.ok()?;
         let begun = Moment::now();
         let mut filled = 0;
+        let mut failure = None;
         while begun.elapsed() < interval / 2 || filled == 0 {
             match self.filler.fill_due(query, slot).await {
                 Ok(0) => break,
@@ -62,6 +69,7 @@ impl Rollups {
                 Err(error) => {
                     let error = chain(&error);
                     tracing::warn!(query = %query.id, %slot, error, "the rollup was not filled");
+                    failure = Some(error);
                     break;
                 }
             }
@@ -69,6 +77,13 @@ impl Rollups {
         if filled > 0 {
             tracing::debug!(query = %query.id, %slot, filled, "windows of a rollup were filled");
         }
+        Some(Evaluated {
+            query: Arc::clone(query),
+            slot,
+            as_of: slot,
+            seconds: begun.elapsed().as_secs_f64(),
+            outcome: failure.map_or(Ok(filled), Err),
+        })
     }
 }
 

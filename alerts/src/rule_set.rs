@@ -5,7 +5,7 @@ use tokio_postgres::{Client, Transaction};
 
 use crate::{
     errors::{AlertsError, while_},
-    rules::{GroupSpec, RuleSet},
+    rules::{GroupSpec, Rule, RuleSet, unalerting},
 };
 
 /// Whether this evaluator may run.
@@ -145,7 +145,13 @@ async fn store_groups(transaction: &Transaction<'_>, groups: &[GroupSpec]) -> Re
 /// Brings `ledger.rule` in line. What only a run may change (identity, state, last slot) stays as it is, so that the
 /// run notices.
 async fn store_rules(transaction: &Transaction<'_>, rules: &RuleSet) -> Result<(), AlertsError> {
-    let document = serde_json::Value::Array(rules.rules().iter().map(|rule| rule.document()).collect());
+    let others = rules.catalogue.iter().filter_map(|query| unalerting(query));
+    let documents: Vec<serde_json::Value> = rules.rules().iter().map(Rule::document).chain(others).collect();
+    let ids: Vec<String> = documents
+        .iter()
+        .filter_map(|one| Some(one.get("rule")?.as_str()?.to_owned()))
+        .collect();
+    let document = serde_json::Value::Array(documents);
     let store = "
         insert into ledger.rule as r (rule, kind, rule_name, rule_group, file, version, identity, query_text,
             interval_seconds, for_seconds, mode, labels, annotations, receivers, loaded_at)
@@ -167,7 +173,6 @@ async fn store_rules(transaction: &Transaction<'_>, rules: &RuleSet) -> Result<(
     for (new, old) in rules.renames() {
         rename(transaction, new, old).await?;
     }
-    let ids: Vec<&str> = rules.rules().iter().map(|rule| rule.id()).collect();
     let removed = "
         update ledger.rule set removed_at = clock_timestamp(), state = 'removed', last_error = null, failures = 0,
             too_slow = 0, limit_exceeded = false

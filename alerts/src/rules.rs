@@ -151,11 +151,15 @@ impl RuleSet {
 }
 
 impl GroupSpec {
+    /// The default group is a folder's name, which holds no slash.
+    fn name_of_rollup(query: &Query) -> String {
+        format!("rollup/{}", query.name())
+    }
+
     fn of_rollup(query: &Arc<Query>) -> Self {
         let interval = query.schedule().map(|schedule| schedule.interval.duration());
         Self {
-            // The default group is a folder's name, which holds no slash.
-            name: format!("rollup/{}", query.name()),
+            name: Self::name_of_rollup(query),
             interval: interval.unwrap_or(Duration::from_secs(60)),
             rules: Vec::new(),
             rollup: Some(Arc::clone(query)),
@@ -213,6 +217,31 @@ impl Rule {
             "receivers": alert.map(|alert| alert.receivers.clone()).unwrap_or_default(),
         })
     }
+}
+
+/// The row in `ledger.rule` of a metric or rollup; `None` for what does not run on schedule, and for alerts.
+pub(crate) fn unalerting(query: &Query) -> Option<serde_json::Value> {
+    let schedule = query.schedule().filter(|_| query.alert().is_none())?;
+    let group = match query.rollup() {
+        Some(_) => GroupSpec::name_of_rollup(query),
+        None => schedule.group.clone(),
+    };
+    Some(serde_json::json!({
+        "rule": query.id.as_str(),
+        "kind": query.kind.key(),
+        "rule_name": query.name(),
+        "rule_group": group,
+        "file": query.path.display().to_string(),
+        "version": query.version,
+        "identity": "",
+        "query_text": query.sql,
+        "interval_seconds": schedule.interval.duration().as_secs_f64(),
+        "for_seconds": 0.0,
+        "mode": "live",
+        "labels": {},
+        "annotations": {},
+        "receivers": [],
+    }))
 }
 
 /// Labels that every instance of an alert has.

@@ -51,7 +51,7 @@ pub use parse::parse;
 pub use period::Period;
 pub use prepare::{Prepared, prepare};
 pub use query::{Kind, Query, QueryId, Schedule};
-pub use recorder::Recorder;
+pub use recorder::{Evaluated, Recorder};
 pub use refusal::{Place, Refusal};
 pub use rows::{Labels, Row, Rows};
 pub use run::{Column, RunError, Table};

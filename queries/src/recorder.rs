@@ -15,7 +15,10 @@ use prometheus::{
     core::{Collector, Desc},
     proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType as ProtoType},
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{mpsc::UnboundedSender, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -41,6 +44,22 @@ pub struct Recorder {
     reader: Reader,
     runs: IntCounterVec,
     recorded: Arc<Mutex<BTreeMap<QueryId, Recorded>>>,
+    listener: Option<UnboundedSender<Evaluated>>,
+}
+
+/// One evaluation of one metric, for whoever keeps a book of them.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    /// The metric.
+    pub query: Arc<Query>,
+    /// The slot.
+    pub slot: Instant,
+    /// The instant it asked about.
+    pub as_of: Instant,
+    /// How long the database took, in seconds.
+    pub seconds: f64,
+    /// How many samples there were, or why there are none to be had.
+    pub outcome: Result<usize, String>,
 }
 
 /// What the last evaluation of a metric gave.
@@ -71,7 +90,15 @@ impl Recorder {
             reader,
             runs: IntCounterVec::new(opts, &["query", "outcome"])?,
             recorded: Arc::default(),
+            listener: None,
         })
+    }
+
+    /// The same, telling of every evaluation.
+    #[must_use]
+    pub fn heard_by(mut self, listener: UnboundedSender<Evaluated>) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// Evaluates every group of metrics at its slots until it is told to stop. A slot that is over while its group
@@ -117,8 +144,17 @@ impl Recorder {
             let Some(rule) = run.query.record().map(Arc::clone) else {
                 continue;
             };
-            let id = run.query.id.clone();
-            match samples(&rule, run) {
+            let query = Arc::clone(&run.query);
+            let (id, as_of, seconds) = (query.id.clone(), run.as_of, run.took.as_secs_f64());
+            let samples = samples(&rule, run);
+            self.tell(Evaluated {
+                query,
+                slot,
+                as_of,
+                seconds,
+                outcome: samples.as_ref().map(Vec::len).map_err(ToString::to_string),
+            });
+            match samples {
                 Ok(samples) => {
                     self.count(&id, "ok");
                     let until = slot.plus_micros(rule.staleness.micros());
@@ -138,6 +174,13 @@ impl Recorder {
         let recorded = self.lock();
         let fresh = recorded.values().filter(|recorded| now < recorded.until);
         fresh.flat_map(families).collect()
+    }
+
+    fn tell(&self, evaluated: Evaluated) {
+        if let Some(listener) = &self.listener {
+            // Nobody listens any more: the process ends.
+            drop(listener.send(evaluated));
+        }
     }
 
     fn forget(&self, known: &[QueryId]) {

@@ -128,7 +128,7 @@ pub struct Counted {
     pub count: usize,
 }
 
-const COLUMNS: &str = "
+pub(super) const COLUMNS: &str = "
     select rule, fingerprint, alertname, condition, labels, annotations, value, active_at, fired_at, snoozed_until,
         acked_by, held_reason, inhibited_by, shadow, notifications, receivers
     from ledger.alert_instance";
@@ -180,6 +180,11 @@ pub(crate) async fn show(
     Path((rule, fingerprint)): Path<(String, String)>,
 ) -> Result<Json<AlertDetail>, Failure> {
     caller.must_be(Role::Viewer)?;
+    Ok(Json(detail(&api, &rule, &fingerprint).await?))
+}
+
+/// One alert, with its rule and what happened to it.
+pub(super) async fn detail(api: &Api, rule: &str, fingerprint: &str) -> Result<AlertDetail, Failure> {
     let client = api.client().await?;
     let ask = format!("{COLUMNS} where rule = $1 and fingerprint = $2");
     let row = client
@@ -201,7 +206,7 @@ pub(crate) async fn show(
         .query(history, &[&rule, &fingerprint])
         .await
         .map_err(while_("show an alert"))?;
-    Ok(Json(AlertDetail {
+    Ok(AlertDetail {
         alert: read(&row),
         query_text: of_rule.as_ref().map(|row| row.get(0)).unwrap_or_default(),
         last_error: of_rule.and_then(|row| row.get(1)),
@@ -215,7 +220,7 @@ pub(crate) async fn show(
                 by: row.get(4),
             })
             .collect(),
-    }))
+    })
 }
 
 /// Says that somebody takes care of open alerts: they are not repeated. Taken up by the next run of each rule.
@@ -368,7 +373,7 @@ pub(super) fn read_matchers(texts: &[String]) -> Result<Vec<Matcher>, Failure> {
         .collect()
 }
 
-fn read(row: &Row) -> AlertRow {
+pub(super) fn read(row: &Row) -> AlertRow {
     let instant = |column: usize| row.get::<_, Option<Instant>>(column).map(|at| at.to_string());
     let (labels, annotations) = (texts(row.get::<_, Value>(4)), texts(row.get::<_, Value>(5)));
     AlertRow {

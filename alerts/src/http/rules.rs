@@ -87,10 +87,15 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Vec<RuleRow>>, Failure> {
     caller.must_be(Role::Viewer)?;
+    Ok(Json(all(&api).await?))
+}
+
+/// Rules that run on schedule.
+pub(super) async fn all(api: &Api) -> Result<Vec<RuleRow>, Failure> {
     let client = api.client().await?;
     let ask = format!("{COLUMNS} where removed_at is null order by kind, rule");
     let rows = client.query(&ask, &[]).await.map_err(while_("list the rules"))?;
-    Ok(Json(rows.iter().map(read).collect()))
+    Ok(rows.iter().map(read).collect())
 }
 
 /// One rule, with its SQL and its newest runs.
@@ -102,6 +107,11 @@ pub(crate) async fn show(
     Path(rule): Path<String>,
 ) -> Result<Json<RuleDetail>, Failure> {
     caller.must_be(Role::Viewer)?;
+    Ok(Json(detail(&api, &rule).await?))
+}
+
+/// One rule, with its SQL and its newest runs.
+pub(super) async fn detail(api: &Api, rule: &str) -> Result<RuleDetail, Failure> {
     let client = api.client().await?;
     let ask = format!("{COLUMNS} where rule = $1");
     let row = client
@@ -116,7 +126,7 @@ pub(crate) async fn show(
         .query(runs, &[&rule])
         .await
         .map_err(while_("show a rule"))?;
-    Ok(Json(RuleDetail {
+    Ok(RuleDetail {
         rule: read(&row),
         file: row.get(13),
         query_text: row.get(14),
@@ -132,7 +142,7 @@ pub(crate) async fn show(
                 queued: row.get(6),
             })
             .collect(),
-    }))
+    })
 }
 
 fn read(row: &Row) -> RuleRow {

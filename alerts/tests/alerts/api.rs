@@ -1,7 +1,10 @@
 //! The HTTP API over real instances.
 
 use axum::{Extension, Router};
-use fleetledger_alerts::http::{Api, Caller, Role, SnoozeRow, router};
+use fleetledger_alerts::{
+    http::{Api, Caller, Role, SnoozeRow, router},
+    links::Places,
+};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -19,20 +22,22 @@ parameters:
 select cluster, count(*) as count, 'a,b' as note, null::text as nothing from quarantine
 where datacenter = :'datacenter' group by cluster order by cluster limit :'rows'";
 
-struct Server {
-    url: String,
-    http: reqwest::Client,
+pub struct Server {
+    pub url: String,
+    pub http: reqwest::Client,
     _task: JoinSet<()>,
 }
 
 impl Server {
-    async fn start(place: &Place, role: Role) -> Self {
+    pub async fn start(place: &Place, role: Role) -> Self {
         let evaluator = place.evaluator("api", &[("trouble.sql", TROUBLE), ("put-aside.sql", REPORT)]);
         let api = Api {
             pool: evaluator.pool.clone(),
             reader: evaluator.reader.clone(),
             rules: evaluator.rules.clone(),
             receivers: evaluator.settings.receivers.clone(),
+            places: Places::default(),
+            runbooks: concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbooks").into(),
         };
         let (routes, document) = router(api).split_for_parts();
         for path in ["/api/v1/snoozes", "/api/v1/reports/{report}", "/api/v1/rules/run"] {

@@ -124,6 +124,7 @@ impl Place {
             }),
             rules,
             pool: self.pool(),
+            outbox: self.pool(),
             reader: Reader::new(&self.connector("fleetledger_reader"), 4).unwrap(),
             health: Health::new(),
         }

@@ -19,5 +19,7 @@ mod harness;
 #[cfg(feature = "fail-points")]
 mod kill;
 mod memory;
+mod pages;
+mod runs;
 mod several;
 mod unknown;

@@ -1,11 +1,14 @@
-//! `fleetledger console`: the HTTP API, with tokens.
+//! `fleetledger console`: the HTTP API and the pages that notifications link to, with tokens.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{StatusCode, header::AUTHORIZATION},
+    http::{
+        HeaderValue, StatusCode,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    },
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -59,6 +62,8 @@ pub(crate) async fn bind(loaded: &Loaded, console: &Console, parts: &Parts) -> a
         reader: parts.reader.beside(ASKED_AT_ONCE)?,
         rules: parts.rules.clone(),
         receivers: parts.settings.receivers.clone(),
+        places: parts.settings.places.clone(),
+        runbooks: console.runbooks.clone(),
     };
     let cost = fleetledger_cost::http::Api {
         pool: api.pool.clone(),
@@ -111,17 +116,29 @@ fn guard(console: &Console) -> Result<Guard, Fault> {
 
 impl Guard {
     /// Who calls with this header; everybody may where there are no tokens, because then only this machine can.
-    fn caller(&self, header: Option<&str>) -> Option<Caller> {
+    fn caller(&self, header: Option<&str>, is_read: bool) -> Option<Caller> {
         if self.tokens.is_empty() {
             return Some(Caller {
                 name: "local".to_owned(),
                 role: Role::Admin,
             });
         }
-        let hash = sha256(header?.strip_prefix("Bearer ")?.trim().as_bytes());
+        let header = header?;
+        let token = match header.strip_prefix("Bearer ") {
+            Some(token) => token.trim().as_bytes().to_vec(),
+            None => password(header.strip_prefix("Basic ").filter(|_| is_read)?)?,
+        };
+        let hash = sha256(&token);
         let known = self.tokens.iter().find(|(token, _)| memcmp::eq(token, &hash));
         known.map(|(_, caller)| caller.clone())
     }
+}
+
+/// The password of a browser's answer: the token. Whatever name it was given with says nothing.
+fn password(encoded: &str) -> Option<Vec<u8>> {
+    let decoded = openssl::base64::decode_block(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    decoded.get(colon + 1..).map(<[u8]>::to_vec)
 }
 
 async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
@@ -129,7 +146,10 @@ async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
         .headers()
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    match guard.caller(header) {
+    // A browser sends a password along with whatever another site makes it ask for, so with one nothing is changed.
+    let is_read = request.method().is_safe();
+    let is_page = !request.uri().path().starts_with("/api/");
+    match guard.caller(header, is_read) {
         Some(caller) => {
             request.extensions_mut().insert(fleetledger_cost::http::Caller {
                 name: caller.name.clone(),
@@ -138,10 +158,17 @@ async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        None => problem(
-            StatusCode::UNAUTHORIZED,
-            "this takes a token: Authorization: Bearer …",
-        ),
+        None => {
+            let mut refused = problem(
+                StatusCode::UNAUTHORIZED,
+                "this takes a token: Authorization: Bearer …, or in a browser as the password, with any name",
+            );
+            if is_page {
+                let ask = HeaderValue::from_static("Basic realm=\"fleetledger\", charset=\"UTF-8\"");
+                refused.headers_mut().insert(WWW_AUTHENTICATE, ask);
+            }
+            refused
+        }
     }
 }
 
@@ -171,10 +198,13 @@ mod tests {
     fn a_token_says_who_calls_and_what_they_may_do() {
         let guard = guard(&[("alice-token", Role::Viewer), ("bob-token", Role::Admin)]);
         assert_eq!(
-            guard.caller(Some("Bearer alice-token")).unwrap().role,
+            guard.caller(Some("Bearer alice-token"), false).unwrap().role,
             Role::Viewer
         );
-        assert_eq!(guard.caller(Some("Bearer bob-token")).unwrap().name, "bob-token");
+        assert_eq!(
+            guard.caller(Some("Bearer bob-token"), false).unwrap().name,
+            "bob-token"
+        );
         for refused in [
             None,
             Some("Bearer x"),
@@ -182,12 +212,25 @@ mod tests {
             Some("Basic alice-token"),
             Some("Bearer "),
         ] {
-            assert_eq!(guard.caller(refused), None, "{refused:?}");
+            assert_eq!(guard.caller(refused, true), None, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_browser_may_look_with_the_token_as_its_password_and_change_nothing() {
+        let guard = guard(&[("alice-token", Role::Admin)]);
+        let header = |text: &str| format!("Basic {}", openssl::base64::encode_block(text.as_bytes()));
+        for known in ["alice:alice-token", ":alice-token"] {
+            assert!(guard.caller(Some(&header(known)), true).is_some(), "{known}");
+            assert_eq!(guard.caller(Some(&header(known)), false), None, "{known}");
+        }
+        for unknown in ["alice-token", "alice-token:", "alice-token:x"] {
+            assert_eq!(guard.caller(Some(&header(unknown)), true), None, "{unknown}");
         }
     }
 
     #[test]
     fn without_tokens_the_caller_is_of_this_machine() {
-        assert_eq!(guard(&[]).caller(None).unwrap().role, Role::Admin);
+        assert_eq!(guard(&[]).caller(None, false).unwrap().role, Role::Admin);
     }
 }

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use fleetledger_alerts::{
-    Evaluator, Health, ROLLUPS_AT_ONCE, Receiver, Receivers, RuleSet, Settings, links::Places, pool, reload,
+    DELIVERY_CONNECTIONS, Evaluator, Health, ROLLUPS_AT_ONCE, Receiver, Receivers, RuleSet, Settings,
+    links::Places, pool, reload, runs,
 };
 use fleetledger_cost::rating::Rating;
 use fleetledger_paging::{
@@ -17,7 +18,10 @@ use fleetledger_paging::{
 use fleetledger_queries::{Metrics, Reader, Recorder, Standing, live::Live, recorder};
 use fleetledger_schema::postgres::Connector;
 use prometheus::Registry;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{mpsc::unbounded_channel, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::role;
@@ -42,6 +46,7 @@ pub(crate) struct Ways {
 pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) pool: deadpool_postgres::Pool,
+    outbox: deadpool_postgres::Pool,
     pub(crate) reader: Reader,
     pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
     standing: watch::Receiver<Standing>,
@@ -84,7 +89,16 @@ pub(crate) async fn evaluate(
 ) -> anyhow::Result<()> {
     let mut following = parts.following;
     // Connections of its own: no alert waits for a metric.
-    let recorder = Recorder::new(parts.reader.beside(recorder::AT_ONCE)?).context("count metrics")?;
+    let (tell, evaluated) = unbounded_channel();
+    let recorder = Recorder::new(parts.reader.beside(recorder::AT_ONCE)?)
+        .context("count metrics")?
+        .heard_by(tell);
+    following.spawn(runs::keep(
+        parts.pool.clone(),
+        parts.settings.evaluator.clone(),
+        evaluated,
+        stop.clone(),
+    ));
     registry
         .register(Box::new(recorder.clone()))
         .context("show metrics")?;
@@ -97,6 +111,7 @@ pub(crate) async fn evaluate(
         settings: Arc::new(parts.settings),
         rules: parts.rules,
         pool: parts.pool,
+        outbox: parts.outbox,
         reader: parts.reader,
         health: parts.health,
     };
@@ -133,9 +148,11 @@ impl Parts {
     ) -> anyhow::Result<Self> {
         let config = &loaded.config;
         let settings = settings(config).map_err(|fault| loaded.explain(fault))?;
-        let size = config.evaluate.concurrency + settings.deliveries / 4 + 4 + ROLLUPS_AT_ONCE;
-        let pool =
-            pool::new(&ways.own, size, "fleetledger-evaluate").context("make a pool of connections")?;
+        // One for each turn to ask and to write; the rest renew claims, keep house and keep alive.
+        let size = 2 * config.evaluate.concurrency + ROLLUPS_AT_ONCE + 6;
+        let pool = |size, name| pool::new(&ways.own, size, name).context("make a pool of connections");
+        let outbox = pool(DELIVERY_CONNECTIONS, "fleetledger-deliver")?;
+        let pool = pool(size, "fleetledger-evaluate")?;
         let reader = Reader::new(&ways.reader, config.evaluate.concurrency + 1)?;
         reader
             .check_role()
@@ -156,6 +173,7 @@ impl Parts {
             rating,
             settings,
             pool,
+            outbox,
             reader,
             rules,
             health,

@@ -20,6 +20,8 @@ pub struct Console {
     pub key: Option<PathBuf>,
     /// PEM file of the authorities that sign clients: with it only clients with such a certificate are answered.
     pub client_ca: Option<PathBuf>,
+    /// Folder of the run books that links of notifications lead to.
+    pub runbooks: PathBuf,
     /// Who may call, by name.
     pub tokens: BTreeMap<String, Token>,
 }
@@ -63,6 +65,7 @@ impl Default for Console {
             certificate: None,
             key: None,
             client_ca: None,
+            runbooks: "/etc/fleetledger/runbooks".into(),
             tokens: BTreeMap::new(),
         }
     }

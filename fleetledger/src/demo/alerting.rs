@@ -19,6 +19,8 @@ use crate::{
 /// Where the rules stand in a source tree.
 const SOURCE_TREE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../queries");
 
+const RUNBOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbooks");
+
 /// A running evaluator and console.
 pub(super) struct Alerting {
     /// Address of the console.
@@ -47,6 +49,7 @@ impl Alerting {
         super::cost::apply(&own).await?;
         let console = Console {
             listen: ([127, 0, 0, 1], 0).into(),
+            runbooks: RUNBOOKS.into(),
             ..Console::default()
         };
         let stop = CancellationToken::new();

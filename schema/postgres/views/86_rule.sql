@@ -31,4 +31,4 @@ select
     r.loaded_at, -- When this version was first run by.
     r.removed_at -- When it was gone from the folder.
 from ledger.rule as r
-left join ledger.rule_group as g using (rule_group)
+left join ledger.rule_group as g on g.rule_group = r.rule_group and r.kind <> 'record'

@@ -1,0 +1,208 @@
+//! One group at one slot: its rules go through stages 4 to 7, several at a time.
+//!
+//! Whoever works here takes a turn before a connection: the pool holds as many as there are turns, so nobody waits at it
+//! behind hundreds of rules until it gives up.
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant as Moment};
+
+use deadpool_postgres::{Object, Pool};
+use fleetledger_queries::{Evaluated, Reader};
+use fleetledger_schema::instant::Instant;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::JoinSet,
+};
+
+use crate::{
+    apply::{Applied, Run, Title, apply},
+    ask::{Asked, ask},
+    claim::{self, Claim},
+    errors::{AlertsError, while_},
+    fail_point::{FailPoint, hit},
+    metrics::Metrics,
+    rollups::Rollups,
+    rules::{GroupSpec, Rule, RuleSet},
+    runs,
+    settings::Settings,
+    slot,
+};
+
+/// What the tasks of one evaluator share.
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) pool: Pool,
+    pub(crate) metrics: Metrics,
+    reader: Reader,
+    /// Turns of those who ask.
+    queries: Semaphore,
+    /// Turns of those who write what was answered.
+    writers: Semaphore,
+    rollups: Arc<Rollups>,
+}
+
+impl Shared {
+    /// What stands before anything runs; connections are the evaluator's own and the reader's.
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        rules: Arc<RuleSet>,
+        (pool, reader): (Pool, Reader),
+        metrics: Metrics,
+        rollups: Arc<Rollups>,
+    ) -> Self {
+        let turns = settings.concurrency.max(1);
+        Self {
+            settings,
+            rules,
+            pool,
+            metrics,
+            reader,
+            queries: Semaphore::new(turns),
+            writers: Semaphore::new(turns),
+            rollups,
+        }
+    }
+
+    /// A turn to write and a connection for it.
+    async fn writer(&self, step: &'static str) -> Result<(SemaphorePermit<'_>, Object), AlertsError> {
+        let turn = self.writers.acquire().await;
+        let turn = turn.map_err(|error| AlertsError::Rules(error.to_string()))?;
+        let client = self.pool.get().await;
+        Ok((turn, client.map_err(|source| AlertsError::Pool { step, source })?))
+    }
+}
+
+/// Runs every rule of a group for one slot: first those that inhibit, then the others, several at a time.
+/// The slot, if all of it stands.
+pub(crate) async fn run_group(
+    shared: &Arc<Shared>,
+    spec: &GroupSpec,
+    claim: &Claim,
+    due: slot::Due,
+) -> Option<Instant> {
+    if let Some(rollup) = &spec.rollup {
+        if let Some(evaluated) = shared.rollups.fill(rollup, due.slot, spec.interval).await {
+            note(shared, &evaluated).await;
+        }
+        // A slot of a rollup is only when its windows are looked for: what was slept through is not missed.
+        return advance(shared, spec, claim, slot::Due { missed: 0, ..due }).await;
+    }
+    let rules = || {
+        spec.rules
+            .iter()
+            .filter_map(|place| shared.rules.rules().get(*place))
+    };
+    let inhibits = |rule: &&Rule| rule.query.alert().is_some_and(|alert| !alert.inhibits.is_empty());
+    let first: Vec<Rule> = rules().filter(inhibits).cloned().collect();
+    let then: Vec<Rule> = rules().filter(|rule| !inhibits(rule)).cloned().collect();
+    let done = match done(shared, due.slot, rules()).await {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::warn!(group = spec.name, slot = %due.slot, error = error.chain(), "a slot was not begun; it is tried again while it lasts");
+            return None;
+        }
+    };
+    let mut whole = true;
+    for wave in [first, then] {
+        let mut tasks = JoinSet::new();
+        for rule in wave.into_iter().filter(|rule| !done.contains(rule.id())) {
+            let (shared, epoch) = (shared.clone(), claim.epoch);
+            tasks.spawn(async move { run_rule(&shared, &rule, due.slot, epoch).await });
+        }
+        while let Some(done) = tasks.join_next().await {
+            match done {
+                Ok(Ok(Applied::Done { .. } | Applied::Already)) => {}
+                Ok(Ok(Applied::Deposed)) | Err(_) => whole = false,
+                Ok(Err(error)) => {
+                    whole = false;
+                    tracing::warn!(group = spec.name, slot = %due.slot, error = error.chain(), "a slot was not applied; it is tried again while it lasts");
+                }
+            }
+        }
+    }
+    if !whole {
+        return None;
+    }
+    advance(shared, spec, claim, due).await
+}
+
+/// Writes down how a rollup fared; whatever comes of that, its windows stand.
+async fn note(shared: &Shared, evaluated: &Evaluated) {
+    let noted = async {
+        let (_turn, client) = shared.writer("write down how a rollup fared").await?;
+        runs::write(&client, &shared.settings.evaluator, evaluated).await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(query = %evaluated.query.id, error = error.chain(), "the run of a rollup was not written down");
+    }
+}
+
+/// All of the slot stands; the next one is due. `None` where that could not be written down.
+async fn advance(shared: &Shared, spec: &GroupSpec, claim: &Claim, due: slot::Due) -> Option<Instant> {
+    let advanced = async {
+        let (_turn, client) = shared.writer("advance the group").await?;
+        claim::advance(&client, &shared.settings.evaluator, claim, due.slot, due.missed).await
+    };
+    if let Err(error) = advanced.await {
+        tracing::warn!(
+            group = spec.name,
+            error = error.chain(),
+            "the group's slot was not moved"
+        );
+        return None;
+    }
+    shared.metrics.missed(&spec.name, due.missed);
+    hit(FailPoint::AfterSlot);
+    Some(due.slot)
+}
+
+async fn run_rule(shared: &Shared, rule: &Rule, slot: Instant, epoch: i64) -> Result<Applied, AlertsError> {
+    let title = Title {
+        evaluator: &shared.settings.evaluator,
+        epoch,
+    };
+    let asked: Asked = {
+        let Ok(_turn) = shared.queries.acquire().await else {
+            return Ok(Applied::Deposed);
+        };
+        ask(&shared.pool, &shared.reader, rule, slot).await?
+    };
+    hit(FailPoint::AfterQuery);
+    let run = Run {
+        rule,
+        slot,
+        as_of: asked.as_of,
+        answer: &asked.answer,
+        silent: &asked.silent,
+        query_seconds: asked.seconds,
+        rows: asked.rows,
+    };
+    let (_turn, mut client) = shared.writer("apply a run").await?;
+    let began = Moment::now();
+    let applied = apply(&mut client, &shared.settings, &shared.rules, title, &run).await?;
+    let outcome = match asked.error() {
+        Some(error) => {
+            tracing::warn!(rule = rule.id(), slot = %slot, error, "the query failed; its alerts are held");
+            "error"
+        }
+        None => "ok",
+    };
+    shared
+        .metrics
+        .ran(rule.id(), outcome, asked.seconds, began.elapsed().as_secs_f64());
+    Ok(applied)
+}
+
+/// Which of these rules have been run for the slot already.
+async fn done(
+    shared: &Shared,
+    slot: Instant,
+    rules: impl Iterator<Item = &Rule>,
+) -> Result<BTreeSet<String>, AlertsError> {
+    let rules: Vec<&str> = rules.map(Rule::id).collect();
+    let (_turn, client) = shared.writer("begin a slot").await?;
+    let run = "select rule from ledger.rule_run where slot = $1 and rule = any ($2)";
+    let rows = client.query(run, &[&slot, &rules]).await;
+    let rows = rows.map_err(while_("look for runs"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,134 @@
+//! What alerts said of one object: a node, a pod, whatever their labels name.
+
+use axum::{
+    Extension,
+    extract::{Query, State},
+    response::Response,
+};
+use fleetledger_schema::instant::Instant;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{MOST, Named, Page, answer, literal};
+use crate::{
+    errors::while_,
+    http::{Api, Caller, Failure, Role},
+    links::OBJECT_LABELS,
+};
+
+/// One event of one alert.
+#[derive(Serialize)]
+struct Event {
+    at: String,
+    rule: String,
+    fingerprint: String,
+    alertname: String,
+    event: String,
+    reason: Option<String>,
+    receiver: Option<String>,
+    by: Option<String>,
+}
+
+/// The timeline of what the address names.
+pub(super) async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Query(labels): Query<Named>,
+) -> Response {
+    answer(page(&api, &caller, &labels).await)
+}
+
+async fn page(api: &Api, caller: &Caller, labels: &Named) -> Result<Page, Failure> {
+    caller.must_be(Role::Viewer)?;
+    if labels.is_empty() {
+        return Err(Failure::bad(
+            "a timeline is of something: /timeline?cluster=…&node=…",
+        ));
+    }
+    if let Some(other) = labels.keys().find(|name| !OBJECT_LABELS.contains(&name.as_str())) {
+        let known = OBJECT_LABELS.join(", ");
+        return Err(Failure::bad(format!(
+            "`{other}` names no object; there are {known}"
+        )));
+    }
+    // Of each alert its newest events, by their index: the history of a year is not searched for labels.
+    let ask = format!(
+        "select e.slot, e.rule, e.fingerprint, e.alertname, e.event, e.reason, e.receiver, e.by_whom
+         from (
+             select rule, fingerprint from ledger.alert_instance where labels @> $1
+             order by changed_slot desc, rule, fingerprint limit {MOST}
+         ) as i
+         cross join lateral (
+             select * from ledger.alert_event as e where e.rule = i.rule and e.fingerprint = i.fingerprint
+             order by e.slot desc, e.alert_event_id desc limit {MOST}
+         ) as e
+         order by e.slot desc, e.alert_event_id desc limit {MOST}"
+    );
+    let client = api.client().await?;
+    let rows = client
+        .query(&ask, &[&json!(labels)])
+        .await
+        .map_err(while_("read a timeline"))?;
+    let events = rows.iter().map(|row| Event {
+        at: row.get::<_, Instant>(0).to_string(),
+        rule: row.get(1),
+        fingerprint: row.get(2),
+        alertname: row.get(3),
+        event: row.get(4),
+        reason: row.get(5),
+        receiver: row.get(6),
+        by: row.get(7),
+    });
+    let events: Vec<Event> = events.collect();
+    let with = json!({ "labels": labels, "events": events, "sql": sql(labels) });
+    Page::new("Timeline", include_str!("timeline.html"), &with)
+}
+
+/// Where more of it stands, ready to be pasted into psql.
+fn sql(labels: &Named) -> String {
+    let given = |names: &[&str]| -> String {
+        let conditions = names.iter().filter_map(|name| {
+            let value = labels.get(*name)?;
+            Some(format!("{name} = {}", literal(value)))
+        });
+        conditions.collect::<Vec<_>>().join(" and ")
+    };
+    let alerts = given(&["datacenter", "cluster", "namespace", "pod", "node"]);
+    let mut sql = match alerts.is_empty() {
+        true => String::new(),
+        false => format!("select * from alert_history where {alerts} order by happened_at desc limit 200;\n"),
+    };
+    let kinds = [
+        ("pod", &["datacenter", "cluster", "namespace", "pod"][..]),
+        ("workload", &["datacenter", "cluster", "namespace", "workload"]),
+        ("node", &["datacenter", "cluster", "node"]),
+        ("namespace", &["datacenter", "cluster", "namespace"]),
+    ];
+    if let Some((kind, names)) = kinds.iter().find(|(kind, _)| labels.contains_key(*kind)) {
+        let conditions = given(names);
+        sql +=
+            &format!("select * from {kind}_history where {conditions} order by valid_from desc limit 200;\n");
+    }
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_asks_for_the_object_and_takes_any_name() {
+        let labels: Named = [("cluster", "a"), ("node", "it's")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let sql = sql(&labels);
+        assert!(
+            sql.contains("from node_history where cluster = 'a' and node = 'it''s' order by"),
+            "{sql}"
+        );
+        assert!(
+            sql.starts_with("select * from alert_history where cluster = 'a' and node = 'it''s'"),
+            "{sql}"
+        );
+    }
+}
