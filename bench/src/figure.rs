@@ -37,7 +37,13 @@ const GOALS: &[(&str, Goal)] = &[
     ("bytes_per_unchanged_snapshot", Goal::AtMost(0.0)),
     ("asof_30d_namespace_ms", Goal::AtMost(50.0)),
     ("dashboards_100k_p95_ms", Goal::AtMost(200.0)),
+    ("dashboards_100k_month_p95_ms", Goal::AtMost(200.0)),
     ("dashboards_1m_p95_ms", Goal::AtMost(1000.0)),
+    ("dashboards_1m_month_p95_ms", Goal::AtMost(1000.0)),
+    ("viewers_freshness_p99_ms", Goal::AtMost(2000.0)),
+    ("viewers_kept_up", Goal::AtLeast(0.98)),
+    // A tenth of a second's changes.
+    ("viewers_lag_growth", Goal::AtMost(200.0)),
     ("recovery_after_kill_seconds", Goal::AtMost(15.0)),
     ("rules_200_round_database_seconds", Goal::AtMost(30.0)),
     ("rules_200_round_seconds", Goal::AtMost(30.0)),

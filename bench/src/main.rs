@@ -4,6 +4,7 @@
 //! Figures go to standard output as JSON lines and a table, and into a file that keeps the newest of each.
 
 mod asof;
+mod centre;
 mod cluster;
 mod connect;
 mod consume;
@@ -26,6 +27,7 @@ mod rules;
 mod scaling;
 mod storage;
 mod usage;
+mod viewers;
 
 use std::path::PathBuf;
 
@@ -78,6 +80,8 @@ enum Part {
     Scaling,
     /// Every panel of every dashboard, at a hundred thousand pods and at a million, with 30 days of history.
     Dashboards,
+    /// 20 viewers of every dashboard while 2,000 objects change each second.
+    Viewers,
     /// 200 rules over a million pods, 100,000 alerts, notifications, a week of history.
     Rules,
     /// An hour of a million pods rated, and a month of cost asked for.
@@ -149,6 +153,7 @@ async fn measure(part: Part, setting: &Setting, report: &mut Report) -> anyhow::
         Part::Recovery => recovery::run(setting, report).await,
         Part::Scaling => scaling::run(setting, report).await,
         Part::Dashboards => dashboards::run(setting, report).await,
+        Part::Viewers => viewers::run(setting, report).await,
         Part::Rules => rules::run(setting, report).await,
         Part::Cost => cost::run(setting, report).await,
     }

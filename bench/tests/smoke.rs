@@ -30,6 +30,10 @@ const FIGURES: &[&str] = &[
     "ingester_mb_per_million_pods",
     "recovery_after_kill_seconds",
     "scaling_2_ingesters_1_writer_each",
+    "viewers_freshness_p99_ms",
+    "viewers_kept_up",
+    "viewers_lag_growth",
+    "viewers_panel_p95_ms",
 ];
 
 const PARTS: &[&str] = &[
@@ -40,6 +44,7 @@ const PARTS: &[&str] = &[
     "asof",
     "recovery",
     "scaling",
+    "viewers",
     "cost",
 ];
 

@@ -14,6 +14,18 @@ begin
 end
 $$;
 select ledger.ensure_partitions((now() at time zone 'UTC')::date - {days} - 1, (now() at time zone 'UTC')::date + 7);
+do $$
+declare
+    one record;
+begin
+    for one in select table_name from ledger.partitioned_table where has_old_partition loop
+        perform ledger.attach_partition(
+            one.table_name, one.table_name || '_old', '-infinity',
+            ((now() at time zone 'UTC')::date - {days} - 1)::timestamp at time zone 'UTC'
+        );
+    end loop;
+end
+$$;
 
 insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at)
 select (array['dfw', 'iad', 'lon'])[1 + c % 3], 'prod-' || c, 'cluster-' || c, now() - interval '{days} days'

@@ -6,6 +6,7 @@ use fleetledger_dashboards::{
     source::Kind,
     variable::VARIABLES,
 };
+use fleetledger_schema::postgres::Connector;
 use regex::Regex;
 use tokio_postgres::{Client, Column, types::Type};
 
@@ -163,6 +164,39 @@ fn panels_read_schema_fleet_alone() {
                 );
             }
             assert!(!panel.sql.contains("ledger."), "{name}, {}", panel.title);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_customer_view_shows_a_team_itself_and_no_other_whatever_is_chosen() {
+    let test = "the_customer_view_shows_a_team_itself_and_no_other_whatever_is_chosen";
+    let Some(filled) = filled(test).await else { return };
+    let owner = filled.owner.connect("owner").await.unwrap();
+    rows(&owner, "select ledger.team_grant('team-3')").await;
+    let mut config = filled.owner.config().clone();
+    config.user("fleetledger_team_team-3");
+    let team = Connector::new(config, None).connect("grafana").await.unwrap();
+    let reader = filled.reader().await;
+    let all = dashboards();
+    let (_, customer) = all.iter().find(|(name, _)| name == "customer").unwrap();
+    let mut view = view(&team, customer, range(&customer.from), Breadth::One).await;
+    assert_eq!(view.chosen["one_team"], Chosen::Values(vec!["team-3".to_owned()]));
+    let mut shown = 0;
+    for panel in customer.panels() {
+        let sql = expand(&panel.raw_sql(), VARIABLES, &view).unwrap();
+        let own = run(&team, &panel.title, panel, &sql).await;
+        assert_eq!(own, rows(&reader, &sql).await.len(), "{}", panel.title);
+        shown += own;
+    }
+    assert!(shown > 20, "{shown}");
+    let other = Chosen::Values(vec!["team-4".to_owned()]);
+    view.chosen.insert("one_team".to_owned(), other);
+    for panel in customer.panels() {
+        let sql = expand(&panel.raw_sql(), VARIABLES, &view).unwrap();
+        for row in rows(&team, &sql).await {
+            let cells = (0..row.len()).filter_map(|column| row.get(column));
+            assert_eq!(cells.collect::<Vec<_>>(), Vec::<&str>::new(), "{}", panel.title);
         }
     }
 }

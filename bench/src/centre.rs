@@ -1,0 +1,168 @@
+//! Broker, database with commit times and ingester: when each record was produced, and when SQL could show it.
+
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use fleetledger_local::{kafka::Kafka, postgres::Postgres};
+use fleetledger_schema::{key::Subject, kind::Kind};
+
+use crate::{
+    ingester::{self, Program},
+    loader::Sender,
+    log::{Log, Produced},
+    parts::{self, Ledger, Setting},
+};
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// When the offsets of a topic landed: partition → (first offset after the batch, commit in ms), in order.
+type Commits = HashMap<i32, Vec<(i64, f64)>>;
+
+/// The centre of a fleet.
+pub(crate) struct Centre {
+    pub(crate) kafka: Arc<Kafka>,
+    pub(crate) prefix: &'static str,
+    pub(crate) postgres: Postgres,
+    pub(crate) ledger: Ledger,
+    ingester: Program,
+}
+
+/// A record of an object, in ms since 1970.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Landed {
+    /// When the producer took it.
+    pub(crate) produced_millis: f64,
+    /// When the transaction with its row was committed.
+    pub(crate) landed_millis: f64,
+}
+
+impl Centre {
+    /// Starts it; `fill` puts into the database what stands there before the ingester begins. Topics and database are
+    /// named by `prefix`.
+    pub(crate) async fn start<Fill>(
+        setting: &Setting,
+        prefix: &'static str,
+        fill: Fill,
+    ) -> anyhow::Result<Self>
+    where
+        Fill: AsyncFnOnce(&Ledger) -> anyhow::Result<()>,
+    {
+        let kafka = setting.kafka().await?;
+        let postgres = parts::postgres_with(&[("track_commit_timestamp", "on")]).await?;
+        parts::create_topics(&kafka, prefix).await?;
+        let ledger = Ledger::create(&postgres, prefix).await?;
+        fill(&ledger).await?;
+        let toml = ingester::configuration(&kafka.bootstrap_servers(), &ledger, prefix, "");
+        let ingester = Program::start(&setting.program, &["ingest"], &toml)?;
+        Ok(Self {
+            kafka,
+            prefix,
+            postgres,
+            ledger,
+            ingester,
+        })
+    }
+
+    /// Configuration of an emitter of this centre.
+    pub(crate) fn emitter_configuration(&self, cluster: &str, more: &str) -> String {
+        format!(
+            "[kafka]\nbootstrap_servers = \"{}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nfilter = \"warn\"\n\
+             [emit]\ndatacenter = \"dfw\"\ncluster = \"{cluster}\"\ntopic_prefix = \"{}\"\n{more}\n",
+            self.kafka.bootstrap_servers(),
+            self.prefix
+        )
+    }
+
+    /// Starts emitters of simulated clusters of `pods` pods each, which change `rate` objects a second together.
+    pub(crate) fn simulate(
+        &self,
+        program: &Path,
+        emitters: usize,
+        rate: f64,
+        pods: usize,
+    ) -> anyhow::Result<Vec<Program>> {
+        let each = rate / emitters as f64;
+        let start = |number| {
+            let more = format!(
+                "[simulate]\nseed = {number}\nnodes = {}\npods = {pods}\nchanges_per_second = {each:.1}\ndaily_shape = false",
+                pods / 20
+            );
+            let toml = self.emitter_configuration(&format!("sim-{number}"), &more);
+            Program::start(program, &["emit", "--source", "simulate"], &toml)
+        };
+        (0..emitters).map(start).collect()
+    }
+
+    /// Waits for the first sweep of so many clusters: what it carries are no changes.
+    pub(crate) async fn swept(&mut self, clusters: usize) -> anyhow::Result<()> {
+        let swept = "select count(*) from ledger.sweep where kind = $1 and state = 'complete'";
+        let kind = Kind::Pod.number();
+        parts::until("the clusters are swept", LIMIT, async || {
+            self.ingester.check_alive()?;
+            let row = self.ledger.client.query_one(swept, &[&kind]).await?;
+            Ok(row.try_get::<_, i64>(0)? == clusters as i64)
+        })
+        .await
+    }
+
+    /// Waits until all that was produced has landed; returns the ends of each topic's partitions.
+    pub(crate) async fn settle(&mut self) -> anyhow::Result<Vec<(String, Vec<i64>)>> {
+        let sender = Sender::new(&self.kafka.client_config())?;
+        let mut topics = Vec::new();
+        for kind in Kind::ALL {
+            let topic = kind.topic(self.prefix, None);
+            let ends = sender.ends(&topic)?;
+            ingester::landed(&self.ledger, &topic, &ends, LIMIT).await?;
+            topics.push((topic, ends));
+        }
+        self.ingester.check_alive()?;
+        Ok(topics)
+    }
+
+    /// Every record of an object, once all has landed.
+    pub(crate) async fn landed(&mut self) -> anyhow::Result<Vec<Landed>> {
+        let mut all = Vec::new();
+        for (topic, ends) in self.settle().await? {
+            let commits = self.commits(&topic).await?;
+            for record in Log::open(&self.kafka.client_config(), &topic)?.all(&ends)? {
+                if matches!(record.subject, Subject::Object(_)) {
+                    all.push(Landed {
+                        produced_millis: record.produced_millis as f64,
+                        landed_millis: landed_millis(&commits, &record)?,
+                    });
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// When the offsets of a topic landed.
+    pub(crate) async fn commits(&self, topic: &str) -> anyhow::Result<Commits> {
+        let rows = self
+            .ledger
+            .client
+            .query(
+                "select partition, to_offset, extract(epoch from pg_xact_commit_timestamp(xmin))::double precision * 1000
+                 from ledger.batch where topic = $1 order by partition, to_offset",
+                &[&topic],
+            )
+            .await?;
+        let mut commits = Commits::new();
+        for row in rows {
+            commits
+                .entry(row.try_get(0)?)
+                .or_default()
+                .push((row.try_get(1)?, row.try_get(2)?));
+        }
+        Ok(commits)
+    }
+}
+
+/// When the record landed, in ms since 1970.
+pub(crate) fn landed_millis(commits: &Commits, record: &Produced) -> anyhow::Result<f64> {
+    let of_partition = commits
+        .get(&record.partition)
+        .context("a partition without batches")?;
+    let batch = of_partition.partition_point(|(end, _)| *end <= record.offset);
+    Ok(of_partition.get(batch).context("a record without a batch")?.1)
+}
