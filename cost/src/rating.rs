@@ -1,14 +1,7 @@
 //! The schedule: hours are rated once they are over and their sources are known, again when more is known or usage came
 //! late, and the running hour now and then as a partial one.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use fleetledger_schema::{instant::Instant, postgres::Connector};
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
@@ -20,9 +13,6 @@ use crate::errors::{CostError, while_};
 const HOUR_MICROS: i64 = 3_600_000_000;
 /// Hours that one round rates at most: between rounds others get their turn.
 const AT_ONCE: usize = 24;
-/// How often late usage is looked for as far back as hours are rated again; in between, as far back as [`RECENT_MICROS`].
-const FULL_LOOK_MICROS: i64 = HOUR_MICROS / 4;
-const RECENT_MICROS: i64 = 3 * HOUR_MICROS;
 
 /// Rates hours on schedule; several may run, one at a time works.
 #[derive(Debug, Clone)]
@@ -31,8 +21,6 @@ pub struct Rating {
     settings: Settings,
     hours: IntCounterVec,
     seconds: Histogram,
-    /// When late usage was last looked for in full, in microseconds since 1970.
-    looked: Arc<AtomicI64>,
 }
 
 /// How it is scheduled.
@@ -73,7 +61,6 @@ impl Rating {
             settings,
             hours,
             seconds,
-            looked: Arc::default(),
         })
     }
 
@@ -147,24 +134,15 @@ impl Rating {
 
     async fn due(&self, client: &Client, now: Instant) -> Result<Vec<(Instant, String)>, CostError> {
         let step = "look for hours that are due";
-        let ask = "select hour_at, reason from ledger.cost_due($1, make_interval(secs => $2), make_interval(secs => $3),
-            make_interval(secs => $4))";
+        let ask = "select hour_at, reason from ledger.cost_due($1, make_interval(secs => $2), make_interval(secs => $3))";
         let Settings {
             history, lateness, ..
         } = self.settings;
-        let is_full = now.0 - self.looked.load(Ordering::Relaxed) >= FULL_LOOK_MICROS;
-        let of_usage = match is_full {
-            true => lateness.as_secs_f64(),
-            false => lateness.as_secs_f64().min(RECENT_MICROS as f64 / 1e6),
-        };
         let (history, lateness) = (history.as_secs_f64(), lateness.as_secs_f64());
         let rows = client
-            .query(ask, &[&now, &history, &lateness, &of_usage])
+            .query(ask, &[&now, &history, &lateness])
             .await
             .map_err(while_(step))?;
-        if is_full {
-            self.looked.store(now.0, Ordering::Relaxed);
-        }
         let mut due: Vec<(Instant, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         if let Some(every) = self.settings.partial {
             let hour = Instant(now.0 - now.0.rem_euclid(HOUR_MICROS));

@@ -207,3 +207,58 @@ async fn functions_of_every_kind_agree_with_the_books() {
         - (select sum(cost) from fleet.cost_hourly where namespace !~ '^__'), 6)";
     assert_eq!(fleet.text(pods).await, "0.000000", "pods against lines");
 }
+
+#[tokio::test]
+async fn hours_of_days_that_stand_are_not_read() {
+    let fleet = Fleet::new().await;
+    fleet
+        .run("select test.cluster('dfw', 'a'); select test.node(1, 'n1', '2026-03-01', null, 10, 10)")
+        .await;
+    fleet.rate("2026-03-02T00:00:00Z", 24).await;
+    let hourly = async |question: &str| {
+        let plan = format!("explain (analyze, costs off, timing off) select * from fleet.{question}");
+        let mut plan = fleet.rows(&plan).await;
+        plan.retain(|line| line.contains(" on cost_hourly") || line.contains(" on cost_node_hourly"));
+        plan
+    };
+    for what in ["cost_by_team", "cost_by_container", "cost_idle"] {
+        let scans = hourly(&format!("{what}('2026-03-02', '2026-03-03')")).await;
+        let read = scans.iter().filter(|line| !line.contains("never executed"));
+        assert_eq!(read.count(), 0, "{what} of a day reads hours: {scans:?}");
+        let scans = hourly(&format!("{what}('2026-03-02', '2026-03-02 23:00')")).await;
+        let read = scans.iter().filter(|line| !line.contains("never executed"));
+        assert!(
+            read.count() > 0,
+            "{what} of a part of a day reads no hours: {scans:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pods_on_demand_are_those_of_the_window_and_add_up() {
+    let fleet = Fleet::new().await;
+    // A node that comes within the hour, and a pod that comes later still and uses more than it requests.
+    fleet
+        .run(
+            "select test.cluster('dfw', 'a');
+             select test.node(1, 'n1', '2026-03-01', null, 10, 10), test.node(1, 'n2', '2026-03-02 11:20Z', null, 8, 16);
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-01', null, 1, 1);
+             select test.pod(1, 'u2', 'data', 'n2', '2026-03-02 11:30Z', null, 1, 1);
+             select test.usage(1, '2026-03-02 11:00Z', 'u2', 30, 3, 1, now())",
+        )
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 4).await;
+    let nodes =
+        "select sum(cpu_cost_nanos + memory_cost_nanos + gpu_cost_nanos)::bigint from ledger.cost_node_hourly
+        where hour_at >= '2026-03-02 11:00Z' and hour_at < '2026-03-02 12:00Z'";
+    let parts = "select round(sum(cpu_nanos + memory_nanos + gpu_nanos))::bigint
+        from fleet.cost_pod_parts('2026-03-02 11:00Z', '2026-03-02 12:00Z')";
+    assert_eq!(fleet.number(parts).await, fleet.number(nodes).await);
+    let charged = "select uid, trim_scale(round(sum(cpu_charged_core_us) / 3.6e9, 6)) from fleet.cost_pod_parts('2026-03-02 11:00Z',
+        '2026-03-02 12:00Z') where uid is not null group by uid order by uid";
+    assert_eq!(fleet.rows(charged).await, ["u1 1", "u2 1.5"]);
+    let of_pod = "select count(*), trim_scale(sum(cpu_core_hours)) from fleet.cost_of_pod('u2', '2026-03-02 11:00Z', '2026-03-02 13:00Z')";
+    assert_eq!(fleet.rows(of_pod).await, ["2 2.5"]);
+    let idle = "select (sum(cost) * 1000000000)::bigint from fleet.cost_idle('2026-03-02 11:00Z', '2026-03-02 12:00Z')";
+    assert_eq!(fleet.number(idle).await, fleet.number(nodes).await);
+}

@@ -1,11 +1,8 @@
 //! A made-up fleet in a database of its own.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use fleetledger_cost::{book::Book, store};
-use fleetledger_local::{Cache, postgres::Postgres};
+use fleetledger_local::postgres::Template;
 use fleetledger_schema::postgres::{Connector, migrate};
-use tokio::sync::Mutex;
 use tokio_postgres::Client;
 
 /// Prices of a core, a GiB and a card for an hour, in a currency unit: 3.6 of them a core-second is a nano.
@@ -21,43 +18,27 @@ price_per_gib_hour = 0.004
 price_per_gpu_hour = 2
 ";
 
-static SERVER: Mutex<std::sync::Weak<Server>> = Mutex::const_new(std::sync::Weak::new());
-static NEXT: AtomicU32 = AtomicU32::new(1);
-
-/// A server whose database `base` is migrated; each test copies it.
-pub(crate) struct Server {
-    postgres: Postgres,
-}
-
 pub(crate) struct Fleet {
-    server: std::sync::Arc<Server>,
-    pub(crate) name: String,
+    url: String,
     pub(crate) client: Client,
 }
 
-async fn server() -> std::sync::Arc<Server> {
-    let mut shared = SERVER.lock().await;
-    if let Some(server) = shared.upgrade() {
-        return server;
-    }
-    let cache = Cache::new(Cache::default_root());
-    let postgres = Postgres::builder()
-        .temporary()
-        .fast()
-        .start(&cache)
+/// Migrates the database that each test copies.
+async fn prepare(url: String) -> Result<(), String> {
+    let connector = Connector::new(url.parse().unwrap(), None);
+    migrate(&connector, |_| {})
         .await
-        .unwrap();
-    postgres.create_database("base").await.unwrap();
-    let connector = Connector::new(postgres.url_of("base").parse().unwrap(), None);
-    migrate(&connector, |_| {}).await.unwrap();
-    let client = connector.connect("test").await.unwrap();
-    client.batch_execute(include_str!("fleet.sql")).await.unwrap();
+        .map_err(|error| error.to_string())?;
+    let client = connector
+        .connect("test")
+        .await
+        .map_err(|error| error.to_string())?;
     let label = "insert into ledger.setting (name, value) values ('owners.namespace_label', 'team')";
-    client.batch_execute(label).await.unwrap();
-    drop(client);
-    let server = std::sync::Arc::new(Server { postgres });
-    *shared = std::sync::Arc::downgrade(&server);
-    server
+    for statement in [include_str!("fleet.sql"), label] {
+        let done = client.batch_execute(statement).await;
+        done.map_err(|error| format!("{statement}: {error:?}"))?;
+    }
+    Ok(())
 }
 
 impl Fleet {
@@ -68,29 +49,17 @@ impl Fleet {
 
     /// With these files.
     pub(crate) async fn with(book: &str) -> Self {
-        let server = server().await;
-        let name = format!("fleet{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let admin = Connector::new(server.postgres.url_of("postgres").parse().unwrap(), None);
-        let admin = admin.connect("test").await.unwrap();
-        let copy = format!("create database {name} template base");
-        let mut made = admin.batch_execute(&copy).await;
-        // The session that prepared it may still be ending.
-        while made
-            .as_ref()
-            .is_err_and(|error| error.to_string().contains("db error"))
-        {
-            tokio::task::yield_now().await;
-            made = admin.batch_execute(&copy).await;
-        }
-        let client = Connector::new(server.postgres.url_of(&name).parse().unwrap(), None);
+        let template = Template::of_process(prepare).await.unwrap();
+        let url = template.database().await.unwrap();
+        let client = Connector::new(url.parse().unwrap(), None);
         let client = client.connect("test").await.unwrap();
-        let mut fleet = Self { server, name, client };
+        let mut fleet = Self { url, client };
         fleet.apply(book).await;
         fleet
     }
 
     pub(crate) fn connector(&self, user: &str) -> Connector {
-        let mut config: tokio_postgres::Config = self.server.postgres.url_of(&self.name).parse().unwrap();
+        let mut config: tokio_postgres::Config = self.url.parse().unwrap();
         config.user(user);
         Connector::new(config, None)
     }

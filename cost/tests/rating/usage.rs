@@ -78,6 +78,22 @@ async fn late_usage() {
 }
 
 #[tokio::test]
+async fn usage_that_commits_while_its_hour_is_rated_is_rated_later() {
+    let fleet = fleet().await;
+    fleet.run("select test.known('2026-03-02 12:00Z')").await;
+    let ingester = fleet.connector("fleetledger").connect("test").await.unwrap();
+    let fold = "begin; select test.usage(1, '2026-03-02 10:00Z', 'u1', 60, 4, 1, now())";
+    ingester.batch_execute(fold).await.unwrap();
+    fleet.rate("2026-03-02T10:00:00Z", 2).await;
+    ingester.batch_execute("commit").await.unwrap();
+    let due = "select hour_at at time zone 'UTC', reason from ledger.cost_due('2026-03-02 12:00Z')";
+    assert_eq!(fleet.rows(due).await, ["2026-03-02 10:00:00 usage"]);
+    fleet.rate("2026-03-02T10:00:00Z", 1).await;
+    assert_eq!(hours(&fleet, "shop").await, ["request 1 0", "usage 4 0"]);
+    assert_eq!(fleet.rows(due).await, [""; 0], "what was read is not due again");
+}
+
+#[tokio::test]
 async fn a_window_sent_twice() {
     let fleet = fleet().await;
     let send = "select test.usage(1, '2026-03-02 10:00Z', 'u1', 60, 4, 1, now())";

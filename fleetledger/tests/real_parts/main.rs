@@ -9,6 +9,7 @@
 )]
 
 mod console;
+mod cost;
 mod demo;
 mod doctor_evaluate;
 mod doctor_kafka;

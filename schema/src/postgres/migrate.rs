@@ -48,6 +48,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0014_rule_speed.sql"),
     migration!("0015_pod_workload.sql"),
     migration!("0016_team.sql"),
+    migration!("0017_cost_speed.sql"),
 ];
 
 /// What [`migrate`] did.

@@ -1,0 +1,130 @@
+//! Cost from end to end, as processes: a simulated cluster, the ingester, an evaluator that rates, and the console that is
+//! asked; what people are shown is what the books say.
+
+use std::time::{Duration, Instant};
+
+use fleetledger_local::{mock_kafka::MockKafka, ports, postgres::Postgres};
+use fleetledger_schema::kind::Kind;
+use tokio_postgres::Client;
+
+use crate::{
+    process::{DEADLINE, Running, wait_for},
+    support::{self, Setup},
+};
+
+const PRICES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/cost");
+
+/// The four roles, each with a port for its health, and who asks.
+struct Place {
+    server: Postgres,
+    broker: MockKafka,
+    token: tempfile::TempDir,
+    console: u16,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let server = support::postgres().await;
+        support::migrated(&server, "ledger").await;
+        let broker = MockKafka::start().unwrap();
+        for kind in Kind::TOPICS {
+            broker.create_topic(&kind.topic("fleetledger", None), 2).unwrap();
+        }
+        let token = tempfile::tempdir().unwrap();
+        std::fs::write(token.path().join("token"), "secret").unwrap();
+        let console = ports::free_port().unwrap();
+        Self {
+            server,
+            broker,
+            token,
+            console,
+        }
+    }
+
+    /// Starts a role and waits until it is ready.
+    fn start(&self, user: &str, role: &[&str]) -> Running {
+        let port = ports::free_port().unwrap();
+        let token = self.token.path().display();
+        let setup = Setup::new(&format!(
+            "[kafka]\nbootstrap_servers = \"{}\"\n\
+             [postgres]\nurl = \"postgres://{user}@127.0.0.1:{}/ledger\"\ntls = \"off\"\n\
+             [http]\nlisten = \"127.0.0.1:{port}\"\n\
+             [emit]\ndatacenter = \"dfw\"\ncluster = \"a\"\n[simulate]\nnodes = 5\npods = 40\n\
+             [evaluate]\nrules = \"{token}\"\n[cost]\ninterval_seconds = 1\npartial_minutes = 60\n\
+             [console]\nlisten = \"127.0.0.1:{}\"\n[console.tokens.ada]\nrole = \"admin\"\ntoken = \"file:{token}/token\"\n",
+            self.broker.bootstrap_servers(),
+            self.server.port(),
+            self.console,
+        ));
+        let running = Running::start(&setup, role);
+        wait_for(port, "/readyz", &format!("{}: ok", role[0]));
+        running
+    }
+
+    /// What a command says to somebody with the token.
+    fn said(&self, arguments: &[&str]) -> String {
+        let token = format!("file:{}/token", self.token.path().display());
+        let setup = Setup::new("")
+            .variable(
+                "FLEETLEDGER_SERVER",
+                &format!("http://127.0.0.1:{}", self.console),
+            )
+            .variable("FLEETLEDGER_TOKEN", &token);
+        let (code, text) = setup.said(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {text}");
+        text
+    }
+
+    /// What `GET /api/allocation` answers for all that was rated: the total of every team, idle and system.
+    fn asked(&self) -> f64 {
+        let text = self.said(&["cost", "--window", "7d", "--by", "team", "--json"]);
+        let answer: serde_json::Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let sets = answer["data"].as_array().unwrap();
+        let teams = sets.iter().flat_map(|set| set.as_object().unwrap().values());
+        teams.map(|team| team["totalCost"].as_f64().unwrap()).sum()
+    }
+}
+
+/// What the nodes cost by the books, read back, and how many hours of them do not add up.
+async fn books(client: &Client) -> (f64, i64) {
+    let balance =
+        "select coalesce(sum(cost), 0)::float8, count(*) filter (where not balanced or difference <> 0)
+        from fleet.cost_balance where period = 'hour'";
+    let row = client.query_one(balance, &[]).await.unwrap();
+    (row.get(0), row.get(1))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_is_rated_and_what_people_are_shown_is_what_the_books_say() {
+    let place = Place::new().await;
+    let client = support::client(&place.server.url_of("ledger")).await;
+    let _ingester = place.start("fleetledger_ingest", &["ingest"]);
+    let _emitter = place.start("fleetledger_ingest", &["emit", "--source", "simulate"]);
+    let _evaluator = place.start("fleetledger_evaluate", &["evaluate"]);
+    let _console = place.start("fleetledger_evaluate", &["console"]);
+    assert!(place.said(&["cost"]).contains("no price sheet stands"));
+    let applied = place.said(&["cost", "apply", PRICES]);
+    assert!(applied.contains("price sheet cloud stands"), "{applied}");
+
+    // The evaluator rates by itself. An hour may be rated again between two questions: they are asked until nothing was.
+    let begun = Instant::now();
+    let table = loop {
+        let (cost, wrong) = books(&client).await;
+        assert_eq!(wrong, 0, "hours that do not add up");
+        let asked = place.asked();
+        let table = place.said(&["cost", "--window", "7d", "--by", "team"]);
+        let total = format!("total {cost:.2} USD; compute only");
+        if cost > 0.0 && (asked - cost).abs() < 1e-6 && table.contains(&total) {
+            break table;
+        }
+        assert!(
+            begun.elapsed() < DEADLINE,
+            "the API says {asked}, the books {cost}, people are shown {table}"
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    for team in ["__idle__", "__system__"] {
+        assert!(table.contains(team), "{team}: {table}");
+    }
+}
