@@ -12,6 +12,7 @@ annotations:
   runbook: pool-without-headroom
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
+-- Adds up every pod that runs, so it runs seldom: docs/performance.md says why no sum is kept.
 with pools as (
     select
         n.datacenter,
