@@ -183,7 +183,7 @@ impl Emitter {
                     tasks.spawn(collector.clone().run(complete.clone()));
                 }
             }
-            let (records, bytes) = (self.settings.buffer_records, self.settings.buffer_bytes);
+            let (records, bytes) = (self.settings.buffer_records, self.settings.in_flight_bytes());
             let producer = Producer::new(
                 &self.kafka,
                 records,

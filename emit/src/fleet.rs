@@ -99,7 +99,7 @@ impl Fleet {
         Ok(Self {
             rules: settings.rules()?,
             shards: settings.shards,
-            memory: Memory::new(settings.buffer_bytes),
+            memory: Memory::new(settings.grave_bytes()),
             owners: Owners::default(),
             heartbeats: Heartbeats::new(
                 settings.lease_stale_seconds,
@@ -227,6 +227,7 @@ impl Fleet {
         if let KubeObject::Node(_) = object {
             self.heartbeats.forget_node(name, object.uid());
         }
+        self.owners.end(object.uid());
         let Some(mut mapped) = self.map(object, &heartbeat) else {
             return;
         };
@@ -256,6 +257,7 @@ impl Fleet {
                 .inferred_deletes
                 .with_label_values(&[entry.kind.as_str()])
                 .inc();
+            self.owners.end(uid);
         }
         let value = encode_last(&entry.value, &self.schemas, now.at, true).unwrap_or_default();
         self.bury(uid, value, now);
@@ -278,6 +280,11 @@ impl Fleet {
                     set_heartbeat(node, &heartbeat);
                 }
             });
+        }
+        if self.owners.are_crowded() {
+            let living = self.memory.living();
+            self.owners
+                .forget_ended(living.filter_map(|(_, entry)| entry.owner.as_deref()));
         }
         for kind in self.memory.give_up_graves() {
             self.metrics.forgotten.with_label_values(&[kind.as_str()]).inc();

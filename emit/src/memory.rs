@@ -16,6 +16,9 @@ use crate::resource::Resource;
 /// Uids of objects that are gone are remembered this long, so that a list that began before cannot revive them.
 const REMEMBER_GONE_MICROS: i64 = 120_000_000;
 
+/// Bytes of a grave beside its value: the entry, its uid, its places in the map and in queues.
+const GRAVE_OVERHEAD: usize = size_of::<Entry>() + 160;
+
 /// An object, or what is left of it until its tombstone is acknowledged.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -78,6 +81,8 @@ pub(crate) struct LogContent {
 pub(crate) struct Memory {
     entries: HashMap<Arc<str>, Entry>,
     gone_recently: VecDeque<(Instant, Arc<str>)>,
+    gone_at: HashMap<Arc<str>, Instant>,
+    /// Oldest first; what was sent meanwhile, or lives again, is passed over.
     unsent_graves: VecDeque<Arc<str>>,
     grave_bytes: usize,
     grave_budget: usize,
@@ -90,6 +95,7 @@ impl Memory {
         Self {
             entries: HashMap::new(),
             gone_recently: VecDeque::new(),
+            gone_at: HashMap::new(),
             unsent_graves: VecDeque::new(),
             grave_bytes: 0,
             grave_budget,
@@ -110,18 +116,16 @@ impl Memory {
                 return Noted::Unchanged(uid);
             }
             let before = entry.value.len();
+            let grave_bytes = entry.grave_bytes();
             entry.value = observation.value.into_boxed_slice();
             entry.hash = hash;
             entry.since = observation.since;
             entry.observed_at = observation.at;
             entry.resource = observation.resource;
-            let was_gone = std::mem::take(&mut entry.gone);
+            entry.gone = false;
             let after = entry.value.len();
-            if was_gone {
-                self.unsent_graves.retain(|grave| *grave != uid);
-                self.grave_bytes = self.grave_bytes.saturating_sub(before);
-            }
             self.bytes = self.bytes + after - before;
+            self.grave_bytes = self.grave_bytes.saturating_sub(grave_bytes);
             return Noted::Changed(uid);
         }
         let uid: Arc<str> = observation.record.uid().into();
@@ -158,11 +162,13 @@ impl Memory {
         entry.value = value.into_boxed_slice();
         entry.since = Some(at);
         entry.observed_at = at;
-        let after = entry.value.len();
+        let (after, grave_bytes) = (entry.value.len(), entry.grave_bytes());
         self.bytes = self.bytes + after - before;
-        self.grave_bytes += after;
+        self.grave_bytes += grave_bytes;
         self.unsent_graves.push_back(uid.clone());
+        self.forget_long_gone(at);
         self.gone_recently.push_back((at, uid.clone()));
+        self.gone_at.insert(uid.clone(), at);
         Some(uid)
     }
 
@@ -194,7 +200,7 @@ impl Memory {
             value: value.into_boxed_slice(),
         };
         self.bytes += entry.value.len();
-        self.grave_bytes += entry.value.len();
+        self.grave_bytes += entry.grave_bytes();
         self.unsent_graves.push_back(uid.clone());
         self.entries.insert(uid, entry);
     }
@@ -207,16 +213,16 @@ impl Memory {
             let Some(uid) = self.unsent_graves.pop_front() else {
                 break;
             };
-            let Some(entry) = self.entries.get_mut(&uid) else {
+            let Some(entry) = self.entries.get_mut(&uid).filter(|entry| entry.is_grave()) else {
                 continue;
             };
-            let freed = entry.value.len();
+            let (freed, grave_bytes) = (entry.value.len(), entry.grave_bytes());
             forgotten.push(entry.kind);
             entry.value = Box::default();
             if entry.sent.is_none() {
                 self.entries.remove(&uid);
             }
-            self.grave_bytes = self.grave_bytes.saturating_sub(freed);
+            self.grave_bytes = self.grave_bytes.saturating_sub(grave_bytes);
             self.bytes = self.bytes.saturating_sub(freed);
         }
         forgotten
@@ -231,25 +237,31 @@ impl Memory {
             && let Some(entry) = self.entries.remove(uid)
         {
             self.bytes = self.bytes.saturating_sub(entry.value.len());
-            self.grave_bytes = self.grave_bytes.saturating_sub(entry.value.len());
-            if self.unsent_graves.front().is_some_and(|front| **front == *uid) {
+            self.grave_bytes = self.grave_bytes.saturating_sub(entry.grave_bytes());
+            while let Some(oldest) = self.unsent_graves.front()
+                && !self.entries.get(oldest).is_some_and(Entry::is_grave)
+            {
                 self.unsent_graves.pop_front();
-            } else {
-                self.unsent_graves.retain(|grave| **grave != *uid);
             }
         }
     }
 
     /// True for an object that is gone, or went within the last two minutes.
     pub(crate) fn went(&mut self, uid: &str, now: Instant) -> bool {
-        while self
+        self.forget_long_gone(now);
+        self.gone_at.contains_key(uid)
+    }
+
+    fn forget_long_gone(&mut self, now: Instant) {
+        while let Some((at, uid)) = self
             .gone_recently
-            .front()
-            .is_some_and(|(at, _)| now.micros_since(*at) > REMEMBER_GONE_MICROS)
+            .pop_front_if(|(at, _)| now.micros_since(*at) > REMEMBER_GONE_MICROS)
         {
-            self.gone_recently.pop_front();
+            // It may have gone again since.
+            if self.gone_at.get(&uid) == Some(&at) {
+                self.gone_at.remove(&uid);
+            }
         }
-        self.gone_recently.iter().any(|(_, gone)| **gone == *uid)
     }
 
     pub(crate) fn get(&self, uid: &str) -> Option<&Entry> {
@@ -274,6 +286,11 @@ impl Memory {
         self.entries.iter().filter(|(_, entry)| !entry.gone)
     }
 
+    /// How many objects are known, graves included.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Bytes of all bodies kept.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -288,6 +305,22 @@ impl Memory {
         let uid = self.entries.get_key_value(uid)?.0.clone();
         let entry = self.entries.get_mut(&uid)?;
         Some((uid, entry))
+    }
+}
+
+impl Entry {
+    /// True for the last record of an object that is gone.
+    fn is_grave(&self) -> bool {
+        self.gone && !self.value.is_empty()
+    }
+
+    /// What it takes of the budget for graves.
+    fn grave_bytes(&self) -> usize {
+        if self.is_grave() {
+            self.value.len() + GRAVE_OVERHEAD
+        } else {
+            0
+        }
     }
 }
 
@@ -354,5 +387,27 @@ mod tests {
         assert!(memory.went("unknown", Instant(3)));
         memory.forget("known");
         assert_eq!(memory.bytes(), 0);
+    }
+
+    #[test]
+    fn however_many_come_and_go_only_those_of_the_last_two_minutes_are_remembered() {
+        let mut memory = Memory::new(1 << 20);
+        let minute = 60_000_000;
+        for number in 0..10 {
+            let (uid, at) = (format!("u{number}"), i64::from(number) * minute);
+            memory.note(observe(&uid, "Active", at));
+            memory.bury(&uid, vec![0; 20], Instant(at)).unwrap();
+        }
+        assert_eq!((memory.gone_recently.len(), memory.gone_at.len()), (3, 3));
+        assert!(!memory.went("u6", Instant(9 * minute)) && memory.went("u7", Instant(9 * minute)));
+        // Acknowledged in another order than they were buried in.
+        for number in [3, 0, 2, 1] {
+            memory.forget(&format!("u{number}"));
+        }
+        assert_eq!(memory.unsent_graves.len(), 6);
+        // One lives again, and its grave is none.
+        memory.note(observe("u4", "Active", 9 * minute));
+        memory.forget("u5");
+        assert_eq!(memory.grave_bytes, 4 * (20 + GRAVE_OVERHEAD));
     }
 }

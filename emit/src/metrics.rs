@@ -43,7 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) pending: IntGauge,
     /// `fleetledger_emit_in_flight_records`: records handed to the producer and not yet acknowledged.
     pub(crate) in_flight_records: IntGauge,
-    /// `fleetledger_emit_in_flight_bytes`: their bytes.
+    /// `fleetledger_emit_in_flight_bytes`: what they take in memory.
     pub(crate) in_flight_bytes: IntGauge,
     /// `fleetledger_emit_memory_bytes`: bytes of the newest bodies kept.
     pub(crate) memory_bytes: IntGauge,
@@ -205,7 +205,7 @@ impl Metrics {
             )?,
             in_flight_bytes: r.gauge(
                 "in_flight_bytes",
-                "Bytes handed to the producer and not yet acknowledged.",
+                "Memory of the records handed to the producer and not yet acknowledged.",
             )?,
             memory_bytes: r.gauge("memory_bytes", "Bytes of the newest bodies kept.")?,
             unresolved: r.gauge(

@@ -18,6 +18,9 @@ use crate::{
 /// Steps that one log takes before the next has its turn.
 const STEPS_IN_A_ROW: usize = 64;
 
+/// Places in a queue of changes that objects may have which were given up, beside as many as there are objects.
+const GIVEN_UP: usize = 1024;
+
 /// All logs of the cluster and the producer they share.
 pub(crate) struct Outbox {
     pub(crate) logs: Vec<Log>,
@@ -80,6 +83,17 @@ impl Outbox {
             && !std::mem::replace(&mut entry.queued, true)
         {
             log.changes.push_back(uid.clone());
+        }
+    }
+
+    /// What was given up while it waited needs no place in its queue. However long Kafka is away and whatever comes and
+    /// goes meanwhile, a queue does not outgrow the cluster.
+    pub(crate) fn forget_given_up(&mut self, memory: &Memory) {
+        for log in &mut self.logs {
+            if log.changes.len() > memory.len() + GIVEN_UP {
+                log.changes
+                    .retain(|uid| memory.get(uid).is_some_and(|entry| entry.queued));
+            }
         }
     }
 

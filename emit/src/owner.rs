@@ -6,6 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::object::{TopOwner, controller};
 
+/// Owners that are gone are let gather up to so many, or as many as are needed, before they are looked through.
+const GATHER: usize = 1024;
 /// Longest chain of owners that is followed.
 const MAX_CHAIN: usize = 8;
 
@@ -47,6 +49,10 @@ pub(crate) struct Owners {
     known: HashMap<String, Owner>,
     asked: HashSet<String>,
     missing: HashSet<String>,
+    /// Known ones that are gone.
+    ended: HashSet<String>,
+    /// How many of them were still needed when the others were forgotten.
+    ended_and_needed: usize,
 }
 
 /// Where a chain of owners ends, as far as is known.
@@ -118,8 +124,43 @@ impl Owners {
         self.asked.len()
     }
 
+    /// An owner is gone.
+    pub(crate) fn end(&mut self, uid: &str) {
+        if self.known.contains_key(uid) {
+            self.ended.insert(uid.to_owned());
+        }
+    }
+
+    /// True if those that are gone are so many that it is time for [`Owners::forget_ended`].
+    pub(crate) fn are_crowded(&self) -> bool {
+        self.ended.len() > self.ended_and_needed * 2 + GATHER
+    }
+
+    /// Forgets owners that are gone and that no chain of the living leads to.
+    pub(crate) fn forget_ended<'u>(&mut self, living: impl Iterator<Item = &'u str>) {
+        let needed = self.needed(living);
+        let known = &mut self.known;
+        self.ended.retain(|uid| {
+            let keep = needed.contains(uid);
+            if !keep {
+                known.remove(uid);
+            }
+            keep
+        });
+        self.ended_and_needed = self.ended.len();
+    }
+
     /// Forgets owners that no chain of the living leads to, and asks for missing ones again.
     pub(crate) fn retain<'u>(&mut self, living: impl Iterator<Item = &'u str>) {
+        let needed = self.needed(living);
+        self.known.retain(|uid, _| needed.contains(uid));
+        self.ended.retain(|uid| needed.contains(uid));
+        self.ended_and_needed = self.ended.len();
+        self.missing.clear();
+    }
+
+    /// All that the chains of the living lead to.
+    fn needed<'u>(&self, living: impl Iterator<Item = &'u str>) -> HashSet<String> {
         let mut needed: HashSet<String> = HashSet::new();
         for uid in living {
             let mut next = Some(uid.to_owned());
@@ -132,8 +173,7 @@ impl Owners {
                 }
             }
         }
-        self.known.retain(|uid, _| needed.contains(uid));
-        self.missing.clear();
+        needed
     }
 
     fn insert(&mut self, uid: &str, owner: Owner) {
@@ -181,6 +221,26 @@ mod tests {
         assert_eq!(owners.resolve(Some(&pod)), Resolution::End(z));
         owners.retain(std::iter::empty());
         assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(_)));
+    }
+
+    #[test]
+    fn owners_that_are_gone_are_forgotten_once_they_crowd_and_nobody_needs_them() {
+        let mut owners = Owners::default();
+        owners.learn("idle", "Deployment", &meta("idle", None));
+        for number in 0..=GATHER {
+            let uid = format!("job-{number}");
+            assert!(!owners.are_crowded());
+            owners.learn(&uid, "Job", &meta(&uid, None));
+            owners.end(&uid);
+        }
+        owners.end("never-known");
+        assert!(owners.are_crowded());
+        owners.forget_ended(["job-7"].into_iter());
+        assert!(!owners.are_crowded());
+        let mut known: Vec<&String> = owners.known.keys().collect();
+        known.sort();
+        // One that stands is kept though it has no pods now.
+        assert_eq!(known, ["idle", "job-7"]);
     }
 
     #[test]

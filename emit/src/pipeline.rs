@@ -174,8 +174,7 @@ impl Reign<'_> {
     }
 
     fn take_windows(&mut self, first: Usage) {
-        // A quarter of what may wait for Kafka: objects come first.
-        let budget = self.settings.buffer_bytes / 4;
+        let budget = self.settings.window_bytes();
         let mut next = Some(first);
         while let Some(window) = next.take() {
             self.outbox.queue_window(&window, budget);
@@ -203,6 +202,7 @@ impl Reign<'_> {
         }
         self.begin_first_sweeps(course, now);
         self.go_on_sweeping(course, now);
+        self.outbox.forget_given_up(&self.fleet.memory);
         self.outbox.report();
     }
 
@@ -230,7 +230,7 @@ impl Reign<'_> {
                 .filter(|place| place.kind == kind)
                 .cloned()
                 .collect();
-            let (kafka, budget) = (self.kafka.clone(), self.settings.buffer_bytes);
+            let (kafka, budget) = (self.kafka.clone(), self.settings.grave_bytes());
             course
                 .vanished
                 .spawn_blocking(move || (kind, read_vanished(&kafka, &places, vanished, budget)));
@@ -292,20 +292,20 @@ impl Reign<'_> {
     }
 
     fn go_on_sweeping(&mut self, course: &mut Course, now: Now) {
-        let wanted = self.health.take_sweep_request() || now.tick >= course.next_sweep;
-        if wanted && course.unswept.is_empty() && course.vanished.is_empty() {
+        let first_is_over = course.unswept.is_empty() && course.vanished.is_empty();
+        // Whoever asks while one is under way means one that begins later.
+        let may_begin = first_is_over && course.sweep.is_idle() && !self.outbox.is_sweeping();
+        if may_begin && (self.health.take_sweep_request() || now.tick >= course.next_sweep) {
             course.next_sweep = now.tick + Duration::from_secs(self.settings.sweep_interval_seconds);
-            if course.sweep.is_idle() && !self.outbox.is_sweeping() {
-                self.fleet.forget_owners();
-                let id = course.next_sweep_id();
-                course.sweep.begin(id, &self.fleet.memory);
-                let resources = Resource::ALL
-                    .into_iter()
-                    .filter(|resource| resource.kind().is_some())
-                    .collect();
-                self.feed
-                    .relist(&mut course.tasks, resources, self.sender.clone());
-            }
+            self.fleet.forget_owners();
+            let id = course.next_sweep_id();
+            course.sweep.begin(id, &self.fleet.memory);
+            let resources = Resource::ALL
+                .into_iter()
+                .filter(|resource| resource.kind().is_some())
+                .collect();
+            self.feed
+                .relist(&mut course.tasks, resources, self.sender.clone());
         }
         let Some(outcome) = course.sweep.settle(self.fleet, self.metrics, now) else {
             return;

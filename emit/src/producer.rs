@@ -25,6 +25,11 @@ const MESSAGE_MAX_BYTES: usize = 1_048_588;
 /// How long librdkafka waits to fill a batch, in milliseconds.
 const LINGER_MILLIS: u32 = 20;
 
+/// Bytes that the client takes for a record beside key, value and headers, and for each header beside its name and
+/// value: what librdkafka's structures and their allocations come to.
+const RECORD_OVERHEAD: usize = 512;
+const HEADER_OVERHEAD: usize = 64;
+
 /// What came of a record that was handed over.
 #[derive(Debug)]
 pub(crate) enum Report {
@@ -190,9 +195,10 @@ impl Producer {
             });
         }
         let wire = bytes;
+        bytes += RECORD_OVERHEAD;
         bytes += pairs
             .iter()
-            .map(|(name, value)| name.len() + value.len())
+            .map(|(name, value)| name.len() + value.len() + HEADER_OVERHEAD)
             .sum::<usize>();
         let receipt = Receipt {
             bytes,

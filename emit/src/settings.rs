@@ -37,7 +37,8 @@ pub struct Settings {
     pub coalesce_millis: u64,
     /// How long a sweep waits for the watches to catch up with its fresh list before it calls a difference a missed change, in milliseconds.
     pub settle_millis: u64,
-    /// Most bytes that wait for Kafka; what is beyond stays as the newest state of each object.
+    /// Most memory, in bytes, for what waits for Kafka: half for records on their way, a quarter for the last records of
+    /// objects that are gone, a quarter for windows of usage. What is beyond stays as the newest state of each object.
     pub buffer_bytes: usize,
     /// Most records that wait for Kafka.
     pub buffer_records: usize,
@@ -112,7 +113,7 @@ impl Default for Settings {
             sweep_interval_seconds: 3600,
             coalesce_millis: 1000,
             settle_millis: 5000,
-            buffer_bytes: 64 << 20,
+            buffer_bytes: 48 << 20,
             buffer_records: 50_000,
             page_size: 500,
             streaming_lists: true,
@@ -125,6 +126,21 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Memory for records that Kafka has not acknowledged, in bytes.
+    pub(crate) fn in_flight_bytes(&self) -> usize {
+        self.buffer_bytes / 2
+    }
+
+    /// Memory for the last records of objects that are gone, in bytes.
+    pub(crate) fn grave_bytes(&self) -> usize {
+        self.buffer_bytes / 4
+    }
+
+    /// Memory for windows of usage, in bytes.
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.buffer_bytes / 4
+    }
+
     /// Checks what can be checked before any connection is opened.
     ///
     /// # Errors

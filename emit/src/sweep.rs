@@ -113,9 +113,10 @@ impl Sweep {
         let State::Settling(lists, until) = &mut self.state else {
             return None;
         };
+        // What was born and went while the lists were read has left no memory to compare with.
         lists
             .suspects
-            .retain(|uid, object| is_behind(&fleet.memory, uid, object));
+            .retain(|uid, object| is_behind(&fleet.memory, uid, object) && !fleet.memory.went(uid, now.at));
         if now.tick < *until && (!lists.suspects.is_empty() || lists.absent(&fleet.memory).next().is_some()) {
             return None;
         }

@@ -46,12 +46,12 @@ impl World {
             }
             Action::Run(pod) => {
                 self.run_pod(&pod, now);
-                self.refresh_workload_of(&pod, now);
+                self.refresh_workload_of(&pod);
             }
             Action::Remove(resource, uid) => {
                 self.remove(resource, &uid);
                 if resource == Resource::Pods {
-                    self.refresh_workload_of(&uid, now);
+                    self.refresh_workload_of(&uid);
                 }
             }
             Action::Restart(pod) => self.change_pod(&pod, |pod| restart(pod, now)),
@@ -77,18 +77,18 @@ impl World {
         ));
         let pod = template::pod(&name, &uid, &state.shape, owner, at);
         state.pods.push(uid.clone());
+        self.workload_of.insert(uid.clone(), workload);
         self.put(pod);
         Some(uid)
     }
 
     pub(super) fn schedule_pod(&mut self, pod: &str, at: Instant) {
-        let up: Vec<String> = self
-            .nodes
-            .iter()
-            .filter(|node| node.up)
-            .map(|node| node.name.clone())
-            .collect();
-        let Some(node) = self.pick(&up) else { return };
+        let count = self.nodes.iter().filter(|node| node.up).count();
+        let Some(chosen) = self.pick(count) else { return };
+        let mut up = self.nodes.iter().filter(|node| node.up);
+        let Some(node) = up.nth(chosen).map(|node| node.name.clone()) else {
+            return;
+        };
         self.change_pod(pod, |pod| {
             let spec = pod.spec.get_or_insert_default();
             spec.node_name = Some(node);
@@ -129,11 +129,15 @@ impl World {
     }
 
     /// Brings a Deployment's status in line with its pods.
-    pub(super) fn refresh_workload(&mut self, index: usize, now: Instant) {
-        let Some(state) = self.workloads.get(index).cloned() else {
+    pub(super) fn refresh_workload(&mut self, index: usize) {
+        let Some(state) = self.workloads.get(index) else {
             return;
         };
-        let pods: Vec<Pod> = state.pods.iter().filter_map(|uid| self.pod(uid)).collect();
+        let (living, gone): (Vec<String>, Vec<String>) = state
+            .pods
+            .iter()
+            .cloned()
+            .partition(|uid| self.pod(uid).is_some());
         let is_ready = |pod: &&Pod| {
             let conditions = pod
                 .status
@@ -144,54 +148,57 @@ impl World {
                 .any(|c| c.type_ == "Ready" && c.status == "True")
         };
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        let (current, ready) = (count(pods.len()), count(pods.iter().filter(is_ready).count()));
+        let ready = count(
+            living
+                .iter()
+                .filter_map(|uid| self.pod(uid))
+                .filter(is_ready)
+                .count(),
+        );
+        let (current, desired) = (count(living.len()), count(state.replicas));
+        let deployment = self.get(Resource::Deployments, &state.uid).cloned();
         if let Some(state) = self.workloads.get_mut(index) {
-            let living: Vec<String> = pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
             state.pods = living;
         }
-        let Some(KubeObject::Deployment(deployment)) = self.get(Resource::Deployments, &state.uid).cloned()
-        else {
+        for uid in gone {
+            self.workload_of.remove(&uid);
+        }
+        let Some(KubeObject::Deployment(mut deployment)) = deployment else {
             return;
         };
-        let mut changed = (*deployment).clone();
-        let desired = count(state.replicas);
-        changed.spec.get_or_insert_default().replicas = Some(desired);
-        let status = changed.status.get_or_insert_default();
-        status.replicas = Some(current);
-        status.updated_replicas = Some(current);
-        status.ready_replicas = Some(ready);
-        status.available_replicas = Some(ready);
-        status.unavailable_replicas = Some((desired - ready).max(0));
-        if changed.status != deployment.status || changed.spec != deployment.spec {
-            self.put(changed);
+        let (status, spec) = (deployment.status.clone(), deployment.spec.get_or_insert_default());
+        let rescaled = spec.replicas.replace(desired) != Some(desired);
+        let changed = deployment.status.get_or_insert_default();
+        changed.replicas = Some(current);
+        changed.updated_replicas = Some(current);
+        changed.ready_replicas = Some(ready);
+        changed.available_replicas = Some(ready);
+        changed.unavailable_replicas = Some((desired - ready).max(0));
+        if rescaled || deployment.status != status {
+            self.put(*deployment);
         }
-        let _ = now;
     }
 
-    fn refresh_workload_of(&mut self, pod: &str, now: Instant) {
-        let index = self
-            .workloads
-            .iter()
-            .position(|state| state.pods.iter().any(|uid| uid == pod));
-        if let Some(index) = index {
-            self.refresh_workload(index, now);
+    fn refresh_workload_of(&mut self, pod: &str) {
+        if let Some(index) = self.workload_of.get(pod) {
+            self.refresh_workload(*index);
         }
     }
 
     fn any_workload(&mut self) -> Option<usize> {
-        let count = self.workloads.len();
-        (count > 0).then(|| self.rng.random_range(0..count))
+        self.pick(self.workloads.len())
     }
 
     fn any_running_pod(&mut self) -> Option<(usize, String)> {
         let index = self.any_workload()?;
-        let pods = self.workloads.get(index)?.pods.clone();
-        let pod = self.pick(&pods)?;
+        let chosen = self.pick(self.workloads.get(index)?.pods.len())?;
+        let pod = self.workloads.get(index)?.pods.get(chosen)?.clone();
         let is_alive = |pod: &Pod| {
             pod.metadata.deletion_timestamp.is_none()
                 && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
         };
-        self.pod(&pod).filter(is_alive).map(|_| (index, pod))
+        let alive = self.pod(&pod).is_some_and(is_alive);
+        alive.then_some((index, pod))
     }
 
     fn start_pod(&mut self, workload: usize, now: Instant) {
@@ -267,24 +274,23 @@ impl World {
 
     /// A Job whose pod is born and gone within seconds.
     fn run_job(&mut self, now: Instant) {
-        let cron_jobs = self.list(Resource::CronJobs);
-        let Some(KubeObject::CronJob(cron_job)) = self.pick(&cron_jobs) else {
-            return;
-        };
-        let Some(state) = self.workloads.first().cloned() else {
+        let Some(KubeObject::CronJob(cron_job)) = self.pick_of(Resource::CronJobs) else {
             return;
         };
         let namespace = cron_job.metadata.namespace.clone().unwrap_or_default();
+        let cron_uid = cron_job.metadata.uid.clone().unwrap_or_default();
+        let Some(shape) = self.workloads.first().map(|state| state.shape.clone()) else {
+            return;
+        };
         let shape = template::PodShape {
             namespace: namespace.clone(),
             team: namespace,
             app: "report".to_owned(),
             gpus: 0,
-            ..state.shape
+            ..shape
         };
         let (job_uid, pod_uid) = (self.fresh_uid(), self.fresh_uid());
         let job_name = format!("report-{}", now.0 / 1_000_000 % 100_000_000);
-        let cron_uid = cron_job.metadata.uid.clone().unwrap_or_default();
         let owner = Some(("batch/v1", "CronJob", "report", cron_uid.as_str()));
         self.put(template::job(&job_name, &job_uid, &shape, owner, now));
         let name = format!("{job_name}-{:05x}", self.rng.random::<u32>() & 0xf_ffff);
@@ -345,7 +351,7 @@ impl World {
         } else if let Some(pod) = last.filter(|_| wanted < living) {
             self.stop_pod(&pod, now);
         }
-        self.refresh_workload(index, now);
+        self.refresh_workload(index);
     }
 
     fn crash(&mut self, now: Instant) {
@@ -388,8 +394,12 @@ impl World {
         self.start_pod(workload, now);
     }
 
-    /// Pods beyond a workload's replicas, which nobody removes for a while.
+    /// Pods beyond a workload's replicas, which nobody removes for a while. However busy the fleet is, they stay few.
     fn leak(&mut self, now: Instant) {
+        let most = self.settings.pods as usize * 21 / 20 + 3;
+        if self.count(Resource::Pods) > most {
+            return;
+        }
         let Some(index) = self.any_workload() else { return };
         for _ in 0..3 {
             if let Some(pod) = self.create_pod(index, now) {
@@ -444,20 +454,19 @@ impl World {
             return;
         }
         for workload in 0..self.workloads.len() {
-            for pod in self
+            let pods = self
                 .workloads
                 .get(workload)
-                .map(|state| state.pods.clone())
-                .unwrap_or_default()
-            {
-                let here = self
-                    .pod(&pod)
-                    .and_then(|pod| pod.spec?.node_name)
-                    .is_some_and(|node| node == state.name);
-                if here {
-                    let pause = self.between(5.0, 60.0);
-                    self.later(now, pause, Action::Replace { workload, pod });
-                }
+                .into_iter()
+                .flat_map(|state| &state.pods);
+            let is_here = |uid: &&String| {
+                let spec = self.pod(uid).and_then(|pod| pod.spec.as_ref());
+                spec.is_some_and(|spec| spec.node_name.as_ref() == Some(&state.name))
+            };
+            let here: Vec<String> = pods.filter(is_here).cloned().collect();
+            for pod in here {
+                let pause = self.between(5.0, 60.0);
+                self.later(now, pause, Action::Replace { workload, pod });
             }
         }
     }
@@ -476,11 +485,10 @@ impl World {
     }
 
     fn fail_watchdog(&mut self, now: Instant) {
-        let watchdogs = self.list(Resource::Watchdogs);
-        let Some(watchdog) = self.pick(&watchdogs) else {
+        let watchdog = self.pick_of(Resource::Watchdogs);
+        let Some(uid) = watchdog.map(|watchdog| watchdog.uid().to_owned()) else {
             return;
         };
-        let uid = watchdog.uid().to_owned();
         self.set_watchdog(&uid, true, now);
         let pause = self.between(30.0, 180.0);
         self.later(now, pause, Action::WatchdogOk(uid));
@@ -490,12 +498,9 @@ impl World {
         let Some(KubeObject::Watchdog(watchdog)) = self.get(Resource::Watchdogs, uid).cloned() else {
             return;
         };
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| node.name.clone())
-            .collect::<Vec<_>>();
-        let node = self.pick(&nodes).unwrap_or_default();
+        let chosen = self.pick(self.nodes.len());
+        let node = chosen.and_then(|chosen| self.nodes.get(chosen));
+        let node = node.map(|node| node.name.clone()).unwrap_or_default();
         let mut watchdog = *watchdog;
         let status = watchdog.status.get_or_insert_default();
         let was_failing = status.state.as_deref() == Some("Firing");

@@ -186,7 +186,7 @@ fn workload(world: &mut World, name: &str, shape: PodShape, replicas: usize, now
             world.run_pod(&pod, born.plus_micros(5_000_000));
         }
     }
-    world.refresh_workload(index, now);
+    world.refresh_workload(index);
 }
 
 fn long_ago(world: &mut World) -> Instant {

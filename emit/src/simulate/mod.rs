@@ -25,6 +25,8 @@ pub(crate) use world::World;
 
 /// How often the simulated cluster moves on.
 const STEP: Duration = Duration::from_millis(100);
+/// Objects that a list copies out of the simulated cluster at a time.
+const PAGE: usize = 500;
 
 /// One simulated cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -91,7 +93,6 @@ impl Simulation {
     pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<Event>) {
         let world = self.world.clone();
         tasks.spawn(async move {
-            lock(&world).take_changes();
             for resource in Resource::ALL {
                 if !send_list(&world, resource, &events, Event::Watch).await {
                     return;
@@ -129,17 +130,23 @@ async fn send_list(
     events: &Sender<Event>,
     wrap: fn(Resource, Change) -> Event,
 ) -> bool {
-    let listed = lock(world).list(resource);
-    for change in [Change::Begin]
-        .into_iter()
-        .chain(listed.into_iter().map(Change::Listed))
-        .chain([Change::End])
-    {
-        if events.send(wrap(resource, change)).await.is_err() {
-            return false;
+    let send = async |change: Change| events.send(wrap(resource, change)).await.is_ok();
+    if !send(Change::Begin).await {
+        return false;
+    }
+    let mut after: Option<String> = None;
+    loop {
+        let page = lock(world).page(resource, after.as_deref(), PAGE);
+        let Some(last) = page.last() else {
+            return send(Change::End).await;
+        };
+        after = Some(last.uid().to_owned());
+        for object in page {
+            if !send(Change::Listed(object)).await {
+                return false;
+            }
         }
     }
-    true
 }
 
 fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
@@ -160,7 +167,7 @@ mod tests {
         let mut world = World::build(&settings, "dfw", "sim", start);
         for resource in Resource::ALL {
             assert!(
-                world.list(resource).iter().all(|object| !object.uid().is_empty()),
+                world.of(resource).all(|object| !object.uid().is_empty()),
                 "{resource}"
             );
         }
@@ -198,7 +205,7 @@ mod tests {
             world.step(start.plus_micros(step * 100_000));
             world.take_changes();
         }
-        let pods = world.list(Resource::Pods).len();
+        let pods = world.count(Resource::Pods);
         assert!((300..1500).contains(&pods), "{pods}");
     }
 }

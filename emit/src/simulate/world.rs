@@ -1,6 +1,9 @@
 //! The simulated cluster's state: its objects, what has changed, and what is to happen when.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+};
 
 use fleetledger_schema::instant::Instant;
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
@@ -25,6 +28,10 @@ pub(crate) struct World {
     cluster_uid: String,
     objects: BTreeMap<Resource, BTreeMap<String, KubeObject>>,
     changes: Vec<(Resource, Change)>,
+    /// True once the fleet stands: what made it is nobody's news, and takes more memory than the fleet.
+    stands: bool,
+    /// Changes so far, without those of Leases.
+    changed: i64,
     version: u64,
     serial: u64,
     schedule: BTreeMap<(Instant, u64), Action>,
@@ -32,6 +39,8 @@ pub(crate) struct World {
     stepped_at: Instant,
     pub(super) nodes: Vec<NodeState>,
     pub(super) workloads: Vec<WorkloadState>,
+    /// Number of the workload that a pod belongs to.
+    pub(super) workload_of: HashMap<String, usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +89,8 @@ impl World {
             incarnation: now.0,
             objects: BTreeMap::new(),
             changes: Vec::new(),
+            stands: false,
+            changed: 0,
             version: u64::try_from(now.0 / 1000).unwrap_or(1),
             serial: 0,
             schedule: BTreeMap::new(),
@@ -87,8 +98,10 @@ impl World {
             stepped_at: now,
             nodes: Vec::new(),
             workloads: Vec::new(),
+            workload_of: HashMap::new(),
         };
         build::fill(&mut world, now);
+        world.stands = true;
         world
     }
 
@@ -96,12 +109,14 @@ impl World {
         &self.cluster_uid
     }
 
-    /// Objects of a resource, as a list shows them.
-    pub(crate) fn list(&self, resource: Resource) -> Vec<KubeObject> {
-        self.objects
-            .get(&resource)
-            .map(|objects| objects.values().cloned().collect())
-            .unwrap_or_default()
+    /// A page of the objects of a resource: those with the next uids after `after`.
+    pub(crate) fn page(&self, resource: Resource, after: Option<&str>, size: usize) -> Vec<KubeObject> {
+        let Some(objects) = self.objects.get(&resource) else {
+            return Vec::new();
+        };
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = objects.range::<str, _>((begin, Bound::Unbounded)).take(size);
+        next.map(|(_, object)| object.clone()).collect()
     }
 
     /// Objects of a resource, as they stand.
@@ -120,16 +135,16 @@ impl World {
         self.stepped_at = now;
         let rate = self.settings.changes_per_second * self.daily_factor(now);
         self.tokens = (self.tokens + elapsed * rate).min(rate.max(1.0) * 2.0);
-        let before = self.object_changes();
+        let before = self.changed;
         while let Some(entry) = self.schedule.first_entry().filter(|entry| entry.key().0 <= now) {
             let action = entry.remove();
             self.act(action, now);
         }
-        self.tokens -= (self.object_changes() - before) as f64;
+        self.tokens -= (self.changed - before) as f64;
         while self.tokens > 0.0 {
-            let before = self.object_changes();
+            let before = self.changed;
             self.begin_activity(now);
-            self.tokens -= (self.object_changes() - before).max(1) as f64;
+            self.tokens -= (self.changed - before).max(1) as f64;
         }
     }
 
@@ -146,11 +161,16 @@ impl World {
         self.objects.get(&resource)?.get(uid)
     }
 
-    pub(super) fn pod(&self, uid: &str) -> Option<Pod> {
+    pub(super) fn pod(&self, uid: &str) -> Option<&Pod> {
         match self.get(Resource::Pods, uid)? {
-            KubeObject::Pod(pod) => Some((**pod).clone()),
+            KubeObject::Pod(pod) => Some(pod),
             _ => None,
         }
+    }
+
+    /// Number of objects of a resource.
+    pub(super) fn count(&self, resource: Resource) -> usize {
+        self.objects.get(&resource).map_or(0, BTreeMap::len)
     }
 
     /// Creates or changes an object.
@@ -159,7 +179,9 @@ impl World {
         self.version += 1;
         set_version(&mut object, self.version);
         let resource = object.resource();
-        self.changes.push((resource, Change::Applied(object.clone())));
+        if self.stands {
+            self.note(resource, Change::Applied(object.clone()));
+        }
         self.objects
             .entry(resource)
             .or_default()
@@ -175,16 +197,30 @@ impl World {
         {
             self.version += 1;
             set_version(&mut object, self.version);
-            self.changes.push((resource, Change::Deleted(object)));
+            self.note(resource, Change::Deleted(object));
         }
     }
 
     /// Changes a pod, if it is there.
     pub(super) fn change_pod(&mut self, uid: &str, change: impl FnOnce(&mut Pod)) {
-        if let Some(mut pod) = self.pod(uid) {
-            change(&mut pod);
-            self.put(pod);
+        let pods = self.objects.get_mut(&Resource::Pods);
+        let Some(object) = pods.and_then(|pods| pods.get_mut(uid)) else {
+            return;
+        };
+        if let KubeObject::Pod(pod) = object {
+            change(pod);
         }
+        self.version += 1;
+        set_version(object, self.version);
+        if self.stands {
+            let changed = object.clone();
+            self.note(Resource::Pods, Change::Applied(changed));
+        }
+    }
+
+    fn note(&mut self, resource: Resource, change: Change) {
+        self.changed += i64::from(resource != Resource::Leases);
+        self.changes.push((resource, change));
     }
 
     /// Lets `action` happen after `micros`.
@@ -210,12 +246,15 @@ impl World {
         (self.rng.random_range(least..most) * 1e6) as i64
     }
 
-    /// A random item.
-    pub(super) fn pick<T: Clone>(&mut self, items: &[T]) -> Option<T> {
-        if items.is_empty() {
-            return None;
-        }
-        items.get(self.rng.random_range(0..items.len())).cloned()
+    /// A random number below `count`.
+    pub(super) fn pick(&mut self, count: usize) -> Option<usize> {
+        (count > 0).then(|| self.rng.random_range(0..count))
+    }
+
+    /// A random object of a resource.
+    pub(super) fn pick_of(&mut self, resource: Resource) -> Option<&KubeObject> {
+        let chosen = self.pick(self.count(resource))?;
+        self.of(resource).nth(chosen)
     }
 
     pub(super) fn renew_lease(&mut self, index: usize, now: Instant) {
@@ -226,15 +265,6 @@ impl World {
             self.put(template::lease(&node.name, &format!("lease-{}", node.uid), now));
         }
         self.later(now, LEASE_RENEWAL_MICROS, Action::RenewLease(index));
-    }
-
-    fn object_changes(&self) -> i64 {
-        let changes = self
-            .changes
-            .iter()
-            .filter(|(resource, _)| *resource != Resource::Leases)
-            .count();
-        i64::try_from(changes).unwrap_or(i64::MAX)
     }
 }
 
