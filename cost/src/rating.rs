@@ -101,7 +101,20 @@ impl Rating {
             .await
             .map_err(while_("rate hours"))?
             .get(0);
-        if !locked || !self.has_prices(&client).await? {
+        if !locked {
+            return Ok(0);
+        }
+        let rated = self.rate_due(&client, now).await;
+        // A server notices late that a session has ended; the next round must not find the lock taken.
+        let unlock = "select pg_advisory_unlock(hashtext('ledger.cost_rating'))";
+        let unlocked = client.batch_execute(unlock).await;
+        let rated = rated?;
+        unlocked.map_err(while_("rate hours"))?;
+        Ok(rated)
+    }
+
+    async fn rate_due(&self, client: &Client, now: Instant) -> Result<usize, CostError> {
+        if !self.has_prices(client).await? {
             return Ok(0);
         }
         // Entries of the map of owners begin and end by themselves.
@@ -110,14 +123,14 @@ impl Rating {
             .batch_execute(owners)
             .await
             .map_err(while_("apply owners"))?;
-        let due = self.due(&client, now).await?;
+        let due = self.due(client, now).await?;
         let mut days = BTreeSet::new();
         for (hour, reason) in due.iter().take(AT_ONCE) {
-            self.rate(&client, *hour, reason, now).await?;
+            self.rate(client, *hour, reason, now).await?;
             days.insert(Instant(hour.0 - hour.0.rem_euclid(24 * HOUR_MICROS)));
         }
         for day in days {
-            fill_day(&client, day).await?;
+            fill_day(client, day).await?;
         }
         Ok(due.len().min(AT_ONCE))
     }

@@ -46,8 +46,10 @@ pub(crate) struct Log {
 /// A part of a sweep.
 #[derive(Debug)]
 pub(crate) enum SweepItem {
+    /// What it names is found once this is sent.
     Begin {
         id: String,
+        missed: i64,
     },
     Object(Arc<str>),
     End {
@@ -171,10 +173,11 @@ impl Log {
             match &step {
                 Err(_) => self.sweep.push_front(item),
                 Ok(_) => {
-                    if matches!(item, SweepItem::Begin { .. }) {
-                        self.begin_sequence = Some(self.sequence);
-                    }
                     self.swept |= matches!(item, SweepItem::End { .. });
+                    if let SweepItem::Begin { id, missed } = item {
+                        self.begin_sequence = Some(self.sequence);
+                        self.name_living(id, missed, memory);
+                    }
                 }
             }
             return Some(step);
@@ -185,6 +188,18 @@ impl Log {
             return Some(step.map(|bytes| vec![(Sent::Mark, bytes)]));
         }
         None
+    }
+
+    /// A sweep names what lives as its begin is sent, and no earlier: changes go first, so what was born while the begin
+    /// waited for room stands before it in the log, and would be taken for gone if the sweep left it out.
+    fn name_living(&mut self, id: String, missed: i64, memory: &Memory) {
+        let waiting = std::mem::take(&mut self.sweep);
+        let living = memory
+            .living()
+            .filter(|(_, entry)| (entry.kind, entry.shard) == (self.kind, self.shard));
+        self.sweep = living.map(|(uid, _)| SweepItem::Object(uid.clone())).collect();
+        self.sweep.push_back(SweepItem::End { id, missed });
+        self.sweep.extend(waiting);
     }
 
     fn announce(&mut self, producer: &Producer, now: Instant) -> Step {
@@ -280,7 +295,7 @@ impl Log {
         now: Instant,
     ) -> Step {
         match item {
-            SweepItem::Begin { id } => {
+            SweepItem::Begin { id, .. } => {
                 let subject = Subject::SweepBegin(self.shard);
                 let bytes = self.send_mark("sweep_begin", subject, Some(id), None, producer, now)?;
                 Ok(vec![(Sent::SweepBegin, bytes)])
@@ -382,5 +397,64 @@ impl Log {
         let bytes = producer.send(record)?;
         self.sequence = headers.sequence;
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fleetledger_schema::record::{Namespace, Object as _};
+    use rdkafka::ClientConfig;
+
+    use super::*;
+    use crate::{health::Health, memory::Observation, metrics::Metrics, resource::Resource};
+
+    fn see(memory: &mut Memory, uid: &str) -> Arc<str> {
+        let namespace = Namespace {
+            uid: uid.into(),
+            ..Namespace::default()
+        };
+        let record = namespace.into_record();
+        memory.note(Observation {
+            value: crate::encode::encode(&record).unwrap(),
+            record,
+            resource: Resource::Namespaces,
+            version: None,
+            owner: None,
+            shard: 0,
+            at: Instant(1),
+            since: None,
+        });
+        uid.into()
+    }
+
+    #[test]
+    fn a_sweep_names_what_was_born_while_its_begin_waited() {
+        let source = Source::new("dfw", "prod", "uid").unwrap();
+        let mut log = Log::new(source, Kind::Namespace, 0, 1, "t.namespace".to_owned(), 0, 1);
+        let metrics = Metrics::register(&prometheus::Registry::new(), "dfw", "prod").unwrap();
+        let health = Health::new();
+        let producer = Producer::new(&ClientConfig::new(), 100, 1 << 20, health, metrics).unwrap();
+        let mut memory = Memory::new(1 << 20);
+        see(&mut memory, "old");
+        let (id, missed) = ("sweep".to_owned(), 2);
+        log.sweep.push_back(SweepItem::Begin { id, missed });
+        // Kafka has no room until then; and the change goes first.
+        let born = see(&mut memory, "born");
+        log.changes.push_back(born);
+        let mut sent = Vec::new();
+        while let Some(step) = log.step(&mut memory, &producer, Instant(2)) {
+            sent.extend(step.unwrap().into_iter().map(|(sent, _)| sent));
+        }
+        producer.abandon();
+        let expected = [
+            Sent::Schema,
+            Sent::Schema,
+            Sent::Change,
+            Sent::SweepBegin,
+            Sent::Swept,
+            Sent::Swept,
+            Sent::SweepEnd { missed: 2 },
+        ];
+        assert_eq!(sent, expected);
     }
 }

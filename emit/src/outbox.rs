@@ -97,16 +97,10 @@ impl Outbox {
         }
     }
 
-    /// Queues a sweep of one kind: every living object, between its begin and its end.
-    pub(crate) fn queue_sweep(&mut self, kind: Kind, id: &str, memory: &Memory, missed: impl Fn(u16) -> i64) {
+    /// Queues a sweep of one kind; `missed` says how many changes the watches had missed of a shard.
+    pub(crate) fn queue_sweep(&mut self, kind: Kind, id: &str, missed: impl Fn(u16) -> i64) {
         for log in self.logs.iter_mut().filter(|log| log.kind == kind) {
-            log.sweep.push_back(SweepItem::Begin { id: id.to_owned() });
-            let living = memory
-                .living()
-                .filter(|(_, entry)| (entry.kind, entry.shard) == (log.kind, log.shard));
-            log.sweep
-                .extend(living.map(|(uid, _)| SweepItem::Object(uid.clone())));
-            log.sweep.push_back(SweepItem::End {
+            log.sweep.push_back(SweepItem::Begin {
                 id: id.to_owned(),
                 missed: missed(log.shard),
             });

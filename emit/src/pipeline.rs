@@ -277,7 +277,7 @@ impl Reign<'_> {
             self.outbox.queue(&uid, &mut self.fleet.memory);
         }
         let id = course.next_sweep_id();
-        self.outbox.queue_sweep(kind, &id, &self.fleet.memory, |_| 0);
+        self.outbox.queue_sweep(kind, &id, |_| 0);
         for (_, shard, key) in self.held.former.iter().filter(|(former, ..)| *former == kind) {
             if let Some(log) = self
                 .outbox
@@ -316,7 +316,7 @@ impl Reign<'_> {
         }
         for kind in outcome.kinds {
             let of = |shard: u16| missed.get(&(kind, shard)).copied().unwrap_or(0);
-            self.outbox.queue_sweep(kind, &outcome.id, &self.fleet.memory, of);
+            self.outbox.queue_sweep(kind, &outcome.id, of);
         }
     }
 

@@ -40,11 +40,11 @@ const READ_AHEAD: u64 = 32768;
 
 /// The client's settings, each for a reason given in the architecture's notes; what the binary set (servers, TLS) stays.
 ///
-/// `member` names it, in the group and for the brokers. What is read ahead is divided among so many as `share` it.
+/// `member` names it, in its `group` and for the brokers. What is read ahead is divided among so many as `share` it.
 pub(crate) fn client_config(
     base: &ClientConfig,
     settings: &Settings,
-    member: &str,
+    (group, member): (&str, &str),
     share: usize,
 ) -> ClientConfig {
     let mut config = base.clone();
@@ -65,7 +65,7 @@ pub(crate) fn client_config(
     }
     // These hold up the guarantees and are not for choosing.
     for (key, value) in [
-        ("group.id", settings.group_id.as_str()),
+        ("group.id", group),
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),
         ("auto.offset.reset", "error"),

@@ -2,8 +2,9 @@
 //!
 //! Pods have a consumer to themselves. A group evens its partitions out over all topics taken together, and what it
 //! moves to a newcomer is the head of their list in the order of names: with one consumer for six topics that head is
-//! all of namespace, node and pod, and the second ingester would take the load over instead of sharing it. Members that
-//! read pods alone share pods; the group, its offsets and its lag stay one.
+//! all of namespace, node and pod, and the second ingester would take the load over instead of sharing it. Pods have a
+//! group of their own too: in one group each consumer that comes or goes would rebalance the other one, and a process
+//! would begin with two rebalances after each other.
 
 use std::{
     sync::{
@@ -38,6 +39,8 @@ pub(crate) struct Intake {
     pub(crate) number: usize,
     /// What its member of the group and its client are called.
     pub(crate) member: String,
+    /// Its group.
+    pub(crate) group: String,
     /// Topics, as indices into [`Topics`].
     pub(crate) topics: Vec<usize>,
 }
@@ -47,19 +50,22 @@ pub(crate) fn intakes(settings: &Settings, topics: &Topics, owner: &str) -> Vec<
     let all = 0..topics.names().len();
     let is_pod = |topic: &usize| topics.get(*topic).is_some_and(|topic| topic.kind == Kind::Pod);
     let (pods, rest): (Vec<usize>, Vec<usize>) = all.partition(is_pod);
+    let (group_of_pods, group) = (format!("{}-pod", settings.group_id), settings.group_id.clone());
     if !settings.partitions.is_empty() || pods.is_empty() || rest.is_empty() {
         return vec![Intake {
             number: 0,
             member: owner.to_owned(),
+            group: if rest.is_empty() { group_of_pods } else { group },
             topics: pods.into_iter().chain(rest).collect(),
         }];
     }
-    [("pod", pods), ("rest", rest)]
+    [("pod", group_of_pods, pods), ("rest", group, rest)]
         .into_iter()
         .enumerate()
-        .map(|(number, (name, topics))| Intake {
+        .map(|(number, (name, group, topics))| Intake {
             number,
             member: format!("{owner}-{name}"),
+            group,
             topics,
         })
         .collect()
@@ -158,7 +164,7 @@ impl Consumption {
 mod tests {
     use super::*;
 
-    fn of(kinds: &[&str], partitions: &[&str]) -> Vec<(String, Vec<String>)> {
+    fn of(kinds: &[&str], partitions: &[&str]) -> Vec<(String, String, Vec<String>)> {
         let settings = Settings {
             kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
             topic_suffixes: vec!["dfw".to_owned(), "iad".to_owned()],
@@ -168,7 +174,7 @@ mod tests {
         let topics = Topics::named_by(&settings);
         let named = |intake: Intake| {
             let names = intake.topics.iter().map(|topic| topics.name(*topic).to_owned());
-            (intake.member, names.collect())
+            (intake.member, intake.group, names.collect())
         };
         intakes(&settings, &topics, "a").into_iter().map(named).collect()
     }
@@ -184,22 +190,38 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("a-pod".to_owned(), names("pod")),
-                ("a-rest".to_owned(), names("node"))
+                (
+                    "a-pod".to_owned(),
+                    "fleetledger-ingest-pod".to_owned(),
+                    names("pod")
+                ),
+                (
+                    "a-rest".to_owned(),
+                    "fleetledger-ingest".to_owned(),
+                    names("node")
+                )
             ]
         );
     }
 
     #[test]
     fn one_consumer_is_enough_for_pods_alone_for_none_and_for_partitions_that_are_named() {
-        for (kinds, partitions) in [
-            (vec!["pod"], vec![]),
-            (vec!["node", "workload"], vec![]),
-            (vec!["node", "pod"], vec!["fleetledger.pod.dfw:0"]),
+        for (kinds, partitions, group) in [
+            (vec!["pod"], vec![], "fleetledger-ingest-pod"),
+            (vec!["node", "workload"], vec![], "fleetledger-ingest"),
+            (
+                vec!["node", "pod"],
+                vec!["fleetledger.pod.dfw:0"],
+                "fleetledger-ingest",
+            ),
         ] {
             let found = of(&kinds, &partitions);
             assert_eq!(found.len(), 1, "{found:?}");
-            assert_eq!((found[0].0.as_str(), found[0].1.len()), ("a", kinds.len() * 2));
+            let (member, found_group, topics) = &found[0];
+            assert_eq!(
+                (member.as_str(), found_group.as_str(), topics.len()),
+                ("a", group, kinds.len() * 2)
+            );
         }
     }
 }

@@ -61,7 +61,7 @@ pub async fn run(
     let metrics =
         Metrics::new(registry).map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
     let owner: Arc<str> = instance_id(&settings).into();
-    let config = client_config(&kafka, &settings, &owner, 1);
+    let config = client_config(&kafka, &settings, (&settings.group_id, &owner), 1);
     let topics = Arc::new(find_topics(&settings, &config, &shutdown).await?);
     let intakes = intakes(&settings, &topics, &owner);
     let names = topics.names().into_iter().map(str::to_owned).collect();
@@ -123,7 +123,7 @@ pub async fn run(
     tasks.spawn(maintenance.run());
     let share = intakes.len();
     let consumption = |(intake, commands): (Intake, crossbeam_channel::Receiver<Command>)| Consumption {
-        config: client_config(&kafka, &settings, &intake.member, share),
+        config: client_config(&kafka, &settings, (&intake.group, &intake.member), share),
         shared: Arc::new(Shared {
             intake,
             settings: settings.clone(),

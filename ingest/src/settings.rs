@@ -17,7 +17,8 @@ pub struct Settings {
     pub topic_suffixes: Vec<String>,
     /// Kinds that are read: node, pod, namespace, workload, watchdog, usage.
     pub kinds: Vec<String>,
-    /// Kafka consumer group. Its offsets are written for lag tools and never read.
+    /// Kafka consumer group; pods are read by a second one, of this name with `-pod` behind it. Their offsets are written for
+    /// lag tools and never read.
     pub group_id: String,
     /// Name of this ingester in the books, unique among those of a group; made up at random where empty.
     pub instance_id: String,
