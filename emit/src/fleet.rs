@@ -308,8 +308,9 @@ impl Fleet {
             .memory
             .living()
             .filter_map(|(_, entry)| entry.owner.as_deref());
-        self.owners.retain(living);
         let memory = &self.memory;
+        let lives = |uid: &str| memory.get(uid).is_some_and(|entry| !entry.gone);
+        self.owners.retain(living, lives);
         for pods in self.waiting.values_mut() {
             pods.retain(|pod| memory.get(pod).is_some_and(|entry| !entry.gone));
         }

@@ -150,10 +150,17 @@ impl Owners {
         self.ended_and_needed = self.ended.len();
     }
 
-    /// Forgets owners that no chain of the living leads to, and asks for missing ones again.
-    pub(crate) fn retain<'u>(&mut self, living: impl Iterator<Item = &'u str>) {
+    /// Forgets owners that no chain of the living leads to, and asks for missing ones again. Those that live themselves, or
+    /// whose controller does, are kept: their next pod may be gone before an answer could come.
+    pub(crate) fn retain<'u>(&mut self, living: impl Iterator<Item = &'u str>, lives: impl Fn(&str) -> bool) {
         let needed = self.needed(living);
-        self.known.retain(|uid, _| needed.contains(uid));
+        self.known.retain(|uid, owner| {
+            let controller = owner
+                .controller
+                .as_ref()
+                .map(|controller| controller.uid.as_str());
+            needed.contains(uid) || lives(uid) || controller.is_some_and(&lives)
+        });
         self.ended.retain(|uid| needed.contains(uid));
         self.ended_and_needed = self.ended.len();
         self.missing.clear();
@@ -217,9 +224,12 @@ mod tests {
         };
         assert_eq!(owners.resolve(Some(&pod)), Resolution::End(z.clone()));
         // The deployment is deleted; the pod lives on and keeps its answer.
-        owners.retain(["rs"].into_iter());
+        owners.retain(["rs"].into_iter(), |_| false);
         assert_eq!(owners.resolve(Some(&pod)), Resolution::End(z));
-        owners.retain(std::iter::empty());
+        // Without pods both are kept as long as the deployment lives.
+        owners.retain(std::iter::empty(), |uid| uid == "d");
+        assert!(matches!(owners.resolve(Some(&pod)), Resolution::End(_)));
+        owners.retain(std::iter::empty(), |_| false);
         assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(_)));
     }
 
@@ -256,6 +266,6 @@ mod tests {
             owners.resolve(Some(&circle)),
             Resolution::End(TopOwner::Unresolved)
         );
-        owners.retain(["a"].into_iter());
+        owners.retain(["a"].into_iter(), |_| false);
     }
 }

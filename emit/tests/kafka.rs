@@ -288,7 +288,8 @@ async fn a_simulated_fleet_stands_in_the_log_as_the_emitter_counts_it() {
     };
     let settings = Settings {
         mark_interval_seconds: 1,
-        coalesce_millis: 100,
+        // A pod waits so long for the answer about its owner.
+        coalesce_millis: 2_000,
         ..settings()
     };
     let (health, shutdown) = (Health::new(), CancellationToken::new());
