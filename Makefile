@@ -52,7 +52,7 @@ check: ## Format, lints and unit tests: before every commit.
 	@$(WITH_PLACES) cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
 	@$(WITH_PLACES) cargo test --locked --workspace --exclude fleetledger-tests $(FEATURES) --lib --bins
 
-bench: ## Benchmarks of a release build, about 25 minutes; BENCH=ingest, emit, freshness, storage, asof, recovery, scaling, dashboards, viewers, rules or cost.
+bench: ## Benchmarks of a release build, about an hour; BENCH=ingest, emit, freshness, storage, asof, recovery, scaling, dashboards, viewers, rules or cost.
 	@$(BOOTSTRAP) test
 	@$(WITH_PLACES) cargo build --locked --release -p fleetledger -p fleetledger-bench
 	@$(WITH_PLACES) exec "$$CARGO_TARGET_DIR/release/fleetledger-bench" $(BENCH) $(BENCH_ARGS)
