@@ -150,16 +150,18 @@ impl Owners {
         self.ended_and_needed = self.ended.len();
     }
 
-    /// Forgets owners that no chain of the living leads to, and asks for missing ones again. Those that live themselves, or
-    /// whose controller does, are kept: their next pod may be gone before an answer could come.
+    /// Forgets owners that no chain of the living leads to, and asks for missing ones again. Those that have not ended and
+    /// live themselves, or whose controller does, are kept: their next pod may be gone before an answer could come.
     pub(crate) fn retain<'u>(&mut self, living: impl Iterator<Item = &'u str>, lives: impl Fn(&str) -> bool) {
         let needed = self.needed(living);
+        let ended = &self.ended;
         self.known.retain(|uid, owner| {
             let controller = owner
                 .controller
                 .as_ref()
                 .map(|controller| controller.uid.as_str());
-            needed.contains(uid) || lives(uid) || controller.is_some_and(&lives)
+            let may_be_needed = !ended.contains(uid) && (lives(uid) || controller.is_some_and(&lives));
+            needed.contains(uid) || may_be_needed
         });
         self.ended.retain(|uid| needed.contains(uid));
         self.ended_and_needed = self.ended.len();
@@ -229,6 +231,10 @@ mod tests {
         // Without pods both are kept as long as the deployment lives.
         owners.retain(std::iter::empty(), |uid| uid == "d");
         assert!(matches!(owners.resolve(Some(&pod)), Resolution::End(_)));
+        // One that has ended is not, however long its controller lives.
+        owners.end("rs");
+        owners.retain(std::iter::empty(), |uid| uid == "d");
+        assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(r) if r.uid == "rs"));
         owners.retain(std::iter::empty(), |_| false);
         assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(_)));
     }
