@@ -27,6 +27,7 @@ pub mod instance;
 pub mod judge;
 mod keep_alive;
 pub mod links;
+mod literal;
 mod metrics;
 pub mod observation;
 pub mod observe;

@@ -125,11 +125,6 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// A text as SQL takes it.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// Labels that an address names.
 type Named = BTreeMap<String, String>;
 
@@ -154,6 +149,5 @@ mod tests {
     fn words_of_a_command_survive_a_shell() {
         assert_eq!(quoted("node=n1"), "node=n1");
         assert_eq!(quoted("a=it's $HOME"), r"'a=it'\''s $HOME'");
-        assert_eq!(literal("it's"), "'it''s'");
     }
 }

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::cost;
-use super::row::{Source, instant, quoted};
+use super::row::{Source, instant};
+use crate::literal::literal;
 
 /// Where and when a row stands.
 pub(crate) struct Place<'p> {
@@ -72,7 +73,7 @@ fn partition(mut row: Map<String, Value>, place: &Place<'_>) -> Result<String, S
     let defaults = json!({"next_offset": 1000, "high_watermark": 1000 + lag});
     let topic = format!(
         "insert into ledger.topic values ({}, 2, 12, 1) on conflict do nothing;\n",
-        quoted(&text("topic", "fleetledger.pod"))
+        literal(&text("topic", "fleetledger.pod"))
     );
     Ok(topic
         + &replaced("ingest_partition", &key)
@@ -119,7 +120,7 @@ fn replaced(table: &str, key: &Value) -> String {
         .into_iter()
         .flatten()
         .map(|(name, value)| match value {
-            Value::String(text) => format!("{name} = {}", quoted(text)),
+            Value::String(text) => format!("{name} = {}", literal(text)),
             value => format!("{name} = {value}"),
         })
         .collect();
@@ -151,6 +152,6 @@ pub(super) fn write(
     Ok(format!(
         "insert into ledger.{table} ({names}) overriding system value
          select {names} from jsonb_populate_record(null::ledger.{table}, {});\n",
-        quoted(&Value::Object(all.clone()).to_string())
+        literal(&Value::Object(all.clone()).to_string())
     ))
 }

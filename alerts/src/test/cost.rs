@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::book::{Place, write};
-use super::row::{instant, quoted};
+use super::row::instant;
+use crate::literal::literal;
 
 /// Columns of a view, the ledger's, and what one unit of the view is there.
 const AMOUNTS: [(&str, &str, f64); 12] = [
@@ -119,8 +120,8 @@ fn daily(
     };
     let mut sql = format!(
         "insert into ledger.cost_day values ({}, 24, {}) on conflict do nothing;\n",
-        quoted(&day.to_string()),
-        quoted(&place.at.to_string())
+        literal(&day.to_string()),
+        literal(&place.at.to_string())
     );
     defaults.insert("day_at".to_owned(), json!(day.to_string()));
     row.remove("day_at");

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 use super::TestError;
-use super::row::{Ledger, quoted};
+use super::row::Ledger;
+use crate::literal::literal;
 
 /// A row of a rule's result: columns by name, as text; `None` is NULL.
 pub type ResultRow = BTreeMap<String, Option<String>>;
@@ -158,7 +159,7 @@ impl Session {
             }
             script += &format!(
                 "set local role fleetledger_reader; set local fleet.as_of = {}; execute {};\n",
-                quoted(&slot.to_string()),
+                literal(&slot.to_string()),
                 prepared.name
             );
         }
@@ -182,7 +183,7 @@ impl Session {
              set local role fleetledger_reader;\n{sql}",
             ledger.set_up(true),
             ledger.changes(Some(slot), slot),
-            quoted(&slot.to_string())
+            literal(&slot.to_string())
         );
         let answer = self.client.simple_query(&script).await;
         let undone = self.client.batch_execute("rollback").await;

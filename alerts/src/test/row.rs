@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::TestError;
 use super::book::{self, Place};
 use super::file::{Case, FreshnessSpan, InputRow, Offset, first_datacenter};
+use crate::literal::literal;
 
 /// A datacenter and a cluster of it.
 pub(crate) type Source = (String, String);
@@ -213,27 +214,28 @@ impl Ledger {
     /// What stands before the first slot: clusters, owners, freshness; with `as_of` every version of every object.
     pub(crate) fn set_up(&self, as_of: bool) -> String {
         let mut sql = String::new();
-        let long_ago = quoted(&self.long_ago());
+        let long_ago = literal(&self.long_ago());
         for ((datacenter, cluster), id) in &self.clusters {
             sql += &format!(
                 "insert into ledger.cluster (cluster_id, datacenter, cluster, cluster_uid, first_seen_at)
                  overriding system value values ({id}, {}, {}, {}, {long_ago});\n",
-                quoted(datacenter),
-                quoted(cluster),
-                quoted(&format!("uid-{datacenter}-{cluster}"))
+                literal(datacenter),
+                literal(cluster),
+                literal(&format!("uid-{datacenter}-{cluster}"))
             );
         }
         for ((id, namespace), team) in &self.teams {
             sql += &format!(
                 "insert into ledger.namespace_team values ({id}, {}, {}, {long_ago});\n",
-                quoted(namespace),
-                quoted(team)
+                literal(namespace),
+                literal(team)
             );
         }
         for (source, id) in &self.clusters {
             for kind in Kind::TOPICS {
                 let until = self.known_until(source, kind.as_str());
-                let until = until.map_or_else(|| "'infinity'".to_owned(), |until| quoted(&until.to_string()));
+                let until =
+                    until.map_or_else(|| "'infinity'".to_owned(), |until| literal(&until.to_string()));
                 let number = kind.number();
                 sql += &format!(
                     "insert into ledger.freshness values ({id}, {number}, {until}, {until});
@@ -256,10 +258,10 @@ impl Ledger {
             for version in versions.iter().filter(|version| due(version.at)) {
                 let uid = version.row.get("uid").and_then(Value::as_str).unwrap_or_default();
                 let container = version.row.get("container").and_then(Value::as_str);
-                let container = container.map(|name| format!(" and container = {}", quoted(name)));
+                let container = container.map(|name| format!(" and container = {}", literal(name)));
                 sql += &format!(
                     "delete from ledger.{table} where uid = {}{};\n",
-                    quoted(uid),
+                    literal(uid),
                     container.unwrap_or_default()
                 );
                 if !version.gone {
@@ -274,7 +276,7 @@ impl Ledger {
         sql + &format!(
             "update ledger.freshness as f set observed_at = least(h.observed_at, {})
              from ledger.freshness_history as h where h.cluster_id = f.cluster_id and h.kind = f.kind;\n",
-            quoted(&to.to_string())
+            literal(&to.to_string())
         )
     }
 
@@ -328,7 +330,7 @@ fn insert(table: &str, suffix: &str, rows: &[Value]) -> String {
     let target = format!("ledger.{table}{suffix}");
     format!(
         "insert into {target} select * from jsonb_populate_recordset(null::{target}, {});\n",
-        quoted(&json)
+        literal(&json)
     )
 }
 
@@ -520,9 +522,4 @@ fn take_text(row: &mut Map<String, Value>, name: &str) -> Option<String> {
         Some(Value::String(text)) => Some(text),
         _ => None,
     }
-}
-
-/// A text as SQL.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

@@ -10,8 +10,9 @@ use super::TestError;
 use super::database::Session;
 use super::file::{Case, Purpose};
 use super::replay::{Rule, replay, sources};
-use super::row::{Ledger, quoted};
+use super::row::Ledger;
 use super::run::{Bench, rows_at, slots};
+use crate::literal::literal;
 
 /// A step of a run book: SQL with psql's variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub fn fill(sql: &str, labels: &BTreeMap<String, String>) -> Result<String, Stri
         let (name, tail) = after.split_once('\'').unwrap_or((after, ""));
         let value = labels.get(name).ok_or_else(|| name.to_owned())?;
         filled += before;
-        filled += &quoted(value);
+        filled += &literal(value);
         rest = tail;
     }
     Ok(filled + rest)

@@ -9,11 +9,12 @@ use fleetledger_schema::instant::Instant;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{MOST, Named, Page, answer, literal};
+use super::{MOST, Named, Page, answer};
 use crate::{
     errors::while_,
     http::{Api, Caller, Failure, Role},
     links::OBJECT_LABELS,
+    literal::literal,
 };
 
 /// One event of one alert.
