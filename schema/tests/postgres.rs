@@ -6,7 +6,9 @@
     reason = "a test may fail by panicking"
 )]
 
-use fleetledger_local::{Cache, postgres::Postgres};
+mod server;
+
+use fleetledger_local::postgres::Postgres;
 use fleetledger_schema::{
     kind::Kind,
     postgres::{Connector, MigrateError, Standing, documented_views, migrate, standing},
@@ -22,14 +24,7 @@ struct Database {
 
 /// A server with one migrated database.
 async fn database() -> Database {
-    let server = Postgres::builder()
-        .temporary()
-        .fast()
-        .start(&Cache::new(Cache::default_root()))
-        .await
-        .unwrap();
-    let connector = Connector::new(server.url().parse().unwrap(), None);
-    migrate(&connector, |_| {}).await.unwrap();
+    let (server, connector) = server::migrated().await;
     let client = connector.connect("test").await.unwrap();
     Database {
         _server: server,
@@ -70,13 +65,7 @@ async fn migrating_twice_changes_nothing_and_an_edited_migration_is_refused() {
 
 #[tokio::test]
 async fn several_migrations_at_once_apply_each_step_once() {
-    let server = Postgres::builder()
-        .temporary()
-        .fast()
-        .start(&Cache::new(Cache::default_root()))
-        .await
-        .unwrap();
-    let connector = Connector::new(server.url().parse().unwrap(), None);
+    let (_server, connector) = server::empty().await;
     let all = futures_of(&connector).await;
     let applied: usize = all.iter().map(|report| report.applied.len()).sum();
     assert_eq!(applied, fleetledger_schema::postgres::migrations().len());
@@ -93,12 +82,7 @@ async fn futures_of(connector: &Connector) -> Vec<fleetledger_schema::postgres::
 
 #[tokio::test]
 async fn databases_of_one_server_are_migrated_at_once_though_they_share_roles() {
-    let server = Postgres::builder()
-        .temporary()
-        .fast()
-        .start(&Cache::new(Cache::default_root()))
-        .await
-        .unwrap();
+    let (server, _) = server::empty().await;
     let mut migrations = tokio::task::JoinSet::new();
     for number in 0..6 {
         let name = format!("ledger{number}");

@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod server;
+
 use std::fmt::Write;
 
-use fleetledger_local::{Cache, postgres::Postgres};
-use fleetledger_schema::postgres::{Connector, ViewDoc, documented_views, migrate};
+use fleetledger_schema::postgres::{ViewDoc, documented_views};
 use tokio_postgres::Client;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/sql-reference.md");
@@ -85,14 +86,7 @@ async fn describe_functions(client: &Client, views: &[ViewDoc], page: &mut Strin
 
 #[tokio::test]
 async fn sql_reference_is_current() {
-    let server = Postgres::builder()
-        .temporary()
-        .fast()
-        .start(&Cache::new(Cache::default_root()))
-        .await
-        .unwrap();
-    let connector = Connector::new(server.url().parse().unwrap(), None);
-    migrate(&connector, |_| {}).await.unwrap();
+    let (_server, connector) = server::migrated().await;
     let client = connector.connect("test").await.unwrap();
     let mut page = HEAD.to_owned();
     let views = documented_views().unwrap();

@@ -6,8 +6,10 @@
     reason = "a test may fail by panicking"
 )]
 
-use fleetledger_local::{Cache, postgres::Postgres};
-use fleetledger_schema::postgres::{Connector, migrate};
+mod server;
+
+use fleetledger_local::postgres::Postgres;
+use fleetledger_schema::postgres::Connector;
 use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 /// Two teams, red and blue: a namespace, workload, pod and container of each, now and before; one namespace that was
@@ -21,14 +23,7 @@ struct Wall {
 }
 
 async fn wall() -> Wall {
-    let server = Postgres::builder()
-        .temporary()
-        .fast()
-        .start(&Cache::new(Cache::default_root()))
-        .await
-        .unwrap();
-    let connector = Connector::new(server.url().parse().unwrap(), None);
-    migrate(&connector, |_| {}).await.unwrap();
+    let (server, connector) = server::migrated().await;
     let owner = connector.connect("owner").await.unwrap();
     owner.batch_execute(FLEET).await.unwrap();
     for team in ["red", "blue"] {

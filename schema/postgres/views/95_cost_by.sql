@@ -1,15 +1,22 @@
 -- script: once
 -- Cost between two instants, from whole days where they stand and from hours at the edges: instants count by whole hours.
 -- Hours are read day by day (`offset 0` keeps that join a loop), so that partitions of days that stand are never opened.
+create function fleet.cost_days(from_at timestamptz, to_at timestamptz)
+returns table (day_at timestamptz, begin_at timestamptz, end_at timestamptz, whole boolean)
+language sql stable parallel safe
+begin atomic
+    select g.day_at, greatest(g.day_at, from_at), least(g.day_at + interval '1 day', to_at),
+        d.day_at is not null and g.day_at >= from_at and g.day_at + interval '1 day' <= to_at
+    from generate_series(date_trunc('day', from_at, 'UTC'), to_at - interval '1 microsecond', interval '1 day') as g (day_at)
+    left join ledger.cost_day as d on d.day_at = g.day_at;
+end;
+comment on function fleet.cost_days is 'UTC days between two instants, where each begins and ends within them, and whether it stands as a whole: then no hour of it is read.';
 create function fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz)
 returns table (datacenter text, cluster text, namespace text, team text, owner_source text, node_class text, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
 language sql stable parallel safe
 begin atomic
     with day as (
-        select g.day_at, greatest(g.day_at, from_at) as begin_at, least(g.day_at + interval '1 day', to_at) as end_at,
-            d.day_at is not null and g.day_at >= from_at and g.day_at + interval '1 day' <= to_at as whole
-        from generate_series(date_trunc('day', from_at, 'UTC'), to_at - interval '1 microsecond', interval '1 day') as g (day_at)
-        left join ledger.cost_day as d on d.day_at = g.day_at
+        select * from fleet.cost_days(from_at, to_at)
     )
     select l.datacenter, l.cluster, d.namespace, d.team, d.owner_source, d.node_class, d.cpu_nanos, d.memory_nanos, d.gpu_nanos, d.cpu_charged_core_us, d.memory_charged_byte_seconds, d.gpu_charged_card_us, d.cpu_requested_core_us, d.memory_requested_byte_seconds, d.cpu_used_core_us, d.memory_used_byte_seconds, d.life_ms, d.usage_ms, d.unknown_ms, d.unpriced_ms, 0::bigint
     from day as w
@@ -40,10 +47,7 @@ returns table (datacenter text, cluster text, namespace text, workload_kind text
 language sql stable parallel safe
 begin atomic
     with day as (
-        select g.day_at, greatest(g.day_at, from_at) as begin_at, least(g.day_at + interval '1 day', to_at) as end_at,
-            d.day_at is not null and g.day_at >= from_at and g.day_at + interval '1 day' <= to_at as whole
-        from generate_series(date_trunc('day', from_at, 'UTC'), to_at - interval '1 microsecond', interval '1 day') as g (day_at)
-        left join ledger.cost_day as d on d.day_at = g.day_at
+        select * from fleet.cost_days(from_at, to_at)
     )
     select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, d.cpu_nanos, d.memory_nanos, d.gpu_nanos, d.cpu_charged_core_us, d.memory_charged_byte_seconds, d.gpu_charged_card_us, d.cpu_requested_core_us, d.memory_requested_byte_seconds, d.cpu_used_core_us, d.memory_used_byte_seconds, d.life_ms, d.usage_ms, d.unknown_ms, d.unpriced_ms, 0::bigint
     from day as w

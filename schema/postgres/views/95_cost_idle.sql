@@ -5,10 +5,7 @@ returns table (datacenter text, cluster text, node_class text, resource text, co
 language sql stable parallel safe
 begin atomic
     with day as (
-        select g.day_at, greatest(g.day_at, from_at) as begin_at, least(g.day_at + interval '1 day', to_at) as end_at,
-            d.day_at is not null and g.day_at >= from_at and g.day_at + interval '1 day' <= to_at as whole
-        from generate_series(date_trunc('day', from_at, 'UTC'), to_at - interval '1 microsecond', interval '1 day') as g (day_at)
-        left join ledger.cost_day as d on d.day_at = g.day_at
+        select * from fleet.cost_days(from_at, to_at)
     ), part as (
         select n.cluster_id, n.node_class, n.resource, n.cost_nanos, n.allocated_nanos, n.idle_nanos, n.system_nanos
         from day as w
