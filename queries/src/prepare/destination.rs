@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use tokio_postgres::types::Type;
+
 use super::question;
 use crate::{
-    cell::Cell,
+    cell::{Cell, is_number},
     query::Query,
     refusal::Refusal,
     rollup::{RollupRule, RollupTable},
     run::{Column, Question, RunError, Session},
 };
 
-/// Name, type, whether a row must fill it, and whether it takes part in the primary key.
+/// Name, type and its number, whether a row must fill it, and whether it takes part in the primary key.
 ///
 /// Everybody may read the catalogue, so the reader can ask of a table that it may not read.
 const COLUMNS: &str = "
-    select a.attname::text, format_type(a.atttypid, null), a.attnotnull and not a.atthasdef and a.attidentity = '',
+    select a.attname::text, format_type(a.atttypid, null), a.atttypid::bigint, a.attnotnull and not a.atthasdef and a.attidentity = '',
         coalesce(a.attnum = any (i.indkey), false)
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
@@ -26,6 +28,7 @@ const COLUMNS: &str = "
 /// A column of the table.
 struct Has {
     type_name: String,
+    is_number: bool,
     must_be_filled: bool,
     is_key: bool,
 }
@@ -57,8 +60,13 @@ pub(super) async fn check(
         .map(|cells| {
             let has = Has {
                 type_name: text(cells, 1),
-                must_be_filled: text(cells, 2) == "true",
-                is_key: text(cells, 3) == "true",
+                is_number: text(cells, 2)
+                    .parse()
+                    .ok()
+                    .and_then(Type::from_oid)
+                    .is_some_and(|of| is_number(&of)),
+                must_be_filled: text(cells, 3) == "true",
+                is_key: text(cells, 4) == "true",
             };
             (text(cells, 0), has)
         })
@@ -140,17 +148,7 @@ fn mismatch(
     columns: &[Column],
 ) -> Option<Refusal> {
     let given = columns.iter().find(|given| given.name == name)?;
-    let wants_number = crate::cell::is_number(&given.column_type);
-    let numbers = [
-        "smallint",
-        "integer",
-        "bigint",
-        "real",
-        "double precision",
-        "numeric",
-    ];
-    let takes_number = numbers.contains(&column.type_name.as_str());
-    if wants_number == takes_number {
+    if is_number(&given.column_type) == column.is_number {
         return None;
     }
     let what = format!(
