@@ -153,7 +153,7 @@ async fn the_books_of_random_fleets_add_up_whatever_the_order_of_arrival() {
         prop::collection::vec(machine(), 5),
         prop::collection::vec(life(), 0..40),
     );
-    for round in 0..16 {
+    for round in 0..25 {
         let (machines, lives) = strategy.new_tree(&mut runner).unwrap().current();
         let mut statements: Vec<String> = machines
             .iter()
