@@ -1,6 +1,6 @@
 //! The API server's resources that a source reads, and their objects.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use fleetledger_schema::kind::Kind;
 use k8s_openapi::{
@@ -101,21 +101,21 @@ impl fmt::Display for Resource {
     }
 }
 
-/// An object of one of the resources.
+/// An object of one of the resources. Shared, because a simulated cluster keeps what it reports.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each is the Kubernetes object of that name")]
 pub enum KubeObject {
-    Namespace(Box<Namespace>),
-    Lease(Box<Lease>),
-    Node(Box<Node>),
-    Deployment(Box<Deployment>),
-    StatefulSet(Box<StatefulSet>),
-    DaemonSet(Box<DaemonSet>),
-    ReplicaSet(Box<ReplicaSet>),
-    CronJob(Box<CronJob>),
-    Job(Box<Job>),
-    Pod(Box<Pod>),
-    Watchdog(Box<Watchdog>),
+    Namespace(Arc<Namespace>),
+    Lease(Arc<Lease>),
+    Node(Arc<Node>),
+    Deployment(Arc<Deployment>),
+    StatefulSet(Arc<StatefulSet>),
+    DaemonSet(Arc<DaemonSet>),
+    ReplicaSet(Arc<ReplicaSet>),
+    CronJob(Arc<CronJob>),
+    Job(Arc<Job>),
+    Pod(Arc<Pod>),
+    Watchdog(Arc<Watchdog>),
 }
 
 impl KubeObject {
@@ -166,7 +166,7 @@ macro_rules! from_object {
     ($($type:ident),*) => {$(
         impl From<$type> for KubeObject {
             fn from(object: $type) -> Self {
-                KubeObject::$type(Box::new(object))
+                KubeObject::$type(object.into())
             }
         }
     )*};

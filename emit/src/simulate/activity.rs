@@ -133,12 +133,7 @@ impl World {
         let Some(state) = self.workloads.get(index) else {
             return;
         };
-        let (living, gone): (Vec<String>, Vec<String>) = state
-            .pods
-            .iter()
-            .cloned()
-            .partition(|uid| self.pod(uid).is_some());
-        let is_ready = |pod: &&Pod| {
+        let is_ready = |pod: &Pod| {
             let conditions = pod
                 .status
                 .iter()
@@ -147,36 +142,40 @@ impl World {
                 .into_iter()
                 .any(|c| c.type_ == "Ready" && c.status == "True")
         };
-        let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        let ready = count(
-            living
-                .iter()
-                .filter_map(|uid| self.pod(uid))
-                .filter(is_ready)
-                .count(),
-        );
-        let (current, desired) = (count(living.len()), count(state.replicas));
-        let deployment = self.get(Resource::Deployments, &state.uid).cloned();
-        if let Some(state) = self.workloads.get_mut(index) {
-            state.pods = living;
+        let (mut living, mut ready, mut gone) = (0, 0, Vec::new());
+        for uid in &state.pods {
+            if let Some(pod) = self.pod(uid) {
+                living += 1;
+                ready += i32::from(is_ready(pod));
+            } else {
+                gone.push(uid.clone());
+            }
+        }
+        let desired = i32::try_from(state.replicas).unwrap_or(i32::MAX);
+        let uid = state.uid.clone();
+        if let Some(state) = self.workloads.get_mut(index).filter(|_| !gone.is_empty()) {
+            state.pods.retain(|uid| !gone.contains(uid));
         }
         for uid in gone {
             self.workload_of.remove(&uid);
         }
-        let Some(KubeObject::Deployment(mut deployment)) = deployment else {
+        let Some(KubeObject::Deployment(deployment)) = self.get(Resource::Deployments, &uid) else {
             return;
         };
-        let (status, spec) = (deployment.status.clone(), deployment.spec.get_or_insert_default());
-        let rescaled = spec.replicas.replace(desired) != Some(desired);
-        let changed = deployment.status.get_or_insert_default();
-        changed.replicas = Some(current);
-        changed.updated_replicas = Some(current);
-        changed.ready_replicas = Some(ready);
-        changed.available_replicas = Some(ready);
-        changed.unavailable_replicas = Some((desired - ready).max(0));
-        if rescaled || deployment.status != status {
-            self.put(*deployment);
+        let mut status = deployment.status.clone().unwrap_or_default();
+        status.replicas = Some(living);
+        status.updated_replicas = Some(living);
+        status.ready_replicas = Some(ready);
+        status.available_replicas = Some(ready);
+        status.unavailable_replicas = Some((desired - ready).max(0));
+        let is_scaled = deployment.spec.as_ref().and_then(|spec| spec.replicas) == Some(desired);
+        if is_scaled && deployment.status.as_ref() == Some(&status) {
+            return;
         }
+        let mut deployment = (**deployment).clone();
+        deployment.status = Some(status);
+        deployment.spec.get_or_insert_default().replicas = Some(desired);
+        self.put(deployment);
     }
 
     fn refresh_workload_of(&mut self, pod: &str) {
@@ -317,8 +316,8 @@ impl World {
                 container.ready = false;
             });
         });
-        if let Some(KubeObject::Job(found)) = self.get(Resource::Jobs, job).cloned() {
-            let mut found = *found;
+        if let Some(KubeObject::Job(found)) = self.get(Resource::Jobs, job) {
+            let mut found = (**found).clone();
             let status = found.status.get_or_insert_default();
             status.active = None;
             status.succeeded = Some(1);
@@ -431,10 +430,10 @@ impl World {
         };
         state.up |= ready;
         let state = state.clone();
-        let Some(KubeObject::Node(node)) = self.get(Resource::Nodes, &state.uid).cloned() else {
+        let Some(KubeObject::Node(node)) = self.get(Resource::Nodes, &state.uid) else {
             return;
         };
-        let mut node = *node;
+        let mut node = (**node).clone();
         let heartbeat = if ready { now } else { now.plus_micros(-40_000_000) };
         node.status.get_or_insert_default().conditions = Some(template::node_conditions(
             heartbeat,
@@ -501,7 +500,7 @@ impl World {
         let chosen = self.pick(self.nodes.len());
         let node = chosen.and_then(|chosen| self.nodes.get(chosen));
         let node = node.map(|node| node.name.clone()).unwrap_or_default();
-        let mut watchdog = *watchdog;
+        let mut watchdog = (*watchdog).clone();
         let status = watchdog.status.get_or_insert_default();
         let was_failing = status.state.as_deref() == Some("Firing");
         status.state = Some(if failing { "Firing" } else { "OK" }.to_owned());

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Bound,
+    sync::Arc,
 };
 
 use fleetledger_schema::instant::Instant;
@@ -208,7 +209,8 @@ impl World {
             return;
         };
         if let KubeObject::Pod(pod) = object {
-            change(pod);
+            // A copy only while the emitter still reads what was reported before.
+            change(Arc::make_mut(pod));
         }
         self.version += 1;
         set_version(object, self.version);
@@ -270,17 +272,17 @@ impl World {
 
 fn set_version(object: &mut KubeObject, version: u64) {
     let meta = match object {
-        KubeObject::Namespace(o) => &mut o.metadata,
-        KubeObject::Lease(o) => &mut o.metadata,
-        KubeObject::Node(o) => &mut o.metadata,
-        KubeObject::Deployment(o) => &mut o.metadata,
-        KubeObject::StatefulSet(o) => &mut o.metadata,
-        KubeObject::DaemonSet(o) => &mut o.metadata,
-        KubeObject::ReplicaSet(o) => &mut o.metadata,
-        KubeObject::CronJob(o) => &mut o.metadata,
-        KubeObject::Job(o) => &mut o.metadata,
-        KubeObject::Pod(o) => &mut o.metadata,
-        KubeObject::Watchdog(o) => &mut o.metadata,
+        KubeObject::Namespace(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::Lease(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::Node(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::Deployment(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::StatefulSet(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::DaemonSet(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::ReplicaSet(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::CronJob(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::Job(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::Pod(o) => &mut Arc::make_mut(o).metadata,
+        KubeObject::Watchdog(o) => &mut Arc::make_mut(o).metadata,
     };
     meta.resource_version = Some(version.to_string());
 }

@@ -2,6 +2,12 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    batch::v1::{CronJob, Job},
+    coordination::v1::Lease,
+    core::v1::{Namespace, Node, Pod},
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use tokio::{sync::mpsc::Sender, task::JoinSet};
@@ -9,6 +15,7 @@ use tokio::{sync::mpsc::Sender, task::JoinSet};
 use crate::{
     error::EmitError,
     resource::{Change, Event, KubeObject, Resource},
+    watchdog_resource::Watchdog,
 };
 
 /// The objects of a dump.
@@ -128,17 +135,17 @@ fn collect(json: Json, objects: &mut Vec<KubeObject>) -> Result<(), String> {
         return Ok(());
     }
     let object = match kind.as_str() {
-        "Namespace" => parse(json).map(KubeObject::Namespace),
-        "Lease" => parse(json).map(KubeObject::Lease),
-        "Node" => parse(json).map(KubeObject::Node),
-        "Deployment" => parse(json).map(KubeObject::Deployment),
-        "StatefulSet" => parse(json).map(KubeObject::StatefulSet),
-        "DaemonSet" => parse(json).map(KubeObject::DaemonSet),
-        "ReplicaSet" => parse(json).map(KubeObject::ReplicaSet),
-        "CronJob" => parse(json).map(KubeObject::CronJob),
-        "Job" => parse(json).map(KubeObject::Job),
-        "Pod" => parse(json).map(KubeObject::Pod),
-        "Watchdog" => parse(json).map(KubeObject::Watchdog),
+        "Namespace" => parse::<Namespace>(json),
+        "Lease" => parse::<Lease>(json),
+        "Node" => parse::<Node>(json),
+        "Deployment" => parse::<Deployment>(json),
+        "StatefulSet" => parse::<StatefulSet>(json),
+        "DaemonSet" => parse::<DaemonSet>(json),
+        "ReplicaSet" => parse::<ReplicaSet>(json),
+        "CronJob" => parse::<CronJob>(json),
+        "Job" => parse::<Job>(json),
+        "Pod" => parse::<Pod>(json),
+        "Watchdog" => parse::<Watchdog>(json),
         "" => {
             return Err("an object without kind; is this the output of `kubectl get … -o json`?".to_owned());
         }
@@ -151,9 +158,9 @@ fn collect(json: Json, objects: &mut Vec<KubeObject>) -> Result<(), String> {
     Ok(())
 }
 
-fn parse<K: DeserializeOwned>(json: Json) -> Result<Box<K>, String> {
-    serde_json::from_value(json)
-        .map(Box::new)
+fn parse<K: DeserializeOwned + Into<KubeObject>>(json: Json) -> Result<KubeObject, String> {
+    serde_json::from_value::<K>(json)
+        .map(Into::into)
         .map_err(|error| error.to_string())
 }
 

@@ -331,12 +331,13 @@ where
     match &mut object {
         KubeObject::ReplicaSet(set) if crate::object::controller(&set.metadata).is_some() => {
             // Only its owner matters.
+            let set = Arc::make_mut(set);
             set.spec = None;
             set.status = None;
             set.metadata.annotations = None;
         }
         KubeObject::Node(node) => {
-            if let Some(status) = &mut node.status {
+            if let Some(status) = &mut Arc::make_mut(node).status {
                 status.images = None;
                 status.volumes_attached = None;
                 status.volumes_in_use = None;
