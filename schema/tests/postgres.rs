@@ -373,6 +373,16 @@ async fn partitions_are_made_merged_and_dropped() {
     let future = "select (ledger.ensure_partitions('2031-03-01', '2031-03-31'))::text";
     let days_of_all = "select (31 * count(*))::text from ledger.partitioned_table";
     assert_eq!(texts(client, future).await, texts(client, days_of_all).await);
+    // Days that are only appended to are analyzed when they have doubled, and nothing is known of their documents.
+    let storage = "select array_to_string(reloptions, ' ') from pg_class where oid = 'ledger.pod_history_20310301'::regclass";
+    assert_eq!(
+        texts(client, storage).await,
+        ["fillfactor=100 autovacuum_analyze_scale_factor=1 autovacuum_vacuum_insert_scale_factor=1"]
+    );
+    let without = "select string_agg(attname, ' ' order by attname) from pg_attribute
+        where attrelid = 'ledger.pod_history_20310301'::regclass and attstattarget = 0
+          and attname in ('labels', 'phase', 'node')";
+    assert_eq!(texts(client, without).await, ["labels"]);
     let version = "insert into ledger.namespace_history values
         (1, 'u1', 'payments', '2026-01-01', null, '{}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
          '2026-01-01', '2026-01-01', '2026-01-01', '2031-03-17', 'changed')";

@@ -49,6 +49,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0015_pod_workload.sql"),
     migration!("0016_team.sql"),
     migration!("0017_cost_speed.sql"),
+    migration!("0018_autovacuum.sql"),
 ];
 
 /// What [`migrate`] did.
