@@ -25,3 +25,4 @@ mod reference;
 mod role;
 mod rules;
 mod support;
+mod teams;

@@ -45,6 +45,17 @@ async fn a_reader_who_lifts_the_timeout_is_cancelled_all_the_same() {
     assert_eq!(slept.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
     assert!(asked.elapsed() < ENDED, "{:?}", asked.elapsed());
 
+    // So is a team, whose role is no member of the readers'.
+    let owner = support::client(&url).await;
+    owner
+        .execute("select ledger.team_grant('red')", &[])
+        .await
+        .unwrap();
+    let team = support::client(&as_role("fleetledger_team_red")).await;
+    team.batch_execute(lift).await.unwrap();
+    let slept = team.query_one("select pg_sleep(600)::text", &[]).await;
+    assert_eq!(slept.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
+
     // One that catches its cancellation and goes on is ended with its session.
     let stubborn = "do $$ begin loop begin perform pg_sleep(600); exception when query_canceled then null; end; end loop; end $$";
     assert!(reader.batch_execute(stubborn).await.is_err());
