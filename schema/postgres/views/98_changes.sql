@@ -105,21 +105,24 @@ returns table (
 language sql stable parallel safe
 begin atomic
     select
-        w.datacenter, w.cluster, w.namespace, w.team, w.workload_kind, w.workload,
+        l.datacenter, l.cluster, w.namespace, w.team, w.workload_kind, w.workload,
         coalesce(w.desired, w.active, 0)::bigint as desired, p.pods, g.new_pods, g.newest_at
     from (
-        select n.datacenter, n.cluster, n.workload_uid, count(*) as new_pods, max(n.created_at) as newest_at
-        from fleet.pod as n
+        select n.cluster_id, n.workload_uid, count(*) as new_pods, max(n.created_at) as newest_at
+        from ledger.pod as n
         where n.created_at >= from_at and n.created_at <= to_at and n.workload_uid is not null
-        group by n.datacenter, n.cluster, n.workload_uid
+        group by n.cluster_id, n.workload_uid
         having count(*) >= 5
     ) as g
-    join fleet.workload as w on w.datacenter = g.datacenter and w.cluster = g.cluster and w.uid = g.workload_uid
     cross join lateral (
+        -- Ten at least, so that most workloads are not even looked at.
         select count(*) as pods
-        from fleet.pod as a
-        where a.datacenter = g.datacenter and a.cluster = g.cluster and a.workload_uid = g.workload_uid
+        from ledger.pod as a
+        where a.workload_uid = g.workload_uid and a.cluster_id = g.cluster_id
+        having count(*) >= 10
     ) as p
+    join ledger.cluster as l on l.cluster_id = g.cluster_id
+    join fleet.workload as w on w.datacenter = l.datacenter and w.cluster = l.cluster and w.uid = g.workload_uid
     where p.pods >= 3 * coalesce(w.desired, w.active, 0) + 10;
 end;
 comment on function fleet.surplus_pods(timestamptz, timestamptz) is 'Workloads with far more pods than were asked for, to which pods were added within a range.';
