@@ -15,6 +15,10 @@ use crate::{
 
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// How long the backlog of first sweeps may take to land, and how often is looked.
+const CATCH_UP: Duration = Duration::from_secs(90);
+const LOOK: Duration = Duration::from_millis(500);
+
 /// When the offsets of a topic landed: partition → (first offset after the batch, commit in ms), in order.
 type Commits = HashMap<i32, Vec<(i64, f64)>>;
 
@@ -103,6 +107,26 @@ impl Centre {
             Ok(row.try_get::<_, i64>(0)? == clusters as i64)
         })
         .await
+    }
+
+    /// Waits until at most so many records are produced and have not landed: the first sweeps left a backlog, which is no
+    /// measure of what comes after. False if that was not within [`CATCH_UP`].
+    pub(crate) async fn caught_up(&mut self, records: f64) -> anyhow::Result<bool> {
+        let sender = Sender::new(&self.kafka.client_config())?;
+        let taken = "select coalesce(sum(next_offset), 0)::bigint from ledger.ingest_partition";
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < CATCH_UP {
+            self.ingester.check_alive()?;
+            let mut produced = 0;
+            for kind in Kind::TOPICS {
+                produced += sender.ends(&kind.topic(self.prefix, None))?.iter().sum::<i64>();
+            }
+            if ((produced - self.ledger.number(taken).await?) as f64) <= records {
+                return Ok(true);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(false)
     }
 
     /// Waits until all that was produced has landed; returns the ends of each topic's partitions.
