@@ -113,7 +113,7 @@ impl Default for Settings {
             sweep_interval_seconds: 3600,
             coalesce_millis: 1000,
             settle_millis: 5000,
-            buffer_bytes: 48 << 20,
+            buffer_bytes: 32 << 20,
             buffer_records: 50_000,
             page_size: 500,
             streaming_lists: true,
