@@ -55,12 +55,12 @@ async fn a_role_is_granted_to_a_team_listed_and_taken_back() {
     }
     let (code, said) = setup.said(&["teams", "revoke", "red"]);
     assert!(
-        code == 1 && said.contains("team red has no role"),
+        code == 5 && said.contains("team red has no role"),
         "{code} {said}"
     );
     let (code, said) = setup.said(&["teams", "grant", ""]);
     assert!(
-        code == 1 && said.contains("name it as its namespaces do"),
+        code == 5 && said.contains("name it as its namespaces do"),
         "{code} {said}"
     );
 }
