@@ -27,7 +27,6 @@ pub mod instance;
 pub mod judge;
 mod keep_alive;
 pub mod links;
-mod literal;
 mod metrics;
 pub mod observation;
 pub mod observe;

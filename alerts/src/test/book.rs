@@ -1,12 +1,11 @@
 //! A row of a view over the ingester's books as a statement that writes it.
 
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::{kind::Kind, postgres::literal};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::cost;
 use super::row::{Source, instant};
-use crate::literal::literal;
 
 /// Where and when a row stands.
 pub(crate) struct Place<'p> {

@@ -1,10 +1,10 @@
 //! A row of a view of cost as a statement that writes it: amounts become billionths, hours what they are stored in.
 
+use fleetledger_schema::postgres::literal;
 use serde_json::{Map, Value, json};
 
 use super::book::{Place, write};
 use super::row::instant;
-use crate::literal::literal;
 
 /// Columns of a view, the ledger's, and what one unit of the view is there.
 const AMOUNTS: [(&str, &str, f64); 12] = [

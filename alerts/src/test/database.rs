@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use fleetledger_local::{Cache, postgres::Postgres};
-use fleetledger_schema::postgres::{Connector, migrate};
+use fleetledger_schema::postgres::{Connector, literal, migrate};
 use jiff::Timestamp;
 use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 use super::TestError;
 use super::row::Ledger;
-use crate::literal::literal;
 
 /// A row of a rule's result: columns by name, as text; `None` is NULL.
 pub type ResultRow = BTreeMap<String, Option<String>>;

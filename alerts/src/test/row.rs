@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use fleetledger_schema::{
     kind::Kind,
+    postgres::literal,
     row::{Column, ColumnType, Table, container_table, table},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +17,6 @@ use serde_json::{Map, Value, json};
 use super::TestError;
 use super::book::{self, Place};
 use super::file::{Case, FreshnessSpan, InputRow, Offset, first_datacenter};
-use crate::literal::literal;
 
 /// A datacenter and a cluster of it.
 pub(crate) type Source = (String, String);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fleetledger_paging::Labels;
+use fleetledger_schema::postgres::literal;
 use jiff::Timestamp;
 
 use super::TestError;
@@ -12,7 +13,6 @@ use super::file::{Case, Purpose};
 use super::replay::{Rule, replay, sources};
 use super::row::Ledger;
 use super::run::{Bench, rows_at, slots};
-use crate::literal::literal;
 
 /// A step of a run book: SQL with psql's variables.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use fleetledger_schema::postgres::literal;
+
 /// What cost can be grouped and filtered by, as OpenCost names it; team, datacenter and node class are ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
@@ -94,7 +96,6 @@ impl Dimension {
     /// Its SQL over the columns of the rows that are read.
     #[must_use]
     pub fn sql(&self) -> String {
-        let quoted = |name: &str| format!("'{}'", name.replace('\'', "''"));
         match self {
             Self::Datacenter => "p.datacenter".to_owned(),
             Self::Cluster => "p.cluster".to_owned(),
@@ -106,8 +107,8 @@ impl Dimension {
             Self::Controller => "p.workload".to_owned(),
             Self::Pod => "p.pod".to_owned(),
             Self::Container => "p.container".to_owned(),
-            Self::Label(label) => format!("p.labels ->> {}", quoted(label)),
-            Self::Annotation(name) => format!("p.annotations ->> {}", quoted(name)),
+            Self::Label(label) => format!("p.labels ->> {}", literal(label)),
+            Self::Annotation(name) => format!("p.annotations ->> {}", literal(name)),
         }
     }
 }

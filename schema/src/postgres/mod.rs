@@ -6,10 +6,12 @@
 
 mod connect;
 mod error;
+mod literal;
 mod migrate;
 mod view;
 
 pub use connect::{ConnectError, Connector};
 pub use error::MigrateError;
+pub use literal::literal;
 pub use migrate::{MigrateReport, Migration, Standing, migrate, migrations, standing};
 pub use view::{ViewColumn, ViewDoc, documented_views};

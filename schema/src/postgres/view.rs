@@ -16,6 +16,7 @@ use tokio_postgres::{Client, Transaction, error::SqlState};
 
 use super::{
     MigrateError,
+    literal::literal,
     migrate::{checksum, set_lock_timeout},
 };
 use crate::{
@@ -304,8 +305,8 @@ impl ViewFile {
                          language sql stable parallel safe begin atomic\n{body};\nend"
                     ));
                     statements.push(format!(
-                        "comment on function fleet.{name}_at is '{} As of the given instant.'",
-                        escape(&self.doc.comment)
+                        "comment on function fleet.{name}_at is {}",
+                        literal(&format!("{} As of the given instant.", self.doc.comment))
                     ));
                 }
                 _ => {
@@ -344,10 +345,7 @@ impl ViewFile {
         statements.push(format!(
             "create view {schema}.{name} with (security_invoker = true) as\n{body}"
         ));
-        statements.push(format!(
-            "comment on view {schema}.{name} is '{}'",
-            escape(comment)
-        ));
+        statements.push(format!("comment on view {schema}.{name} is {}", literal(comment)));
         let is_history = !extra.is_empty();
         let own = self
             .doc
@@ -357,8 +355,8 @@ impl ViewFile {
         let own = own.filter(|(name, _)| !is_history || self.is_own_column(name));
         for (column, comment) in own.chain(extra.iter().copied()) {
             statements.push(format!(
-                "comment on column {schema}.{name}.{column} is '{}'",
-                escape(comment)
+                "comment on column {schema}.{name}.{column} is {}",
+                literal(comment)
             ));
         }
     }
@@ -524,10 +522,6 @@ fn ledger_columns(table: &Table) -> Vec<&'static str> {
         .chain(own)
         .chain(table.meta.iter().copied())
         .collect()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('\'', "''")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use axum::{
     extract::{Query, State},
     response::Response,
 };
-use fleetledger_schema::instant::Instant;
+use fleetledger_schema::{instant::Instant, postgres::literal};
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,7 +14,6 @@ use crate::{
     errors::while_,
     http::{Api, Caller, Failure, Role},
     links::OBJECT_LABELS,
-    literal::literal,
 };
 
 /// One event of one alert.

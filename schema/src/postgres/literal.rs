@@ -1,7 +1,8 @@
 //! Texts in SQL that is not run with parameters.
 
-/// A text as SQL takes it.
-pub(crate) fn literal(text: &str) -> String {
+/// A text as SQL takes it, in its quotes.
+#[must_use]
+pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
