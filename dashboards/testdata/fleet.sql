@@ -197,7 +197,9 @@ insert into ledger.cost_daily
 select
     d.day_at, l.line_id, 2400000000, 600000000, 0, 216000000000, 463856467968000, 0, 216000000000, 463856467968000,
     60000000000, 154618822656000, 0, 864000000, 864000000, 0, 0, 10
-from ledger.cost_line as l cross join ledger.cost_day as d;
+from ledger.cost_line as l cross join ledger.cost_day as d
+-- As they are rated: a day at a time.
+order by d.day_at, l.line_id;
 insert into ledger.cost_hourly
 select
     h, l.line_id, 100000000, 25000000, 0, 9000000000, 19327352832000, 0, 9000000000, 19327352832000, 2500000000, 6442450944000,

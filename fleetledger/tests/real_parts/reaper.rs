@@ -85,6 +85,7 @@ async fn readers_are_limited_in_number_and_in_temporary_files() {
         row.get::<_, String>(0)
     };
     assert_eq!(setting("temp_file_limit").await, "10GB");
+    assert_eq!(setting("work_mem").await, "16MB");
     assert_eq!(setting("statement_timeout").await, "1min");
     assert_eq!(setting("idle_in_transaction_session_timeout").await, "1min");
     let lifted = reader.batch_execute("set temp_file_limit = -1").await;

@@ -88,11 +88,10 @@ begin atomic
         where h.valid_to > from_at and h.restart_count > 0
     ) as c
     join ledger.cluster as l using (cluster_id)
-    cross join lateral (
-        select h.restart_count
-        from ledger.container_history as h
-        where h.cluster_id = c.cluster_id and h.uid = c.uid and h.container = c.container and h.valid_to = c.valid_from
-    ) as b
+    -- What stood before ended when this began; within the range, so that few partitions are looked at.
+    join ledger.container_history as b
+        on b.cluster_id = c.cluster_id and b.uid = c.uid and b.container = c.container and b.valid_to = c.valid_from
+        and b.valid_to >= from_at and b.valid_to <= to_at
     where c.valid_from >= from_at and c.valid_from <= to_at and c.restart_count > b.restart_count;
 end;
 comment on function fleet.restarts(timestamptz, timestamptz) is 'Restarts of containers within a range, as they were seen: restarts says how many one row stands for. Name a namespace where the range is long; for counts of the fleet read cluster_restarts.';
@@ -108,10 +107,11 @@ begin atomic
         l.datacenter, l.cluster, w.namespace, w.team, w.workload_kind, w.workload,
         coalesce(w.desired, w.active, 0)::bigint as desired, p.pods, g.new_pods, g.newest_at
     from (
-        select n.cluster_id, n.workload_uid, count(*) as new_pods, max(n.created_at) as newest_at
+        -- By namespace too, although the workload says it: so who asks for a namespace reads no pods of others.
+        select n.cluster_id, n.namespace, n.workload_uid, count(*) as new_pods, max(n.created_at) as newest_at
         from ledger.pod as n
         where n.created_at >= from_at and n.created_at <= to_at and n.workload_uid is not null
-        group by n.cluster_id, n.workload_uid
+        group by n.cluster_id, n.namespace, n.workload_uid
         having count(*) >= 5
     ) as g
     cross join lateral (
@@ -122,7 +122,8 @@ begin atomic
         having count(*) >= 10
     ) as p
     join ledger.cluster as l on l.cluster_id = g.cluster_id
-    join fleet.workload as w on w.datacenter = l.datacenter and w.cluster = l.cluster and w.uid = g.workload_uid
+    join fleet.workload as w
+        on w.datacenter = l.datacenter and w.cluster = l.cluster and w.namespace = g.namespace and w.uid = g.workload_uid
     where p.pods >= 3 * coalesce(w.desired, w.active, 0) + 10;
 end;
 comment on function fleet.surplus_pods(timestamptz, timestamptz) is 'Workloads with far more pods than were asked for, to which pods were added within a range.';

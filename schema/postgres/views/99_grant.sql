@@ -127,6 +127,8 @@ begin
     end loop;
     execute format('alter role fleetledger_reader in database %I set max_parallel_workers_per_gather = 0', current_database());
     execute format('alter role fleetledger_reader in database %I set statement_timeout = %L', current_database(), '60s');
+    -- What containers cost over a week is summed up in memory: with 4 MB it is sorted on disk, and takes half as long again.
+    execute format('alter role fleetledger_reader in database %I set work_mem = %L', current_database(), '16MB');
     execute format(
         'alter role fleetledger_reader in database %I set idle_in_transaction_session_timeout = %L', current_database(), '60s'
     );

@@ -50,6 +50,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0016_team.sql"),
     migration!("0017_cost_speed.sql"),
     migration!("0018_autovacuum.sql"),
+    migration!("0019_history_speed.sql"),
 ];
 
 /// What [`migrate`] did.
