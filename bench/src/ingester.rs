@@ -18,6 +18,13 @@ pub(crate) struct Program {
     _folder: TempDir,
 }
 
+/// What deploy/ starts an emitter with.
+fn environment(arguments: &[&str]) -> Vec<(String, String)> {
+    let emits = arguments.first() == Some(&"emit");
+    let purge = emits.then(|| ("MIMALLOC_PURGE_DELAY".to_owned(), "0".to_owned()));
+    purge.into_iter().collect()
+}
+
 impl Program {
     /// Starts `fleetledger <arguments>` with this configuration.
     pub(crate) fn start(program: &Path, arguments: &[&str], toml: &str) -> anyhow::Result<Self> {
@@ -33,7 +40,7 @@ impl Program {
         let process = Supervised::start(&Launch {
             part: format!("fleetledger {}", arguments.join(" ")),
             command,
-            environment: Vec::new(),
+            environment: environment(arguments),
             log: folder.path().join("log"),
             last_signal: "KILL",
         })?;

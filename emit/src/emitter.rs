@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Events that wait between source and pipeline; a full channel makes the watches wait.
-const EVENTS: usize = 2048;
+const EVENTS: usize = 256;
 /// Windows of usage that wait between collector and pipeline.
 const WINDOWS: usize = 1024;
 /// Pause before an attempt is repeated.
