@@ -105,7 +105,8 @@ async fn without_kafka_an_emitter_keeps_the_newest_state_within_its_bound() {
     let mut emitter = Program::start(
         &["emit", "--source", "simulate"],
         &emitter_toml(&kafka, changes),
-        &[],
+        // As deploy/ starts it.
+        &[("MIMALLOC_PURGE_DELAY", "0")],
     );
     let start = now(&database).await;
     eventually("the first sweep", LIMIT, || sweeps_since(&database, &start)).await;
