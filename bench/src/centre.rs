@@ -110,8 +110,8 @@ impl Centre {
     }
 
     /// Waits until at most so many records are produced and have not landed: the first sweeps left a backlog, which is no
-    /// measure of what comes after. False if that was not within [`CATCH_UP`].
-    pub(crate) async fn caught_up(&mut self, records: f64) -> anyhow::Result<bool> {
+    /// measure of what comes after. What the figures' details say of it: something only if that was not within [`CATCH_UP`].
+    pub(crate) async fn caught_up(&mut self, records: f64) -> anyhow::Result<&'static str> {
         let sender = Sender::new(&self.kafka.client_config())?;
         let taken = "select coalesce(sum(next_offset), 0)::bigint from ledger.ingest_partition";
         let begin = std::time::Instant::now();
@@ -122,11 +122,11 @@ impl Centre {
                 produced += sender.ends(&kind.topic(self.prefix, None))?.iter().sum::<i64>();
             }
             if ((produced - self.ledger.number(taken).await?) as f64) <= records {
-                return Ok(true);
+                return Ok("");
             }
             tokio::time::sleep(LOOK).await;
         }
-        Ok(false)
+        Ok(", the backlog of the first sweeps still waiting")
     }
 
     /// Waits until all that was produced has landed; returns the ends of each topic's partitions.

@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::Context as _;
+use deadpool_postgres::{Manager, Pool};
 use fleetledger_dashboards::{
     Dashboard, folder, load,
     query::{Chosen, View, expand},
     variable::{Choice, VARIABLES},
 };
 use fleetledger_local::postgres::Postgres;
-use fleetledger_schema::{instant::Instant as At, postgres::Connector};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use fleetledger_schema::instant::Instant as At;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::{
     figure::{Figure, Report, median, percentile},
@@ -43,7 +44,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
         let begin = Instant::now();
         fill(&ledger, pods).await?;
         tracing::info!(pods, seconds = begin.elapsed().as_secs(), "filled");
-        let reader = reader(&postgres, "dashboards").await?;
+        let reader = readers(&postgres, "dashboards", 1)?.get().await?;
         let asked = ask_all(&reader, None).await?;
         tell(&reader, &asked).await?;
         let detail = format!(
@@ -103,14 +104,13 @@ pub(crate) async fn fill(ledger: &Ledger, pods: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A session as Grafana's data source has it.
-pub(crate) async fn reader(postgres: &Postgres, database: &str) -> anyhow::Result<Client> {
+/// Sessions as Grafana's data source has them: so many at most, and who asks first gets the next that is free.
+pub(crate) fn readers(postgres: &Postgres, database: &str, sessions: usize) -> anyhow::Result<Pool> {
     let url = postgres
         .url_of(database)
         .replacen("fleetledger@", "fleetledger_reader@", 1);
-    Ok(Connector::new(url.parse()?, None)
-        .connect("fleetledger bench")
-        .await?)
+    let manager = Manager::new(url.parse()?, NoTls);
+    Ok(Pool::builder(manager).max_size(sessions).build()?)
 }
 
 /// Every panel, the slowest first; over so many days, or over the range its dashboard opens with.

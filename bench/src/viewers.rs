@@ -8,14 +8,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use deadpool_postgres::Pool;
 use fleetledger_dashboards::{Dashboard, folder, load, query::expand, variable::VARIABLES};
 use fleetledger_schema::instant::Instant as Wall;
-use tokio::{
-    sync::{Mutex, Semaphore},
-    task::JoinSet,
-    time::Instant,
-};
-use tokio_postgres::Client;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     centre::{Centre, Landed},
@@ -35,21 +31,12 @@ const PODS: usize = 100_000;
 /// Pods of each simulated cluster, which come to them.
 const SIMULATED_PODS: usize = 10_000;
 
-/// What deploy/grafana says of `maxOpenConns`.
-const SESSIONS_PER_CORE: usize = 1;
-
-/// The data source's sessions; who asks first gets the next that is free.
-struct Sessions {
-    free: Semaphore,
-    clients: Mutex<Vec<Client>>,
-}
-
 /// Somebody with all dashboards open.
 struct Viewer {
     number: usize,
     /// Its turn within the time that a dashboard has of a refresh, from 0 to 1.
     place: f64,
-    sessions: Arc<Sessions>,
+    sessions: Pool,
     dashboards: Arc<Vec<(String, Dashboard)>>,
     begin: Instant,
     end: Instant,
@@ -76,7 +63,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     let simulated = setting.scaled(SIMULATED_PODS).max(200);
     let mut emitters = centre.simulate(&setting.program, EMITTERS, rate, simulated)?;
     centre.swept(EMITTERS).await?;
-    centre.caught_up(rate).await?;
+    let caught_up = centre.caught_up(rate).await?;
 
     let all = Arc::new(load(folder())?);
     let panels: usize = all.iter().map(|(_, dashboard)| dashboard.panels().count()).sum();
@@ -85,14 +72,15 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     let counted = begin + Duration::from_secs_f64(refresh);
     let end = counted + Duration::from_secs_f64(seconds);
     let viewers = setting.scaled(VIEWERS).min(VIEWERS);
+    // What deploy/grafana says of `maxOpenConns`.
     let cores = std::thread::available_parallelism()?.get();
-    let sessions = Arc::new(Sessions::open(&centre, cores * SESSIONS_PER_CORE).await?);
+    let sessions = dashboards::readers(&centre.postgres, centre.prefix, cores)?;
     let mut viewing = JoinSet::new();
     for number in 0..viewers {
         let viewer = Viewer {
             number,
             place: number as f64 / viewers as f64,
-            sessions: Arc::clone(&sessions),
+            sessions: sessions.clone(),
             dashboards: Arc::clone(&all),
             begin,
             end,
@@ -118,40 +106,12 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
         &shown,
         due,
         &format!(
-            "{viewers} viewers who refresh every dashboard each {refresh:.0} s through {} sessions",
-            cores * SESSIONS_PER_CORE
+            "{viewers} viewers who refresh every dashboard each {refresh:.0} s through {cores} sessions{caught_up}"
         ),
         report,
     );
     let within = first.0 as f64 / 1000.0..last.0 as f64 / 1000.0;
     judge(&centre.landed().await?, &within, pods, report)
-}
-
-impl Sessions {
-    async fn open(centre: &Centre, count: usize) -> anyhow::Result<Self> {
-        let mut clients = Vec::new();
-        for _ in 0..count {
-            clients.push(dashboards::reader(&centre.postgres, centre.prefix).await?);
-        }
-        Ok(Self {
-            free: Semaphore::new(count),
-            clients: Mutex::new(clients),
-        })
-    }
-
-    /// Asks in the next session that is free.
-    async fn with<T>(&self, ask: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let _turn = self.free.acquire().await?;
-        let client = self
-            .clients
-            .lock()
-            .await
-            .pop()
-            .context("more turns than sessions")?;
-        let answer = ask(&client).await;
-        self.clients.lock().await.push(client);
-        answer
-    }
 }
 
 impl Viewer {
@@ -176,14 +136,13 @@ impl Viewer {
 
     async fn open(&self, dashboard: &Dashboard, shown: &mut Vec<Shown>) -> anyhow::Result<()> {
         let hours = dashboards::hours(&dashboard.from)?;
-        let ask = async |client: &Client| dashboards::view(client, dashboard, hours, self.number).await;
-        let view = self.sessions.with(ask).await?;
+        let view = dashboards::view(&*self.sessions.get().await?, dashboard, hours, self.number).await?;
         for panel in dashboard.panels() {
             let sql = expand(&panel.raw_sql(), VARIABLES, &view)?;
             let asked_at = Instant::now();
             let name = || format!("{} / {}", dashboard.title, panel.title);
-            let ask = async |client: &Client| Ok(client.simple_query(&sql).await?);
-            self.sessions.with(ask).await.with_context(name)?;
+            let session = self.sessions.get().await?;
+            session.simple_query(&sql).await.with_context(name)?;
             shown.push(Shown {
                 panel: name(),
                 asked_at,

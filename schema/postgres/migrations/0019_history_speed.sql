@@ -11,16 +11,22 @@ declare
     one record;
 begin
     for one in
-        select a.attname as name, case when t.typname = 'jsonb' or t.typcategory = 'A' then 0 else 30 end as target
+        select a.attname as name, s.target
         from pg_attribute as a
         join pg_type as t on t.oid = a.atttypid
+        cross join lateral (
+            select case
+                when t.typname = 'jsonb' or t.typcategory = 'A' then 0
+                when of_table like '%\_history\_%' then 30
+            end as target
+        ) as s
         where a.attrelid = format('ledger.%I', of_table)::regclass and a.attnum > 0 and not a.attisdropped
-          and (t.typname = 'jsonb' or t.typcategory = 'A' or of_table like '%\_history\_%')
+          and s.target is not null
     loop
         execute format('alter table ledger.%I alter column %I set statistics %s', of_table, one.name, one.target);
     end loop;
 end
 $$;
 comment on function ledger.set_statistics is 'Keeps no statistics of the lists and documents of a table, and coarser ones of a day of history.';
-select ledger.set_partition_storage(t.table_name, b.partition_name)
+select ledger.set_statistics(b.partition_name)
 from ledger.partitioned_table as t, ledger.partition_bounds(t.table_name) as b;
