@@ -29,11 +29,13 @@ FEATURES ?= --features fleetledger/fail-points
 WITH_PLACES := . deploy/bootstrap/places.sh &&
 BOOTSTRAP := deploy/bootstrap/bootstrap.sh
 export FEATURES TEST_ARGS
+# The checkout that `make measure` measures; this one where it is empty.
+MEASURE ?=
 
 # The ledger whose panels `make grafana-check` runs, as the reader; a filled one of its own where it is empty.
 GRAFANA_POSTGRES ?=
 
-.PHONY: help demo test check bench soak grafana-check audit fmt clean
+.PHONY: help demo test check bench soak measure grafana-check audit fmt clean
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +67,10 @@ soak: ## The long form of the fault tests; what it says is kept under bench/resu
 		FLEETLEDGER_AWAY_SECONDS=$(AWAY_SECONDS) FLEETLEDGER_AWAY_CHANGES=$(AWAY_CHANGES) FLEETLEDGER_AWAY_RECORDS=$(AWAY_RECORDS) \
 		FLEETLEDGER_TRACE_DAYS=$(TRACE_DAYS) \
 		cargo test --locked --workspace $(FEATURES) --test $(SOAK_TEST) -- --nocapture --test-threads 1
+
+measure: ## How the sources are written: names, lengths, SQL, places of a column; MEASURE=folder for another checkout.
+	@$(BOOTSTRAP) demo
+	@$(WITH_PLACES) cargo run --quiet --locked -p fleetledger-tests --example measure -- $(MEASURE)
 
 grafana-check: ## Every panel of every dashboard on a ledger, without Grafana; GRAFANA_POSTGRES=URL runs them on yours, as the reader.
 	@$(BOOTSTRAP) demo

@@ -18,6 +18,7 @@
     reason = "this crate is tests alone: a helper of a test may fail it"
 )]
 
+pub mod census;
 pub mod churn;
 pub mod cluster;
 pub mod comparison;

@@ -15,6 +15,9 @@ use std::{
     process::Command,
 };
 
+use fleetledger_tests::census::{
+    DIALECT_WORDS, dialect_identifiers, name_shares, source_files, type_definitions,
+};
 use serde_json::Value;
 
 fn repository() -> PathBuf {
@@ -245,5 +248,40 @@ fn house_words_are_used() {
                 relative(&file)
             );
         }
+    }
+}
+
+#[test]
+fn types_say_what_they_hold() {
+    let shares = name_shares(&type_definitions(&source_files(&repository())));
+    println!("{shares:?}");
+    assert!(
+        shares.one_word < 0.30,
+        "{:.1} % of type names are one word; name what a type holds, as in RuleLock",
+        shares.one_word * 100.0
+    );
+    assert!(
+        shares.shared < 0.15,
+        "{:.1} % of types share their name with another file's",
+        shares.shared * 100.0
+    );
+}
+
+#[test]
+fn names_use_the_words_of_the_glossary() {
+    let found = dialect_identifiers(&source_files(&repository()));
+    let places: Vec<String> = found
+        .iter()
+        .map(|place| format!("{}:{} {}", place.path, place.line, place.text))
+        .collect();
+    assert!(
+        places.is_empty(),
+        "{} names; docs/glossary.md has the words to use:\n{}",
+        places.len(),
+        places.join("\n")
+    );
+    let glossary = fs::read_to_string(repository().join("docs/glossary.md")).unwrap();
+    for (word, _) in DIALECT_WORDS {
+        assert!(glossary.contains(word), "docs/glossary.md names no other word for {word}");
     }
 }
