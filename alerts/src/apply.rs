@@ -8,36 +8,36 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_paging::{Inhibitor, Labels, Resolution, Timing};
-use fleetledger_queries::alert::{AlertRule, Mode};
+use fleetledger_paging::{AlertResolution, Inhibitor, LabelSet, Timing};
+use fleetledger_queries::alert::{AlertMode, AlertRule};
 use fleetledger_schema::instant::Instant;
 use tokio_postgres::{Client, Transaction};
 
 use crate::{
     errors::{AlertsError, while_},
+    evaluation::{EvaluationContext, EvaluationInput, EvaluationOutcome, evaluate_instances},
     fail_point::{FailPoint, hit},
-    instance::Kept,
-    judge::{Court, Ruling, Verdict, judge},
-    observe::{Answer, Said, Silent, observe},
-    pages::{self, Desk},
-    rules::{HEARTBEAT, Rule, RuleSet, static_labels},
-    settings::Settings,
+    instance::StoredInstance,
+    observe::{QueryOutcome, RuleObservations, SilentSources, observe},
+    pages::{self, NotificationContext},
+    rules::{HEARTBEAT, RuleSet, ScheduledRule, static_labels},
+    settings::EvaluatorSettings,
     store::{self, timestamp},
 };
 
 /// One run of a rule that waits to be applied.
 #[derive(Debug, Clone)]
-pub(crate) struct Run<'a> {
+pub(crate) struct RuleEvaluation<'a> {
     /// The rule.
-    pub(crate) rule: &'a Rule,
+    pub(crate) rule: &'a ScheduledRule,
     /// The slot.
     pub(crate) slot: Instant,
     /// What its query asked about.
     pub(crate) as_of: Instant,
     /// What it answered.
-    pub(crate) answer: &'a Answer,
+    pub(crate) outcome: &'a QueryOutcome,
     /// Which of its sources said nothing.
-    pub(crate) silent: &'a Silent,
+    pub(crate) silent_sources: &'a SilentSources,
     /// How long the query took, in seconds.
     pub(crate) query_seconds: f64,
     /// How many rows there were.
@@ -46,7 +46,7 @@ pub(crate) struct Run<'a> {
 
 /// Under which claim a run is applied.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Title<'a> {
+pub(crate) struct GroupFencingToken<'a> {
     /// Name of the evaluator.
     pub(crate) evaluator: &'a str,
     /// Epoch of its claim of the rule's group.
@@ -55,7 +55,7 @@ pub(crate) struct Title<'a> {
 
 /// What became of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Applied {
+pub(crate) enum SlotApplyOutcome {
     /// It stands.
     Done {
         /// Instances that changed.
@@ -70,7 +70,7 @@ pub(crate) enum Applied {
 }
 
 /// What stands of a rule, locked.
-struct Standing {
+struct LockedRule {
     last_slot: Option<Instant>,
     identity: String,
     removed: bool,
@@ -82,53 +82,66 @@ struct Standing {
 /// [`AlertsError`]; then nothing of the slot stands.
 pub(crate) async fn apply(
     client: &mut Client,
-    settings: &Settings,
+    settings: &EvaluatorSettings,
     rules: &RuleSet,
-    title: Title<'_>,
-    run: &Run<'_>,
-) -> Result<Applied, AlertsError> {
+    fencing_token: GroupFencingToken<'_>,
+    run: &RuleEvaluation<'_>,
+) -> Result<SlotApplyOutcome, AlertsError> {
     let transaction = client.transaction().await.map_err(while_("begin a slot"))?;
-    let Some(standing) = lock(&transaction, run.rule.id()).await? else {
-        return Ok(Applied::Deposed);
+    let Some(lock) = lock_rule(&transaction, run.rule.id()).await? else {
+        return Ok(SlotApplyOutcome::Deposed);
     };
-    if standing.last_slot.is_some_and(|last| last >= run.slot) {
-        return Ok(Applied::Already);
+    if lock.last_slot.is_some_and(|last| last >= run.slot) {
+        return Ok(SlotApplyOutcome::Already);
     }
-    if !is_claimed(&transaction, &run.rule.group, title).await? {
-        return Ok(Applied::Deposed);
+    if !is_claimed(&transaction, &run.rule.group, fencing_token).await? {
+        return Ok(SlotApplyOutcome::Deposed);
     }
     let Some(alert) = run.rule.query.alert() else {
         return Err(AlertsError::Rules(format!("{} is no alert", run.rule.id())));
     };
     let known = store::load(&transaction, run.rule.id()).await?;
-    let mut said = say(rules, run, alert, &known);
-    let ending = ending(alert, &standing, run.rule);
+    let mut observations = observe_run(rules, run, alert, &known);
+    let ending = resolution_of_all(alert, &lock, run.rule);
     let mut known = known;
     let (mut changed, mut queued) = (0, 0);
     if let Some(resolution) = ending {
         let before: BTreeSet<String> = known.keys().cloned().collect();
         // What the old labels stood for ends first; the new ones begin afresh.
-        let closing = Bench::new(&transaction, settings, rules, Some(run.rule), run.slot, &standing).await?;
-        let done = closing
-            .hold(&transaction, known, &Ruling::Close(resolution))
+        let closing_setup =
+            EvaluationSetup::new(&transaction, settings, rules, Some(run.rule), run.slot, &lock).await?;
+        let done = closing_setup
+            .evaluate_and_write(&transaction, known, &EvaluationInput::Close(resolution))
             .await?;
         (changed, queued) = (done.0, done.1);
-        said.seen.retain(|id, _| !before.contains(id));
+        observations.instances.retain(|id, _| !before.contains(id));
         known = BTreeMap::new();
     }
-    if alert.mode != Mode::Disabled {
-        let bench = Bench::new(&transaction, settings, rules, Some(run.rule), run.slot, &standing).await?;
-        let done = bench.hold(&transaction, known, &Ruling::Said(&said)).await?;
+    if alert.mode != AlertMode::Disabled {
+        let setup =
+            EvaluationSetup::new(&transaction, settings, rules, Some(run.rule), run.slot, &lock).await?;
+        let done = setup
+            .evaluate_and_write(&transaction, known, &EvaluationInput::Observations(&observations))
+            .await?;
         (changed, queued) = (changed + done.0, queued + done.1);
     }
     hit(FailPoint::BeforeRun);
-    if !finish(&transaction, rules, title, run, &said, (changed, queued)).await? {
-        return Ok(Applied::Already);
+    if !record_run(
+        &transaction,
+        rules,
+        fencing_token,
+        run,
+        &observations,
+        (changed, queued),
+    )
+    .await?
+    {
+        return Ok(SlotApplyOutcome::Already);
     }
     hit(FailPoint::BeforeCommit);
     transaction.commit().await.map_err(while_("commit a slot"))?;
     hit(FailPoint::AfterCommit);
-    Ok(Applied::Done { changed, queued })
+    Ok(SlotApplyOutcome::Done { changed, queued })
 }
 
 /// Resolves every instance of a rule that is gone.
@@ -137,7 +150,7 @@ pub(crate) async fn apply(
 /// [`AlertsError`]; then nothing has changed.
 pub(crate) async fn retire(
     client: &mut Client,
-    settings: &Settings,
+    settings: &EvaluatorSettings,
     rules: &RuleSet,
     rule: &str,
     slot: Instant,
@@ -146,33 +159,39 @@ pub(crate) async fn retire(
         .transaction()
         .await
         .map_err(while_("begin to retire a rule"))?;
-    let Some(standing) = lock(&transaction, rule)
-        .await?
-        .filter(|standing| standing.removed)
-    else {
+    let Some(lock) = lock_rule(&transaction, rule).await?.filter(|lock| lock.removed) else {
         return Ok(0);
     };
     let known = store::load(&transaction, rule).await?;
-    let bench = Bench {
+    let setup = EvaluationSetup {
         rule_id: rule,
-        ..Bench::new(&transaction, settings, rules, None, slot, &standing).await?
+        ..EvaluationSetup::new(&transaction, settings, rules, None, slot, &lock).await?
     };
-    let (changed, _) = bench
-        .hold(&transaction, known, &Ruling::Close(Resolution::RuleRemoved))
+    let (changed, _) = setup
+        .evaluate_and_write(
+            &transaction,
+            known,
+            &EvaluationInput::Close(AlertResolution::RuleRemoved),
+        )
         .await?;
     transaction.commit().await.map_err(while_("retire a rule"))?;
     Ok(changed)
 }
 
-fn say(rules: &RuleSet, run: &Run<'_>, alert: &AlertRule, known: &BTreeMap<String, Kept>) -> Said {
-    let labels: BTreeMap<String, Labels> = known
+fn observe_run(
+    rules: &RuleSet,
+    run: &RuleEvaluation<'_>,
+    alert: &AlertRule,
+    known: &BTreeMap<String, StoredInstance>,
+) -> RuleObservations {
+    let labels: BTreeMap<String, LabelSet> = known
         .iter()
-        .filter(|(_, kept)| kept.memory.instance.condition != fleetledger_paging::Condition::Inactive)
+        .filter(|(_, kept)| kept.memory.instance.condition != fleetledger_paging::AlertCondition::Inactive)
         .map(|(id, kept)| (id.clone(), kept.labels.clone()))
         .collect();
-    let complete = |own: &Labels| {
+    let complete = |own: &LabelSet| {
         let mut all = static_labels(alert);
-        if let Some(about) = about(rules, run.rule, own) {
+        if let Some(about) = subject_rule(rules, run.rule, own) {
             all.extend(
                 about
                     .query
@@ -184,46 +203,50 @@ fn say(rules: &RuleSet, run: &Run<'_>, alert: &AlertRule, known: &BTreeMap<Strin
         all.extend(own.clone());
         all
     };
-    observe(alert, run.answer, run.silent, &labels, complete)
+    observe(alert, run.outcome, run.silent_sources, &labels, complete)
 }
 
 /// The rule an alert about rules is about.
-fn about<'r>(rules: &'r RuleSet, rule: &Rule, labels: &Labels) -> Option<&'r Rule> {
+fn subject_rule<'r>(
+    rules: &'r RuleSet,
+    rule: &ScheduledRule,
+    labels: &LabelSet,
+) -> Option<&'r ScheduledRule> {
     let named = labels.get("rule").filter(|_| rule.is_about_rules)?;
     rules.get(named).filter(|about| about.query.alert().is_some())
 }
 
-fn ending(alert: &AlertRule, standing: &Standing, rule: &Rule) -> Option<Resolution> {
-    if alert.mode == Mode::Disabled {
-        Some(Resolution::RuleDisabled)
-    } else if standing.identity != rule.identity {
-        Some(Resolution::RuleRelabelled)
+fn resolution_of_all(alert: &AlertRule, lock: &LockedRule, rule: &ScheduledRule) -> Option<AlertResolution> {
+    if alert.mode == AlertMode::Disabled {
+        Some(AlertResolution::RuleDisabled)
+    } else if lock.identity != rule.identity {
+        Some(AlertResolution::RuleRelabelled)
     } else {
         None
     }
 }
 
 /// Everything one judgement of a rule needs.
-struct Bench<'a> {
-    settings: &'a Settings,
+struct EvaluationSetup<'a> {
+    settings: &'a EvaluatorSettings,
     rules: &'a RuleSet,
     rule_id: &'a str,
     /// `None` for one that is gone.
-    rule: Option<&'a Rule>,
+    rule: Option<&'a ScheduledRule>,
     slot: Instant,
     last_slot: Option<Instant>,
-    snoozes: Vec<fleetledger_paging::Snooze>,
-    open: Vec<Labels>,
+    snoozes: Vec<fleetledger_paging::AlertSnooze>,
+    open: Vec<LabelSet>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> EvaluationSetup<'a> {
     async fn new(
         transaction: &Transaction<'_>,
-        settings: &'a Settings,
+        settings: &'a EvaluatorSettings,
         rules: &'a RuleSet,
-        rule: Option<&'a Rule>,
+        rule: Option<&'a ScheduledRule>,
         slot: Instant,
-        standing: &Standing,
+        lock: &LockedRule,
     ) -> Result<Self, AlertsError> {
         let inhibitions = rules.inhibitions().iter().chain(&settings.inhibitions);
         let sources = inhibitions.flat_map(|inhibition| &inhibition.source);
@@ -234,21 +257,21 @@ impl<'a> Bench<'a> {
         Ok(Self {
             settings,
             rules,
-            rule_id: rule.map_or("", Rule::id),
+            rule_id: rule.map_or("", ScheduledRule::id),
             rule,
             slot,
-            last_slot: standing.last_slot,
+            last_slot: lock.last_slot,
             snoozes: store::snoozes(transaction, slot).await?,
             open: store::open_labels(transaction, &names).await?,
         })
     }
 
     /// Judges, and writes what comes of it; (instances that changed, notifications queued).
-    async fn hold(
+    async fn evaluate_and_write(
         &self,
         transaction: &Transaction<'_>,
-        known: BTreeMap<String, Kept>,
-        ruling: &Ruling<'_>,
+        known: BTreeMap<String, StoredInstance>,
+        input: &EvaluationInput<'_>,
     ) -> Result<(i64, i64), AlertsError> {
         let acks = store::take_acks(transaction, self.rule_id, self.slot).await?;
         let inhibitions: Vec<_> = self
@@ -259,7 +282,7 @@ impl<'a> Bench<'a> {
             .cloned()
             .collect();
         let inhibitor = Inhibitor::new(&inhibitions, &self.open);
-        let wished = |labels: &Labels| self.wished(labels);
+        let receiver_override = |labels: &LabelSet| self.receiver_override(labels);
         let alert = self
             .rule
             .and_then(|rule| rule.query.alert())
@@ -271,7 +294,7 @@ impl<'a> Bench<'a> {
             cooldown: Duration::ZERO,
             repeat_interval: Duration::ZERO,
         };
-        let court = Court {
+        let context = EvaluationContext {
             alert,
             timing: self.rule.map_or(&gone, |rule| &rule.timing),
             slot: timestamp(self.slot),
@@ -279,44 +302,44 @@ impl<'a> Bench<'a> {
             snoozes: &self.snoozes,
             inhibitor: &inhibitor,
             routes: &self.settings.routes,
-            wished: &wished,
+            receiver_override: &receiver_override,
             wants_instances: &|receiver| self.settings.receivers.wants_instances(receiver),
-            shadow: alert.is_some_and(|alert| alert.mode == Mode::Shadow),
+            shadow: alert.is_some_and(|alert| alert.mode == AlertMode::Shadow),
         };
-        let mut verdict: Verdict = judge(&court, known, ruling, &acks);
-        let desk = Desk {
+        let mut outcome: EvaluationOutcome = evaluate_instances(&context, known, input, &acks);
+        let notification_context = NotificationContext {
             rule: self.rule_id,
             slot: self.slot,
-            places: &self.settings.places,
+            link_targets: &self.settings.link_targets,
             receivers: &self.settings.receivers,
             snoozes: &self.snoozes,
         };
-        let queued = pages::queue(transaction, &desk, &mut verdict).await?;
-        let changed = store::save(transaction, self.rule_id, self.slot, &verdict).await?;
+        let queued = pages::queue(transaction, &notification_context, &mut outcome).await?;
+        let changed = store::save(transaction, self.rule_id, self.slot, &outcome).await?;
         Ok((changed, queued))
     }
 
     /// Receivers in place of those that the routes name.
-    fn wished(&self, labels: &Labels) -> Option<Vec<String>> {
+    fn receiver_override(&self, labels: &LabelSet) -> Option<Vec<String>> {
         let Some((rule, alert)) = self.rule.and_then(|rule| Some((rule, rule.query.alert()?))) else {
             return Some(Vec::new());
         };
         if alert.alert == HEARTBEAT {
             return Some(self.settings.heartbeat_receivers.clone());
         }
-        let about = about(self.rules, rule, labels).and_then(|rule| rule.query.alert());
+        let about = subject_rule(self.rules, rule, labels).and_then(|rule| rule.query.alert());
         let receivers = about.map_or(&alert.receivers, |alert| &alert.receivers);
         (!receivers.is_empty()).then(|| receivers.clone())
     }
 }
 
-async fn lock(transaction: &Transaction<'_>, rule: &str) -> Result<Option<Standing>, AlertsError> {
+async fn lock_rule(transaction: &Transaction<'_>, rule: &str) -> Result<Option<LockedRule>, AlertsError> {
     let lock = "select last_slot, identity, removed_at is not null or kind <> 'alert' from ledger.rule where rule = $1 for update";
     let row = transaction
         .query_opt(lock, &[&rule])
         .await
         .map_err(while_("lock a rule"))?;
-    Ok(row.map(|row| Standing {
+    Ok(row.map(|row| LockedRule {
         last_slot: row.get(0),
         identity: row.get(1),
         removed: row.get(2),
@@ -326,43 +349,43 @@ async fn lock(transaction: &Transaction<'_>, rule: &str) -> Result<Option<Standi
 async fn is_claimed(
     transaction: &Transaction<'_>,
     group: &str,
-    title: Title<'_>,
+    fencing_token: GroupFencingToken<'_>,
 ) -> Result<bool, AlertsError> {
     let claimed =
         "select exists (select from ledger.rule_group where rule_group = $1 and owner = $2 and epoch = $3)";
     let row = transaction
-        .query_one(claimed, &[&group, &title.evaluator, &title.epoch])
+        .query_one(claimed, &[&group, &fencing_token.evaluator, &fencing_token.epoch])
         .await
         .map_err(while_("check the claim"))?;
     Ok(row.get(0))
 }
 
 /// Writes the run and where the rule stands now; false if the slot has been applied.
-async fn finish(
+async fn record_run(
     transaction: &Transaction<'_>,
     rules: &RuleSet,
-    title: Title<'_>,
-    run: &Run<'_>,
-    said: &Said,
+    fencing_token: GroupFencingToken<'_>,
+    run: &RuleEvaluation<'_>,
+    observations: &RuleObservations,
     (changed, queued): (i64, i64),
 ) -> Result<bool, AlertsError> {
-    let record = Record {
+    let record = RunRecord {
         rule: run.rule,
         slot: run.slot,
         as_of: run.as_of,
-        error: said.error.as_deref(),
+        error: observations.error.as_deref(),
         seconds: run.query_seconds,
         rows: run.rows,
         changed,
         queued,
-        limit_exceeded: said.limit_exceeded,
+        limit_exceeded: observations.limit_exceeded,
     };
-    record.write(transaction, &rules.sha256, title).await
+    record.write(transaction, &rules.sha256, fencing_token).await
 }
 
 /// One run, as it is written down.
-pub(crate) struct Record<'a> {
-    pub(crate) rule: &'a Rule,
+pub(crate) struct RunRecord<'a> {
+    pub(crate) rule: &'a ScheduledRule,
     pub(crate) slot: Instant,
     pub(crate) as_of: Instant,
     pub(crate) error: Option<&'a str>,
@@ -373,13 +396,13 @@ pub(crate) struct Record<'a> {
     pub(crate) limit_exceeded: bool,
 }
 
-impl Record<'_> {
+impl RunRecord<'_> {
     /// False if the slot stands already; then the transaction is to be given up.
     pub(crate) async fn write(
         &self,
         transaction: &Transaction<'_>,
         rule_set: &str,
-        title: Title<'_>,
+        fencing_token: GroupFencingToken<'_>,
     ) -> Result<bool, AlertsError> {
         let rule = self.rule;
         let outcome = if self.error.is_some() { "error" } else { "ok" };
@@ -396,8 +419,8 @@ impl Record<'_> {
                     &self.slot,
                     &rule.query.version,
                     &rule_set,
-                    &title.evaluator,
-                    &title.epoch,
+                    &fencing_token.evaluator,
+                    &fencing_token.epoch,
                     &self.as_of,
                     &outcome,
                     &self.error,

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use deadpool_postgres::Pool;
-use fleetledger_paging::Labels;
+use fleetledger_paging::LabelSet;
 use fleetledger_queries::{
-    Query, Reader,
-    cycle::{Known, run_alerts},
-    freshness::{Freshness, SOURCE_COLUMNS, Scope},
+    ReaderPool, StoredQuery,
+    cycle::{KnownInstances, run_alerts},
+    freshness::{FreshnessRequirement, SOURCE_COLUMNS, SourceScope},
     sources::SourceState,
 };
 use fleetledger_schema::instant::Instant;
@@ -15,18 +15,18 @@ use fleetledger_schema::instant::Instant;
 use crate::{
     errors::{AlertsError, while_},
     observation::StaleSource,
-    observe::{Answer, Silent},
-    rules::Rule,
+    observe::{QueryOutcome, SilentSources},
+    rules::ScheduledRule,
     store::texts,
 };
 
 /// What a rule's query answered at a slot.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct SlotQueryResult {
     /// Its rows, or why there are none to be had.
-    pub(crate) answer: Answer,
+    pub(crate) outcome: QueryOutcome,
     /// Which of the rule's sources said nothing.
-    pub(crate) silent: Silent,
+    pub(crate) silent_sources: SilentSources,
     /// The instant it asked about.
     pub(crate) as_of: Instant,
     /// How long the database took, in seconds.
@@ -35,48 +35,53 @@ pub(crate) struct Asked {
     pub(crate) rows: i64,
 }
 
-impl Asked {
+impl SlotQueryResult {
     /// Why it failed, if it did.
     pub(crate) fn error(&self) -> Option<&str> {
-        match &self.answer {
-            Answer::Error(error) => Some(error),
-            Answer::Rows(_) => None,
+        match &self.outcome {
+            QueryOutcome::Error(error) => Some(error),
+            QueryOutcome::Rows(_) => None,
         }
     }
 }
 
 /// Labels of the instances that are known, as rows have them.
-struct KnownLabels(Vec<Labels>);
+struct KnownLabels(Vec<LabelSet>);
 
-impl Known for KnownLabels {
-    fn instances(&self, _: &Query) -> Vec<Labels> {
+impl KnownInstances for KnownLabels {
+    fn instances(&self, _: &StoredQuery) -> Vec<LabelSet> {
         self.0.clone()
     }
 }
 
 /// Asks. A query that fails is an answer too.
-pub(crate) async fn ask(
+pub(crate) async fn run_rule_query(
     pool: &Pool,
-    reader: &Reader,
-    rule: &Rule,
+    reader: &ReaderPool,
+    rule: &ScheduledRule,
     slot: Instant,
-) -> Result<Asked, AlertsError> {
-    let asked = ask_once(reader, rule, slot, &()).await;
-    let exceeded = matches!(&asked.answer, Answer::Rows(rows) if rows.exceeded);
+) -> Result<SlotQueryResult, AlertsError> {
+    let asked = run_query_once(reader, rule, slot, &()).await;
+    let exceeded = matches!(&asked.outcome, QueryOutcome::Rows(rows) if rows.exceeded);
     if !exceeded {
         return Ok(asked);
     }
     // Seldom enough to ask twice: known instances are looked for one by one, so that those that are over resolve.
-    let known = KnownLabels(known(pool, rule).await?);
-    Ok(ask_once(reader, rule, slot, &known).await)
+    let known = KnownLabels(load_known_labels(pool, rule).await?);
+    Ok(run_query_once(reader, rule, slot, &known).await)
 }
 
-async fn ask_once(reader: &Reader, rule: &Rule, slot: Instant, known: &dyn Known) -> Asked {
+async fn run_query_once(
+    reader: &ReaderPool,
+    rule: &ScheduledRule,
+    slot: Instant,
+    known: &dyn KnownInstances,
+) -> SlotQueryResult {
     let runs = run_alerts(reader, &[Arc::clone(&rule.query)], slot, known).await;
     let Some(run) = runs.into_iter().next() else {
-        return Asked {
-            answer: Answer::Error("the query was not run".to_owned()),
-            silent: Silent::default(),
+        return SlotQueryResult {
+            outcome: QueryOutcome::Error("the query was not run".to_owned()),
+            silent_sources: SilentSources::default(),
             as_of: slot,
             seconds: 0.0,
             rows: 0,
@@ -87,38 +92,38 @@ async fn ask_once(reader: &Reader, rule: &Rule, slot: Instant, known: &dyn Known
     let silent = freshness
         .zip(run.sources.as_ref())
         .map(|((alert, freshness), sources)| {
-            let each = Freshness {
+            let each = FreshnessRequirement {
                 by: SOURCE_COLUMNS.map(str::to_owned).to_vec(),
                 ..freshness.clone()
             };
             // An instance that knows its source is held by that one alone.
             let scope = if alert.knows_its_source() {
-                Scope::default()
+                SourceScope::default()
             } else {
                 alert.scope.clone()
             };
-            silent(&sources.states(&each, &scope))
+            silent_sources(&sources.states(&each, &scope))
         });
     let rows = run.outcome.as_ref().map_or(0, |rows| rows.rows.len());
-    Asked {
-        answer: match run.outcome {
-            Ok(rows) => Answer::Rows(rows),
-            Err(error) => Answer::Error(error.to_string()),
+    SlotQueryResult {
+        outcome: match run.outcome {
+            Ok(rows) => QueryOutcome::Rows(rows),
+            Err(error) => QueryOutcome::Error(error.to_string()),
         },
-        silent: silent.unwrap_or_default(),
+        silent_sources: silent.unwrap_or_default(),
         as_of: run.as_of,
         seconds: run.took.as_secs_f64(),
         rows: i64::try_from(rows).unwrap_or(i64::MAX),
     }
 }
 
-fn silent(states: &[SourceState]) -> Silent {
+fn silent_sources(states: &[SourceState]) -> SilentSources {
     let name = |state: &SourceState| {
         let column = |name: &str| state.labels.get(name).cloned().unwrap_or_default();
         (column("datacenter"), column("cluster"))
     };
     let stale = states.iter().filter(|state| state.is_stale).map(name);
-    Silent {
+    SilentSources {
         stale: stale
             .map(|(datacenter, cluster)| StaleSource { datacenter, cluster })
             .collect(),
@@ -126,7 +131,7 @@ fn silent(states: &[SourceState]) -> Silent {
     }
 }
 
-async fn known(pool: &Pool, rule: &Rule) -> Result<Vec<Labels>, AlertsError> {
+async fn load_known_labels(pool: &Pool, rule: &ScheduledRule) -> Result<Vec<LabelSet>, AlertsError> {
     let step = "load the labels of known instances";
     let client = pool
         .get()
@@ -138,7 +143,7 @@ async fn known(pool: &Pool, rule: &Rule) -> Result<Vec<Labels>, AlertsError> {
         .query
         .alert()
         .map_or(&[][..], |alert| &alert.columns.labels[..]);
-    let own = |labels: Labels| -> Labels {
+    let own = |labels: LabelSet| -> LabelSet {
         labels
             .into_iter()
             .filter(|(name, _)| columns.contains(name))

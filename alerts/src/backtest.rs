@@ -4,32 +4,32 @@
 //! state machine that pages people is played over its rows. Where `for` is longer than an interval, slots are first
 //! looked at that far apart: whatever would fire is there at one of them. The stretch between two of them is looked at
 //! slot by slot unless both are empty, so that the answer is the same as if every slot had been. Each connection has a
-//! part of the stretch of its own, and copies what the rule can see of its history first ([`kept`], [`scan`]), where the
+//! part of the stretch of its own, and copies what the rule can see of its history first ([`history_copy`], [`scan`]), where the
 //! login may do that. [`slot_by_slot`] does none of this: it is what the answer is compared with.
 
-mod asker;
-mod kept;
+mod history_copy;
 mod play;
 mod scan;
+mod session;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleetledger_paging::Labels;
-use fleetledger_queries::{Query, alert::OnMissing};
-use fleetledger_schema::postgres::{ConnectError, Connector};
+use fleetledger_paging::LabelSet;
+use fleetledger_queries::{StoredQuery, alert::OnMissing};
+use fleetledger_schema::postgres::{ConnectError, PostgresConnector};
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
-use asker::{Answers, Asker};
 use play::play;
+use session::{BacktestSession, SlotResults};
 
-use crate::test::replay::Rule;
+use crate::test::replay::TestedRule;
 
 /// What a backtest is about.
 #[derive(Debug, Clone)]
-pub struct Stretch {
+pub struct BacktestRange {
     /// The first slot that counts.
     pub from: Timestamp,
     /// The end, exclusive.
@@ -40,26 +40,26 @@ pub struct Stretch {
 
 /// What would have happened.
 #[derive(Debug, Default)]
-pub struct Backtest {
+pub struct BacktestReport {
     /// Slots of the stretch.
     pub slots: usize,
     /// Those whose rows were asked for; the others lie between two empty ones.
-    pub asked: usize,
+    pub queried: usize,
     /// Slots whose query failed, with the first message.
     pub failed: usize,
     /// The first message.
     pub failure: Option<String>,
     /// Episodes, in the order of their begin.
-    pub episodes: Vec<Episode>,
+    pub episodes: Vec<BacktestEpisode>,
     /// Notifications by receiver.
-    pub receivers: BTreeMap<String, Count>,
+    pub receivers: BTreeMap<String, NotificationCounts>,
 }
 
 /// An alert that would have fired.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Episode {
+pub struct BacktestEpisode {
     /// Its labels.
-    pub labels: Labels,
+    pub labels: LabelSet,
     /// When it would have fired.
     pub from: Timestamp,
     /// When it would have been resolved; `None` if it still fired at the end.
@@ -68,7 +68,7 @@ pub struct Episode {
 
 /// How often a receiver would have been told what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
+pub struct NotificationCounts {
     /// New episodes.
     pub new: usize,
     /// Reminders.
@@ -101,7 +101,7 @@ pub enum BacktestError {
 
 /// How slots are asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum BacktestStrategy {
     /// Over copies, and only where something may be.
     Quick,
     /// Every slot, on the views themselves.
@@ -113,11 +113,11 @@ enum Way {
 /// # Errors
 /// See [`BacktestError`]; a slot whose query fails is counted and holds what fires, as it would live.
 pub async fn backtest(
-    connector: &Connector,
-    query: &Arc<Query>,
-    stretch: &Stretch,
-) -> Result<Backtest, BacktestError> {
-    run(connector, query, stretch, Way::Quick).await
+    connector: &PostgresConnector,
+    query: &Arc<StoredQuery>,
+    stretch: &BacktestRange,
+) -> Result<BacktestReport, BacktestError> {
+    run(connector, query, stretch, BacktestStrategy::Quick).await
 }
 
 /// The same, every slot by itself: slow, and plain enough to be believed.
@@ -125,29 +125,29 @@ pub async fn backtest(
 /// # Errors
 /// As [`backtest`].
 pub async fn slot_by_slot(
-    connector: &Connector,
-    query: &Arc<Query>,
-    stretch: &Stretch,
-) -> Result<Backtest, BacktestError> {
-    run(connector, query, stretch, Way::Plain).await
+    connector: &PostgresConnector,
+    query: &Arc<StoredQuery>,
+    stretch: &BacktestRange,
+) -> Result<BacktestReport, BacktestError> {
+    run(connector, query, stretch, BacktestStrategy::Plain).await
 }
 
 async fn run(
-    connector: &Connector,
-    query: &Arc<Query>,
-    stretch: &Stretch,
-    way: Way,
-) -> Result<Backtest, BacktestError> {
-    let rule =
-        Rule::of(query, None).ok_or_else(|| BacktestError::NoAlert(query.path.display().to_string()))?;
+    connector: &PostgresConnector,
+    query: &Arc<StoredQuery>,
+    stretch: &BacktestRange,
+    way: BacktestStrategy,
+) -> Result<BacktestReport, BacktestError> {
+    let rule = TestedRule::of(query, None)
+        .ok_or_else(|| BacktestError::NoAlert(query.path.display().to_string()))?;
     let slots = slots(stretch, rule.timing.interval);
     let rule = Arc::new(rule);
     let mut parts = JoinSet::new();
     for part in slots.chunks(slots.len().div_ceil(stretch.connections.max(1)).max(1)) {
         let (connector, rule, part) = (connector.clone(), Arc::clone(&rule), part.to_vec());
-        parts.spawn(async move { ask(&connector, &rule, &part, way).await });
+        parts.spawn(async move { query_part(&connector, &rule, &part, way).await });
     }
-    let mut answers = Answers::new();
+    let mut answers = SlotResults::new();
     while let Some(part) = parts.join_next().await {
         answers.extend(part.map_err(|error| BacktestError::Broken(error.to_string()))??);
     }
@@ -155,32 +155,32 @@ async fn run(
 }
 
 /// Asks about a part of the stretch, on a connection of its own. The part's first and last slot are always asked about.
-async fn ask(
-    connector: &Connector,
-    rule: &Rule,
+async fn query_part(
+    connector: &PostgresConnector,
+    rule: &TestedRule,
     slots: &[Timestamp],
-    way: Way,
-) -> Result<Answers, BacktestError> {
+    way: BacktestStrategy,
+) -> Result<SlotResults, BacktestError> {
     let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
-        return Ok(Answers::new());
+        return Ok(SlotResults::new());
     };
-    let asker = Asker::open(connector, rule, way, (*first, *last)).await?;
-    if way == Way::Plain {
-        return asker.ask(slots).await;
+    let asker = BacktestSession::open(connector, rule, way, (*first, *last)).await?;
+    if way == BacktestStrategy::Plain {
+        return asker.query_slots(slots).await;
     }
-    let coarse = coarse(slots, rule);
-    let mut answers = asker.ask(&coarse).await?;
+    let coarse = coarse_slots(slots, rule);
+    let mut answers = asker.query_slots(&coarse).await?;
     loop {
-        let between = between(slots, &coarse, &answers, rule);
+        let between = slots_between(slots, &coarse, &answers, rule);
         if between.is_empty() {
             return Ok(answers);
         }
-        answers.extend(asker.ask(&between).await?);
+        answers.extend(asker.query_slots(&between).await?);
     }
 }
 
 /// Multiples of the interval within the stretch, as the evaluator has them.
-fn slots(stretch: &Stretch, interval: Duration) -> Vec<Timestamp> {
+fn slots(stretch: &BacktestRange, interval: Duration) -> Vec<Timestamp> {
     let interval = i64::try_from(interval.as_secs()).unwrap_or(60).max(1);
     let first = (stretch.from.as_second() + interval - 1).div_euclid(interval);
     let mut slots = Vec::new();
@@ -196,7 +196,7 @@ fn slots(stretch: &Stretch, interval: Duration) -> Vec<Timestamp> {
 }
 
 /// The slots that are looked at first: as far apart as `for` is long, the first and the last of them.
-fn coarse(slots: &[Timestamp], rule: &Rule) -> Vec<Timestamp> {
+fn coarse_slots(slots: &[Timestamp], rule: &TestedRule) -> Vec<Timestamp> {
     let stride = rule.timing.for_.as_secs() / rule.timing.interval.as_secs().max(1);
     let stride = match rule.alert.on_missing {
         OnMissing::Resolve => usize::try_from(stride).unwrap_or(1).max(1),
@@ -210,7 +210,12 @@ fn coarse(slots: &[Timestamp], rule: &Rule) -> Vec<Timestamp> {
 
 /// The slots between two looked at that are still to be asked about: all of them, unless both are empty and nothing can
 /// be recovering.
-fn between(slots: &[Timestamp], coarse: &[Timestamp], answers: &Answers, rule: &Rule) -> Vec<Timestamp> {
+fn slots_between(
+    slots: &[Timestamp],
+    coarse: &[Timestamp],
+    answers: &SlotResults,
+    rule: &TestedRule,
+) -> Vec<Timestamp> {
     let keep = SignedDuration::try_from(rule.timing.keep_firing_for).unwrap_or(SignedDuration::MAX);
     let after = |slot: &Timestamp| slot.checked_add(keep).unwrap_or(Timestamp::MAX);
     // While a source is stale, what fires goes on without rows.

@@ -10,7 +10,7 @@ use crate::errors::{AlertsError, while_};
 
 /// A group that is ours until the lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub(crate) struct GroupClaim {
     /// Name of the group.
     pub(crate) group: String,
     /// Number of this claim.
@@ -25,7 +25,7 @@ pub(crate) async fn claim(
     evaluator: &str,
     rule_set: &str,
     lease_seconds: f64,
-) -> Result<BTreeMap<String, Claim>, AlertsError> {
+) -> Result<BTreeMap<String, GroupClaim>, AlertsError> {
     // `skip locked`: whoever else claims at this moment has it. `share` keeps one evaluator from taking all.
     const CLAIM: &str = "
         with mine as (
@@ -65,7 +65,7 @@ pub(crate) async fn claim(
     let share = usize::try_from(share).unwrap_or(0);
     let mut claims = BTreeMap::new();
     for row in &rows {
-        let claim = Claim {
+        let claim = GroupClaim {
             group: row.get(0),
             epoch: row.get(1),
             last_slot: row.get(2),
@@ -83,7 +83,7 @@ pub(crate) async fn claim(
 pub(crate) async fn advance(
     client: &Client,
     evaluator: &str,
-    claim: &Claim,
+    claim: &GroupClaim,
     slot: Instant,
     missed: u64,
 ) -> Result<(), AlertsError> {
@@ -99,7 +99,7 @@ pub(crate) async fn advance(
 }
 
 /// Another evaluator has come and has fewer.
-async fn release(client: &Client, evaluator: &str, claim: &Claim) -> Result<(), AlertsError> {
+async fn release(client: &Client, evaluator: &str, claim: &GroupClaim) -> Result<(), AlertsError> {
     let release = "
         update ledger.rule_group set owner = null, lease_until = null
         where rule_group = $1 and owner = $2 and epoch = $3";

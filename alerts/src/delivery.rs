@@ -5,11 +5,11 @@
 //! possible where an answer was lost. Within one stream (a receiver's group) the next is sent only when the one before
 //! it is settled.
 //!
-//! What was answered is settled, and as many are claimed as have room, in one transaction for all of them ([`books`]):
+//! What was answered is settled, and as many are claimed as have room, in one transaction for all of them ([`outbox`]):
 //! a storm of notifications costs a commit a handful, not two each.
 
-mod books;
-mod settled;
+mod outbox;
+mod settlement;
 
 use std::{
     collections::HashMap,
@@ -24,13 +24,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     fail_point::{FailPoint, hit},
-    health::Health,
-    metrics::Metrics,
-    settings::Settings,
+    health::EvaluatorHealth,
+    metrics::EvaluatorMetrics,
+    settings::EvaluatorSettings,
     store::timestamp,
 };
-use books::{Parcel, turn};
-use settled::Settled;
+use outbox::{ClaimedNotification, settle_and_claim};
+use settlement::AttemptSettlement;
 
 /// Connections that deliveries take: one that works, and one that takes its place when it breaks.
 pub const CONNECTIONS: usize = 2;
@@ -42,18 +42,18 @@ const AHEAD: usize = 4;
 /// One whose turn comes later than this after it was claimed is not sent: an answer could come after the lease.
 const FRESH: Duration = Duration::from_secs(25);
 /// How often the outbox is looked at where nothing says that there is more.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Receivers that asked to be left alone, and until when.
 #[derive(Debug, Default)]
-struct Pauses(Mutex<HashMap<String, Moment>>);
+struct ReceiverPauses(Mutex<HashMap<String, Moment>>);
 
 /// A notification whose receiver has answered, or has not in time.
 #[derive(Debug)]
-struct Answered {
-    parcel: Parcel,
-    settled: Settled,
-    claimed: Moment,
+struct DeliveryAttempt {
+    claimed_notification: ClaimedNotification,
+    settlement: AttemptSettlement,
+    claimed_at: Moment,
     /// How long the receiver took, in seconds.
     seconds: f64,
 }
@@ -61,14 +61,14 @@ struct Answered {
 /// Sends what is due until `stop`. A database that is away is tried again, and health says so.
 pub(crate) async fn run(
     pool: Pool,
-    settings: Arc<Settings>,
-    metrics: Metrics,
-    health: Health,
+    settings: Arc<EvaluatorSettings>,
+    metrics: EvaluatorMetrics,
+    health: EvaluatorHealth,
     stop: CancellationToken,
 ) {
-    let pauses = Arc::new(Pauses::default());
-    let mut under_way: JoinSet<Answered> = JoinSet::new();
-    let mut answered: Vec<Answered> = Vec::new();
+    let pauses = Arc::new(ReceiverPauses::default());
+    let mut under_way: JoinSet<DeliveryAttempt> = JoinSet::new();
+    let mut answered: Vec<DeliveryAttempt> = Vec::new();
     let turns = Arc::new(Semaphore::new(settings.deliveries));
     let most = settings.deliveries * AHEAD;
     while !stop.is_cancelled() {
@@ -76,18 +76,19 @@ pub(crate) async fn run(
             answered.extend(done);
         }
         let room = most.saturating_sub(under_way.len());
-        let parcels = match turn(&pool, &settings.evaluator, &answered, &pauses.names(), room).await {
-            Ok(parcels) => {
-                settled_all(&mut answered);
-                health.database_answers();
-                parcels
-            }
-            Err(error) => {
-                health.database_fails(&error.chain());
-                forget_late(&mut answered);
-                Vec::new()
-            }
-        };
+        let parcels =
+            match settle_and_claim(&pool, &settings.evaluator, &answered, &pauses.names(), room).await {
+                Ok(parcels) => {
+                    clear_settled(&mut answered);
+                    health.database_answers();
+                    parcels
+                }
+                Err(error) => {
+                    health.database_fails(&error.chain());
+                    forget_late(&mut answered);
+                    Vec::new()
+                }
+            };
         if !parcels.is_empty() {
             hit(FailPoint::BeforeSend);
             for parcel in parcels {
@@ -100,7 +101,7 @@ pub(crate) async fn run(
                         || stop.is_cancelled()
                         || pauses.names().contains(&parcel.receiver)
                     {
-                        return Answered::not_sent(parcel, claimed);
+                        return DeliveryAttempt::not_sent(parcel, claimed);
                     }
                     deliver(&settings, &metrics, &pauses, parcel, claimed).await
                 });
@@ -112,7 +113,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = stop.cancelled() => {}
             Some(Ok(done)) = under_way.join_next() => answered.push(done),
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
         }
     }
     // What was sent is written down; what was not is claimed by others after the lease.
@@ -120,23 +121,23 @@ pub(crate) async fn run(
         answered.extend(done);
     }
     while !answered.is_empty() {
-        match turn(&pool, &settings.evaluator, &answered, &[], 0).await {
-            Ok(_) => settled_all(&mut answered),
+        match settle_and_claim(&pool, &settings.evaluator, &answered, &[], 0).await {
+            Ok(_) => clear_settled(&mut answered),
             Err(_) => {
                 forget_late(&mut answered);
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
     }
 }
 
 async fn deliver(
-    settings: &Settings,
-    metrics: &Metrics,
-    pauses: &Pauses,
-    parcel: Parcel,
+    settings: &EvaluatorSettings,
+    metrics: &EvaluatorMetrics,
+    pauses: &ReceiverPauses,
+    parcel: ClaimedNotification,
     claimed: Moment,
-) -> Answered {
+) -> DeliveryAttempt {
     let began = Moment::now();
     let now = timestamp(Instant::now());
     let delivery = settings
@@ -145,11 +146,11 @@ async fn deliver(
         .await;
     let seconds = began.elapsed().as_secs_f64();
     hit(FailPoint::AfterSend);
-    let settled = Settled::new(&settings.backoff, &parcel, delivery, rand::random());
+    let settled = AttemptSettlement::new(&settings.backoff, &parcel, delivery, rand::random());
     if let Some(pause) = settled.pause {
         pauses.add(&parcel.receiver, pause);
     }
-    metrics.delivered(&parcel.receiver, settled.outcome, seconds);
+    metrics.count_delivery(&parcel.receiver, settled.outcome, seconds);
     if settled.outcome == "dead" {
         tracing::error!(
             receiver = parcel.receiver,
@@ -158,28 +159,28 @@ async fn deliver(
             "notification given up"
         );
     }
-    Answered {
-        parcel,
-        settled,
-        claimed,
+    DeliveryAttempt {
+        claimed_notification: parcel,
+        settlement: settled,
+        claimed_at: claimed,
         seconds,
     }
 }
 
-impl Answered {
+impl DeliveryAttempt {
     /// Claimed, and given back.
-    fn not_sent(parcel: Parcel, claimed: Moment) -> Self {
+    fn not_sent(claimed_notification: ClaimedNotification, claimed_at: Moment) -> Self {
         Self {
-            parcel,
-            settled: Settled::not_sent(),
-            claimed,
+            claimed_notification,
+            settlement: AttemptSettlement::not_sent(),
+            claimed_at,
             seconds: 0.0,
         }
     }
 }
 
 /// They stand in the database.
-fn settled_all(answered: &mut Vec<Answered>) {
+fn clear_settled(answered: &mut Vec<DeliveryAttempt>) {
     if !answered.is_empty() {
         hit(FailPoint::AfterSettle);
         answered.clear();
@@ -187,21 +188,21 @@ fn settled_all(answered: &mut Vec<Answered>) {
 }
 
 /// After the lease somebody sends it again, whatever is written down now.
-fn forget_late(answered: &mut Vec<Answered>) {
-    let (late, rest): (Vec<Answered>, Vec<Answered>) = std::mem::take(answered)
+fn forget_late(answered: &mut Vec<DeliveryAttempt>) {
+    let (late, rest): (Vec<DeliveryAttempt>, Vec<DeliveryAttempt>) = std::mem::take(answered)
         .into_iter()
-        .partition(|one| one.claimed.elapsed() >= LEASE);
+        .partition(|one| one.claimed_at.elapsed() >= LEASE);
     for one in late {
         tracing::error!(
-            notification = one.parcel.outbox_id,
-            receiver = one.parcel.receiver,
+            notification = one.claimed_notification.outbox_id,
+            receiver = one.claimed_notification.receiver,
             "delivery could not be written down: it may be sent twice"
         );
     }
     *answered = rest;
 }
 
-impl Pauses {
+impl ReceiverPauses {
     fn add(&self, receiver: &str, pause: Duration) {
         let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pauses.insert(receiver.to_owned(), Moment::now() + pause);

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant as Moment};
 
 use deadpool_postgres::{Object, Pool};
-use fleetledger_queries::{Evaluated, Reader};
+use fleetledger_queries::{EvaluationReport, ReaderPool};
 use fleetledger_schema::instant::Instant;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -14,41 +14,41 @@ use tokio::{
 };
 
 use crate::{
-    apply::{Applied, Run, Title, apply},
-    ask::{Asked, ask},
-    claim::{self, Claim},
+    apply::{GroupFencingToken, RuleEvaluation, SlotApplyOutcome, apply},
+    ask::{SlotQueryResult, run_rule_query},
+    claim::{self, GroupClaim},
     errors::{AlertsError, while_},
     fail_point::{FailPoint, hit},
-    metrics::Metrics,
-    rollups::Rollups,
-    rules::{GroupSpec, Rule, RuleSet},
+    metrics::EvaluatorMetrics,
+    rollups::RollupRunner,
+    rules::{GroupSpec, RuleSet, ScheduledRule},
     runs,
-    settings::Settings,
+    settings::EvaluatorSettings,
     slot,
 };
 
 /// What the tasks of one evaluator share.
-pub(crate) struct Shared {
-    pub(crate) settings: Arc<Settings>,
+pub(crate) struct EvaluatorResources {
+    pub(crate) settings: Arc<EvaluatorSettings>,
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) pool: Pool,
-    pub(crate) metrics: Metrics,
-    reader: Reader,
+    pub(crate) metrics: EvaluatorMetrics,
+    reader: ReaderPool,
     /// Turns of those who ask.
     queries: Semaphore,
     /// Turns of those who write what was answered.
     writers: Semaphore,
-    rollups: Arc<Rollups>,
+    rollups: Arc<RollupRunner>,
 }
 
-impl Shared {
+impl EvaluatorResources {
     /// What stands before anything runs; connections are the evaluator's own and the reader's.
     pub(crate) fn new(
-        settings: Arc<Settings>,
+        settings: Arc<EvaluatorSettings>,
         rules: Arc<RuleSet>,
-        (pool, reader): (Pool, Reader),
-        metrics: Metrics,
-        rollups: Arc<Rollups>,
+        (pool, reader): (Pool, ReaderPool),
+        metrics: EvaluatorMetrics,
+        rollups: Arc<RollupRunner>,
     ) -> Self {
         let turns = settings.concurrency.max(1);
         Self {
@@ -75,27 +75,27 @@ impl Shared {
 /// Runs every rule of a group for one slot: first those that inhibit, then the others, several at a time.
 /// The slot, if all of it stands.
 pub(crate) async fn run_group(
-    shared: &Arc<Shared>,
+    shared: &Arc<EvaluatorResources>,
     spec: &GroupSpec,
-    claim: &Claim,
-    due: slot::Due,
+    claim: &GroupClaim,
+    due: slot::EvaluationSlot,
 ) -> Option<Instant> {
     if let Some(rollup) = &spec.rollup {
         if let Some(evaluated) = shared.rollups.fill(rollup, due.slot, spec.interval).await {
-            note(shared, &evaluated).await;
+            record_rollup_run(shared, &evaluated).await;
         }
         // A slot of a rollup is only when its windows are looked for: what was slept through is not missed.
-        return advance(shared, spec, claim, slot::Due { missed: 0, ..due }).await;
+        return advance(shared, spec, claim, slot::EvaluationSlot { missed: 0, ..due }).await;
     }
     let rules = || {
         spec.rules
             .iter()
             .filter_map(|place| shared.rules.rules().get(*place))
     };
-    let inhibits = |rule: &&Rule| rule.query.alert().is_some_and(|alert| !alert.inhibits.is_empty());
-    let first: Vec<Rule> = rules().filter(inhibits).cloned().collect();
-    let then: Vec<Rule> = rules().filter(|rule| !inhibits(rule)).cloned().collect();
-    let done = match done(shared, due.slot, rules()).await {
+    let inhibits = |rule: &&ScheduledRule| rule.query.alert().is_some_and(|alert| !alert.inhibits.is_empty());
+    let first: Vec<ScheduledRule> = rules().filter(inhibits).cloned().collect();
+    let then: Vec<ScheduledRule> = rules().filter(|rule| !inhibits(rule)).cloned().collect();
+    let done = match rules_already_run(shared, due.slot, rules()).await {
         Ok(done) => done,
         Err(error) => {
             tracing::warn!(group = spec.name, slot = %due.slot, error = error.chain(), "a slot was not begun; it is tried again while it lasts");
@@ -111,8 +111,8 @@ pub(crate) async fn run_group(
         }
         while let Some(done) = tasks.join_next().await {
             match done {
-                Ok(Ok(Applied::Done { .. } | Applied::Already)) => {}
-                Ok(Ok(Applied::Deposed)) | Err(_) => whole = false,
+                Ok(Ok(SlotApplyOutcome::Done { .. } | SlotApplyOutcome::Already)) => {}
+                Ok(Ok(SlotApplyOutcome::Deposed)) | Err(_) => whole = false,
                 Ok(Err(error)) => {
                     whole = false;
                     tracing::warn!(group = spec.name, slot = %due.slot, error = error.chain(), "a slot was not applied; it is tried again while it lasts");
@@ -127,7 +127,7 @@ pub(crate) async fn run_group(
 }
 
 /// Writes down how a rollup fared; whatever comes of that, its windows stand.
-async fn note(shared: &Shared, evaluated: &Evaluated) {
+async fn record_rollup_run(shared: &EvaluatorResources, evaluated: &EvaluationReport) {
     let noted = async {
         let (_turn, client) = shared.writer("write down how a rollup fared").await?;
         runs::write(&client, &shared.settings.evaluator, evaluated).await
@@ -138,7 +138,12 @@ async fn note(shared: &Shared, evaluated: &Evaluated) {
 }
 
 /// All of the slot stands; the next one is due. `None` where that could not be written down.
-async fn advance(shared: &Shared, spec: &GroupSpec, claim: &Claim, due: slot::Due) -> Option<Instant> {
+async fn advance(
+    shared: &EvaluatorResources,
+    spec: &GroupSpec,
+    claim: &GroupClaim,
+    due: slot::EvaluationSlot,
+) -> Option<Instant> {
     let advanced = async {
         let (_turn, client) = shared.writer("advance the group").await?;
         claim::advance(&client, &shared.settings.evaluator, claim, due.slot, due.missed).await
@@ -151,29 +156,34 @@ async fn advance(shared: &Shared, spec: &GroupSpec, claim: &Claim, due: slot::Du
         );
         return None;
     }
-    shared.metrics.missed(&spec.name, due.missed);
+    shared.metrics.count_missed_slots(&spec.name, due.missed);
     hit(FailPoint::AfterSlot);
     Some(due.slot)
 }
 
-async fn run_rule(shared: &Shared, rule: &Rule, slot: Instant, epoch: i64) -> Result<Applied, AlertsError> {
-    let title = Title {
+async fn run_rule(
+    shared: &EvaluatorResources,
+    rule: &ScheduledRule,
+    slot: Instant,
+    epoch: i64,
+) -> Result<SlotApplyOutcome, AlertsError> {
+    let title = GroupFencingToken {
         evaluator: &shared.settings.evaluator,
         epoch,
     };
-    let asked: Asked = {
+    let asked: SlotQueryResult = {
         let Ok(_turn) = shared.queries.acquire().await else {
-            return Ok(Applied::Deposed);
+            return Ok(SlotApplyOutcome::Deposed);
         };
-        ask(&shared.pool, &shared.reader, rule, slot).await?
+        run_rule_query(&shared.pool, &shared.reader, rule, slot).await?
     };
     hit(FailPoint::AfterQuery);
-    let run = Run {
+    let run = RuleEvaluation {
         rule,
         slot,
         as_of: asked.as_of,
-        answer: &asked.answer,
-        silent: &asked.silent,
+        outcome: &asked.outcome,
+        silent_sources: &asked.silent_sources,
         query_seconds: asked.seconds,
         rows: asked.rows,
     };
@@ -189,17 +199,17 @@ async fn run_rule(shared: &Shared, rule: &Rule, slot: Instant, epoch: i64) -> Re
     };
     shared
         .metrics
-        .ran(rule.id(), outcome, asked.seconds, began.elapsed().as_secs_f64());
+        .count_run(rule.id(), outcome, asked.seconds, began.elapsed().as_secs_f64());
     Ok(applied)
 }
 
 /// Which of these rules have been run for the slot already.
-async fn done(
-    shared: &Shared,
+async fn rules_already_run(
+    shared: &EvaluatorResources,
     slot: Instant,
-    rules: impl Iterator<Item = &Rule>,
+    rules: impl Iterator<Item = &ScheduledRule>,
 ) -> Result<BTreeSet<String>, AlertsError> {
-    let rules: Vec<&str> = rules.map(Rule::id).collect();
+    let rules: Vec<&str> = rules.map(ScheduledRule::id).collect();
     let (_turn, client) = shared.writer("begin a slot").await?;
     let run = "select rule from ledger.rule_run where slot = $1 and rule = any ($2)";
     let rows = client.query(run, &[&slot, &rules]).await;

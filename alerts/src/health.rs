@@ -12,19 +12,19 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A cheap handle on the state of an evaluator; clones see the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Health {
-    state: Arc<Mutex<State>>,
+pub struct EvaluatorHealth {
+    state: Arc<Mutex<EvaluatorHealthState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct EvaluatorHealthState {
     came_round_at: Option<Moment>,
     standby: Option<String>,
     failing_since: Option<(Moment, String)>,
     refused: Option<String>,
 }
 
-impl Health {
+impl EvaluatorHealth {
     /// A handle for an evaluator that has not started.
     #[must_use]
     pub fn new() -> Self {
@@ -68,7 +68,7 @@ impl Health {
     }
 
     /// Files that could not be read; the rules before them go on. `None` when all is well again.
-    pub fn refused(&self, why: Option<String>) {
+    pub fn set_refused_files(&self, why: Option<String>) {
         self.lock().refused = why;
     }
 
@@ -93,7 +93,7 @@ impl Health {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, EvaluatorHealthState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -103,15 +103,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn evaluator_that_stands_by_is_alive_and_not_ready() {
-        let health = Health::new();
+    fn evaluator_in_standby_is_alive_and_not_ready() {
+        let health = EvaluatorHealth::new();
         assert!(health.live().is_ok() && health.ready().is_err());
         health.came_round(Some("another rule set is in force".to_owned()));
         assert!(health.live().is_ok());
         assert_eq!(health.ready().unwrap_err(), "another rule set is in force");
         health.came_round(None);
         assert!(health.ready().is_ok());
-        health.refused(Some("a.sql:3: unknown key".to_owned()));
+        health.set_refused_files(Some("a.sql:3: unknown key".to_owned()));
         assert!(health.ready().is_err());
     }
 }

@@ -19,7 +19,7 @@ const MINUTES_AN_HOUR: u32 = 60;
 pub(crate) async fn run(pool: Pool, stop: CancellationToken) {
     let mut minutes = 0;
     loop {
-        if let Err(error) = keep(&pool, minutes % MINUTES_AN_HOUR == 0).await {
+        if let Err(error) = run_chores(&pool, minutes % MINUTES_AN_HOUR == 0).await {
             tracing::warn!(
                 error = error.chain(),
                 "housekeeping failed; the next minute tries again"
@@ -33,7 +33,7 @@ pub(crate) async fn run(pool: Pool, stop: CancellationToken) {
     }
 }
 
-async fn keep(pool: &Pool, hourly: bool) -> Result<(), AlertsError> {
+async fn run_chores(pool: &Pool, hourly: bool) -> Result<(), AlertsError> {
     let step = "keep house";
     let mut client = pool
         .get()

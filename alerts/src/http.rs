@@ -1,8 +1,8 @@
 //! The HTTP API of alerts, snoozes, rules and reports, and the pages that notifications link to; the binary mounts it beside the other rooms' and says who calls.
 
 mod alerts;
-mod answer;
 mod page;
+mod query_response;
 mod reports;
 mod rules;
 mod snoozes;
@@ -15,50 +15,50 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use deadpool_postgres::{Object, Pool};
-use fleetledger_queries::Reader;
+use fleetledger_queries::ReaderPool;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{errors::AlertsError, links::Places, receivers::Receivers, rules::RuleSet};
+use crate::{errors::AlertsError, links::LinkTargets, receivers::ReceiverSet, rules::RuleSet};
 
-pub use alerts::{AckRequest, AlertDetail, AlertRow, Counted, DrillRequest, Happening};
-pub use answer::{Answer, AnswerColumn};
+pub use alerts::{AckRequest, AffectedCount, AlertDetail, AlertEvent, AlertRow, DrillRequest};
+pub use query_response::{QueryResponse, ResponseColumn};
 pub use reports::{ParameterRow, ReportRow, RunRequest};
 pub use rules::{RuleDetail, RuleRow, RunRow};
 pub use snoozes::{SnoozeRequest, SnoozeRow};
 
 /// What the API works with.
 #[derive(Clone)]
-pub struct Api {
+pub struct AlertsApi {
     /// Connections of the evaluator's role.
     pub pool: Pool,
     /// Connections of the reader's role, which no evaluator waits for.
-    pub reader: Reader,
+    pub reader: ReaderPool,
     /// Rules as the folder holds them.
     pub rules: watch::Receiver<Arc<RuleSet>>,
     /// Who can be told.
-    pub receivers: Receivers,
+    pub receivers: ReceiverSet,
     /// Where links lead to.
-    pub places: Places,
+    pub link_targets: LinkTargets,
     /// Folder of the run books.
     pub runbooks: PathBuf,
 }
 
 /// Who calls; the binary puts it into each request's extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct AlertsCaller {
     /// Name of the token's owner.
     pub name: String,
     /// What they may do.
-    pub role: Role,
+    pub role: CallerRole,
 }
 
 /// What somebody may do; each may do what the one before may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum CallerRole {
     /// Look at everything.
     Viewer,
     /// Snooze, acknowledge, run queries.
@@ -68,11 +68,11 @@ pub enum Role {
 }
 
 /// All routes of this room: the API below `/api/v1`, and pages.
-pub fn router(api: Api) -> OpenApiRouter {
+pub fn router(api: AlertsApi) -> OpenApiRouter {
     OpenApiRouter::from(page::router(api.clone())).merge(api_router(api))
 }
 
-fn api_router(api: Api) -> OpenApiRouter {
+fn api_router(api: AlertsApi) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))
@@ -90,19 +90,19 @@ fn api_router(api: Api) -> OpenApiRouter {
 
 /// An answer that is none.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct AlertsHttpFailure {
     status: StatusCode,
     error: String,
 }
 
 /// What a failure looks like.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Problem {
+pub struct AlertsErrorBody {
     /// What is wrong, and what to do.
     pub error: String,
 }
 
-impl Failure {
+impl AlertsHttpFailure {
     pub(crate) fn new(status: StatusCode, error: impl fmt::Display) -> Self {
         Self {
             status,
@@ -119,13 +119,13 @@ impl Failure {
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for AlertsHttpFailure {
     fn into_response(self) -> Response {
-        (self.status, Json(Problem { error: self.error })).into_response()
+        (self.status, Json(AlertsErrorBody { error: self.error })).into_response()
     }
 }
 
-impl From<AlertsError> for Failure {
+impl From<AlertsError> for AlertsHttpFailure {
     fn from(error: AlertsError) -> Self {
         match &error {
             AlertsError::NotFound(_) => Self::not_found(error),
@@ -142,26 +142,26 @@ impl From<AlertsError> for Failure {
     }
 }
 
-impl Caller {
+impl AlertsCaller {
     /// Refuses who may not.
-    pub(crate) fn must_be(&self, role: Role) -> Result<(), Failure> {
+    pub(crate) fn must_be(&self, role: CallerRole) -> Result<(), AlertsHttpFailure> {
         if self.role >= role {
             return Ok(());
         }
         let wanted = match role {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Admin => "admin",
+            CallerRole::Viewer => "viewer",
+            CallerRole::Operator => "operator",
+            CallerRole::Admin => "admin",
         };
-        Err(Failure::new(
+        Err(AlertsHttpFailure::new(
             StatusCode::FORBIDDEN,
             format!("this takes a token of role {wanted}"),
         ))
     }
 }
 
-impl Api {
-    pub(crate) async fn client(&self) -> Result<Object, Failure> {
+impl AlertsApi {
+    pub(crate) async fn client(&self) -> Result<Object, AlertsHttpFailure> {
         let step = "answer a request";
         Ok(self
             .pool

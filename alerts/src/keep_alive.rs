@@ -7,8 +7,8 @@ use deadpool_postgres::Pool;
 use fleetledger_paging::{
     Alert,
     channel::{
-        Client,
-        alertmanager::{RESEND, RESOLVED_RESEND, Standing, keep_alive},
+        ChannelClient,
+        alertmanager::{PostedAlert, RESEND, RESOLVED_RESEND, keep_alive},
     },
 };
 use fleetledger_schema::instant::Instant;
@@ -17,18 +17,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     errors::{AlertsError, while_},
-    instance::Memory,
-    settings::Settings,
+    instance::InstanceMemory,
+    settings::EvaluatorSettings,
     store::{texts, timestamp},
 };
 
 /// Sends to every Alertmanager what stands in it, each minute until `stop`. Each evaluator sends what its groups hold.
-pub(crate) async fn run(pool: Pool, settings: Arc<Settings>, stop: CancellationToken) {
+pub(crate) async fn run(pool: Pool, settings: Arc<EvaluatorSettings>, stop: CancellationToken) {
     let alertmanagers = settings
         .receivers
         .iter()
         .filter_map(|(name, receiver)| match &receiver.client {
-            Client::Alertmanager(client) => Some((name.to_owned(), client.clone())),
+            ChannelClient::Alertmanager(client) => Some((name.to_owned(), client.clone())),
             _ => None,
         });
     let alertmanagers: Vec<_> = alertmanagers.collect();
@@ -41,15 +41,15 @@ pub(crate) async fn run(pool: Pool, settings: Arc<Settings>, stop: CancellationT
             () = tokio::time::sleep(settings.resend) => {}
         }
         for (name, client) in &alertmanagers {
-            match standing(&pool, &settings, name).await {
+            match load_open_alerts(&pool, &settings, name).await {
                 Err(error) => tracing::warn!(
                     receiver = name,
                     error = error.chain(),
                     "nothing is kept alive this minute"
                 ),
-                Ok((standing, now)) => {
+                Ok((open_alerts, now)) => {
                     let now = timestamp(now);
-                    let alerts = keep_alive(&standing, now);
+                    let alerts = keep_alive(&open_alerts, now);
                     for (alert, delivery) in client.keep_alive(&alerts, now).await {
                         let labels = alert.get("labels").map(ToString::to_string).unwrap_or_default();
                         tracing::warn!(receiver = name, labels, status = delivery.status, disposition = ?delivery.disposition, "not kept alive");
@@ -60,11 +60,11 @@ pub(crate) async fn run(pool: Pool, settings: Arc<Settings>, stop: CancellationT
     }
 }
 
-async fn standing(
+async fn load_open_alerts(
     pool: &Pool,
-    settings: &Settings,
+    settings: &EvaluatorSettings,
     receiver: &str,
-) -> Result<(Vec<Standing>, Instant), AlertsError> {
+) -> Result<(Vec<PostedAlert>, Instant), AlertsError> {
     let step = "look what stands in an alertmanager";
     let client = pool
         .get()
@@ -76,40 +76,41 @@ async fn standing(
         from ledger.alert_instance as i
         join ledger.rule as r using (rule)
         left join ledger.rule_group as g using (rule_group)
-        where (g.owner = $1 or r.removed_at is not null) and i.memory -> 'told' ? $2
+        where (g.owner = $1 or r.removed_at is not null) and i.memory -> 'notified' ? $2
           and (i.condition in ('firing', 'recovering') or i.resolved_at > $3)";
     let since = now.plus_micros(-i64::try_from(RESOLVED_RESEND.as_micros()).unwrap_or(0));
     let rows = client
         .query(load, &[&settings.evaluator, &receiver, &since])
         .await
         .map_err(while_(step))?;
-    let standing = rows
+    let open_alerts = rows
         .iter()
         .filter_map(|row| read(settings, receiver, row).transpose());
-    Ok((standing.collect::<Result<_, _>>()?, now))
+    Ok((open_alerts.collect::<Result<_, _>>()?, now))
 }
 
-fn read(settings: &Settings, receiver: &str, row: &Row) -> Result<Option<Standing>, AlertsError> {
-    let memory: Memory = serde_json::from_value(row.get(3)).map_err(|error| AlertsError::Unreadable {
-        what: "the memory of an instance".to_owned(),
-        why: error.to_string(),
-    })?;
-    let (instance, Some(told)) = (&memory.instance, memory.told.get(receiver)) else {
+fn read(settings: &EvaluatorSettings, receiver: &str, row: &Row) -> Result<Option<PostedAlert>, AlertsError> {
+    let memory: InstanceMemory =
+        serde_json::from_value(row.get(3)).map_err(|error| AlertsError::Unreadable {
+            what: "the memory of an instance".to_owned(),
+            why: error.to_string(),
+        })?;
+    let (instance, Some(notified)) = (&memory.instance, memory.notified.get(receiver)) else {
         return Ok(None);
     };
     // What it was never told of, such as an episode within a cool-down, is not kept alive there.
-    if told.episode != instance.episode || told.notified_at.is_none() {
+    if notified.episode != instance.episode || notified.notified_at.is_none() {
         return Ok(None);
     }
     let (labels, annotations) = (texts(row.get(0)), texts(row.get(1)));
     let woken = memory.wakes.get(receiver).copied().unwrap_or_default();
     let ends_at = instance.resolved_at.filter(|_| !instance.condition.is_open());
-    if ends_at.is_none() && !told.open {
+    if ends_at.is_none() && !notified.open {
         return Ok(None);
     }
-    Ok(Some(Standing {
+    Ok(Some(PostedAlert {
         alert: Alert {
-            links: settings.places.links(&labels, &annotations),
+            links: settings.link_targets.links(&labels, &annotations),
             labels,
             annotations,
             value: row.get(2),

@@ -1,38 +1,38 @@
 //! The links that every page carries.
 
-use fleetledger_paging::{Labels, Links};
+use fleetledger_paging::{AlertLinks, LabelSet};
 
 /// Where links lead to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct LinkTargets {
     /// Address of the console, without a slash at its end; empty = no links to it.
     pub console_url: String,
     /// Address that run books stand below; empty = the console's own.
     pub runbook_base_url: String,
 }
 
-impl Places {
+impl LinkTargets {
     /// Links of an alert.
     #[must_use]
-    pub fn links(&self, labels: &Labels, annotations: &Labels) -> Links {
+    pub fn links(&self, labels: &LabelSet, annotations: &LabelSet) -> AlertLinks {
         let console = self.console_url.trim_end_matches('/');
         self.links_at((!console.is_empty()).then_some(console), labels, annotations)
     }
 
     /// Links of an alert for whoever looks at the console already.
     #[must_use]
-    pub fn links_within(&self, labels: &Labels, annotations: &Labels) -> Links {
+    pub fn links_within(&self, labels: &LabelSet, annotations: &LabelSet) -> AlertLinks {
         self.links_at(Some(""), labels, annotations)
     }
 
-    fn links_at(&self, console: Option<&str>, labels: &Labels, annotations: &Labels) -> Links {
+    fn links_at(&self, console: Option<&str>, labels: &LabelSet, annotations: &LabelSet) -> AlertLinks {
         let runbooks = match self.runbook_base_url.trim_end_matches('/') {
             "" => console.map(|console| format!("{console}/runbooks")),
             base => Some(base.to_owned()),
         };
         let runbook = annotations.get("runbook").filter(|name| !name.is_empty());
         let to = |path: String| Some(format!("{}{path}", console?));
-        Links {
+        AlertLinks {
             runbook: runbook.and_then(|name| Some(format!("{}/{}", runbooks?, encode(name)))),
             timeline: timeline(labels).and_then(to),
             snooze: to(format!("/alerts?{}", query(labels.iter()))),
@@ -44,7 +44,7 @@ impl Places {
 pub(crate) const OBJECT_LABELS: [&str; 6] = ["datacenter", "cluster", "namespace", "workload", "pod", "node"];
 
 /// The page of the object an alert is about: what its labels name most closely.
-fn timeline(labels: &Labels) -> Option<String> {
+fn timeline(labels: &LabelSet) -> Option<String> {
     let kinds = ["pod", "workload", "node", "namespace", "cluster"];
     kinds.iter().find(|kind| labels.contains_key(**kind))?;
     let pairs = OBJECT_LABELS
@@ -77,7 +77,7 @@ pub(crate) fn encode(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn map(pairs: &[(&str, &str)]) -> Labels {
+    fn map(pairs: &[(&str, &str)]) -> LabelSet {
         pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -85,8 +85,8 @@ mod tests {
     }
 
     #[test]
-    fn a_page_leads_to_run_book_timeline_and_snooze() {
-        let places = Places {
+    fn a_page_leads_to_runbook_timeline_and_snooze() {
+        let places = LinkTargets {
             console_url: "https://ledger/".to_owned(),
             runbook_base_url: String::new(),
         };
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn without_a_console_there_are_no_links_to_it() {
-        let places = Places {
+        let places = LinkTargets {
             console_url: String::new(),
             runbook_base_url: "https://wiki/runbooks".to_owned(),
         };

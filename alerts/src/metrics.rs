@@ -4,7 +4,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, 
 
 /// Everything the evaluator counts.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics {
+pub(crate) struct EvaluatorMetrics {
     runs: IntCounterVec,
     query_seconds: HistogramVec,
     apply_seconds: HistogramVec,
@@ -16,7 +16,7 @@ pub(crate) struct Metrics {
 
 const PREFIX: &str = "fleetledger_alerts_";
 
-impl Metrics {
+impl EvaluatorMetrics {
     /// Makes and registers all of them.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Metrics {
         })
     }
 
-    pub(crate) fn ran(&self, rule: &str, outcome: &str, query_seconds: f64, apply_seconds: f64) {
+    pub(crate) fn count_run(&self, rule: &str, outcome: &str, query_seconds: f64, apply_seconds: f64) {
         self.runs.with_label_values(&[rule, outcome]).inc();
         self.query_seconds
             .with_label_values(&[rule])
@@ -78,11 +78,11 @@ impl Metrics {
             .observe(apply_seconds);
     }
 
-    pub(crate) fn missed(&self, group: &str, slots: u64) {
+    pub(crate) fn count_missed_slots(&self, group: &str, slots: u64) {
         self.missed_slots.with_label_values(&[group]).inc_by(slots);
     }
 
-    pub(crate) fn groups(&self, own: usize, all: usize) {
+    pub(crate) fn set_groups(&self, own: usize, all: usize) {
         let set = |state: &str, number: usize| {
             self.groups
                 .with_label_values(&[state])
@@ -92,7 +92,7 @@ impl Metrics {
         set("others", all.saturating_sub(own));
     }
 
-    pub(crate) fn delivered(&self, receiver: &str, outcome: &str, seconds: f64) {
+    pub(crate) fn count_delivery(&self, receiver: &str, outcome: &str, seconds: f64) {
         self.deliveries.with_label_values(&[receiver, outcome]).inc();
         self.delivery_seconds
             .with_label_values(&[receiver])

@@ -5,20 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use fleetledger_paging::{Held, Labels, Observation, Resolution};
-use fleetledger_queries::alert::{AlertRule, OnMissing, OnStale, Status};
+use fleetledger_paging::{AlertResolution, ConditionObservation, HeldReason, LabelSet};
+use fleetledger_queries::alert::{AlertRule, OnMissing, OnStale, RowStatus};
 
 /// A row of an alert's query.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Seen {
+pub struct ObservedRow {
     /// Labels that identify the instance: the rule's columns, its own labels, `alertname`.
-    pub labels: Labels,
+    pub labels: LabelSet,
     /// Its number.
     pub value: Option<f64>,
     /// Columns that are shown.
     pub annotations: BTreeMap<String, String>,
     /// What the row says of its instance, in control mode.
-    pub status: Option<Status>,
+    pub status: Option<RowStatus>,
 }
 
 /// A datacenter and a cluster of it that are silent.
@@ -37,24 +37,24 @@ pub struct StaleSource {
 pub fn observe<'k>(
     rule: &AlertRule,
     limit: u32,
-    rows: Result<&[Seen], &str>,
-    known: impl Iterator<Item = &'k Labels>,
+    rows: Result<&[ObservedRow], &str>,
+    known: impl Iterator<Item = &'k LabelSet>,
     stale: &[StaleSource],
-) -> BTreeMap<Labels, Observation> {
+) -> BTreeMap<LabelSet, ConditionObservation> {
     let rows = match rows {
         Ok(rows) => rows,
         Err(error) => {
-            let held = Observation::Held(Held::QueryError(error.to_owned()));
+            let held = ConditionObservation::Held(HeldReason::QueryError(error.to_owned()));
             return known.map(|labels| (labels.clone(), held.clone())).collect();
         }
     };
-    let by_labels: BTreeMap<&Labels, &Seen> = rows.iter().map(|row| (&row.labels, row)).collect();
+    let by_labels: BTreeMap<&LabelSet, &ObservedRow> = rows.iter().map(|row| (&row.labels, row)).collect();
     let is_over_limit = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut observed: BTreeMap<Labels, Observation> = known
+    let mut observed: BTreeMap<LabelSet, ConditionObservation> = known
         .map(|labels| {
             let observation = match by_labels.get(labels) {
                 Some(row) => of_row(rule, row, stale),
-                None if is_over_limit => Observation::Held(Held::Limit),
+                None if is_over_limit => ConditionObservation::Held(HeldReason::Limit),
                 None => of_absence(rule, labels, stale),
             };
             (labels.clone(), observation)
@@ -70,36 +70,38 @@ pub fn observe<'k>(
     observed
 }
 
-fn of_row(rule: &AlertRule, row: &Seen, stale: &[StaleSource]) -> Observation {
+fn of_row(rule: &AlertRule, row: &ObservedRow, stale: &[StaleSource]) -> ConditionObservation {
     match row.status {
-        Some(Status::Ok | Status::Info) => match stale_source(rule, &row.labels, stale) {
-            Some(source) => Observation::Held(Held::StaleSource(source)),
-            None => Observation::False(Resolution::Fixed),
+        Some(RowStatus::Ok | RowStatus::Info) => match stale_source(rule, &row.labels, stale) {
+            Some(source) => ConditionObservation::Held(HeldReason::StaleSource(source)),
+            None => ConditionObservation::False(AlertResolution::Fixed),
         },
-        Some(Status::Skip | Status::Error) => {
+        Some(RowStatus::Skip | RowStatus::Error) => {
             let reason = row.annotations.get("reason").cloned().unwrap_or_default();
-            Observation::Held(Held::Skip(reason))
+            ConditionObservation::Held(HeldReason::Skip(reason))
         }
         // Where the source is known by the labels, a row of a silent one is a memory; an aggregate over several still
         // stands for those that speak.
-        Some(Status::Alarm) | None => match stale_source(rule, &row.labels, stale) {
-            Some(source) if rule.knows_its_source() => Observation::Held(Held::StaleSource(source)),
-            _ => Observation::True,
+        Some(RowStatus::Alarm) | None => match stale_source(rule, &row.labels, stale) {
+            Some(source) if rule.knows_its_source() => {
+                ConditionObservation::Held(HeldReason::StaleSource(source))
+            }
+            _ => ConditionObservation::True,
         },
     }
 }
 
-fn of_absence(rule: &AlertRule, labels: &Labels, stale: &[StaleSource]) -> Observation {
+fn of_absence(rule: &AlertRule, labels: &LabelSet, stale: &[StaleSource]) -> ConditionObservation {
     match (stale_source(rule, labels, stale), rule.on_stale, rule.on_missing) {
-        (Some(source), OnStale::KeepState, _) => Observation::Held(Held::StaleSource(source)),
-        (Some(_), OnStale::Resolve, _) => Observation::False(Resolution::StaleSource),
-        (None, _, OnMissing::Resolve) => Observation::False(Resolution::Missing),
-        (None, _, OnMissing::KeepState) => Observation::Held(Held::Missing),
+        (Some(source), OnStale::KeepState, _) => ConditionObservation::Held(HeldReason::StaleSource(source)),
+        (Some(_), OnStale::Resolve, _) => ConditionObservation::False(AlertResolution::StaleSource),
+        (None, _, OnMissing::Resolve) => ConditionObservation::False(AlertResolution::Missing),
+        (None, _, OnMissing::KeepState) => ConditionObservation::Held(HeldReason::Missing),
     }
 }
 
 /// The first stale source that this instance depends on.
-fn stale_source(rule: &AlertRule, labels: &Labels, stale: &[StaleSource]) -> Option<String> {
+fn stale_source(rule: &AlertRule, labels: &LabelSet, stale: &[StaleSource]) -> Option<String> {
     let freshness = rule.freshness.as_ref()?;
     let is_own = |source: &&StaleSource| {
         freshness.by.iter().all(|column| {

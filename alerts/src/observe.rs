@@ -5,26 +5,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetledger_paging::{Labels, Observation, Resolution, labels::fingerprint};
+use fleetledger_paging::{AlertResolution, ConditionObservation, LabelSet, labels::fingerprint};
 use fleetledger_queries::{
-    alert::{AlertRule, Status},
-    rows::Rows,
+    alert::{AlertRule, RowStatus},
+    rows::AlertResultSet,
 };
 
 use crate::observation::{self, StaleSource};
 
 /// What a run of the query came to.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum QueryOutcome {
     /// It failed, and why.
     Error(String),
     /// Its rows; beyond the limit those of known instances alone.
-    Rows(Rows),
+    Rows(AlertResultSet),
 }
 
 /// Sources that say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Silent {
+pub struct SilentSources {
     /// Those that should.
     pub stale: Vec<StaleSource>,
     /// Those that are gone for good: datacenter and cluster.
@@ -33,22 +33,22 @@ pub struct Silent {
 
 /// What is said of one instance.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct InstanceObservation {
     /// Hash of its labels.
     pub fingerprint: String,
     /// All its labels.
-    pub labels: Labels,
+    pub labels: LabelSet,
     /// What the state machine is told.
-    pub observation: Observation,
+    pub observation: ConditionObservation,
     /// Value and annotation columns of its row, if there was one.
-    pub row: Option<(Option<f64>, Labels)>,
+    pub row: Option<(Option<f64>, LabelSet)>,
 }
 
 /// What a run says.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Said {
+pub struct RuleObservations {
     /// Of each instance, known or new, by fingerprint.
-    pub seen: BTreeMap<String, Seen>,
+    pub instances: BTreeMap<String, InstanceObservation>,
     /// What went wrong, if the rule is in error.
     pub error: Option<String>,
     /// True if there were more rows than the limit.
@@ -60,18 +60,18 @@ pub struct Said {
 #[must_use]
 pub fn observe(
     rule: &AlertRule,
-    answer: &Answer,
-    silent: &Silent,
-    known: &BTreeMap<String, Labels>,
-    complete: impl Fn(&Labels) -> Labels,
-) -> Said {
+    answer: &QueryOutcome,
+    silent: &SilentSources,
+    known: &BTreeMap<String, LabelSet>,
+    complete: impl Fn(&LabelSet) -> LabelSet,
+) -> RuleObservations {
     let (rows, exceeded, error) = match answer {
-        Answer::Error(error) => (&[][..], false, Some(error.clone())),
-        Answer::Rows(rows) => (&rows.rows[..], rows.exceeded, None),
+        QueryOutcome::Error(error) => (&[][..], false, Some(error.clone())),
+        QueryOutcome::Rows(rows) => (&rows.rows[..], rows.exceeded, None),
     };
-    let rows: Vec<observation::Seen> = rows
+    let rows: Vec<observation::ObservedRow> = rows
         .iter()
-        .map(|row| observation::Seen {
+        .map(|row| observation::ObservedRow {
             labels: complete(&row.labels),
             value: row.value,
             annotations: row.annotations.clone(),
@@ -84,11 +84,11 @@ pub fn observe(
     };
     // Beyond the limit the rows are those of known instances, and all of them: a missing one is missing.
     let observed = observation::observe(rule, u32::MAX, of_query, known.values(), &silent.stale);
-    let by_labels: BTreeMap<&Labels, &observation::Seen> =
+    let by_labels: BTreeMap<&LabelSet, &observation::ObservedRow> =
         rows.iter().map(|row| (&row.labels, row)).collect();
-    let failed = rows.iter().find(|row| row.status == Some(Status::Error));
-    let mut said = Said {
-        seen: BTreeMap::new(),
+    let failed = rows.iter().find(|row| row.status == Some(RowStatus::Error));
+    let mut observations = RuleObservations {
+        instances: BTreeMap::new(),
         error: error.or(failed.map(|row| format!("a row says error: {:?}", row.labels))),
         limit_exceeded: exceeded,
     };
@@ -96,29 +96,29 @@ pub fn observe(
         let id = fingerprint(&labels);
         let is_known = known.contains_key(&id);
         // Nothing is made of a row that says nothing, or says that all is well, or is one too many.
-        if !is_known && (observation != Observation::True || exceeded) {
+        if !is_known && (observation != ConditionObservation::True || exceeded) {
             continue;
         }
         let observation = match is_gone(rule, silent, &labels) && is_known {
-            true => Observation::False(Resolution::TargetRetired),
+            true => ConditionObservation::False(AlertResolution::TargetRetired),
             false => observation,
         };
         let row = by_labels
             .get(&labels)
             .map(|row| (row.value, row.annotations.clone()));
-        let seen = Seen {
+        let seen = InstanceObservation {
             fingerprint: id.clone(),
             labels,
             observation,
             row,
         };
-        said.seen.insert(id, seen);
+        observations.instances.insert(id, seen);
     }
-    said
+    observations
 }
 
 /// True if the instance's own source is gone for good.
-fn is_gone(rule: &AlertRule, silent: &Silent, labels: &Labels) -> bool {
+fn is_gone(rule: &AlertRule, silent: &SilentSources, labels: &LabelSet) -> bool {
     let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
     rule.freshness.is_some() && silent.retired.contains(&(label("datacenter"), label("cluster")))
 }

@@ -1,9 +1,9 @@
 //! Stage 6: from what each receiver is to be told to rows of the outbox, in the transaction that decided it.
 
-mod book;
+mod compose;
 mod outbox;
+mod outbox_state;
 mod stream;
-mod word;
 
 use fleetledger_paging::{GroupNotify, NotifyKind, group::dedup_key, outbox::plan};
 use fleetledger_schema::instant::Instant;
@@ -11,108 +11,109 @@ use tokio_postgres::Transaction;
 
 use crate::{
     errors::AlertsError,
-    judge::{Telling, Verdict},
-    links::Places,
-    receivers::Receivers,
+    evaluation::{EvaluationOutcome, GroupDecisions},
+    links::LinkTargets,
+    receivers::ReceiverSet,
     store::timestamp,
 };
-use book::Book;
-use outbox::{Queued, write_outbox};
+use compose::{compose_notification, other_members, wake};
+use outbox::{OutboxEntry, write_outbox};
+use outbox_state::OutboxState;
 use stream::{lock_streams, write_streams};
-use word::{other_members, wake, word};
 
 /// All that notifications depend on, besides the verdict.
-pub(crate) struct Desk<'a> {
+pub(crate) struct NotificationContext<'a> {
     /// The rule.
     pub(crate) rule: &'a str,
     /// The slot.
     pub(crate) slot: Instant,
     /// Where links lead to.
-    pub(crate) places: &'a Places,
+    pub(crate) link_targets: &'a LinkTargets,
     /// Who is told.
-    pub(crate) receivers: &'a Receivers,
+    pub(crate) receivers: &'a ReceiverSet,
     /// Who snoozed what, by the snooze's id.
-    pub(crate) snoozes: &'a [fleetledger_paging::Snooze],
+    pub(crate) snoozes: &'a [fleetledger_paging::AlertSnooze],
 }
 
 /// Queues what the verdict wants told; returns how many notifications. Where a receiver never saw an incarnation fire,
 /// the instances learn of it.
 pub(crate) async fn queue(
     transaction: &Transaction<'_>,
-    desk: &Desk<'_>,
-    verdict: &mut Verdict,
+    context: &NotificationContext<'_>,
+    outcome: &mut EvaluationOutcome,
 ) -> Result<i64, AlertsError> {
-    let telling = std::mem::take(&mut verdict.telling);
-    if telling.is_empty() {
+    let decisions = std::mem::take(&mut outcome.decisions);
+    if decisions.is_empty() {
         return Ok(0);
     }
-    let mut streams = lock_streams(transaction, desk, &telling).await?;
-    let slot = timestamp(desk.slot);
-    let mut said: Vec<(&String, &Telling, Vec<GroupNotify>)> = Vec::new();
-    for (stream_id, telling) in &telling {
+    let mut streams = lock_streams(transaction, context, &decisions).await?;
+    let slot = timestamp(context.slot);
+    let mut applied: Vec<(&String, &GroupDecisions, Vec<GroupNotify>)> = Vec::new();
+    for (stream_id, group) in &decisions {
         let Some(stream) = streams.get_mut(stream_id) else {
             continue;
         };
-        let members = telling
+        let members = group
             .notify
             .iter()
-            .map(|(id, notify)| (member(desk.rule, id), notify.as_slice()));
-        let members: Vec<(String, &[fleetledger_paging::Notify])> = members.collect();
-        let decisions = members.iter().map(|(id, notify)| (id.as_str(), *notify));
-        said.push((
+            .map(|(id, notify)| (member(context.rule, id), notify.as_slice()));
+        let members: Vec<(String, &[fleetledger_paging::InstanceNotify])> = members.collect();
+        let changes = members.iter().map(|(id, notify)| (id.as_str(), *notify));
+        applied.push((
             stream_id,
-            telling,
-            stream.group.apply(&telling.grouping, slot, decisions),
+            group,
+            stream.group.apply(&group.grouping, slot, changes),
         ));
     }
-    let keys: Vec<String> = said
+    let keys: Vec<String> = applied
         .iter()
         .flat_map(|(stream_id, _, notifies)| notifies.iter().map(|one| dedup_key(stream_id, one.incarnation)))
         .collect();
-    let mut book = Book::open(transaction, &keys).await?;
-    let others = other_members(transaction, desk, &streams, verdict).await?;
+    let mut outbox = OutboxState::open(transaction, &keys).await?;
+    let others = other_members(transaction, context, &streams, outcome).await?;
     let mut queued = Vec::new();
-    for (stream_id, telling, notifies) in &said {
+    for (stream_id, decisions, notifies) in &applied {
         let Some(stream) = streams.get_mut(*stream_id) else {
             continue;
         };
         for notify in notifies {
             let key = dedup_key(stream_id, notify.incarnation);
-            let wake = wake(desk, telling, notify, verdict);
-            if !desk
+            let wake = wake(context, decisions, notify, outcome);
+            if !context
                 .receivers
-                .tells(&telling.receiver, notify.kind, notify.reason)
+                .wants_notification(&decisions.receiver, notify.kind, notify.reason)
             {
                 continue;
             }
-            let plan = plan(notify.kind, book.waiting(&key), book.seen(&key));
-            book.cancel(&key, &plan.cancel);
+            let plan = plan(notify.kind, outbox.waiting(&key), outbox.was_seen(&key));
+            outbox.cancel(&key, &plan.cancel);
             if plan.unseen {
-                for (id, _) in &telling.notify {
-                    if let Some(told) = verdict
-                        .kept
+                for (id, _) in &decisions.notify {
+                    if let Some(notified) = outcome
+                        .instances
                         .get_mut(id)
-                        .and_then(|kept| kept.memory.told.get_mut(&telling.receiver))
+                        .and_then(|kept| kept.memory.notified.get_mut(&decisions.receiver))
                     {
-                        told.cancel();
+                        notified.cancel();
                     }
                 }
             }
-            if notify.kind == NotifyKind::Trigger && !book.knows(&key) {
-                stream.secret_ref = desk.receivers.secret_ref(&telling.receiver);
+            if notify.kind == NotifyKind::Trigger && !outbox.knows(&key) {
+                stream.secret_ref = context.receivers.secret_ref(&decisions.receiver);
             }
             if !plan.enqueue && plan.replace.is_none() {
                 continue;
             }
-            let mut notification = word(desk, telling, notify, &key, &stream.group, verdict, &others);
+            let mut notification =
+                compose_notification(context, decisions, notify, &key, &stream.group, outcome, &others);
             notification.wake = wake;
-            book.add(&key, notify.kind, plan.replace);
-            queued.push(Queued {
+            outbox.add(&key, notify.kind, plan.replace);
+            queued.push(OutboxEntry {
                 stream_id: (*stream_id).clone(),
-                receiver: telling.receiver.clone(),
+                receiver: decisions.receiver.clone(),
                 secret_ref: stream.secret_ref.clone(),
                 only: (notification.alerts_total == 1)
-                    .then(|| telling.notify.first().map(|(id, _)| id.clone()))
+                    .then(|| decisions.notify.first().map(|(id, _)| id.clone()))
                     .flatten(),
                 notification,
                 incarnation: notify.incarnation,
@@ -121,9 +122,9 @@ pub(crate) async fn queue(
             });
         }
     }
-    book.write_cancelled(transaction, desk.slot).await?;
-    write_streams(transaction, desk, &telling, &streams).await?;
-    write_outbox(transaction, desk, &queued).await?;
+    outbox.write_cancelled(transaction, context.slot).await?;
+    write_streams(transaction, context, &decisions, &streams).await?;
+    write_outbox(transaction, context, &queued).await?;
     Ok(i64::try_from(queued.len()).unwrap_or(i64::MAX))
 }
 

@@ -17,7 +17,7 @@
 use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::Pool;
-use fleetledger_queries::Reader;
+use fleetledger_queries::ReaderPool;
 use fleetledger_schema::instant::Instant;
 use prometheus::Registry;
 use tokio::{sync::watch, task::JoinSet};
@@ -26,15 +26,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     delivery,
     errors::AlertsError,
-    group::{Shared, run_group},
-    health::Health,
+    group::{EvaluatorResources, run_group},
+    health::EvaluatorHealth,
     housekeeping, keep_alive,
-    metrics::Metrics,
-    rollups::Rollups,
-    rounds::Rounds,
+    metrics::EvaluatorMetrics,
+    rollups::RollupRunner,
+    rounds::EvaluationRounds,
     rule_set,
     rules::RuleSet,
-    settings::Settings,
+    settings::EvaluatorSettings,
     slot,
 };
 
@@ -44,7 +44,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// Everything an evaluator works with.
 pub struct Evaluator {
     /// What it is told.
-    pub settings: Arc<Settings>,
+    pub settings: Arc<EvaluatorSettings>,
     /// Its rules; others take their place when the files change.
     pub rules: watch::Receiver<Arc<RuleSet>>,
     /// Connections of the evaluator's role.
@@ -52,9 +52,9 @@ pub struct Evaluator {
     /// More of them for deliveries alone: no notification waits for a rule.
     pub outbox: Pool,
     /// Connections of the reader's role, which run the rules' SQL.
-    pub reader: Reader,
+    pub reader: ReaderPool,
     /// How it is.
-    pub health: Health,
+    pub health: EvaluatorHealth,
 }
 
 impl Evaluator {
@@ -63,8 +63,9 @@ impl Evaluator {
     /// # Errors
     /// [`AlertsError::Rules`] if metrics cannot be registered.
     pub async fn run(self, registry: &Registry, stop: CancellationToken) -> Result<(), AlertsError> {
-        let metrics = Metrics::new(registry).map_err(|error| AlertsError::Rules(error.to_string()))?;
-        let rollups = Arc::new(Rollups::new(&self.reader, &self.pool)?);
+        let metrics =
+            EvaluatorMetrics::new(registry).map_err(|error| AlertsError::Rules(error.to_string()))?;
+        let rollups = Arc::new(RollupRunner::new(&self.reader, &self.pool)?);
         rollups.register(registry)?;
         let mut helpers = JoinSet::new();
         helpers.spawn(delivery::run(
@@ -99,15 +100,15 @@ impl Evaluator {
     /// [`AlertsError`].
     pub async fn evaluate(&self, slot: Instant) -> Result<bool, AlertsError> {
         let metrics =
-            Metrics::new(&Registry::new()).map_err(|error| AlertsError::Rules(error.to_string()))?;
-        let rollups = Arc::new(Rollups::new(&self.reader, &self.pool)?);
-        let mut rounds = Rounds::new(self.shared(self.rules.borrow().clone(), &metrics, &rollups));
+            EvaluatorMetrics::new(&Registry::new()).map_err(|error| AlertsError::Rules(error.to_string()))?;
+        let rollups = Arc::new(RollupRunner::new(&self.reader, &self.pool)?);
+        let mut rounds = EvaluationRounds::new(self.shared(self.rules.borrow().clone(), &metrics, &rollups));
         if rounds.renew(&self.health).await?.is_none() {
             return Ok(false);
         }
         let mut whole = true;
         for spec in rounds.shared().rules.groups() {
-            let due = slot::Due { slot, missed: 0 };
+            let due = slot::EvaluationSlot { slot, missed: 0 };
             let done = match rounds.claim_of(spec) {
                 Some(claim) => run_group(rounds.shared(), spec, claim, due).await,
                 None => None,
@@ -122,7 +123,8 @@ impl Evaluator {
     /// # Errors
     /// [`AlertsError::Rules`] if metrics cannot be registered.
     pub async fn deliver(&self, registry: &Registry, stop: CancellationToken) -> Result<(), AlertsError> {
-        let metrics = Metrics::new(registry).map_err(|error| AlertsError::Rules(error.to_string()))?;
+        let metrics =
+            EvaluatorMetrics::new(registry).map_err(|error| AlertsError::Rules(error.to_string()))?;
         delivery::run(
             self.outbox.clone(),
             self.settings.clone(),
@@ -134,8 +136,13 @@ impl Evaluator {
         Ok(())
     }
 
-    fn shared(&self, rules: Arc<RuleSet>, metrics: &Metrics, rollups: &Arc<Rollups>) -> Shared {
-        Shared::new(
+    fn shared(
+        &self,
+        rules: Arc<RuleSet>,
+        metrics: &EvaluatorMetrics,
+        rollups: &Arc<RollupRunner>,
+    ) -> EvaluatorResources {
+        EvaluatorResources::new(
             self.settings.clone(),
             rules,
             (self.pool.clone(), self.reader.clone()),
@@ -144,11 +151,16 @@ impl Evaluator {
         )
     }
 
-    async fn rounds(&self, metrics: &Metrics, rollups: &Arc<Rollups>, stop: &CancellationToken) {
+    async fn rounds(
+        &self,
+        metrics: &EvaluatorMetrics,
+        rollups: &Arc<RollupRunner>,
+        stop: &CancellationToken,
+    ) {
         let mut rules = self.rules.clone();
         while !stop.is_cancelled() {
             let current = rules.borrow_and_update().clone();
-            let mut rounds = Rounds::new(self.shared(current, metrics, rollups));
+            let mut rounds = EvaluationRounds::new(self.shared(current, metrics, rollups));
             while !stop.is_cancelled() && !rules.has_changed().unwrap_or(false) {
                 if let Err(error) = rounds.round(&self.health).await {
                     rounds.begin_anew();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{BuildError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use tokio_postgres::NoTls;
 
 /// How long a free connection, or a new one, is waited for.
@@ -13,7 +13,7 @@ const WAIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// A pool that cannot be made.
-pub fn new(connector: &Connector, size: usize, application_name: &str) -> Result<Pool, BuildError> {
+pub fn new(connector: &PostgresConnector, size: usize, application_name: &str) -> Result<Pool, BuildError> {
     let mut config = connector.config().clone();
     config.application_name(application_name);
     let recycling = ManagerConfig {

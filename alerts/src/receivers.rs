@@ -3,36 +3,36 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use fleetledger_paging::{
-    Notification, NotifyKind, NotifyReason, Secret,
-    channel::{Client, Delivery},
-    retry::Disposition,
+    Notification, NotifyKind, NotifyReason, ReceiverSecret,
+    channel::{ChannelClient, DeliveryOutcome},
+    retry::DeliveryDisposition,
 };
 use jiff::Timestamp;
 
 /// Reads the secret of a reference; the error says why not and never what it is.
-pub type ReadSecret = dyn Fn(&str) -> Result<Secret, String> + Send + Sync;
+pub type SecretReader = dyn Fn(&str) -> Result<ReceiverSecret, String> + Send + Sync;
 
 /// One receiver.
 #[derive(Debug, Clone)]
-pub struct Receiver {
+pub struct AlertReceiver {
     /// How it is spoken to.
-    pub client: Client,
+    pub client: ChannelClient,
     /// Reference of the secret that an incident is opened with and has to be ended with: PagerDuty's routing key.
     pub secret_ref: Option<String>,
 }
 
 /// All receivers.
 #[derive(Clone)]
-pub struct Receivers {
-    by_name: BTreeMap<String, Receiver>,
-    read_secret: Arc<ReadSecret>,
+pub struct ReceiverSet {
+    by_name: BTreeMap<String, AlertReceiver>,
+    read_secret: Arc<SecretReader>,
 }
 
-impl Receivers {
+impl ReceiverSet {
     /// These receivers; `read_secret` reads what a former configuration opened incidents with.
     pub fn new(
-        by_name: BTreeMap<String, Receiver>,
-        read_secret: impl Fn(&str) -> Result<Secret, String> + Send + Sync + 'static,
+        by_name: BTreeMap<String, AlertReceiver>,
+        read_secret: impl Fn(&str) -> Result<ReceiverSecret, String> + Send + Sync + 'static,
     ) -> Self {
         Self {
             by_name,
@@ -46,7 +46,7 @@ impl Receivers {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Receiver)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &AlertReceiver)> {
         self.by_name
             .iter()
             .map(|(name, receiver)| (name.as_str(), receiver))
@@ -54,15 +54,15 @@ impl Receivers {
 
     /// One of them.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Receiver> {
+    pub fn get(&self, name: &str) -> Option<&AlertReceiver> {
         self.by_name.get(name)
     }
 
     /// Whether a receiver is told such a thing at all. One that is not configured is: its notifications become dead
     /// letters that people see.
-    pub(crate) fn tells(&self, name: &str, kind: NotifyKind, reason: NotifyReason) -> bool {
+    pub(crate) fn wants_notification(&self, name: &str, kind: NotifyKind, reason: NotifyReason) -> bool {
         self.get(name)
-            .is_none_or(|receiver| receiver.client.tells(kind, reason))
+            .is_none_or(|receiver| receiver.client.wants_notification(kind, reason))
     }
 
     /// Whether a receiver groups alerts itself.
@@ -81,9 +81,9 @@ impl Receivers {
         notification: &Notification,
         secret_ref: Option<&str>,
         now: Timestamp,
-    ) -> Delivery {
-        let refused = |reason: String| Delivery {
-            disposition: Disposition::Reject { reason },
+    ) -> DeliveryOutcome {
+        let refused = |reason: String| DeliveryOutcome {
+            disposition: DeliveryDisposition::Reject { reason },
             status: None,
         };
         let Some(receiver) = self.get(&notification.receiver) else {
@@ -103,13 +103,13 @@ impl Receivers {
     }
 }
 
-impl Default for Receivers {
+impl Default for ReceiverSet {
     fn default() -> Self {
         Self::new(BTreeMap::new(), |_| Err("there are no receivers".to_owned()))
     }
 }
 
-impl fmt::Debug for Receivers {
+impl fmt::Debug for ReceiverSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.names()).finish()
     }

@@ -2,28 +2,28 @@
 
 use std::sync::Arc;
 
-use fleetledger_queries::live::Standing;
+use fleetledger_queries::live::CurrentQueries;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{errors::AlertsError, health::Health, rules::RuleSet};
+use crate::{errors::AlertsError, health::EvaluatorHealth, rules::RuleSet};
 
 /// Follows a folder of queries; `health` tells of files that are refused, whose former rules go on.
 ///
 /// # Errors
 /// [`AlertsError::Rules`] if what stands now cannot be used.
 pub fn follow(
-    mut standing: watch::Receiver<Standing>,
-    health: &Health,
+    mut current: watch::Receiver<CurrentQueries>,
+    health: &EvaluatorHealth,
     tasks: &mut JoinSet<()>,
 ) -> Result<watch::Receiver<Arc<RuleSet>>, AlertsError> {
-    let first = standing.borrow_and_update().clone();
-    tell(&first, health);
+    let first = current.borrow_and_update().clone();
+    report_refused_files(&first, health);
     let (send, rules) = watch::channel(Arc::new(RuleSet::new((*first.catalogue).clone())?));
     let health = health.clone();
     tasks.spawn(async move {
-        while standing.changed().await.is_ok() {
-            let now = standing.borrow_and_update().clone();
-            tell(&now, &health);
+        while current.changed().await.is_ok() {
+            let now = current.borrow_and_update().clone();
+            report_refused_files(&now, &health);
             match RuleSet::new((*now.catalogue).clone()) {
                 Ok(rules) if rules.sha256 == send.borrow().sha256 => {}
                 Ok(rules) => {
@@ -32,15 +32,15 @@ pub fn follow(
                         return;
                     }
                 }
-                Err(error) => health.refused(Some(error.to_string())),
+                Err(error) => health.set_refused_files(Some(error.to_string())),
             }
         }
     });
     Ok(rules)
 }
 
-fn tell(standing: &Standing, health: &Health) {
-    let lines = standing
+fn report_refused_files(current: &CurrentQueries, health: &EvaluatorHealth) {
+    let lines = current
         .refused
         .iter()
         .flat_map(|file| &file.refusals)
@@ -52,5 +52,5 @@ fn tell(standing: &Standing, health: &Health) {
             "a file of the rules is refused; what it would replace goes on"
         );
     }
-    health.refused((!lines.is_empty()).then(|| lines.join("; ")));
+    health.set_refused_files((!lines.is_empty()).then(|| lines.join("; ")));
 }

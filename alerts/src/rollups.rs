@@ -6,7 +6,7 @@ use std::{
 };
 
 use deadpool_postgres::Pool;
-use fleetledger_queries::{Evaluated, FillError, Filler, Query, Reader};
+use fleetledger_queries::{EvaluationReport, FillError, ReaderPool, RollupFiller, StoredQuery};
 use fleetledger_schema::instant::Instant;
 use prometheus::Registry;
 use tokio::sync::Semaphore;
@@ -17,22 +17,22 @@ use crate::errors::AlertsError;
 pub const AT_ONCE: usize = 2;
 
 /// Fills rollups, a few at a time.
-pub(crate) struct Rollups {
-    filler: Filler,
+pub(crate) struct RollupRunner {
+    filler: RollupFiller,
     turns: Semaphore,
 }
 
-impl Rollups {
+impl RollupRunner {
     /// They read with connections of their own, so that no rule waits for a window.
     ///
     /// # Errors
     /// [`AlertsError::Rules`] if the connections or the counter cannot be made.
-    pub(crate) fn new(reader: &Reader, pool: &Pool) -> Result<Self, AlertsError> {
+    pub(crate) fn new(reader: &ReaderPool, pool: &Pool) -> Result<Self, AlertsError> {
         let reader = reader
             .beside(AT_ONCE)
             .map_err(|error| AlertsError::Rules(error.to_string()))?;
         let filler =
-            Filler::new(reader, pool.clone()).map_err(|error| AlertsError::Rules(error.to_string()))?;
+            RollupFiller::new(reader, pool.clone()).map_err(|error| AlertsError::Rules(error.to_string()))?;
         Ok(Self {
             filler,
             turns: Semaphore::new(AT_ONCE),
@@ -54,10 +54,10 @@ impl Rollups {
     /// fails is told of and looked for again at the next slot. `None` if it is too late for anything.
     pub(crate) async fn fill(
         &self,
-        query: &Arc<Query>,
+        query: &Arc<StoredQuery>,
         slot: Instant,
         interval: Duration,
-    ) -> Option<Evaluated> {
+    ) -> Option<EvaluationReport> {
         let _turn = self.turns.acquire().await.ok()?;
         let begun = Moment::now();
         let mut filled = 0;
@@ -77,7 +77,7 @@ impl Rollups {
         if filled > 0 {
             tracing::debug!(query = %query.id, %slot, filled, "windows of a rollup were filled");
         }
-        Some(Evaluated {
+        Some(EvaluationReport {
             query: Arc::clone(query),
             slot,
             as_of: slot,

@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 
 use crate::{
     apply::retire,
-    claim::{self, Claim},
+    claim::{self, GroupClaim},
     errors::{AlertsError, while_},
     fail_point::{FailPoint, hit},
-    group::{Shared, run_group},
-    health::Health,
-    rule_set::{self, Standing},
+    group::{EvaluatorResources, run_group},
+    health::EvaluatorHealth,
+    rule_set::{self, EvaluatorState},
     rules::GroupSpec,
     slot,
 };
@@ -25,9 +25,9 @@ use crate::{
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// What one set of rules is run with, until the files change.
-pub(crate) struct Rounds {
-    shared: Arc<Shared>,
-    claims: BTreeMap<String, Claim>,
+pub(crate) struct EvaluationRounds {
+    shared: Arc<EvaluatorResources>,
+    claims: BTreeMap<String, GroupClaim>,
     /// When claims were last renewed, and the database's clock at that moment.
     refreshed: Option<(Moment, Instant)>,
     tasks: JoinSet<(String, Option<Instant>)>,
@@ -36,8 +36,8 @@ pub(crate) struct Rounds {
     failed: BTreeMap<String, Moment>,
 }
 
-impl Rounds {
-    pub(crate) fn new(shared: Shared) -> Self {
+impl EvaluationRounds {
+    pub(crate) fn new(shared: EvaluatorResources) -> Self {
         Self {
             shared: Arc::new(shared),
             claims: BTreeMap::new(),
@@ -49,12 +49,12 @@ impl Rounds {
     }
 
     /// What its tasks share.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<EvaluatorResources> {
         &self.shared
     }
 
     /// The claim of a group, where it is ours.
-    pub(crate) fn claim_of(&self, spec: &GroupSpec) -> Option<&Claim> {
+    pub(crate) fn claim_of(&self, spec: &GroupSpec) -> Option<&GroupClaim> {
         self.claims.get(&spec.name)
     }
 
@@ -64,7 +64,7 @@ impl Rounds {
     }
 
     /// One look at what is due. The database is asked only to renew claims; slots are counted by its clock.
-    pub(crate) async fn round(&mut self, health: &Health) -> Result<(), AlertsError> {
+    pub(crate) async fn round(&mut self, health: &EvaluatorHealth) -> Result<(), AlertsError> {
         self.reap();
         let renew_after = self.shared.settings.lease / 4;
         if self.refreshed.is_none_or(|(at, _)| at.elapsed() >= renew_after) {
@@ -89,7 +89,7 @@ impl Rounds {
             if self.failed.get(&spec.name).is_some_and(|at| at.elapsed() < AGAIN) {
                 continue;
             }
-            if let Some(due) = slot::due(now, spec.interval, claim.last_slot) {
+            if let Some(due) = slot::next_slot(now, spec.interval, claim.last_slot) {
                 hit(FailPoint::AfterClaim);
                 self.running.insert(spec.name.clone());
                 let (shared, spec, claim) = (self.shared.clone(), spec.clone(), claim.clone());
@@ -103,7 +103,7 @@ impl Rounds {
     }
 
     /// Renews or makes claims; the database's clock, or `None` where this evaluator stands by.
-    pub(crate) async fn renew(&mut self, health: &Health) -> Result<Option<Instant>, AlertsError> {
+    pub(crate) async fn renew(&mut self, health: &EvaluatorHealth) -> Result<Option<Instant>, AlertsError> {
         let (settings, rules) = (&self.shared.settings, &self.shared.rules);
         let step = "renew the claims";
         let mut client = self
@@ -113,8 +113,8 @@ impl Rounds {
             .await
             .map_err(|source| AlertsError::Pool { step, source })?;
         let lease_seconds = settings.lease.as_secs_f64();
-        let standing = rule_set::join(&mut client, &settings.evaluator, rules, lease_seconds).await?;
-        if standing == Standing::Standby {
+        let state = rule_set::join(&mut client, &settings.evaluator, rules, lease_seconds).await?;
+        if state == EvaluatorState::Standby {
             self.claims.clear();
             let why =
                 "another evaluator runs other rule files; this one waits until it has ended or read the same";
@@ -124,7 +124,7 @@ impl Rounds {
         self.claims = claim::claim(&client, &settings.evaluator, &rules.sha256, lease_seconds).await?;
         self.shared
             .metrics
-            .groups(self.claims.len(), rules.groups().len());
+            .set_groups(self.claims.len(), rules.groups().len());
         let now = rule_set::now(&client).await?;
         retire_removed(&mut client, &self.shared, now).await?;
         health.came_round(None);
@@ -159,7 +159,7 @@ impl Rounds {
 /// Resolves what rules left behind that are gone.
 async fn retire_removed(
     client: &mut tokio_postgres::Client,
-    shared: &Shared,
+    shared: &EvaluatorResources,
     now: Instant,
 ) -> Result<(), AlertsError> {
     let gone = "

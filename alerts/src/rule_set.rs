@@ -5,12 +5,12 @@ use tokio_postgres::{Client, Transaction};
 
 use crate::{
     errors::{AlertsError, while_},
-    rules::{GroupSpec, Rule, RuleSet, unalerting},
+    rules::{GroupSpec, RuleSet, ScheduledRule, unalerting},
 };
 
 /// Whether this evaluator may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum EvaluatorState {
     /// Its set is the active one.
     Running,
     /// Another set is active, and somebody runs it.
@@ -26,7 +26,7 @@ pub(crate) async fn join(
     evaluator: &str,
     rules: &RuleSet,
     lease_seconds: f64,
-) -> Result<Standing, AlertsError> {
+) -> Result<EvaluatorState, AlertsError> {
     let mut transaction = client.transaction().await.map_err(while_("join"))?;
     // One at a time: the row may not exist yet, so there is nothing else to lock.
     let lock = "select pg_advisory_xact_lock(hashtext('ledger.rule_set'))";
@@ -37,19 +37,19 @@ pub(crate) async fn join(
         .await
         .map_err(while_("read the active rule set"))?;
     let active: Option<String> = active.map(|row| row.get(0));
-    let standing = match active {
-        Some(active) if active == rules.sha256 => Standing::Running,
+    let evaluator_state = match active {
+        Some(active) if active == rules.sha256 => EvaluatorState::Running,
         Some(active) if is_run_by_others(&transaction, evaluator, &active, lease_seconds).await? => {
-            Standing::Standby
+            EvaluatorState::Standby
         }
         _ => {
             activate(&mut transaction, evaluator, rules).await?;
-            Standing::Running
+            EvaluatorState::Running
         }
     };
-    let state = match standing {
-        Standing::Running => "running",
-        Standing::Standby => "standby",
+    let state = match evaluator_state {
+        EvaluatorState::Running => "running",
+        EvaluatorState::Standby => "standby",
     };
     let beat = "
         insert into ledger.evaluator as e (evaluator, rule_set, state, started_at, heartbeat_at)
@@ -61,7 +61,7 @@ pub(crate) async fn join(
         .await
         .map_err(while_("say that this evaluator lives"))?;
     transaction.commit().await.map_err(while_("join"))?;
-    Ok(standing)
+    Ok(evaluator_state)
 }
 
 /// Gives everything back, so that others need not wait for the lease to end.
@@ -146,7 +146,12 @@ async fn store_groups(transaction: &Transaction<'_>, groups: &[GroupSpec]) -> Re
 /// run notices.
 async fn store_rules(transaction: &Transaction<'_>, rules: &RuleSet) -> Result<(), AlertsError> {
     let others = rules.catalogue.iter().filter_map(|query| unalerting(query));
-    let documents: Vec<serde_json::Value> = rules.rules().iter().map(Rule::document).chain(others).collect();
+    let documents: Vec<serde_json::Value> = rules
+        .rules()
+        .iter()
+        .map(ScheduledRule::document)
+        .chain(others)
+        .collect();
     let ids: Vec<String> = documents
         .iter()
         .filter_map(|one| Some(one.get("rule")?.as_str()?.to_owned()))

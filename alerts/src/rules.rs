@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use fleetledger_paging::{Inhibition, Labels, Matcher, Timing, matcher::Operator};
+use fleetledger_paging::{Inhibition, LabelSet, Matcher, Timing, matcher::MatchOperator};
 use fleetledger_queries::{
-    Catalogue, Query,
-    alert::{AlertRule, Mode},
+    Catalogue, StoredQuery,
+    alert::{AlertMode, AlertRule},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -40,9 +40,9 @@ const ABOUT_RULES: [&str; 3] = ["RuleEvaluationFailing", "RuleTooSlow", "RuleLim
 
 /// One alert rule.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub struct ScheduledRule {
     /// What its file says.
-    pub query: Arc<Query>,
+    pub query: Arc<StoredQuery>,
     /// Group it is evaluated in.
     pub group: String,
     /// Its durations.
@@ -63,7 +63,7 @@ pub struct GroupSpec {
     /// Places of its rules in [`RuleSet::rules`]: those that inhibit others first.
     pub rules: Vec<usize>,
     /// The rollup, which is a group by itself: a long history to fill holds up nothing else.
-    pub rollup: Option<Arc<Query>>,
+    pub rollup: Option<Arc<StoredQuery>>,
 }
 
 /// All rules that run on schedule.
@@ -73,7 +73,7 @@ pub struct RuleSet {
     pub sha256: String,
     /// The files, reports among them.
     pub catalogue: Arc<Catalogue>,
-    rules: Vec<Rule>,
+    rules: Vec<ScheduledRule>,
     groups: Vec<GroupSpec>,
     inhibitions: Vec<Inhibition>,
 }
@@ -84,7 +84,7 @@ impl RuleSet {
     /// # Errors
     /// [`AlertsError::Rules`] if a built-in rule cannot be used, or an inhibition names no label.
     pub fn new(catalogue: Catalogue) -> Result<Self, AlertsError> {
-        let mut queries: Vec<Arc<Query>> = catalogue.iter().cloned().collect();
+        let mut queries: Vec<Arc<StoredQuery>> = catalogue.iter().cloned().collect();
         for (file, text) in BUILTIN {
             let query = fleetledger_queries::parse(Path::new(file), "builtin", text)
                 .map_err(|refusals| AlertsError::Rules(lines(&refusals)))?;
@@ -96,7 +96,7 @@ impl RuleSet {
             }
         }
         let catalogue = Catalogue::of(queries);
-        let rules: Vec<Rule> = catalogue.iter().filter_map(Rule::new).collect();
+        let rules: Vec<ScheduledRule> = catalogue.iter().filter_map(ScheduledRule::new).collect();
         let mut groups = group(&rules);
         groups.extend(catalogue.rollups().map(|(query, _)| GroupSpec::of_rollup(query)));
         let inhibitions = rules
@@ -116,7 +116,7 @@ impl RuleSet {
 
     /// All rules, by id.
     #[must_use]
-    pub fn rules(&self) -> &[Rule] {
+    pub fn rules(&self) -> &[ScheduledRule] {
         &self.rules
     }
 
@@ -134,7 +134,7 @@ impl RuleSet {
 
     /// The rule of that id.
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<&Rule> {
+    pub fn get(&self, id: &str) -> Option<&ScheduledRule> {
         self.rules.iter().find(|rule| rule.id() == id)
     }
 
@@ -152,11 +152,11 @@ impl RuleSet {
 
 impl GroupSpec {
     /// The default group is a folder's name, which holds no slash.
-    fn name_of_rollup(query: &Query) -> String {
+    fn name_of_rollup(query: &StoredQuery) -> String {
         format!("rollup/{}", query.name())
     }
 
-    fn of_rollup(query: &Arc<Query>) -> Self {
+    fn of_rollup(query: &Arc<StoredQuery>) -> Self {
         let interval = query.schedule().map(|schedule| schedule.interval.duration());
         Self {
             name: Self::name_of_rollup(query),
@@ -167,9 +167,9 @@ impl GroupSpec {
     }
 }
 
-impl Rule {
+impl ScheduledRule {
     /// `None` for a query that is no alert.
-    fn new(query: &Arc<Query>) -> Option<Self> {
+    fn new(query: &Arc<StoredQuery>) -> Option<Self> {
         let alert = query.alert()?;
         Some(Self {
             group: alert.schedule.group.clone(),
@@ -196,9 +196,9 @@ impl Rule {
     pub(crate) fn document(&self) -> serde_json::Value {
         let alert = self.query.alert();
         let mode = match alert.map(|alert| alert.mode) {
-            None | Some(Mode::Live) => "live",
-            Some(Mode::Shadow) => "shadow",
-            Some(Mode::Disabled) => "disabled",
+            None | Some(AlertMode::Live) => "live",
+            Some(AlertMode::Shadow) => "shadow",
+            Some(AlertMode::Disabled) => "disabled",
         };
         serde_json::json!({
             "rule": self.id(),
@@ -220,7 +220,7 @@ impl Rule {
 }
 
 /// The row in `ledger.rule` of a metric or rollup; `None` for what does not run on schedule, and for alerts.
-pub(crate) fn unalerting(query: &Query) -> Option<serde_json::Value> {
+pub(crate) fn unalerting(query: &StoredQuery) -> Option<serde_json::Value> {
     let schedule = query.schedule().filter(|_| query.alert().is_none())?;
     let group = match query.rollup() {
         Some(_) => GroupSpec::name_of_rollup(query),
@@ -245,7 +245,7 @@ pub(crate) fn unalerting(query: &Query) -> Option<serde_json::Value> {
 }
 
 /// Labels that every instance of an alert has.
-pub(crate) fn static_labels(alert: &AlertRule) -> Labels {
+pub(crate) fn static_labels(alert: &AlertRule) -> LabelSet {
     let mut labels = alert.labels.clone();
     labels.insert("alertname".to_owned(), alert.alert.clone());
     labels
@@ -264,14 +264,14 @@ fn identity(alert: &AlertRule) -> String {
 
 fn inhibitions(alert: &AlertRule) -> Result<Vec<Inhibition>, AlertsError> {
     let refused = |error| AlertsError::Rules(format!("{}: inhibits: {error}", alert.alert));
-    let source = Matcher::new("alertname", Operator::Equal, alert.alert.as_str()).map_err(refused)?;
-    let of = |inhibit: &fleetledger_queries::alert::Inhibit| {
+    let source = Matcher::new("alertname", MatchOperator::Equal, alert.alert.as_str()).map_err(refused)?;
+    let of = |inhibit: &fleetledger_queries::alert::InhibitRule| {
         let target = inhibit
             .target
             .iter()
             .map(|(label, values)| match values.as_slice() {
-                [value] => Matcher::new(label, Operator::Equal, value).map_err(refused),
-                several => Matcher::new(label, Operator::Matches, one_of(several)).map_err(refused),
+                [value] => Matcher::new(label, MatchOperator::Equal, value).map_err(refused),
+                several => Matcher::new(label, MatchOperator::Matches, one_of(several)).map_err(refused),
             });
         Ok(Inhibition {
             source: vec![source.clone()],
@@ -296,7 +296,7 @@ fn one_of(values: &[String]) -> String {
     values.iter().map(escape).collect::<Vec<_>>().join("|")
 }
 
-fn group(rules: &[Rule]) -> Vec<GroupSpec> {
+fn group(rules: &[ScheduledRule]) -> Vec<GroupSpec> {
     let mut groups: BTreeMap<&str, GroupSpec> = BTreeMap::new();
     for (place, rule) in rules.iter().enumerate() {
         let spec = groups.entry(&rule.group).or_insert_with(|| GroupSpec {
@@ -318,7 +318,7 @@ fn group(rules: &[Rule]) -> Vec<GroupSpec> {
     groups
 }
 
-fn lines(refusals: &[fleetledger_queries::Refusal]) -> String {
+fn lines(refusals: &[fleetledger_queries::QueryRefusal]) -> String {
     refusals
         .iter()
         .map(ToString::to_string)
@@ -363,7 +363,10 @@ mod tests {
             .rules()
             .iter()
             .filter(|rule| rule.query.name() == "IngestStalled");
-        assert_eq!(stalled.map(Rule::id).collect::<Vec<_>>(), ["my-ingest-stalled"]);
+        assert_eq!(
+            stalled.map(ScheduledRule::id).collect::<Vec<_>>(),
+            ["my-ingest-stalled"]
+        );
     }
 
     #[test]
@@ -383,8 +386,8 @@ mod tests {
             .map(|place| set.rules()[*place].query.name())
             .collect();
         assert_eq!(names, ["IngestStalled", "ClusterStale"]);
-        let quiet = Labels::from([("alertname".to_owned(), "ClusterStale".to_owned())]);
-        let stalled = Labels::from([("alertname".to_owned(), "IngestStalled".to_owned())]);
+        let quiet = LabelSet::from([("alertname".to_owned(), "ClusterStale".to_owned())]);
+        let stalled = LabelSet::from([("alertname".to_owned(), "IngestStalled".to_owned())]);
         let inhibitor = fleetledger_paging::Inhibitor::new(set.inhibitions(), [&stalled]);
         assert!(inhibitor.inhibits(&quiet).is_some());
     }
@@ -406,8 +409,8 @@ mod tests {
     #[test]
     fn values_of_an_inhibition_are_no_expressions() {
         let pattern = one_of(&["a.b".to_owned(), "c".to_owned()]);
-        let matcher = Matcher::new("x", Operator::Matches, pattern).unwrap();
-        let met = |value: &str| matcher.is_met_by(&Labels::from([("x".to_owned(), value.to_owned())]));
+        let matcher = Matcher::new("x", MatchOperator::Matches, pattern).unwrap();
+        let met = |value: &str| matcher.is_met_by(&LabelSet::from([("x".to_owned(), value.to_owned())]));
         assert!(met("a.b") && met("c") && !met("aXb"));
     }
 }

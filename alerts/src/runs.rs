@@ -2,7 +2,7 @@
 //! `fleet.rule` and `fleet.rule_run`, and one that fails again and again is an alert like any other.
 
 use deadpool_postgres::Pool;
-use fleetledger_queries::Evaluated;
+use fleetledger_queries::EvaluationReport;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
@@ -11,10 +11,10 @@ use crate::errors::{AlertsError, while_};
 
 /// Writes down every evaluation it hears of until `stop`. What cannot be written is told of and let go: the next slot
 /// says the same or better.
-pub async fn keep(
+pub async fn record_runs(
     pool: Pool,
     evaluator: String,
-    mut evaluated: UnboundedReceiver<Evaluated>,
+    mut evaluated: UnboundedReceiver<EvaluationReport>,
     stop: CancellationToken,
 ) {
     let step = "write down how a metric fared";
@@ -44,7 +44,7 @@ pub async fn keep(
 pub(crate) async fn write(
     client: &Client,
     evaluator: &str,
-    evaluated: &Evaluated,
+    evaluated: &EvaluationReport,
 ) -> Result<(), AlertsError> {
     const WRITE: &str = "
         with run as (

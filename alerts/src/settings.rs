@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use fleetledger_paging::{Inhibition, Route, channel::alertmanager::RESEND, retry::Backoff};
+use fleetledger_paging::{Inhibition, Route, channel::alertmanager::RESEND, retry::RetryBackoff};
 
-use crate::{links::Places, receivers::Receivers};
+use crate::{links::LinkTargets, receivers::ReceiverSet};
 
 /// How rules are evaluated and where alerts go.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct EvaluatorSettings {
     /// Name of this evaluator; no other one has it.
     pub evaluator: String,
     /// How long a group stays ours without a sign of life.
@@ -20,20 +20,20 @@ pub struct Settings {
     /// Inhibitions beside those that rules name.
     pub inhibitions: Vec<Inhibition>,
     /// Where links lead to.
-    pub places: Places,
+    pub link_targets: LinkTargets,
     /// Who is told.
-    pub receivers: Receivers,
+    pub receivers: ReceiverSet,
     /// Receivers of the heartbeat; nobody else gets it.
     pub heartbeat_receivers: Vec<String>,
     /// When a notification that failed is tried again, and when it is given up.
-    pub backoff: Backoff,
+    pub backoff: RetryBackoff,
     /// Notifications under way at a time.
     pub deliveries: usize,
     /// How often what stands in an Alertmanager is sent to it again.
     pub resend: Duration,
 }
 
-impl Default for Settings {
+impl Default for EvaluatorSettings {
     fn default() -> Self {
         Self {
             evaluator: "evaluator".to_owned(),
@@ -41,10 +41,10 @@ impl Default for Settings {
             concurrency: 4,
             routes: Route::default(),
             inhibitions: Vec::new(),
-            places: Places::default(),
-            receivers: Receivers::default(),
+            link_targets: LinkTargets::default(),
+            receivers: ReceiverSet::default(),
             heartbeat_receivers: Vec::new(),
-            backoff: Backoff::default(),
+            backoff: RetryBackoff::default(),
             deliveries: 16,
             resend: RESEND,
         }

@@ -6,7 +6,7 @@ use fleetledger_schema::instant::Instant;
 
 /// A slot that is to be run, and what was passed over to get there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Due {
+pub(crate) struct EvaluationSlot {
     /// The slot.
     pub(crate) slot: Instant,
     /// Slots since the last one that nobody ran: counted, never run later.
@@ -21,14 +21,14 @@ pub(crate) fn at(now: Instant, interval: Duration) -> Instant {
 
 /// The slot to run at `now`, if it has not been run: the newest one, which is never more than one interval late.
 #[must_use]
-pub(crate) fn due(now: Instant, interval: Duration, last: Option<Instant>) -> Option<Due> {
+pub(crate) fn next_slot(now: Instant, interval: Duration, last: Option<Instant>) -> Option<EvaluationSlot> {
     let slot = at(now, interval);
     let missed = match last {
         None => 0,
         Some(last) if last >= slot => return None,
         Some(last) => slot.micros_since(last) / micros(interval) - 1,
     };
-    Some(Due {
+    Some(EvaluationSlot {
         slot,
         missed: u64::try_from(missed).unwrap_or(0),
     })
@@ -59,17 +59,29 @@ mod tests {
     fn a_slot_is_due_once_and_what_was_slept_through_is_counted() {
         let now = instant("2026-01-01T00:07:31Z");
         let slot = instant("2026-01-01T00:07:00Z");
-        assert_eq!(due(now, MINUTE, None), Some(Due { slot, missed: 0 }));
-        assert_eq!(due(now, MINUTE, Some(slot)), None);
+        assert_eq!(
+            next_slot(now, MINUTE, None),
+            Some(EvaluationSlot { slot, missed: 0 })
+        );
+        assert_eq!(next_slot(now, MINUTE, Some(slot)), None);
         let before = instant("2026-01-01T00:06:00Z");
-        assert_eq!(due(now, MINUTE, Some(before)), Some(Due { slot, missed: 0 }));
+        assert_eq!(
+            next_slot(now, MINUTE, Some(before)),
+            Some(EvaluationSlot { slot, missed: 0 })
+        );
         let hour = instant("2025-12-31T23:07:00Z");
-        assert_eq!(due(now, MINUTE, Some(hour)), Some(Due { slot, missed: 59 }));
+        assert_eq!(
+            next_slot(now, MINUTE, Some(hour)),
+            Some(EvaluationSlot { slot, missed: 59 })
+        );
     }
 
     #[test]
     fn a_clock_that_runs_back_runs_no_slot_again() {
         let last = instant("2026-01-01T00:07:00Z");
-        assert_eq!(due(instant("2026-01-01T00:05:10Z"), MINUTE, Some(last)), None);
+        assert_eq!(
+            next_slot(instant("2026-01-01T00:05:10Z"), MINUTE, Some(last)),
+            None
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetledger_paging::{Condition, Labels, Snooze, snooze::SnoozeKind};
+use fleetledger_paging::{AlertCondition, AlertSnooze, LabelSet, snooze::SnoozeKind};
 use fleetledger_schema::instant::Instant;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -10,8 +10,8 @@ use tokio_postgres::{GenericClient, Row, Transaction};
 
 use crate::{
     errors::{AlertsError, while_},
-    instance::{Kept, Memory},
-    judge::{Ack, Event, Verdict},
+    evaluation::{AlertAck, EvaluationOutcome, InstanceEvent},
+    instance::{InstanceMemory, StoredInstance},
 };
 
 /// Rows of one statement: a document of a hundred thousand would be as large as PostgreSQL takes.
@@ -26,7 +26,7 @@ pub(crate) fn timestamp(instant: Instant) -> Timestamp {
 pub(crate) async fn load(
     transaction: &Transaction<'_>,
     rule: &str,
-) -> Result<BTreeMap<String, Kept>, AlertsError> {
+) -> Result<BTreeMap<String, StoredInstance>, AlertsError> {
     let load = "
         select fingerprint, labels, annotations, value, memory, inhibited_by, shadow, receivers, notifications, changed_slot
         from ledger.alert_instance where rule = $1";
@@ -41,15 +41,15 @@ pub(crate) async fn load(
     kept.collect()
 }
 
-fn read(rule: &str, row: &Row) -> Result<Kept, AlertsError> {
+fn read(rule: &str, row: &Row) -> Result<StoredInstance, AlertsError> {
     let fingerprint: String = row.get(0);
     let memory: Value = row.get(4);
-    let memory: Memory = serde_json::from_value(memory).map_err(|error| AlertsError::Unreadable {
+    let memory: InstanceMemory = serde_json::from_value(memory).map_err(|error| AlertsError::Unreadable {
         what: format!("the memory of instance {fingerprint} of rule {rule}"),
         why: error.to_string(),
     })?;
     let receivers: Vec<String> = row.get(7);
-    Ok(Kept {
+    Ok(StoredInstance {
         labels: texts(row.get(1)),
         annotations: texts(row.get(2)),
         value: row.get(3),
@@ -64,9 +64,9 @@ fn read(rule: &str, row: &Row) -> Result<Kept, AlertsError> {
 }
 
 /// A JSON object of texts.
-pub(crate) fn texts(value: Value) -> Labels {
+pub(crate) fn texts(value: Value) -> LabelSet {
     let Value::Object(map) = value else {
-        return Labels::new();
+        return LabelSet::new();
     };
     let text = |value: Value| match value {
         Value::String(text) => text,
@@ -80,7 +80,7 @@ pub(crate) async fn save(
     transaction: &Transaction<'_>,
     rule: &str,
     slot: Instant,
-    verdict: &Verdict,
+    outcome: &EvaluationOutcome,
 ) -> Result<i64, AlertsError> {
     const SAVE: &str = "
         insert into ledger.alert_instance (rule, fingerprint, alertname, labels, annotations, value, condition, episode,
@@ -101,10 +101,10 @@ pub(crate) async fn save(
             inhibited_by = excluded.inhibited_by, shadow = excluded.shadow, notifications = excluded.notifications,
             last_notified_at = excluded.last_notified_at, suppressed_episodes = excluded.suppressed_episodes,
             receivers = excluded.receivers, memory = excluded.memory, changed_slot = excluded.changed_slot";
-    let changed: Vec<Value> = verdict
+    let changed: Vec<Value> = outcome
         .changed
         .iter()
-        .filter_map(|id| Some(verdict.kept.get(id)?.document(rule)))
+        .filter_map(|id| Some(outcome.instances.get(id)?.document(rule)))
         .collect();
     for rows in changed.chunks(ROWS_A_STATEMENT) {
         let document = Value::Array(rows.to_vec());
@@ -114,11 +114,11 @@ pub(crate) async fn save(
             .map_err(while_("write the instances"))?;
     }
     let forget = "delete from ledger.alert_instance where rule = $1 and fingerprint = any ($2)";
-    if !verdict.forgotten.is_empty() {
-        let forgotten = transaction.execute(forget, &[&rule, &verdict.forgotten]).await;
+    if !outcome.forgotten.is_empty() {
+        let forgotten = transaction.execute(forget, &[&rule, &outcome.forgotten]).await;
         forgotten.map_err(while_("forget instances"))?;
     }
-    save_events(transaction, rule, slot, verdict).await?;
+    save_events(transaction, rule, slot, outcome).await?;
     Ok(i64::try_from(changed.len()).unwrap_or(i64::MAX))
 }
 
@@ -126,16 +126,16 @@ async fn save_events(
     transaction: &Transaction<'_>,
     rule: &str,
     slot: Instant,
-    verdict: &Verdict,
+    outcome: &EvaluationOutcome,
 ) -> Result<(), AlertsError> {
     const SAVE: &str = "
         insert into ledger.alert_event (slot, rule, fingerprint, alertname, labels, event, reason, value, receiver, by_whom)
         select $2, $3, d.* from jsonb_to_recordset($1) as d (fingerprint text, alertname text, labels jsonb, event text,
             reason text, value double precision, receiver text, by_whom text)";
-    let nothing = Labels::new();
-    let document = |event: &Event| {
+    let nothing = LabelSet::new();
+    let document = |event: &InstanceEvent| {
         // An instance that is forgotten at once never got beyond pending.
-        let kept = verdict.kept.get(&event.fingerprint);
+        let kept = outcome.instances.get(&event.fingerprint);
         let labels = kept.map_or(&nothing, |kept| &kept.labels);
         let alertname = labels.get("alertname").map_or("", String::as_str);
         serde_json::json!({
@@ -144,10 +144,10 @@ async fn save_events(
             "receiver": event.receiver, "by_whom": event.by,
         })
     };
-    let known = verdict
+    let known = outcome
         .events
         .iter()
-        .filter(|event| verdict.kept.contains_key(&event.fingerprint));
+        .filter(|event| outcome.instances.contains_key(&event.fingerprint));
     let documents: Vec<Value> = known.map(document).collect();
     for rows in documents.chunks(ROWS_A_STATEMENT) {
         let rows = Value::Array(rows.to_vec());
@@ -160,7 +160,10 @@ async fn save_events(
 }
 
 /// Snoozes that may be in force at `slot`, or ended for an instance since the last one.
-pub(crate) async fn snoozes(client: &impl GenericClient, slot: Instant) -> Result<Vec<Snooze>, AlertsError> {
+pub(crate) async fn snoozes(
+    client: &impl GenericClient,
+    slot: Instant,
+) -> Result<Vec<AlertSnooze>, AlertsError> {
     let load = "
         select snooze_id, kind, matchers, created_by, reason, from_at, until_at, ended_at
         from ledger.snooze
@@ -172,7 +175,7 @@ pub(crate) async fn snoozes(client: &impl GenericClient, slot: Instant) -> Resul
     rows.iter().map(read_snooze).collect()
 }
 
-pub(crate) fn read_snooze(row: &Row) -> Result<Snooze, AlertsError> {
+pub(crate) fn read_snooze(row: &Row) -> Result<AlertSnooze, AlertsError> {
     let id: i64 = row.get(0);
     let kind: String = row.get(1);
     let matchers: Value = row.get(2);
@@ -180,7 +183,7 @@ pub(crate) fn read_snooze(row: &Row) -> Result<Snooze, AlertsError> {
         what: format!("snooze {id}"),
         why: error.to_string(),
     })?;
-    Ok(Snooze {
+    Ok(AlertSnooze {
         id: id.to_string(),
         kind: if kind == "silence" {
             SnoozeKind::Silence
@@ -201,7 +204,7 @@ pub(crate) async fn take_acks(
     transaction: &Transaction<'_>,
     rule: &str,
     slot: Instant,
-) -> Result<BTreeMap<String, Ack>, AlertsError> {
+) -> Result<BTreeMap<String, AlertAck>, AlertsError> {
     let take = "
         update ledger.alert_ack set applied_slot = $2
         where rule = $1 and applied_slot is null
@@ -211,7 +214,7 @@ pub(crate) async fn take_acks(
         .await
         .map_err(while_("take up acknowledgements"))?;
     let acks = rows.iter().map(|row| {
-        let ack = Ack {
+        let ack = AlertAck {
             by: row.get(1),
             at: timestamp(row.get(2)),
             reason: row.get(3),
@@ -225,12 +228,15 @@ pub(crate) async fn take_acks(
 pub(crate) async fn open_labels(
     transaction: &Transaction<'_>,
     alertnames: &BTreeSet<&str>,
-) -> Result<Vec<Labels>, AlertsError> {
+) -> Result<Vec<LabelSet>, AlertsError> {
     if alertnames.is_empty() {
         return Ok(Vec::new());
     }
     let names: Vec<&str> = alertnames.iter().copied().collect();
-    let open = [Condition::Firing.as_str(), Condition::Recovering.as_str()];
+    let open = [
+        AlertCondition::Firing.as_str(),
+        AlertCondition::Recovering.as_str(),
+    ];
     let load = "select labels from ledger.alert_instance where condition = any ($1) and alertname = any ($2)";
     let rows = transaction
         .query(load, &[&&open[..], &names])
@@ -245,7 +251,7 @@ pub(crate) async fn end_snoozes(transaction: &Transaction<'_>, slot: Instant) ->
     let snoozes = snoozes(transaction, slot).await?;
     let mut ended = 0;
     for snooze in snoozes.iter().filter(|snooze| snooze.kind == SnoozeKind::Snooze) {
-        let covered = covered(transaction, snooze).await?;
+        let covered = covered_instances(transaction, snooze).await?;
         if !snooze.is_done(at, covered.iter()) {
             continue;
         }
@@ -264,15 +270,15 @@ pub(crate) async fn end_snoozes(transaction: &Transaction<'_>, slot: Instant) ->
     Ok(ended)
 }
 
-async fn covered(
+async fn covered_instances(
     transaction: &Transaction<'_>,
-    snooze: &Snooze,
-) -> Result<Vec<fleetledger_paging::Instance>, AlertsError> {
+    snooze: &AlertSnooze,
+) -> Result<Vec<fleetledger_paging::AlertInstance>, AlertsError> {
     // Equal labels narrow it down; the matchers themselves decide.
     let equal = snooze.matchers.iter().filter(|matcher| {
-        matcher.operator() == fleetledger_paging::matcher::Operator::Equal && !matcher.value().is_empty()
+        matcher.operator() == fleetledger_paging::matcher::MatchOperator::Equal && !matcher.value().is_empty()
     });
-    let equal: Labels = equal
+    let equal: LabelSet = equal
         .map(|one| (one.label().to_owned(), one.value().to_owned()))
         .collect();
     let equal = serde_json::json!(equal);
@@ -285,7 +291,7 @@ async fn covered(
     for row in &rows {
         let labels = texts(row.get(0));
         if fleetledger_paging::matcher::all_met(&snooze.matchers, &labels) {
-            let memory: Memory =
+            let memory: InstanceMemory =
                 serde_json::from_value(row.get(1)).map_err(|error| AlertsError::Unreadable {
                     what: "the memory of an instance".to_owned(),
                     why: error.to_string(),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use fleetledger_alerts::test::{
-    TestDatabase, TestFile, database::Session, mutant::try_mutants, purpose::lacks, run_file,
+    TestDatabase, TestFile, database::TestSession, mutant::try_mutants, purpose::missing_purposes, run_file,
     runbook::try_steps, test_files,
 };
 
@@ -22,7 +22,7 @@ fn rules() -> PathBuf {
 }
 
 /// Two sessions share the files: PostgreSQL works on both, and a test needs a session of its own.
-async fn by_two<T>(work: impl AsyncFn(&mut Session, &Path) -> T) -> Vec<(PathBuf, T)> {
+async fn by_two<T>(work: impl AsyncFn(&mut TestSession, &Path) -> T) -> Vec<(PathBuf, T)> {
     let database = TestDatabase::start().await.unwrap();
     let files = Mutex::new(test_files(&rules()).unwrap());
     let done = Mutex::new(Vec::new());
@@ -50,7 +50,7 @@ fn every_rule_has_a_firing_a_quiet_and_a_boundary_test() {
             rules_seen += 1;
             match TestFile::read(&path.with_extension("test.yaml")) {
                 Ok(file) => missing.extend(
-                    lacks(&file)
+                    missing_purposes(&file)
                         .iter()
                         .map(|lack| format!("{}: {lack}", path.display())),
                 ),
@@ -103,7 +103,7 @@ async fn a_changed_comparison_threshold_or_wait_is_noticed_in_every_rule() {
 }
 
 #[tokio::test]
-async fn every_run_book_has_steps_that_run_while_its_alert_fires_and_the_first_shows_the_fault() {
+async fn every_runbook_has_steps_that_run_while_its_alert_fires_and_the_first_shows_the_fault() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
     let tried = by_two(async |session, file| {
         let name = file

@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use fleetledger_local::postgres::Postgres;
-use fleetledger_schema::postgres::Connector;
+use fleetledger_local::postgres::LocalPostgres;
+use fleetledger_schema::postgres::PostgresConnector;
 use tokio_postgres::Client;
 
 use crate::{
-    figure::{Figure, Report, median, percentile},
-    fleet::Shape,
-    ours::{Ours, Pods},
-    parts::{self, Ledger, Setting},
+    figure::{BenchFigure, BenchReport, median, percentile},
+    fleet::RecordShape,
+    ours::{LedgerSide, PodRevisions},
+    parts::{self, BenchContext, BenchLedger},
 };
 
 const PODS: usize = 100_000;
@@ -20,11 +20,11 @@ const VERSIONS: i32 = 10;
 const QUERIES: usize = 40;
 
 /// Runs it.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let count = setting.scaled(PODS);
     let (kafka, postgres) = (setting.kafka().await?, parts::postgres().await?);
-    let mut ours = Ours::start(setting, &kafka, &postgres, "asof", 1, "").await?;
-    ours.sweep(&Pods::new(count, Shape::Flat)).await?;
+    let mut ours = LedgerSide::start(setting, &kafka, &postgres, "asof", 1, "").await?;
+    ours.sweep(&PodRevisions::new(count, RecordShape::Flat)).await?;
     make_history(&ours.ledger).await?;
     let rows = ours
         .ledger
@@ -39,28 +39,28 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
 
     let namespace =
         "select pod, node, phase, cpu_request_cores from pod where namespace = $1 and cluster = 'prod-7'";
-    let (millis, found) = ask(&reader, namespace, true).await?;
+    let (ms, found) = ask(&reader, namespace, true).await?;
     let detail = format!(
         "fleet_asof.pod 30 days ago, one namespace of one cluster ({found:.0} pods), planning included; {fleet}; median of {QUERIES}, worst {:.1} ms",
-        percentile(&millis, 100.0)
+        percentile(&ms, 100.0)
     );
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "asof_30d_namespace_ms",
-        median(&millis),
+        median(&ms),
         "ms",
         detail,
     ));
 
     let all =
         "select datacenter, cluster, count(*), sum(cpu_request_cores) from pod group by datacenter, cluster";
-    let (millis, _) = ask(&reader, all, false).await?;
+    let (ms, _) = ask(&reader, all, false).await?;
     let detail = format!(
         "pods and requests of every cluster 30 days ago; {fleet}; median of {}",
-        millis.len()
+        ms.len()
     );
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "asof_30d_fleet_seconds",
-        median(&millis) / 1000.0,
+        median(&ms) / 1000.0,
         "s",
         detail,
     ));
@@ -69,7 +69,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
 
 /// Asks as of 30 days ago: milliseconds of each query, and rows on average. The first one warms up.
 async fn ask(reader: &Client, query: &str, of_namespace: bool) -> anyhow::Result<(Vec<f64>, f64)> {
-    let (mut millis, mut rows) = (Vec::new(), 0);
+    let (mut ms, mut rows) = (Vec::new(), 0);
     let turns = if of_namespace { QUERIES } else { 5 };
     for turn in 0..=turns {
         let statement = query.replace("$1", &format!("'team-{}'", turn % 40));
@@ -79,20 +79,20 @@ async fn ask(reader: &Client, query: &str, of_namespace: bool) -> anyhow::Result
             .await
             .context("ask as of 30 days ago")?;
         if turn > 0 {
-            millis.push(begin.elapsed().as_secs_f64() * 1000.0);
+            ms.push(begin.elapsed().as_secs_f64() * 1000.0);
             rows += found.len();
         }
     }
     anyhow::ensure!(rows > 0, "nothing was found 30 days ago");
-    Ok((millis, rows as f64 / turns as f64))
+    Ok((ms, rows as f64 / turns as f64))
 }
 
 /// A session as the role that people ask with.
-async fn reader(postgres: &Postgres) -> anyhow::Result<Client> {
+async fn reader(postgres: &LocalPostgres) -> anyhow::Result<Client> {
     let url = postgres
         .url_of("asof")
         .replacen("fleetledger@", "fleetledger_reader@", 1);
-    let client = Connector::new(url.parse()?, None)
+    let client = PostgresConnector::new(url.parse()?, None)
         .connect("fleetledger bench")
         .await?;
     let set = "set search_path = fleet_asof; set jit = off";
@@ -103,7 +103,7 @@ async fn reader(postgres: &Postgres) -> anyhow::Result<Client> {
 }
 
 /// Gives every pod a past, in partitions as an installation of that age has them.
-async fn make_history(ledger: &Ledger) -> anyhow::Result<()> {
+async fn make_history(ledger: &BenchLedger) -> anyhow::Result<()> {
     let columns = "select string_agg(quote_ident(column_name), ', ' order by ordinal_position),
             string_agg(case column_name when 'valid_from' then 'v.from_at' else 'p.' || quote_ident(column_name) end, ', '
                 order by ordinal_position)

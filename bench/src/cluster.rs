@@ -15,11 +15,11 @@ const IN_FLIGHT: usize = 32;
 
 /// The administrator's client.
 #[derive(Clone)]
-pub(crate) struct Cluster {
+pub(crate) struct BenchCluster {
     pods: Api<DynamicObject>,
 }
 
-impl Cluster {
+impl BenchCluster {
     pub(crate) async fn connect(server: &KubeApiserver) -> anyhow::Result<Self> {
         let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig_yaml())?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;

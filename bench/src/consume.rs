@@ -8,7 +8,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
 };
 
-use crate::parts::{Clock, Lap};
+use crate::parts::{LapClock, LapTime};
 
 /// Reads every record from `begins` to `ends` (one a partition); `brokers` are counted with this process.
 pub(crate) fn lap(
@@ -17,7 +17,7 @@ pub(crate) fn lap(
     begins: &[i64],
     ends: &[i64],
     brokers: &[u32],
-) -> anyhow::Result<Lap> {
+) -> anyhow::Result<LapTime> {
     let mut config = kafka.clone();
     // As the ingester sets them.
     for (key, value) in [
@@ -42,7 +42,7 @@ pub(crate) fn lap(
         list.add_partition_offset(topic, partition, Offset::Offset(*begin))?;
         wanted += end - begin;
     }
-    let clock = Clock::start(brokers.iter().copied().chain([std::process::id()]).collect())?;
+    let clock = LapClock::start(brokers.iter().copied().chain([std::process::id()]).collect())?;
     consumer.assign(&list)?;
     let (mut records, mut bytes) = (0, 0);
     while records < wanted {

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use crate::{
     flat,
-    parts::{Clock, Lap},
+    parts::{LapClock, LapTime},
 };
 
 /// Makes the table. Each snapshot is a row of its own, so that history is kept here too: a pod's revision has
@@ -20,9 +20,9 @@ pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
 }
 
 /// Copies rows that are encoded already; `database` is counted with this process.
-pub(crate) async fn lap(client: &Client, chunks: Vec<Bytes>, database: u32) -> anyhow::Result<Lap> {
+pub(crate) async fn lap(client: &Client, chunks: Vec<Bytes>, database: u32) -> anyhow::Result<LapTime> {
     let statement = client.prepare("copy snapshot from stdin (format binary)").await?;
-    let clock = Clock::start(vec![database, std::process::id()])?;
+    let clock = LapClock::start(vec![database, std::process::id()])?;
     let sink = client.copy_in(&statement).await?;
     let mut sink = std::pin::pin!(sink);
     for chunk in chunks {

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 
 use crate::{
-    figure::{Figure, Report, median},
-    parts::{self, Ledger, Setting},
+    figure::{BenchFigure, BenchReport, median},
+    parts::{self, BenchContext, BenchLedger},
 };
 
 const PODS: usize = 1_000_000;
@@ -21,9 +21,9 @@ const QUERIES: usize = 15;
 const HOUR: &str = "timestamptz '2026-03-10 10:00Z'";
 
 /// Runs it.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let postgres = parts::postgres().await?;
-    let ledger = Ledger::create(&postgres, "cost").await?;
+    let ledger = BenchLedger::create(&postgres, "cost").await?;
     let pods = setting.scaled(PODS).max(100);
     let workloads = setting.scaled(WORKLOADS).max(10);
     let nodes = setting.scaled(NODES).max(10);
@@ -42,7 +42,12 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
         .await?;
     anyhow::ensure!(wrong == 0, "{wrong} clusters do not add up");
     let detail = format!("one hour of {fleet}, usage of 95 % of the containers, balanced to the nano");
-    report.add(Figure::new("cost_hour_1m_pods_seconds", seconds, "s", detail));
+    report.add(BenchFigure::new(
+        "cost_hour_1m_pods_seconds",
+        seconds,
+        "s",
+        detail,
+    ));
 
     let bytes = ledger
         .number(
@@ -52,7 +57,12 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
         )
         .await?;
     let detail = format!("rows of lines and of nodes with their indexes, one hour of {fleet}");
-    report.add(Figure::new("cost_bytes_per_hour", bytes as f64, "bytes", detail));
+    report.add(BenchFigure::new(
+        "cost_bytes_per_hour",
+        bytes as f64,
+        "bytes",
+        detail,
+    ));
 
     // Thirty days like this one: what a question of a month reads.
     let days = format!(
@@ -80,25 +90,25 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     let url = postgres
         .url_of("cost")
         .replacen("fleetledger@", "fleetledger_reader@", 1);
-    let reader = Connector::new(url.parse()?, None)
+    let reader = PostgresConnector::new(url.parse()?, None)
         .connect("fleetledger bench")
         .await?;
     let ask = "select day_at, team, sum(cost) from cost_daily
         where day_at >= '2026-02-08' and day_at < '2026-03-10' group by day_at, team order by day_at, team";
-    let mut millis = Vec::new();
+    let mut ms = Vec::new();
     let mut found = 0;
     for turn in 0..=QUERIES {
         let begin = Instant::now();
         found = reader.query(ask, &[]).await.context("ask for a month")?.len();
         if turn > 0 {
-            millis.push(begin.elapsed().as_secs_f64() * 1000.0);
+            ms.push(begin.elapsed().as_secs_f64() * 1000.0);
         }
     }
     anyhow::ensure!(found > 0, "no cost was found");
     let detail = format!(
         "cost of each team on each of 30 days as the reader ({found} rows of {rows}), {NAMESPACES} namespaces, {TEAMS} teams; median of {QUERIES}"
     );
-    report.add(Figure::new("cost_team_30d_ms", median(&millis), "ms", detail));
+    report.add(BenchFigure::new("cost_team_30d_ms", median(&ms), "ms", detail));
     Ok(())
 }
 

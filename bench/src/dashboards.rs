@@ -6,16 +6,16 @@ use anyhow::Context as _;
 use deadpool_postgres::{Manager, Pool};
 use fleetledger_dashboards::{
     Dashboard, folder, load,
-    query::{Chosen, View, expand},
-    variable::{Choice, VARIABLES},
+    query::{ChosenValues, DashboardView, expand},
+    variable::{VARIABLES, VariableArity},
 };
-use fleetledger_local::postgres::Postgres;
+use fleetledger_local::postgres::LocalPostgres;
 use fleetledger_schema::instant::Instant as At;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::{
-    figure::{Figure, Report, median, percentile},
-    parts::{self, Ledger, Setting},
+    figure::{BenchFigure, BenchReport, median, percentile},
+    parts::{self, BenchContext, BenchLedger},
 };
 
 const FILL: &str = include_str!("../../dashboards/testdata/fleet.sql");
@@ -29,24 +29,24 @@ const TURNS: usize = 4;
 const POINTS: i64 = 360;
 
 /// What a panel took.
-struct Asked {
+struct PanelTiming {
     panel: String,
-    millis: f64,
+    duration_ms: f64,
     sql: String,
 }
 
 /// Runs it, at a hundred thousand pods and at a million.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     for (size, name) in [(100_000, "100k"), (1_000_000, "1m")] {
         let pods = setting.scaled(size);
         let postgres = server().await?;
-        let ledger = Ledger::create(&postgres, "dashboards").await?;
+        let ledger = BenchLedger::create(&postgres, "dashboards").await?;
         let begin = Instant::now();
         fill(&ledger, pods).await?;
         tracing::info!(pods, seconds = begin.elapsed().as_secs(), "filled");
         let reader = readers(&postgres, "dashboards", 1)?.get().await?;
         let asked = ask_all(&reader, None).await?;
-        tell(&reader, &asked).await?;
+        print_slowest(&reader, &asked).await?;
         let detail = format!(
             "95th percentile over {} panels, each the median of {} after one, as the reader, all chosen, over the range it opens with; {pods} pods, {VERSIONS} versions each, {DAYS} days; {}",
             asked.len(),
@@ -56,7 +56,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
         report.add(p95(&format!("dashboards_{name}_p95_ms"), &asked, detail));
         let month = ask_all(&reader, Some(DAYS)).await?;
         println!("over {DAYS} days:");
-        tell(&reader, &month).await?;
+        print_slowest(&reader, &month).await?;
         let detail = format!("the same over {DAYS} days; {}", slowest(&month));
         report.add(p95(&format!("dashboards_{name}_month_p95_ms"), &month, detail));
     }
@@ -64,28 +64,28 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
 }
 
 /// A server that writes no log of what it is filled with, which is most of a part's time: nothing but reading is measured.
-async fn server() -> anyhow::Result<Postgres> {
+async fn server() -> anyhow::Result<LocalPostgres> {
     parts::postgres_with(&[("wal_level", "minimal"), ("max_wal_senders", "0")]).await
 }
 
-fn p95(name: &str, asked: &[Asked], detail: String) -> Figure {
-    let millis: Vec<f64> = asked.iter().map(|asked| asked.millis).collect();
-    Figure::new(name, percentile(&millis, 95.0), "ms", detail)
+fn p95(name: &str, asked: &[PanelTiming], detail: String) -> BenchFigure {
+    let ms: Vec<f64> = asked.iter().map(|asked| asked.duration_ms).collect();
+    BenchFigure::new(name, percentile(&ms, 95.0), "ms", detail)
 }
 
-fn slowest(asked: &[Asked]) -> String {
-    let all: f64 = asked.iter().map(|asked| asked.millis).sum();
+fn slowest(asked: &[PanelTiming]) -> String {
+    let all: f64 = asked.iter().map(|asked| asked.duration_ms).sum();
     let slowest = asked.first();
     slowest.map_or_else(String::new, |asked| {
         format!(
             "all of them {all:.0} ms; slowest {:.0} ms: {}",
-            asked.millis, asked.panel
+            asked.duration_ms, asked.panel
         )
     })
 }
 
 /// Puts so many pods and their history into an empty ledger.
-pub(crate) async fn fill(ledger: &Ledger, pods: usize) -> anyhow::Result<()> {
+pub(crate) async fn fill(ledger: &BenchLedger, pods: usize) -> anyhow::Result<()> {
     let sizes = [
         ("{pods}", pods),
         ("{clusters}", CLUSTERS),
@@ -105,7 +105,7 @@ pub(crate) async fn fill(ledger: &Ledger, pods: usize) -> anyhow::Result<()> {
 }
 
 /// Sessions as Grafana's data source has them: so many at most, and who asks first gets the next that is free.
-pub(crate) fn readers(postgres: &Postgres, database: &str, sessions: usize) -> anyhow::Result<Pool> {
+pub(crate) fn readers(postgres: &LocalPostgres, database: &str, sessions: usize) -> anyhow::Result<Pool> {
     let url = postgres
         .url_of(database)
         .replacen("fleetledger@", "fleetledger_reader@", 1);
@@ -114,14 +114,14 @@ pub(crate) fn readers(postgres: &Postgres, database: &str, sessions: usize) -> a
 }
 
 /// Every panel, the slowest first; over so many days, or over the range its dashboard opens with.
-async fn ask_all(reader: &Client, days: Option<i64>) -> anyhow::Result<Vec<Asked>> {
+async fn ask_all(reader: &Client, days: Option<i64>) -> anyhow::Result<Vec<PanelTiming>> {
     let mut all = Vec::new();
     for (name, dashboard) in load(folder())? {
         let hours = days.map_or_else(|| hours(&dashboard.from), |days| Ok(days * 24))?;
         let view = view(reader, &dashboard, hours, 0).await?;
         for panel in dashboard.panels() {
             let sql = expand(&panel.raw_sql(), VARIABLES, &view)?;
-            let mut millis = Vec::new();
+            let mut ms = Vec::new();
             for turn in 0..TURNS {
                 let begin = Instant::now();
                 reader
@@ -129,17 +129,17 @@ async fn ask_all(reader: &Client, days: Option<i64>) -> anyhow::Result<Vec<Asked
                     .await
                     .with_context(|| format!("{name}, {}", panel.title))?;
                 if turn > 0 {
-                    millis.push(begin.elapsed().as_secs_f64() * 1000.0);
+                    ms.push(begin.elapsed().as_secs_f64() * 1000.0);
                 }
             }
-            all.push(Asked {
+            all.push(PanelTiming {
                 panel: format!("{} / {}", dashboard.title, panel.title),
-                millis: median(&millis),
+                duration_ms: median(&ms),
                 sql,
             });
         }
     }
-    all.sort_by(|a, b| b.millis.total_cmp(&a.millis));
+    all.sort_by(|a, b| b.duration_ms.total_cmp(&a.duration_ms));
     Ok(all)
 }
 
@@ -160,10 +160,10 @@ pub(crate) async fn view(
     dashboard: &Dashboard,
     hours: i64,
     place: usize,
-) -> anyhow::Result<View> {
+) -> anyhow::Result<DashboardView> {
     let now = At::now();
     let from = At(now.0 - hours * 3_600_000_000);
-    let mut view = View {
+    let mut view = DashboardView {
         from: from.to_string().parse()?,
         to: now.to_string().parse()?,
         interval_ms: (hours * 3_600_000 / POINTS / 60_000 + 1) * 60_000,
@@ -180,10 +180,10 @@ pub(crate) async fn view(
             })
             .collect();
         let chosen = match variable.choice {
-            Choice::Many { .. } => Chosen::All,
-            Choice::One => {
+            VariableArity::Many { .. } => ChosenValues::All,
+            VariableArity::One => {
                 let chosen = values.iter().cycle().nth(place % values.len().max(1));
-                Chosen::Values(chosen.cloned().into_iter().collect())
+                ChosenValues::Values(chosen.cloned().into_iter().collect())
             }
         };
         view.chosen.insert(variable.name.to_owned(), chosen);
@@ -192,9 +192,9 @@ pub(crate) async fn view(
 }
 
 /// The slowest first, and how the slowest is answered.
-async fn tell(reader: &Client, asked: &[Asked]) -> anyhow::Result<()> {
+async fn print_slowest(reader: &Client, asked: &[PanelTiming]) -> anyhow::Result<()> {
     for one in asked.iter().take(10) {
-        println!("{:8.1} ms  {}", one.millis, one.panel);
+        println!("{:8.1} ms  {}", one.duration_ms, one.panel);
     }
     let Some(slowest) = asked.first() else {
         return Ok(());

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use fleetledger_local::{kafka::Kafka, kube_apiserver::KubeApiserver};
-use fleetledger_schema::{instant::Instant as Wall, key::Subject, kind::Kind};
+use fleetledger_local::{kafka::LocalKafka, kube_apiserver::KubeApiserver};
+use fleetledger_schema::{instant::Instant as Wall, key::RecordSubject, kind::RecordKind};
 
 use crate::{
-    cluster::Cluster,
-    figure::{Figure, Report},
-    ingester::Program,
-    log::Log,
-    parts::{self, Setting},
+    cluster::BenchCluster,
+    figure::{BenchFigure, BenchReport},
+    ingester::BenchProcess,
+    log::TopicReader,
+    parts::{self, BenchContext},
     usage,
 };
 
@@ -19,25 +19,25 @@ const PODS: usize = 10_000;
 const PREFIX: &str = "emit";
 
 /// Runs it.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let pods = setting.scaled(PODS).max(100);
     let kafka = setting.kafka().await?;
     parts::create_topics(&kafka, PREFIX).await?;
     let server = KubeApiserver::builder().start(&parts::cache()).await?;
     let base = sweep(setting, &kafka, &server, "base").await?;
-    Cluster::connect(&server).await?.create_pods(pods).await?;
+    BenchCluster::connect(&server).await?.create_pods(pods).await?;
     let full = sweep(setting, &kafka, &server, "full").await?;
     let per_10k = (full.resident_mb - base.resident_mb) * PODS as f64 / pods as f64;
     let detail = format!(
         "resident {:.1} MB with {pods} pods of 3 containers less {:.1} MB with none; at most {:.1} MB while it listed",
         full.resident_mb, base.resident_mb, full.most_mb
     );
-    report.add(Figure::new("emitter_mb_per_10k_pods", per_10k, "MB", detail));
+    report.add(BenchFigure::new("emitter_mb_per_10k_pods", per_10k, "MB", detail));
     let detail = format!(
         "{pods} pods of a real API server: list complete → last record acknowledged, second sweep; its list and its wait for the watches took {:.1} s; the first sweep {:.2} s after {:.1} s",
         full.second.listed_seconds, full.first.sent_seconds, full.first.listed_seconds
     );
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "emitter_sweep_seconds_10k_pods",
         full.second.sent_seconds,
         "s",
@@ -46,27 +46,27 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     Ok(())
 }
 
-struct Sweep {
+struct SweepTiming {
     /// From the request, or the start, to the sweep's begin in the log.
     listed_seconds: f64,
     /// From there until the broker shows the sweep's end.
     sent_seconds: f64,
 }
 
-struct Measured {
+struct EmitMeasurement {
     resident_mb: f64,
     most_mb: f64,
-    first: Sweep,
-    second: Sweep,
+    first: SweepTiming,
+    second: SweepTiming,
 }
 
 /// Runs an emitter through its first sweep and one more.
 async fn sweep(
-    setting: &Setting,
-    kafka: &Kafka,
+    setting: &BenchContext,
+    kafka: &LocalKafka,
     server: &KubeApiserver,
     cluster: &str,
-) -> anyhow::Result<Measured> {
+) -> anyhow::Result<EmitMeasurement> {
     let folder = tempfile::tempdir()?;
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, server.kubeconfig_yaml())?;
@@ -77,10 +77,10 @@ async fn sweep(
         kafka.bootstrap_servers(),
         kubeconfig.display()
     );
-    let log = Log::open(&kafka.client_config(), &Kind::Pod.topic(PREFIX, None))?;
+    let log = TopicReader::open(&kafka.client_config(), &RecordKind::Pod.topic(PREFIX, None))?;
     // What an earlier emitter wrote is passed over.
     while log.next(Duration::from_secs(1))?.is_some() {}
-    let mut emitter = Program::start(&setting.program, &["emit"], &toml)?;
+    let mut emitter = BenchProcess::start(&setting.program, &["emit"], &toml)?;
     let first = follow(&log, Wall::now()).await?;
     let asked = Wall::now();
     emitter.ask_for_sweep();
@@ -88,7 +88,7 @@ async fn sweep(
     emitter.check_alive()?;
     let (resident_mb, most_mb) = usage::resident_mb(emitter.pid())?;
     emitter.kill().await?;
-    Ok(Measured {
+    Ok(EmitMeasurement {
         resident_mb,
         most_mb,
         first,
@@ -96,14 +96,14 @@ async fn sweep(
     })
 }
 
-async fn follow(log: &Log, asked: Wall) -> anyhow::Result<Sweep> {
-    let is_begin = |subject: &Subject| matches!(subject, Subject::SweepBegin(_));
+async fn follow(log: &TopicReader, asked: Wall) -> anyhow::Result<SweepTiming> {
+    let is_begin = |subject: &RecordSubject| matches!(subject, RecordSubject::SweepBegin(_));
     let (begin, _) = log.await_subject(LIMIT, is_begin).await?;
-    let is_end = |subject: &Subject| matches!(subject, Subject::SweepEnd(_));
+    let is_end = |subject: &RecordSubject| matches!(subject, RecordSubject::SweepEnd(_));
     let (_, seen) = log.await_subject(LIMIT, is_end).await?;
-    let begun_micros = begin.produced_millis * 1000;
+    let begun_micros = begin.produced_ms * 1000;
     let seen_micros = Wall::now().0 - i64::try_from(Instant::now().duration_since(seen).as_micros())?;
-    Ok(Sweep {
+    Ok(SweepTiming {
         listed_seconds: (begun_micros - asked.0) as f64 / 1e6,
         sent_seconds: (seen_micros - begun_micros) as f64 / 1e6,
     })

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Figure {
+pub(crate) struct BenchFigure {
     /// Its name, which stays.
     pub(crate) name: String,
     /// How much.
@@ -19,43 +19,43 @@ pub(crate) struct Figure {
 }
 
 /// What a figure should be; the table shows it beside what it is.
-enum Goal {
+enum FigureGoal {
     AtLeast(f64),
     AtMost(f64),
 }
 
-const GOALS: &[(&str, Goal)] = &[
-    ("ingest_mixed_vs_connect", Goal::AtLeast(5.0)),
-    ("ingest_mixed_cpu_vs_connect", Goal::AtMost(1.0 / 7.0)),
-    ("ingest_changed_vs_connect", Goal::AtLeast(1.8)),
-    ("ingest_changed_vs_copy_pk", Goal::AtLeast(0.7)),
-    ("ingest_unchanged_vs_consume", Goal::AtLeast(0.6)),
-    ("freshness_api_p99_ms", Goal::AtMost(1500.0)),
-    ("freshness_p99_ms", Goal::AtMost(1000.0)),
-    ("ingester_mb_per_million_pods", Goal::AtMost(400.0)),
-    ("emitter_mb_per_10k_pods", Goal::AtMost(60.0)),
-    ("bytes_per_unchanged_snapshot", Goal::AtMost(0.0)),
-    ("asof_30d_namespace_ms", Goal::AtMost(50.0)),
-    ("dashboards_100k_p95_ms", Goal::AtMost(200.0)),
-    ("dashboards_100k_month_p95_ms", Goal::AtMost(200.0)),
-    ("dashboards_1m_p95_ms", Goal::AtMost(1000.0)),
-    ("dashboards_1m_month_p95_ms", Goal::AtMost(1000.0)),
-    ("viewers_freshness_p99_ms", Goal::AtMost(2000.0)),
-    ("viewers_kept_up", Goal::AtLeast(0.98)),
+const GOALS: &[(&str, FigureGoal)] = &[
+    ("ingest_mixed_vs_connect", FigureGoal::AtLeast(5.0)),
+    ("ingest_mixed_cpu_vs_connect", FigureGoal::AtMost(1.0 / 7.0)),
+    ("ingest_changed_vs_connect", FigureGoal::AtLeast(1.8)),
+    ("ingest_changed_vs_copy_pk", FigureGoal::AtLeast(0.7)),
+    ("ingest_unchanged_vs_consume", FigureGoal::AtLeast(0.6)),
+    ("freshness_api_p99_ms", FigureGoal::AtMost(1500.0)),
+    ("freshness_p99_ms", FigureGoal::AtMost(1000.0)),
+    ("ingester_mb_per_million_pods", FigureGoal::AtMost(400.0)),
+    ("emitter_mb_per_10k_pods", FigureGoal::AtMost(60.0)),
+    ("bytes_per_unchanged_snapshot", FigureGoal::AtMost(0.0)),
+    ("asof_30d_namespace_ms", FigureGoal::AtMost(50.0)),
+    ("dashboards_100k_p95_ms", FigureGoal::AtMost(200.0)),
+    ("dashboards_100k_month_p95_ms", FigureGoal::AtMost(200.0)),
+    ("dashboards_1m_p95_ms", FigureGoal::AtMost(1000.0)),
+    ("dashboards_1m_month_p95_ms", FigureGoal::AtMost(1000.0)),
+    ("viewers_freshness_p99_ms", FigureGoal::AtMost(2000.0)),
+    ("viewers_kept_up", FigureGoal::AtLeast(0.98)),
     // A tenth of a second's changes.
-    ("viewers_lag_growth", Goal::AtMost(200.0)),
-    ("recovery_after_kill_seconds", Goal::AtMost(15.0)),
-    ("rules_200_round_database_seconds", Goal::AtMost(30.0)),
-    ("rules_200_round_seconds", Goal::AtMost(30.0)),
-    ("rules_slowest_ms", Goal::AtMost(150.0)),
-    ("rules_100k_begin_slot_seconds", Goal::AtMost(60.0)),
-    ("notifications_per_second_in_storm", Goal::AtLeast(200.0)),
-    ("backtest_week_100k_pods_seconds", Goal::AtMost(60.0)),
-    ("cost_hour_1m_pods_seconds", Goal::AtMost(60.0)),
-    ("cost_team_30d_ms", Goal::AtMost(200.0)),
+    ("viewers_lag_growth", FigureGoal::AtMost(200.0)),
+    ("recovery_after_kill_seconds", FigureGoal::AtMost(15.0)),
+    ("rules_200_round_database_seconds", FigureGoal::AtMost(30.0)),
+    ("rules_200_round_seconds", FigureGoal::AtMost(30.0)),
+    ("rules_slowest_ms", FigureGoal::AtMost(150.0)),
+    ("rules_100k_begin_slot_seconds", FigureGoal::AtMost(60.0)),
+    ("notifications_per_second_in_storm", FigureGoal::AtLeast(200.0)),
+    ("backtest_week_100k_pods_seconds", FigureGoal::AtMost(60.0)),
+    ("cost_hour_1m_pods_seconds", FigureGoal::AtMost(60.0)),
+    ("cost_team_30d_ms", FigureGoal::AtMost(200.0)),
 ];
 
-impl Figure {
+impl BenchFigure {
     /// A figure, rounded to what its noise allows: four significant digits.
     pub(crate) fn new(name: &str, value: f64, unit: &str, detail: impl Into<String>) -> Self {
         Self {
@@ -70,10 +70,10 @@ impl Figure {
         let goal = GOALS.iter().find(|(name, _)| *name == self.name);
         match goal.map(|(_, goal)| goal) {
             None => String::new(),
-            Some(Goal::AtLeast(least)) if self.value >= *least => format!("≥ {} met", rounded(*least)),
-            Some(Goal::AtLeast(least)) => format!("≥ {} missed", rounded(*least)),
-            Some(Goal::AtMost(most)) if self.value <= *most => format!("≤ {} met", rounded(*most)),
-            Some(Goal::AtMost(most)) => format!("≤ {} missed", rounded(*most)),
+            Some(FigureGoal::AtLeast(least)) if self.value >= *least => format!("≥ {} met", rounded(*least)),
+            Some(FigureGoal::AtLeast(least)) => format!("≥ {} missed", rounded(*least)),
+            Some(FigureGoal::AtMost(most)) if self.value <= *most => format!("≤ {} met", rounded(*most)),
+            Some(FigureGoal::AtMost(most)) => format!("≤ {} missed", rounded(*most)),
         }
     }
 }
@@ -88,13 +88,13 @@ fn rounded(value: f64) -> f64 {
 
 /// All figures of one run.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
-    figures: Vec<Figure>,
+pub(crate) struct BenchReport {
+    figures: Vec<BenchFigure>,
 }
 
-impl Report {
+impl BenchReport {
     /// Adds a figure and prints its JSON line.
-    pub(crate) fn add(&mut self, figure: Figure) {
+    pub(crate) fn add(&mut self, figure: BenchFigure) {
         if let Ok(line) = serde_json::to_string(&figure) {
             println!("{line}");
         }
@@ -108,14 +108,14 @@ impl Report {
 
     /// Prints the table.
     pub(crate) fn print(&self) {
-        let width = |of: fn(&Figure) -> usize| self.figures.iter().map(of).max().unwrap_or(0);
+        let width = |of: fn(&BenchFigure) -> usize| self.figures.iter().map(of).max().unwrap_or(0);
         let (names, units) = (
             width(|figure| figure.name.chars().count()),
             width(|figure| figure.unit.chars().count()),
         );
         println!();
         for figure in &self.figures {
-            let Figure {
+            let BenchFigure {
                 name,
                 value,
                 unit,
@@ -133,8 +133,8 @@ impl Report {
         let old = fs::read_to_string(file).unwrap_or_default();
         let old = old
             .lines()
-            .filter_map(|line| serde_json::from_str::<Figure>(line).ok());
-        let mut all: Vec<Figure> = old.collect();
+            .filter_map(|line| serde_json::from_str::<BenchFigure>(line).ok());
+        let mut all: Vec<BenchFigure> = old.collect();
         for figure in &self.figures {
             match all.iter_mut().find(|old| old.name == figure.name) {
                 Some(old) => *old = figure.clone(),
@@ -190,8 +190,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("results/latest.jsonl");
         let keep = |name: &str, value| {
-            let mut report = Report::default();
-            report.add(Figure::new(name, value, "x", ""));
+            let mut report = BenchReport::default();
+            report.add(BenchFigure::new(name, value, "x", ""));
             report.keep(&file).unwrap();
         };
         keep("a", 1.0);
@@ -200,14 +200,14 @@ mod tests {
         let lines = fs::read_to_string(&file).unwrap();
         let values: Vec<f64> = lines
             .lines()
-            .map(|line| serde_json::from_str::<Figure>(line).unwrap().value)
+            .map(|line| serde_json::from_str::<BenchFigure>(line).unwrap().value)
             .collect();
         assert_eq!(values, [3.0, 2.0]);
     }
 
     #[test]
     fn verdicts_compare_with_the_goal() {
-        let verdict = |value| Figure::new("ingest_mixed_vs_connect", value, "x", "").verdict();
+        let verdict = |value| BenchFigure::new("ingest_mixed_vs_connect", value, "x", "").verdict();
         assert_eq!(verdict(5.5), "≥ 5 met");
         assert_eq!(verdict(4.5), "≥ 5 missed");
     }

@@ -1,12 +1,12 @@
 //! A flat pod as a row of plain values, for the sides that are compared with ours.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fleetledger_schema::{key::Source, record::Pod};
+use fleetledger_schema::{key::RecordSource, record::Pod};
 use serde_json::{Map, Value as Json, json};
 
 /// A value of a flat row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
+pub(crate) enum FlatValue {
     /// `text`, never empty of meaning: NULL where the object has none.
     Text(Option<String>),
     /// `bigint`; instants are microseconds since 1970, which costs a loader less than a timestamp.
@@ -44,9 +44,9 @@ pub(crate) const COLUMNS: [(&str, bool); 26] = [
 ];
 
 /// The values of a pod.
-pub(crate) fn row(source: &Source, pod: &Pod) -> [Value; 26] {
-    let text = |text: &str| Value::Text(Some(text.to_owned()));
-    let maybe = |text: &Option<String>| Value::Text(text.clone());
+pub(crate) fn row(source: &RecordSource, pod: &Pod) -> [FlatValue; 26] {
+    let text = |text: &str| FlatValue::Text(Some(text.to_owned()));
+    let maybe = |text: &Option<String>| FlatValue::Text(text.clone());
     [
         text(&source.datacenter),
         text(&source.cluster),
@@ -54,13 +54,13 @@ pub(crate) fn row(source: &Source, pod: &Pod) -> [Value; 26] {
         text(&pod.uid),
         text(&pod.namespace),
         text(&pod.pod),
-        Value::Number(Some(pod.created_at.0)),
-        Value::Text(serde_json::to_string(&pod.labels).ok()),
+        FlatValue::Number(Some(pod.created_at.0)),
+        FlatValue::Text(serde_json::to_string(&pod.labels).ok()),
         maybe(&pod.node),
         text(&pod.phase),
         maybe(&pod.reason),
         maybe(&pod.qos_class),
-        Value::Number(pod.priority.map(i64::from)),
+        FlatValue::Number(pod.priority.map(i64::from)),
         maybe(&pod.owner_kind),
         maybe(&pod.owner),
         maybe(&pod.owner_uid),
@@ -70,10 +70,10 @@ pub(crate) fn row(source: &Source, pod: &Pod) -> [Value; 26] {
         maybe(&pod.service_account),
         text(&pod.restart_policy),
         maybe(&pod.host_ip),
-        Value::Text(pod.pod_ips.first().cloned()),
-        Value::Number(pod.started_at.map(|at| at.0)),
-        Value::Number(pod.requests.cpu_millicores),
-        Value::Number(pod.requests.memory_bytes),
+        FlatValue::Text(pod.pod_ips.first().cloned()),
+        FlatValue::Number(pod.started_at.map(|at| at.0)),
+        FlatValue::Number(pod.requests.cpu_millicores),
+        FlatValue::Number(pod.requests.memory_bytes),
     ]
 }
 
@@ -90,11 +90,11 @@ pub(crate) fn table(name: &str, primary_key: &str) -> String {
 }
 
 /// As JSON without a schema.
-pub(crate) fn to_json(row: &[Value; 26]) -> Json {
+pub(crate) fn to_json(row: &[FlatValue; 26]) -> Json {
     let fields = COLUMNS.iter().zip(row).map(|((name, _), value)| {
         let value = match value {
-            Value::Text(text) => json!(text),
-            Value::Number(number) => json!(number),
+            FlatValue::Text(text) => json!(text),
+            FlatValue::Number(number) => json!(number),
         };
         ((*name).to_owned(), value)
     });
@@ -134,23 +134,23 @@ impl CopyRows {
         }
     }
 
-    pub(crate) fn add(&mut self, row: &[Value; 26]) {
+    pub(crate) fn add(&mut self, row: &[FlatValue; 26]) {
         if self.current.len() >= CHUNK_BYTES {
             self.chunks.push(self.current.split().freeze());
         }
         self.current.put_i16(26);
         for value in row {
             match value {
-                Value::Text(Some(text)) => {
+                FlatValue::Text(Some(text)) => {
                     self.current
                         .put_i32(i32::try_from(text.len()).unwrap_or(i32::MAX));
                     self.current.put_slice(text.as_bytes());
                 }
-                Value::Number(Some(number)) => {
+                FlatValue::Number(Some(number)) => {
                     self.current.put_i32(8);
                     self.current.put_i64(*number);
                 }
-                Value::Text(None) | Value::Number(None) => self.current.put_i32(-1),
+                FlatValue::Text(None) | FlatValue::Number(None) => self.current.put_i32(-1),
             }
         }
     }

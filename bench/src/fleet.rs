@@ -2,7 +2,7 @@
 
 use fleetledger_schema::{
     instant::Instant,
-    key::{KeyError, Source},
+    key::{KeyError, RecordSource},
     record::{Condition, Container, Pod, Resources},
 };
 use xxhash_rust::xxh3::xxh3_128_with_seed;
@@ -18,7 +18,7 @@ const NAMESPACES: usize = 40;
 
 /// What a pod's record carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum RecordShape {
     /// 26 plain values, no containers and no conditions: what a flat table can hold.
     Flat,
     /// One init and two app containers, four conditions, limits.
@@ -26,8 +26,8 @@ pub(crate) enum Shape {
 }
 
 /// A source for each cluster.
-pub(crate) fn sources() -> Result<Vec<Source>, KeyError> {
-    let source = |number| Source::new("dfw", &format!("prod-{number}"), &uid("cluster", number));
+pub(crate) fn sources() -> Result<Vec<RecordSource>, KeyError> {
+    let source = |number| RecordSource::new("dfw", &format!("prod-{number}"), &uid("cluster", number));
     (0..CLUSTERS).map(source).collect()
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn uid(kind: &str, number: usize) -> String {
 }
 
 /// Pod `number` in its revision; another revision changes a reason and an instant, as an update of its status would.
-pub(crate) fn pod(number: usize, revision: u32, shape: Shape) -> Pod {
+pub(crate) fn pod(number: usize, revision: u32, shape: RecordShape) -> Pod {
     let begin = BEGIN_MICROS + (number as i64) * 1_000_000;
     let namespace = number / CLUSTERS % NAMESPACES;
     let workload = number / CLUSTERS / 10;
@@ -95,7 +95,7 @@ pub(crate) fn pod(number: usize, revision: u32, shape: Shape) -> Pod {
         requests,
         ..Pod::default()
     };
-    if shape == Shape::Full {
+    if shape == RecordShape::Full {
         fill(&mut pod, number, revision);
     }
     pod
@@ -151,14 +151,15 @@ fn fill(pod: &mut Pod, number: usize, revision: u32) {
 
 #[cfg(test)]
 mod tests {
-    use fleetledger_schema::{codec, record::Object};
+    use fleetledger_schema::{codec, record::ObjectRecord};
 
     use super::*;
 
     #[test]
     fn equal_numbers_and_revisions_give_equal_bodies() {
-        let body =
-            |number, revision| codec::encode(&pod(number, revision, Shape::Full).into_record()).unwrap();
+        let body = |number, revision| {
+            codec::encode(&pod(number, revision, RecordShape::Full).into_record()).unwrap()
+        };
         assert_eq!(body(7, 1), body(7, 1));
         assert_ne!(body(7, 1), body(7, 2));
         assert_ne!(body(7, 1), body(8, 1));

@@ -10,16 +10,16 @@ use std::{
 
 use anyhow::Context as _;
 use fleetledger_local::kube_apiserver::KubeApiserver;
-use fleetledger_schema::{instant::Instant as Wall, kind::Kind};
+use fleetledger_schema::{instant::Instant as Wall, kind::RecordKind};
 use tokio::task::JoinSet;
 
 use crate::{
-    centre::{self, Centre},
-    cluster::Cluster,
-    figure::{Figure, Report, percentile},
-    ingester::Program,
-    log::Log,
-    parts::{self, Setting},
+    central_site::{self, CentralSite},
+    cluster::BenchCluster,
+    figure::{BenchFigure, BenchReport, percentile},
+    ingester::BenchProcess,
+    log::TopicReader,
+    parts::{self, BenchContext},
 };
 
 const LIMIT: Duration = Duration::from_secs(300);
@@ -34,14 +34,14 @@ const API_CHANGES_PER_SECOND: f64 = 200.0;
 const API_PODS: usize = 2000;
 
 /// Simulated emitters: from `produce` in their process to the commit.
-pub(crate) async fn run_simulated(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run_simulated(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let seconds = (120.0 * setting.scale).max(5.0);
     let rate = RECORDS_PER_SECOND / RECORDS_PER_CHANGE * setting.scale.min(1.0);
-    let mut centre = Centre::start(setting, "simulated", async |_| Ok(())).await?;
+    let mut site = CentralSite::start(setting, "simulated", async |_| Ok(())).await?;
     let pods = setting.scaled(10_000).max(200);
-    let mut emitters = centre.simulate(&setting.program, EMITTERS, rate, pods)?;
-    centre.swept(EMITTERS).await?;
-    let caught_up = centre.caught_up(rate * CAUGHT_UP_SECONDS).await?;
+    let mut emitters = site.simulate(&setting.program, EMITTERS, rate, pods)?;
+    site.await_sweeps(EMITTERS).await?;
+    let caught_up = site.await_catch_up(rate * CAUGHT_UP_SECONDS).await?;
     let begin = Wall::now();
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     let end = Wall::now();
@@ -50,22 +50,22 @@ pub(crate) async fn run_simulated(setting: &Setting, report: &mut Report) -> any
         emitter.kill().await?;
     }
     let within = (begin.0 as f64 / 1000.0)..(end.0 as f64 / 1000.0);
-    let mut millis = Vec::new();
-    for record in centre.landed().await? {
-        if within.contains(&record.produced_millis) {
-            millis.push(record.landed_millis - record.produced_millis);
+    let mut ms = Vec::new();
+    for record in site.landed_records().await? {
+        if within.contains(&record.produced_ms) {
+            ms.push(record.landed_ms - record.produced_ms);
         }
     }
     let detail = format!(
         "simulated emitters' produce → commit; {} records of {EMITTERS} clusters at {:.0}/s for {seconds:.0} s{caught_up}; median {:.0} ms, most {:.0} ms",
-        millis.len(),
-        millis.len() as f64 / seconds,
-        percentile(&millis, 50.0),
-        percentile(&millis, 100.0),
+        ms.len(),
+        ms.len() as f64 / seconds,
+        percentile(&ms, 50.0),
+        percentile(&ms, 100.0),
     );
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "freshness_p99_ms",
-        percentile(&millis, 99.0),
+        percentile(&ms, 99.0),
         "ms",
         detail,
     ));
@@ -73,13 +73,13 @@ pub(crate) async fn run_simulated(setting: &Setting, report: &mut Report) -> any
 }
 
 /// A real API server: from its answer to a write to the commit.
-pub(crate) async fn run_api(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run_api(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let seconds = (60.0 * setting.scale).max(5.0);
     let rate = (API_CHANGES_PER_SECOND * setting.scale.min(1.0)).max(20.0);
     let pods = setting.scaled(API_PODS).max(100);
-    let mut centre = Centre::start(setting, "api", async |_| Ok(())).await?;
+    let mut site = CentralSite::start(setting, "api", async |_| Ok(())).await?;
     let server = KubeApiserver::builder().start(&parts::cache()).await?;
-    let cluster = Cluster::connect(&server).await?;
+    let cluster = BenchCluster::connect(&server).await?;
     cluster.create_pods(pods).await?;
     let folder = tempfile::tempdir()?;
     let kubeconfig = folder.path().join("kubeconfig");
@@ -88,46 +88,46 @@ pub(crate) async fn run_api(setting: &Setting, report: &mut Report) -> anyhow::R
         "[emit.leadership]\nnamespace = \"default\"\n[kubernetes]\nkubeconfig = \"{}\"",
         kubeconfig.display()
     );
-    let toml = centre.emitter_configuration("real", &more);
-    let mut emitter = Program::start(&setting.program, &["emit"], &toml)?;
+    let toml = site.emitter_configuration("real", &more);
+    let mut emitter = BenchProcess::start(&setting.program, &["emit"], &toml)?;
     parts::until("the pods land", LIMIT, async || {
         emitter.check_alive()?;
-        Ok(centre.ledger.number("select count(*) from ledger.pod").await? == pods as i64)
+        Ok(site.ledger.number("select count(*) from ledger.pod").await? == pods as i64)
     })
     .await?;
     let written = write_changes(&cluster, pods, rate, seconds).await?;
     let last = written.len();
     parts::until("the changes land", LIMIT, async || {
         let statement = "select count(*) from ledger.pod where reason = 'Last'";
-        Ok(centre.ledger.number(statement).await? == pods as i64)
+        Ok(site.ledger.number(statement).await? == pods as i64)
     })
     .await?;
-    let topic = Kind::Pod.topic(centre.prefix, None);
-    let topics = centre.settle().await?;
+    let topic = RecordKind::Pod.topic(site.prefix, None);
+    let topics = site.settle().await?;
     let ends = topics
         .into_iter()
         .find(|(name, _)| *name == topic)
         .context("no topic of pods")?
         .1;
-    let commits = centre.commits(&topic).await?;
-    let mut millis = Vec::new();
-    for record in Log::open(&centre.kafka.client_config(), &topic)?.all(&ends)? {
+    let commits = site.commits(&topic).await?;
+    let mut ms = Vec::new();
+    for record in TopicReader::open(&site.kafka.client_config(), &topic)?.all(&ends)? {
         let version = record.resource_version.as_deref().unwrap_or_default();
         if let Some(acknowledged) = written.get(version) {
-            millis.push(centre::landed_millis(&commits, &record)? - acknowledged.0 as f64 / 1000.0);
+            ms.push(central_site::commit_ms(&commits, &record)? - acknowledged.0 as f64 / 1000.0);
         }
     }
     emitter.kill().await?;
     let detail = format!(
         "kube-apiserver's answer → commit, through emitter, Kafka and ingester; {} of {last} writes to {pods} pods at {:.0}/s for {seconds:.0} s; median {:.0} ms, most {:.0} ms",
-        millis.len(),
+        ms.len(),
         last as f64 / seconds,
-        percentile(&millis, 50.0),
-        percentile(&millis, 100.0),
+        percentile(&ms, 50.0),
+        percentile(&ms, 100.0),
     );
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "freshness_api_p99_ms",
-        percentile(&millis, 99.0),
+        percentile(&ms, 99.0),
         "ms",
         detail,
     ));
@@ -137,7 +137,7 @@ pub(crate) async fn run_api(setting: &Setting, report: &mut Report) -> anyhow::R
 /// Changes pods one after the other at `rate`; when the API server had answered, by resource version. Then every
 /// pod is changed once more, so that the end can be awaited.
 async fn write_changes(
-    cluster: &Cluster,
+    cluster: &BenchCluster,
     pods: usize,
     rate: f64,
     seconds: f64,

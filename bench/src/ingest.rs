@@ -3,37 +3,37 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleetledger_local::{kafka::Kafka, postgres::Postgres};
-use fleetledger_schema::{key::Source, partition::partition_of, record::Pod};
+use fleetledger_local::{kafka::LocalKafka, postgres::LocalPostgres};
+use fleetledger_schema::{key::RecordSource, partition::partition_of, record::Pod};
 
 use crate::{
-    connect::Connect,
+    connect::KafkaConnect,
     consume, copy,
-    figure::{Figure, Report},
+    figure::{BenchFigure, BenchReport},
     flat::{self, CopyRows},
-    fleet::{self, CLUSTERS, PARTITIONS, Shape},
-    ours::{Changes, Ours, Pods, cpu, rate, seconds},
-    parts::{self, Clock, Lap, Setting},
+    fleet::{self, CLUSTERS, PARTITIONS, RecordShape},
+    ours::{ChangeShare, LedgerSide, PodRevisions, cpu, rate, seconds},
+    parts::{self, BenchContext, LapClock, LapTime},
 };
 
 const LIMIT: Duration = Duration::from_secs(600);
 const PODS: usize = 200_000;
 
 /// The side of Kafka Connect.
-struct Theirs {
-    connect: Connect,
-    sources: Vec<Source>,
+struct ConnectSide {
+    connect: KafkaConnect,
+    sources: Vec<RecordSource>,
     sweeps: usize,
     /// The newest end of a sweep in each partition, and its cluster.
     ends: Vec<(usize, Pod)>,
     roots: Vec<u32>,
 }
 
-impl Theirs {
-    async fn start(kafka: &Kafka, postgres: &Postgres, database: &str) -> anyhow::Result<Self> {
+impl ConnectSide {
+    async fn start(kafka: &LocalKafka, postgres: &LocalPostgres, database: &str) -> anyhow::Result<Self> {
         parts::create_topic(kafka, "peer.pod").await?;
         let client = client(postgres, database).await?;
-        let connect = Connect::start(kafka, postgres, database, client, "peer.pod").await?;
+        let connect = KafkaConnect::start(kafka, postgres, database, client, "peer.pod").await?;
         let roots = [
             kafka.pids(),
             postgres.pid().into_iter().collect(),
@@ -51,7 +51,7 @@ impl Theirs {
 
     /// Puts a sweep into the topic, unseen by Connect until the lap. Each partition ends with a record of its own, which
     /// no sweep before has written: a pod may be what it was, and then its row does not say whether it was read.
-    fn load(&mut self, pods: &Pods) -> anyhow::Result<()> {
+    fn load(&mut self, pods: &PodRevisions) -> anyhow::Result<()> {
         self.connect.freeze()?;
         let mut clusters = vec![None; PARTITIONS as usize];
         for (cluster, pod) in pods.iter() {
@@ -68,7 +68,7 @@ impl Theirs {
             let end = Pod {
                 uid: "end-of-sweep".to_owned(),
                 reason: Some(format!("Sweep{}", self.sweeps)),
-                ..fleet::pod(0, 0, Shape::Flat)
+                ..fleet::pod(0, 0, RecordShape::Flat)
             };
             let source = self.sources.get(cluster).context("no such cluster")?;
             self.connect.write(source, &end)?;
@@ -77,49 +77,50 @@ impl Theirs {
         self.connect.flush()
     }
 
-    async fn lap(&mut self) -> anyhow::Result<Lap> {
-        let ends: Option<Vec<(&Source, &Pod)>> = self
+    async fn lap(&mut self) -> anyhow::Result<LapTime> {
+        let ends: Option<Vec<(&RecordSource, &Pod)>> = self
             .ends
             .iter()
             .map(|(cluster, end)| Some((self.sources.get(*cluster)?, end)))
             .collect();
         let ends = ends.context("no such cluster")?;
-        let clock = Clock::start(self.roots.clone())?;
+        let clock = LapClock::start(self.roots.clone())?;
         self.connect.thaw();
-        self.connect.landed(&ends, LIMIT).await?;
+        self.connect.await_landed(&ends, LIMIT).await?;
         clock.stop()
     }
 }
 
-async fn client(postgres: &Postgres, database: &str) -> anyhow::Result<tokio_postgres::Client> {
+async fn client(postgres: &LocalPostgres, database: &str) -> anyhow::Result<tokio_postgres::Client> {
     postgres.create_database(database).await?;
-    let connector = fleetledger_schema::postgres::Connector::new(postgres.url_of(database).parse()?, None);
+    let connector =
+        fleetledger_schema::postgres::PostgresConnector::new(postgres.url_of(database).parse()?, None);
     Ok(connector.connect("fleetledger bench").await?)
 }
 
 /// Laps of one kind of sweep.
 #[derive(Default)]
-struct Laps {
-    ours: Vec<Lap>,
-    connect: Vec<Lap>,
-    copy: Vec<Lap>,
-    consume: Vec<Lap>,
+struct SweepLaps {
+    ours: Vec<LapTime>,
+    connect: Vec<LapTime>,
+    copy: Vec<LapTime>,
+    consume: Vec<LapTime>,
 }
 
 /// Runs it.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let count = setting.scaled(PODS);
     let kafka = setting.kafka().await?;
     // A server each, so that one side's vacuum and checkpoint are not the other's.
     let (postgres, peers_postgres) = (parts::postgres().await?, parts::postgres().await?);
-    let mut ours = Ours::start(setting, &kafka, &postgres, "flat", 1, "").await?;
+    let mut ours = LedgerSide::start(setting, &kafka, &postgres, "flat", 1, "").await?;
     let mut theirs = None;
     if !setting.without_connect {
-        theirs = Some(Theirs::start(&kafka, &peers_postgres, "connect").await?);
+        theirs = Some(ConnectSide::start(&kafka, &peers_postgres, "connect").await?);
     }
     let copy_client = client(&peers_postgres, "copy").await?;
     copy::create(&copy_client).await?;
-    let mut pods = Pods::new(count, Shape::Flat);
+    let mut pods = PodRevisions::new(count, RecordShape::Flat);
 
     let first = ours.sweep(&pods).await?;
     rate(
@@ -140,27 +141,28 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
             "first sweep, with a cold JVM",
         );
     }
-    let (mut mixed, mut changed, mut unchanged) = (Laps::default(), Laps::default(), Laps::default());
+    let (mut mixed, mut changed, mut unchanged) =
+        (SweepLaps::default(), SweepLaps::default(), SweepLaps::default());
     for round in 0..setting.rounds {
         tracing::info!(round, "ingest");
         for (changes, laps) in [
-            (Changes::Fifth, &mut mixed),
-            (Changes::All, &mut changed),
-            (Changes::None, &mut unchanged),
+            (ChangeShare::Fifth, &mut mixed),
+            (ChangeShare::All, &mut changed),
+            (ChangeShare::None, &mut unchanged),
         ] {
             pods.change(changes);
             laps.ours.push(ours.sweep(&pods).await?);
             if let Some(theirs) = &mut theirs
-                && changes != Changes::None
+                && changes != ChangeShare::None
             {
                 theirs.load(&pods)?;
                 laps.connect.push(theirs.lap().await?);
             }
-            if changes == Changes::All {
+            if changes == ChangeShare::All {
                 laps.copy
                     .push(copy_lap(&pods, &copy_client, &peers_postgres).await?);
             }
-            if changes == Changes::None {
+            if changes == ChangeShare::None {
                 let config = kafka.client_config();
                 let lap = consume::lap(
                     &config,
@@ -178,7 +180,11 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     Ok(())
 }
 
-async fn copy_lap(pods: &Pods, client: &tokio_postgres::Client, postgres: &Postgres) -> anyhow::Result<Lap> {
+async fn copy_lap(
+    pods: &PodRevisions,
+    client: &tokio_postgres::Client,
+    postgres: &LocalPostgres,
+) -> anyhow::Result<LapTime> {
     let sources = fleet::sources()?;
     let mut rows = CopyRows::new();
     for (cluster, pod) in pods.iter() {
@@ -188,12 +194,9 @@ async fn copy_lap(pods: &Pods, client: &tokio_postgres::Client, postgres: &Postg
 }
 
 /// What was measured must also be right: every pod stands, and every change is in the history.
-async fn check(ours: &Ours, pods: usize, rounds: usize) -> anyhow::Result<()> {
-    let standing = ours.ledger.number("select count(*) from ledger.pod").await?;
-    anyhow::ensure!(
-        standing == i64::try_from(pods)?,
-        "{standing} of {pods} pods stand"
-    );
+async fn check(ours: &LedgerSide, pods: usize, rounds: usize) -> anyhow::Result<()> {
+    let rows = ours.ledger.number("select count(*) from ledger.pod").await?;
+    anyhow::ensure!(rows == i64::try_from(pods)?, "{rows} of {pods} pods stand");
     let closed = ours
         .ledger
         .number("select count(*) from ledger.pod_history")
@@ -210,7 +213,13 @@ async fn check(ours: &Ours, pods: usize, rounds: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compare(report: &mut Report, count: usize, mixed: &Laps, changed: &Laps, unchanged: &Laps) {
+fn compare(
+    report: &mut BenchReport,
+    count: usize,
+    mixed: &SweepLaps,
+    changed: &SweepLaps,
+    unchanged: &SweepLaps,
+) {
     let flat = "flat pods, with history";
     rate(
         report,
@@ -261,16 +270,16 @@ fn compare(report: &mut Report, count: usize, mixed: &Laps, changed: &Laps, unch
         &unchanged.consume,
         "raw consumption of our records",
     );
-    let mut ratio = |name: &str, value: f64, laps: &[Lap], what: &str| {
+    let mut ratio = |name: &str, value: f64, laps: &[LapTime], what: &str| {
         if !laps.is_empty() {
             let detail = format!(
                 "{what}; {count} pods, {CLUSTERS} clusters, median of {} rounds in turns",
                 laps.len()
             );
-            report.add(Figure::new(name, value, "x", detail));
+            report.add(BenchFigure::new(name, value, "x", detail));
         }
     };
-    let faster = |ours: &[Lap], theirs: &[Lap]| seconds(theirs) / seconds(ours);
+    let faster = |ours: &[LapTime], theirs: &[LapTime]| seconds(theirs) / seconds(ours);
     ratio(
         "ingest_mixed_vs_connect",
         faster(&mixed.ours, &mixed.connect),
@@ -304,12 +313,12 @@ fn compare(report: &mut Report, count: usize, mixed: &Laps, changed: &Laps, unch
 }
 
 /// The full record: container rows and their history too. Reported, not compared.
-pub(crate) async fn run_full(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run_full(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let count = setting.scaled(PODS / 4);
     let kafka = setting.kafka().await?;
     let postgres = parts::postgres().await?;
-    let mut ours = Ours::start(setting, &kafka, &postgres, "full", 1, "").await?;
-    let mut pods = Pods::new(count, Shape::Full);
+    let mut ours = LedgerSide::start(setting, &kafka, &postgres, "full", 1, "").await?;
+    let mut pods = PodRevisions::new(count, RecordShape::Full);
     let first = ours.sweep(&pods).await?;
     let full = "pods of 3 containers, container rows and history";
     rate(
@@ -322,17 +331,17 @@ pub(crate) async fn run_full(setting: &Setting, report: &mut Report) -> anyhow::
     let mut laps = [Vec::new(), Vec::new(), Vec::new()];
     let kinds = [
         (
-            Changes::Fifth,
+            ChangeShare::Fifth,
             "ingest_full_mixed_records_per_second",
             "80 % unchanged",
         ),
         (
-            Changes::All,
+            ChangeShare::All,
             "ingest_full_changed_records_per_second",
             "a restart in every pod",
         ),
         (
-            Changes::None,
+            ChangeShare::None,
             "ingest_full_unchanged_records_per_second",
             "none changed",
         ),

@@ -3,18 +3,18 @@
 use std::{fmt::Write as _, path::Path, time::Duration};
 
 use anyhow::Context as _;
-use fleetledger_local::process::{Launch, Supervised};
+use fleetledger_local::process::{ServerLaunch, SupervisedServer};
 use tempfile::TempDir;
 
 use crate::{
-    parts::{Ledger, until},
+    parts::{BenchLedger, until},
     usage,
 };
 
 /// A running `fleetledger` role. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct Program {
-    process: Supervised,
+pub(crate) struct BenchProcess {
+    process: SupervisedServer,
     _folder: TempDir,
 }
 
@@ -25,7 +25,7 @@ fn environment(arguments: &[&str]) -> Vec<(String, String)> {
     purge.into_iter().collect()
 }
 
-impl Program {
+impl BenchProcess {
     /// Starts `fleetledger <arguments>` with this configuration.
     pub(crate) fn start(program: &Path, arguments: &[&str], toml: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -37,7 +37,7 @@ impl Program {
             config.display().to_string(),
         ];
         command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        let process = Supervised::start(&Launch {
+        let process = SupervisedServer::start(&ServerLaunch {
             part: format!("fleetledger {}", arguments.join(" ")),
             command,
             environment: environment(arguments),
@@ -85,7 +85,12 @@ impl Program {
 }
 
 /// Configuration of an ingester of the topics under `prefix`; `more` goes into its own section.
-pub(crate) fn configuration(bootstrap_servers: &str, ledger: &Ledger, prefix: &str, more: &str) -> String {
+pub(crate) fn configuration(
+    bootstrap_servers: &str,
+    ledger: &BenchLedger,
+    prefix: &str,
+    more: &str,
+) -> String {
     let mut toml = String::new();
     // It is stopped for longer than a group waits for its members.
     let _ = write!(
@@ -101,8 +106,8 @@ pub(crate) fn configuration(bootstrap_servers: &str, ledger: &Ledger, prefix: &s
 }
 
 /// Waits until all of a topic up to `ends` has landed.
-pub(crate) async fn landed(
-    ledger: &Ledger,
+pub(crate) async fn await_landed(
+    ledger: &BenchLedger,
     topic: &str,
     ends: &[i64],
     limit: Duration,

@@ -5,12 +5,12 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::Context as _;
 use fleetledger_schema::{
     codec::{self, SchemaSubject},
-    content_hash::{ContentHash, Digest},
+    content_hash::{ContentDigest, ContentHash},
     framing::{SchemaRef, join},
-    headers::{Headers, MARK_EVENT_TYPE},
+    headers::{MARK_EVENT_TYPE, RecordHeaders},
     instant::Instant,
-    key::{RecordKey, Source, Subject},
-    kind::Kind,
+    key::{RecordKey, RecordSource, RecordSubject},
+    kind::RecordKind,
     partition::partition_of,
     record::{Mark, Record},
 };
@@ -26,11 +26,11 @@ use crate::fleet::{self, PARTITIONS};
 const FLUSH: Duration = Duration::from_secs(120);
 
 /// One producer; compressed and batched as an emitter's.
-pub(crate) struct Sender {
+pub(crate) struct RecordSender {
     producer: ThreadedProducer<DefaultProducerContext>,
 }
 
-impl Sender {
+impl RecordSender {
     pub(crate) fn new(kafka: &ClientConfig) -> anyhow::Result<Self> {
         let mut config = kafka.clone();
         config
@@ -95,35 +95,35 @@ impl Sender {
 }
 
 /// The log of one cluster and kind.
-struct Log {
-    source: Source,
+struct LoaderLog {
+    source: RecordSource,
     partition: i32,
     sequence: i64,
     living: HashMap<String, ContentHash>,
-    digest: Digest,
+    digest: ContentDigest,
 }
 
 /// The emitters of all clusters, for one kind.
-pub(crate) struct Loader {
-    sender: Sender,
-    kind: Kind,
+pub(crate) struct RecordLoader {
+    sender: RecordSender,
+    kind: RecordKind,
     topic: String,
     epoch: i64,
-    logs: Vec<Log>,
+    logs: Vec<LoaderLog>,
     sweeps: u32,
 }
 
-impl Loader {
-    pub(crate) fn new(kafka: &ClientConfig, prefix: &str, kind: Kind) -> anyhow::Result<Self> {
-        let log = |source: Source| Log {
+impl RecordLoader {
+    pub(crate) fn new(kafka: &ClientConfig, prefix: &str, kind: RecordKind) -> anyhow::Result<Self> {
+        let log = |source: RecordSource| LoaderLog {
             partition: partition_of(&source.cluster_uid, 0, PARTITIONS),
             source,
             sequence: 0,
             living: HashMap::new(),
-            digest: Digest::default(),
+            digest: ContentDigest::default(),
         };
         Ok(Self {
-            sender: Sender::new(kafka)?,
+            sender: RecordSender::new(kafka)?,
             kind,
             topic: kind.topic(prefix, None),
             epoch: Instant::now().0,
@@ -172,7 +172,7 @@ impl Loader {
             Some(old) => log.digest.replace(old, hash),
             None => log.digest.add(hash),
         }
-        let subject = Subject::Object(record.uid().to_owned());
+        let subject = RecordSubject::Object(record.uid().to_owned());
         self.put(cluster, subject, self.kind.event_type(), &value)?;
         Ok(())
     }
@@ -193,9 +193,9 @@ impl Loader {
             emitter_version: "bench".to_owned(),
         };
         let subject = if begin_sequence.is_none() {
-            Subject::SweepBegin(0)
+            RecordSubject::SweepBegin(0)
         } else {
-            Subject::SweepEnd(0)
+            RecordSubject::SweepEnd(0)
         };
         let fingerprint = codec::own_schema(SchemaSubject::Mark).fingerprint();
         let value = join(SchemaRef::Fingerprint(fingerprint), &codec::encode_mark(&mark)?);
@@ -206,15 +206,15 @@ impl Loader {
     fn put(
         &mut self,
         cluster: usize,
-        subject: Subject,
+        subject: RecordSubject,
         event_type: &str,
         value: &[u8],
     ) -> anyhow::Result<i64> {
         let log = self.logs.get_mut(cluster).context("no such cluster")?;
         log.sequence += 1;
         let now = Instant::now();
-        let mut headers = Headers::new(&log.source, event_type, 0, now, self.epoch, log.sequence);
-        if matches!(subject, Subject::Object(_)) {
+        let mut headers = RecordHeaders::new(&log.source, event_type, 0, now, self.epoch, log.sequence);
+        if matches!(subject, RecordSubject::Object(_)) {
             headers.since = Some(now);
             headers.resource_version = Some((1_000_000 + log.sequence).to_string());
         }

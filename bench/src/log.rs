@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleetledger_schema::key::{RecordKey, Subject};
+use fleetledger_schema::key::{RecordKey, RecordSubject};
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -14,21 +14,21 @@ use crate::fleet::PARTITIONS;
 
 /// A record.
 #[derive(Debug)]
-pub(crate) struct Produced {
+pub(crate) struct ProducedRecord {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     /// When the producer was given it, in milliseconds since 1970.
-    pub(crate) produced_millis: i64,
-    pub(crate) subject: Subject,
+    pub(crate) produced_ms: i64,
+    pub(crate) subject: RecordSubject,
     pub(crate) resource_version: Option<String>,
 }
 
 /// A reader of one topic, from its begin.
-pub(crate) struct Log {
+pub(crate) struct TopicReader {
     consumer: BaseConsumer,
 }
 
-impl Log {
+impl TopicReader {
     pub(crate) fn open(kafka: &ClientConfig, topic: &str) -> anyhow::Result<Self> {
         let mut config = kafka.clone();
         config
@@ -45,7 +45,7 @@ impl Log {
     }
 
     /// The next record, if one comes within `wait`.
-    pub(crate) fn next(&self, wait: Duration) -> anyhow::Result<Option<Produced>> {
+    pub(crate) fn next(&self, wait: Duration) -> anyhow::Result<Option<ProducedRecord>> {
         let Some(message) = self.consumer.poll(wait) else {
             return Ok(None);
         };
@@ -54,10 +54,10 @@ impl Log {
         let version =
             headers.and_then(|headers| headers.iter().find(|header| header.key == "resource_version"));
         let version = version.and_then(|header| std::str::from_utf8(header.value?).ok());
-        Ok(Some(Produced {
+        Ok(Some(ProducedRecord {
             partition: message.partition(),
             offset: message.offset(),
-            produced_millis: message
+            produced_ms: message
                 .timestamp()
                 .to_millis()
                 .context("a record without a time")?,
@@ -70,8 +70,8 @@ impl Log {
     pub(crate) async fn await_subject(
         &self,
         limit: Duration,
-        is_it: impl Fn(&Subject) -> bool,
-    ) -> anyhow::Result<(Produced, std::time::Instant)> {
+        is_it: impl Fn(&RecordSubject) -> bool,
+    ) -> anyhow::Result<(ProducedRecord, std::time::Instant)> {
         let begin = std::time::Instant::now();
         while begin.elapsed() < limit {
             match self.next(Duration::from_millis(1))? {
@@ -85,7 +85,7 @@ impl Log {
     }
 
     /// All records up to `ends`, one a partition.
-    pub(crate) fn all(&self, ends: &[i64]) -> anyhow::Result<Vec<Produced>> {
+    pub(crate) fn all(&self, ends: &[i64]) -> anyhow::Result<Vec<ProducedRecord>> {
         let total = usize::try_from(ends.iter().sum::<i64>())?;
         let mut records = Vec::with_capacity(total);
         while records.len() < total {

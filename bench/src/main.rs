@@ -4,7 +4,7 @@
 //! Figures go to standard output as JSON lines and a table, and into a file that keeps the newest of each.
 
 mod asof;
-mod centre;
+mod central_site;
 mod cluster;
 mod connect;
 mod consume;
@@ -35,16 +35,16 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use tokio::sync::OnceCell;
 
-use figure::Report;
-use parts::Setting;
+use figure::BenchReport;
+use parts::BenchContext;
 
 /// Measures fleetledger on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "fleetledger-bench", version)]
-struct Arguments {
+struct BenchArgs {
     /// What to measure; everything where nothing is named.
     #[arg(value_enum)]
-    parts: Vec<Part>,
+    parts: Vec<BenchPart>,
     /// Sizes and times are multiplied by it: 0.01 shows within a minute that all of it works.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
@@ -63,7 +63,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum BenchPart {
     /// Records from Kafka to PostgreSQL against Kafka Connect, COPY and raw consumption.
     Ingest,
     /// Memory and sweeps of an emitter of 10,000 pods of a real API server.
@@ -89,7 +89,7 @@ enum Part {
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+    let arguments = BenchArgs::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| "info,rdkafka=error,librdkafka=error".into());
     tracing_subscriber::fmt()
@@ -102,17 +102,17 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(run(arguments))
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let setting = Setting {
+async fn run(arguments: BenchArgs) -> anyhow::Result<()> {
+    let setting = BenchContext {
         scale: arguments.scale,
         rounds: arguments.rounds.max(1),
         without_connect: arguments.without_connect,
         program: arguments.program.map_or_else(beside, Ok)?,
         broker: OnceCell::new(),
     };
-    let mut report = Report::default();
+    let mut report = BenchReport::default();
     let parts = if arguments.parts.is_empty() {
-        Part::value_variants()
+        BenchPart::value_variants()
     } else {
         &arguments.parts
     };
@@ -134,28 +134,28 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn measure(part: Part, setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+async fn measure(part: BenchPart, setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     match part {
-        Part::Ingest => {
+        BenchPart::Ingest => {
             ingest::run(setting, report).await?;
             ingest::run_full(setting, report).await
         }
-        Part::Emit => emit::run(setting, report).await,
-        Part::Freshness => {
+        BenchPart::Emit => emit::run(setting, report).await,
+        BenchPart::Freshness => {
             freshness::run_simulated(setting, report).await?;
             freshness::run_api(setting, report).await
         }
-        Part::Storage => {
+        BenchPart::Storage => {
             storage::run(setting, report).await?;
             storage::run_memory(setting, report).await
         }
-        Part::Asof => asof::run(setting, report).await,
-        Part::Recovery => recovery::run(setting, report).await,
-        Part::Scaling => scaling::run(setting, report).await,
-        Part::Dashboards => dashboards::run(setting, report).await,
-        Part::Viewers => viewers::run(setting, report).await,
-        Part::Rules => rules::run(setting, report).await,
-        Part::Cost => cost::run(setting, report).await,
+        BenchPart::Asof => asof::run(setting, report).await,
+        BenchPart::Recovery => recovery::run(setting, report).await,
+        BenchPart::Scaling => scaling::run(setting, report).await,
+        BenchPart::Dashboards => dashboards::run(setting, report).await,
+        BenchPart::Viewers => viewers::run(setting, report).await,
+        BenchPart::Rules => rules::run(setting, report).await,
+        BenchPart::Cost => cost::run(setting, report).await,
     }
 }
 

@@ -3,10 +3,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use fleetledger_local::{Cache, kafka::Kafka, postgres::Postgres};
+use fleetledger_local::{ArtifactCache, kafka::LocalKafka, postgres::LocalPostgres};
 use fleetledger_schema::{
-    kind::Kind,
-    postgres::{Connector, migrate},
+    kind::RecordKind,
+    postgres::{PostgresConnector, migrate},
 };
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
@@ -15,7 +15,7 @@ use crate::{fleet::PARTITIONS, usage};
 
 /// What all benchmarks are told.
 #[derive(Debug)]
-pub(crate) struct Setting {
+pub(crate) struct BenchContext {
     /// Sizes are multiplied by it.
     pub(crate) scale: f64,
     /// Rounds of each comparison.
@@ -25,18 +25,18 @@ pub(crate) struct Setting {
     /// The `fleetledger` binary.
     pub(crate) program: PathBuf,
     /// The broker, once one is needed; every benchmark has topics of its own.
-    pub(crate) broker: OnceCell<Arc<Kafka>>,
+    pub(crate) broker: OnceCell<Arc<LocalKafka>>,
 }
 
-impl Setting {
+impl BenchContext {
     /// `full`, scaled; at least 1.
     pub(crate) fn scaled(&self, full: usize) -> usize {
         ((full as f64 * self.scale).round() as usize).max(1)
     }
 
     /// The broker.
-    pub(crate) async fn kafka(&self) -> anyhow::Result<Arc<Kafka>> {
-        let start = || async { Kafka::builder().start(&cache()).await.map(Arc::new) };
+    pub(crate) async fn kafka(&self) -> anyhow::Result<Arc<LocalKafka>> {
+        let start = || async { LocalKafka::builder().start(&cache()).await.map(Arc::new) };
         Ok(self
             .broker
             .get_or_try_init(start)
@@ -47,19 +47,19 @@ impl Setting {
 }
 
 /// The cache all parts come from.
-pub(crate) fn cache() -> Cache {
-    Cache::new(Cache::default_root())
+pub(crate) fn cache() -> ArtifactCache {
+    ArtifactCache::new(ArtifactCache::default_root())
 }
 
 /// A database server that waits for its disk.
-pub(crate) async fn postgres() -> anyhow::Result<Postgres> {
+pub(crate) async fn postgres() -> anyhow::Result<LocalPostgres> {
     postgres_with(&[]).await
 }
 
 /// The same, with more settings.
-pub(crate) async fn postgres_with(more: &[(&str, &str)]) -> anyhow::Result<Postgres> {
+pub(crate) async fn postgres_with(more: &[(&str, &str)]) -> anyhow::Result<LocalPostgres> {
     let all = settings(RECOMMENDED).chain(more.iter().copied());
-    let builder = all.fold(Postgres::builder().temporary(), |builder, (key, value)| {
+    let builder = all.fold(LocalPostgres::builder().temporary(), |builder, (key, value)| {
         builder.config(key, value)
     });
     builder.start(&cache()).await.context("start postgresql")
@@ -78,19 +78,19 @@ fn settings(conf: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// A migrated database.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct BenchLedger {
     /// As the ingester.
     pub(crate) ingester_url: String,
     /// The owner's session.
     pub(crate) client: Client,
 }
 
-impl Ledger {
+impl BenchLedger {
     /// Creates and migrates database `name`.
-    pub(crate) async fn create(postgres: &Postgres, name: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn create(postgres: &LocalPostgres, name: &str) -> anyhow::Result<Self> {
         postgres.create_database(name).await?;
         let url = postgres.url_of(name);
-        let owner = Connector::new(url.parse()?, None);
+        let owner = PostgresConnector::new(url.parse()?, None);
         migrate(&owner, |_| {}).await?;
         Ok(Self {
             ingester_url: url.replacen("fleetledger@", "fleetledger_ingest@", 1),
@@ -114,15 +114,15 @@ pub(crate) async fn number(client: &Client, query: &str) -> anyhow::Result<i64> 
 }
 
 /// Topics of every kind, as `fleetledger topics create` makes them.
-pub(crate) async fn create_topics(kafka: &Kafka, prefix: &str) -> anyhow::Result<()> {
-    for kind in Kind::TOPICS {
+pub(crate) async fn create_topics(kafka: &LocalKafka, prefix: &str) -> anyhow::Result<()> {
+    for kind in RecordKind::TOPICS {
         create_topic(kafka, &kind.topic(prefix, None)).await?;
     }
     Ok(())
 }
 
 /// One topic.
-pub(crate) async fn create_topic(kafka: &Kafka, name: &str) -> anyhow::Result<()> {
+pub(crate) async fn create_topic(kafka: &LocalKafka, name: &str) -> anyhow::Result<()> {
     let settings = [
         ("cleanup.policy", "compact"),
         ("min.compaction.lag.ms", "604800000"),
@@ -142,17 +142,17 @@ where
             "{what}: not within {} s",
             limit.as_secs()
         );
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(())
 }
 
 /// How often a benchmark looks whether a lap is over: seldom enough to cost nothing.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a lap took.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lap {
+pub(crate) struct LapTime {
     /// Wall time.
     pub(crate) seconds: f64,
     /// CPU time of client, broker and database together.
@@ -161,13 +161,13 @@ pub(crate) struct Lap {
 
 /// Wall and CPU clocks of a lap.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(crate) struct LapClock {
     roots: Vec<u32>,
     cpu_seconds: f64,
     begin: std::time::Instant,
 }
 
-impl Clock {
+impl LapClock {
     /// Starts it; `roots` are the processes whose trees are counted.
     pub(crate) fn start(roots: Vec<u32>) -> anyhow::Result<Self> {
         let cpu_seconds = usage::cpu_seconds(&roots)?;
@@ -179,9 +179,9 @@ impl Clock {
     }
 
     /// Stops it.
-    pub(crate) fn stop(self) -> anyhow::Result<Lap> {
+    pub(crate) fn stop(self) -> anyhow::Result<LapTime> {
         let seconds = self.begin.elapsed().as_secs_f64();
-        Ok(Lap {
+        Ok(LapTime {
             seconds,
             cpu_seconds: usage::cpu_seconds(&self.roots)? - self.cpu_seconds,
         })

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleetledger_schema::{instant::Instant as Wall, kind::Kind, record::Object as _};
+use fleetledger_schema::{instant::Instant as Wall, kind::RecordKind, record::ObjectRecord as _};
 
 use crate::{
-    figure::{Figure, Report, median},
-    fleet::{self, CLUSTERS, PARTITIONS, Shape},
-    ingester::{self, Program},
-    loader::Loader,
-    parts::{self, Ledger, Setting},
+    figure::{BenchFigure, BenchReport, median},
+    fleet::{self, CLUSTERS, PARTITIONS, RecordShape},
+    ingester::{self, BenchProcess},
+    loader::RecordLoader,
+    parts::{self, BenchContext, BenchLedger},
 };
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -19,15 +19,15 @@ const PREFIX: &str = "recovery";
 const RATE: f64 = 1000.0;
 
 /// Runs it.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let (kafka, postgres) = (setting.kafka().await?, parts::postgres().await?);
     parts::create_topics(&kafka, PREFIX).await?;
-    let ledger = Ledger::create(&postgres, PREFIX).await?;
-    let mut loader = Loader::new(&kafka.client_config(), PREFIX, Kind::Pod)?;
+    let ledger = BenchLedger::create(&postgres, PREFIX).await?;
+    let mut loader = RecordLoader::new(&kafka.client_config(), PREFIX, RecordKind::Pod)?;
     // With the session timeout that is shipped: it is what a group waits for a member that is gone.
     let toml = ingester::configuration(&kafka.bootstrap_servers(), &ledger, PREFIX, "")
         .replace("\"session.timeout.ms\" = \"120000\"", "");
-    let start = || Program::start(&setting.program, &["ingest"], &toml);
+    let start = || BenchProcess::start(&setting.program, &["ingest"], &toml);
     let mut running = vec![start()?, start()?];
     let turns = if setting.scale < 0.5 {
         1
@@ -45,19 +45,24 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
         ingester.check_alive()?;
     }
     let ends = loader.ends()?;
-    ingester::landed(&ledger, loader.topic(), &ends, LIMIT).await?;
+    ingester::await_landed(&ledger, loader.topic(), &ends, LIMIT).await?;
     let worst = seconds.iter().copied().fold(0.0, f64::max);
     let detail = format!(
         "kill -9 of one of two ingesters at {RATE:.0} records/s → first commit of the other in the last of its partitions; \
          session timeout 10 s; worst of {turns}, median {:.1} s",
         median(&seconds)
     );
-    report.add(Figure::new("recovery_after_kill_seconds", worst, "s", detail));
+    report.add(BenchFigure::new(
+        "recovery_after_kill_seconds",
+        worst,
+        "s",
+        detail,
+    ));
     Ok(())
 }
 
 /// Waits until both ingesters own partitions of pods.
-async fn await_owners(ledger: &Ledger) -> anyhow::Result<()> {
+async fn await_owners(ledger: &BenchLedger) -> anyhow::Result<()> {
     let query = "select count(distinct owner) from ledger.ingest_partition as p
         where topic like '%.pod' and owner is not null
         having count(*) = 4";
@@ -69,7 +74,11 @@ async fn await_owners(ledger: &Ledger) -> anyhow::Result<()> {
 }
 
 /// One kill; seconds until every partition has a batch of an owner that lives.
-async fn one(ledger: &Ledger, loader: &mut Loader, victim: &mut Program) -> anyhow::Result<f64> {
+async fn one(
+    ledger: &BenchLedger,
+    loader: &mut RecordLoader,
+    victim: &mut BenchProcess,
+) -> anyhow::Result<f64> {
     let before = owners(ledger).await?;
     victim.kill().await?;
     let killed_at = Wall::now();
@@ -80,7 +89,7 @@ async fn one(ledger: &Ledger, loader: &mut Loader, victim: &mut Program) -> anyh
         ticks.tick().await;
         for _ in 0..(RATE / 50.0) as usize {
             number += 1;
-            let pod = fleet::pod(number % 2000, u32::try_from(number)?, Shape::Flat);
+            let pod = fleet::pod(number % 2000, u32::try_from(number)?, RecordShape::Flat);
             loader.write(fleet::cluster_of(number % 2000), &pod.into_record())?;
         }
         // Every cluster, and so every partition, has had records.
@@ -94,7 +103,7 @@ async fn one(ledger: &Ledger, loader: &mut Loader, victim: &mut Program) -> anyh
 }
 
 /// Owner of each partition of pods.
-async fn owners(ledger: &Ledger) -> anyhow::Result<Vec<String>> {
+async fn owners(ledger: &BenchLedger) -> anyhow::Result<Vec<String>> {
     let query = "select owner from ledger.ingest_partition where topic like '%.pod' order by partition";
     let rows = ledger.client.query(query, &[]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
@@ -102,7 +111,11 @@ async fn owners(ledger: &Ledger) -> anyhow::Result<Vec<String>> {
 
 /// When the last partition had its first batch after the kill, of an owner that was not killed: once every partition
 /// has one. The survivor's own partitions have theirs at once.
-async fn all_taken_over(ledger: &Ledger, before: &[String], killed_at: Wall) -> anyhow::Result<Option<Wall>> {
+async fn all_taken_over(
+    ledger: &BenchLedger,
+    before: &[String],
+    killed_at: Wall,
+) -> anyhow::Result<Option<Wall>> {
     let query = "select b.partition, min(b.committed_at) from ledger.batch as b
         join ledger.ingest_partition as p on p.topic = b.topic and p.partition = b.partition
         where b.topic like '%.pod' and b.committed_at > $1 and b.owner = p.owner and b.owner_epoch = p.owner_epoch

@@ -9,13 +9,13 @@ mod firing;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleetledger_local::postgres::Postgres;
+use fleetledger_local::postgres::LocalPostgres;
 use tokio_postgres::Client;
 
 use crate::{
-    figure::{Figure, Report, median},
-    ingester::Program,
-    parts::{self, Ledger, Setting},
+    figure::{BenchFigure, BenchReport, median},
+    ingester::BenchProcess,
+    parts::{self, BenchContext, BenchLedger},
     usage,
 };
 
@@ -26,12 +26,12 @@ const ROUNDS: usize = 2;
 /// How long the rounds are watched at most; what was not done by then is a goal that was missed.
 const LIMIT: Duration = Duration::from_secs(300);
 /// How often is looked how far the rounds are.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// A fleet whose every row has an honest share of what rules look for.
 const FLEET: &str = include_str!("rules/fleet.sql");
 
 /// Runs it.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let postgres = parts::postgres().await?;
     rounds(setting, report, &postgres).await?;
     firing::run(setting, report, &postgres).await?;
@@ -39,7 +39,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
 }
 
 /// Fills a ledger with a fleet.
-async fn fill(ledger: &Ledger, pods: usize, more: &str) -> anyhow::Result<()> {
+async fn fill(ledger: &BenchLedger, pods: usize, more: &str) -> anyhow::Result<()> {
     let fill = format!("set bench.pods = {pods}; {FLEET}");
     ledger.client.batch_execute(&fill).await.context("make a fleet")?;
     if !more.is_empty() {
@@ -54,18 +54,18 @@ async fn fill(ledger: &Ledger, pods: usize, more: &str) -> anyhow::Result<()> {
 }
 
 /// How often the rules run: each minute, or often enough for a test.
-fn interval(setting: &Setting) -> &'static str {
+fn interval(setting: &BenchContext) -> &'static str {
     if setting.scale < 0.1 { "5s" } else { "1m" }
 }
 
 /// An evaluator of the rules in a folder.
 fn evaluator(
-    setting: &Setting,
-    postgres: &Postgres,
+    setting: &BenchContext,
+    postgres: &LocalPostgres,
     database: &str,
     rules: &std::path::Path,
     receivers: &str,
-) -> anyhow::Result<Program> {
+) -> anyhow::Result<BenchProcess> {
     let url = postgres
         .url_of(database)
         .replacen("fleetledger@", "fleetledger_evaluate@", 1);
@@ -74,13 +74,17 @@ fn evaluator(
          [evaluate]\nrules = \"{}\"\n{receivers}\n",
         rules.display()
     );
-    Program::start(&setting.program, &["evaluate"], &toml)
+    BenchProcess::start(&setting.program, &["evaluate"], &toml)
 }
 
 /// Every shipped rule, varied until there are enough of them, over the whole fleet.
-async fn rounds(setting: &Setting, report: &mut Report, postgres: &Postgres) -> anyhow::Result<()> {
+async fn rounds(
+    setting: &BenchContext,
+    report: &mut BenchReport,
+    postgres: &LocalPostgres,
+) -> anyhow::Result<()> {
     let pods = setting.scaled(PODS);
-    let ledger = Ledger::create(postgres, "rules").await?;
+    let ledger = BenchLedger::create(postgres, "rules").await?;
     let seeded = std::time::Instant::now();
     fill(&ledger, pods, "").await?;
     tracing::info!(pods, seconds = seeded.elapsed().as_secs(), "the fleet is made");
@@ -88,7 +92,7 @@ async fn rounds(setting: &Setting, report: &mut Report, postgres: &Postgres) -> 
     let rules = files::shipped(folder.path(), setting.scaled(RULES), interval(setting))?;
     let roots: Vec<u32> = postgres.pid().into_iter().collect();
     let mut program = evaluator(setting, postgres, "rules", folder.path(), "")?;
-    let watch = Watch::new(rules);
+    let watch = SlotWatch::new(rules);
     let cold = watch.complete_slots(&ledger.client, &mut program, ROUNDS).await?;
     // From the end of a round to that of the next: the server does nothing else.
     let before = usage::cpu_seconds(&roots)?;
@@ -123,12 +127,22 @@ async fn rounds(setting: &Setting, report: &mut Report, postgres: &Postgres) -> 
         load()
     );
     let detail = format!("CPU of the server in one round, writing its outcome included; {what}");
-    report.add(Figure::new("rules_200_round_database_seconds", cpu, "s", detail));
+    report.add(BenchFigure::new(
+        "rules_200_round_database_seconds",
+        cpu,
+        "s",
+        detail,
+    ));
     let detail = format!(
         "from the slot until the last rule stands, median of {}; {what}",
         wall.len()
     );
-    report.add(Figure::new("rules_200_round_seconds", median(&wall), "s", detail));
+    report.add(BenchFigure::new(
+        "rules_200_round_seconds",
+        median(&wall),
+        "s",
+        detail,
+    ));
 
     let slowest = "
         select rule, percentile_cont(0.5) within group (order by query_seconds) * 1000 as millis
@@ -149,17 +163,17 @@ async fn rounds(setting: &Setting, report: &mut Report, postgres: &Postgres) -> 
         names.join(", "),
         load()
     );
-    report.add(Figure::new("rules_slowest_ms", worst, "ms", detail));
+    report.add(BenchFigure::new("rules_slowest_ms", worst, "ms", detail));
     Ok(())
 }
 
 /// Rounds that are waited for, up to a limit.
-struct Watch {
+struct SlotWatch {
     rules: usize,
     begun: std::time::Instant,
 }
 
-impl Watch {
+impl SlotWatch {
     fn new(rules: usize) -> Self {
         Self {
             rules,
@@ -171,7 +185,7 @@ impl Watch {
     async fn complete_slots(
         &self,
         client: &Client,
-        program: &mut Program,
+        program: &mut BenchProcess,
         wanted: usize,
     ) -> anyhow::Result<usize> {
         let count = format!(
@@ -186,7 +200,7 @@ impl Watch {
             if slots >= wanted || self.begun.elapsed() >= LIMIT {
                 return Ok(slots);
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -1,43 +1,43 @@
 //! How the rate of changed records grows with ingesters and writers, and how it shrinks with the fleet.
 
 use crate::{
-    figure::Report,
-    fleet::Shape,
-    ours::{Changes, Ours, Pods, rate},
-    parts::{self, Setting},
+    figure::BenchReport,
+    fleet::RecordShape,
+    ours::{ChangeShare, LedgerSide, PodRevisions, rate},
+    parts::{self, BenchContext},
 };
 
 const PODS: usize = 100_000;
 const MANY_PODS: usize = 1_000_000;
 const SWEEPS: usize = 3;
 
-struct Case {
+struct ScalingCase {
     name: &'static str,
     pods: usize,
     ingesters: usize,
     lanes: usize,
 }
 
-const CASES: [Case; 4] = [
-    Case {
+const CASES: [ScalingCase; 4] = [
+    ScalingCase {
         name: "scaling_1_ingester_1_writer",
         pods: PODS,
         ingesters: 1,
         lanes: 1,
     },
-    Case {
+    ScalingCase {
         name: "scaling_1_ingester_2_writers",
         pods: PODS,
         ingesters: 1,
         lanes: 2,
     },
-    Case {
+    ScalingCase {
         name: "scaling_2_ingesters_1_writer_each",
         pods: PODS,
         ingesters: 2,
         lanes: 1,
     },
-    Case {
+    ScalingCase {
         name: "scaling_1_ingester_2_writers_1m_pods",
         pods: MANY_PODS,
         ingesters: 1,
@@ -46,18 +46,19 @@ const CASES: [Case; 4] = [
 ];
 
 /// Runs it.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     for case in &CASES {
         let count = setting.scaled(case.pods);
         let (kafka, postgres) = (setting.kafka().await?, parts::postgres().await?);
         let lanes = format!("lanes = {}", case.lanes);
-        let mut ours = Ours::start(setting, &kafka, &postgres, case.name, case.ingesters, &lanes).await?;
-        let mut pods = Pods::new(count, Shape::Flat);
+        let mut ours =
+            LedgerSide::start(setting, &kafka, &postgres, case.name, case.ingesters, &lanes).await?;
+        let mut pods = PodRevisions::new(count, RecordShape::Flat);
         ours.sweep(&pods).await?;
         let mut laps = Vec::new();
         let sweeps = if case.pods == MANY_PODS { 1 } else { SWEEPS };
         for _ in 0..sweeps {
-            pods.change(Changes::All);
+            pods.change(ChangeShare::All);
             laps.push(ours.sweep(&pods).await?);
         }
         let what = format!(

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 /// Ticks per second of the times in `/proc/<pid>/stat`: `USER_HZ`, 100 on every Linux this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-struct Stat {
+struct ProcessStat {
     parent: u32,
     /// User and system time of the process and of the children it has waited for, in ticks.
     ticks: u64,
@@ -46,12 +46,12 @@ pub(crate) fn cpu_seconds(roots: &[u32]) -> anyhow::Result<f64> {
 }
 
 /// Fields 4 (parent) and 14 to 17 (times) of `/proc/<pid>/stat`; the second is a name in parentheses.
-fn stat(pid: u32) -> Option<Stat> {
+fn stat(pid: u32) -> Option<ProcessStat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-    Some(Stat {
+    Some(ProcessStat {
         parent: u32::try_from(number(4)?).ok()?,
         ticks: number(14)? + number(15)? + number(16)? + number(17)?,
     })

@@ -14,10 +14,10 @@ use fleetledger_schema::instant::Instant as Wall;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    centre::{Centre, Landed},
+    central_site::{CentralSite, LandedRecord},
     dashboards,
-    figure::{Figure, Report, median, percentile},
-    parts::Setting,
+    figure::{BenchFigure, BenchReport, median, percentile},
+    parts::BenchContext,
 };
 
 const VIEWERS: usize = 20;
@@ -32,7 +32,7 @@ const PODS: usize = 100_000;
 const SIMULATED_PODS: usize = 10_000;
 
 /// Somebody with all dashboards open.
-struct Viewer {
+struct DashboardViewer {
     number: usize,
     /// Its turn within the time that a dashboard has of a refresh, from 0 to 1.
     place: f64,
@@ -44,26 +44,26 @@ struct Viewer {
 }
 
 /// A panel that was shown.
-struct Shown {
+struct ViewerLatency {
     panel: String,
     asked_at: Instant,
-    millis: f64,
+    latency_ms: f64,
 }
 
 /// Runs it.
-pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &BenchContext, report: &mut BenchReport) -> anyhow::Result<()> {
     let seconds = (120.0 * setting.scale).max(5.0);
     let refresh = REFRESH_SECONDS.min(seconds);
     let pods = setting.scaled(PODS);
-    let mut centre = Centre::start(setting, "viewers", async |ledger| {
+    let mut site = CentralSite::start(setting, "viewers", async |ledger| {
         dashboards::fill(ledger, pods).await
     })
     .await?;
     let rate = CHANGES_PER_SECOND * setting.scale.min(1.0);
     let simulated = setting.scaled(SIMULATED_PODS).max(200);
-    let mut emitters = centre.simulate(&setting.program, EMITTERS, rate, simulated)?;
-    centre.swept(EMITTERS).await?;
-    let caught_up = centre.caught_up(rate).await?;
+    let mut emitters = site.simulate(&setting.program, EMITTERS, rate, simulated)?;
+    site.await_sweeps(EMITTERS).await?;
+    let caught_up = site.await_catch_up(rate).await?;
 
     let all = Arc::new(load(folder())?);
     let panels: usize = all.iter().map(|(_, dashboard)| dashboard.panels().count()).sum();
@@ -74,10 +74,10 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     let viewers = setting.scaled(VIEWERS).min(VIEWERS);
     // What deploy/grafana says of `maxOpenConns`.
     let cores = std::thread::available_parallelism()?.get();
-    let sessions = dashboards::readers(&centre.postgres, centre.prefix, cores)?;
+    let sessions = dashboards::readers(&site.postgres, site.prefix, cores)?;
     let mut viewing = JoinSet::new();
     for number in 0..viewers {
-        let viewer = Viewer {
+        let viewer = DashboardViewer {
             number,
             place: number as f64 / viewers as f64,
             sessions: sessions.clone(),
@@ -86,7 +86,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
             end,
             refresh: Duration::from_secs_f64(refresh),
         };
-        viewing.spawn(viewer.look());
+        viewing.spawn(viewer.view_dashboards());
     }
     tokio::time::sleep_until(counted).await;
     let first = Wall::now();
@@ -102,7 +102,7 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
     }
     shown.retain(|shown| shown.asked_at >= counted);
     let due = (viewers * panels) as f64 * seconds / refresh;
-    tell(
+    report_latencies(
         &shown,
         due,
         &format!(
@@ -111,12 +111,12 @@ pub(crate) async fn run(setting: &Setting, report: &mut Report) -> anyhow::Resul
         report,
     );
     let within = first.0 as f64 / 1000.0..last.0 as f64 / 1000.0;
-    judge(&centre.landed().await?, &within, pods, report)
+    judge(&site.landed_records().await?, &within, pods, report)
 }
 
-impl Viewer {
+impl DashboardViewer {
     /// Looks at everything until the end.
-    async fn look(self) -> anyhow::Result<Vec<Shown>> {
+    async fn view_dashboards(self) -> anyhow::Result<Vec<ViewerLatency>> {
         let mut shown = Vec::new();
         let places = self.dashboards.len().max(1) as f64;
         let mut opened = self.begin;
@@ -134,7 +134,7 @@ impl Viewer {
         Ok(shown)
     }
 
-    async fn open(&self, dashboard: &Dashboard, shown: &mut Vec<Shown>) -> anyhow::Result<()> {
+    async fn open(&self, dashboard: &Dashboard, shown: &mut Vec<ViewerLatency>) -> anyhow::Result<()> {
         let hours = dashboards::hours(&dashboard.from)?;
         let view = dashboards::view(&*self.sessions.get().await?, dashboard, hours, self.number).await?;
         for panel in dashboard.panels() {
@@ -143,10 +143,10 @@ impl Viewer {
             let name = || format!("{} / {}", dashboard.title, panel.title);
             let session = self.sessions.get().await?;
             session.simple_query(&sql).await.with_context(name)?;
-            shown.push(Shown {
+            shown.push(ViewerLatency {
                 panel: name(),
                 asked_at,
-                millis: asked_at.elapsed().as_secs_f64() * 1000.0,
+                latency_ms: asked_at.elapsed().as_secs_f64() * 1000.0,
             });
         }
         Ok(())
@@ -154,24 +154,24 @@ impl Viewer {
 }
 
 /// How long panels took, and whether all that were due were shown.
-fn tell(shown: &[Shown], due: f64, whom: &str, report: &mut Report) {
-    let millis: Vec<f64> = shown.iter().map(|shown| shown.millis).collect();
-    let slowest = shown.iter().max_by(|a, b| a.millis.total_cmp(&b.millis));
+fn report_latencies(shown: &[ViewerLatency], due: f64, whom: &str, report: &mut BenchReport) {
+    let ms: Vec<f64> = shown.iter().map(|shown| shown.latency_ms).collect();
+    let slowest = shown.iter().max_by(|a, b| a.latency_ms.total_cmp(&b.latency_ms));
     let detail = format!(
         "95th percentile over {} panels shown to {whom}; median {:.0} ms, most {:.0} ms: {}",
         shown.len(),
-        median(&millis),
-        percentile(&millis, 100.0),
+        median(&ms),
+        percentile(&ms, 100.0),
         slowest.map_or("", |shown| shown.panel.as_str()),
     );
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "viewers_panel_p95_ms",
-        percentile(&millis, 95.0),
+        percentile(&ms, 95.0),
         "ms",
         detail,
     ));
     let detail = format!("panels shown in the time counted by panels due in it, {due:.0}");
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "viewers_kept_up",
         shown.len() as f64 / due,
         "ratio",
@@ -181,53 +181,63 @@ fn tell(shown: &[Shown], due: f64, whom: &str, report: &mut Report) {
 
 /// How long changes took while they looked, and whether ever more of them waited.
 fn judge(
-    landed: &[Landed],
+    landed: &[LandedRecord],
     within: &std::ops::Range<f64>,
     pods: usize,
-    report: &mut Report,
+    report: &mut BenchReport,
 ) -> anyhow::Result<()> {
     let of_time = landed
         .iter()
-        .filter(|record| within.contains(&record.produced_millis));
-    let millis: Vec<f64> = of_time
-        .map(|record| record.landed_millis - record.produced_millis)
+        .filter(|record| within.contains(&record.produced_ms));
+    let ms: Vec<f64> = of_time
+        .map(|record| record.landed_ms - record.produced_ms)
         .collect();
-    anyhow::ensure!(!millis.is_empty(), "nothing changed while the viewers looked");
+    anyhow::ensure!(!ms.is_empty(), "nothing changed while the viewers looked");
     let seconds = (within.end - within.start) / 1000.0;
     let detail = format!(
         "simulated emitters' produce → commit while viewers look; {} records at {:.0}/s for {seconds:.0} s, beside {pods} pods with history; median {:.0} ms, most {:.0} ms",
-        millis.len(),
-        millis.len() as f64 / seconds,
-        percentile(&millis, 50.0),
-        percentile(&millis, 100.0),
+        ms.len(),
+        ms.len() as f64 / seconds,
+        percentile(&ms, 50.0),
+        percentile(&ms, 100.0),
     );
-    let freshness = percentile(&millis, 99.0);
-    report.add(Figure::new("viewers_freshness_p99_ms", freshness, "ms", detail));
+    let freshness = percentile(&ms, 99.0);
+    report.add(BenchFigure::new(
+        "viewers_freshness_p99_ms",
+        freshness,
+        "ms",
+        detail,
+    ));
     let (early, late) = lag(landed, within);
     let detail = format!(
         "records produced and not landed: median of the last third of {seconds:.0} s ({late:.0}) less that of the first ({early:.0})"
     );
-    report.add(Figure::new("viewers_lag_growth", late - early, "records", detail));
+    report.add(BenchFigure::new(
+        "viewers_lag_growth",
+        late - early,
+        "records",
+        detail,
+    ));
     Ok(())
 }
 
 /// Median of the records that were produced and had not landed, in the first and in the last third of a time.
-fn lag(landed: &[Landed], within: &std::ops::Range<f64>) -> (f64, f64) {
-    let sorted = |of: fn(&Landed) -> f64| {
-        let mut millis: Vec<f64> = landed.iter().map(of).collect();
-        millis.sort_by(f64::total_cmp);
-        millis
+fn lag(landed: &[LandedRecord], within: &std::ops::Range<f64>) -> (f64, f64) {
+    let sorted = |of: fn(&LandedRecord) -> f64| {
+        let mut ms: Vec<f64> = landed.iter().map(of).collect();
+        ms.sort_by(f64::total_cmp);
+        ms
     };
     let (produced, done) = (
-        sorted(|record| record.produced_millis),
-        sorted(|record| record.landed_millis),
+        sorted(|record| record.produced_ms),
+        sorted(|record| record.landed_ms),
     );
     let third = (within.end - within.start) / 3.0;
     let of_third = |begin: f64| {
-        const LOOKS: u32 = 200;
-        let looks = (0..LOOKS).map(|look| begin + third * f64::from(look) / f64::from(LOOKS));
+        const SAMPLES: u32 = 200;
+        let looks = (0..SAMPLES).map(|look| begin + third * f64::from(look) / f64::from(SAMPLES));
         let waiting = looks.map(|at| {
-            let until = |millis: &[f64]| millis.partition_point(|one| *one <= at) as f64;
+            let until = |ms: &[f64]| ms.partition_point(|one| *one <= at) as f64;
             until(&produced) - until(&done)
         });
         median(&waiting.collect::<Vec<f64>>())
@@ -241,14 +251,14 @@ mod tests {
 
     #[test]
     fn lag_grows_where_records_wait_longer_and_longer() {
-        let record = |second: u32, waits: f64| Landed {
-            produced_millis: f64::from(second) * 1000.0,
-            landed_millis: f64::from(second) * 1000.0 + waits,
+        let record = |second: u32, waits: f64| LandedRecord {
+            produced_ms: f64::from(second) * 1000.0,
+            landed_ms: f64::from(second) * 1000.0 + waits,
         };
-        let steady: Vec<Landed> = (0..90).map(|second| record(second, 2500.0)).collect();
+        let steady: Vec<LandedRecord> = (0..90).map(|second| record(second, 2500.0)).collect();
         let (early, late) = lag(&steady, &(3000.0..90_000.0));
         assert!((late - early).abs() < 1.0, "{early} {late}");
-        let growing: Vec<Landed> = (0..90)
+        let growing: Vec<LandedRecord> = (0..90)
             .map(|second| record(second, f64::from(second) * 500.0))
             .collect();
         let (early, late) = lag(&growing, &(3000.0..90_000.0));

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use fleetledger_local::{Cache, kafka, kube_apiserver, postgres, skip::unless_available};
+use fleetledger_local::{ArtifactCache, kafka, kube_apiserver, postgres, skip::unless_available};
 
 /// Figures whose names others rely on; those of Kafka Connect are left out: its jars are a download of 150 MB.
 const FIGURES: &[&str] = &[
@@ -50,7 +50,7 @@ const PARTS: &[&str] = &[
 
 #[tokio::test]
 async fn benchmarks_give_their_figures_at_a_tiny_scale() {
-    let cache = Cache::new(Cache::default_root());
+    let cache = ArtifactCache::new(ArtifactCache::default_root());
     for part in [
         kafka::fetch(&cache).await,
         postgres::fetch(&cache).await,

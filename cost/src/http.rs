@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use deadpool_postgres::{Object, Pool};
-use fleetledger_queries::Reader;
+use fleetledger_queries::ReaderPool;
 use fleetledger_schema::instant::Instant;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,28 +16,28 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     allocation::{
-        Parameters,
-        shape::Answer,
+        AllocationParameters,
+        shape::AllocationResponse,
         store::{answer, default_share},
     },
-    book::Book,
+    definitions::CostDefinitions,
     errors::CostError,
     rating,
-    store::{self, Applied, Closed},
+    store::{self, ClosedMonth, DefinitionChanges},
 };
 
 /// What the API works with.
 #[derive(Clone)]
-pub struct Api {
+pub struct CostApi {
     /// Connections of the evaluator's role, which books.
     pub pool: Pool,
     /// Connections of the reader's role, which answers.
-    pub reader: Reader,
+    pub reader: ReaderPool,
 }
 
 /// Who calls; the binary puts it into each request's extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct CostCaller {
     /// Name of the token's owner.
     pub name: String,
     /// True if prices may be applied, hours rated again and months closed.
@@ -48,7 +48,7 @@ pub struct Caller {
 const HOURS_AT_ONCE: i64 = 24;
 
 /// All routes of this room.
-pub fn router(api: Api) -> OpenApiRouter {
+pub fn router(api: CostApi) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(allocation))
         .routes(routes!(apply))
@@ -75,7 +75,7 @@ pub struct RerateRequest {
 
 /// Hours that were rated again.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Rerated {
+pub struct RerateResponse {
     /// How many.
     pub hours: usize,
 }
@@ -83,23 +83,23 @@ pub struct Rerated {
 /// What a failure looks like.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = CostProblem)]
-pub struct Problem {
+pub struct CostErrorBody {
     /// What is wrong, and what to do.
     pub error: String,
 }
 
 /// Cost by whatever it is asked by, in OpenCost's shape.
-#[utoipa::path(get, path = "/api/allocation", tag = "cost", params(Parameters), responses(
-    (status = 200, body = Answer), (status = 400, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(get, path = "/api/allocation", tag = "cost", params(AllocationParameters), responses(
+    (status = 200, body = AllocationResponse), (status = 400, body = CostErrorBody), (status = 422, body = CostErrorBody)))]
 async fn allocation(
-    State(api): State<Api>,
-    Extension(_): Extension<Caller>,
-    parameters: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, Failure> {
-    let Query(parameters) = parameters.map_err(|error| Failure::bad(error.body_text()))?;
+    State(api): State<CostApi>,
+    Extension(_): Extension<CostCaller>,
+    parameters: Result<Query<AllocationParameters>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, CostHttpFailure> {
+    let Query(parameters) = parameters.map_err(|error| CostHttpFailure::bad(error.body_text()))?;
     let now = Instant::now().to_timestamp().unwrap_or(Timestamp::UNIX_EPOCH);
     let default = default_share(&api.reader).await?;
-    let question = parameters.read(now, &default).map_err(Failure::bad)?;
+    let question = parameters.read(now, &default).map_err(CostHttpFailure::bad)?;
     let answer = answer(&api.reader, &question).await?;
     if question.csv {
         return Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], answer.csv()).into_response());
@@ -108,13 +108,13 @@ async fn allocation(
 }
 
 /// Makes prices, owners and sharing stand.
-#[utoipa::path(post, path = "/api/v1/cost/book", tag = "cost", request_body = Book,
-    responses((status = 200, body = Applied), (status = 400, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/cost/book", tag = "cost", request_body = CostDefinitions,
+    responses((status = 200, body = DefinitionChanges), (status = 400, body = CostErrorBody)))]
 async fn apply(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Json(book): Json<Book>,
-) -> Result<Json<Applied>, Failure> {
+    State(api): State<CostApi>,
+    Extension(caller): Extension<CostCaller>,
+    Json(book): Json<CostDefinitions>,
+) -> Result<Json<DefinitionChanges>, CostHttpFailure> {
     caller.must_apply()?;
     let mut client = api.client().await?;
     Ok(Json(store::apply(&mut client, &book, &caller.name).await?))
@@ -122,12 +122,12 @@ async fn apply(
 
 /// Closes a month.
 #[utoipa::path(post, path = "/api/v1/cost/months", tag = "cost", request_body = CloseRequest,
-    responses((status = 200, body = Closed), (status = 400, body = Problem)))]
+    responses((status = 200, body = ClosedMonth), (status = 400, body = CostErrorBody)))]
 async fn close(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<CostApi>,
+    Extension(caller): Extension<CostCaller>,
     Json(request): Json<CloseRequest>,
-) -> Result<Json<Closed>, Failure> {
+) -> Result<Json<ClosedMonth>, CostHttpFailure> {
     caller.must_apply()?;
     let client = api.client().await?;
     Ok(Json(store::close(&client, &request.month, &caller.name).await?))
@@ -135,36 +135,36 @@ async fn close(
 
 /// Rates hours again, by the prices and owners that stand.
 #[utoipa::path(post, path = "/api/v1/cost/rerate", tag = "cost", request_body = RerateRequest,
-    responses((status = 200, body = Rerated), (status = 400, body = Problem)))]
+    responses((status = 200, body = RerateResponse), (status = 400, body = CostErrorBody)))]
 async fn rerate(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<CostApi>,
+    Extension(caller): Extension<CostCaller>,
     Json(request): Json<RerateRequest>,
-) -> Result<Json<Rerated>, Failure> {
+) -> Result<Json<RerateResponse>, CostHttpFailure> {
     caller.must_apply()?;
     let read = |key: &str, text: &str| {
         Instant::parse(text).ok_or_else(|| {
-            Failure::bad(format!(
+            CostHttpFailure::bad(format!(
                 "{key}: `{text}` is no instant such as 2026-04-01T00:00:00Z"
             ))
         })
     };
     let (from, to) = (read("from", &request.from)?, read("to", &request.to)?);
     if from >= to || to.micros_since(from) > HOURS_AT_ONCE * 3_600_000_000 {
-        return Err(Failure::bad(format!(
+        return Err(CostHttpFailure::bad(format!(
             "to: is not within {HOURS_AT_ONCE} hours after from"
         )));
     }
     let client = api.client().await?;
     let hours = rating::rerate(&client, from, to, Instant::now()).await?;
-    Ok(Json(Rerated { hours }))
+    Ok(Json(RerateResponse { hours }))
 }
 
-impl Caller {
-    fn must_apply(&self) -> Result<(), Failure> {
+impl CostCaller {
+    fn must_apply(&self) -> Result<(), CostHttpFailure> {
         match self.may_apply {
             true => Ok(()),
-            false => Err(Failure(
+            false => Err(CostHttpFailure(
                 StatusCode::FORBIDDEN,
                 "this takes a token of role admin".to_owned(),
             )),
@@ -172,8 +172,8 @@ impl Caller {
     }
 }
 
-impl Api {
-    async fn client(&self) -> Result<Object, Failure> {
+impl CostApi {
+    async fn client(&self) -> Result<Object, CostHttpFailure> {
         let client = self.pool.get().await.map_err(|error| CostError::Connect {
             step: "answer a request",
             why: error.to_string(),
@@ -184,21 +184,21 @@ impl Api {
 
 /// An answer that is none.
 #[derive(Debug)]
-struct Failure(StatusCode, String);
+struct CostHttpFailure(StatusCode, String);
 
-impl Failure {
+impl CostHttpFailure {
     fn bad(error: impl ToString) -> Self {
         Self(StatusCode::BAD_REQUEST, error.to_string())
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for CostHttpFailure {
     fn into_response(self) -> Response {
-        (self.0, Json(Problem { error: self.1 })).into_response()
+        (self.0, Json(CostErrorBody { error: self.1 })).into_response()
     }
 }
 
-impl From<CostError> for Failure {
+impl From<CostError> for CostHttpFailure {
     fn from(error: CostError) -> Self {
         match &error {
             CostError::Refused(_) => Self::bad(error),
@@ -206,8 +206,8 @@ impl From<CostError> for Failure {
             // What PostgreSQL says of our own statements is for the log.
             _ => {
                 tracing::error!(error = error.chain(), "a request about cost failed");
-                let told = "the database could not be asked; see the console's log";
-                Self(StatusCode::INTERNAL_SERVER_ERROR, told.to_owned())
+                let message = "the database could not be asked; see the console's log";
+                Self(StatusCode::INTERNAL_SERVER_ERROR, message.to_owned())
             }
         }
     }

@@ -9,11 +9,11 @@
 //! - Unknown is not zero: what has no price, no request and no usage is flagged, and never guessed.
 //! - Sharing idle and shared namespaces is a parameter of the question, never a second set of numbers.
 //!
-//! Entry points: [`book::Book::read`] for the files, [`rating::Rating::follow`] for the schedule, [`http::router`] for
+//! Entry points: [`definitions::Book::read`] for the files, [`rating::Rating::follow`] for the schedule, [`http::router`] for
 //! the API.
 
 pub mod allocation;
-pub mod book;
+pub mod definitions;
 mod errors;
 pub mod http;
 pub mod money;

@@ -3,7 +3,7 @@
 //! The hourly rating runs the same rules in SQL (`schema/postgres/migrations/0011_cost_rate.sql`); a test compares them.
 
 /// Billionths of the currency.
-pub type Nanos = i64;
+pub type CurrencyNanos = i64;
 
 /// Hours of the month of 365 / 12 days that `month_basis = "730h"` means.
 pub const MONTH_HOURS: f64 = 730.0;
@@ -13,7 +13,7 @@ pub const MONTH_HOURS: f64 = 730.0;
 ///
 /// Without any weight nobody gets anything: the caller keeps the amount.
 #[must_use]
-pub fn split(amount: Nanos, weights: &[u64]) -> Vec<Nanos> {
+pub fn split(amount: CurrencyNanos, weights: &[u64]) -> Vec<CurrencyNanos> {
     let whole: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
     if whole == 0 {
         return vec![0; weights.len()];
@@ -55,7 +55,7 @@ pub fn charged(request: Option<u64>, usage: Option<u64>) -> Option<u64> {
 
 /// A resource of a node over a stretch of time: amounts in one unit, such as core-microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct ResourceAmounts {
     /// What the machine has.
     pub capacity: u64,
     /// What pods may request of it.
@@ -66,7 +66,7 @@ pub struct Stretch {
 
 /// What of a capacity, or of its cost, went where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shares<T> {
+pub struct CapacityShares<T> {
     /// To pods.
     pub allocated: T,
     /// To nobody, though pods could have had it.
@@ -75,14 +75,14 @@ pub struct Shares<T> {
     pub system: T,
 }
 
-impl Stretch {
+impl ResourceAmounts {
     /// Allocated, idle and system, each by its own rule. They sum to the capacity.
     #[must_use]
-    pub fn amounts(&self) -> Shares<u64> {
+    pub fn amounts(&self) -> CapacityShares<u64> {
         let allocated = self.charged.min(self.capacity);
         let idle = self.allocatable.min(self.capacity).saturating_sub(allocated);
         let system = self.capacity - allocated - idle;
-        Shares {
+        CapacityShares {
             allocated,
             idle,
             system,
@@ -91,19 +91,19 @@ impl Stretch {
 
     /// The same of what the capacity costs.
     #[must_use]
-    pub fn costs(&self, cost: Nanos) -> Shares<Nanos> {
-        let Shares {
+    pub fn costs(&self, cost: CurrencyNanos) -> CapacityShares<CurrencyNanos> {
+        let CapacityShares {
             allocated,
             idle,
             system,
         } = self.amounts();
         match split(cost, &[allocated, idle, system]).as_slice() {
-            [allocated, idle, system] => Shares {
+            [allocated, idle, system] => CapacityShares {
                 allocated: *allocated,
                 idle: *idle,
                 system: *system,
             },
-            _ => Shares {
+            _ => CapacityShares {
                 allocated: 0,
                 idle: 0,
                 system: 0,
@@ -123,7 +123,7 @@ impl Stretch {
 
 /// What a node has, in the units of its price.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Size {
+pub struct NodeSize {
     /// Cores.
     pub cores: f64,
     /// Memory in GiB.
@@ -157,7 +157,7 @@ pub struct UnitPrices {
 impl NodePrice {
     /// `ram = node / (cores·a + gib + gpus·g)`, `cpu = ram·a`, `gpu = ram·g`; `None` for a node that has nothing.
     #[must_use]
-    pub fn over(&self, size: Size) -> Option<UnitPrices> {
+    pub fn over(&self, size: NodeSize) -> Option<UnitPrices> {
         let weight = size.cores * self.cpu_to_ram + size.gib + size.gpus * self.gpu_to_ram;
         let gib = (weight > 0.0).then(|| self.node / weight)?;
         Some(UnitPrices {
@@ -175,8 +175,8 @@ mod tests {
     use super::*;
 
     /// Thousandths of a core.
-    fn stretch(charged: u64) -> Stretch {
-        Stretch {
+    fn stretch(charged: u64) -> ResourceAmounts {
+        ResourceAmounts {
             capacity: 4000,
             allocatable: 3800,
             charged,
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_node_of_4_cores_is_split_below_between_and_beyond() {
         let amounts = |charged| {
-            let Shares {
+            let CapacityShares {
                 allocated,
                 idle,
                 system,
@@ -232,7 +232,7 @@ mod tests {
             cpu_to_ram: 4.0,
             gpu_to_ram: 100.0,
         };
-        let size = Size {
+        let size = NodeSize {
             cores: 64.0,
             gib: 256.0,
             gpus: 8.0,
@@ -241,7 +241,7 @@ mod tests {
         let sum = unit.core * size.cores + unit.gib * size.gib + unit.gpu * size.gpus;
         assert!((sum - price.node).abs() < 1e-6);
         assert!((unit.core / unit.gib - 4.0).abs() < 1e-9 && (unit.gpu / unit.gib - 100.0).abs() < 1e-9);
-        let nothing = Size {
+        let nothing = NodeSize {
             cores: 0.0,
             gib: 0.0,
             gpus: 0.0,
@@ -273,8 +273,8 @@ mod tests {
 
         #[test]
         fn a_node_costs_what_its_shares_cost(capacity in 1_u64..1_000_000_000_000, allocatable in 0_u64..1_000_000_000_000, charges in prop::collection::vec(0_u64..100_000_000_000, 0..40), cost in 0_i64..1_000_000_000_000) {
-            let stretch = Stretch { capacity, allocatable, charged: charges.iter().sum() };
-            let Shares { allocated, idle, system } = stretch.costs(cost);
+            let stretch = ResourceAmounts { capacity, allocatable, charged: charges.iter().sum() };
+            let CapacityShares { allocated, idle, system } = stretch.costs(cost);
             prop_assert_eq!(allocated + idle + system, cost);
             prop_assert!(allocated >= 0 && idle >= 0 && system >= 0);
             let pods: i64 = split(allocated, &charges).iter().sum();

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use fleetledger_schema::{instant::Instant, postgres::Connector};
+use fleetledger_schema::{instant::Instant, postgres::PostgresConnector};
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
@@ -16,16 +16,16 @@ const AT_ONCE: usize = 24;
 
 /// Rates hours on schedule; several may run, one at a time works.
 #[derive(Debug, Clone)]
-pub struct Rating {
-    connector: Connector,
-    settings: Settings,
+pub struct CostRater {
+    connector: PostgresConnector,
+    settings: RatingSettings,
     hours: IntCounterVec,
     seconds: Histogram,
 }
 
 /// How it is scheduled.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct RatingSettings {
     /// How often it looks for hours that are due.
     pub interval: Duration,
     /// How often the running hour is rated as a partial one; `None` = never.
@@ -36,14 +36,14 @@ pub struct Settings {
     pub lateness: Duration,
 }
 
-impl Rating {
+impl CostRater {
     /// `connector` connects as the evaluator's role.
     ///
     /// # Errors
     /// Its metrics cannot be registered.
     pub fn new(
-        connector: Connector,
-        settings: Settings,
+        connector: PostgresConnector,
+        settings: RatingSettings,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         let hours = Opts::new(
@@ -148,7 +148,7 @@ impl Rating {
     async fn due(&self, client: &Client, now: Instant) -> Result<Vec<(Instant, String)>, CostError> {
         let step = "look for hours that are due";
         let ask = "select hour_at, reason from ledger.cost_due($1, make_interval(secs => $2), make_interval(secs => $3))";
-        let Settings {
+        let RatingSettings {
             history, lateness, ..
         } = self.settings;
         let (history, lateness) = (history.as_secs_f64(), lateness.as_secs_f64());

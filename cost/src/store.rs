@@ -7,13 +7,13 @@ use tokio_postgres::{Client, Transaction};
 use utoipa::ToSchema;
 
 use crate::{
-    book::{Book, Class, Prices, Sheet, sha256_of},
+    definitions::{ClassPrices, CostDefinitions, NodeClass, PriceSheet, sha256_of},
     errors::{CostError, while_},
 };
 
 /// What applying the files changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Applied {
+pub struct DefinitionChanges {
     /// Price sheets that are new or say something else.
     pub sheets: Vec<String>,
     /// Price sheets that no longer stand.
@@ -28,7 +28,7 @@ pub struct Applied {
     pub rated_before: Option<String>,
 }
 
-impl Applied {
+impl DefinitionChanges {
     /// True if nothing changed.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
@@ -40,12 +40,16 @@ impl Applied {
 ///
 /// # Errors
 /// [`CostError::Refused`] for another currency than that of hours that were rated; the database's.
-pub async fn apply(client: &mut Client, book: &Book, by: &str) -> Result<Applied, CostError> {
+pub async fn apply(
+    client: &mut Client,
+    book: &CostDefinitions,
+    by: &str,
+) -> Result<DefinitionChanges, CostError> {
     let step = "apply prices and owners";
     let transaction = client.transaction().await.map_err(while_(step))?;
     let lock = "select pg_advisory_xact_lock(hashtext('ledger.cost_apply'))";
     transaction.batch_execute(lock).await.map_err(while_(step))?;
-    let mut applied = Applied::default();
+    let mut applied = DefinitionChanges::default();
     let mut since: Option<Timestamp> = None;
     if !book.sheets.is_empty() {
         check_currency(&transaction, book).await?;
@@ -83,19 +87,19 @@ pub async fn apply(client: &mut Client, book: &Book, by: &str) -> Result<Applied
 }
 
 /// Amounts of two currencies cannot be summed, and what was rated is summed with what will be.
-async fn check_currency(transaction: &Transaction<'_>, book: &Book) -> Result<(), CostError> {
+async fn check_currency(transaction: &Transaction<'_>, book: &CostDefinitions) -> Result<(), CostError> {
     let other = "select s.currency from ledger.price_sheet as s
         where exists (select from ledger.cost_hour) order by s.sheet_id desc limit 1";
-    let standing = transaction
+    let current = transaction
         .query_opt(other, &[])
         .await
         .map_err(while_("read the currency"))?;
-    let standing: Option<String> = standing.map(|row| row.get(0));
+    let stored: Option<String> = current.map(|row| row.get(0));
     let ours = book.sheets.first().map(|sheet| &sheet.currency);
-    match (standing, ours) {
-        (Some(standing), Some(ours)) if standing != *ours => Err(CostError::Refused(format!(
-            "hours were rated in {standing}, and these sheets are in {ours}: amounts of both cannot be summed; \
-             give prices in {standing}"
+    match (stored, ours) {
+        (Some(stored), Some(ours)) if stored != *ours => Err(CostError::Refused(format!(
+            "hours were rated in {stored}, and these sheets are in {ours}: amounts of both cannot be summed; \
+             give prices in {stored}"
         ))),
         _ => Ok(()),
     }
@@ -103,19 +107,19 @@ async fn check_currency(transaction: &Transaction<'_>, book: &Book) -> Result<()
 
 async fn apply_sheets(
     transaction: &Transaction<'_>,
-    book: &Book,
+    book: &CostDefinitions,
     by: &str,
-    applied: &mut Applied,
+    applied: &mut DefinitionChanges,
     since: &mut Option<Timestamp>,
 ) -> Result<(), CostError> {
     let step = "apply price sheets";
     let ask =
         "select sheet_id, sheet, valid_from, sha256 from ledger.price_sheet where superseded_at is null";
-    let standing = transaction.query(ask, &[]).await.map_err(while_(step))?;
+    let current = transaction.query(ask, &[]).await.map_err(while_(step))?;
     let mut kept = Vec::new();
     for sheet in &book.sheets {
         let (begin, sha256) = (Instant::from_timestamp(sheet.valid_from), sha256_of(sheet));
-        let same = standing.iter().find(|row| {
+        let same = current.iter().find(|row| {
             row.get::<_, String>(1) == sheet.sheet
                 && row.get::<_, Instant>(2) == begin
                 && row.get::<_, String>(3) == sha256
@@ -125,7 +129,7 @@ async fn apply_sheets(
             None => applied.sheets.push(sheet.sheet.clone()),
         }
     }
-    for row in &standing {
+    for row in &current {
         let (number, name, begin): (i32, String, Instant) = (row.get(0), row.get(1), row.get(2));
         if kept.contains(&number) {
             continue;
@@ -143,7 +147,7 @@ async fn apply_sheets(
     }
     for sheet in &book.sheets {
         let (begin, sha256) = (Instant::from_timestamp(sheet.valid_from), sha256_of(sheet));
-        let is_kept = standing.iter().any(|row| {
+        let is_kept = current.iter().any(|row| {
             kept.contains(&row.get::<_, i32>(0))
                 && row.get::<_, String>(1) == sheet.sheet
                 && row.get::<_, Instant>(2) == begin
@@ -158,7 +162,7 @@ async fn apply_sheets(
 
 async fn insert_sheet(
     transaction: &Transaction<'_>,
-    sheet: &Sheet,
+    sheet: &PriceSheet,
     sha256: &str,
     by: &str,
 ) -> Result<(), CostError> {
@@ -194,7 +198,7 @@ async fn insert_class(
     transaction: &Transaction<'_>,
     sheet: i32,
     position: i32,
-    class: &Class,
+    class: &NodeClass,
 ) -> Result<(), CostError> {
     // Numbers travel as text: PostgreSQL reads them exactly.
     let insert = "insert into ledger.price_class
@@ -204,13 +208,13 @@ async fn insert_class(
             $11::text::numeric, $12::text::numeric, $13::text::numeric)";
     let labels = serde_json::json!(class.labels);
     let (per, node, resources, ratios) = match &class.prices {
-        Prices::Node {
+        ClassPrices::Node {
             node,
             per,
             cpu_to_ram,
             gpu_to_ram,
         } => (per, Some(node), None, Some((cpu_to_ram, gpu_to_ram))),
-        Prices::Resources { core, gib, gpu, per } => (per, None, Some((core, gib, gpu)), None),
+        ClassPrices::Resources { core, gib, gpu, per } => (per, None, Some((core, gib, gpu)), None),
     };
     transaction
         .execute(
@@ -236,57 +240,57 @@ async fn insert_class(
     Ok(())
 }
 
-/// A table whose standing rows are replaced as a whole: its name, and its columns as they are read from JSON.
-struct Replaced {
+/// A table whose stored rows are replaced as a whole: its name, and its columns as they are read from JSON.
+struct ReplacedTable {
     table: &'static str,
     columns: &'static str,
     select: &'static str,
-    /// What the standing rows say, as the files would say it.
-    standing: &'static str,
+    /// What the stored rows say, as the files would say it.
+    current_columns: &'static str,
 }
 
-const OWNERS: Replaced = Replaced {
+const OWNERS: ReplacedTable = ReplacedTable {
     table: "owner_map",
     columns: "position, datacenter, cluster, namespace, team, valid_from, valid_to",
     select: "r.place::integer, r.item ->> 'datacenter', r.item ->> 'cluster', r.item ->> 'namespace', r.item ->> 'team',
         (r.item ->> 'valid_from')::timestamptz, (r.item ->> 'valid_to')::timestamptz",
-    standing: "position, datacenter, cluster, namespace, team, valid_from, valid_to",
+    current_columns: "position, datacenter, cluster, namespace, team, valid_from, valid_to",
 };
-const TEAMS: Replaced = Replaced {
+const TEAMS: ReplacedTable = ReplacedTable {
     table: "cost_team",
     columns: "team, budget_per_month, allow_label_owner, valid_from, valid_to",
     select: "r.item ->> 'team', (r.item ->> 'budget_per_month')::numeric, r.item ->> 'allow_label_owner',
         (r.item ->> 'valid_from')::timestamptz, (r.item ->> 'valid_to')::timestamptz",
-    standing: "team, budget_per_month, allow_label_owner, valid_from, valid_to",
+    current_columns: "team, budget_per_month, allow_label_owner, valid_from, valid_to",
 };
-const SHARING: Replaced = Replaced {
+const SHARING: ReplacedTable = ReplacedTable {
     table: "cost_sharing",
     columns: "namespaces, spread, idle, valid_from, valid_to",
     select: "array(select jsonb_array_elements_text(r.item -> 'namespaces')), r.item ->> 'spread', r.item ->> 'idle',
         (r.item ->> 'valid_from')::timestamptz, (r.item ->> 'valid_to')::timestamptz",
-    standing: "namespaces, spread, idle, valid_from, valid_to",
+    current_columns: "namespaces, spread, idle, valid_from, valid_to",
 };
 
 /// Puts rows in place of those that stand, unless they say the same; whether anything changed.
 async fn replace(
     transaction: &Transaction<'_>,
-    of: Replaced,
+    of: ReplacedTable,
     rows: &impl Serialize,
     by: &str,
 ) -> Result<bool, CostError> {
     let step = "store owners, teams and sharing";
-    let Replaced {
+    let ReplacedTable {
         table,
         columns,
         select,
-        standing,
+        current_columns: stored,
     } = of;
     let items = serde_json::json!(rows);
     let wanted =
         format!("select {select} from jsonb_array_elements($1::jsonb) with ordinality as r (item, place)");
-    let stands = format!("select {standing} from ledger.{table} where superseded_at is null");
+    let current = format!("select {stored} from ledger.{table} where superseded_at is null");
     let compare = format!(
-        "select exists ((({wanted}) except all ({stands})) union all (({stands}) except all ({wanted})))"
+        "select exists ((({wanted}) except all ({current})) union all (({current}) except all ({wanted})))"
     );
     let differs: bool = transaction
         .query_one(&compare, &[&items])
@@ -308,7 +312,7 @@ async fn replace(
 
 /// A closed month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Closed {
+pub struct ClosedMonth {
     /// The month, such as 2026-04.
     pub month: String,
     /// What its nodes cost.
@@ -321,7 +325,7 @@ pub struct Closed {
 ///
 /// # Errors
 /// [`CostError::Refused`] if it is not over, not rated or closed already.
-pub async fn close(client: &Client, month: &str, by: &str) -> Result<Closed, CostError> {
+pub async fn close(client: &Client, month: &str, by: &str) -> Result<ClosedMonth, CostError> {
     let begin = month_begin(month)?;
     let close = "select round(ledger.cost_close($1, $2) / 1e9, 9)::text,
         (select s.currency from ledger.price_sheet as s order by s.sheet_id desc limit 1)";
@@ -329,7 +333,7 @@ pub async fn close(client: &Client, month: &str, by: &str) -> Result<Closed, Cos
         .query_one(close, &[&begin, &by])
         .await
         .map_err(while_("close a month"))?;
-    Ok(Closed {
+    Ok(ClosedMonth {
         month: month.to_owned(),
         cost: row.get(0),
         currency: row.get(1),

@@ -15,8 +15,8 @@ mod fleet;
 
 use std::{fmt::Write as _, io::Write as _, path::Path, time::Instant};
 
-use fleet::Fleet;
-use fleetledger_local::{Error, skip::unless_available};
+use fleet::RatingFixture;
+use fleetledger_local::{LocalError, skip::unless_available};
 
 const PRICES: &str = "
 [[sheet]]
@@ -36,9 +36,9 @@ cpu_to_ram = 4
 ";
 
 /// A pod that was scheduled: seconds since the trace began.
-struct Life {
+struct ScheduledPod {
     name: String,
-    cpu_millis: i64,
+    millicores: i64,
     memory_mib: i64,
     gpu_millis: i64,
     scheduled: i64,
@@ -67,7 +67,7 @@ const SHORT_DAYS: i64 = 2;
 #[tokio::test]
 async fn every_node_hour_of_the_trace_adds_up_and_pod_hours_are_those_of_the_csv() {
     let test = "every_node_hour_of_the_trace_adds_up_and_pod_hours_are_those_of_the_csv";
-    let missing = || Error::Unavailable {
+    let missing = || LocalError::Unavailable {
         part: "the production trace",
         reason: "FLEETLEDGER_TRACE_DIR names no folder".to_owned(),
         remedy: "export FLEETLEDGER_TRACE_DIR=<folder of the two CSV files>".to_owned(),
@@ -77,14 +77,14 @@ async fn every_node_hour_of_the_trace_adds_up_and_pod_hours_are_those_of_the_csv
         return;
     };
     let folder = Path::new(&folder);
-    let lives: Vec<Life> = lines(folder, "openb_pod_list_default.csv")
+    let lives: Vec<ScheduledPod> = lines(folder, "openb_pod_list_default.csv")
         .into_iter()
         .filter(|field| !field[10].is_empty() && !field[9].is_empty())
         .map(|field| {
             let number = |place: usize| field[place].parse::<f64>().unwrap() as i64;
-            Life {
+            ScheduledPod {
                 name: field[0].clone(),
-                cpu_millis: number(1),
+                millicores: number(1),
                 memory_mib: number(2),
                 gpu_millis: number(3) * if number(3) == 1 { number(4) } else { 1000 },
                 scheduled: number(10),
@@ -99,7 +99,7 @@ async fn every_node_hour_of_the_trace_adds_up_and_pod_hours_are_those_of_the_csv
     let asked = environment("FLEETLEDGER_TRACE_DAYS").and_then(|days| days.to_str()?.parse::<i64>().ok());
     let days = asked.unwrap_or(SHORT_DAYS).min(all_days);
 
-    let fleet = Fleet::with(PRICES).await;
+    let fleet = RatingFixture::with(PRICES).await;
     fleet.run("select test.cluster('dfw', 'trace')").await;
     fill(&fleet, &machines, &lives).await;
     fleet.run(&expected(&lives, days * 86_400)).await;
@@ -119,7 +119,7 @@ async fn every_node_hour_of_the_trace_adds_up_and_pod_hours_are_those_of_the_csv
     let cost = fleet
         .text("select round(sum(cost_nanos) / 1e9, 9) from ledger.cost_node_daily")
         .await;
-    tell(&format!(
+    report_line(&format!(
         "{} machines, {} pods, {days} of {all_days} days: {hours} node-hours of {cost} USD in all are each equal to allocated + idle + \
          system and to what is booked, to the nano; core- and card-hours of the {pods} pods that lived in them are those of the CSV; \
          rated in {seconds:.0} s",
@@ -129,7 +129,7 @@ async fn every_node_hour_of_the_trace_adds_up_and_pod_hours_are_those_of_the_csv
 }
 
 /// Prints a line, and keeps it where `make soak` has it.
-fn tell(line: &str) {
+fn report_line(line: &str) {
     println!("{line}");
     if let Some(folder) = environment("FLEETLEDGER_REPORT_DIR") {
         std::fs::create_dir_all(&folder).unwrap();
@@ -151,11 +151,11 @@ fn rate_day(day: i64) -> String {
 }
 
 /// What each pod took by the CSV alone, in whole core- and card-microseconds, up to the end of what is rated.
-fn expected(lives: &[Life], end: i64) -> String {
+fn expected(lives: &[ScheduledPod], end: i64) -> String {
     let mut rows = String::new();
     for life in lives {
         let seconds = life.deleted.min(end) - life.scheduled.min(end);
-        let (cpu, gpu) = (life.cpu_millis * seconds * 1000, life.gpu_millis * seconds * 1000);
+        let (cpu, gpu) = (life.millicores * seconds * 1000, life.gpu_millis * seconds * 1000);
         let comma = if rows.is_empty() { "" } else { ",\n" };
         write!(rows, "{comma}('{}', {cpu}, {gpu})", life.name).unwrap();
     }
@@ -167,7 +167,7 @@ fn expected(lives: &[Life], end: i64) -> String {
 }
 
 /// Machines stand for all of the trace; a pod is put on the next machine with as many cards.
-async fn fill(fleet: &Fleet, machines: &[Vec<String>], lives: &[Life]) {
+async fn fill(fleet: &RatingFixture, machines: &[Vec<String>], lives: &[ScheduledPod]) {
     let mut statements = String::new();
     for field in machines {
         let (name, gpus) = (&field[0], &field[3]);
@@ -203,7 +203,7 @@ async fn fill(fleet: &Fleet, machines: &[Vec<String>], lives: &[Life]) {
             machines[place][0],
             at(life.scheduled),
             at(life.deleted),
-            life.cpu_millis,
+            life.millicores,
             life.memory_mib
         );
     }
@@ -212,7 +212,7 @@ async fn fill(fleet: &Fleet, machines: &[Vec<String>], lives: &[Life]) {
 }
 
 /// Every pod's amounts are the CSV's, their sums are what is booked, and so is their cost; how many pods there are.
-async fn check_pods(fleet: &Fleet) -> i64 {
+async fn check_pods(fleet: &RatingFixture) -> i64 {
     let differ = fleet
         .rows(
             "select e.uid, e.cpu, f.cpu, e.gpu, f.gpu from (select * from test.expected where cpu > 0 or gpu > 0) as e

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     panel,
     source::Dashboard,
-    variable::{Choice, Variable},
+    variable::{DashboardVariable, VariableArity},
 };
 
 /// Version of the dashboard model: that of Grafana 11.0, which later ones migrate when they load it.
@@ -165,8 +165,8 @@ fn runbooks_variable() -> Value {
     })
 }
 
-fn variable(variable: &Variable) -> Value {
-    let is_many = matches!(variable.choice, Choice::Many { .. });
+fn variable(variable: &DashboardVariable) -> Value {
+    let is_many = matches!(variable.choice, VariableArity::Many { .. });
     let mut value = json!({
         "datasource": datasource(),
         "description": variable.description,
@@ -184,7 +184,7 @@ fn variable(variable: &Variable) -> Value {
         "sort": 1,
         "type": "query"
     });
-    if let (Choice::Many { all }, Some(fields)) = (variable.choice, value.as_object_mut()) {
+    if let (VariableArity::Many { all }, Some(fields)) = (variable.choice, value.as_object_mut()) {
         fields.insert("allValue".to_owned(), json!(all));
         let current = json!({ "selected": true, "text": ["All"], "value": ["$__all"] });
         fields.insert("current".to_owned(), current);

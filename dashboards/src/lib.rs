@@ -22,7 +22,7 @@ pub use source::{Dashboard, Panel};
 
 /// Why the sources could not be read.
 #[derive(Debug, Error)]
-pub enum LoadError {
+pub enum DashboardLoadError {
     /// A folder or file cannot be read.
     #[error("read {path}")]
     Read {
@@ -51,16 +51,16 @@ pub fn folder() -> &'static Path {
 /// Every dashboard of `source/`, by file name without ending.
 ///
 /// # Errors
-/// [`LoadError`], of the first file that is wrong.
-pub fn load(folder: &Path) -> Result<Vec<(String, Dashboard)>, LoadError> {
+/// [`DashboardLoadError`], of the first file that is wrong.
+pub fn load(folder: &Path) -> Result<Vec<(String, Dashboard)>, DashboardLoadError> {
     let sources = folder.join("source");
     let read = |path: &Path| {
-        fs::read_to_string(path).map_err(|source| LoadError::Read {
+        fs::read_to_string(path).map_err(|source| DashboardLoadError::Read {
             path: path.to_owned(),
             source,
         })
     };
-    let entries = fs::read_dir(&sources).map_err(|source| LoadError::Read {
+    let entries = fs::read_dir(&sources).map_err(|source| DashboardLoadError::Read {
         path: sources.clone(),
         source,
     })?;
@@ -69,7 +69,7 @@ pub fn load(folder: &Path) -> Result<Vec<(String, Dashboard)>, LoadError> {
     paths.sort();
     let mut dashboards = Vec::new();
     for path in paths {
-        let dashboard = source::parse(&read(&path)?).map_err(|why| LoadError::Source {
+        let dashboard = source::parse(&read(&path)?).map_err(|why| DashboardLoadError::Source {
             path: path.clone(),
             why,
         })?;

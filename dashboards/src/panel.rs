@@ -5,26 +5,26 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     json::datasource,
-    source::{Kind, Panel},
+    source::{Panel, PanelKind},
 };
 
 /// Points a series has at most: as many as a wide screen tells apart, and a tenth of what a month holds.
 const MAX_POINTS: u32 = 360;
 
 /// Grafana's name of a kind.
-fn plugin(kind: Kind) -> &'static str {
+fn plugin(kind: PanelKind) -> &'static str {
     match kind {
-        Kind::Stat => "stat",
-        Kind::Timeseries => "timeseries",
-        Kind::Table => "table",
-        Kind::StateTimeline => "state-timeline",
-        Kind::Bars => "bargauge",
+        PanelKind::Stat => "stat",
+        PanelKind::Timeseries => "timeseries",
+        PanelKind::Table => "table",
+        PanelKind::StateTimeline => "state-timeline",
+        PanelKind::Bars => "bargauge",
     }
 }
 
 /// Its JSON.
 pub(crate) fn json(panel: &Panel, id: u32, place: &Value) -> Value {
-    let is_series = matches!(panel.kind, Kind::Timeseries | Kind::StateTimeline);
+    let is_series = matches!(panel.kind, PanelKind::Timeseries | PanelKind::StateTimeline);
     json!({
         "datasource": datasource(),
         "description": panel.description,
@@ -47,11 +47,11 @@ pub(crate) fn json(panel: &Panel, id: u32, place: &Value) -> Value {
 }
 
 /// How a panel shows its values.
-fn options(kind: Kind) -> Value {
+fn options(kind: PanelKind) -> Value {
     let legend = json!({ "calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": true });
     let reduce = |values: bool| json!({ "calcs": ["lastNotNull"], "fields": "", "values": values });
     match kind {
-        Kind::Stat => json!({
+        PanelKind::Stat => json!({
             "colorMode": "value",
             "graphMode": "none",
             "justifyMode": "auto",
@@ -62,16 +62,16 @@ fn options(kind: Kind) -> Value {
             "textMode": "auto",
             "wideLayout": true
         }),
-        Kind::Timeseries => json!({
+        PanelKind::Timeseries => json!({
             "legend": legend,
             "tooltip": { "mode": "multi", "sort": "desc" }
         }),
-        Kind::Table => json!({
+        PanelKind::Table => json!({
             "cellHeight": "sm",
             "frameIndex": 0,
             "showHeader": true
         }),
-        Kind::StateTimeline => json!({
+        PanelKind::StateTimeline => json!({
             "alignValue": "left",
             "legend": legend,
             "mergeValues": true,
@@ -79,7 +79,7 @@ fn options(kind: Kind) -> Value {
             "showValue": "auto",
             "tooltip": { "mode": "single", "sort": "none" }
         }),
-        Kind::Bars => json!({
+        PanelKind::Bars => json!({
             "displayMode": "basic",
             "maxVizHeight": 30,
             "minVizHeight": 12,
@@ -105,16 +105,16 @@ fn defaults(panel: &Panel) -> Value {
         set("unit", json!(unit));
     }
     let colour = match panel.kind {
-        Kind::Timeseries => "palette-classic",
+        PanelKind::Timeseries => "palette-classic",
         _ => "thresholds",
     };
     set("color", json!({ "mode": colour }));
     match panel.kind {
-        Kind::Timeseries => {
+        PanelKind::Timeseries => {
             set("min", json!(0));
             set("custom", series(panel.stacked));
         }
-        Kind::StateTimeline => {
+        PanelKind::StateTimeline => {
             // A row tells of one series alone; the others have nothing at its instant and go on as they were.
             set(
                 "custom",
@@ -122,14 +122,14 @@ fn defaults(panel: &Panel) -> Value {
             );
             set("mappings", state_mappings(&panel.state_colours()));
         }
-        Kind::Table => {
+        PanelKind::Table => {
             let custom = json!({ "align": "auto", "cellOptions": { "type": "auto" }, "filterable": true, "inspect": false });
             set("custom", custom);
         }
-        Kind::Bars => {
+        PanelKind::Bars => {
             set("min", json!(0));
         }
-        Kind::Stat => {}
+        PanelKind::Stat => {}
     }
     Value::Object(defaults)
 }

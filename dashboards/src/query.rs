@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use regex::{Captures, Regex};
 use thiserror::Error;
 
-use crate::variable::{Choice, Variable};
+use crate::variable::{DashboardVariable, VariableArity};
 
 /// What a viewer chose for a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chosen {
+pub enum ChosenValues {
     /// These values; exactly one for a variable that takes one.
     Values(Vec<String>),
     /// All of them.
@@ -20,7 +20,7 @@ pub enum Chosen {
 
 /// A viewer's range and choices.
 #[derive(Debug, Clone)]
-pub struct View {
+pub struct DashboardView {
     /// Begin of the range.
     pub from: Timestamp,
     /// End of the range.
@@ -28,12 +28,12 @@ pub struct View {
     /// Distance of points that the panel asks for, in milliseconds.
     pub interval_ms: i64,
     /// By name of the variable.
-    pub chosen: BTreeMap<String, Chosen>,
+    pub chosen: BTreeMap<String, ChosenValues>,
 }
 
 /// Why a query cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum QueryError {
+pub enum PanelQueryError {
     /// No variable has this name, or it was not chosen.
     #[error("variable `{0}` is not one of this dashboard")]
     Variable(String),
@@ -56,14 +56,22 @@ pub enum QueryError {
 /// The SQL that PostgreSQL gets.
 ///
 /// # Errors
-/// [`QueryError`].
-pub fn expand(sql: &str, variables: &[Variable], view: &View) -> Result<String, QueryError> {
+/// [`PanelQueryError`].
+pub fn expand(
+    sql: &str,
+    variables: &[DashboardVariable],
+    view: &DashboardView,
+) -> Result<String, PanelQueryError> {
     let sql = put_variables(sql, variables, view)?;
     put_macros(&sql, view)
 }
 
 /// `$name`, `${name}`, `${name:format}`, `[[name]]`; names that begin with `__` and are called are macros.
-fn put_variables(sql: &str, variables: &[Variable], view: &View) -> Result<String, QueryError> {
+fn put_variables(
+    sql: &str,
+    variables: &[DashboardVariable],
+    view: &DashboardView,
+) -> Result<String, PanelQueryError> {
     let pattern = pattern(r"\$(\w+)|\$\{(\w+)(?::(\w+))?\}|\[\[(\w+)(?::(\w+))?\]\]");
     replace(&pattern, sql, |found| {
         let name = [1, 2, 4].into_iter().find_map(|group| found.get(group));
@@ -77,7 +85,7 @@ fn put_variables(sql: &str, variables: &[Variable], view: &View) -> Result<Strin
         if let Some(text) = builtin(name, view) {
             return Ok(text);
         }
-        let unknown = || QueryError::Variable(name.to_owned());
+        let unknown = || PanelQueryError::Variable(name.to_owned());
         let variable = variables.iter().find(|variable| variable.name == name);
         let variable = variable.ok_or_else(unknown)?;
         let chosen = view.chosen.get(name).ok_or_else(unknown)?;
@@ -86,7 +94,7 @@ fn put_variables(sql: &str, variables: &[Variable], view: &View) -> Result<Strin
 }
 
 /// Variables every dashboard has. Nothing typed into a drop-down is a pattern that finds all.
-fn builtin(name: &str, view: &View) -> Option<String> {
+fn builtin(name: &str, view: &DashboardView) -> Option<String> {
     let range_ms = view.to.as_millisecond() - view.from.as_millisecond();
     Some(match name {
         "__interval" => duration(view.interval_ms),
@@ -103,27 +111,31 @@ fn builtin(name: &str, view: &View) -> Option<String> {
 
 /// A variable that takes several values stands as a list of quoted ones, even where one is chosen; one that takes one
 /// stands as it is, quotes doubled; what stands for all stands as it was written.
-fn value(variable: &Variable, chosen: &Chosen, format: Option<&str>) -> Result<String, QueryError> {
+fn value(
+    variable: &DashboardVariable,
+    chosen: &ChosenValues,
+    format: Option<&str>,
+) -> Result<String, PanelQueryError> {
     let quoted = |value: &String| format!("'{}'", value.replace('\'', "''"));
     match (variable.choice, chosen) {
-        (Choice::Many { all }, Chosen::All) => Ok(all.to_owned()),
-        (Choice::One, Chosen::All) => Err(QueryError::Several(variable.name.to_owned())),
-        (_, Chosen::Values(values)) if matches!(format, Some("sqlstring" | "singlequote")) => {
+        (VariableArity::Many { all }, ChosenValues::All) => Ok(all.to_owned()),
+        (VariableArity::One, ChosenValues::All) => Err(PanelQueryError::Several(variable.name.to_owned())),
+        (_, ChosenValues::Values(values)) if matches!(format, Some("sqlstring" | "singlequote")) => {
             Ok(values.iter().map(quoted).collect::<Vec<_>>().join(","))
         }
-        (_, Chosen::Values(values)) if matches!(format, Some("raw" | "csv")) => Ok(values.join(",")),
-        (Choice::Many { .. }, Chosen::Values(values)) => {
+        (_, ChosenValues::Values(values)) if matches!(format, Some("raw" | "csv")) => Ok(values.join(",")),
+        (VariableArity::Many { .. }, ChosenValues::Values(values)) => {
             Ok(values.iter().map(quoted).collect::<Vec<_>>().join(","))
         }
-        (Choice::One, Chosen::Values(values)) => match values.as_slice() {
+        (VariableArity::One, ChosenValues::Values(values)) => match values.as_slice() {
             [value] => Ok(value.replace('\'', "''")),
-            _ => Err(QueryError::Several(variable.name.to_owned())),
+            _ => Err(PanelQueryError::Several(variable.name.to_owned())),
         },
     }
 }
 
 /// `$__name(arguments)`. Arguments hold no closing bracket, since the data source looks for the first one.
-fn put_macros(sql: &str, view: &View) -> Result<String, QueryError> {
+fn put_macros(sql: &str, view: &DashboardView) -> Result<String, PanelQueryError> {
     replace(&pattern(r"\$(__\w+)\(([^)]*)\)"), sql, |found| {
         let text = |group| found.get(group).map_or("", |part| part.as_str());
         let arguments: Vec<&str> = text(2).split(',').map(str::trim).collect();
@@ -131,8 +143,8 @@ fn put_macros(sql: &str, view: &View) -> Result<String, QueryError> {
     })
 }
 
-fn evaluate(name: &str, arguments: &[&str], view: &View) -> Result<String, QueryError> {
-    let wrong = |why: &str| QueryError::Call {
+fn evaluate(name: &str, arguments: &[&str], view: &DashboardView) -> Result<String, PanelQueryError> {
+    let wrong = |why: &str| PanelQueryError::Call {
         name: name.to_owned(),
         why: why.to_owned(),
     };
@@ -142,11 +154,12 @@ fn evaluate(name: &str, arguments: &[&str], view: &View) -> Result<String, Query
     let seconds = || {
         let interval = arguments.get(1).ok_or_else(|| wrong("it needs an interval"))?;
         let interval = interval.trim_matches('\'');
-        millis(interval)
-            .map(|millis| millis as f64 / 1000.0)
+        parse_duration_ms(interval)
+            .map(|interval_ms| interval_ms as f64 / 1000.0)
             .ok_or_else(|| wrong("its interval is none"))
     };
-    let alias = |grouped: Result<String, QueryError>| grouped.map(|grouped| format!("{grouped} AS \"time\""));
+    let alias =
+        |grouped: Result<String, PanelQueryError>| grouped.map(|grouped| format!("{grouped} AS \"time\""));
     match name {
         "__time" => Ok(format!("{} AS \"time\"", column?)),
         "__timeEpoch" => Ok(format!("extract(epoch from {}) as \"time\"", column?)),
@@ -183,7 +196,7 @@ fn evaluate(name: &str, arguments: &[&str], view: &View) -> Result<String, Query
             Ok(format!("floor(({column})/{seconds})*{seconds}"))
         }
         "__unixEpochGroupAlias" => alias(evaluate("__unixEpochGroup", arguments, view)),
-        _ => Err(QueryError::Macro(name.to_owned())),
+        _ => Err(PanelQueryError::Macro(name.to_owned())),
     }
 }
 
@@ -199,7 +212,7 @@ const UNITS: [(&str, i64); 7] = [
 ];
 
 /// `5m` and the like, in milliseconds.
-fn millis(text: &str) -> Option<i64> {
+fn parse_duration_ms(text: &str) -> Option<i64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let (_, size) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
@@ -207,11 +220,11 @@ fn millis(text: &str) -> Option<i64> {
 }
 
 /// Milliseconds in the longest unit they are a whole number of.
-fn duration(millis: i64) -> String {
-    let unit = UNITS.into_iter().find(|(_, size)| millis % size == 0);
+fn duration(duration_ms: i64) -> String {
+    let unit = UNITS.into_iter().find(|(_, size)| duration_ms % size == 0);
     unit.map_or_else(
-        || format!("{millis}ms"),
-        |(name, size)| format!("{}{name}", millis / size),
+        || format!("{duration_ms}ms"),
+        |(name, size)| format!("{}{name}", duration_ms / size),
     )
 }
 
@@ -226,8 +239,8 @@ fn pattern(text: &str) -> Regex {
 fn replace(
     pattern: &Regex,
     text: &str,
-    mut with: impl FnMut(&Captures<'_>) -> Result<String, QueryError>,
-) -> Result<String, QueryError> {
+    mut with: impl FnMut(&Captures<'_>) -> Result<String, PanelQueryError>,
+) -> Result<String, PanelQueryError> {
     let (mut replaced, mut rest) = (String::with_capacity(text.len()), 0);
     for found in pattern.captures_iter(text) {
         let Some(whole) = found.get(0) else { continue };

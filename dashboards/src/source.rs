@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_yaml_ng::Mapping;
 
-use crate::variable::{VARIABLES, Variable};
+use crate::variable::{DashboardVariable, VARIABLES};
 
 /// A dashboard.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,13 +20,13 @@ pub struct Dashboard {
     /// Names of its variables, in order.
     pub variables: Vec<String>,
     /// Rows of panels, from top to bottom.
-    pub rows: Vec<Row>,
+    pub rows: Vec<PanelRow>,
 }
 
 /// A row.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct PanelRow {
     /// Title.
     pub title: String,
     /// Panels, which flow from left to right.
@@ -36,7 +36,7 @@ pub struct Row {
 /// How a panel shows its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum PanelKind {
     /// One number, large.
     Stat,
     /// Numbers over time: columns `time`, perhaps `metric`, and numbers.
@@ -56,7 +56,7 @@ pub struct Panel {
     /// Title.
     pub title: String,
     /// How it shows its rows.
-    pub kind: Kind,
+    pub kind: PanelKind,
     /// Width and height in cells of Grafana's grid of 24 columns, such as `6x4`.
     pub size: String,
     /// What it means and where its numbers come from.
@@ -123,7 +123,7 @@ impl Panel {
     #[must_use]
     pub fn raw_sql(&self) -> String {
         let sql = self.sql.trim_end();
-        if self.kind != Kind::StateTimeline {
+        if self.kind != PanelKind::StateTimeline {
             return sql.to_owned();
         }
         let states: Vec<String> = self
@@ -141,7 +141,7 @@ impl Panel {
 
 impl Dashboard {
     /// Its variables.
-    pub fn variables(&self) -> impl Iterator<Item = &'static Variable> + '_ {
+    pub fn variables(&self) -> impl Iterator<Item = &'static DashboardVariable> + '_ {
         self.variables
             .iter()
             .filter_map(|name| VARIABLES.iter().find(|variable| variable.name == *name))
@@ -168,14 +168,17 @@ pub fn parse(text: &str) -> Result<Dashboard, String> {
     }
     for panel in dashboard.panels() {
         panel.extent()?;
-        let needs_unit = matches!(panel.kind, Kind::Stat | Kind::Timeseries | Kind::Bars);
+        let needs_unit = matches!(
+            panel.kind,
+            PanelKind::Stat | PanelKind::Timeseries | PanelKind::Bars
+        );
         if needs_unit && panel.unit.is_none() {
             return Err(format!("`{}` shows numbers and names no unit", panel.title));
         }
-        if panel.kind == Kind::Table && panel.columns.is_empty() {
+        if panel.kind == PanelKind::Table && panel.columns.is_empty() {
             return Err(format!("table `{}` does not list its columns", panel.title));
         }
-        if panel.kind == Kind::StateTimeline && panel.states.is_none() {
+        if panel.kind == PanelKind::StateTimeline && panel.states.is_none() {
             return Err(format!("timeline `{}` does not list its states", panel.title));
         }
     }

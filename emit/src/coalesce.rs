@@ -13,13 +13,13 @@ use tokio::time::Instant as Tick;
 #[derive(Debug)]
 pub(crate) struct Coalescer {
     window: Duration,
-    open: HashMap<Arc<str>, Window>,
+    open: HashMap<Arc<str>, CoalesceWindow>,
     ends: VecDeque<(Tick, Arc<str>, u64)>,
     serial: u64,
 }
 
 #[derive(Debug)]
-struct Window {
+struct CoalesceWindow {
     serial: u64,
     pending: bool,
 }
@@ -95,7 +95,7 @@ impl Coalescer {
     fn open(&mut self, uid: &Arc<str>, now: Tick, pending: bool) {
         self.serial += 1;
         let serial = self.serial;
-        self.open.insert(uid.clone(), Window { serial, pending });
+        self.open.insert(uid.clone(), CoalesceWindow { serial, pending });
         self.ends.push_back((now + self.window, uid.clone(), serial));
     }
 }
@@ -109,7 +109,7 @@ mod tests {
         let mut coalescer = Coalescer::new(Duration::from_secs(1));
         let uid: Arc<str> = "a".into();
         let start = Tick::now();
-        let at = |millis| start + Duration::from_millis(millis);
+        let at = |after_ms| start + Duration::from_millis(after_ms);
         assert!(coalescer.change(&uid, at(0)));
         assert!(!coalescer.change(&uid, at(300)));
         assert!(!coalescer.change(&uid, at(600)));

@@ -2,26 +2,28 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fleetledger_schema::{instant::Instant, key::Source as SourceName, kind::Kind, record::Usage};
+use fleetledger_schema::{
+    instant::Instant, key::RecordSource as SourceName, kind::RecordKind, record::Usage,
+};
 use rdkafka::{ClientConfig, error::KafkaError};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::EmitError,
-    fleet::Fleet,
-    health::{Health, Summary},
-    leadership::{Leadership, next_epoch},
-    metrics::Metrics,
+    fleet::ObservedFleet,
+    health::{EmitterHealth, EmitterSummary},
+    leadership::{LeadershipLease, next_epoch},
+    metrics::EmitMetrics,
     outbox::{Outbox, logs_of},
-    pipeline::{End, Reign},
-    producer::Producer,
-    read_back::{Place, ReadBack, read_back},
-    resource::Event,
-    settings::Settings,
+    pipeline::{LeadershipTerm, TermEnd},
+    producer::LogProducer,
+    read_back::{LogPlacement, ReadBack, read_back},
+    resource::SourceEvent,
+    settings::EmitSettings,
     simulate::Simulation,
-    source::{Feed, Source, dump::Dump, watch::Watcher},
-    usage::{Collector, Eyes},
+    source::{ObjectSource, SourceFeed, dump::ClusterDump, watch::ClusterWatcher},
+    usage::{UsageBackend, UsageCollector},
 };
 
 /// Events that wait between source and pipeline; a full channel makes the watches wait.
@@ -29,7 +31,7 @@ const EVENTS: usize = 256;
 /// Windows of usage that wait between collector and pipeline.
 const WINDOWS: usize = 1024;
 /// Pause before an attempt is repeated.
-const PAUSE: Duration = Duration::from_secs(2);
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// How long Kafka has for an answer about a topic.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -39,41 +41,43 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// Only what cannot pass by itself, see [`EmitError`]; the rest is retried and shows in `health`.
 pub async fn run(
-    settings: Settings,
-    source: Source,
+    settings: EmitSettings,
+    source: ObjectSource,
     kafka: ClientConfig,
     registry: &prometheus::Registry,
-    health: Health,
+    health: EmitterHealth,
     shutdown: CancellationToken,
-) -> Result<Summary, EmitError> {
+) -> Result<EmitterSummary, EmitError> {
     settings.check()?;
-    let metrics = Metrics::register(registry, &settings.datacenter, &settings.cluster)?;
+    let metrics = EmitMetrics::register(registry, &settings.datacenter, &settings.cluster)?;
     health.update(|summary| {
         summary.datacenter.clone_from(&settings.datacenter);
         summary.cluster.clone_from(&settings.cluster);
     });
     let usage = &settings.usage;
-    let (feed, leadership, eyes) = match source {
-        Source::Watch { client } => {
-            let leadership = Leadership::new(client.clone(), &settings.leadership);
-            let eyes = Eyes::of_cluster(usage.source, &client);
+    let (feed, leadership, backend) = match source {
+        ObjectSource::Watch { client } => {
+            let leadership = LeadershipLease::new(client.clone(), &settings.leadership);
+            let backend = UsageBackend::of_cluster(usage.source, &client);
             (
-                Feed::Watch(Watcher::new(client, &settings)),
+                SourceFeed::Watch(ClusterWatcher::new(client, &settings)),
                 Some(Arc::new(leadership)),
-                eyes,
+                backend,
             )
         }
-        Source::Dump { directory } => (Feed::Dump(Dump::read(&directory)?), None, None),
-        Source::Simulate(simulate) => {
+        ObjectSource::Dump { directory } => (SourceFeed::Dump(ClusterDump::read(&directory)?), None, None),
+        ObjectSource::Simulate(simulate) => {
             let simulation =
                 Simulation::new(&simulate, &settings.datacenter, &settings.cluster, Instant::now());
-            let eyes = simulate.usage.then(|| Eyes::Simulated(simulation.clone()));
-            (Feed::Simulate(simulation), None, eyes)
+            let backend = simulate
+                .usage
+                .then(|| UsageBackend::Simulated(simulation.clone()));
+            (SourceFeed::Simulate(simulation), None, backend)
         }
     };
-    let collector = eyes.map(|eyes| Collector::new(usage, eyes, metrics.clone()));
+    let collector = backend.map(|eyes| UsageCollector::new(usage, eyes, metrics.clone()));
     let collector = collector.transpose()?.map(Arc::new);
-    let emitter = Emitter {
+    let emitter = ClusterEmitter {
         settings,
         kafka,
         feed,
@@ -88,19 +92,19 @@ pub async fn run(
     outcome.map(|()| health.summary())
 }
 
-struct Emitter {
-    settings: Settings,
+struct ClusterEmitter {
+    settings: EmitSettings,
     kafka: ClientConfig,
-    feed: Feed,
+    feed: SourceFeed,
     /// Reads usage, where it is read.
-    collector: Option<Arc<Collector>>,
-    leadership: Option<Arc<Leadership>>,
-    metrics: Metrics,
-    health: Health,
+    collector: Option<Arc<UsageCollector>>,
+    leadership: Option<Arc<LeadershipLease>>,
+    metrics: EmitMetrics,
+    health: EmitterHealth,
     shutdown: CancellationToken,
 }
 
-impl Emitter {
+impl ClusterEmitter {
     async fn run(&self) -> Result<(), EmitError> {
         self.health.starting("reading the cluster's identity");
         let Some(uid) = self.retry("cluster identity", || self.feed.cluster_uid()).await else {
@@ -111,21 +115,21 @@ impl Emitter {
         self.health.update(|summary| summary.cluster_uid.clone_from(&uid));
         loop {
             match self.lead(&name).await? {
-                End::Deposed => tracing::warn!(cluster = %name, "deposed; standing by"),
-                End::Done | End::NewEpoch(_) => return Ok(()),
+                TermEnd::Deposed => tracing::warn!(cluster = %name, "deposed; standing by"),
+                TermEnd::Done | TermEnd::NewEpoch(_) => return Ok(()),
             }
         }
     }
 
     /// Waits for leadership, then emits until it ends.
-    async fn lead(&self, name: &SourceName) -> Result<End, EmitError> {
+    async fn lead(&self, name: &SourceName) -> Result<TermEnd, EmitError> {
         let (deposed, stop) = (CancellationToken::new(), self.shutdown.child_token());
         let mut epoch = Instant::now().0;
         let mut renewal = JoinSet::new();
         let finish = CancellationToken::new();
         if let Some(leadership) = &self.leadership {
             let Some(taken) = leadership.acquire(&stop, &self.health).await else {
-                return Ok(End::Done);
+                return Ok(TermEnd::Done);
             };
             epoch = taken;
             let (leadership, deposed, finish) = (leadership.clone(), deposed.clone(), finish.clone());
@@ -136,7 +140,7 @@ impl Emitter {
         self.metrics.leader.set(0);
         finish.cancel();
         while renewal.join_next().await.is_some() {}
-        if let (Some(leadership), Ok(End::Done)) = (&self.leadership, &end) {
+        if let (Some(leadership), Ok(TermEnd::Done)) = (&self.leadership, &end) {
             leadership.release().await;
         }
         end
@@ -148,11 +152,11 @@ impl Emitter {
         name: &SourceName,
         first_epoch: i64,
         deposed: &CancellationToken,
-    ) -> Result<End, EmitError> {
-        let (sender, mut events) = mpsc::channel::<Event>(EVENTS);
+    ) -> Result<TermEnd, EmitError> {
+        let (sender, mut events) = mpsc::channel::<SourceEvent>(EVENTS);
         let (complete, mut windows) = mpsc::channel::<Usage>(WINDOWS);
         let mut tasks = JoinSet::new();
-        let mut fleet = Fleet::new(
+        let mut fleet = ObservedFleet::new(
             &self.settings,
             self.feed.is_dump(),
             self.collector.as_ref().map(|collector| collector.roster.clone()),
@@ -164,9 +168,9 @@ impl Emitter {
         loop {
             let Some((places, held)) = self.read_logs(name, deposed).await else {
                 return Ok(if deposed.is_cancelled() {
-                    End::Deposed
+                    TermEnd::Deposed
                 } else {
-                    End::Done
+                    TermEnd::Done
                 });
             };
             // A clock that is behind loses nothing: the log itself knows the last epoch.
@@ -174,7 +178,7 @@ impl Emitter {
             if needed > epoch {
                 epoch = needed;
                 if !self.raise_epoch(epoch).await {
-                    return Ok(End::Deposed);
+                    return Ok(TermEnd::Deposed);
                 }
             }
             if !std::mem::replace(&mut started, true) {
@@ -184,7 +188,7 @@ impl Emitter {
                 }
             }
             let (records, bytes) = (self.settings.buffer_records, self.settings.in_flight_bytes());
-            let producer = Producer::new(
+            let producer = LogProducer::new(
                 &self.kafka,
                 records,
                 bytes,
@@ -197,28 +201,28 @@ impl Emitter {
             self.metrics.epoch.set(epoch);
             self.health.update(|summary| summary.epoch = epoch);
             self.health.leading();
-            tracing::info!(cluster = %name, epoch, known = held.kept.len(), "epoch begins");
-            let reign = Reign {
+            tracing::info!(cluster = %name, epoch, known = held.objects.len(), "epoch begins");
+            let term = LeadershipTerm {
                 settings: &self.settings,
                 name: name.clone(),
                 kafka: &self.kafka,
                 feed: &self.feed,
                 fleet: &mut fleet,
                 outbox,
-                held,
-                places,
+                read_back: held,
+                placements: places,
                 events: &mut events,
                 windows: &mut windows,
                 sender: sender.clone(),
                 metrics: &self.metrics,
                 health: &self.health,
             };
-            match Box::pin(reign.run(&self.shutdown, deposed)).await {
-                End::NewEpoch(why) => {
+            match Box::pin(term.run(&self.shutdown, deposed)).await {
+                TermEnd::NewEpoch(why) => {
                     tracing::error!(cluster = %name, why, "delivery failed; a new epoch begins");
                     epoch = next_epoch(Instant::now(), epoch);
                     if !self.raise_epoch(epoch).await {
-                        return Ok(End::Deposed);
+                        return Ok(TermEnd::Deposed);
                     }
                 }
                 end => return Ok(end),
@@ -238,7 +242,7 @@ impl Emitter {
         &self,
         name: &SourceName,
         deposed: &CancellationToken,
-    ) -> Option<(Vec<Place>, ReadBack)> {
+    ) -> Option<(Vec<LogPlacement>, ReadBack)> {
         self.health.starting("reading the logs back from kafka");
         loop {
             let (settings, kafka) = (self.settings.clone(), self.kafka.clone());
@@ -246,7 +250,7 @@ impl Emitter {
             let with_usage = self.collector.is_some();
             let mut task = JoinSet::new();
             task.spawn_blocking(move || {
-                let places = places(&settings, &kafka, &name, with_usage)?;
+                let places = log_placements(&settings, &kafka, &name, with_usage)?;
                 let held = read_back(&kafka, &name, &places, &health)
                     .map_err(|error| ("reading the logs back".to_owned(), error))?;
                 Ok::<_, (String, KafkaError)>((places, held))
@@ -265,7 +269,7 @@ impl Emitter {
                 Some(Err(error)) => tracing::error!(%error, "reading back failed; retried"),
                 None => {}
             }
-            if self.pause().await {
+            if self.wait_before_retry().await {
                 return None;
             }
         }
@@ -289,35 +293,35 @@ impl Emitter {
                     self.health.starting(&format!("{what}: {why}"));
                 }
             }
-            if self.pause().await {
+            if self.wait_before_retry().await {
                 return None;
             }
         }
     }
 
     /// True at shutdown.
-    async fn pause(&self) -> bool {
+    async fn wait_before_retry(&self) -> bool {
         tokio::select! {
             () = self.shutdown.cancelled() => true,
-            () = tokio::time::sleep(PAUSE) => false,
+            () = tokio::time::sleep(RETRY_DELAY) => false,
         }
     }
 }
 
 /// Every log of the cluster and the partition it is. Blocks.
-fn places(
-    settings: &Settings,
+fn log_placements(
+    settings: &EmitSettings,
     kafka: &ClientConfig,
     name: &SourceName,
     with_usage: bool,
-) -> Result<Vec<Place>, (String, KafkaError)> {
+) -> Result<Vec<LogPlacement>, (String, KafkaError)> {
     let mut places = Vec::new();
-    for kind in Kind::TOPICS
+    for kind in RecordKind::TOPICS
         .into_iter()
         .filter(|kind| kind.is_object() || with_usage)
     {
         let topic = kind.topic(&settings.topic_prefix, settings.topic_suffix.as_deref());
-        let partitions = Producer::partitions(kafka, &topic, METADATA_TIMEOUT).map_err(|error| {
+        let partitions = LogProducer::partitions(kafka, &topic, METADATA_TIMEOUT).map_err(|error| {
             (
                 format!("topic {topic} (does it exist, and may we describe it?)"),
                 error,
@@ -325,7 +329,7 @@ fn places(
         })?;
         for shard in 0..settings.shards {
             let partition = fleetledger_schema::partition::partition_of(&name.cluster_uid, shard, partitions);
-            places.push(Place {
+            places.push(LogPlacement {
                 kind,
                 shard,
                 topic: topic.clone(),

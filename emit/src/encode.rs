@@ -1,10 +1,10 @@
 //! Records ⇄ framed values.
 
 use fleetledger_schema::{
-    codec::{self, EncodeError, SchemaSubject, Schemas, own_schema},
+    codec::{self, EncodeError, KnownSchemas, SchemaSubject, own_schema},
     framing::{self, SINGLE_OBJECT_HEADER_BYTES, SchemaRef},
     instant::Instant,
-    kind::Kind,
+    kind::RecordKind,
     record::{Mark, Record, Usage},
 };
 
@@ -21,7 +21,7 @@ pub(crate) fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
 
 /// What became of a record that had to fit into the topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fit {
+pub(crate) enum RecordFit {
     /// It is whole.
     Whole,
     /// It lacks annotations, perhaps labels, perhaps messages.
@@ -31,17 +31,24 @@ pub(crate) enum Fit {
 }
 
 /// The framed value of a record, shortened until it fits into the topic.
-pub(crate) fn encode_to_fit(record: &mut Record) -> Result<(Vec<u8>, Fit), EncodeError> {
+pub(crate) fn encode_to_fit(record: &mut Record) -> Result<(Vec<u8>, RecordFit), EncodeError> {
     let mut value = encode(record)?;
     let mut step = 0;
     while value.len() > MAX_RECORD_BYTES + SINGLE_OBJECT_HEADER_BYTES {
         if !shorten(record, step) {
-            return Ok((value, Fit::TooLarge));
+            return Ok((value, RecordFit::TooLarge));
         }
         step += 1;
         value = encode(record)?;
     }
-    Ok((value, if step == 0 { Fit::Whole } else { Fit::Shortened }))
+    Ok((
+        value,
+        if step == 0 {
+            RecordFit::Whole
+        } else {
+            RecordFit::Shortened
+        },
+    ))
 }
 
 /// The framed value of a mark.
@@ -55,7 +62,7 @@ pub(crate) fn encode_mark(mark: &Mark) -> Result<Vec<u8>, EncodeError> {
 
 /// The framed value of a window of usage.
 pub(crate) fn encode_usage(usage: &Usage) -> Result<Vec<u8>, EncodeError> {
-    let schema = own_schema(SchemaSubject::Kind(Kind::Usage));
+    let schema = own_schema(SchemaSubject::Kind(RecordKind::Usage));
     Ok(framing::join(
         SchemaRef::Fingerprint(schema.fingerprint()),
         &codec::encode_usage(usage)?,
@@ -63,7 +70,7 @@ pub(crate) fn encode_usage(usage: &Usage) -> Result<Vec<u8>, EncodeError> {
 }
 
 /// The record in a framed value, if its schema is known.
-pub(crate) fn decode(value: &[u8], schemas: &Schemas) -> Option<Record> {
+pub(crate) fn decode(value: &[u8], schemas: &KnownSchemas) -> Option<Record> {
     let (SchemaRef::Fingerprint(fingerprint), body) = framing::split(value).ok()? else {
         return None;
     };
@@ -75,7 +82,12 @@ pub(crate) fn decode(value: &[u8], schemas: &Schemas) -> Option<Record> {
 }
 
 /// `value` as the last record of its object. It keeps its writer's schema and every field of it.
-pub(crate) fn encode_last(value: &[u8], schemas: &Schemas, at: Instant, inferred: bool) -> Option<Vec<u8>> {
+pub(crate) fn encode_last(
+    value: &[u8],
+    schemas: &KnownSchemas,
+    at: Instant,
+    inferred: bool,
+) -> Option<Vec<u8>> {
     let (SchemaRef::Fingerprint(fingerprint), body) = framing::split(value).ok()? else {
         return None;
     };
@@ -88,7 +100,7 @@ pub(crate) fn encode_last(value: &[u8], schemas: &Schemas, at: Instant, inferred
 
 #[cfg(test)]
 mod tests {
-    use fleetledger_schema::record::{Namespace, Object};
+    use fleetledger_schema::record::{Namespace, ObjectRecord};
 
     use super::*;
 
@@ -102,8 +114,8 @@ mod tests {
         namespace.labels.insert("team".into(), "kept".into());
         let mut record = namespace.into_record();
         let (value, fit) = encode_to_fit(&mut record).unwrap();
-        assert_eq!(fit, Fit::Shortened);
-        let Some(Record::Namespace(read)) = decode(&value, &Schemas::own()) else {
+        assert_eq!(fit, RecordFit::Shortened);
+        let Some(Record::Namespace(read)) = decode(&value, &KnownSchemas::own()) else {
             panic!()
         };
         assert!(read.annotations.is_empty());
@@ -118,8 +130,8 @@ mod tests {
             ..Namespace::default()
         }
         .into_record();
-        let last = encode_last(&encode(&record).unwrap(), &Schemas::own(), Instant(9), true).unwrap();
-        let Some(Record::Namespace(read)) = decode(&last, &Schemas::own()) else {
+        let last = encode_last(&encode(&record).unwrap(), &KnownSchemas::own(), Instant(9), true).unwrap();
+        let Some(Record::Namespace(read)) = decode(&last, &KnownSchemas::own()) else {
             panic!()
         };
         assert_eq!(

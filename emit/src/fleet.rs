@@ -7,37 +7,37 @@ use std::{
 };
 
 use fleetledger_schema::{
-    codec::Schemas,
+    codec::KnownSchemas,
     instant::Instant,
-    kind::Kind,
+    kind::RecordKind,
     partition::shard_of,
-    record::{Object, Record},
+    record::{ObjectRecord, Record},
 };
 use tokio::time::Instant as Tick;
 
 use crate::{
     coalesce::Coalescer,
-    encode::{Fit, decode, encode_last, encode_to_fit},
+    encode::{RecordFit, decode, encode_last, encode_to_fit},
     error::EmitError,
-    health::{Health, ResourceState},
+    health::{EmitterHealth, ResourceState},
     heartbeat::Heartbeats,
-    memory::{Memory, Noted, Observation},
-    metrics::Metrics,
-    object::{self, NodeHeartbeat, Rules, TopOwner, set_heartbeat, set_top_owner},
-    owner::{Owner, OwnerRef, Owners, Resolution},
-    resource::{Change, KubeObject, Resource},
-    settings::Settings,
+    memory::{ObjectMemory, ObjectObservation, ObservationOutcome},
+    metrics::EmitMetrics,
+    object::{self, MetadataRules, NodeHeartbeat, TopOwner, set_heartbeat, set_top_owner},
+    owner::{KnownOwner, OwnerIndex, OwnerRef, OwnerResolution},
+    resource::{KubeObject, ResourceChange, WatchedResource},
+    settings::EmitSettings,
     usage::Roster,
 };
 
 /// When something happened: on the wall, and on the clock that windows are measured with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
+pub(crate) struct ClockReading {
     pub(crate) at: Instant,
     pub(crate) tick: Tick,
 }
 
-impl Now {
+impl ClockReading {
     pub(crate) fn read() -> Self {
         Self {
             at: Instant::now(),
@@ -48,7 +48,7 @@ impl Now {
 
 /// The list of one resource.
 #[derive(Debug, Default)]
-struct Listing {
+struct ResourceListing {
     /// Objects named so far by a list that is under way.
     seen: Option<HashSet<String>>,
     /// True once a list was complete.
@@ -58,60 +58,60 @@ struct Listing {
 }
 
 /// What is known of the cluster.
-pub(crate) struct Fleet {
-    rules: Rules,
+pub(crate) struct ObservedFleet {
+    rules: MetadataRules,
     shards: u16,
-    pub(crate) memory: Memory,
-    pub(crate) owners: Owners,
+    pub(crate) memory: ObjectMemory,
+    pub(crate) owners: OwnerIndex,
     pub(crate) heartbeats: Heartbeats,
-    pub(crate) schemas: Schemas,
+    pub(crate) schemas: KnownSchemas,
     coalescer: Coalescer,
     /// Kept for whoever reads usage.
     roster: Option<Roster>,
-    listings: BTreeMap<Resource, Listing>,
+    listings: BTreeMap<WatchedResource, ResourceListing>,
     waiting: HashMap<String, Vec<Arc<str>>>,
     /// Objects whose newest state is to be sent.
     pub(crate) ready: Vec<Arc<str>>,
     /// Owners to ask the API server for.
     pub(crate) questions: Vec<OwnerRef>,
-    metrics: Metrics,
-    health: Health,
+    metrics: EmitMetrics,
+    health: EmitterHealth,
 }
 
 /// An object as a record.
-struct Mapped {
+struct MappedObject {
     record: Record,
     owner: Option<OwnerRef>,
     waiting: Option<OwnerRef>,
 }
 
-impl Fleet {
+impl ObservedFleet {
     pub(crate) fn new(
-        settings: &Settings,
+        settings: &EmitSettings,
         from_dump: bool,
         roster: Option<Roster>,
-        metrics: Metrics,
-        health: Health,
+        metrics: EmitMetrics,
+        health: EmitterHealth,
     ) -> Result<Self, EmitError> {
-        for resource in Resource::ALL {
+        for resource in WatchedResource::ALL {
             health.resource(resource, ResourceState::Listing);
         }
         Ok(Self {
             rules: settings.rules()?,
             shards: settings.shards,
-            memory: Memory::new(settings.grave_bytes()),
-            owners: Owners::default(),
+            memory: ObjectMemory::new(settings.deletion_bytes()),
+            owners: OwnerIndex::default(),
             heartbeats: Heartbeats::new(
                 settings.lease_stale_seconds,
                 settings.condition_stale_seconds,
                 from_dump,
             ),
-            schemas: Schemas::own(),
-            coalescer: Coalescer::new(Duration::from_millis(settings.coalesce_millis)),
+            schemas: KnownSchemas::own(),
+            coalescer: Coalescer::new(Duration::from_millis(settings.coalesce_ms)),
             roster,
-            listings: Resource::ALL
+            listings: WatchedResource::ALL
                 .into_iter()
-                .map(|resource| (resource, Listing::default()))
+                .map(|resource| (resource, ResourceListing::default()))
                 .collect(),
             waiting: HashMap::new(),
             ready: Vec::new(),
@@ -122,24 +122,24 @@ impl Fleet {
     }
 
     /// Takes a change that a watch reports.
-    pub(crate) fn absorb(&mut self, resource: Resource, change: Change, now: Now) {
+    pub(crate) fn absorb(&mut self, resource: WatchedResource, change: ResourceChange, now: ClockReading) {
         match change {
-            Change::Begin => self.listing(resource).seen = Some(HashSet::new()),
-            Change::Listed(object) => {
+            ResourceChange::Begin => self.listing(resource).seen = Some(HashSet::new()),
+            ResourceChange::Listed(object) => {
                 if let Some(seen) = &mut self.listing(resource).seen {
                     seen.insert(object.uid().to_owned());
                 }
                 self.see(&object, None, now);
             }
-            Change::End => self.end_list(resource, now),
-            Change::Applied(object) => self.see(&object, Some(now.at), now),
-            Change::Deleted(object) => self.lose(&object, now),
-            Change::Absent => {
+            ResourceChange::End => self.end_list(resource, now),
+            ResourceChange::Applied(object) => self.see(&object, Some(now.at), now),
+            ResourceChange::Deleted(object) => self.lose(&object, now),
+            ResourceChange::Absent => {
                 self.listing(resource).seen = Some(HashSet::new());
                 self.end_list(resource, now);
                 self.health.resource(resource, ResourceState::Absent);
             }
-            Change::Failed(why) => {
+            ResourceChange::Failed(why) => {
                 self.metrics
                     .watch_errors
                     .with_label_values(&[resource.as_str()])
@@ -156,8 +156,8 @@ impl Fleet {
     }
 
     /// True if every resource of the kind has been listed.
-    pub(crate) fn is_listed(&self, kind: Kind) -> bool {
-        Resource::of(kind).all(|resource| {
+    pub(crate) fn is_listed(&self, kind: RecordKind) -> bool {
+        WatchedResource::of(kind).all(|resource| {
             self.listings
                 .get(&resource)
                 .is_some_and(|listing| listing.complete)
@@ -165,7 +165,7 @@ impl Fleet {
     }
 
     /// Takes an object as it is now; `since` says when it became so, where that is known.
-    pub(crate) fn see(&mut self, object: &KubeObject, since: Option<Instant>, now: Now) {
+    pub(crate) fn see(&mut self, object: &KubeObject, since: Option<Instant>, now: ClockReading) {
         self.metrics
             .events
             .with_label_values(&[object.resource().as_str()])
@@ -199,7 +199,7 @@ impl Fleet {
             self.ask(owner);
         }
         let kind = mapped.record.kind();
-        let noted = self.memory.note(Observation {
+        let noted = self.memory.note(ObjectObservation {
             shard: shard_of(mapped.record.uid(), self.shards),
             record: mapped.record,
             value,
@@ -213,7 +213,7 @@ impl Fleet {
     }
 
     /// Takes the last state of an object that is gone.
-    pub(crate) fn lose(&mut self, object: &KubeObject, now: Now) {
+    pub(crate) fn lose(&mut self, object: &KubeObject, now: ClockReading) {
         self.metrics
             .events
             .with_label_values(&[object.resource().as_str()])
@@ -239,15 +239,15 @@ impl Fleet {
         let Some(value) = self.fit(&mut mapped.record) else {
             return;
         };
-        self.bury(object.uid(), value, now);
+        self.record_deletion(object.uid(), value, now);
     }
 
     /// An object is gone though nobody saw it go.
-    pub(crate) fn infer_gone(&mut self, uid: &str, now: Now, missed: bool) {
+    pub(crate) fn infer_gone(&mut self, uid: &str, now: ClockReading, missed: bool) {
         let Some(entry) = self.memory.get(uid).filter(|entry| !entry.gone) else {
             return;
         };
-        if entry.kind == Kind::Node
+        if entry.kind == RecordKind::Node
             && let Some(record) = decode(&entry.value, &self.schemas)
         {
             self.heartbeats.forget_node(record.name(), uid);
@@ -260,17 +260,17 @@ impl Fleet {
             self.owners.end(uid);
         }
         let value = encode_last(&entry.value, &self.schemas, now.at, true).unwrap_or_default();
-        self.bury(uid, value, now);
+        self.record_deletion(uid, value, now);
     }
 
     /// Takes the answer to a question about an owner.
-    pub(crate) fn take_owner(&mut self, reference: &OwnerRef, owner: Option<Owner>, now: Now) {
+    pub(crate) fn take_owner(&mut self, reference: &OwnerRef, owner: Option<KnownOwner>, now: ClockReading) {
         self.owners.answer(&reference.uid, owner);
         self.reconsider(&reference.uid, now);
     }
 
     /// What time brings: windows that end, nodes that fall silent.
-    pub(crate) fn pass_time(&mut self, now: Now) {
+    pub(crate) fn pass_time(&mut self, now: ClockReading) {
         for uid in self.coalescer.due(now.tick) {
             self.ready.push(uid);
         }
@@ -286,7 +286,7 @@ impl Fleet {
             self.owners
                 .forget_ended(living.filter_map(|(_, entry)| entry.owner.as_deref()));
         }
-        for kind in self.memory.give_up_graves() {
+        for kind in self.memory.trim_deletions() {
             self.metrics.forgotten.with_label_values(&[kind.as_str()]).inc();
         }
         self.metrics
@@ -317,12 +317,12 @@ impl Fleet {
         self.waiting.retain(|_, pods| !pods.is_empty());
     }
 
-    fn listing(&mut self, resource: Resource) -> &mut Listing {
+    fn listing(&mut self, resource: WatchedResource) -> &mut ResourceListing {
         self.listings.entry(resource).or_default()
     }
 
     /// What a complete list does not name is gone.
-    fn end_list(&mut self, resource: Resource, now: Now) {
+    fn end_list(&mut self, resource: WatchedResource, now: ClockReading) {
         let listing = self.listing(resource);
         let relisted = std::mem::replace(&mut listing.complete, true);
         listing.answered = true;
@@ -330,7 +330,7 @@ impl Fleet {
         if relisted {
             self.metrics.relists.with_label_values(&[resource.as_str()]).inc();
         }
-        if resource == Resource::Leases {
+        if resource == WatchedResource::Leases {
             self.heartbeats.confirm_view(now.at);
         }
         let lost: Vec<Arc<str>> = self
@@ -345,7 +345,7 @@ impl Fleet {
         self.health.resource(resource, ResourceState::Watching);
     }
 
-    fn learn_owner(&mut self, object: &KubeObject, now: Now) {
+    fn learn_owner(&mut self, object: &KubeObject, now: ClockReading) {
         let kind = match object {
             KubeObject::Deployment(_) => "Deployment",
             KubeObject::StatefulSet(_) => "StatefulSet",
@@ -368,7 +368,7 @@ impl Fleet {
     }
 
     /// An owner became known, or known to be missing: the pods that waited for it are looked at again.
-    fn reconsider(&mut self, owner: &str, now: Now) {
+    fn reconsider(&mut self, owner: &str, now: ClockReading) {
         for pod in self.waiting.remove(owner).unwrap_or_default() {
             let Some(entry) = self.memory.get(&pod).filter(|entry| !entry.gone) else {
                 continue;
@@ -378,11 +378,11 @@ impl Fleet {
             };
             let reference = reference_of(&record);
             match self.owners.resolve(reference.as_ref()) {
-                Resolution::Waiting(next) => {
+                OwnerResolution::Waiting(next) => {
                     self.waiting.entry(next.uid.clone()).or_default().push(pod);
                     self.ask(next);
                 }
-                Resolution::End(top) => {
+                OwnerResolution::End(top) => {
                     self.patch(&pod, now, |record| {
                         if let Record::Pod(pod) = record
                             && (top != TopOwner::Unresolved || !pod.owner_resolved)
@@ -399,7 +399,7 @@ impl Fleet {
     }
 
     /// Changes a record that is known, without a new state of its object.
-    fn patch(&mut self, uid: &str, now: Now, change: impl FnOnce(&mut Record)) {
+    fn patch(&mut self, uid: &str, now: ClockReading, change: impl FnOnce(&mut Record)) {
         let Some(entry) = self.memory.get(uid).filter(|entry| !entry.gone) else {
             return;
         };
@@ -414,7 +414,7 @@ impl Fleet {
         };
         let kind = record.kind();
         let since = Some(now.at);
-        let observation = Observation {
+        let observation = ObjectObservation {
             record,
             value,
             resource,
@@ -428,11 +428,13 @@ impl Fleet {
         self.pass_on(&noted, kind, false, now);
     }
 
-    fn pass_on(&mut self, noted: &Noted, kind: Kind, waiting: bool, now: Now) {
+    fn pass_on(&mut self, noted: &ObservationOutcome, kind: RecordKind, waiting: bool, now: ClockReading) {
         match noted {
-            Noted::Unchanged(_) => self.metrics.unchanged.with_label_values(&[kind.as_str()]).inc(),
-            Noted::Changed(uid) if waiting => self.coalescer.hold(uid, now.tick),
-            Noted::Changed(uid) => {
+            ObservationOutcome::Unchanged(_) => {
+                self.metrics.unchanged.with_label_values(&[kind.as_str()]).inc()
+            }
+            ObservationOutcome::Changed(uid) if waiting => self.coalescer.hold(uid, now.tick),
+            ObservationOutcome::Changed(uid) => {
                 if self.coalescer.change(uid, now.tick) {
                     self.ready.push(uid.clone());
                 } else {
@@ -442,12 +444,12 @@ impl Fleet {
         }
     }
 
-    fn bury(&mut self, uid: &str, value: Vec<u8>, now: Now) {
+    fn record_deletion(&mut self, uid: &str, value: Vec<u8>, now: ClockReading) {
         self.coalescer.forget(uid);
         if let Some(roster) = &self.roster {
             roster.forget(uid);
         }
-        if let Some(uid) = self.memory.bury(uid, value, now.at) {
+        if let Some(uid) = self.memory.record_deletion(uid, value, now.at) {
             self.ready.push(uid);
         }
     }
@@ -461,9 +463,9 @@ impl Fleet {
             )
             .ok()?;
         match fit {
-            Fit::Whole => {}
-            Fit::Shortened => self.metrics.shortened.with_label_values(&[kind]).inc(),
-            Fit::TooLarge => {
+            RecordFit::Whole => {}
+            RecordFit::Shortened => self.metrics.shortened.with_label_values(&[kind]).inc(),
+            RecordFit::TooLarge => {
                 self.metrics.refused.with_label_values(&[kind]).inc();
                 tracing::error!(
                     kind,
@@ -477,7 +479,7 @@ impl Fleet {
         Some(value)
     }
 
-    fn map(&self, object: &KubeObject, heartbeat: &NodeHeartbeat) -> Option<Mapped> {
+    fn map(&self, object: &KubeObject, heartbeat: &NodeHeartbeat) -> Option<MappedObject> {
         let rules = &self.rules;
         let mut waiting = None;
         let record = match object {
@@ -493,9 +495,9 @@ impl Fleet {
             KubeObject::Watchdog(o) => object::watchdog(o, rules).into_record(),
             KubeObject::Pod(o) => {
                 let top = match self.owners.resolve(OwnerRef::of(&o.metadata).as_ref()) {
-                    Resolution::End(TopOwner::Unresolved) => self.known_top(object.uid()),
-                    Resolution::End(top) => top,
-                    Resolution::Waiting(owner) => {
+                    OwnerResolution::End(TopOwner::Unresolved) => self.known_top(object.uid()),
+                    OwnerResolution::End(top) => top,
+                    OwnerResolution::Waiting(owner) => {
                         let known = self.known_top(object.uid());
                         waiting = Some(owner).filter(|_| known == TopOwner::Unresolved);
                         known
@@ -504,8 +506,8 @@ impl Fleet {
                 object::pod(o, rules, &top).into_record()
             }
         };
-        let owner = OwnerRef::of(object.meta()).filter(|_| record.kind() == Kind::Pod);
-        Some(Mapped {
+        let owner = OwnerRef::of(object.meta()).filter(|_| record.kind() == RecordKind::Pod);
+        Some(MappedObject {
             record,
             owner,
             waiting,

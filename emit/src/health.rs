@@ -6,29 +6,29 @@ use std::{
     time::{Duration, Instant as Tick},
 };
 
-use fleetledger_schema::{content_hash::Digest, kind::Kind};
+use fleetledger_schema::{content_hash::ContentDigest, kind::RecordKind};
 
-use crate::resource::Resource;
+use crate::resource::WatchedResource;
 
 /// A pipeline that has not turned for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// Handle to a running emitter; clones share one state.
 #[derive(Debug, Clone)]
-pub struct Health(Arc<Mutex<State>>);
+pub struct EmitterHealth(Arc<Mutex<EmitterState>>);
 
 #[derive(Debug)]
-struct State {
+struct EmitterState {
     turned_at: Tick,
-    role: Role,
-    resources: BTreeMap<Resource, ResourceState>,
+    role: EmitterRole,
+    resources: BTreeMap<WatchedResource, ResourceState>,
     kafka: Option<String>,
     sweep_wanted: bool,
-    summary: Summary,
+    summary: EmitterSummary,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Role {
+enum EmitterRole {
     Starting(String),
     Standby,
     Leader,
@@ -46,7 +46,7 @@ pub(crate) enum ResourceState {
 
 /// What an emitter has sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct EmitterSummary {
     /// Name of the datacenter.
     pub datacenter: String,
     /// Name of the cluster.
@@ -56,7 +56,7 @@ pub struct Summary {
     /// Current epoch; 0 until this emitter leads.
     pub epoch: i64,
     /// Counts of each kind.
-    pub kinds: BTreeMap<Kind, KindSummary>,
+    pub kinds: BTreeMap<RecordKind, KindSummary>,
     /// Records handed to Kafka and not yet acknowledged.
     pub in_flight: usize,
     /// Objects whose newest state still waits for room in the producer.
@@ -79,26 +79,26 @@ pub struct KindSummary {
     /// Differences that sweeps found.
     pub missed_changes: u64,
     /// Number of living objects as the log stands, and XOR of their content hashes.
-    pub living: Digest,
+    pub living: ContentDigest,
 }
 
-impl Default for Health {
+impl Default for EmitterHealth {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Health {
+impl EmitterHealth {
     /// A handle for an emitter that has yet to start.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(EmitterState {
             turned_at: Tick::now(),
-            role: Role::Starting("not started".to_owned()),
+            role: EmitterRole::Starting("not started".to_owned()),
             resources: BTreeMap::new(),
             kafka: None,
             sweep_wanted: false,
-            summary: Summary::default(),
+            summary: EmitterSummary::default(),
         })))
     }
 
@@ -109,10 +109,10 @@ impl Health {
     pub fn ready(&self) -> Result<(), String> {
         let state = self.lock();
         match &state.role {
-            Role::Standby => return Ok(()),
-            Role::Starting(what) => return Err(format!("starting: {what}")),
-            Role::Stopped => return Err("stopped".to_owned()),
-            Role::Leader => {}
+            EmitterRole::Standby => return Ok(()),
+            EmitterRole::Starting(what) => return Err(format!("starting: {what}")),
+            EmitterRole::Stopped => return Err("stopped".to_owned()),
+            EmitterRole::Leader => {}
         }
         let mut reasons: Vec<String> = state.kafka.iter().map(|why| format!("kafka: {why}")).collect();
         for (resource, state) in &state.resources {
@@ -136,7 +136,7 @@ impl Health {
     pub fn live(&self) -> Result<(), String> {
         let state = self.lock();
         let age = state.turned_at.elapsed();
-        if state.role == Role::Stopped || age < STUCK_AFTER {
+        if state.role == EmitterRole::Stopped || age < STUCK_AFTER {
             return Ok(());
         }
         Err(format!("pipeline has not turned for {} s", age.as_secs()))
@@ -144,7 +144,7 @@ impl Health {
 
     /// What was sent so far.
     #[must_use]
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self) -> EmitterSummary {
         self.lock().summary.clone()
     }
 
@@ -164,24 +164,24 @@ impl Health {
     pub(crate) fn starting(&self, what: &str) {
         let mut state = self.lock();
         state.turned_at = Tick::now();
-        state.role = Role::Starting(what.to_owned());
+        state.role = EmitterRole::Starting(what.to_owned());
     }
 
     pub(crate) fn standby(&self) {
         let mut state = self.lock();
         state.turned_at = Tick::now();
-        state.role = Role::Standby;
+        state.role = EmitterRole::Standby;
     }
 
     pub(crate) fn leading(&self) {
-        self.lock().role = Role::Leader;
+        self.lock().role = EmitterRole::Leader;
     }
 
     pub(crate) fn stopped(&self) {
-        self.lock().role = Role::Stopped;
+        self.lock().role = EmitterRole::Stopped;
     }
 
-    pub(crate) fn resource(&self, resource: Resource, state: ResourceState) {
+    pub(crate) fn resource(&self, resource: WatchedResource, state: ResourceState) {
         self.lock().resources.insert(resource, state);
     }
 
@@ -189,11 +189,11 @@ impl Health {
         self.lock().kafka = trouble;
     }
 
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Summary)) {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut EmitterSummary)) {
         change(&mut self.lock().summary);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, EmitterState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -204,13 +204,16 @@ mod tests {
 
     #[test]
     fn one_failing_watch_is_named_by_readiness() {
-        let health = Health::new();
+        let health = EmitterHealth::new();
         assert!(health.ready().is_err());
         health.leading();
-        health.resource(Resource::Nodes, ResourceState::Watching);
-        health.resource(Resource::Watchdogs, ResourceState::Absent);
+        health.resource(WatchedResource::Nodes, ResourceState::Watching);
+        health.resource(WatchedResource::Watchdogs, ResourceState::Absent);
         assert_eq!(health.ready(), Ok(()));
-        health.resource(Resource::Pods, ResourceState::Failed("forbidden".to_owned()));
+        health.resource(
+            WatchedResource::Pods,
+            ResourceState::Failed("forbidden".to_owned()),
+        );
         assert_eq!(health.ready(), Err("pods: forbidden".to_owned()));
         assert_eq!(health.live(), Ok(()));
     }

@@ -21,12 +21,12 @@ pub(crate) struct Heartbeats {
     condition_stale_micros: i64,
     leases: HashMap<String, Instant>,
     nodes: HashMap<String, NodeView>,
-    view: View,
+    view: LeaseView,
 }
 
 /// Up to when the Leases known here are known to be the newest.
 #[derive(Debug, Clone, Copy)]
-enum View {
+enum LeaseView {
     /// Up to then; a watch that delivers nothing says nothing about nodes.
     Until(Instant),
     /// A dump shows the past: its newest heartbeat is its now.
@@ -53,9 +53,9 @@ impl Heartbeats {
             leases: HashMap::new(),
             nodes: HashMap::new(),
             view: if from_dump {
-                View::NewestHeartbeat
+                LeaseView::NewestHeartbeat
             } else {
-                View::Until(Instant(0))
+                LeaseView::Until(Instant(0))
             },
         }
     }
@@ -71,7 +71,7 @@ impl Heartbeats {
 
     /// The Leases known here are the newest as of `now`.
     pub(crate) fn confirm_view(&mut self, now: Instant) {
-        if let View::Until(at) = &mut self.view {
+        if let LeaseView::Until(at) = &mut self.view {
             *at = (*at).max(now);
         }
     }
@@ -79,8 +79,8 @@ impl Heartbeats {
     /// True if the Leases should be listed: no word of them for a minute, though there are nodes.
     pub(crate) fn wants_list(&self, now: Instant) -> bool {
         match self.view {
-            View::Until(at) => !self.leases.is_empty() && now.micros_since(at) > VIEW_MAX_AGE_MICROS,
-            View::NewestHeartbeat => false,
+            LeaseView::Until(at) => !self.leases.is_empty() && now.micros_since(at) > VIEW_MAX_AGE_MICROS,
+            LeaseView::NewestHeartbeat => false,
         }
     }
 
@@ -150,8 +150,8 @@ impl Heartbeats {
 
     fn judge(&self, node: &str, view: &NodeView, now: Instant) -> NodeHeartbeat {
         let (leases_at, conditions_at) = match self.view {
-            View::Until(at) => (at.min(now), now),
-            View::NewestHeartbeat => {
+            LeaseView::Until(at) => (at.min(now), now),
+            LeaseView::NewestHeartbeat => {
                 let newest = self.leases.values().max().copied().unwrap_or(Instant(0));
                 (newest, newest)
             }

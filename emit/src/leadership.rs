@@ -15,33 +15,33 @@ use kube::{Api, api::PostParams};
 use tokio::{sync::Mutex, time::Instant as Tick};
 use tokio_util::sync::CancellationToken;
 
-use crate::{health::Health, settings::LeadershipSettings};
+use crate::{health::EmitterHealth, settings::LeadershipSettings};
 
 /// Annotation of the Lease that keeps the epoch.
 pub const EPOCH_ANNOTATION: &str = "fleetledger.io/epoch";
 
 /// The Lease and this emitter's part in it.
-pub(crate) struct Leadership {
+pub(crate) struct LeadershipLease {
     api: Api<Lease>,
     settings: LeadershipSettings,
     identity: String,
-    held: Mutex<Held>,
+    held: Mutex<HeldLease>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct HeldLease {
     lease: Option<Lease>,
     epoch: i64,
 }
 
 /// What was last seen of another holder's Lease.
 #[derive(Debug)]
-struct Observed {
+struct ObservedLease {
     version: Option<String>,
     since: Tick,
 }
 
-impl Leadership {
+impl LeadershipLease {
     pub(crate) fn new(client: kube::Client, settings: &LeadershipSettings) -> Self {
         let identity = match settings.identity.as_str() {
             "" => format!("emit-{:016x}", rand::random::<u64>()),
@@ -51,13 +51,13 @@ impl Leadership {
             api: Api::namespaced(client, &settings.namespace),
             settings: settings.clone(),
             identity,
-            held: Mutex::new(Held::default()),
+            held: Mutex::new(HeldLease::default()),
         }
     }
 
     /// Waits until the Lease is taken; returns the epoch written into it, or `None` at shutdown.
-    pub(crate) async fn acquire(&self, shutdown: &CancellationToken, health: &Health) -> Option<i64> {
-        let mut observed = Observed {
+    pub(crate) async fn acquire(&self, shutdown: &CancellationToken, health: &EmitterHealth) -> Option<i64> {
+        let mut observed = ObservedLease {
             version: None,
             since: Tick::now(),
         };
@@ -139,7 +139,7 @@ impl Leadership {
         }
     }
 
-    async fn try_acquire(&self, observed: &mut Observed) -> Result<Option<i64>, kube::Error> {
+    async fn try_acquire(&self, observed: &mut ObservedLease) -> Result<Option<i64>, kube::Error> {
         let now = Instant::now();
         let found = self.api.get_opt(&self.settings.lease).await?;
         let taken = match &found {
@@ -162,7 +162,7 @@ impl Leadership {
         };
         match taken {
             (Ok(lease), epoch) => {
-                *self.held.lock().await = Held {
+                *self.held.lock().await = HeldLease {
                     lease: Some(lease),
                     epoch,
                 };
@@ -270,10 +270,10 @@ fn epoch_of(lease: &Lease) -> i64 {
 }
 
 /// True if the Lease is free, is this emitter's, or has not changed for its duration by our own clock.
-fn may_take(lease: &Lease, identity: &str, observed: &mut Observed, now: Tick) -> bool {
+fn may_take(lease: &Lease, identity: &str, observed: &mut ObservedLease, now: Tick) -> bool {
     let version = lease.metadata.resource_version.clone();
     if observed.version != version || version.is_none() {
-        *observed = Observed { version, since: now };
+        *observed = ObservedLease { version, since: now };
     }
     match holder(lease) {
         None => true,
@@ -306,7 +306,7 @@ mod tests {
     fn a_lease_is_taken_when_it_has_not_changed_for_its_duration_by_our_clock() {
         let start = Tick::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut observed = Observed {
+        let mut observed = ObservedLease {
             version: None,
             since: start,
         };

@@ -1,6 +1,6 @@
 //! Per data centre: Kubernetes API → records → Kafka.
 //!
-//! [`run`] emits one cluster. Its sources are a live API server, a dump, or a simulated fleet ([`Source`]); all of
+//! [`run`] emits one cluster. Its sources are a live API server, a dump, or a simulated fleet ([`ObjectSource`]); all of
 //! them go through one pipeline (`pipeline.rs`), which is the place to begin reading.
 //!
 //! Invariants: a body is a pure function of the object ([`object`]), so two emitters on one API server send equal
@@ -34,10 +34,10 @@ pub mod watchdog_resource;
 
 pub use emitter::run;
 pub use error::EmitError;
-pub use health::{Health, KindSummary, Summary};
+pub use health::{EmitterHealth, EmitterSummary, KindSummary};
 pub use leadership::EPOCH_ANNOTATION;
-pub use resource::{KubeObject, Resource};
-pub use settings::{LeadershipSettings, Settings};
+pub use resource::{KubeObject, WatchedResource};
+pub use settings::{EmitSettings, LeadershipSettings};
 pub use simulate::SimulateSettings;
-pub use source::Source;
+pub use source::ObjectSource;
 pub use usage::{GpuSettings, UsageSettings, UsageSource};

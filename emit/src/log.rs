@@ -4,32 +4,32 @@ use std::{collections::VecDeque, sync::Arc};
 
 use fleetledger_schema::{
     codec::{SchemaSubject, own_schema},
-    content_hash::{ContentHash, Digest},
-    headers::{Headers, MARK_EVENT_TYPE, SCHEMA_EVENT_TYPE},
+    content_hash::{ContentDigest, ContentHash},
+    headers::{MARK_EVENT_TYPE, RecordHeaders, SCHEMA_EVENT_TYPE},
     instant::Instant,
-    key::{RecordKey, Source, Subject},
-    kind::Kind,
+    key::{RecordKey, RecordSource, RecordSubject},
+    kind::RecordKind,
     record::Mark,
 };
 
 use crate::{
     encode::encode_mark,
-    memory::{Entry, Memory},
-    producer::{Outgoing, Producer, Refusal},
+    memory::{ObjectMemory, TrackedObject},
+    producer::{LogProducer, OutgoingRecord, SendRefusal},
 };
 
 /// A log and what waits to be written to it.
 #[derive(Debug)]
-pub(crate) struct Log {
-    pub(crate) kind: Kind,
+pub(crate) struct RecordLog {
+    pub(crate) kind: RecordKind,
     pub(crate) shard: u16,
     pub(crate) shards: u16,
     pub(crate) topic: String,
     pub(crate) partition: i32,
-    source: Source,
+    source: RecordSource,
     epoch: i64,
     sequence: i64,
-    digest: Digest,
+    digest: ContentDigest,
     announced: usize,
     /// Objects whose newest state goes next.
     pub(crate) changes: VecDeque<Arc<str>>,
@@ -62,7 +62,7 @@ pub(crate) enum SweepItem {
 
 /// What was sent, for the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sent {
+pub(crate) enum SentKind {
     Change,
     Swept,
     Last,
@@ -74,28 +74,28 @@ pub(crate) enum Sent {
     Window,
 }
 
-impl Sent {
+impl SentKind {
     /// Its value of the label `reason`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Sent::Change => "change",
-            Sent::Swept => "sweep",
-            Sent::Last => "delete",
-            Sent::Tombstone => "tombstone",
-            Sent::Mark | Sent::SweepBegin | Sent::SweepEnd { .. } => "mark",
-            Sent::Schema => "schema",
-            Sent::Window => "window",
+            SentKind::Change => "change",
+            SentKind::Swept => "sweep",
+            SentKind::Last => "delete",
+            SentKind::Tombstone => "tombstone",
+            SentKind::Mark | SentKind::SweepBegin | SentKind::SweepEnd { .. } => "mark",
+            SentKind::Schema => "schema",
+            SentKind::Window => "window",
         }
     }
 }
 
 /// What one step of a log came to.
-pub(crate) type Step = Result<Vec<(Sent, usize)>, Refusal>;
+pub(crate) type LogStep = Result<Vec<(SentKind, usize)>, SendRefusal>;
 
-impl Log {
+impl RecordLog {
     pub(crate) fn new(
-        source: Source,
-        kind: Kind,
+        source: RecordSource,
+        kind: RecordKind,
         shard: u16,
         shards: u16,
         topic: String,
@@ -111,7 +111,7 @@ impl Log {
             source,
             epoch,
             sequence: 0,
-            digest: Digest::default(),
+            digest: ContentDigest::default(),
             announced: 0,
             changes: VecDeque::new(),
             windows: VecDeque::new(),
@@ -128,7 +128,7 @@ impl Log {
     }
 
     /// Living objects as the log stands.
-    pub(crate) fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> ContentDigest {
         self.digest
     }
 
@@ -148,7 +148,12 @@ impl Log {
 
     /// Sends what comes next: announcements, then changes or windows, then the sweep, then a mark. `Ok` with nothing in
     /// it means that a queued object needed no record; `None` that nothing waits.
-    pub(crate) fn step(&mut self, memory: &mut Memory, producer: &Producer, now: Instant) -> Option<Step> {
+    pub(crate) fn step(
+        &mut self,
+        memory: &mut ObjectMemory,
+        producer: &LogProducer,
+        now: Instant,
+    ) -> Option<LogStep> {
         if self.announced < 2 {
             return Some(self.announce(producer, now));
         }
@@ -161,12 +166,12 @@ impl Log {
         }
         if let Some((uid, value)) = self.windows.pop_front() {
             let headers = self.headers(self.kind.event_type(), now);
-            let subject = Subject::Object(uid.to_string());
+            let subject = RecordSubject::Object(uid.to_string());
             let sent = self.send(subject, Some(&value), headers, None, producer);
             if sent.is_err() {
                 self.windows.push_front((uid, value));
             }
-            return Some(sent.map(|bytes| vec![(Sent::Window, bytes)]));
+            return Some(sent.map(|bytes| vec![(SentKind::Window, bytes)]));
         }
         if let Some(item) = self.sweep.pop_front() {
             let step = self.send_sweep_item(&item, memory, producer, now);
@@ -183,16 +188,16 @@ impl Log {
             return Some(step);
         }
         if std::mem::take(&mut self.mark_due) {
-            let step = self.send_mark("mark", Subject::Mark(self.shard), None, None, producer, now);
+            let step = self.send_mark("mark", RecordSubject::Mark(self.shard), None, None, producer, now);
             self.mark_due = step.is_err();
-            return Some(step.map(|bytes| vec![(Sent::Mark, bytes)]));
+            return Some(step.map(|bytes| vec![(SentKind::Mark, bytes)]));
         }
         None
     }
 
     /// A sweep names what lives as its begin is sent, and no earlier: changes go first, so what was born while the begin
     /// waited for room stands before it in the log, and would be taken for gone if the sweep left it out.
-    fn name_living(&mut self, id: String, missed: i64, memory: &Memory) {
+    fn name_living(&mut self, id: String, missed: i64, memory: &ObjectMemory) {
         let waiting = std::mem::take(&mut self.sweep);
         let living = memory
             .living()
@@ -202,20 +207,20 @@ impl Log {
         self.sweep.extend(waiting);
     }
 
-    fn announce(&mut self, producer: &Producer, now: Instant) -> Step {
+    fn announce(&mut self, producer: &LogProducer, now: Instant) -> LogStep {
         let subject = match self.announced {
             0 => SchemaSubject::Kind(self.kind),
             _ => SchemaSubject::Mark,
         };
         let schema = own_schema(subject);
         let headers = self.headers(SCHEMA_EVENT_TYPE, now);
-        let subject = Subject::Schema(schema.fingerprint());
+        let subject = RecordSubject::Schema(schema.fingerprint());
         let bytes = self.send(subject, Some(schema.json().as_bytes()), headers, None, producer)?;
         self.announced += 1;
-        Ok(vec![(Sent::Schema, bytes)])
+        Ok(vec![(SentKind::Schema, bytes)])
     }
 
-    fn send_change(&mut self, uid: &Arc<str>, memory: &mut Memory, producer: &Producer) -> Step {
+    fn send_change(&mut self, uid: &Arc<str>, memory: &mut ObjectMemory, producer: &LogProducer) -> LogStep {
         let Some(entry) = memory.get_mut(uid) else {
             return Ok(Vec::new());
         };
@@ -226,7 +231,10 @@ impl Log {
             Vec::new()
         } else {
             let at = entry.observed_at;
-            vec![(Sent::Change, self.send_object(uid, entry, at, None, producer)?)]
+            vec![(
+                SentKind::Change,
+                self.send_object(uid, entry, at, None, producer)?,
+            )]
         };
         entry.queued = false;
         Ok(sent)
@@ -236,9 +244,9 @@ impl Log {
     fn send_end(
         &mut self,
         uid: &Arc<str>,
-        entry: &mut Entry,
-        producer: &Producer,
-    ) -> Result<Vec<(Sent, usize)>, Refusal> {
+        entry: &mut TrackedObject,
+        producer: &LogProducer,
+    ) -> Result<Vec<(SentKind, usize)>, SendRefusal> {
         let at = entry.observed_at;
         let event_type = self.kind.event_type();
         let mut sent = Vec::with_capacity(2);
@@ -246,17 +254,23 @@ impl Log {
             let headers = self.headers(event_type, at);
             let value = Some(entry.value.as_ref());
             sent.push((
-                Sent::Last,
-                self.send(Subject::Object(uid.to_string()), value, headers, None, producer)?,
+                SentKind::Last,
+                self.send(
+                    RecordSubject::Object(uid.to_string()),
+                    value,
+                    headers,
+                    None,
+                    producer,
+                )?,
             ));
         }
         if let Some(hash) = entry.sent.take() {
             self.digest.remove(hash);
         }
         let headers = self.headers(event_type, at);
-        let subject = Subject::Object(uid.to_string());
+        let subject = RecordSubject::Object(uid.to_string());
         sent.push((
-            Sent::Tombstone,
+            SentKind::Tombstone,
             self.send(subject, None, headers, Some(uid.clone()), producer)?,
         ));
         Ok(sent)
@@ -265,16 +279,16 @@ impl Log {
     fn send_object(
         &mut self,
         uid: &Arc<str>,
-        entry: &mut Entry,
+        entry: &mut TrackedObject,
         at: Instant,
         since: Option<Instant>,
-        producer: &Producer,
-    ) -> Result<usize, Refusal> {
+        producer: &LogProducer,
+    ) -> Result<usize, SendRefusal> {
         let mut headers = self.headers(self.kind.event_type(), at);
         headers.since = since;
         headers.resource_version = entry.version.as_deref().map(str::to_owned);
         let bytes = self.send(
-            Subject::Object(uid.to_string()),
+            RecordSubject::Object(uid.to_string()),
             Some(&entry.value),
             headers,
             None,
@@ -290,35 +304,35 @@ impl Log {
     fn send_sweep_item(
         &mut self,
         item: &SweepItem,
-        memory: &mut Memory,
-        producer: &Producer,
+        memory: &mut ObjectMemory,
+        producer: &LogProducer,
         now: Instant,
-    ) -> Step {
+    ) -> LogStep {
         match item {
             SweepItem::Begin { id, .. } => {
-                let subject = Subject::SweepBegin(self.shard);
+                let subject = RecordSubject::SweepBegin(self.shard);
                 let bytes = self.send_mark("sweep_begin", subject, Some(id), None, producer, now)?;
-                Ok(vec![(Sent::SweepBegin, bytes)])
+                Ok(vec![(SentKind::SweepBegin, bytes)])
             }
             SweepItem::Object(uid) => match memory.get_mut(uid) {
                 Some(entry) if !entry.gone => {
                     let since = entry.since;
                     let bytes = self.send_object(uid, entry, now, since, producer)?;
-                    Ok(vec![(Sent::Swept, bytes)])
+                    Ok(vec![(SentKind::Swept, bytes)])
                 }
                 _ => Ok(Vec::new()),
             },
             SweepItem::End { id, missed } => {
-                let subject = Subject::SweepEnd(self.shard);
+                let subject = RecordSubject::SweepEnd(self.shard);
                 let bytes = self.send_mark("sweep_end", subject, Some(id), Some(*missed), producer, now)?;
-                Ok(vec![(Sent::SweepEnd { missed: *missed }, bytes)])
+                Ok(vec![(SentKind::SweepEnd { missed: *missed }, bytes)])
             }
             SweepItem::FormerKey(key) => {
                 let mut headers = self.headers(self.kind.event_type(), now);
                 headers.source = key.source.event_source();
                 let key = key.to_string();
                 let bytes = self.hand_over(&key, None, &headers, None, producer)?;
-                Ok(vec![(Sent::Tombstone, bytes)])
+                Ok(vec![(SentKind::Tombstone, bytes)])
             }
         }
     }
@@ -326,12 +340,12 @@ impl Log {
     fn send_mark(
         &mut self,
         point: &str,
-        subject: Subject,
+        subject: RecordSubject,
         sweep_id: Option<&String>,
         missed_changes: Option<i64>,
-        producer: &Producer,
+        producer: &LogProducer,
         now: Instant,
-    ) -> Result<usize, Refusal> {
+    ) -> Result<usize, SendRefusal> {
         let mark = Mark {
             kind: self.kind.as_str().to_owned(),
             point: point.to_owned(),
@@ -345,13 +359,13 @@ impl Log {
             missed_changes,
             emitter_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let value = encode_mark(&mark).map_err(|error| Refusal::Broken(error.to_string()))?;
+        let value = encode_mark(&mark).map_err(|error| SendRefusal::Broken(error.to_string()))?;
         let headers = self.headers(MARK_EVENT_TYPE, now);
         self.send(subject, Some(&value), headers, None, producer)
     }
 
-    fn headers(&self, event_type: &str, at: Instant) -> Headers {
-        Headers::new(
+    fn headers(&self, event_type: &str, at: Instant) -> RecordHeaders {
+        RecordHeaders::new(
             &self.source,
             event_type,
             self.shard,
@@ -363,12 +377,12 @@ impl Log {
 
     fn send(
         &mut self,
-        subject: Subject,
+        subject: RecordSubject,
         value: Option<&[u8]>,
-        headers: Headers,
+        headers: RecordHeaders,
         tombstone_of: Option<Arc<str>>,
-        producer: &Producer,
-    ) -> Result<usize, Refusal> {
+        producer: &LogProducer,
+    ) -> Result<usize, SendRefusal> {
         let key = RecordKey {
             source: self.source.clone(),
             subject,
@@ -382,11 +396,11 @@ impl Log {
         &mut self,
         key: &str,
         value: Option<&[u8]>,
-        headers: &Headers,
+        headers: &RecordHeaders,
         tombstone_of: Option<Arc<str>>,
-        producer: &Producer,
-    ) -> Result<usize, Refusal> {
-        let record = Outgoing {
+        producer: &LogProducer,
+    ) -> Result<usize, SendRefusal> {
+        let record = OutgoingRecord {
             topic: &self.topic,
             partition: self.partition,
             key,
@@ -402,22 +416,24 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use fleetledger_schema::record::{Namespace, Object as _};
+    use fleetledger_schema::record::{Namespace, ObjectRecord as _};
     use rdkafka::ClientConfig;
 
     use super::*;
-    use crate::{health::Health, memory::Observation, metrics::Metrics, resource::Resource};
+    use crate::{
+        health::EmitterHealth, memory::ObjectObservation, metrics::EmitMetrics, resource::WatchedResource,
+    };
 
-    fn see(memory: &mut Memory, uid: &str) -> Arc<str> {
+    fn see(memory: &mut ObjectMemory, uid: &str) -> Arc<str> {
         let namespace = Namespace {
             uid: uid.into(),
             ..Namespace::default()
         };
         let record = namespace.into_record();
-        memory.note(Observation {
+        memory.note(ObjectObservation {
             value: crate::encode::encode(&record).unwrap(),
             record,
-            resource: Resource::Namespaces,
+            resource: WatchedResource::Namespaces,
             version: None,
             owner: None,
             shard: 0,
@@ -429,12 +445,20 @@ mod tests {
 
     #[test]
     fn a_sweep_names_what_was_born_while_its_begin_waited() {
-        let source = Source::new("dfw", "prod", "uid").unwrap();
-        let mut log = Log::new(source, Kind::Namespace, 0, 1, "t.namespace".to_owned(), 0, 1);
-        let metrics = Metrics::register(&prometheus::Registry::new(), "dfw", "prod").unwrap();
-        let health = Health::new();
-        let producer = Producer::new(&ClientConfig::new(), 100, 1 << 20, health, metrics).unwrap();
-        let mut memory = Memory::new(1 << 20);
+        let source = RecordSource::new("dfw", "prod", "uid").unwrap();
+        let mut log = RecordLog::new(
+            source,
+            RecordKind::Namespace,
+            0,
+            1,
+            "t.namespace".to_owned(),
+            0,
+            1,
+        );
+        let metrics = EmitMetrics::register(&prometheus::Registry::new(), "dfw", "prod").unwrap();
+        let health = EmitterHealth::new();
+        let producer = LogProducer::new(&ClientConfig::new(), 100, 1 << 20, health, metrics).unwrap();
+        let mut memory = ObjectMemory::new(1 << 20);
         see(&mut memory, "old");
         let (id, missed) = ("sweep".to_owned(), 2);
         log.sweep.push_back(SweepItem::Begin { id, missed });
@@ -447,13 +471,13 @@ mod tests {
         }
         producer.abandon();
         let expected = [
-            Sent::Schema,
-            Sent::Schema,
-            Sent::Change,
-            Sent::SweepBegin,
-            Sent::Swept,
-            Sent::Swept,
-            Sent::SweepEnd { missed: 2 },
+            SentKind::Schema,
+            SentKind::Schema,
+            SentKind::Change,
+            SentKind::SweepBegin,
+            SentKind::Swept,
+            SentKind::Swept,
+            SentKind::SweepEnd { missed: 2 },
         ];
         assert_eq!(sent, expected);
     }

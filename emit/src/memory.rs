@@ -9,22 +9,24 @@ use std::{
     sync::Arc,
 };
 
-use fleetledger_schema::{content_hash::ContentHash, framing, instant::Instant, kind::Kind, record::Record};
+use fleetledger_schema::{
+    content_hash::ContentHash, framing, instant::Instant, kind::RecordKind, record::Record,
+};
 
-use crate::resource::Resource;
+use crate::resource::WatchedResource;
 
 /// Uids of objects that are gone are remembered this long, so that a list that began before cannot revive them.
 const REMEMBER_GONE_MICROS: i64 = 120_000_000;
 
 /// Bytes of a grave beside its value: the entry, its uid, its places in the map and in queues.
-const GRAVE_OVERHEAD: usize = size_of::<Entry>() + 160;
+const DELETION_OVERHEAD: usize = size_of::<TrackedObject>() + 160;
 
 /// An object, or what is left of it until its tombstone is acknowledged.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) kind: Kind,
+pub(crate) struct TrackedObject {
+    pub(crate) kind: RecordKind,
     pub(crate) shard: u16,
-    pub(crate) resource: Resource,
+    pub(crate) resource: WatchedResource,
     /// Newest body with its frame; empty for one that was given up.
     pub(crate) value: Box<[u8]>,
     /// Hash of the newest body.
@@ -48,10 +50,10 @@ pub(crate) struct Entry {
 }
 
 /// What was observed of an object.
-pub(crate) struct Observation {
+pub(crate) struct ObjectObservation {
     pub(crate) record: Record,
     pub(crate) value: Vec<u8>,
-    pub(crate) resource: Resource,
+    pub(crate) resource: WatchedResource,
     pub(crate) version: Option<String>,
     pub(crate) owner: Option<String>,
     pub(crate) shard: u16,
@@ -62,7 +64,7 @@ pub(crate) struct Observation {
 
 /// What a new observation meant.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Noted {
+pub(crate) enum ObservationOutcome {
     /// The record is the same as before.
     Unchanged(Arc<str>),
     /// The record is new or another.
@@ -78,34 +80,34 @@ pub(crate) struct LogContent {
 
 /// All objects, by uid.
 #[derive(Debug)]
-pub(crate) struct Memory {
-    entries: HashMap<Arc<str>, Entry>,
+pub(crate) struct ObjectMemory {
+    entries: HashMap<Arc<str>, TrackedObject>,
     gone_recently: VecDeque<(Instant, Arc<str>)>,
     gone_at: HashMap<Arc<str>, Instant>,
     /// Oldest first; what was sent meanwhile, or lives again, is passed over.
-    unsent_graves: VecDeque<Arc<str>>,
-    grave_bytes: usize,
-    grave_budget: usize,
+    unsent_deletions: VecDeque<Arc<str>>,
+    deletion_bytes: usize,
+    deletion_budget: usize,
     bytes: usize,
     observations: u64,
 }
 
-impl Memory {
-    pub(crate) fn new(grave_budget: usize) -> Self {
+impl ObjectMemory {
+    pub(crate) fn new(deletion_budget: usize) -> Self {
         Self {
             entries: HashMap::new(),
             gone_recently: VecDeque::new(),
             gone_at: HashMap::new(),
-            unsent_graves: VecDeque::new(),
-            grave_bytes: 0,
-            grave_budget,
+            unsent_deletions: VecDeque::new(),
+            deletion_bytes: 0,
+            deletion_budget,
             bytes: 0,
             observations: 0,
         }
     }
 
     /// Notes the newest state of a living object.
-    pub(crate) fn note(&mut self, observation: Observation) -> Noted {
+    pub(crate) fn note(&mut self, observation: ObjectObservation) -> ObservationOutcome {
         self.observations += 1;
         let hash = hash_of(&observation.value);
         let version = observation.version.map(String::into_boxed_str);
@@ -113,10 +115,10 @@ impl Memory {
             entry.version = version;
             entry.owner = observation.owner.map(Into::into);
             if entry.hash == hash && !entry.gone {
-                return Noted::Unchanged(uid);
+                return ObservationOutcome::Unchanged(uid);
             }
             let before = entry.value.len();
-            let grave_bytes = entry.grave_bytes();
+            let deletion_bytes = entry.deletion_bytes();
             entry.value = observation.value.into_boxed_slice();
             entry.hash = hash;
             entry.since = observation.since;
@@ -125,11 +127,11 @@ impl Memory {
             entry.gone = false;
             let after = entry.value.len();
             self.bytes = self.bytes + after - before;
-            self.grave_bytes = self.grave_bytes.saturating_sub(grave_bytes);
-            return Noted::Changed(uid);
+            self.deletion_bytes = self.deletion_bytes.saturating_sub(deletion_bytes);
+            return ObservationOutcome::Changed(uid);
         }
         let uid: Arc<str> = observation.record.uid().into();
-        let entry = Entry {
+        let entry = TrackedObject {
             kind: observation.record.kind(),
             shard: observation.shard,
             resource: observation.resource,
@@ -146,11 +148,11 @@ impl Memory {
         };
         self.bytes += entry.value.len();
         self.entries.insert(uid.clone(), entry);
-        Noted::Changed(uid)
+        ObservationOutcome::Changed(uid)
     }
 
     /// Notes that an object is gone; `value` is its last record. Returns false if nothing is known of it.
-    pub(crate) fn bury(&mut self, uid: &str, value: Vec<u8>, at: Instant) -> Option<Arc<str>> {
+    pub(crate) fn record_deletion(&mut self, uid: &str, value: Vec<u8>, at: Instant) -> Option<Arc<str>> {
         self.observations += 1;
         let (uid, entry) = self.get_with_uid(uid)?;
         if entry.gone {
@@ -162,10 +164,10 @@ impl Memory {
         entry.value = value.into_boxed_slice();
         entry.since = Some(at);
         entry.observed_at = at;
-        let (after, grave_bytes) = (entry.value.len(), entry.grave_bytes());
+        let (after, deletion_bytes) = (entry.value.len(), entry.deletion_bytes());
         self.bytes = self.bytes + after - before;
-        self.grave_bytes += grave_bytes;
-        self.unsent_graves.push_back(uid.clone());
+        self.deletion_bytes += deletion_bytes;
+        self.unsent_deletions.push_back(uid.clone());
         self.forget_long_gone(at);
         self.gone_recently.push_back((at, uid.clone()));
         self.gone_at.insert(uid.clone(), at);
@@ -173,10 +175,10 @@ impl Memory {
     }
 
     /// Takes an object that vanished while no emitter ran: its last record, or nothing where that cannot be read.
-    pub(crate) fn bury_unknown(
+    pub(crate) fn record_unseen_deletion(
         &mut self,
         uid: &str,
-        kind: Kind,
+        kind: RecordKind,
         shard: u16,
         value: Option<Vec<u8>>,
         sent: Option<ContentHash>,
@@ -184,10 +186,10 @@ impl Memory {
     ) {
         let uid: Arc<str> = uid.into();
         let value = value.unwrap_or_default();
-        let entry = Entry {
+        let entry = TrackedObject {
             kind,
             shard,
-            resource: Resource::of(kind).next().unwrap_or(Resource::Pods),
+            resource: WatchedResource::of(kind).next().unwrap_or(WatchedResource::Pods),
             hash: hash_of(&value),
             sent,
             since: Some(at),
@@ -200,29 +202,29 @@ impl Memory {
             value: value.into_boxed_slice(),
         };
         self.bytes += entry.value.len();
-        self.grave_bytes += entry.grave_bytes();
-        self.unsent_graves.push_back(uid.clone());
+        self.deletion_bytes += entry.deletion_bytes();
+        self.unsent_deletions.push_back(uid.clone());
         self.entries.insert(uid, entry);
     }
 
     /// Keeps the graves within their budget. Returns the kinds of objects that were given up: those whose
     /// birth the log never saw are forgotten, the others keep their tombstone.
-    pub(crate) fn give_up_graves(&mut self) -> Vec<Kind> {
+    pub(crate) fn trim_deletions(&mut self) -> Vec<RecordKind> {
         let mut forgotten = Vec::new();
-        while self.grave_bytes > self.grave_budget {
-            let Some(uid) = self.unsent_graves.pop_front() else {
+        while self.deletion_bytes > self.deletion_budget {
+            let Some(uid) = self.unsent_deletions.pop_front() else {
                 break;
             };
-            let Some(entry) = self.entries.get_mut(&uid).filter(|entry| entry.is_grave()) else {
+            let Some(entry) = self.entries.get_mut(&uid).filter(|entry| entry.is_last_record()) else {
                 continue;
             };
-            let (freed, grave_bytes) = (entry.value.len(), entry.grave_bytes());
+            let (freed, deletion_bytes) = (entry.value.len(), entry.deletion_bytes());
             forgotten.push(entry.kind);
             entry.value = Box::default();
             if entry.sent.is_none() {
                 self.entries.remove(&uid);
             }
-            self.grave_bytes = self.grave_bytes.saturating_sub(grave_bytes);
+            self.deletion_bytes = self.deletion_bytes.saturating_sub(deletion_bytes);
             self.bytes = self.bytes.saturating_sub(freed);
         }
         forgotten
@@ -237,17 +239,20 @@ impl Memory {
             && let Some(entry) = self.entries.remove(uid)
         {
             self.bytes = self.bytes.saturating_sub(entry.value.len());
-            self.grave_bytes = self.grave_bytes.saturating_sub(entry.grave_bytes());
-            while let Some(oldest) = self.unsent_graves.front()
-                && !self.entries.get(oldest).is_some_and(Entry::is_grave)
+            self.deletion_bytes = self.deletion_bytes.saturating_sub(entry.deletion_bytes());
+            while let Some(oldest) = self.unsent_deletions.front()
+                && !self
+                    .entries
+                    .get(oldest)
+                    .is_some_and(TrackedObject::is_last_record)
             {
-                self.unsent_graves.pop_front();
+                self.unsent_deletions.pop_front();
             }
         }
     }
 
     /// True for an object that is gone, or went within the last two minutes.
-    pub(crate) fn went(&mut self, uid: &str, now: Instant) -> bool {
+    pub(crate) fn is_recently_gone(&mut self, uid: &str, now: Instant) -> bool {
         self.forget_long_gone(now);
         self.gone_at.contains_key(uid)
     }
@@ -264,25 +269,25 @@ impl Memory {
         }
     }
 
-    pub(crate) fn get(&self, uid: &str) -> Option<&Entry> {
+    pub(crate) fn get(&self, uid: &str) -> Option<&TrackedObject> {
         self.entries.get(uid)
     }
 
-    pub(crate) fn get_mut(&mut self, uid: &str) -> Option<&mut Entry> {
+    pub(crate) fn get_mut(&mut self, uid: &str) -> Option<&mut TrackedObject> {
         self.entries.get_mut(uid)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut Entry)> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut TrackedObject)> {
         self.entries.iter_mut()
     }
 
     /// Objects that are gone and whose tombstone is not acknowledged.
-    pub(crate) fn graves(&self) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+    pub(crate) fn deletions(&self) -> impl Iterator<Item = (&Arc<str>, &TrackedObject)> {
         self.entries.iter().filter(|(_, entry)| entry.gone)
     }
 
     /// Living objects.
-    pub(crate) fn living(&self) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+    pub(crate) fn living(&self) -> impl Iterator<Item = (&Arc<str>, &TrackedObject)> {
         self.entries.iter().filter(|(_, entry)| !entry.gone)
     }
 
@@ -301,23 +306,23 @@ impl Memory {
         self.observations
     }
 
-    fn get_with_uid(&mut self, uid: &str) -> Option<(Arc<str>, &mut Entry)> {
+    fn get_with_uid(&mut self, uid: &str) -> Option<(Arc<str>, &mut TrackedObject)> {
         let uid = self.entries.get_key_value(uid)?.0.clone();
         let entry = self.entries.get_mut(&uid)?;
         Some((uid, entry))
     }
 }
 
-impl Entry {
+impl TrackedObject {
     /// True for the last record of an object that is gone.
-    fn is_grave(&self) -> bool {
+    fn is_last_record(&self) -> bool {
         self.gone && !self.value.is_empty()
     }
 
     /// What it takes of the budget for graves.
-    fn grave_bytes(&self) -> usize {
-        if self.is_grave() {
-            self.value.len() + GRAVE_OVERHEAD
+    fn deletion_bytes(&self) -> usize {
+        if self.is_last_record() {
+            self.value.len() + DELETION_OVERHEAD
         } else {
             0
         }
@@ -330,21 +335,21 @@ fn hash_of(value: &[u8]) -> ContentHash {
 
 #[cfg(test)]
 mod tests {
-    use fleetledger_schema::record::{Namespace, Object};
+    use fleetledger_schema::record::{Namespace, ObjectRecord};
 
     use super::*;
 
-    fn observe(uid: &str, phase: &str, at: i64) -> Observation {
+    fn observe(uid: &str, phase: &str, at: i64) -> ObjectObservation {
         let record = Namespace {
             uid: uid.into(),
             phase: phase.into(),
             ..Namespace::default()
         }
         .into_record();
-        Observation {
+        ObjectObservation {
             value: crate::encode::encode(&record).unwrap(),
             record,
-            resource: Resource::Namespaces,
+            resource: WatchedResource::Namespaces,
             version: None,
             owner: None,
             shard: 0,
@@ -355,59 +360,62 @@ mod tests {
 
     #[test]
     fn only_another_content_is_a_change_and_it_knows_when_it_began() {
-        let mut memory = Memory::new(1000);
+        let mut memory = ObjectMemory::new(1000);
         assert!(matches!(
             memory.note(observe("a", "Active", 1)),
-            Noted::Changed(_)
+            ObservationOutcome::Changed(_)
         ));
         assert!(matches!(
             memory.note(observe("a", "Active", 2)),
-            Noted::Unchanged(_)
+            ObservationOutcome::Unchanged(_)
         ));
         assert_eq!(memory.get("a").unwrap().since, Some(Instant(1)));
         assert!(matches!(
             memory.note(observe("a", "Terminating", 3)),
-            Noted::Changed(_)
+            ObservationOutcome::Changed(_)
         ));
         assert_eq!(memory.get("a").unwrap().since, Some(Instant(3)));
     }
 
     #[test]
-    fn graves_beyond_their_budget_keep_their_tombstone_if_the_log_knows_the_object() {
-        let mut memory = Memory::new(0);
+    fn deletions_beyond_their_budget_keep_their_tombstone_if_the_log_knows_the_object() {
+        let mut memory = ObjectMemory::new(0);
         memory.note(observe("known", "Active", 1));
         memory.note(observe("unknown", "Active", 1));
         memory.get_mut("known").unwrap().sent = Some(ContentHash::default());
         for uid in ["known", "unknown"] {
-            memory.bury(uid, vec![0; 20], Instant(2)).unwrap();
+            memory.record_deletion(uid, vec![0; 20], Instant(2)).unwrap();
         }
-        assert_eq!(memory.give_up_graves().len(), 2);
+        assert_eq!(memory.trim_deletions().len(), 2);
         assert!(memory.get("known").unwrap().value.is_empty());
         assert!(memory.get("unknown").is_none());
-        assert!(memory.went("unknown", Instant(3)));
+        assert!(memory.is_recently_gone("unknown", Instant(3)));
         memory.forget("known");
         assert_eq!(memory.bytes(), 0);
     }
 
     #[test]
     fn however_many_come_and_go_only_those_of_the_last_two_minutes_are_remembered() {
-        let mut memory = Memory::new(1 << 20);
+        let mut memory = ObjectMemory::new(1 << 20);
         let minute = 60_000_000;
         for number in 0..10 {
             let (uid, at) = (format!("u{number}"), i64::from(number) * minute);
             memory.note(observe(&uid, "Active", at));
-            memory.bury(&uid, vec![0; 20], Instant(at)).unwrap();
+            memory.record_deletion(&uid, vec![0; 20], Instant(at)).unwrap();
         }
         assert_eq!((memory.gone_recently.len(), memory.gone_at.len()), (3, 3));
-        assert!(!memory.went("u6", Instant(9 * minute)) && memory.went("u7", Instant(9 * minute)));
+        assert!(
+            !memory.is_recently_gone("u6", Instant(9 * minute))
+                && memory.is_recently_gone("u7", Instant(9 * minute))
+        );
         // Acknowledged in another order than they were buried in.
         for number in [3, 0, 2, 1] {
             memory.forget(&format!("u{number}"));
         }
-        assert_eq!(memory.unsent_graves.len(), 6);
+        assert_eq!(memory.unsent_deletions.len(), 6);
         // One lives again, and its grave is none.
         memory.note(observe("u4", "Active", 9 * minute));
         memory.forget("u5");
-        assert_eq!(memory.grave_bytes, 4 * (20 + GRAVE_OVERHEAD));
+        assert_eq!(memory.deletion_bytes, 4 * (20 + DELETION_OVERHEAD));
     }
 }

@@ -8,7 +8,7 @@ use crate::error::EmitError;
 
 /// The emitter's metrics. All carry the labels `datacenter` and `cluster`, so that several emitters can share a registry.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics {
+pub(crate) struct EmitMetrics {
     /// `fleetledger_emit_events_total{resource}`: objects received from the API server.
     pub(crate) events: IntCounterVec,
     /// `fleetledger_emit_unchanged_events_total{kind}`: objects whose record did not change.
@@ -69,13 +69,13 @@ pub(crate) struct Metrics {
     pub(crate) delivery_seconds: Histogram,
 }
 
-struct Registrar<'r> {
+struct MetricRegistrar<'r> {
     registry: &'r Registry,
     datacenter: &'r str,
     cluster: &'r str,
 }
 
-impl Registrar<'_> {
+impl MetricRegistrar<'_> {
     fn opts(&self, name: &str, help: &str) -> Opts {
         Opts::new(format!("fleetledger_emit_{name}"), help)
             .const_label("datacenter", self.datacenter)
@@ -106,10 +106,10 @@ impl Registrar<'_> {
     }
 }
 
-impl Metrics {
+impl EmitMetrics {
     /// Registers the metrics of the emitter of that cluster.
     pub(crate) fn register(registry: &Registry, datacenter: &str, cluster: &str) -> Result<Self, EmitError> {
-        let r = Registrar {
+        let r = MetricRegistrar {
             registry,
             datacenter,
             cluster,

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use fleetledger_schema::{instant::Instant, key::Source, kind::Kind, partition::shard_of, record::Usage};
+use fleetledger_schema::{
+    instant::Instant, key::RecordSource, kind::RecordKind, partition::shard_of, record::Usage,
+};
 
 use crate::{
     encode::encode_usage,
-    health::Health,
-    log::{Log, Sent, SweepItem},
-    memory::Memory,
-    metrics::Metrics,
+    health::EmitterHealth,
+    log::{RecordLog, SentKind, SweepItem},
+    memory::ObjectMemory,
+    metrics::EmitMetrics,
     object::MAX_RECORD_BYTES,
-    producer::{Producer, Refusal, Report},
-    read_back::{Place, ReadBack},
+    producer::{DeliveryReport, LogProducer, SendRefusal},
+    read_back::{LogPlacement, ReadBack},
 };
 
 /// Steps that one log takes before the next has its turn.
@@ -23,23 +25,23 @@ const GIVEN_UP: usize = 1024;
 
 /// All logs of the cluster and the producer they share.
 pub(crate) struct Outbox {
-    pub(crate) logs: Vec<Log>,
-    pub(crate) producer: Producer,
+    pub(crate) logs: Vec<RecordLog>,
+    pub(crate) producer: LogProducer,
     broken: Option<String>,
-    metrics: Metrics,
-    health: Health,
+    metrics: EmitMetrics,
+    health: EmitterHealth,
 }
 
 /// The logs of a new epoch, holding what was read back.
 pub(crate) fn logs_of(
-    source: &Source,
+    source: &RecordSource,
     epoch: i64,
     shards: u16,
-    places: &[Place],
+    places: &[LogPlacement],
     held: &ReadBack,
-) -> Vec<Log> {
-    let log = |place: &Place| {
-        Log::new(
+) -> Vec<RecordLog> {
+    let log = |place: &LogPlacement| {
+        RecordLog::new(
             source.clone(),
             place.kind,
             place.shard,
@@ -49,8 +51,8 @@ pub(crate) fn logs_of(
             epoch,
         )
     };
-    let mut logs: Vec<Log> = places.iter().map(log).collect();
-    for kept in held.kept.values().filter(|kept| !kept.ended) {
+    let mut logs: Vec<RecordLog> = places.iter().map(log).collect();
+    for kept in held.objects.values().filter(|kept| !kept.ended) {
         if let Some(log) = logs
             .iter_mut()
             .find(|log| (log.kind, log.shard) == (kept.kind, kept.shard))
@@ -62,7 +64,12 @@ pub(crate) fn logs_of(
 }
 
 impl Outbox {
-    pub(crate) fn new(logs: Vec<Log>, producer: Producer, metrics: Metrics, health: Health) -> Self {
+    pub(crate) fn new(
+        logs: Vec<RecordLog>,
+        producer: LogProducer,
+        metrics: EmitMetrics,
+        health: EmitterHealth,
+    ) -> Self {
         Self {
             logs,
             producer,
@@ -73,7 +80,7 @@ impl Outbox {
     }
 
     /// Queues the newest state of an object.
-    pub(crate) fn queue(&mut self, uid: &Arc<str>, memory: &mut Memory) {
+    pub(crate) fn queue(&mut self, uid: &Arc<str>, memory: &mut ObjectMemory) {
         let Some(entry) = memory.get_mut(uid) else { return };
         let log = self
             .logs
@@ -88,7 +95,7 @@ impl Outbox {
 
     /// What was given up while it waited needs no place in its queue. However long Kafka is away and whatever comes and
     /// goes meanwhile, a queue does not outgrow the cluster.
-    pub(crate) fn forget_given_up(&mut self, memory: &Memory) {
+    pub(crate) fn forget_given_up(&mut self, memory: &ObjectMemory) {
         for log in &mut self.logs {
             if log.changes.len() > memory.len() + GIVEN_UP {
                 log.changes
@@ -98,7 +105,7 @@ impl Outbox {
     }
 
     /// Queues a sweep of one kind; `missed` says how many changes the watches had missed of a shard.
-    pub(crate) fn queue_sweep(&mut self, kind: Kind, id: &str, missed: impl Fn(u16) -> i64) {
+    pub(crate) fn queue_sweep(&mut self, kind: RecordKind, id: &str, missed: impl Fn(u16) -> i64) {
         for log in self.logs.iter_mut().filter(|log| log.kind == kind) {
             log.sweep.push_back(SweepItem::Begin {
                 id: id.to_owned(),
@@ -125,7 +132,7 @@ impl Outbox {
                 return self.metrics.usage_dropped.inc();
             }
         };
-        let of_usage = self.logs.iter_mut().filter(|log| log.kind == Kind::Usage);
+        let of_usage = self.logs.iter_mut().filter(|log| log.kind == RecordKind::Usage);
         for log in of_usage.filter(|log| log.shard == shard_of(&usage.uid, log.shards)) {
             log.windows.push_back((usage.uid.as_str().into(), value.clone()));
             let mut waiting: usize = log.windows.iter().map(|(_, value)| value.len()).sum();
@@ -139,7 +146,7 @@ impl Outbox {
 
     /// Asks every log for a mark.
     pub(crate) fn mark(&mut self) {
-        self.logs.iter_mut().for_each(Log::mark);
+        self.logs.iter_mut().for_each(RecordLog::mark);
     }
 
     /// True while a sweep is being sent.
@@ -149,11 +156,11 @@ impl Outbox {
 
     /// True if nothing waits and nothing is in flight.
     pub(crate) fn is_empty(&self) -> bool {
-        self.producer.in_flight().0 == 0 && self.logs.iter().all(Log::is_idle)
+        self.producer.in_flight().0 == 0 && self.logs.iter().all(RecordLog::is_idle)
     }
 
     /// Sends while there is something to send and room for it. Returns true if something was sent.
-    pub(crate) fn drain(&mut self, memory: &mut Memory, now: Instant) -> bool {
+    pub(crate) fn drain(&mut self, memory: &mut ObjectMemory, now: Instant) -> bool {
         let mut sent_any = false;
         let mut stepped = true;
         while std::mem::take(&mut stepped) && self.broken.is_none() {
@@ -164,8 +171,8 @@ impl Outbox {
                     }
                     match self.step(index, memory, now) {
                         Some(Ok(())) => (stepped, sent_any) = (true, true),
-                        Some(Err(Refusal::Full)) => return sent_any,
-                        Some(Err(Refusal::Broken(why))) => {
+                        Some(Err(SendRefusal::Full)) => return sent_any,
+                        Some(Err(SendRefusal::Broken(why))) => {
                             self.broken = Some(why);
                             return sent_any;
                         }
@@ -178,11 +185,11 @@ impl Outbox {
     }
 
     /// Looks at deliveries. A failure means that this epoch is over: its log has a hole.
-    pub(crate) fn check_deliveries(&mut self, memory: &mut Memory) -> Result<(), String> {
+    pub(crate) fn check_deliveries(&mut self, memory: &mut ObjectMemory) -> Result<(), String> {
         while let Some(report) = self.producer.report() {
             match report {
-                Report::Buried(uid) => memory.forget(&uid),
-                Report::Failed(why) => self.broken = Some(why),
+                DeliveryReport::TombstoneAcknowledged(uid) => memory.forget(&uid),
+                DeliveryReport::Failed(why) => self.broken = Some(why),
             }
         }
         self.broken.take().map_or(Ok(()), Err)
@@ -199,9 +206,14 @@ impl Outbox {
         self.health.update(|summary| {
             summary.in_flight = records;
             summary.pending = pending;
-            for kind in Kind::ALL {
-                let mut living = fleetledger_schema::content_hash::Digest::default();
-                for digest in self.logs.iter().filter(|log| log.kind == kind).map(Log::digest) {
+            for kind in RecordKind::ALL {
+                let mut living = fleetledger_schema::content_hash::ContentDigest::default();
+                for digest in self
+                    .logs
+                    .iter()
+                    .filter(|log| log.kind == kind)
+                    .map(RecordLog::digest)
+                {
                     living.count += digest.count;
                     living.xor.hi ^= digest.xor.hi;
                     living.xor.lo ^= digest.xor.lo;
@@ -215,7 +227,12 @@ impl Outbox {
         });
     }
 
-    fn step(&mut self, index: usize, memory: &mut Memory, now: Instant) -> Option<Result<(), Refusal>> {
+    fn step(
+        &mut self,
+        index: usize,
+        memory: &mut ObjectMemory,
+        now: Instant,
+    ) -> Option<Result<(), SendRefusal>> {
         let log = self.logs.get_mut(index)?;
         let (kind, shard) = (log.kind, log.shard);
         let sent = match log.step(memory, &self.producer, now)? {
@@ -228,7 +245,7 @@ impl Outbox {
         Some(Ok(()))
     }
 
-    fn count(&self, kind: Kind, shard: u16, sent: Sent, bytes: usize) {
+    fn count(&self, kind: RecordKind, shard: u16, sent: SentKind, bytes: usize) {
         let name = kind.as_str();
         self.metrics
             .records
@@ -242,17 +259,17 @@ impl Outbox {
             let counts = summary.kinds.entry(kind).or_default();
             counts.produced += 1;
             match sent {
-                Sent::Change | Sent::Swept | Sent::Last => counts.objects += 1,
-                Sent::Tombstone => counts.tombstones += 1,
-                Sent::Mark => counts.marks += 1,
-                Sent::SweepEnd { missed } => {
+                SentKind::Change | SentKind::Swept | SentKind::Last => counts.objects += 1,
+                SentKind::Tombstone => counts.tombstones += 1,
+                SentKind::Mark => counts.marks += 1,
+                SentKind::SweepEnd { missed } => {
                     counts.missed_changes += missed.unsigned_abs();
                     counts.sweeps += u64::from(shard == 0);
                 }
-                Sent::SweepBegin | Sent::Schema | Sent::Window => {}
+                SentKind::SweepBegin | SentKind::Schema | SentKind::Window => {}
             }
         });
-        if matches!(sent, Sent::SweepEnd { .. }) && shard == 0 {
+        if matches!(sent, SentKind::SweepEnd { .. }) && shard == 0 {
             self.metrics.sweeps.with_label_values(&[name]).inc();
         }
     }

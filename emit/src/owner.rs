@@ -37,7 +37,7 @@ impl OwnerRef {
 
 /// What is known of an owner: its name and who owns it in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub(crate) struct KnownOwner {
     pub(crate) kind: String,
     pub(crate) name: String,
     pub(crate) controller: Option<OwnerRef>,
@@ -45,8 +45,8 @@ pub(crate) struct Owner {
 
 /// Every owner seen, by uid. An owner stays known after its deletion while a living pod leads to it.
 #[derive(Debug, Default)]
-pub(crate) struct Owners {
-    known: HashMap<String, Owner>,
+pub(crate) struct OwnerIndex {
+    known: HashMap<String, KnownOwner>,
     asked: HashSet<String>,
     missing: HashSet<String>,
     /// Known ones that are gone.
@@ -57,30 +57,30 @@ pub(crate) struct Owners {
 
 /// Where a chain of owners ends, as far as is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Resolution {
+pub(crate) enum OwnerResolution {
     End(TopOwner),
     /// This owner in the chain is not known yet.
     Waiting(OwnerRef),
 }
 
-impl Owners {
+impl OwnerIndex {
     /// Follows the chain that begins with `first`. An owner already known to be missing ends it unresolved.
-    pub(crate) fn resolve(&self, first: Option<&OwnerRef>) -> Resolution {
+    pub(crate) fn resolve(&self, first: Option<&OwnerRef>) -> OwnerResolution {
         let Some(mut reference) = first else {
-            return Resolution::End(TopOwner::None);
+            return OwnerResolution::End(TopOwner::None);
         };
         for _ in 0..MAX_CHAIN {
             let Some(owner) = self.known.get(&reference.uid) else {
                 return if self.missing.contains(&reference.uid) {
-                    Resolution::End(TopOwner::Unresolved)
+                    OwnerResolution::End(TopOwner::Unresolved)
                 } else {
-                    Resolution::Waiting(reference.clone())
+                    OwnerResolution::Waiting(reference.clone())
                 };
             };
             match &owner.controller {
                 Some(next) => reference = next,
                 None => {
-                    return Resolution::End(TopOwner::Known {
+                    return OwnerResolution::End(TopOwner::Known {
                         kind: owner.kind.clone(),
                         name: owner.name.clone(),
                         uid: reference.uid.clone(),
@@ -88,13 +88,13 @@ impl Owners {
                 }
             }
         }
-        Resolution::End(TopOwner::Unresolved)
+        OwnerResolution::End(TopOwner::Unresolved)
     }
 
     /// Learns an owner. What is known of an owner is never replaced: it is resolved once.
     pub(crate) fn learn(&mut self, uid: &str, kind: &str, meta: &ObjectMeta) {
         if !self.known.contains_key(uid) {
-            let owner = Owner {
+            let owner = KnownOwner {
                 kind: kind.to_owned(),
                 name: meta.name.clone().unwrap_or_default(),
                 controller: OwnerRef::of(meta),
@@ -104,7 +104,7 @@ impl Owners {
     }
 
     /// Learns the answer to a question.
-    pub(crate) fn answer(&mut self, uid: &str, owner: Option<Owner>) {
+    pub(crate) fn answer(&mut self, uid: &str, owner: Option<KnownOwner>) {
         self.asked.remove(uid);
         match owner {
             Some(owner) => self.insert(uid, owner),
@@ -131,7 +131,7 @@ impl Owners {
         }
     }
 
-    /// True if those that are gone are so many that it is time for [`Owners::forget_ended`].
+    /// True if those that are gone are so many that it is time for [`OwnerIndex::forget_ended`].
     pub(crate) fn are_crowded(&self) -> bool {
         self.ended.len() > self.ended_and_needed * 2 + GATHER
     }
@@ -185,7 +185,7 @@ impl Owners {
         needed
     }
 
-    fn insert(&mut self, uid: &str, owner: Owner) {
+    fn insert(&mut self, uid: &str, owner: KnownOwner) {
         self.asked.remove(uid);
         self.missing.remove(uid);
         self.known.insert(uid.to_owned(), owner);
@@ -213,35 +213,35 @@ mod tests {
 
     #[test]
     fn a_replica_set_named_a_b_c_under_deployment_z_leads_to_z() {
-        let mut owners = Owners::default();
+        let mut owners = OwnerIndex::default();
         let pod = OwnerRef::of(&meta("a-b-c-x1", Some(("ReplicaSet", "a-b-c", "rs")))).unwrap();
-        assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(r) if r.uid == "rs"));
+        assert!(matches!(owners.resolve(Some(&pod)), OwnerResolution::Waiting(r) if r.uid == "rs"));
         owners.learn("rs", "ReplicaSet", &meta("a-b-c", Some(("Deployment", "z", "d"))));
-        assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(r) if r.uid == "d"));
+        assert!(matches!(owners.resolve(Some(&pod)), OwnerResolution::Waiting(r) if r.uid == "d"));
         owners.learn("d", "Deployment", &meta("z", None));
         let z = TopOwner::Known {
             kind: "Deployment".into(),
             name: "z".into(),
             uid: "d".into(),
         };
-        assert_eq!(owners.resolve(Some(&pod)), Resolution::End(z.clone()));
+        assert_eq!(owners.resolve(Some(&pod)), OwnerResolution::End(z.clone()));
         // The deployment is deleted; the pod lives on and keeps its answer.
         owners.retain(["rs"].into_iter(), |_| false);
-        assert_eq!(owners.resolve(Some(&pod)), Resolution::End(z));
+        assert_eq!(owners.resolve(Some(&pod)), OwnerResolution::End(z));
         // Without pods both are kept as long as the deployment lives.
         owners.retain(std::iter::empty(), |uid| uid == "d");
-        assert!(matches!(owners.resolve(Some(&pod)), Resolution::End(_)));
+        assert!(matches!(owners.resolve(Some(&pod)), OwnerResolution::End(_)));
         // One that has ended is not, however long its controller lives.
         owners.end("rs");
         owners.retain(std::iter::empty(), |uid| uid == "d");
-        assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(r) if r.uid == "rs"));
+        assert!(matches!(owners.resolve(Some(&pod)), OwnerResolution::Waiting(r) if r.uid == "rs"));
         owners.retain(std::iter::empty(), |_| false);
-        assert!(matches!(owners.resolve(Some(&pod)), Resolution::Waiting(_)));
+        assert!(matches!(owners.resolve(Some(&pod)), OwnerResolution::Waiting(_)));
     }
 
     #[test]
     fn owners_that_are_gone_are_forgotten_once_they_crowd_and_nobody_needs_them() {
-        let mut owners = Owners::default();
+        let mut owners = OwnerIndex::default();
         owners.learn("idle", "Deployment", &meta("idle", None));
         for number in 0..=GATHER {
             let uid = format!("job-{number}");
@@ -261,16 +261,19 @@ mod tests {
 
     #[test]
     fn a_missing_owner_and_a_circle_end_unresolved() {
-        let mut owners = Owners::default();
+        let mut owners = OwnerIndex::default();
         let pod = OwnerRef::of(&meta("p", Some(("Rollout", "r", "gone")))).unwrap();
         owners.answer("gone", None);
-        assert_eq!(owners.resolve(Some(&pod)), Resolution::End(TopOwner::Unresolved));
+        assert_eq!(
+            owners.resolve(Some(&pod)),
+            OwnerResolution::End(TopOwner::Unresolved)
+        );
         owners.learn("a", "A", &meta("a", Some(("B", "b", "b"))));
         owners.learn("b", "B", &meta("b", Some(("A", "a", "a"))));
         let circle = OwnerRef::of(&meta("p", Some(("A", "a", "a")))).unwrap();
         assert_eq!(
             owners.resolve(Some(&circle)),
-            Resolution::End(TopOwner::Unresolved)
+            OwnerResolution::End(TopOwner::Unresolved)
         );
         owners.retain(["a"].into_iter(), |_| false);
     }

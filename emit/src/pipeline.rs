@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_schema::{key::Source as SourceName, kind::Kind, record::Usage};
+use fleetledger_schema::{key::RecordSource as SourceName, kind::RecordKind, record::Usage};
 use rdkafka::ClientConfig;
 use tokio::{
     sync::mpsc::{Receiver, Sender},
@@ -25,16 +25,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    fleet::{Fleet, Now},
-    health::Health,
+    fleet::{ClockReading, ObservedFleet},
+    health::EmitterHealth,
     log::SweepItem,
-    metrics::Metrics,
+    metrics::EmitMetrics,
     outbox::Outbox,
-    read_back::{Kept, Place, ReadBack, read_values},
-    resource::{Change, Event, Resource},
-    settings::Settings,
-    source::Feed,
-    sweep::Sweep,
+    read_back::{LogPlacement, LoggedObject, ReadBack, read_values},
+    resource::{ResourceChange, SourceEvent, WatchedResource},
+    settings::EmitSettings,
+    source::SourceFeed,
+    sweep::ClusterSweep,
 };
 
 /// How often time passes for the pipeline: bounds the lateness of a window's end.
@@ -44,11 +44,11 @@ const EVENTS_IN_A_ROW: usize = 256;
 /// How long the first sweep waits for answers about owners.
 const OWNER_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the end of an emitter may take.
-const FAREWELL: Duration = Duration::from_secs(15);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a reign ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum TermEnd {
     /// The source has nothing more, or shutdown was asked for; everything is delivered as far as Kafka allows.
     Done,
     /// Another emitter leads.
@@ -58,47 +58,47 @@ pub(crate) enum End {
 }
 
 /// What a reign works with.
-pub(crate) struct Reign<'r> {
-    pub(crate) settings: &'r Settings,
+pub(crate) struct LeadershipTerm<'r> {
+    pub(crate) settings: &'r EmitSettings,
     pub(crate) name: SourceName,
     pub(crate) kafka: &'r ClientConfig,
-    pub(crate) feed: &'r Feed,
-    pub(crate) fleet: &'r mut Fleet,
+    pub(crate) feed: &'r SourceFeed,
+    pub(crate) fleet: &'r mut ObservedFleet,
     pub(crate) outbox: Outbox,
-    pub(crate) held: ReadBack,
-    pub(crate) places: Vec<Place>,
-    pub(crate) events: &'r mut Receiver<Event>,
+    pub(crate) read_back: ReadBack,
+    pub(crate) placements: Vec<LogPlacement>,
+    pub(crate) events: &'r mut Receiver<SourceEvent>,
     /// Windows of usage that are complete.
     pub(crate) windows: &'r mut Receiver<Usage>,
-    pub(crate) sender: Sender<Event>,
-    pub(crate) metrics: &'r Metrics,
-    pub(crate) health: &'r Health,
+    pub(crate) sender: Sender<SourceEvent>,
+    pub(crate) metrics: &'r EmitMetrics,
+    pub(crate) health: &'r EmitterHealth,
 }
 
 /// What is going on within a reign.
-struct Course {
-    sweep: Sweep,
+struct TermProgress {
+    sweep: ClusterSweep,
     sweeps: u64,
     next_sweep: Tick,
     next_mark: Tick,
     next_lease_list: Tick,
     /// Kinds whose first sweep of this epoch is still to come: nothing of them is sent before.
-    unswept: BTreeSet<Kind>,
+    unswept: BTreeSet<RecordKind>,
     /// Those of them that wait for what has vanished to be read back.
-    unread: BTreeSet<Kind>,
+    unread: BTreeSet<RecordKind>,
     /// Since when the first sweep waits for owners.
     owners_awaited: Option<Tick>,
-    vanished: JoinSet<(Kind, Vanished)>,
+    vanished: JoinSet<(RecordKind, VanishedObjects)>,
     tasks: JoinSet<()>,
     finished: bool,
 }
 
-type Vanished = Vec<(Arc<str>, Kept, Option<Vec<u8>>)>;
+type VanishedObjects = Vec<(Arc<str>, LoggedObject, Option<Vec<u8>>)>;
 
-impl Reign<'_> {
+impl LeadershipTerm<'_> {
     /// Runs until the end.
-    pub(crate) async fn run(mut self, shutdown: &CancellationToken, deposed: &CancellationToken) -> End {
-        let mut course = Course::new(self.settings);
+    pub(crate) async fn run(mut self, shutdown: &CancellationToken, deposed: &CancellationToken) -> TermEnd {
+        let mut course = TermProgress::new(self.settings);
         let mut turn = tokio::time::interval(TURN);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let acknowledged = self.outbox.producer.acknowledged();
@@ -108,9 +108,9 @@ impl Reign<'_> {
                 biased;
                 () = deposed.cancelled() => {
                     self.outbox.producer.abandon();
-                    return End::Deposed;
+                    return TermEnd::Deposed;
                 }
-                () = shutdown.cancelled() => return self.say_farewell(&course, deposed).await,
+                () = shutdown.cancelled() => return self.drain_before_exit(&course, deposed).await,
                 _ = turn.tick() => self.pass_time(&mut course),
                 Some(window) = self.windows.recv() => self.take_windows(window),
                 Some(event) = self.events.recv() => self.take_events(event, &mut course),
@@ -120,11 +120,11 @@ impl Reign<'_> {
             while course.tasks.try_join_next().is_some() {}
             if let Err(why) = self.outbox.check_deliveries(&mut self.fleet.memory) {
                 self.outbox.producer.abandon();
-                return End::NewEpoch(why);
+                return TermEnd::NewEpoch(why);
             }
             self.send(&course);
             if course.finished && course.unswept.is_empty() && !self.outbox.is_sweeping() {
-                return self.say_farewell(&course, deposed).await;
+                return self.drain_before_exit(&course, deposed).await;
             }
         }
     }
@@ -134,37 +134,41 @@ impl Reign<'_> {
         for (uid, entry) in self.fleet.memory.iter_mut() {
             entry.queued = false;
             entry.sent = self
-                .held
-                .kept
+                .read_back
+                .objects
                 .get(uid)
                 .filter(|kept| !kept.ended)
                 .map(|kept| kept.content.hash);
         }
-        for schema in self.held.schemas.iter() {
+        for schema in self.read_back.schemas.iter() {
             self.fleet.schemas.learn(schema.clone());
         }
     }
 
-    fn take_events(&mut self, first: Event, course: &mut Course) {
-        let now = Now::read();
-        let settle = Duration::from_millis(self.settings.settle_millis);
+    fn take_events(&mut self, first: SourceEvent, course: &mut TermProgress) {
+        let now = ClockReading::read();
+        let settle = Duration::from_millis(self.settings.settle_ms);
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(event) = next.take() {
             match event {
-                Event::Watch(resource, change) => self.fleet.absorb(resource, change, now),
-                Event::Relist(Resource::Leases, Change::Listed(lease)) => self.fleet.see(&lease, None, now),
-                Event::Relist(Resource::Leases, Change::End) => self.fleet.heartbeats.confirm_view(now.at),
-                Event::Relist(Resource::Leases, _) => {}
-                Event::Relist(resource, change) => {
+                SourceEvent::Watch(resource, change) => self.fleet.absorb(resource, change, now),
+                SourceEvent::Relist(WatchedResource::Leases, ResourceChange::Listed(lease)) => {
+                    self.fleet.see(&lease, None, now)
+                }
+                SourceEvent::Relist(WatchedResource::Leases, ResourceChange::End) => {
+                    self.fleet.heartbeats.confirm_view(now.at)
+                }
+                SourceEvent::Relist(WatchedResource::Leases, _) => {}
+                SourceEvent::Relist(resource, change) => {
                     course
                         .sweep
                         .take(resource, change, &mut self.fleet.memory, now, settle);
                 }
-                Event::Owner(reference, owner) => {
+                SourceEvent::Owner(reference, owner) => {
                     self.fleet.take_owner(&reference, owner.map(|owner| *owner), now)
                 }
-                Event::Finished => course.finished = true,
+                SourceEvent::Finished => course.finished = true,
             }
             taken += 1;
             if taken < EVENTS_IN_A_ROW {
@@ -182,8 +186,8 @@ impl Reign<'_> {
         }
     }
 
-    fn pass_time(&mut self, course: &mut Course) {
-        let now = Now::read();
+    fn pass_time(&mut self, course: &mut TermProgress) {
+        let now = ClockReading::read();
         self.health.turn();
         self.fleet.pass_time(now);
         if !self.fleet.questions.is_empty() && self.fleet.has_answered() {
@@ -197,8 +201,11 @@ impl Reign<'_> {
         }
         if self.fleet.heartbeats.wants_list(now.at) && now.tick >= course.next_lease_list {
             course.next_lease_list = now.tick + Duration::from_secs(60);
-            self.feed
-                .relist(&mut course.tasks, vec![Resource::Leases], self.sender.clone());
+            self.feed.relist(
+                &mut course.tasks,
+                vec![WatchedResource::Leases],
+                self.sender.clone(),
+            );
         }
         self.begin_first_sweeps(course, now);
         self.go_on_sweeping(course, now);
@@ -207,7 +214,7 @@ impl Reign<'_> {
     }
 
     /// Kinds whose lists are complete are swept for the first time: what vanished since the last reign first.
-    fn begin_first_sweeps(&mut self, course: &mut Course, now: Now) {
+    fn begin_first_sweeps(&mut self, course: &mut TermProgress, now: ClockReading) {
         if course.unread.is_empty() || !self.fleet.has_answered() {
             return;
         }
@@ -215,7 +222,7 @@ impl Reign<'_> {
         if self.fleet.owners.open_questions() > 0 && now.tick < since + OWNER_PATIENCE {
             return;
         }
-        let listed: Vec<Kind> = course
+        let listed: Vec<RecordKind> = course
             .unread
             .iter()
             .copied()
@@ -224,13 +231,13 @@ impl Reign<'_> {
         for kind in listed {
             course.unread.remove(&kind);
             let vanished = self.compare_with_log(kind);
-            let places: Vec<Place> = self
-                .places
+            let places: Vec<LogPlacement> = self
+                .placements
                 .iter()
                 .filter(|place| place.kind == kind)
                 .cloned()
                 .collect();
-            let (kafka, budget) = (self.kafka.clone(), self.settings.grave_bytes());
+            let (kafka, budget) = (self.kafka.clone(), self.settings.deletion_bytes());
             course
                 .vanished
                 .spawn_blocking(move || (kind, read_vanished(&kafka, &places, vanished, budget)));
@@ -238,9 +245,14 @@ impl Reign<'_> {
     }
 
     /// Learns when the content of living objects began, and finds what the log holds and the cluster does not.
-    fn compare_with_log(&mut self, kind: Kind) -> Vec<(Arc<str>, Kept)> {
+    fn compare_with_log(&mut self, kind: RecordKind) -> Vec<(Arc<str>, LoggedObject)> {
         let mut vanished = Vec::new();
-        for (uid, kept) in self.held.kept.iter().filter(|(_, kept)| kept.kind == kind) {
+        for (uid, kept) in self
+            .read_back
+            .objects
+            .iter()
+            .filter(|(_, kept)| kept.kind == kind)
+        {
             match self.fleet.memory.get_mut(uid) {
                 Some(entry) if !kept.ended => {
                     entry.sent = Some(kept.content.hash);
@@ -255,8 +267,8 @@ impl Reign<'_> {
         vanished
     }
 
-    fn sweep_first(&mut self, kind: Kind, vanished: Vanished, course: &mut Course) {
-        let now = Now::read();
+    fn sweep_first(&mut self, kind: RecordKind, vanished: VanishedObjects, course: &mut TermProgress) {
+        let now = ClockReading::read();
         for (uid, kept, value) in vanished {
             let last =
                 value.and_then(|value| crate::encode::encode_last(&value, &self.fleet.schemas, now.at, true));
@@ -268,17 +280,26 @@ impl Reign<'_> {
                 .inc();
             self.fleet
                 .memory
-                .bury_unknown(&uid, kind, kept.shard, last, sent, now.at);
+                .record_unseen_deletion(&uid, kind, kept.shard, last, sent, now.at);
         }
         course.unswept.remove(&kind);
-        let graves = self.fleet.memory.graves().filter(|(_, entry)| entry.kind == kind);
-        let graves: Vec<Arc<str>> = graves.map(|(uid, _)| uid.clone()).collect();
-        for uid in graves {
+        let deletions = self
+            .fleet
+            .memory
+            .deletions()
+            .filter(|(_, entry)| entry.kind == kind);
+        let deletions: Vec<Arc<str>> = deletions.map(|(uid, _)| uid.clone()).collect();
+        for uid in deletions {
             self.outbox.queue(&uid, &mut self.fleet.memory);
         }
         let id = course.next_sweep_id();
         self.outbox.queue_sweep(kind, &id, |_| 0);
-        for (_, shard, key) in self.held.former.iter().filter(|(former, ..)| *former == kind) {
+        for (_, shard, key) in self
+            .read_back
+            .former_keys
+            .iter()
+            .filter(|(former, ..)| *former == kind)
+        {
             if let Some(log) = self
                 .outbox
                 .logs
@@ -291,7 +312,7 @@ impl Reign<'_> {
         tracing::info!(cluster = %self.name, %kind, "first sweep begins");
     }
 
-    fn go_on_sweeping(&mut self, course: &mut Course, now: Now) {
+    fn go_on_sweeping(&mut self, course: &mut TermProgress, now: ClockReading) {
         let first_is_over = course.unswept.is_empty() && course.vanished.is_empty();
         // Whoever asks while one is under way means one that begins later.
         let may_begin = first_is_over && course.sweep.is_idle() && !self.outbox.is_sweeping();
@@ -300,7 +321,7 @@ impl Reign<'_> {
             self.fleet.forget_owners();
             let id = course.next_sweep_id();
             course.sweep.begin(id, &self.fleet.memory);
-            let resources = Resource::ALL
+            let resources = WatchedResource::ALL
                 .into_iter()
                 .filter(|resource| resource.kind().is_some())
                 .collect();
@@ -320,7 +341,7 @@ impl Reign<'_> {
         }
     }
 
-    fn send(&mut self, course: &Course) {
+    fn send(&mut self, course: &TermProgress) {
         for uid in std::mem::take(&mut self.fleet.ready) {
             // Before its kind's first sweep an object is not sent: the sweep sends it, dead or alive.
             if self
@@ -339,11 +360,11 @@ impl Reign<'_> {
     }
 
     /// Sends what waits and a last mark, and waits for Kafka as long as that is decent.
-    async fn say_farewell(mut self, course: &Course, deposed: &CancellationToken) -> End {
+    async fn drain_before_exit(mut self, course: &TermProgress, deposed: &CancellationToken) -> TermEnd {
         self.fleet.flush_windows();
         self.send(course);
         self.outbox.mark();
-        let deadline = Tick::now() + FAREWELL;
+        let deadline = Tick::now() + DRAIN_TIMEOUT;
         let acknowledged = self.outbox.producer.acknowledged();
         while !self.outbox.is_empty() && Tick::now() < deadline && !deposed.is_cancelled() {
             self.send(course);
@@ -357,21 +378,21 @@ impl Reign<'_> {
         if left > 0 {
             tracing::warn!(cluster = %self.name, left, "emitter ends with records that kafka has not acknowledged");
         }
-        End::Done
+        TermEnd::Done
     }
 }
 
-impl Course {
-    fn new(settings: &Settings) -> Self {
+impl TermProgress {
+    fn new(settings: &EmitSettings) -> Self {
         let now = Tick::now();
         Self {
-            sweep: Sweep::default(),
+            sweep: ClusterSweep::default(),
             sweeps: 0,
             next_sweep: now + Duration::from_secs(settings.sweep_interval_seconds),
             next_mark: now,
             next_lease_list: now,
-            unswept: Kind::ALL.into_iter().collect(),
-            unread: Kind::ALL.into_iter().collect(),
+            unswept: RecordKind::ALL.into_iter().collect(),
+            unread: RecordKind::ALL.into_iter().collect(),
             owners_awaited: None,
             vanished: JoinSet::new(),
             tasks: JoinSet::new(),
@@ -392,10 +413,10 @@ impl Course {
 /// Newest values of vanished objects, up to `budget` bytes; the others get a tombstone alone.
 fn read_vanished(
     kafka: &ClientConfig,
-    places: &[Place],
-    vanished: Vec<(Arc<str>, Kept)>,
+    places: &[LogPlacement],
+    vanished: Vec<(Arc<str>, LoggedObject)>,
     mut budget: usize,
-) -> Vanished {
+) -> VanishedObjects {
     let mut read = Vec::with_capacity(vanished.len());
     for place in places {
         let here: Vec<_> = vanished

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant as Tick},
 };
 
-use fleetledger_schema::headers::Headers;
+use fleetledger_schema::headers::RecordHeaders;
 use rdkafka::{
     ClientConfig, ClientContext, Message,
     config::FromClientConfigAndContext,
@@ -18,12 +18,12 @@ use rdkafka::{
 };
 use tokio::sync::{Notify, mpsc};
 
-use crate::{health::Health, metrics::Metrics};
+use crate::{health::EmitterHealth, metrics::EmitMetrics};
 
 /// Largest record the client lets through, in bytes: Kafka's default for topics.
 const MESSAGE_MAX_BYTES: usize = 1_048_588;
 /// How long librdkafka waits to fill a batch, in milliseconds.
-const LINGER_MILLIS: u32 = 20;
+const LINGER_MS: u32 = 20;
 
 /// Bytes that the client takes for a record beside key, value and headers, and for each header beside its name and
 /// value: what librdkafka's structures and their allocations come to.
@@ -32,16 +32,16 @@ const HEADER_OVERHEAD: usize = 64;
 
 /// What came of a record that was handed over.
 #[derive(Debug)]
-pub(crate) enum Report {
+pub(crate) enum DeliveryReport {
     /// It was not delivered and never will be: the log has a hole, a new epoch must begin.
     Failed(String),
     /// A tombstone was acknowledged.
-    Buried(Arc<str>),
+    TombstoneAcknowledged(Arc<str>),
 }
 
 /// Why a record was not taken.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum SendRefusal {
     /// No room now.
     Full,
     /// The producer is broken: a new one and a new epoch are needed.
@@ -49,18 +49,18 @@ pub(crate) enum Refusal {
 }
 
 /// A record on its way.
-pub(crate) struct Outgoing<'r> {
+pub(crate) struct OutgoingRecord<'r> {
     pub(crate) topic: &'r str,
     pub(crate) partition: i32,
     pub(crate) key: &'r str,
     pub(crate) value: Option<&'r [u8]>,
-    pub(crate) headers: &'r Headers,
+    pub(crate) headers: &'r RecordHeaders,
     /// The object this is the tombstone of.
     pub(crate) tombstone_of: Option<Arc<str>>,
 }
 
 /// Travels with a record and comes back with its delivery.
-pub(crate) struct Receipt {
+pub(crate) struct DeliveryReceipt {
     bytes: usize,
     sent_at: Tick,
     tombstone_of: Option<Arc<str>>,
@@ -72,29 +72,29 @@ struct InFlight {
     bytes: AtomicUsize,
 }
 
-pub(crate) struct Context {
+pub(crate) struct DeliveryContext {
     in_flight: Arc<InFlight>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedSender<DeliveryReport>,
     acknowledged: Arc<Notify>,
-    health: Health,
-    metrics: Metrics,
+    health: EmitterHealth,
+    metrics: EmitMetrics,
 }
 
-impl ClientContext for Context {
+impl ClientContext for DeliveryContext {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "kafka client reports an error");
         self.health.kafka(Some(reason.to_owned()));
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.reports.send(Report::Failed(reason.to_owned())).ok();
+            self.reports.send(DeliveryReport::Failed(reason.to_owned())).ok();
             self.acknowledged.notify_one();
         }
     }
 }
 
-impl ProducerContext for Context {
-    type DeliveryOpaque = Box<Receipt>;
+impl ProducerContext for DeliveryContext {
+    type DeliveryOpaque = Box<DeliveryReceipt>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, receipt: Box<Receipt>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, receipt: Box<DeliveryReceipt>) {
         self.in_flight.records.fetch_sub(1, Ordering::AcqRel);
         self.in_flight.bytes.fetch_sub(receipt.bytes, Ordering::AcqRel);
         match result {
@@ -105,13 +105,13 @@ impl ProducerContext for Context {
                     .observe(receipt.sent_at.elapsed().as_secs_f64());
                 self.health.kafka(None);
                 if let Some(uid) = receipt.tombstone_of {
-                    self.reports.send(Report::Buried(uid)).ok();
+                    self.reports.send(DeliveryReport::TombstoneAcknowledged(uid)).ok();
                 }
             }
             Err((error, message)) => {
                 self.metrics.delivery_failures.inc();
                 let why = format!("{} partition {}: {error}", message.topic(), message.partition());
-                self.reports.send(Report::Failed(why)).ok();
+                self.reports.send(DeliveryReport::Failed(why)).ok();
             }
         }
         self.acknowledged.notify_one();
@@ -119,30 +119,30 @@ impl ProducerContext for Context {
 }
 
 /// The producer and what is in flight.
-pub(crate) struct Producer {
-    inner: ThreadedProducer<Context>,
+pub(crate) struct LogProducer {
+    inner: ThreadedProducer<DeliveryContext>,
     in_flight: Arc<InFlight>,
-    reports: mpsc::UnboundedReceiver<Report>,
+    reports: mpsc::UnboundedReceiver<DeliveryReport>,
     acknowledged: Arc<Notify>,
     max_records: usize,
     max_bytes: usize,
 }
 
-impl Producer {
+impl LogProducer {
     /// A producer with at most `max_records` and about `max_bytes` in flight.
     pub(crate) fn new(
         kafka: &ClientConfig,
         max_records: usize,
         max_bytes: usize,
-        health: Health,
-        metrics: Metrics,
+        health: EmitterHealth,
+        metrics: EmitMetrics,
     ) -> Result<Self, KafkaError> {
         let mut config = kafka.clone();
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("compression.type", "zstd")
-            .set("linger.ms", LINGER_MILLIS.to_string())
+            .set("linger.ms", LINGER_MS.to_string())
             // Records wait for Kafka for ever: a failed delivery would be a hole in the log.
             .set("message.timeout.ms", "0")
             .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
@@ -152,7 +152,7 @@ impl Producer {
             .set("queue.buffering.max.kbytes", (max_bytes / 512 + 4096).to_string());
         let (sender, reports) = mpsc::unbounded_channel();
         let (in_flight, acknowledged) = (Arc::<InFlight>::default(), Arc::<Notify>::default());
-        let context = Context {
+        let context = DeliveryContext {
             in_flight: in_flight.clone(),
             reports: sender,
             acknowledged: acknowledged.clone(),
@@ -184,7 +184,7 @@ impl Producer {
     }
 
     /// Hands a record over.
-    pub(crate) fn send(&self, record: Outgoing<'_>) -> Result<usize, Refusal> {
+    pub(crate) fn send(&self, record: OutgoingRecord<'_>) -> Result<usize, SendRefusal> {
         let pairs = record.headers.to_pairs();
         let mut headers = OwnedHeaders::new_with_capacity(pairs.len());
         let mut bytes = record.key.len() + record.value.map_or(0, <[u8]>::len);
@@ -200,7 +200,7 @@ impl Producer {
             .iter()
             .map(|(name, value)| name.len() + value.len() + HEADER_OVERHEAD)
             .sum::<usize>();
-        let receipt = Receipt {
+        let receipt = DeliveryReceipt {
             bytes,
             sent_at: Tick::now(),
             tombstone_of: record.tombstone_of,
@@ -221,13 +221,13 @@ impl Producer {
         self.in_flight.records.fetch_sub(1, Ordering::AcqRel);
         self.in_flight.bytes.fetch_sub(bytes, Ordering::AcqRel);
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::QueueFull) => Err(Refusal::Full),
-            _ => Err(Refusal::Broken(error.to_string())),
+            Some(RDKafkaErrorCode::QueueFull) => Err(SendRefusal::Full),
+            _ => Err(SendRefusal::Broken(error.to_string())),
         }
     }
 
     /// The next report, if there is one.
-    pub(crate) fn report(&mut self) -> Option<Report> {
+    pub(crate) fn report(&mut self) -> Option<DeliveryReport> {
         self.reports.try_recv().ok()
     }
 

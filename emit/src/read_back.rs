@@ -10,13 +10,13 @@ use std::{
 };
 
 use fleetledger_schema::{
-    codec::{Schemas, WriterSchema},
+    codec::{KnownSchemas, WriterSchema},
     content_hash::ContentHash,
     framing,
-    headers::Headers,
+    headers::RecordHeaders,
     instant::Instant,
-    key::{RecordKey, Source, Subject},
-    kind::Kind,
+    key::{RecordKey, RecordSource, RecordSubject},
+    kind::RecordKind,
 };
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
@@ -26,15 +26,15 @@ use rdkafka::{
     message::{BorrowedMessage, Headers as _},
 };
 
-use crate::{encode::decode, health::Health, memory::LogContent};
+use crate::{encode::decode, health::EmitterHealth, memory::LogContent};
 
 /// Without a word from Kafka for this long, reading back begins anew.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Where a log stands in Kafka.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
-    pub(crate) kind: Kind,
+pub(crate) struct LogPlacement {
+    pub(crate) kind: RecordKind,
     pub(crate) shard: u16,
     pub(crate) topic: String,
     pub(crate) partition: i32,
@@ -44,19 +44,19 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct ReadBack {
     /// Living objects under the cluster's present name, by uid.
-    pub(crate) kept: HashMap<Arc<str>, Kept>,
+    pub(crate) objects: HashMap<Arc<str>, LoggedObject>,
     /// Objects under a former name of the cluster.
-    pub(crate) former: Vec<(Kind, u16, RecordKey)>,
+    pub(crate) former_keys: Vec<(RecordKind, u16, RecordKey)>,
     /// Highest epoch that any emitter of this cluster has used.
     pub(crate) highest_epoch: i64,
     /// Schemas that were announced.
-    pub(crate) schemas: Schemas,
+    pub(crate) schemas: KnownSchemas,
 }
 
 /// What a log holds of one object.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kept {
-    pub(crate) kind: Kind,
+pub(crate) struct LoggedObject {
+    pub(crate) kind: RecordKind,
     pub(crate) shard: u16,
     offset: i64,
     pub(crate) content: LogContent,
@@ -67,16 +67,16 @@ pub(crate) struct Kept {
 /// Reads the logs of one cluster. Blocks.
 pub(crate) fn read_back(
     kafka: &ClientConfig,
-    source: &Source,
-    places: &[Place],
-    health: &Health,
+    source: &RecordSource,
+    places: &[LogPlacement],
+    health: &EmitterHealth,
 ) -> Result<ReadBack, KafkaError> {
     let consumer = consumer(kafka)?;
     let mut read = ReadBack {
-        kept: HashMap::new(),
-        former: Vec::new(),
+        objects: HashMap::new(),
+        former_keys: Vec::new(),
         highest_epoch: 0,
-        schemas: Schemas::own(),
+        schemas: KnownSchemas::own(),
     };
     // Windows of usage are never ended nor compared: their log is not read.
     for place in places.iter().filter(|place| place.kind.is_object()) {
@@ -85,7 +85,7 @@ pub(crate) fn read_back(
             read.take(message, place, source, &mut former);
             true
         })?;
-        read.former
+        read.former_keys
             .extend(former.into_keys().map(|key| (place.kind, place.shard, key)));
     }
     Ok(read)
@@ -95,8 +95,8 @@ impl ReadBack {
     fn take(
         &mut self,
         message: &BorrowedMessage<'_>,
-        place: &Place,
-        source: &Source,
+        place: &LogPlacement,
+        source: &RecordSource,
         former: &mut HashMap<RecordKey, ()>,
     ) {
         let Some(key) = message.key().and_then(|key| RecordKey::parse(key).ok()) else {
@@ -110,7 +110,7 @@ impl ReadBack {
             self.highest_epoch = self.highest_epoch.max(headers.epoch);
         }
         match (&key.subject, message.payload()) {
-            (Subject::Schema(_), Some(json)) => {
+            (RecordSubject::Schema(_), Some(json)) => {
                 let schema = std::str::from_utf8(json)
                     .ok()
                     .and_then(|json| WriterSchema::parse(json).ok());
@@ -118,25 +118,25 @@ impl ReadBack {
                     self.schemas.learn(Arc::new(schema));
                 }
             }
-            (Subject::Object(_), None) if key.source != *source => {
+            (RecordSubject::Object(_), None) if key.source != *source => {
                 former.remove(&key);
             }
-            (Subject::Object(_), Some(_)) if key.source != *source => {
+            (RecordSubject::Object(_), Some(_)) if key.source != *source => {
                 former.insert(key, ());
             }
-            (Subject::Object(uid), None) => {
-                self.kept.remove(uid.as_str());
+            (RecordSubject::Object(uid), None) => {
+                self.objects.remove(uid.as_str());
             }
-            (Subject::Object(uid), Some(value)) => {
+            (RecordSubject::Object(uid), Some(value)) => {
                 let at = headers
                     .as_ref()
                     .map_or(Instant(0), |headers| headers.since.unwrap_or(headers.time));
-                let kept = self.kept_of(message.offset(), value, at, place);
-                match self.kept.get_mut(uid.as_str()) {
+                let kept = self.logged_object(message.offset(), value, at, place);
+                match self.objects.get_mut(uid.as_str()) {
                     // The same content again, from a sweep: it began when it began.
                     Some(known) if known.content.hash == kept.content.hash => {
                         let since = known.content.since.min(kept.content.since);
-                        *known = Kept {
+                        *known = LoggedObject {
                             content: LogContent {
                                 since,
                                 ..kept.content
@@ -145,7 +145,7 @@ impl ReadBack {
                         };
                     }
                     _ => {
-                        self.kept.insert(uid.as_str().into(), kept);
+                        self.objects.insert(uid.as_str().into(), kept);
                     }
                 }
             }
@@ -153,10 +153,10 @@ impl ReadBack {
         }
     }
 
-    fn kept_of(&self, offset: i64, value: &[u8], since: Instant, place: &Place) -> Kept {
+    fn logged_object(&self, offset: i64, value: &[u8], since: Instant, place: &LogPlacement) -> LoggedObject {
         let body = framing::split(value).map_or(value, |(_, body)| body);
         let ended = decode(value, &self.schemas).is_some_and(|record| record.deleted_at().is_some());
-        Kept {
+        LoggedObject {
             kind: place.kind,
             shard: place.shard,
             offset,
@@ -170,26 +170,26 @@ impl ReadBack {
 }
 
 /// Values by uid, where they are still there.
-pub(crate) type Values = HashMap<Arc<str>, Vec<u8>>;
+pub(crate) type ValuesByUid = HashMap<Arc<str>, Vec<u8>>;
 
 /// The newest values of these objects, read again at their offsets in one pass, up to `budget` bytes. Blocks.
 pub(crate) fn read_values(
     kafka: &ClientConfig,
-    place: &Place,
-    wanted: &[(Arc<str>, Kept)],
+    place: &LogPlacement,
+    wanted: &[(Arc<str>, LoggedObject)],
     mut budget: usize,
-) -> Result<Values, KafkaError> {
+) -> Result<ValuesByUid, KafkaError> {
     let by_offset: BTreeMap<i64, &Arc<str>> = wanted.iter().map(|(uid, kept)| (kept.offset, uid)).collect();
     let (Some((first, _)), Some((last, _))) = (by_offset.first_key_value(), by_offset.last_key_value())
     else {
-        return Ok(Values::new());
+        return Ok(ValuesByUid::new());
     };
-    let mut values = Values::new();
+    let mut values = ValuesByUid::new();
     each_message(
         &consumer(kafka)?,
         place,
         Offset::Offset(*first),
-        &Health::new(),
+        &EmitterHealth::new(),
         |message| {
             if let (Some(uid), Some(value)) = (by_offset.get(&message.offset()), message.payload())
                 && let Some(left) = budget.checked_sub(value.len())
@@ -204,17 +204,17 @@ pub(crate) fn read_values(
 }
 
 /// Reports errors by the return of a poll alone: the end of a partition is no error here.
-struct Quiet;
+struct PollContext;
 
-impl ClientContext for Quiet {
+impl ClientContext for PollContext {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "reading back");
     }
 }
 
-impl ConsumerContext for Quiet {}
+impl ConsumerContext for PollContext {}
 
-fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer<Quiet>, KafkaError> {
+fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer<PollContext>, KafkaError> {
     let mut config = kafka.clone();
     config
         // Required by librdkafka though no group is ever joined: partitions are assigned by hand.
@@ -228,10 +228,14 @@ fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer<Quiet>, KafkaError> {
         // The end of a log shows in an empty fetch: let it come soon.
         .set("fetch.wait.max.ms", "10")
         .set("allow.auto.create.topics", "false");
-    BaseConsumer::from_config_and_context(&config, Quiet)
+    BaseConsumer::from_config_and_context(&config, PollContext)
 }
 
-fn assign(consumer: &BaseConsumer<Quiet>, place: &Place, from: Offset) -> Result<(), KafkaError> {
+fn assign(
+    consumer: &BaseConsumer<PollContext>,
+    place: &LogPlacement,
+    from: Offset,
+) -> Result<(), KafkaError> {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&place.topic, place.partition, from)?;
     consumer.assign(&list)
@@ -239,10 +243,10 @@ fn assign(consumer: &BaseConsumer<Quiet>, place: &Place, from: Offset) -> Result
 
 /// Calls `take` with each message up to the end of the log, while it returns true.
 fn each_message(
-    consumer: &BaseConsumer<Quiet>,
-    place: &Place,
+    consumer: &BaseConsumer<PollContext>,
+    place: &LogPlacement,
     from: Offset,
-    health: &Health,
+    health: &EmitterHealth,
     mut take: impl FnMut(&BorrowedMessage<'_>) -> bool,
 ) -> Result<(), KafkaError> {
     assign(consumer, place, from)?;
@@ -268,10 +272,10 @@ fn each_message(
     }
 }
 
-fn headers_of(message: &BorrowedMessage<'_>) -> Option<Headers> {
+fn headers_of(message: &BorrowedMessage<'_>) -> Option<RecordHeaders> {
     let headers = message.headers()?;
     let pairs = headers
         .iter()
         .filter_map(|header| Some((header.key, header.value?)));
-    Headers::parse(pairs).ok()
+    RecordHeaders::parse(pairs).ok()
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -14,14 +14,14 @@ use k8s_openapi::{
 };
 
 use crate::{
-    owner::{Owner, OwnerRef},
+    owner::{KnownOwner, OwnerRef},
     watchdog_resource::Watchdog,
 };
 
 /// A resource that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is the Kubernetes resource of that name")]
-pub enum Resource {
+pub enum WatchedResource {
     Namespaces,
     Leases,
     Nodes,
@@ -35,42 +35,42 @@ pub enum Resource {
     Watchdogs,
 }
 
-impl Resource {
+impl WatchedResource {
     /// All of them; owners stand before what they own.
-    pub const ALL: [Resource; 11] = [
-        Resource::Namespaces,
-        Resource::Leases,
-        Resource::Nodes,
-        Resource::Deployments,
-        Resource::StatefulSets,
-        Resource::DaemonSets,
-        Resource::ReplicaSets,
-        Resource::CronJobs,
-        Resource::Jobs,
-        Resource::Pods,
-        Resource::Watchdogs,
+    pub const ALL: [WatchedResource; 11] = [
+        WatchedResource::Namespaces,
+        WatchedResource::Leases,
+        WatchedResource::Nodes,
+        WatchedResource::Deployments,
+        WatchedResource::StatefulSets,
+        WatchedResource::DaemonSets,
+        WatchedResource::ReplicaSets,
+        WatchedResource::CronJobs,
+        WatchedResource::Jobs,
+        WatchedResource::Pods,
+        WatchedResource::Watchdogs,
     ];
 
     /// The kind of record its objects become; none for node Leases, which only say that a node is silent.
     #[must_use]
-    pub fn kind(self) -> Option<Kind> {
+    pub fn kind(self) -> Option<RecordKind> {
         Some(match self {
-            Resource::Leases => return None,
-            Resource::Namespaces => Kind::Namespace,
-            Resource::Nodes => Kind::Node,
-            Resource::Pods => Kind::Pod,
-            Resource::Watchdogs => Kind::Watchdog,
-            Resource::Deployments
-            | Resource::StatefulSets
-            | Resource::DaemonSets
-            | Resource::ReplicaSets
-            | Resource::CronJobs
-            | Resource::Jobs => Kind::Workload,
+            WatchedResource::Leases => return None,
+            WatchedResource::Namespaces => RecordKind::Namespace,
+            WatchedResource::Nodes => RecordKind::Node,
+            WatchedResource::Pods => RecordKind::Pod,
+            WatchedResource::Watchdogs => RecordKind::Watchdog,
+            WatchedResource::Deployments
+            | WatchedResource::StatefulSets
+            | WatchedResource::DaemonSets
+            | WatchedResource::ReplicaSets
+            | WatchedResource::CronJobs
+            | WatchedResource::Jobs => RecordKind::Workload,
         })
     }
 
     /// The resources whose objects become records of `kind`.
-    pub fn of(kind: Kind) -> impl Iterator<Item = Resource> {
+    pub fn of(kind: RecordKind) -> impl Iterator<Item = WatchedResource> {
         Self::ALL
             .into_iter()
             .filter(move |resource| resource.kind() == Some(kind))
@@ -80,22 +80,22 @@ impl Resource {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Resource::Namespaces => "namespaces",
-            Resource::Leases => "leases",
-            Resource::Nodes => "nodes",
-            Resource::Deployments => "deployments",
-            Resource::StatefulSets => "statefulsets",
-            Resource::DaemonSets => "daemonsets",
-            Resource::ReplicaSets => "replicasets",
-            Resource::CronJobs => "cronjobs",
-            Resource::Jobs => "jobs",
-            Resource::Pods => "pods",
-            Resource::Watchdogs => "watchdogs",
+            WatchedResource::Namespaces => "namespaces",
+            WatchedResource::Leases => "leases",
+            WatchedResource::Nodes => "nodes",
+            WatchedResource::Deployments => "deployments",
+            WatchedResource::StatefulSets => "statefulsets",
+            WatchedResource::DaemonSets => "daemonsets",
+            WatchedResource::ReplicaSets => "replicasets",
+            WatchedResource::CronJobs => "cronjobs",
+            WatchedResource::Jobs => "jobs",
+            WatchedResource::Pods => "pods",
+            WatchedResource::Watchdogs => "watchdogs",
         }
     }
 }
 
-impl fmt::Display for Resource {
+impl fmt::Display for WatchedResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -121,19 +121,19 @@ pub enum KubeObject {
 impl KubeObject {
     /// The resource it belongs to.
     #[must_use]
-    pub fn resource(&self) -> Resource {
+    pub fn resource(&self) -> WatchedResource {
         match self {
-            KubeObject::Namespace(_) => Resource::Namespaces,
-            KubeObject::Lease(_) => Resource::Leases,
-            KubeObject::Node(_) => Resource::Nodes,
-            KubeObject::Deployment(_) => Resource::Deployments,
-            KubeObject::StatefulSet(_) => Resource::StatefulSets,
-            KubeObject::DaemonSet(_) => Resource::DaemonSets,
-            KubeObject::ReplicaSet(_) => Resource::ReplicaSets,
-            KubeObject::CronJob(_) => Resource::CronJobs,
-            KubeObject::Job(_) => Resource::Jobs,
-            KubeObject::Pod(_) => Resource::Pods,
-            KubeObject::Watchdog(_) => Resource::Watchdogs,
+            KubeObject::Namespace(_) => WatchedResource::Namespaces,
+            KubeObject::Lease(_) => WatchedResource::Leases,
+            KubeObject::Node(_) => WatchedResource::Nodes,
+            KubeObject::Deployment(_) => WatchedResource::Deployments,
+            KubeObject::StatefulSet(_) => WatchedResource::StatefulSets,
+            KubeObject::DaemonSet(_) => WatchedResource::DaemonSets,
+            KubeObject::ReplicaSet(_) => WatchedResource::ReplicaSets,
+            KubeObject::CronJob(_) => WatchedResource::CronJobs,
+            KubeObject::Job(_) => WatchedResource::Jobs,
+            KubeObject::Pod(_) => WatchedResource::Pods,
+            KubeObject::Watchdog(_) => WatchedResource::Watchdogs,
         }
     }
 
@@ -187,20 +187,20 @@ from_object!(
 
 /// What a source reports.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum SourceEvent {
     /// From a watch.
-    Watch(Resource, Change),
+    Watch(WatchedResource, ResourceChange),
     /// From the fresh list that a sweep asked for.
-    Relist(Resource, Change),
+    Relist(WatchedResource, ResourceChange),
     /// An owner that was asked for; `None` if it is gone or may not be read.
-    Owner(Box<OwnerRef>, Option<Box<Owner>>),
+    Owner(Box<OwnerRef>, Option<Box<KnownOwner>>),
     /// The source has nothing more to say.
     Finished,
 }
 
 /// One change of a resource.
 #[derive(Debug)]
-pub(crate) enum Change {
+pub(crate) enum ResourceChange {
     /// A list begins; what it does not name is gone.
     Begin,
     /// An object of that list.

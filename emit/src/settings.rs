@@ -3,18 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use fleetledger_schema::key::Source as SourceName;
+use fleetledger_schema::key::RecordSource as SourceName;
 
 use crate::{
     error::EmitError,
-    object::{AllowList, Rules},
+    object::{AllowList, MetadataRules},
     usage::UsageSettings,
 };
 
 /// Settings of one emitter: one Kubernetes cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub struct EmitSettings {
     /// Name of the datacenter: 1 to 63 of a-z 0-9 - _ . and part of every key.
     pub datacenter: String,
     /// Name of the cluster within its datacenter, of the same form.
@@ -34,9 +34,9 @@ pub struct Settings {
     /// Time between two sweeps, in seconds.
     pub sweep_interval_seconds: u64,
     /// After a change of an object was sent, its further changes within this many milliseconds are merged.
-    pub coalesce_millis: u64,
+    pub coalesce_ms: u64,
     /// How long a sweep waits for the watches to catch up with its fresh list before it calls a difference a missed change, in milliseconds.
-    pub settle_millis: u64,
+    pub settle_ms: u64,
     /// Most memory, in bytes, for what waits for Kafka: half for records on their way, a quarter for the last records of
     /// objects that are gone, a quarter for windows of usage. What is beyond stays as the newest state of each object.
     pub buffer_bytes: usize,
@@ -83,7 +83,7 @@ impl Default for LeadershipSettings {
     }
 }
 
-impl Default for Settings {
+impl Default for EmitSettings {
     fn default() -> Self {
         let labels = [
             "app",
@@ -111,8 +111,8 @@ impl Default for Settings {
             annotations: vec!["fleetledger.io/*".to_owned()],
             mark_interval_seconds: 60,
             sweep_interval_seconds: 3600,
-            coalesce_millis: 1000,
-            settle_millis: 5000,
+            coalesce_ms: 1000,
+            settle_ms: 5000,
             buffer_bytes: 32 << 20,
             buffer_records: 50_000,
             page_size: 500,
@@ -125,14 +125,14 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl EmitSettings {
     /// Memory for records that Kafka has not acknowledged, in bytes.
     pub(crate) fn in_flight_bytes(&self) -> usize {
         self.buffer_bytes / 2
     }
 
     /// Memory for the last records of objects that are gone, in bytes.
-    pub(crate) fn grave_bytes(&self) -> usize {
+    pub(crate) fn deletion_bytes(&self) -> usize {
         self.buffer_bytes / 4
     }
 
@@ -144,7 +144,7 @@ impl Settings {
     /// Checks what can be checked before any connection is opened.
     ///
     /// # Errors
-    /// [`EmitError::Settings`] names the key and says what is allowed.
+    /// [`EmitError::EmitSettings`] names the key and says what is allowed.
     pub fn check(&self) -> Result<(), EmitError> {
         SourceName::new(&self.datacenter, &self.cluster, "unknown")
             .map_err(|error| EmitError::settings("datacenter, cluster", error.to_string()))?;
@@ -183,8 +183,8 @@ impl Settings {
     }
 
     /// What the mapping from objects to records needs of the settings.
-    pub(crate) fn rules(&self) -> Result<Rules, EmitError> {
-        Ok(Rules {
+    pub(crate) fn rules(&self) -> Result<MetadataRules, EmitError> {
+        Ok(MetadataRules {
             labels: AllowList::new(&self.labels).map_err(|why| EmitError::settings("labels", why))?,
             annotations: AllowList::new(&self.annotations)
                 .map_err(|why| EmitError::settings("annotations", why))?,
@@ -196,17 +196,17 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn named() -> Settings {
-        Settings {
+    fn named() -> EmitSettings {
+        EmitSettings {
             datacenter: "dfw".to_owned(),
             cluster: "prod-1".to_owned(),
-            ..Settings::default()
+            ..EmitSettings::default()
         }
     }
 
     #[test]
     fn defaults_are_accepted_once_the_cluster_is_named() {
-        assert!(Settings::default().check().is_err());
+        assert!(EmitSettings::default().check().is_err());
         named().check().unwrap();
     }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused() {
-        let error = serde_json::from_str::<Settings>(r#"{"datacentre": "dfw"}"#).unwrap_err();
+        let error = serde_json::from_str::<EmitSettings>(r#"{"datacentre": "dfw"}"#).unwrap_err();
         assert!(error.to_string().contains("datacentre"), "{error}");
     }
 }

@@ -10,36 +10,36 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 use tokio::time::Instant as Tick;
 
 use crate::{
-    fleet::{Fleet, Now},
-    memory::Memory,
-    metrics::Metrics,
-    resource::{Change, KubeObject, Resource},
+    fleet::{ClockReading, ObservedFleet},
+    memory::ObjectMemory,
+    metrics::EmitMetrics,
+    resource::{KubeObject, ResourceChange, WatchedResource},
 };
 
 /// Where the present sweep stands.
 #[derive(Debug, Default)]
-pub(crate) struct Sweep {
-    state: State,
+pub(crate) struct ClusterSweep {
+    state: SweepPhase,
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum SweepPhase {
     #[default]
     Idle,
-    Listing(Lists),
-    Settling(Lists, Tick),
+    Listing(SweepLists),
+    Settling(SweepLists, Tick),
 }
 
 /// What the fresh lists have shown so far.
 #[derive(Debug)]
-struct Lists {
+struct SweepLists {
     id: String,
-    waiting: BTreeSet<Resource>,
-    failed: BTreeSet<Resource>,
+    waiting: BTreeSet<WatchedResource>,
+    failed: BTreeSet<WatchedResource>,
     listed: HashSet<Box<str>>,
     suspects: HashMap<Box<str>, KubeObject>,
     /// Number of the newest observation when listing began.
@@ -48,25 +48,25 @@ struct Lists {
 
 /// A sweep that is ready to be sent.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct SweepOutcome {
     pub(crate) id: String,
     /// Kinds that were listed as a whole.
-    pub(crate) kinds: Vec<Kind>,
+    pub(crate) kinds: Vec<RecordKind>,
     /// Missed changes, by kind and shard.
-    pub(crate) missed: HashMap<(Kind, u16), i64>,
+    pub(crate) missed: HashMap<(RecordKind, u16), i64>,
 }
 
-impl Sweep {
+impl ClusterSweep {
     /// True if no sweep is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
+        matches!(self.state, SweepPhase::Idle)
     }
 
     /// Begins to list.
-    pub(crate) fn begin(&mut self, id: String, memory: &Memory) {
-        self.state = State::Listing(Lists {
+    pub(crate) fn begin(&mut self, id: String, memory: &ObjectMemory) {
+        self.state = SweepPhase::Listing(SweepLists {
             id,
-            waiting: Resource::ALL
+            waiting: WatchedResource::ALL
                 .into_iter()
                 .filter(|resource| resource.kind().is_some())
                 .collect(),
@@ -80,64 +80,69 @@ impl Sweep {
     /// Takes a part of a fresh list.
     pub(crate) fn take(
         &mut self,
-        resource: Resource,
-        change: Change,
-        memory: &mut Memory,
-        now: Now,
+        resource: WatchedResource,
+        change: ResourceChange,
+        memory: &mut ObjectMemory,
+        now: ClockReading,
         settle: Duration,
     ) {
-        let State::Listing(lists) = &mut self.state else {
+        let SweepPhase::Listing(lists) = &mut self.state else {
             return;
         };
         match change {
-            Change::Listed(object) => lists.compare(object, memory, now),
-            Change::End | Change::Absent => {
+            ResourceChange::Listed(object) => lists.compare(object, memory, now),
+            ResourceChange::End | ResourceChange::Absent => {
                 lists.waiting.remove(&resource);
             }
-            Change::Failed(why) => {
+            ResourceChange::Failed(why) => {
                 tracing::warn!(%resource, why, "sweep cannot list a resource; its kind is not swept this time");
                 lists.waiting.remove(&resource);
                 lists.failed.insert(resource);
             }
-            Change::Begin | Change::Applied(_) | Change::Deleted(_) => {}
+            ResourceChange::Begin | ResourceChange::Applied(_) | ResourceChange::Deleted(_) => {}
         }
         if lists.waiting.is_empty()
-            && let State::Listing(lists) = std::mem::take(&mut self.state)
+            && let SweepPhase::Listing(lists) = std::mem::take(&mut self.state)
         {
-            self.state = State::Settling(lists, now.tick + settle);
+            self.state = SweepPhase::Settling(lists, now.tick + settle);
         }
     }
 
     /// The sweep, once the watches have caught up with its lists or the settling time is over.
-    pub(crate) fn settle(&mut self, fleet: &mut Fleet, metrics: &Metrics, now: Now) -> Option<Outcome> {
-        let State::Settling(lists, until) = &mut self.state else {
+    pub(crate) fn settle(
+        &mut self,
+        fleet: &mut ObservedFleet,
+        metrics: &EmitMetrics,
+        now: ClockReading,
+    ) -> Option<SweepOutcome> {
+        let SweepPhase::Settling(lists, until) = &mut self.state else {
             return None;
         };
         // What was born and went while the lists were read has left no memory to compare with.
-        lists
-            .suspects
-            .retain(|uid, object| is_behind(&fleet.memory, uid, object) && !fleet.memory.went(uid, now.at));
+        lists.suspects.retain(|uid, object| {
+            is_behind(&fleet.memory, uid, object) && !fleet.memory.is_recently_gone(uid, now.at)
+        });
         if now.tick < *until && (!lists.suspects.is_empty() || lists.absent(&fleet.memory).next().is_some()) {
             return None;
         }
-        let State::Settling(lists, _) = std::mem::take(&mut self.state) else {
+        let SweepPhase::Settling(lists, _) = std::mem::take(&mut self.state) else {
             return None;
         };
         Some(lists.conclude(fleet, metrics, now))
     }
 }
 
-impl Lists {
-    fn compare(&mut self, object: KubeObject, memory: &mut Memory, now: Now) {
+impl SweepLists {
+    fn compare(&mut self, object: KubeObject, memory: &mut ObjectMemory, now: ClockReading) {
         let uid = object.uid().to_owned();
-        if is_behind(memory, &uid, &object) && !memory.went(&uid, now.at) {
+        if is_behind(memory, &uid, &object) && !memory.is_recently_gone(&uid, now.at) {
             self.suspects.insert(uid.clone().into(), object);
         }
         self.listed.insert(uid.into());
     }
 
     /// Objects of memory that the lists do not name although they were known before.
-    fn absent<'m>(&self, memory: &'m Memory) -> impl Iterator<Item = &'m Arc<str>> {
+    fn absent<'m>(&self, memory: &'m ObjectMemory) -> impl Iterator<Item = &'m Arc<str>> {
         memory
             .living()
             .filter(|(uid, entry)| {
@@ -148,8 +153,8 @@ impl Lists {
             .map(|(uid, _)| uid)
     }
 
-    fn conclude(self, fleet: &mut Fleet, metrics: &Metrics, now: Now) -> Outcome {
-        let mut missed: HashMap<(Kind, u16), i64> = HashMap::new();
+    fn conclude(self, fleet: &mut ObservedFleet, metrics: &EmitMetrics, now: ClockReading) -> SweepOutcome {
+        let mut missed: HashMap<(RecordKind, u16), i64> = HashMap::new();
         let gone: Vec<Arc<str>> = self.absent(&fleet.memory).cloned().collect();
         for uid in gone {
             if let Some(entry) = fleet.memory.get(&uid) {
@@ -174,17 +179,18 @@ impl Lists {
                 .with_label_values(&[kind.as_str()])
                 .inc_by(count.unsigned_abs());
         }
-        let whole = |kind: &Kind| Resource::of(*kind).all(|resource| !self.failed.contains(&resource));
-        Outcome {
+        let whole =
+            |kind: &RecordKind| WatchedResource::of(*kind).all(|resource| !self.failed.contains(&resource));
+        SweepOutcome {
             id: self.id,
-            kinds: Kind::ALL.into_iter().filter(whole).collect(),
+            kinds: RecordKind::ALL.into_iter().filter(whole).collect(),
             missed,
         }
     }
 }
 
 /// True if memory holds an older state of the object than this one, or none.
-fn is_behind(memory: &Memory, uid: &str, object: &KubeObject) -> bool {
+fn is_behind(memory: &ObjectMemory, uid: &str, object: &KubeObject) -> bool {
     if let KubeObject::ReplicaSet(set) = object
         && crate::object::controller(&set.metadata).is_some()
     {

@@ -56,7 +56,7 @@ pub const CHECKS: [&str; 15] = [
 pub struct WatchdogSpec {
     /// Whether it runs on every selected node or once in the cluster.
     #[serde(default)]
-    pub scope: Scope,
+    pub scope: WatchdogScope,
     /// Labels of the nodes it runs on; all nodes where empty.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
@@ -81,7 +81,7 @@ pub struct WatchdogSpec {
     #[serde(default)]
     pub suspend: bool,
     /// No page until then.
-    pub snooze: Option<Snooze>,
+    pub snooze: Option<WatchdogSnooze>,
     /// Receivers of its page; the default ones where empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receivers: Vec<String>,
@@ -92,7 +92,7 @@ pub struct WatchdogSpec {
 
 /// Where a watchdog runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Scope {
+pub enum WatchdogScope {
     /// On every selected node.
     #[default]
     Node,
@@ -100,18 +100,18 @@ pub enum Scope {
     Cluster,
 }
 
-impl Scope {
+impl WatchdogScope {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Scope::Node => "Node",
-            Scope::Cluster => "Cluster",
+            WatchdogScope::Node => "Node",
+            WatchdogScope::Cluster => "Cluster",
         }
     }
 }
 
 /// A time without pages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Snooze {
+pub struct WatchdogSnooze {
     /// When it ends.
     pub until: Option<Time>,
     /// Who asked for it.
@@ -147,7 +147,7 @@ pub struct WatchdogStatus {
     pub nodes: Option<NodeCounts>,
     /// The worst nodes, 20 at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub failing: Vec<Failing>,
+    pub failing: Vec<NodeCheckFailure>,
 }
 
 /// How many nodes report what.
@@ -167,7 +167,7 @@ pub struct NodeCounts {
 
 /// One node on which the check fails.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Failing {
+pub struct NodeCheckFailure {
     /// Node name.
     pub node: String,
     /// What the check said.

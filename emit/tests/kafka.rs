@@ -12,38 +12,44 @@ mod logs;
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
-use fleetledger_emit::{EmitError, Health, Settings, SimulateSettings, Source, Summary, run};
+use fleetledger_emit::{
+    EmitError, EmitSettings, EmitterHealth, EmitterSummary, ObjectSource, SimulateSettings, run,
+};
 use fleetledger_schema::{
-    codec::Schemas,
-    content_hash::{ContentHash, Digest},
+    codec::KnownSchemas,
+    content_hash::{ContentDigest, ContentHash},
     framing::{self, SchemaRef},
     instant::Instant,
-    key::Subject,
-    kind::Kind,
+    key::RecordSubject,
+    kind::RecordKind,
     record::Record,
 };
-use logs::{Entry, Logs};
+use logs::{KafkaLogEntry, KafkaLogs};
 use rdkafka::ClientConfig;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> EmitSettings {
+    EmitSettings {
         datacenter: "dfw".to_owned(),
         cluster: "test".to_owned(),
-        settle_millis: 500,
-        ..Settings::default()
+        settle_ms: 500,
+        ..EmitSettings::default()
     }
 }
 
-async fn emit(settings: Settings, source: Source, kafka: &ClientConfig) -> Result<Summary, EmitError> {
+async fn emit(
+    settings: EmitSettings,
+    source: ObjectSource,
+    kafka: &ClientConfig,
+) -> Result<EmitterSummary, EmitError> {
     let registry = prometheus::Registry::new();
     run(
         settings,
         source,
         kafka.clone(),
         &registry,
-        Health::new(),
+        EmitterHealth::new(),
         CancellationToken::new(),
     )
     .await
@@ -74,10 +80,10 @@ fn dump(pods: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-async fn emit_dump(settings: Settings, folder: &Path, kafka: &ClientConfig) -> Summary {
+async fn emit_dump(settings: EmitSettings, folder: &Path, kafka: &ClientConfig) -> EmitterSummary {
     emit(
         settings,
-        Source::Dump {
+        ObjectSource::Dump {
             directory: folder.to_owned(),
         },
         kafka,
@@ -86,19 +92,19 @@ async fn emit_dump(settings: Settings, folder: &Path, kafka: &ClientConfig) -> S
     .unwrap()
 }
 
-fn digest_of(entries: &[Entry]) -> Digest {
+fn digest_of(entries: &[KafkaLogEntry]) -> ContentDigest {
     let mut living: HashMap<&str, ContentHash> = HashMap::new();
     for entry in entries {
         fold(&mut living, entry);
     }
-    let mut digest = Digest::default();
+    let mut digest = ContentDigest::default();
     living.values().for_each(|hash| digest.add(*hash));
     digest
 }
 
 /// The state of a log as a reader folds it: a last record or a tombstone ends an object.
-fn fold<'e>(living: &mut HashMap<&'e str, ContentHash>, entry: &'e Entry) {
-    let Subject::Object(uid) = &entry.key.subject else {
+fn fold<'e>(living: &mut HashMap<&'e str, ContentHash>, entry: &'e KafkaLogEntry) {
+    let RecordSubject::Object(uid) = &entry.key.subject else {
         return;
     };
     match &entry.value {
@@ -113,7 +119,7 @@ fn fold<'e>(living: &mut HashMap<&'e str, ContentHash>, entry: &'e Entry) {
 }
 
 /// Numbers run from 1 without holes within an epoch, and every mark agrees with the fold at its own position.
-fn check_log(entries: &[Entry]) -> usize {
+fn check_log(entries: &[KafkaLogEntry]) -> usize {
     let (mut epoch, mut sequence, mut marks) = (0, 0, 0);
     let mut living = HashMap::new();
     for entry in entries {
@@ -127,7 +133,7 @@ fn check_log(entries: &[Entry]) -> usize {
         assert_eq!(entry.headers.sequence, sequence, "numbers have no holes");
         fold(&mut living, entry);
         if let Some(mark) = entry.mark() {
-            let mut digest = Digest::default();
+            let mut digest = ContentDigest::default();
             living.values().for_each(|hash| digest.add(*hash));
             assert_eq!(
                 (mark.count, mark.digest_hi, mark.digest_lo),
@@ -142,10 +148,10 @@ fn check_log(entries: &[Entry]) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dump_is_one_sweep_with_announced_schemas_and_a_mark() {
-    let logs = Logs::new();
+    let logs = KafkaLogs::new();
     let folder = dump(&[("a", "Running"), ("b", "Pending")]);
     let summary = emit_dump(settings(), folder.path(), &logs.kafka()).await;
-    let entries = logs.read(Kind::Pod);
+    let entries = logs.read(RecordKind::Pod);
     check_log(&entries);
     let subjects: Vec<String> = entries
         .iter()
@@ -158,8 +164,8 @@ async fn a_dump_is_one_sweep_with_announced_schemas_and_a_mark() {
     assert_eq!(subjects[2], "!sweep-begin/0");
     assert_eq!(subjects[5..], ["!sweep-end/0", "!mark/0"]);
     assert_eq!(entries[5].mark().unwrap().begin_sequence, Some(3));
-    assert_eq!(summary.kinds[&Kind::Pod].living, digest_of(&entries));
-    assert_eq!(summary.kinds[&Kind::Namespace].living.count, 1);
+    assert_eq!(summary.kinds[&RecordKind::Pod].living, digest_of(&entries));
+    assert_eq!(summary.kinds[&RecordKind::Namespace].living.count, 1);
     let all: Vec<u8> = entries
         .iter()
         .flat_map(|entry| entry.value.clone().unwrap_or_default())
@@ -169,23 +175,23 @@ async fn a_dump_is_one_sweep_with_announced_schemas_and_a_mark() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_that_vanished_while_no_emitter_ran_get_a_last_record_and_a_tombstone() {
-    let logs = Logs::new();
+    let logs = KafkaLogs::new();
     emit_dump(
         settings(),
         dump(&[("stays", "Running"), ("goes", "Running")]).path(),
         &logs.kafka(),
     )
     .await;
-    let first = logs.read(Kind::Pod);
+    let first = logs.read(RecordKind::Pod);
     emit_dump(
         settings(),
         dump(&[("stays", "Running"), ("comes", "Pending")]).path(),
         &logs.kafka(),
     )
     .await;
-    let entries = logs.read(Kind::Pod);
+    let entries = logs.read(RecordKind::Pod);
     check_log(&entries);
-    let gone: Vec<&Entry> = entries[first.len()..]
+    let gone: Vec<&KafkaLogEntry> = entries[first.len()..]
         .iter()
         .filter(|e| e.is_object("uid-goes"))
         .collect();
@@ -196,7 +202,7 @@ async fn objects_that_vanished_while_no_emitter_ran_get_a_last_record_and_a_tomb
     assert_eq!(last.phase, "Running");
     assert!(gone[1].value.is_none() && gone.len() == 2);
     // What stayed as it was keeps the instant at which its content began.
-    let stays = |entries: &[Entry]| {
+    let stays = |entries: &[KafkaLogEntry]| {
         entries
             .iter()
             .rev()
@@ -211,7 +217,7 @@ async fn objects_that_vanished_while_no_emitter_ran_get_a_last_record_and_a_tomb
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emitter_with_a_slow_clock_takes_over_with_a_higher_epoch() {
-    let logs = Logs::new();
+    let logs = KafkaLogs::new();
     let folder = dump(&[("a", "Running")]);
     emit_dump(settings(), folder.path(), &logs.kafka()).await;
     // An emitter whose clock was a year ahead has written here.
@@ -219,38 +225,38 @@ async fn an_emitter_with_a_slow_clock_takes_over_with_a_higher_epoch() {
     logs.write_mark(&settings(), "cluster-1", far.0);
     let summary = emit_dump(settings(), folder.path(), &logs.kafka()).await;
     assert_eq!(summary.epoch, far.0 + 1);
-    let entries = logs.read(Kind::Namespace);
+    let entries = logs.read(RecordKind::Namespace);
     assert_eq!(entries.last().unwrap().headers.epoch, far.0 + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renamed_cluster_is_swept_under_new_keys_and_its_old_keys_get_tombstones() {
-    let logs = Logs::new();
+    let logs = KafkaLogs::new();
     let folder = dump(&[("a", "Running")]);
     emit_dump(settings(), folder.path(), &logs.kafka()).await;
-    let renamed = Settings {
+    let renamed = EmitSettings {
         cluster: "renamed".to_owned(),
         ..settings()
     };
     emit_dump(renamed.clone(), folder.path(), &logs.kafka()).await;
-    let last = |entries: Vec<Entry>, cluster: &str| {
+    let last = |entries: Vec<KafkaLogEntry>, cluster: &str| {
         entries
             .into_iter()
             .rev()
             .find(|e| e.is_object("uid-a") && e.key.source.cluster == cluster)
             .unwrap()
     };
-    assert!(last(logs.read(Kind::Pod), "test").value.is_none());
-    assert!(last(logs.read(Kind::Pod), "renamed").value.is_some());
+    assert!(last(logs.read(RecordKind::Pod), "test").value.is_none());
+    assert!(last(logs.read(RecordKind::Pod), "renamed").value.is_some());
     // The old keys are gone for good: a third run sends nothing more for them.
     let before = logs
-        .read(Kind::Pod)
+        .read(RecordKind::Pod)
         .iter()
         .filter(|e| e.key.source.cluster == "test")
         .count();
     emit_dump(renamed, folder.path(), &logs.kafka()).await;
     assert_eq!(
-        logs.read(Kind::Pod)
+        logs.read(RecordKind::Pod)
             .iter()
             .filter(|e| e.key.source.cluster == "test")
             .count(),
@@ -260,10 +266,10 @@ async fn a_renamed_cluster_is_swept_under_new_keys_and_its_old_keys_get_tombston
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_of_a_newer_emitter_is_ended_with_every_field_it_had() {
-    let logs = Logs::new();
+    let logs = KafkaLogs::new();
     let newer = logs.write_newer_pod(&settings(), "cluster-1", "uid-newer");
     emit_dump(settings(), dump(&[("a", "Running")]).path(), &logs.kafka()).await;
-    let entries = logs.read(Kind::Pod);
+    let entries = logs.read(RecordKind::Pod);
     let last = entries
         .iter()
         .rev()
@@ -274,40 +280,40 @@ async fn a_record_of_a_newer_emitter_is_ended_with_every_field_it_had() {
     let decoded = newer.decode(body).unwrap();
     assert!(decoded.record.deleted_at().is_some());
     assert_eq!(decoded.unknown, json!({"colour": "blue"}));
-    let _ = Schemas::own();
+    let _ = KnownSchemas::own();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_simulated_fleet_stands_in_the_log_as_the_emitter_counts_it() {
-    let logs = Logs::new();
+async fn a_simulated_fleet_is_in_the_log_as_the_emitter_counts_it() {
+    let logs = KafkaLogs::new();
     let simulate = SimulateSettings {
         nodes: 10,
         pods: 80,
         changes_per_second: 200.0,
         ..SimulateSettings::default()
     };
-    let settings = Settings {
+    let settings = EmitSettings {
         mark_interval_seconds: 1,
         // A pod waits so long for the answer about its owner.
-        coalesce_millis: 2_000,
+        coalesce_ms: 2_000,
         ..settings()
     };
-    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    let (health, shutdown) = (EmitterHealth::new(), CancellationToken::new());
     let registry = prometheus::Registry::new();
     let running = run(
         settings,
-        Source::Simulate(simulate),
+        ObjectSource::Simulate(simulate),
         logs.kafka(),
         &registry,
         health.clone(),
         shutdown.clone(),
     );
     let watching = async {
-        let changed = |health: &Health, sweeps: u64| {
+        let changed = |health: &EmitterHealth, sweeps: u64| {
             let pods = health
                 .summary()
                 .kinds
-                .get(&Kind::Pod)
+                .get(&RecordKind::Pod)
                 .copied()
                 .unwrap_or_default();
             pods.sweeps >= sweeps && pods.objects > 400 && pods.tombstones > 5 && pods.marks > 2
@@ -321,7 +327,7 @@ async fn a_simulated_fleet_stands_in_the_log_as_the_emitter_counts_it() {
     let (summary, ()) = tokio::join!(running, watching);
     let summary = summary.unwrap();
     assert_eq!(summary.in_flight, 0);
-    for kind in Kind::ALL {
+    for kind in RecordKind::ALL {
         let entries = logs.read(kind);
         assert!(check_log(&entries) >= 4, "{kind}");
         assert_eq!(digest_of(&entries), summary.kinds[&kind].living, "{kind}");
@@ -333,10 +339,10 @@ async fn a_simulated_fleet_stands_in_the_log_as_the_emitter_counts_it() {
             .collect();
         assert!(!String::from_utf8_lossy(&all).contains("not-to-leave-the-cluster"));
     }
-    let pods = logs.read(Kind::Pod);
+    let pods = logs.read(RecordKind::Pod);
     let known = pods
         .iter()
-        .filter_map(Entry::record)
+        .filter_map(KafkaLogEntry::record)
         .filter(|r| matches!(r, Record::Pod(p) if p.owner_resolved))
         .count();
     assert_eq!(
@@ -348,23 +354,23 @@ async fn a_simulated_fleet_stands_in_the_log_as_the_emitter_counts_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_kafka_is_away_little_is_kept_and_afterwards_the_newest_state_arrives() {
-    let logs = Logs::new();
+    let logs = KafkaLogs::new();
     let simulate = SimulateSettings {
         nodes: 5,
         pods: 60,
         changes_per_second: 300.0,
         ..SimulateSettings::default()
     };
-    let settings = Settings {
+    let settings = EmitSettings {
         buffer_records: 50,
-        coalesce_millis: 100,
+        coalesce_ms: 100,
         ..settings()
     };
-    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    let (health, shutdown) = (EmitterHealth::new(), CancellationToken::new());
     let registry = prometheus::Registry::new();
     let running = run(
         settings,
-        Source::Simulate(simulate),
+        ObjectSource::Simulate(simulate),
         logs.kafka(),
         &registry,
         health.clone(),
@@ -375,7 +381,7 @@ async fn while_kafka_is_away_little_is_kept_and_afterwards_the_newest_state_arri
             health
                 .summary()
                 .kinds
-                .get(&Kind::Pod)
+                .get(&RecordKind::Pod)
                 .is_some_and(|pods| pods.sweeps >= 1)
         })
         .await;
@@ -389,7 +395,7 @@ async fn while_kafka_is_away_little_is_kept_and_afterwards_the_newest_state_arri
     };
     let (summary, ()) = tokio::join!(running, watching);
     let summary = summary.unwrap();
-    for kind in Kind::ALL {
+    for kind in RecordKind::ALL {
         let entries = logs.read(kind);
         check_log(&entries);
         assert_eq!(digest_of(&entries), summary.kinds[&kind].living, "{kind}");

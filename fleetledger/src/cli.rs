@@ -25,12 +25,12 @@ pub struct Cli {
     pub log_format: Option<LogFormat>,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Three simulated datacenters, a broker and a PostgreSQL on this machine, with questions to paste into psql.
     Demo(DemoArgs),
     /// The emitter of one Kubernetes cluster: API server to Kafka.

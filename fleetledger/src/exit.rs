@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub enum ExitReason {
     /// 0: done.
     Done,
     /// 1: it ran, and something is red or differs (`status`, `doctor`, `audit`, `demo --for`).
@@ -19,7 +19,7 @@ pub enum Exit {
     Deadline,
 }
 
-impl Exit {
+impl ExitReason {
     /// Its number. 2 is clap's, for arguments it cannot read.
     #[must_use]
     pub fn number(self) -> u8 {
@@ -49,8 +49,8 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitReason> for ExitCode {
+    fn from(exit: ExitReason) -> Self {
         Self::from(exit.number())
     }
 }

@@ -23,19 +23,19 @@ pub mod topics;
 use std::time::Duration;
 
 use cli::Cli;
-use exit::Exit;
+use exit::ExitReason;
 
 /// How long background work may take to end once the command has: what hangs is given up.
 const BACKGROUND: Duration = Duration::from_secs(2);
 
 /// Runs one command to its exit code; what failed has been said on standard error.
 #[must_use]
-pub fn run(cli: Cli) -> Exit {
+pub fn run(cli: Cli) -> ExitReason {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("fleetledger: start the runtime: {error}");
-            return Exit::Failed;
+            return ExitReason::Failed;
         }
     };
     let ended = runtime.block_on(command::run(cli));
@@ -44,7 +44,7 @@ pub fn run(cli: Cli) -> Exit {
         Ok(exit) => exit,
         Err(error) => {
             eprintln!("fleetledger: {}", connect::hop::chain(error.as_ref()));
-            Exit::of(&error)
+            ExitReason::of(&error)
         }
     }
 }

@@ -37,12 +37,12 @@ const RIGHTS: &str = "
     select pg_has_role(current_user, 'pg_signal_backend', 'usage') and pg_has_role(current_user, 'pg_read_all_stats', 'usage')";
 
 /// Looks for sessions beyond a limit until it is told to stop.
-pub(crate) struct Reaper {
+pub(crate) struct SessionReaper {
     pool: Pool,
     limit: Duration,
 }
 
-impl Reaper {
+impl SessionReaper {
     /// One that lets queries of readers run for `limit`.
     pub(crate) fn new(pool: Pool, limit: Duration) -> Self {
         Self { pool, limit }
@@ -52,7 +52,7 @@ impl Reaper {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut was_told = false;
+        let mut was_warned = false;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -60,13 +60,13 @@ impl Reaper {
             }
             let looked = tokio::select! {
                 () = stop.cancelled() => return,
-                looked = self.look() => looked,
+                looked = self.reap_overdue() => looked,
             };
             match looked {
-                Ok(true) => was_told = false,
-                Ok(false) if was_told => {}
+                Ok(true) => was_warned = false,
+                Ok(false) if was_warned => {}
                 Ok(false) => {
-                    was_told = true;
+                    was_warned = true;
                     tracing::warn!(
                         "queries of readers are not limited: the evaluator's role may not end them; run as a superuser: \
                          grant pg_signal_backend, pg_read_all_stats to fleetledger_evaluate"
@@ -78,12 +78,12 @@ impl Reaper {
     }
 
     /// True if it may look.
-    async fn look(&self) -> anyhow::Result<bool> {
+    async fn reap_overdue(&self) -> anyhow::Result<bool> {
         let client = self.pool.get().await?;
         let may: bool = client.query_one(RIGHTS, &[]).await?.try_get(0)?;
         if may {
             for ended in reap(&client, self.limit).await? {
-                tell(&ended)?;
+                log_reaped(&ended)?;
             }
         }
         Ok(may)
@@ -96,7 +96,7 @@ async fn reap(client: &Client, limit: Duration) -> Result<Vec<Row>, tokio_postgr
         .await
 }
 
-fn tell(ended: &Row) -> Result<(), tokio_postgres::Error> {
+fn log_reaped(ended: &Row) -> Result<(), tokio_postgres::Error> {
     let (pid, user): (i32, String) = (ended.try_get(0)?, ended.try_get(1)?);
     let (query, seconds): (String, f64) = (ended.try_get(2)?, ended.try_get(3)?);
     tracing::warn!(

@@ -7,21 +7,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The two signals that end a role.
-pub struct Signals {
+pub struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 /// What a role's work came to.
 #[derive(Debug)]
-pub enum Ended<T> {
+pub enum ShutdownOutcome<T> {
     /// It ended by itself, or in time after a signal.
     Finished(T),
     /// It did not end in time, or a second signal came.
     GivenUp,
 }
 
-impl Signals {
+impl StopSignals {
     /// Listens from now on; without this a signal kills the process at once.
     ///
     /// # Errors
@@ -47,24 +47,24 @@ impl Signals {
         work: impl Future<Output = T>,
         stop: &CancellationToken,
         deadline: Duration,
-    ) -> Ended<T> {
+    ) -> ShutdownOutcome<T> {
         let mut work = std::pin::pin!(work);
         tokio::select! {
-            done = &mut work => return Ended::Finished(done),
+            done = &mut work => return ShutdownOutcome::Finished(done),
             signal = self.arrived() => {
                 tracing::info!(signal, deadline_seconds = deadline.as_secs(), "stopping");
                 stop.cancel();
             }
         }
         tokio::select! {
-            done = &mut work => Ended::Finished(done),
+            done = &mut work => ShutdownOutcome::Finished(done),
             () = tokio::time::sleep(deadline) => {
                 tracing::error!(deadline_seconds = deadline.as_secs(), "did not stop in time; ending anyway, nothing is lost by it");
-                Ended::GivenUp
+                ShutdownOutcome::GivenUp
             }
             signal = self.arrived() => {
                 tracing::warn!(signal, "second signal; ending at once");
-                Ended::GivenUp
+                ShutdownOutcome::GivenUp
             }
         }
     }

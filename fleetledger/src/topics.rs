@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, bail};
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
@@ -11,7 +11,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use crate::config::{Config, Topics};
+use crate::config::{FleetledgerConfig, TopicsConfig};
 
 /// How long the brokers may take over topics.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -20,7 +20,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// Names of the topics of this configuration: one a kind, or one a kind and datacenter that has its own.
 #[must_use]
-pub fn names(config: &Config) -> Vec<(Kind, String)> {
+pub fn names(config: &FleetledgerConfig) -> Vec<(RecordKind, String)> {
     let suffixes = config
         .emit
         .topic_suffix
@@ -33,7 +33,7 @@ pub fn names(config: &Config) -> Vec<(Kind, String)> {
     let mut names = Vec::new();
     for prefix in [&config.emit.topic_prefix, &config.ingest.topic_prefix] {
         for suffix in &suffixes {
-            names.extend(Kind::TOPICS.map(|kind| (kind, kind.topic(prefix, *suffix))));
+            names.extend(RecordKind::TOPICS.map(|kind| (kind, kind.topic(prefix, *suffix))));
         }
     }
     names.sort_by(|one, other| one.1.cmp(&other.1));
@@ -43,7 +43,7 @@ pub fn names(config: &Config) -> Vec<(Kind, String)> {
 
 /// Settings a topic of that kind is made with: objects stand under their key for ever, usage is a log that ages.
 #[must_use]
-pub fn settings(topics: &Topics, kind: Kind) -> Vec<(&'static str, String)> {
+pub fn settings(topics: &TopicsConfig, kind: RecordKind) -> Vec<(&'static str, String)> {
     let lag_ms = (topics.min_compaction_lag_hours * HOUR_MS).to_string();
     let mut settings = if kind.is_object() {
         vec![
@@ -71,7 +71,7 @@ pub fn settings(topics: &Topics, kind: Kind) -> Vec<(&'static str, String)> {
 ///
 /// # Errors
 /// What the brokers refused, by topic.
-pub async fn create(config: &Config, kafka: &ClientConfig) -> anyhow::Result<Vec<String>> {
+pub async fn create(config: &FleetledgerConfig, kafka: &ClientConfig) -> anyhow::Result<Vec<String>> {
     let admin: AdminClient<DefaultClientContext> = kafka.create().context("set up the topics' client")?;
     let names: Vec<(String, Vec<(&str, String)>)> = names(config)
         .into_iter()

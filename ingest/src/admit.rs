@@ -3,28 +3,31 @@
 use std::sync::Arc;
 
 use fleetledger_schema::{
-    READER_VERSION, content_hash::ContentHash, instant::Instant, key::Subject, kind::Kind, row,
+    READER_VERSION, content_hash::ContentHash, instant::Instant, key::RecordSubject, kind::RecordKind, row,
 };
 
 use crate::{
-    batch::{DeadKey, Draft, Gap, LearnedSchema, Letter, Outcomes, Span, Verdict},
-    chain::{Before, CLOCK_TOLERANCE_MICROS, End, EndReason, Version},
-    dead_reason::{DeadReason, Fault},
-    decode::Content,
-    examine::{Examined, Placed},
-    memory::{Delivery, Memory},
-    origin::Origin,
+    batch::{
+        BatchDeadLetter, DeadKey, DraftBatch, LearnedSchema, OffsetGap, PartitionSpan, RecordOutcome,
+        SourceOutcomes,
+    },
+    chain::{CLOCK_TOLERANCE_MICROS, EndReason, ObjectEnd, ObjectVersion, PriorState},
+    dead_reason::{DeadReason, RecordFault},
+    decode::ObjectContent,
+    examine::{ExaminedRecord, PlacedRecord},
+    memory::{LaneMemory, RecordDelivery},
+    origin::InternedSource,
     raw::RawRecord,
-    reader::Stopped,
+    reader::StopRequested,
     row_of,
     safeguard::Safeguard,
-    shard::{Entry, RowEntry, SweepState},
-    usage::{Overlap, Window},
+    shard::{ObjectEntry, RowEntry, SweepState},
+    usage::{UsageWindow, WindowOverlap},
 };
 
 /// What became of a record.
 #[derive(Debug)]
-pub(crate) enum Admitted {
+pub(crate) enum AdmissionOutcome {
     /// It is in the draft.
     Taken,
     /// It is none of this lane's business any more.
@@ -35,23 +38,27 @@ pub(crate) enum Admitted {
     Halt(Box<RawRecord>, String),
 }
 
-impl Memory {
+impl LaneMemory {
     /// Takes `record` into `draft`.
-    pub(crate) async fn admit(&mut self, draft: &mut Draft, record: RawRecord) -> Result<Admitted, Stopped> {
+    pub(crate) async fn admit(
+        &mut self,
+        draft: &mut DraftBatch,
+        record: RawRecord,
+    ) -> Result<AdmissionOutcome, StopRequested> {
         let Some(partition) = self.partitions.get_mut(&record.partition) else {
-            return Ok(Admitted::Dropped(record.bytes()));
+            return Ok(AdmissionOutcome::Dropped(record.bytes()));
         };
         match partition.deliver(&record) {
-            Delivery::New => {}
-            Delivery::Again => return Ok(Admitted::Dropped(record.bytes())),
-            Delivery::Before => {
+            RecordDelivery::New => {}
+            RecordDelivery::AlreadyBatched => return Ok(AdmissionOutcome::Dropped(record.bytes())),
+            RecordDelivery::BeforeClaim => {
                 self.see_again(&record).await?;
-                return Ok(Admitted::Dropped(record.bytes()));
+                return Ok(AdmissionOutcome::Dropped(record.bytes()));
             }
-            Delivery::Rewritten(why) => return Ok(Admitted::Halt(Box::new(record), why)),
+            RecordDelivery::Rewritten(why) => return Ok(AdmissionOutcome::Halt(Box::new(record), why)),
         }
         let examined = self.examine(draft, &record).await?;
-        if let Examined::Version(placed, content) = &examined {
+        if let ExaminedRecord::Version(placed, content) = &examined {
             let key = (
                 placed.key.kind.number(),
                 placed.key.cluster_id,
@@ -62,25 +69,27 @@ impl Memory {
                 .get(&key)
                 .is_some_and(|chain| chain.refuses(&content.record))
             {
-                return Ok(Admitted::SealFirst(Box::new(record)));
+                return Ok(AdmissionOutcome::SealFirst(Box::new(record)));
             }
         }
-        if let Examined::Usage(placed, window) = &examined
-            && draft.usage.overlap(placed.key.cluster_id, window) == Overlap::Undecided
+        if let ExaminedRecord::Usage(placed, window) = &examined
+            && draft.usage.overlap(placed.key.cluster_id, window) == WindowOverlap::Undecided
         {
-            return Ok(Admitted::SealFirst(Box::new(record)));
+            return Ok(AdmissionOutcome::SealFirst(Box::new(record)));
         }
         let decoded_bytes = match &examined {
-            Examined::Version(_, content) => content.bytes() + record.bytes(),
-            Examined::Usage(..) => record.bytes(),
+            ExaminedRecord::Version(_, content) => content.bytes() + record.bytes(),
+            ExaminedRecord::Usage(..) => record.bytes(),
             _ => 0,
         };
         let outcome_of = match &examined {
             // What is put aside because of a quarantine says nothing new about its source.
-            Examined::Dead { source, fault, .. } if fault.reason != DeadReason::Quarantined => source.clone(),
-            Examined::Unchanged(placed, _) | Examined::Version(placed, _) | Examined::Usage(placed, _) => {
-                Some(placed.source.clone())
+            ExaminedRecord::Dead { source, fault, .. } if fault.reason != DeadReason::Quarantined => {
+                source.clone()
             }
+            ExaminedRecord::Unchanged(placed, _)
+            | ExaminedRecord::Version(placed, _)
+            | ExaminedRecord::Usage(placed, _) => Some(placed.source.clone()),
             _ => None,
         };
         let verdict = self.apply(draft, &record, examined).await?;
@@ -88,17 +97,17 @@ impl Memory {
         draft.bytes += record.bytes();
         draft.decoded_bytes += decoded_bytes;
         draft.records.push(record);
-        Ok(Admitted::Taken)
+        Ok(AdmissionOutcome::Taken)
     }
 
     async fn apply(
         &mut self,
-        draft: &mut Draft,
+        draft: &mut DraftBatch,
         record: &RawRecord,
-        examined: Examined,
-    ) -> Result<Verdict, Stopped> {
+        examined: ExaminedRecord,
+    ) -> Result<RecordOutcome, StopRequested> {
         Ok(match examined {
-            Examined::Dead {
+            ExaminedRecord::Dead {
                 fault,
                 source,
                 uid,
@@ -109,15 +118,15 @@ impl Memory {
                     let (placed, hash) = placed.as_ref();
                     self.advance(draft, record, placed);
                     if placed.key.kind.is_object() {
-                        self.die(draft, placed, *hash);
+                        self.open_dead_key(draft, placed, *hash);
                     }
                 } else if let Some(partition) = self.partitions.get_mut(&record.partition) {
                     partition.unnumbered_at = Some(record.offset);
                 }
-                self.bury(draft, record, fault, source, uid, schema_ref);
-                Verdict::Dead
+                self.add_dead_letter(draft, record, fault, source, uid, schema_ref);
+                RecordOutcome::Dead
             }
-            Examined::Superseded { key, deposed } => {
+            ExaminedRecord::Superseded { key, deposed } => {
                 if let Some(key) = key
                     && deposed
                     && let Some(shard) = self.shards.get_mut(&key)
@@ -127,19 +136,19 @@ impl Memory {
                     draft.touched.insert(key);
                     self.reader.metrics.stale_records.inc();
                 }
-                Verdict::Superseded
+                RecordOutcome::Superseded
             }
-            Examined::FormerTombstone => Verdict::Control,
-            Examined::EndedBefore(placed) => {
+            ExaminedRecord::FormerTombstone => RecordOutcome::Control,
+            ExaminedRecord::EndedBefore(placed) => {
                 self.advance(draft, record, &placed);
-                Verdict::Control
+                RecordOutcome::Control
             }
-            Examined::Mark(placed, mark) => {
+            ExaminedRecord::Mark(placed, mark) => {
                 self.advance(draft, record, &placed);
                 self.mark(draft, record, &placed, &mark);
-                Verdict::Control
+                RecordOutcome::Control
             }
-            Examined::Schema(placed, schema) => {
+            ExaminedRecord::Schema(placed, schema) => {
                 self.advance(draft, record, &placed);
                 draft.schemas.push(LearnedSchema {
                     fingerprint: schema.number(),
@@ -151,22 +160,22 @@ impl Memory {
                     source: placed.source.to_string(),
                 });
                 self.schemas.learn(schema);
-                Verdict::Control
+                RecordOutcome::Control
             }
-            Examined::Tombstone(placed) => {
+            ExaminedRecord::Tombstone(placed) => {
                 self.advance(draft, record, &placed);
                 self.end_by_tombstone(draft, &placed)
             }
-            Examined::Unchanged(placed, hash) => {
+            ExaminedRecord::Unchanged(placed, hash) => {
                 self.advance(draft, record, &placed);
                 self.see(&placed, hash);
-                Verdict::Unchanged
+                RecordOutcome::Unchanged
             }
-            Examined::Version(placed, content) => {
+            ExaminedRecord::Version(placed, content) => {
                 self.advance(draft, record, &placed);
                 self.version(draft, &placed, *content).await?
             }
-            Examined::Usage(placed, window) => {
+            ExaminedRecord::Usage(placed, window) => {
                 let known_until = Some(window.usage.window_end_at);
                 self.advance_knowing(draft, record, &placed, known_until);
                 self.window(draft, &placed, *window)
@@ -175,26 +184,31 @@ impl Memory {
     }
 
     /// Whether the window has been folded before the transaction says; until then it counts as landed.
-    fn window(&mut self, draft: &mut Draft, placed: &Placed, window: Window) -> Verdict {
+    fn window(
+        &mut self,
+        draft: &mut DraftBatch,
+        placed: &PlacedRecord,
+        window: UsageWindow,
+    ) -> RecordOutcome {
         let cluster_id = placed.key.cluster_id;
-        if draft.usage.overlap(cluster_id, &window) == Overlap::Superseded {
-            return Verdict::Superseded;
+        if draft.usage.overlap(cluster_id, &window) == WindowOverlap::Superseded {
+            return RecordOutcome::Superseded;
         }
         draft.usage.take(draft.records.len(), cluster_id, window);
-        Verdict::Landed
+        RecordOutcome::Landed
     }
 
     /// The log of the shard is now at this record.
-    fn advance(&mut self, draft: &mut Draft, record: &RawRecord, placed: &Placed) {
+    fn advance(&mut self, draft: &mut DraftBatch, record: &RawRecord, placed: &PlacedRecord) {
         self.advance_knowing(draft, record, placed, None);
     }
 
     /// The same; `known_until` is up to when the record tells of its kind, where that is not when it was sent.
     fn advance_knowing(
         &mut self,
-        draft: &mut Draft,
+        draft: &mut DraftBatch,
         record: &RawRecord,
-        placed: &Placed,
+        placed: &PlacedRecord,
         known_until: Option<Instant>,
     ) {
         let Some(shard) = self.shards.get_mut(&placed.key) else {
@@ -240,7 +254,7 @@ impl Memory {
                     headers.epoch
                 );
                 tracing::error!(%reason, "records were lost before kafka");
-                draft.gaps.push(Gap {
+                draft.gaps.push(OffsetGap {
                     id: record.partition,
                     from: record.offset,
                     to: record.offset,
@@ -253,7 +267,7 @@ impl Memory {
         {
             if sweep.epoch != headers.epoch {
                 sweep.state = SweepState::Void(format!("emitter of epoch {} took over", headers.epoch));
-            } else if missing > 0 && Safeguard::SweepCompleteness.stands() {
+            } else if missing > 0 && Safeguard::SweepCompleteness.is_enabled() {
                 sweep.state = SweepState::Void(format!(
                     "{missing} records before sequence {} were not delivered",
                     headers.sequence
@@ -268,8 +282,8 @@ impl Memory {
     }
 
     /// A running sweep has named the object.
-    fn see(&mut self, placed: &Placed, hash: ContentHash) {
-        if let Subject::Object(uid) = &placed.subject
+    fn see(&mut self, placed: &PlacedRecord, hash: ContentHash) {
+        if let RecordSubject::Object(uid) = &placed.subject
             && let Some(run) = self.shards.get_mut(&placed.key).and_then(|shard| shard.run())
         {
             run.see(uid, hash);
@@ -278,10 +292,10 @@ impl Memory {
 
     async fn version(
         &mut self,
-        draft: &mut Draft,
-        placed: &Placed,
-        content: Content,
-    ) -> Result<Verdict, Stopped> {
+        draft: &mut DraftBatch,
+        placed: &PlacedRecord,
+        content: ObjectContent,
+    ) -> Result<RecordOutcome, StopRequested> {
         let uid = content.record.uid().to_owned();
         let entry = self
             .shards
@@ -289,16 +303,16 @@ impl Memory {
             .map(|shard| shard.get(&uid))
             .unwrap_or_default();
         let (mut compare, mut compare_containers) = (None, None);
-        if let Some(standing) = entry.row
-            && self.is_equal(standing, &content).await?
+        if let Some(row) = entry.row
+            && self.is_equal(row, &content).await?
         {
             (compare, compare_containers) = (Some([].into()), Some([].into()));
-        } else if let Some(standing) = entry.row {
-            let (writer, reader) = (standing.writer, standing.reader);
+        } else if let Some(row) = entry.row {
+            let (writer, reader) = (row.writer, row.reader);
             compare = self
                 .compare(row_of(placed.key.kind), writer, reader, &content.schema)
                 .await?;
-            if placed.key.kind == Kind::Pod {
+            if placed.key.kind == RecordKind::Pod {
                 compare_containers = self
                     .compare(row::container_table(), writer, reader, &content.schema)
                     .await?;
@@ -325,13 +339,13 @@ impl Memory {
             .or_default();
         if chain.versions.is_empty() {
             chain.forced = entry.row.is_some_and(|row| row.hash.is_none());
-            chain.before = Some(entry.row.map_or(Before::Nothing, |row| Before::Row {
+            chain.prior_state = Some(entry.row.map_or(PriorState::Nothing, |row| PriorState::Row {
                 containers: row.containers,
             }));
             chain.compare = compare;
             chain.compare_containers = compare_containers;
         }
-        let version = Version {
+        let version = ObjectVersion {
             content,
             from_at: began_at,
             observed_at: placed.headers.time,
@@ -347,10 +361,10 @@ impl Memory {
                     EndReason::Deleted
                 };
                 let at = Instant(at.max(created_at).0.min(latest.0));
-                chain.end = Some(End { at, reason });
-                Entry::default()
+                chain.end = Some(ObjectEnd { at, reason });
+                ObjectEntry::default()
             }
-            None => Entry {
+            None => ObjectEntry {
                 row: Some(RowEntry {
                     hash: Some(hash),
                     writer,
@@ -372,31 +386,31 @@ impl Memory {
             }
         }
         Ok(if deleted_at.is_some() {
-            Verdict::Deleted
+            RecordOutcome::Deleted
         } else {
-            Verdict::Landed
+            RecordOutcome::Landed
         })
     }
 
-    fn end_by_tombstone(&mut self, draft: &mut Draft, placed: &Placed) -> Verdict {
-        let Subject::Object(uid) = &placed.subject else {
-            return Verdict::Control;
+    fn end_by_tombstone(&mut self, draft: &mut DraftBatch, placed: &PlacedRecord) -> RecordOutcome {
+        let RecordSubject::Object(uid) = &placed.subject else {
+            return RecordOutcome::Control;
         };
         if let Some(run) = self.shards.get_mut(&placed.key).and_then(|shard| shard.run()) {
             run.forget(uid);
         }
         if self.end(draft, placed, uid, placed.headers.time, EndReason::Deleted) {
-            Verdict::Deleted
+            RecordOutcome::Deleted
         } else {
-            Verdict::Control
+            RecordOutcome::Control
         }
     }
 
     /// Ends an object; returns whether it stood.
     pub(crate) fn end(
         &mut self,
-        draft: &mut Draft,
-        placed: &Placed,
+        draft: &mut DraftBatch,
+        placed: &PlacedRecord,
         uid: &str,
         at: Instant,
         reason: EndReason,
@@ -411,24 +425,24 @@ impl Memory {
         let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
         let key = (placed.key.kind.number(), placed.key.cluster_id, uid.to_owned());
         let chain = draft.chains.entry(key).or_default();
-        chain.end = Some(End {
+        chain.end = Some(ObjectEnd {
             at: at.min(latest),
             reason,
         });
         self.settle(draft, placed, uid, entry);
         if let Some(shard) = self.shards.get_mut(&placed.key) {
-            shard.set(draft.number, uid, Entry::default());
+            shard.set(draft.number, uid, ObjectEntry::default());
         }
         entry.row.is_some()
     }
 
     /// A newer record settles the object's dead key.
-    fn settle(&self, draft: &mut Draft, placed: &Placed, uid: &str, entry: Entry) {
+    fn settle(&self, draft: &mut DraftBatch, placed: &PlacedRecord, uid: &str, entry: ObjectEntry) {
         if entry.dead.is_none() {
             return;
         }
         let cluster_uid = &placed.source.cluster_uid;
-        let superseded = draft.letters.iter_mut().filter(|letter| {
+        let superseded = draft.dead_letters.iter_mut().filter(|letter| {
             letter.uid.as_deref() == Some(uid)
                 && letter.kind == placed.key.kind
                 && letter
@@ -443,8 +457,8 @@ impl Memory {
     }
 
     /// The newest record of an object is a dead letter.
-    fn die(&mut self, draft: &mut Draft, placed: &Placed, hash: ContentHash) {
-        let Subject::Object(uid) = &placed.subject else {
+    fn open_dead_key(&mut self, draft: &mut DraftBatch, placed: &PlacedRecord, hash: ContentHash) {
+        let RecordSubject::Object(uid) = &placed.subject else {
             return;
         };
         let Some(shard) = self.shards.get(&placed.key) else {
@@ -463,7 +477,7 @@ impl Memory {
             shard.set(
                 draft.number,
                 uid,
-                Entry {
+                ObjectEntry {
                     dead: Some(hash),
                     ..entry
                 },
@@ -474,12 +488,12 @@ impl Memory {
         }
     }
 
-    fn bury(
+    fn add_dead_letter(
         &mut self,
-        draft: &mut Draft,
+        draft: &mut DraftBatch,
         record: &RawRecord,
-        fault: Fault,
-        source: Option<Arc<Origin>>,
+        fault: RecordFault,
+        source: Option<Arc<InternedSource>>,
         uid: Option<String>,
         schema_ref: Option<String>,
     ) {
@@ -488,7 +502,7 @@ impl Memory {
         };
         tracing::warn!(topic = %topic.name, partition = record.partition.partition, offset = record.offset,
             reason = %fault.reason, detail = %fault.detail, "dead letter");
-        draft.letters.push(Letter {
+        draft.dead_letters.push(BatchDeadLetter {
             record: draft.records.len(),
             fault,
             kind: topic.kind,
@@ -501,23 +515,23 @@ impl Memory {
 
     fn count(
         &mut self,
-        draft: &mut Draft,
+        draft: &mut DraftBatch,
         record: &RawRecord,
-        verdict: Verdict,
-        source: Option<Arc<Origin>>,
+        verdict: RecordOutcome,
+        source: Option<Arc<InternedSource>>,
     ) {
         let Some(partition) = self.partitions.get_mut(&record.partition) else {
             return;
         };
-        let span = draft.spans.entry(record.partition).or_insert(Span {
+        let span = draft.spans.entry(record.partition).or_insert(PartitionSpan {
             id: record.partition,
             owner_epoch: partition.owner_epoch,
             from: partition.cursor,
             to: partition.cursor,
             counts: Default::default(),
             last: 0,
-            seam_at: None,
-            seam_crc: 0,
+            last_kafka_at: None,
+            last_crc: 0,
         });
         span.to = record.offset + 1;
         span.counts.add(verdict);
@@ -525,18 +539,18 @@ impl Memory {
         partition.cursor = record.offset + 1;
         if let Some(source) = source {
             let key = (source.number, record.partition.topic);
-            let outcomes = draft.outcomes.entry(key).or_insert_with(|| Outcomes {
+            let outcomes = draft.outcomes.entry(key).or_insert_with(|| SourceOutcomes {
                 source,
                 delivered: 0,
                 dead: 0,
             });
             outcomes.delivered += 1;
-            outcomes.dead += u32::from(verdict == Verdict::Dead);
+            outcomes.dead += u32::from(verdict == RecordOutcome::Dead);
         }
     }
 }
 
-fn is_inferred(content: &Content) -> bool {
+fn is_inferred(content: &ObjectContent) -> bool {
     use fleetledger_schema::record::Record;
     match content.record.as_ref() {
         Record::Node(node) => node.deletion_inferred,

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use fleetledger_schema::{
     READER_VERSION,
-    codec::{Schemas, WriterSchema},
+    codec::{KnownSchemas, WriterSchema},
     content_hash::ContentHash,
-    kind::Kind,
-    postgres::Connector,
+    kind::RecordKind,
+    postgres::PostgresConnector,
     record::{Container, Pod, Record},
     row::{self, container_from_row, record_from_row},
 };
@@ -39,18 +39,21 @@ pub struct AuditReport {
 ///
 /// # Errors
 /// [`IngestError`] if PostgreSQL cannot be asked.
-pub async fn run(connector: &Connector, mut progress: impl FnMut(&str)) -> Result<AuditReport, IngestError> {
+pub async fn run(
+    connector: &PostgresConnector,
+    mut progress: impl FnMut(&str),
+) -> Result<AuditReport, IngestError> {
     let client = connector.connect("fleetledger audit").await?;
     let failed = |source| IngestError::Postgres {
         action: "audit",
         source,
     };
-    let mut audit = Audit {
+    let mut audit = RowAudit {
         schemas: learn(&client).await.map_err(failed)?,
         report: AuditReport::default(),
         altered: BTreeMap::new(),
     };
-    for kind in Kind::ALL {
+    for kind in RecordKind::ALL {
         audit.kind(&client, kind, &mut progress).await.map_err(failed)?;
     }
     for ((cluster_id, number), uids) in &audit.altered {
@@ -68,17 +71,17 @@ pub async fn run(connector: &Connector, mut progress: impl FnMut(&str)) -> Resul
     Ok(audit.report)
 }
 
-struct Audit {
-    schemas: Schemas,
+struct RowAudit {
+    schemas: KnownSchemas,
     report: AuditReport,
     altered: BTreeMap<(i32, i16), u64>,
 }
 
-impl Audit {
+impl RowAudit {
     async fn kind(
         &mut self,
         client: &Client,
-        kind: Kind,
+        kind: RecordKind,
         progress: &mut impl FnMut(&str),
     ) -> Result<(), tokio_postgres::Error> {
         let table = row::table(kind).name;
@@ -90,7 +93,7 @@ impl Audit {
             let rows = client.query(&statement, &[&cluster_id, &uid]).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             (cluster_id, uid) = (last.try_get("cluster_id")?, last.try_get("uid")?);
-            let mut containers = if kind == Kind::Pod {
+            let mut containers = if kind == RecordKind::Pod {
                 containers_of(client, &rows).await?
             } else {
                 BTreeMap::new()
@@ -109,9 +112,9 @@ impl Audit {
     async fn row(
         &mut self,
         client: &Client,
-        kind: Kind,
+        kind: RecordKind,
         row: &Row,
-        containers: &mut BTreeMap<(i32, String), Vec<Stored>>,
+        containers: &mut BTreeMap<(i32, String), Vec<StoredContainer>>,
     ) -> Result<(), tokio_postgres::Error> {
         let key: (i32, String) = (row.try_get("cluster_id")?, row.try_get("uid")?);
         self.report.rows += 1;
@@ -140,18 +143,18 @@ impl Audit {
 
     fn is_sound(
         &self,
-        kind: Kind,
+        kind: RecordKind,
         row: &Row,
         hash: ContentHash,
-        stored: Vec<Stored>,
+        stored: Vec<StoredContainer>,
     ) -> Result<bool, tokio_postgres::Error> {
         let Some(mut record) = record_from_row(kind, row)? else {
             return Ok(true);
         };
         if let Record::Pod(pod) = &mut record {
             pod.containers = stored.iter().map(|stored| stored.container.clone()).collect();
-            let ours = |stored: &&Stored| stored.reader == READER_VERSION;
-            let agrees = |stored: &Stored| {
+            let ours = |stored: &&StoredContainer| stored.reader == READER_VERSION;
+            let agrees = |stored: &StoredContainer| {
                 row::row_hash(
                     row::container_table(),
                     &row::container_cells(pod, &stored.container),
@@ -203,7 +206,7 @@ fn encodes_to(schema: &WriterSchema, record: &Record, unknown: &Json, hash: Cont
 }
 
 /// A container as it stands; read back in the order in which it travelled: init and sidecar, app, ephemeral.
-struct Stored {
+struct StoredContainer {
     container: Container,
     hash: ContentHash,
     reader: i16,
@@ -212,7 +215,7 @@ struct Stored {
 async fn containers_of(
     client: &Client,
     pods: &[Row],
-) -> Result<BTreeMap<(i32, String), Vec<Stored>>, tokio_postgres::Error> {
+) -> Result<BTreeMap<(i32, String), Vec<StoredContainer>>, tokio_postgres::Error> {
     let mut keys: (Vec<i32>, Vec<String>) = (Vec::new(), Vec::new());
     for pod in pods {
         keys.0.push(pod.try_get("cluster_id")?);
@@ -227,9 +230,9 @@ async fn containers_of(
             &[&keys.0, &keys.1],
         )
         .await?;
-    let mut containers: BTreeMap<(i32, String), Vec<Stored>> = BTreeMap::new();
+    let mut containers: BTreeMap<(i32, String), Vec<StoredContainer>> = BTreeMap::new();
     for row in &rows {
-        let stored = Stored {
+        let stored = StoredContainer {
             container: container_from_row(row)?,
             hash: ContentHash {
                 hi: row.try_get("row_hash_hi")?,
@@ -245,8 +248,8 @@ async fn containers_of(
     Ok(containers)
 }
 
-async fn learn(client: &Client) -> Result<Schemas, tokio_postgres::Error> {
-    let mut schemas = Schemas::own();
+async fn learn(client: &Client) -> Result<KnownSchemas, tokio_postgres::Error> {
+    let mut schemas = KnownSchemas::own();
     for row in client
         .query("select schema_json from ledger.avro_schema", &[])
         .await?

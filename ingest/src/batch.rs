@@ -7,25 +7,25 @@ use std::{
 };
 
 use bytes::Bytes;
-use fleetledger_schema::{instant::Instant, key::Source, kind::Kind};
+use fleetledger_schema::{instant::Instant, key::RecordSource, kind::RecordKind};
 
 use crate::{
-    chain::{Before, Chain, EndReason},
-    dead_reason::Fault,
-    encode::{self, StageData},
-    fold::UsageData,
-    hasher::Seeded,
+    chain::{EndReason, PriorState, VersionChain},
+    dead_reason::RecordFault,
+    encode::{self, StageRows},
+    fold::UsageStreams,
+    hasher::SeededBuildHasher,
     load::ShardKey,
-    origin::Origin,
+    origin::InternedSource,
     raw::{PartitionId, RawRecord},
-    shard::{BatchNumber, Head},
-    timeline::Timeline,
-    usage::Windows,
+    shard::{BatchNumber, ShardHead},
+    timeline::DatabaseTimeline,
+    usage::UsageWindows,
 };
 
 /// Which column of the batch ledger a record is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum RecordOutcome {
     Landed,
     Unchanged,
     Superseded,
@@ -34,31 +34,31 @@ pub(crate) enum Verdict {
     Dead,
 }
 
-impl Verdict {
-    pub(crate) const ALL: [Verdict; 6] = [
-        Verdict::Landed,
-        Verdict::Unchanged,
-        Verdict::Superseded,
-        Verdict::Deleted,
-        Verdict::Control,
-        Verdict::Dead,
+impl RecordOutcome {
+    pub(crate) const ALL: [RecordOutcome; 6] = [
+        RecordOutcome::Landed,
+        RecordOutcome::Unchanged,
+        RecordOutcome::Superseded,
+        RecordOutcome::Deleted,
+        RecordOutcome::Control,
+        RecordOutcome::Dead,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Verdict::Landed => "landed",
-            Verdict::Unchanged => "unchanged",
-            Verdict::Superseded => "superseded",
-            Verdict::Deleted => "deleted",
-            Verdict::Control => "control",
-            Verdict::Dead => "dead",
+            RecordOutcome::Landed => "landed",
+            RecordOutcome::Unchanged => "unchanged",
+            RecordOutcome::Superseded => "superseded",
+            RecordOutcome::Deleted => "deleted",
+            RecordOutcome::Control => "control",
+            RecordOutcome::Dead => "dead",
         }
     }
 }
 
 /// Records by verdict: delivered = landed + unchanged + superseded + deleted + control + dead.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct RecordCounts {
     /// Records that changed a row.
     pub landed: u64,
     /// Records equal to what stands.
@@ -73,34 +73,34 @@ pub struct Counts {
     pub dead: u64,
 }
 
-impl Counts {
-    pub(crate) fn add(&mut self, verdict: Verdict) {
+impl RecordCounts {
+    pub(crate) fn add(&mut self, verdict: RecordOutcome) {
         *self.of_mut(verdict) += 1;
     }
 
-    pub(crate) fn of(mut self, verdict: Verdict) -> u64 {
+    pub(crate) fn of(mut self, verdict: RecordOutcome) -> u64 {
         *self.of_mut(verdict)
     }
 
-    fn of_mut(&mut self, verdict: Verdict) -> &mut u64 {
+    fn of_mut(&mut self, verdict: RecordOutcome) -> &mut u64 {
         match verdict {
-            Verdict::Landed => &mut self.landed,
-            Verdict::Unchanged => &mut self.unchanged,
-            Verdict::Superseded => &mut self.superseded,
-            Verdict::Deleted => &mut self.deleted,
-            Verdict::Control => &mut self.control,
-            Verdict::Dead => &mut self.dead,
+            RecordOutcome::Landed => &mut self.landed,
+            RecordOutcome::Unchanged => &mut self.unchanged,
+            RecordOutcome::Superseded => &mut self.superseded,
+            RecordOutcome::Deleted => &mut self.deleted,
+            RecordOutcome::Control => &mut self.control,
+            RecordOutcome::Dead => &mut self.dead,
         }
     }
 
     /// All of them.
     #[must_use]
     pub fn delivered(&self) -> u64 {
-        Verdict::ALL.iter().map(|verdict| self.of(*verdict)).sum()
+        RecordOutcome::ALL.iter().map(|verdict| self.of(*verdict)).sum()
     }
 
-    pub(crate) fn merge(&mut self, other: &Counts) {
-        for verdict in Verdict::ALL {
+    pub(crate) fn merge(&mut self, other: &RecordCounts) {
+        for verdict in RecordOutcome::ALL {
             *self.of_mut(verdict) += other.of(verdict);
         }
     }
@@ -108,26 +108,26 @@ impl Counts {
 
 /// The part of one partition that a batch covers.
 #[derive(Debug, Clone)]
-pub(crate) struct Span {
+pub(crate) struct PartitionSpan {
     pub(crate) id: PartitionId,
     pub(crate) owner_epoch: i64,
     pub(crate) from: i64,
     pub(crate) to: i64,
-    pub(crate) counts: Counts,
+    pub(crate) counts: RecordCounts,
     /// Index within the batch of its last record, the seam to what follows.
     pub(crate) last: usize,
-    pub(crate) seam_at: Option<Instant>,
-    pub(crate) seam_crc: i64,
+    pub(crate) last_kafka_at: Option<Instant>,
+    pub(crate) last_crc: i64,
 }
 
 /// A record that died.
 #[derive(Debug, Clone)]
-pub(crate) struct Letter {
+pub(crate) struct BatchDeadLetter {
     /// Index of the record within the batch.
     pub(crate) record: usize,
-    pub(crate) fault: Fault,
-    pub(crate) kind: Kind,
-    pub(crate) source: Option<Source>,
+    pub(crate) fault: RecordFault,
+    pub(crate) kind: RecordKind,
+    pub(crate) source: Option<RecordSource>,
     pub(crate) uid: Option<String>,
     pub(crate) schema_ref: Option<String>,
     /// A newer record of the same batch has landed over it.
@@ -159,7 +159,7 @@ pub(crate) struct LearnedSchema {
 
 /// Offsets that were gone, or sequences lost before Kafka.
 #[derive(Debug, Clone)]
-pub(crate) struct Gap {
+pub(crate) struct OffsetGap {
     pub(crate) id: PartitionId,
     pub(crate) from: i64,
     pub(crate) to: i64,
@@ -168,8 +168,8 @@ pub(crate) struct Gap {
 
 /// Delivered and dead records of one source and topic.
 #[derive(Debug, Clone)]
-pub(crate) struct Outcomes {
-    pub(crate) source: Arc<Origin>,
+pub(crate) struct SourceOutcomes {
+    pub(crate) source: Arc<InternedSource>,
     pub(crate) delivered: u32,
     pub(crate) dead: u32,
 }
@@ -179,7 +179,7 @@ pub(crate) type ChainKey = (i16, i32, String);
 
 /// A batch being built.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct DraftBatch {
     pub(crate) number: BatchNumber,
     pub(crate) begun: Moment,
     pub(crate) records: Vec<RawRecord>,
@@ -187,22 +187,22 @@ pub(crate) struct Draft {
     pub(crate) bytes: usize,
     /// Bytes that what was decoded from them takes.
     pub(crate) decoded_bytes: usize,
-    pub(crate) spans: BTreeMap<PartitionId, Span>,
-    pub(crate) chains: BTreeMap<ChainKey, Chain>,
-    pub(crate) letters: Vec<Letter>,
+    pub(crate) spans: BTreeMap<PartitionId, PartitionSpan>,
+    pub(crate) chains: BTreeMap<ChainKey, VersionChain>,
+    pub(crate) dead_letters: Vec<BatchDeadLetter>,
     pub(crate) dead_keys: BTreeMap<(ShardKey, String), DeadKey>,
     pub(crate) schemas: Vec<LearnedSchema>,
-    pub(crate) gaps: Vec<Gap>,
-    pub(crate) usage: Windows,
+    pub(crate) gaps: Vec<OffsetGap>,
+    pub(crate) usage: UsageWindows,
     pub(crate) touched: BTreeSet<ShardKey>,
-    pub(crate) freshness: BTreeMap<(i32, Kind), Instant>,
+    pub(crate) freshness: BTreeMap<(i32, RecordKind), Instant>,
     /// What became of the records of each source, by its number, and topic.
-    pub(crate) outcomes: HashMap<(usize, usize), Outcomes, Seeded>,
+    pub(crate) outcomes: HashMap<(usize, usize), SourceOutcomes, SeededBuildHasher>,
     /// Names under which clusters were accepted.
     pub(crate) names: BTreeMap<i32, (String, String)>,
 }
 
-impl Draft {
+impl DraftBatch {
     pub(crate) fn new(number: BatchNumber) -> Self {
         Self {
             number,
@@ -212,11 +212,11 @@ impl Draft {
             decoded_bytes: 0,
             spans: BTreeMap::new(),
             chains: BTreeMap::new(),
-            letters: Vec::new(),
+            dead_letters: Vec::new(),
             dead_keys: BTreeMap::new(),
             schemas: Vec::new(),
             gaps: Vec::new(),
-            usage: Windows::default(),
+            usage: UsageWindows::default(),
             touched: BTreeSet::new(),
             freshness: BTreeMap::new(),
             outcomes: HashMap::default(),
@@ -234,10 +234,14 @@ impl Draft {
     }
 
     /// Seals it: rows become COPY streams, heads are those at its end.
-    pub(crate) fn seal(self, heads: Vec<(ShardKey, i64, Head)>, timelines: BTreeSet<Timeline>) -> Sealed {
-        let mut ends: BTreeMap<Kind, Ends> = BTreeMap::new();
+    pub(crate) fn seal(
+        self,
+        heads: Vec<(ShardKey, i64, ShardHead)>,
+        timelines: BTreeSet<DatabaseTimeline>,
+    ) -> SealedBatch {
+        let mut ends: BTreeMap<RecordKind, EndedObjects> = BTreeMap::new();
         for ((number, cluster_id, uid), chain) in &self.chains {
-            let (Some(kind), Some(end)) = (Kind::from_number(*number), chain.end) else {
+            let (Some(kind), Some(end)) = (RecordKind::from_number(*number), chain.end) else {
                 continue;
             };
             let of_kind = ends.entry(kind).or_default();
@@ -251,23 +255,23 @@ impl Draft {
         let namespaces: BTreeSet<i32> = self
             .chains
             .keys()
-            .filter(|(kind, _, _)| *kind == Kind::Namespace.number())
+            .filter(|(kind, _, _)| *kind == RecordKind::Namespace.number())
             .map(|(_, cluster_id, _)| *cluster_id)
             .collect();
-        let mut spans: Vec<Span> = self.spans.into_values().collect();
+        let mut spans: Vec<PartitionSpan> = self.spans.into_values().collect();
         for span in &mut spans {
             if let Some(last) = self.records.get(span.last) {
-                span.seam_at = last.kafka_at;
-                span.seam_crc = last.crc();
+                span.last_kafka_at = last.kafka_at;
+                span.last_crc = last.crc();
             }
         }
-        Sealed {
+        SealedBatch {
             number: self.number,
             spans,
             stages,
-            usage: UsageData::of(&self.usage),
+            usage: UsageStreams::of(&self.usage),
             ends,
-            letters: self.letters,
+            dead_letters: self.dead_letters,
             dead_keys: self.dead_keys,
             schemas: self.schemas,
             gaps: self.gaps,
@@ -284,15 +288,15 @@ impl Draft {
     }
 }
 
-fn containers_before(chains: &BTreeMap<ChainKey, Chain>) -> Option<u64> {
+fn containers_before(chains: &BTreeMap<ChainKey, VersionChain>) -> Option<u64> {
     let pods = chains
         .iter()
-        .filter(|((kind, _, _), chain)| *kind == Kind::Pod.number() && !chain.versions.is_empty());
-    let counts = pods.map(|(_, chain)| match chain.before {
-        Some(Before::Nothing) => Some(0),
+        .filter(|((kind, _, _), chain)| *kind == RecordKind::Pod.number() && !chain.versions.is_empty());
+    let counts = pods.map(|(_, chain)| match chain.prior_state {
+        Some(PriorState::Nothing) => Some(0),
         // What stands is not trusted.
-        Some(Before::Row { .. }) if chain.forced => None,
-        Some(Before::Row { containers }) => Some(u64::from(containers)),
+        Some(PriorState::Row { .. }) if chain.forced => None,
+        Some(PriorState::Row { containers }) => Some(u64::from(containers)),
         None => None,
     });
     counts.sum()
@@ -300,7 +304,7 @@ fn containers_before(chains: &BTreeMap<ChainKey, Chain>) -> Option<u64> {
 
 /// Objects of one kind that ended.
 #[derive(Debug, Default)]
-pub(crate) struct Ends {
+pub(crate) struct EndedObjects {
     pub(crate) cluster_ids: Vec<i32>,
     pub(crate) uids: Vec<String>,
     pub(crate) ended_at: Vec<Instant>,
@@ -309,23 +313,23 @@ pub(crate) struct Ends {
 
 /// A batch that is sent until it has landed, or is given up; its bytes never change.
 #[derive(Debug)]
-pub(crate) struct Sealed {
+pub(crate) struct SealedBatch {
     pub(crate) number: BatchNumber,
-    pub(crate) spans: Vec<Span>,
-    pub(crate) stages: Vec<StageData>,
+    pub(crate) spans: Vec<PartitionSpan>,
+    pub(crate) stages: Vec<StageRows>,
     /// Windows of usage, if there are any.
-    pub(crate) usage: Option<UsageData>,
-    pub(crate) ends: BTreeMap<Kind, Ends>,
-    pub(crate) letters: Vec<Letter>,
+    pub(crate) usage: Option<UsageStreams>,
+    pub(crate) ends: BTreeMap<RecordKind, EndedObjects>,
+    pub(crate) dead_letters: Vec<BatchDeadLetter>,
     pub(crate) dead_keys: BTreeMap<(ShardKey, String), DeadKey>,
     pub(crate) schemas: Vec<LearnedSchema>,
-    pub(crate) gaps: Vec<Gap>,
+    pub(crate) gaps: Vec<OffsetGap>,
     /// Each touched shard: the generation it was built with, and its head at the end of the batch.
-    pub(crate) heads: Vec<(ShardKey, i64, Head)>,
+    pub(crate) heads: Vec<(ShardKey, i64, ShardHead)>,
     /// Histories of the database that it was built on.
-    pub(crate) timelines: BTreeSet<Timeline>,
-    pub(crate) freshness: BTreeMap<(i32, Kind), Instant>,
-    pub(crate) outcomes: HashMap<(usize, usize), Outcomes, Seeded>,
+    pub(crate) timelines: BTreeSet<DatabaseTimeline>,
+    pub(crate) freshness: BTreeMap<(i32, RecordKind), Instant>,
+    pub(crate) outcomes: HashMap<(usize, usize), SourceOutcomes, SeededBuildHasher>,
     pub(crate) names: BTreeMap<i32, (String, String)>,
     /// Clusters whose namespaces changed.
     pub(crate) namespaces: Vec<i32>,
@@ -336,9 +340,9 @@ pub(crate) struct Sealed {
     pub(crate) records: Vec<RawRecord>,
 }
 
-impl Sealed {
+impl SealedBatch {
     /// What became of the records of a span, once the transaction has found which windows of usage were superseded.
-    pub(crate) fn counts_of(&self, span: &Span, superseded: &[usize]) -> Counts {
+    pub(crate) fn counts_of(&self, span: &PartitionSpan, superseded: &[usize]) -> RecordCounts {
         let mut counts = span.counts;
         let records = superseded.iter().filter_map(|index| self.records.get(*index));
         for _ in records.filter(|record| record.partition == span.id) {
@@ -359,4 +363,4 @@ impl Sealed {
 }
 
 /// Bytes of a COPY stream.
-pub(crate) type Chunks = Vec<Bytes>;
+pub(crate) type CopyChunks = Vec<Bytes>;

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of records in memory, over all lanes.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct BufferBudget {
     limit: usize,
     used: AtomicUsize,
 }
 
-impl Budget {
+impl BufferBudget {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,

@@ -8,15 +8,15 @@ use std::collections::HashMap;
 use fleetledger_schema::content_hash::ContentHash;
 
 use crate::{
-    hasher::Seeded,
-    shard::{Entry, RowEntry},
+    hasher::SeededBuildHasher,
+    shard::{ObjectEntry, RowEntry},
 };
 
 /// A row that stands.
 #[derive(Debug, Clone, Copy)]
-struct Standing {
+struct CachedRow {
     hash: ContentHash,
-    /// Index into [`Cache::writers`].
+    /// Index into [`ObjectCache::writers`].
     writer: u32,
     /// Number of containers, if it is a pod.
     containers: u16,
@@ -26,30 +26,30 @@ struct Standing {
 
 /// Objects by uid.
 #[derive(Debug, Default)]
-pub(crate) struct Cache {
-    numbered: HashMap<u128, Standing, Seeded>,
-    named: HashMap<Box<str>, Standing, Seeded>,
+pub(crate) struct ObjectCache {
+    numbered: HashMap<u128, CachedRow, SeededBuildHasher>,
+    named: HashMap<Box<str>, CachedRow, SeededBuildHasher>,
     /// Content hash of the newest record where that is a dead letter; there are few.
-    dead: HashMap<Box<str>, ContentHash, Seeded>,
+    dead: HashMap<Box<str>, ContentHash, SeededBuildHasher>,
     /// Schema and reader of rows.
     writers: Vec<(i64, i16)>,
 }
 
-impl Cache {
+impl ObjectCache {
     /// What is known of `uid`, if anything.
-    pub(crate) fn get(&self, uid: &str) -> Option<Entry> {
-        let standing = match number_of(uid) {
+    pub(crate) fn get(&self, uid: &str) -> Option<ObjectEntry> {
+        let cached = match number_of(uid) {
             Some(number) => self.numbered.get(&number),
             None => self.named.get(uid),
         };
-        let row = standing.and_then(|standing| {
-            let (writer, reader) = *self.writers.get(standing.writer as usize)?;
-            let hash = standing.trusted.then_some(standing.hash);
+        let row = cached.and_then(|cached| {
+            let (writer, reader) = *self.writers.get(cached.writer as usize)?;
+            let hash = cached.trusted.then_some(cached.hash);
             Some(RowEntry {
                 hash,
                 writer,
                 reader,
-                containers: standing.containers,
+                containers: cached.containers,
             })
         });
         let dead = if self.dead.is_empty() {
@@ -57,11 +57,11 @@ impl Cache {
         } else {
             self.dead.get(uid).copied()
         };
-        (row.is_some() || dead.is_some()).then_some(Entry { row, dead })
+        (row.is_some() || dead.is_some()).then_some(ObjectEntry { row, dead })
     }
 
     /// Makes `entry` what is known of `uid`.
-    pub(crate) fn set(&mut self, uid: &str, entry: Entry) {
+    pub(crate) fn set(&mut self, uid: &str, entry: ObjectEntry) {
         match entry.dead {
             Some(hash) => {
                 self.dead.insert(uid.into(), hash);
@@ -70,21 +70,21 @@ impl Cache {
                 self.dead.remove(uid);
             }
         }
-        let standing = entry.row.map(|row| Standing {
+        let cached = entry.row.map(|row| CachedRow {
             hash: row.hash.unwrap_or_default(),
             writer: self.writer(row.writer, row.reader),
             containers: row.containers,
             trusted: row.hash.is_some(),
         });
-        match (number_of(uid), standing) {
-            (Some(number), Some(standing)) => {
-                self.numbered.insert(number, standing);
+        match (number_of(uid), cached) {
+            (Some(number), Some(cached)) => {
+                self.numbered.insert(number, cached);
             }
             (Some(number), None) => {
                 self.numbered.remove(&number);
             }
-            (None, Some(standing)) => {
-                self.named.insert(uid.into(), standing);
+            (None, Some(cached)) => {
+                self.named.insert(uid.into(), cached);
             }
             (None, None) => {
                 self.named.remove(uid);
@@ -156,9 +156,9 @@ mod tests {
 
     use super::*;
 
-    fn entry(hash: Option<i64>, dead: Option<i64>) -> Entry {
+    fn entry(hash: Option<i64>, dead: Option<i64>) -> ObjectEntry {
         let hash_of = |lo| ContentHash { hi: 7, lo };
-        Entry {
+        ObjectEntry {
             row: Some(RowEntry {
                 hash: hash.map(hash_of),
                 writer: 5,
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn entries_come_back_as_they_were_set_whatever_the_uid_looks_like() {
-        let mut cache = Cache::default();
+        let mut cache = ObjectCache::default();
         let uids = [
             "00000000-0000-0000-0000-000000000001",
             "9E1F0A2C-0000-0000-0000-000000000001",
@@ -185,7 +185,7 @@ mod tests {
         }
         cache.set(
             "dead",
-            Entry {
+            ObjectEntry {
                 row: None,
                 ..entry(None, Some(4))
             },
@@ -196,7 +196,7 @@ mod tests {
         found.dedup();
         assert_eq!(found.len(), 4);
         for uid in uids.into_iter().chain(["dead"]) {
-            cache.set(uid, Entry::default());
+            cache.set(uid, ObjectEntry::default());
             assert_eq!(cache.get(uid), None);
         }
         assert_eq!((cache.len(), cache.uids().count()), (0, 0));

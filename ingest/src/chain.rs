@@ -11,18 +11,18 @@ use fleetledger_schema::{
     content_hash::ContentHash,
     instant::Instant,
     record::{Container, Pod, Record},
-    row::{self, Table},
+    row::{self, LedgerTable},
 };
 
-use crate::decode::Content;
+use crate::decode::ObjectContent;
 
 /// Clocks may run ahead of ours by this much before an instant is cut, in microseconds.
 pub(crate) const CLOCK_TOLERANCE_MICROS: i64 = 5_000_000;
 
 /// One version of an object.
 #[derive(Debug, Clone)]
-pub(crate) struct Version {
-    pub(crate) content: Content,
+pub(crate) struct ObjectVersion {
+    pub(crate) content: ObjectContent,
     pub(crate) from_at: Instant,
     pub(crate) observed_at: Instant,
     /// Index of its record within the batch.
@@ -44,7 +44,7 @@ pub(crate) struct ContainerVersion {
 
 /// The end of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End {
+pub(crate) struct ObjectEnd {
     pub(crate) at: Instant,
     pub(crate) reason: EndReason,
 }
@@ -69,7 +69,7 @@ impl EndReason {
 
 /// What the cache knew of an object before the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Before {
+pub(crate) enum PriorState {
     /// It did not stand.
     Nothing,
     /// It stood, with so many containers if it is a pod.
@@ -78,14 +78,14 @@ pub(crate) enum Before {
 
 /// All that happens to one object within one batch.
 #[derive(Debug, Default)]
-pub(crate) struct Chain {
-    pub(crate) versions: Vec<Version>,
+pub(crate) struct VersionChain {
+    pub(crate) versions: Vec<ObjectVersion>,
     pub(crate) containers: BTreeMap<String, Vec<ContainerVersion>>,
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<ObjectEnd>,
     /// Written even where it equals what stands.
     pub(crate) forced: bool,
     /// What stood before the batch, where that is known.
-    pub(crate) before: Option<Before>,
+    pub(crate) prior_state: Option<PriorState>,
     /// Columns by which the first version is compared with a row of another writer or reader; none of them if it says
     /// the same.
     pub(crate) compare: Option<Arc<[&'static str]>>,
@@ -94,7 +94,7 @@ pub(crate) struct Chain {
     last_from: Option<Instant>,
 }
 
-impl Chain {
+impl VersionChain {
     /// True if `record` cannot follow within the same batch: the object has ended, or a container is gone.
     pub(crate) fn refuses(&self, record: &Record) -> bool {
         if self.end.is_some() {
@@ -112,7 +112,7 @@ impl Chain {
     }
 
     /// Adds the next version. `began_at` is when it began by its own clocks.
-    pub(crate) fn push(&mut self, mut version: Version, began_at: Instant, latest: Instant) {
+    pub(crate) fn push(&mut self, mut version: ObjectVersion, began_at: Instant, latest: Instant) {
         let created_at = version.content.record.created_at();
         let clamped = Instant(began_at.max(created_at).0.min(latest.0));
         let from_at = self
@@ -142,7 +142,7 @@ impl Chain {
         }
     }
 
-    fn push_container(&mut self, version: &Version, pod: &Pod, position: usize, container: &Container) {
+    fn push_container(&mut self, version: &ObjectVersion, pod: &Pod, position: usize, container: &Container) {
         let hash = row::row_hash(row::container_table(), &row::container_cells(pod, container));
         let mut next = ContainerVersion {
             pod: version.content.record.clone(),
@@ -165,7 +165,7 @@ impl Chain {
 
 /// The columns that both a row and a record know; unhashed ones are compared by themselves.
 pub(crate) fn known_to_both(
-    table: &Table,
+    table: &LedgerTable,
     row_writer: Option<&WriterSchema>,
     row_reader: i16,
     writer: &WriterSchema,
@@ -180,7 +180,7 @@ pub(crate) fn known_to_both(
 }
 
 /// Are two contents of one batch the same version?
-fn is_same(last: &Content, next: &Content) -> bool {
+fn is_same(last: &ObjectContent, next: &ObjectContent) -> bool {
     if !owner_agrees(&last.record, &next.record) {
         return false;
     }
@@ -220,7 +220,7 @@ fn owner_agrees(last: &Record, next: &Record) -> bool {
 }
 
 /// A known owner stays when a later record cannot resolve it.
-fn keep_owner(last: &Content, next: &mut Content) {
+fn keep_owner(last: &ObjectContent, next: &mut ObjectContent) {
     let (Record::Pod(last), Record::Pod(pod)) = (last.record.as_ref(), next.record.as_ref()) else {
         return;
     };
@@ -238,13 +238,13 @@ fn keep_owner(last: &Content, next: &mut Content) {
 mod tests {
     use fleetledger_schema::{
         codec::{SchemaSubject, own_schema},
-        kind::Kind,
-        record::Object,
+        kind::RecordKind,
+        record::ObjectRecord,
     };
 
     use super::*;
 
-    fn content(phase: &str, owner: Option<&str>) -> Content {
+    fn content(phase: &str, owner: Option<&str>) -> ObjectContent {
         let pod = Pod {
             uid: "u".into(),
             phase: phase.into(),
@@ -253,17 +253,17 @@ mod tests {
             ..Pod::default()
         };
         let record = pod.into_record();
-        Content {
-            row_hash: row::row_hash(row::table(Kind::Pod), &row::cells(&record)),
+        ObjectContent {
+            row_hash: row::row_hash(row::table(RecordKind::Pod), &row::cells(&record)),
             record: Arc::new(record),
             unknown: None,
             hash: ContentHash::of(phase.as_bytes()),
-            schema: own_schema(SchemaSubject::Kind(Kind::Pod)),
+            schema: own_schema(SchemaSubject::Kind(RecordKind::Pod)),
         }
     }
 
-    fn push(chain: &mut Chain, content: Content, at: i64) {
-        let version = Version {
+    fn push(chain: &mut VersionChain, content: ObjectContent, at: i64) {
+        let version = ObjectVersion {
             content,
             from_at: Instant(0),
             observed_at: Instant(at),
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn versions_are_contiguous_whatever_the_clocks_say() {
-        let mut chain = Chain::default();
+        let mut chain = VersionChain::default();
         for (phase, at) in [("a", 100), ("b", 50), ("c", 2_000), ("d", 3_000)] {
             push(&mut chain, content(phase, None), at);
         }
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_equal_version_takes_the_place_of_the_one_before() {
-        let mut chain = Chain::default();
+        let mut chain = VersionChain::default();
         push(&mut chain, content("a", None), 1);
         push(&mut chain, content("a", None), 2);
         assert_eq!(chain.versions.len(), 1);
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_known_owner_is_kept_and_an_owner_that_becomes_known_makes_no_version() {
-        let mut chain = Chain::default();
+        let mut chain = VersionChain::default();
         push(&mut chain, content("a", None), 1);
         push(&mut chain, content("a", Some("w")), 2);
         push(&mut chain, content("a", None), 3);

@@ -10,10 +10,10 @@
 
 use std::time::Duration;
 
-use fleetledger_schema::{kind::Kind, partition::partition_of};
+use fleetledger_schema::{kind::RecordKind, partition::partition_of};
 use tokio_postgres::{Client, Transaction};
 
-use crate::{raw::PartitionId, settings::GapPolicy, topics::Topics};
+use crate::{raw::PartitionId, settings::GapPolicy, topics::IngestTopics};
 
 /// How long a claim waits for the old owner's transaction before it looks whether that owner still speaks; and how
 /// long an owner may say nothing within a transaction, which it never does but for its own computing.
@@ -28,14 +28,14 @@ where a.datname = current_database() and a.usename = current_user and a.pid <> p
 
 /// First and last-plus-one offset of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Watermarks {
+pub(crate) struct PartitionWatermarks {
     pub(crate) low: i64,
     pub(crate) high: i64,
 }
 
 /// A partition that is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub(crate) struct PartitionClaim {
     pub(crate) id: PartitionId,
     pub(crate) owner_epoch: i64,
     /// First offset that has not landed.
@@ -43,7 +43,7 @@ pub(crate) struct Claim {
     /// Where reading begins.
     pub(crate) start_offset: i64,
     /// Offset and CRC of the last landed record.
-    pub(crate) seam: Option<(i64, i64)>,
+    pub(crate) last_landed: Option<(i64, i64)>,
     /// Why it does not run.
     pub(crate) halted: Option<String>,
     /// Offsets found to be gone.
@@ -54,11 +54,11 @@ pub(crate) struct Claim {
 /// Claims `wanted` for `owner` in one transaction.
 pub(crate) async fn claim(
     client: &mut Client,
-    topics: &Topics,
+    topics: &IngestTopics,
     owner: &str,
     policy: GapPolicy,
-    wanted: &[(PartitionId, Watermarks)],
-) -> Result<Vec<Claim>, tokio_postgres::Error> {
+    wanted: &[(PartitionId, PartitionWatermarks)],
+) -> Result<Vec<PartitionClaim>, tokio_postgres::Error> {
     let mut wanted: Vec<_> = wanted
         .iter()
         .map(|(id, marks)| (topics.name(id.topic).to_owned(), *id, *marks))
@@ -97,13 +97,13 @@ pub(crate) async fn end_silent_owners(client: &Client) {
 
 async fn claim_one(
     transaction: &Transaction<'_>,
-    topics: &Topics,
+    topics: &IngestTopics,
     topic: &str,
     id: PartitionId,
-    marks: Watermarks,
+    marks: PartitionWatermarks,
     owner: &str,
     policy: GapPolicy,
-) -> Result<Claim, tokio_postgres::Error> {
+) -> Result<PartitionClaim, tokio_postgres::Error> {
     transaction
         .execute(
             "insert into ledger.ingest_partition (topic, partition, next_offset, high_watermark) values ($1, $2, $3, $4)
@@ -122,13 +122,13 @@ async fn claim_one(
         .await?;
     let state: &str = row.try_get("state")?;
     let halted: Option<String> = row.try_get("halted_reason")?;
-    let seam: (Option<i64>, Option<i64>) = (row.try_get("seam_offset")?, row.try_get("seam_crc")?);
-    let mut claim = Claim {
+    let last_landed: (Option<i64>, Option<i64>) = (row.try_get("seam_offset")?, row.try_get("seam_crc")?);
+    let mut claim = PartitionClaim {
         id,
         owner_epoch: row.try_get("owner_epoch")?,
         next_offset: row.try_get("next_offset")?,
         start_offset: 0,
-        seam: seam.0.zip(seam.1),
+        last_landed: last_landed.0.zip(last_landed.1),
         halted: (state == "halted").then(|| halted.unwrap_or_default()),
         gap: None,
         high: marks.high,
@@ -139,7 +139,7 @@ async fn claim_one(
     let sweep = running_sweep(transaction, topics, id).await?;
     let begin = [
         Some(claim.next_offset),
-        claim.seam.map(|(offset, _)| offset),
+        claim.last_landed.map(|(offset, _)| offset),
         sweep,
     ];
     let begin = begin.into_iter().flatten().min().unwrap_or(claim.next_offset);
@@ -150,9 +150,9 @@ async fn claim_one(
 async fn check_ends(
     transaction: &Transaction<'_>,
     topic: &str,
-    marks: Watermarks,
+    marks: PartitionWatermarks,
     policy: GapPolicy,
-    claim: &mut Claim,
+    claim: &mut PartitionClaim,
 ) -> Result<(), tokio_postgres::Error> {
     let (partition, next) = (claim.id.partition, claim.next_offset);
     if marks.high < next {
@@ -178,7 +178,7 @@ async fn check_ends(
             ));
         }
         claim.next_offset = marks.low;
-        claim.seam = None;
+        claim.last_landed = None;
         transaction
             .execute(
                 "update ledger.ingest_partition set next_offset = $3, seam_offset = null, seam_ts = null, seam_crc = null
@@ -202,13 +202,13 @@ async fn check_ends(
 /// Begin of the oldest sweep that was running in this partition.
 async fn running_sweep(
     transaction: &Transaction<'_>,
-    topics: &Topics,
+    topics: &IngestTopics,
     id: PartitionId,
 ) -> Result<Option<i64>, tokio_postgres::Error> {
     let Some(topic) = topics.get(id.topic) else {
         return Ok(None);
     };
-    let kind: Kind = topic.kind;
+    let kind: RecordKind = topic.kind;
     let rows = transaction
         .query(
             "select c.cluster_uid, c.datacenter, s.shard, s.begin_offset from ledger.sweep as s

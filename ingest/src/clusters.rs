@@ -1,6 +1,6 @@
 //! What an operator does to clusters.
 
-use fleetledger_schema::{kind::Kind, postgres::Connector, row};
+use fleetledger_schema::{kind::RecordKind, postgres::PostgresConnector, row};
 use serde::Serialize;
 
 use crate::{IngestError, stage};
@@ -11,7 +11,7 @@ pub(crate) const NO_BATCH_BESIDE: &str =
 
 /// What retiring a cluster closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Retired {
+pub struct RetireReport {
     /// Objects closed, by kind.
     pub closed: Vec<(String, u64)>,
 }
@@ -20,7 +20,11 @@ pub struct Retired {
 ///
 /// # Errors
 /// [`IngestError::NotFound`] if there is no active cluster of that name.
-pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> Result<Retired, IngestError> {
+pub async fn retire(
+    connector: &PostgresConnector,
+    datacenter: &str,
+    cluster: &str,
+) -> Result<RetireReport, IngestError> {
     let mut client = connector.connect("fleetledger clusters").await?;
     let failed = |source| IngestError::Postgres {
         action: "retire a cluster",
@@ -43,7 +47,7 @@ pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> R
     };
     let cluster_id: i32 = row.try_get(0).map_err(failed)?;
     // Batches built on caches of this cluster become stale.
-    for kind in Kind::ALL {
+    for kind in RecordKind::ALL {
         transaction
             .execute(
                 "insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
@@ -54,7 +58,7 @@ pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> R
             .await
             .map_err(failed)?;
     }
-    let mut retired = Retired::default();
+    let mut retired = RetireReport::default();
     for stage in stage::all() {
         let closed = transaction
             .execute(&close_all(stage.table), &[&cluster_id])
@@ -77,7 +81,7 @@ pub async fn retire(connector: &Connector, datacenter: &str, cluster: &str) -> R
     Ok(retired)
 }
 
-fn close_all(table: &row::Table) -> String {
+fn close_all(table: &row::LedgerTable) -> String {
     let own = table.columns.iter().map(|column| column.name);
     let names: Vec<String> = ["cluster_id"]
         .into_iter()
@@ -99,13 +103,17 @@ fn close_all(table: &row::Table) -> String {
 ///
 /// # Errors
 /// [`IngestError::NotFound`] if there is no cluster of the old name, or the new name is taken.
-pub async fn rename(connector: &Connector, from: (&str, &str), to: (&str, &str)) -> Result<(), IngestError> {
+pub async fn rename(
+    connector: &PostgresConnector,
+    from: (&str, &str),
+    to: (&str, &str),
+) -> Result<(), IngestError> {
     let mut client = connector.connect("fleetledger clusters").await?;
     let failed = |source| IngestError::Postgres {
         action: "rename a cluster",
         source,
     };
-    fleetledger_schema::key::Source::new(to.0, to.1, "x")
+    fleetledger_schema::key::RecordSource::new(to.0, to.1, "x")
         .map_err(|error| IngestError::NotFound(error.to_string()))?;
     let transaction = client.transaction().await.map_err(failed)?;
     transaction.execute(NO_BATCH_BESIDE, &[]).await.map_err(failed)?;

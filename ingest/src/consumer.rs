@@ -14,22 +14,22 @@ use rdkafka::{
 };
 
 use crate::{
-    IngestError, Settings,
-    buffer::Budget,
-    lane::{Command, LaneMessage},
+    IngestError, IngestSettings,
+    buffer::BufferBudget,
+    lane::{LaneMessage, PollCommand},
     raw::{PartitionId, RawRecord},
-    rebalance::{Context, Shared, lock},
+    rebalance::{RebalanceContext, SharedPollState, lock},
 };
 
 const POLL: Duration = Duration::from_millis(50);
 /// Records that are polled without looking at anything else, at most: well below a millisecond.
-const RECORDS_BETWEEN_LOOKS: usize = 512;
+const RECORDS_BETWEEN_CHECKS: usize = 512;
 /// How long a full buffer only stops polling; after it partitions are paused and polling goes on.
-const HOLD: Duration = Duration::from_secs(3);
+const BACKPRESSURE_WAIT: Duration = Duration::from_secs(3);
 /// Between two commits of the group's offsets, for lag tools.
 const GROUP_COMMIT: Duration = Duration::from_secs(1);
 /// Between two looks whether a halted partition was resumed.
-const LOOK_AT_HALTED: Duration = Duration::from_secs(2);
+const HALTED_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Before a partition that someone else has claimed is claimed back: by then the group has told who owns it.
 const RECLAIM_AFTER: Duration = Duration::from_secs(10);
 /// Closing a consumer may take no longer.
@@ -43,7 +43,7 @@ const READ_AHEAD: u64 = 32768;
 /// `member` names it, in its `group` and for the brokers. What is read ahead is divided among so many as `share` it.
 pub(crate) fn client_config(
     base: &ClientConfig,
-    settings: &Settings,
+    settings: &IngestSettings,
     (group, member): (&str, &str),
     share: usize,
 ) -> ClientConfig {
@@ -93,29 +93,29 @@ pub(crate) fn client_config(
 
 /// Why the poll thread ended.
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub(crate) enum PollThreadEnd {
     Stopped,
     Failed(IngestError),
     /// The client cannot go on; a new one may.
     Recreate(String),
 }
 
-pub(crate) struct Poller {
-    shared: Arc<Shared>,
-    budget: Arc<Budget>,
-    commands: crossbeam_channel::Receiver<Command>,
+pub(crate) struct KafkaPoller {
+    shared: Arc<SharedPollState>,
+    budget: Arc<BufferBudget>,
+    commands: crossbeam_channel::Receiver<PollCommand>,
     paused: bool,
     landed: BTreeMap<PartitionId, i64>,
     committed_at: Moment,
-    looked_at: Moment,
+    halted_checked_at: Moment,
     reclaim: BTreeMap<PartitionId, Moment>,
 }
 
-impl Poller {
+impl KafkaPoller {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        budget: Arc<Budget>,
-        commands: crossbeam_channel::Receiver<Command>,
+        shared: Arc<SharedPollState>,
+        budget: Arc<BufferBudget>,
+        commands: crossbeam_channel::Receiver<PollCommand>,
     ) -> Self {
         Self {
             shared,
@@ -124,36 +124,41 @@ impl Poller {
             paused: false,
             landed: BTreeMap::new(),
             committed_at: Moment::now(),
-            looked_at: Moment::now(),
+            halted_checked_at: Moment::now(),
             reclaim: BTreeMap::new(),
         }
     }
 
     /// Polls until the process is asked to end or the client cannot go on.
-    pub(crate) fn run(&mut self, config: &ClientConfig, restart: &std::sync::atomic::AtomicBool) -> Ended {
-        let consumer: BaseConsumer<Context> = match config.create_with_context(Context(self.shared.clone())) {
-            Ok(consumer) => consumer,
-            Err(source) => {
-                return Ended::Failed(IngestError::Kafka {
-                    action: "make a consumer".to_owned(),
-                    source,
-                });
-            }
-        };
+    pub(crate) fn run(
+        &mut self,
+        config: &ClientConfig,
+        restart: &std::sync::atomic::AtomicBool,
+    ) -> PollThreadEnd {
+        let consumer: BaseConsumer<RebalanceContext> =
+            match config.create_with_context(RebalanceContext(self.shared.clone())) {
+                Ok(consumer) => consumer,
+                Err(source) => {
+                    return PollThreadEnd::Failed(IngestError::Kafka {
+                        action: "make a consumer".to_owned(),
+                        source,
+                    });
+                }
+            };
         let ended = match self.begin(&consumer) {
             Ok(()) => self.poll(&consumer, restart),
-            Err(error) => Ended::Failed(error),
+            Err(error) => PollThreadEnd::Failed(error),
         };
         close(consumer);
         let owned = std::mem::take(&mut *lock(&self.shared.owned));
         for id in owned {
             self.shared.health.revoked(id);
-            self.shared.tell(id, LaneMessage::Revoked(id));
+            self.shared.notify_lane(id, LaneMessage::Revoked(id));
         }
         ended
     }
 
-    fn begin(&self, consumer: &BaseConsumer<Context>) -> Result<(), IngestError> {
+    fn begin(&self, consumer: &BaseConsumer<RebalanceContext>) -> Result<(), IngestError> {
         let settings = &self.shared.settings;
         if settings.partitions.is_empty() {
             let topics = self.shared.intake.topics.iter();
@@ -180,13 +185,17 @@ impl Poller {
         Ok(())
     }
 
-    fn poll(&mut self, consumer: &BaseConsumer<Context>, restart: &std::sync::atomic::AtomicBool) -> Ended {
+    fn poll(
+        &mut self,
+        consumer: &BaseConsumer<RebalanceContext>,
+        restart: &std::sync::atomic::AtomicBool,
+    ) -> PollThreadEnd {
         loop {
-            if let Some(ended) = self.keep_house(consumer, restart) {
+            if let Some(ended) = self.run_periodic_checks(consumer, restart) {
                 return ended;
             }
             // Every so many records, and whenever nothing more is there.
-            for _ in 0..RECORDS_BETWEEN_LOOKS {
+            for _ in 0..RECORDS_BETWEEN_CHECKS {
                 if self.paused || self.budget.is_full() {
                     break;
                 }
@@ -198,7 +207,7 @@ impl Poller {
                 }
             }
             self.shared.flush();
-            self.hold_back(consumer);
+            self.apply_backpressure(consumer);
             if let Some(polled) = consumer.poll(POLL)
                 && let Some(ended) = self.take(consumer, polled)
             {
@@ -208,32 +217,32 @@ impl Poller {
     }
 
     /// What is looked at now and then.
-    fn keep_house(
+    fn run_periodic_checks(
         &mut self,
-        consumer: &BaseConsumer<Context>,
+        consumer: &BaseConsumer<RebalanceContext>,
         restart: &std::sync::atomic::AtomicBool,
-    ) -> Option<Ended> {
+    ) -> Option<PollThreadEnd> {
         self.shared.health.ticked(self.shared.intake.number);
         if self.shared.shutdown.is_cancelled() {
-            return Some(Ended::Stopped);
+            return Some(PollThreadEnd::Stopped);
         }
         if restart.swap(false, std::sync::atomic::Ordering::Relaxed) {
-            return Some(Ended::Recreate(
+            return Some(PollThreadEnd::Recreate(
                 "a partition is behind and nothing lands".to_owned(),
             ));
         }
         if let Some(error) = lock(&self.shared.fatal).take() {
-            return Some(Ended::Failed(error));
+            return Some(PollThreadEnd::Failed(error));
         }
-        self.obey(consumer);
+        self.apply_commands(consumer);
         None
     }
 
     fn take(
         &mut self,
-        consumer: &BaseConsumer<Context>,
+        consumer: &BaseConsumer<RebalanceContext>,
         polled: Result<BorrowedMessage<'_>, KafkaError>,
-    ) -> Option<Ended> {
+    ) -> Option<PollThreadEnd> {
         let message = match polled {
             Ok(message) => message,
             Err(error) => return self.fail(consumer, &error),
@@ -249,7 +258,11 @@ impl Poller {
         None
     }
 
-    fn fail(&mut self, consumer: &BaseConsumer<Context>, error: &KafkaError) -> Option<Ended> {
+    fn fail(
+        &mut self,
+        consumer: &BaseConsumer<RebalanceContext>,
+        error: &KafkaError,
+    ) -> Option<PollThreadEnd> {
         match error.rdkafka_error_code() {
             // Our offset is not in the log. The client does not say of which partition: look at them all.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
@@ -260,7 +273,7 @@ impl Poller {
             }
             Some(RDKafkaErrorCode::PartitionEOF) => None,
             Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced) => {
-                Some(Ended::Recreate(error.to_string()))
+                Some(PollThreadEnd::Recreate(error.to_string()))
             }
             // Transport faults heal by themselves; the client says so in its log.
             _ => {
@@ -270,16 +283,16 @@ impl Poller {
         }
     }
 
-    fn obey(&mut self, consumer: &BaseConsumer<Context>) {
+    fn apply_commands(&mut self, consumer: &BaseConsumer<RebalanceContext>) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Landed(spans) => self.landed.extend(spans),
-                Command::Reclaim(ids) => {
+                PollCommand::Landed(spans) => self.landed.extend(spans),
+                PollCommand::Reclaim(ids) => {
                     for id in ids {
                         self.reclaim.entry(id).or_insert_with(Moment::now);
                     }
                 }
-                Command::Halt(id) => {
+                PollCommand::Halt(id) => {
                     if !lock(&self.shared.owned).contains(&id) {
                         continue;
                     }
@@ -294,14 +307,14 @@ impl Poller {
             self.committed_at = Moment::now();
             self.commit_group(consumer);
         }
-        if self.looked_at.elapsed() >= LOOK_AT_HALTED {
-            self.looked_at = Moment::now();
-            self.look_again(consumer);
+        if self.halted_checked_at.elapsed() >= HALTED_CHECK_INTERVAL {
+            self.halted_checked_at = Moment::now();
+            self.reclaim_partitions(consumer);
         }
     }
 
     /// Tells the group how far we are, for lag tools. PostgreSQL holds the truth.
-    fn commit_group(&mut self, consumer: &BaseConsumer<Context>) {
+    fn commit_group(&mut self, consumer: &BaseConsumer<RebalanceContext>) {
         let mut list = TopicPartitionList::new();
         let owned = lock(&self.shared.owned).clone();
         for (id, next) in std::mem::take(&mut self.landed) {
@@ -321,7 +334,7 @@ impl Poller {
     }
 
     /// Halted partitions that were resumed, and partitions whose fence was lost, are claimed again.
-    fn look_again(&mut self, consumer: &BaseConsumer<Context>) {
+    fn reclaim_partitions(&mut self, consumer: &BaseConsumer<RebalanceContext>) {
         let owned = lock(&self.shared.owned).clone();
         let halted: Vec<PartitionId> = lock(&self.shared.halted).intersection(&owned).copied().collect();
         self.reclaim
@@ -330,11 +343,11 @@ impl Poller {
             return;
         }
         let asked: Vec<PartitionId> = halted.iter().chain(self.reclaim.keys()).copied().collect();
-        let Some(standing) = self.standing(&asked) else {
+        let Some(states) = self.claim_states(&asked) else {
             return;
         };
         let mut again = Vec::new();
-        for (id, runs, mine) in standing {
+        for (id, runs, mine) in states {
             let due = self
                 .reclaim
                 .get(&id)
@@ -347,7 +360,7 @@ impl Poller {
         self.claim_again(consumer, &again);
     }
 
-    fn claim_again(&mut self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) {
+    fn claim_again(&mut self, consumer: &BaseConsumer<RebalanceContext>, ids: &[PartitionId]) {
         if ids.is_empty() {
             return;
         }
@@ -356,7 +369,7 @@ impl Poller {
     }
 
     /// Of each partition: does it run, and is the newest claim ours?
-    fn standing(&self, ids: &[PartitionId]) -> Option<Vec<(PartitionId, bool, bool)>> {
+    fn claim_states(&self, ids: &[PartitionId]) -> Option<Vec<(PartitionId, bool, bool)>> {
         let topics = &self.shared.topics;
         let names: Vec<&str> = ids.iter().map(|id| topics.name(id.topic)).collect();
         let partitions: Vec<i32> = ids.iter().map(|id| id.partition).collect();
@@ -378,7 +391,7 @@ impl Poller {
                 .await
                 .ok()
         })?;
-        let standing = rows.iter().filter_map(|row| {
+        let states = rows.iter().filter_map(|row| {
             let topic = topics.index_of(row.try_get(0).ok()?)?;
             let id = PartitionId {
                 topic,
@@ -386,11 +399,11 @@ impl Poller {
             };
             Some((id, row.try_get(2).ok()?, row.try_get(3).ok()?))
         });
-        Some(standing.collect())
+        Some(states.collect())
     }
 
     /// Full: stop polling a while, then pause all partitions and poll on, so that the group keeps us. Resume at half.
-    fn hold_back(&mut self, consumer: &BaseConsumer<Context>) {
+    fn apply_backpressure(&mut self, consumer: &BaseConsumer<RebalanceContext>) {
         if self.paused {
             if self.budget.has_room() {
                 let halted = lock(&self.shared.halted).clone();
@@ -403,9 +416,12 @@ impl Poller {
             }
         } else if self.budget.is_full() {
             let begin = Moment::now();
-            while !self.budget.has_room() && begin.elapsed() < HOLD && !self.shared.shutdown.is_cancelled() {
+            while !self.budget.has_room()
+                && begin.elapsed() < BACKPRESSURE_WAIT
+                && !self.shared.shutdown.is_cancelled()
+            {
                 std::thread::sleep(Duration::from_millis(2));
-                self.obey(consumer);
+                self.apply_commands(consumer);
             }
             if !self.budget.has_room() {
                 self.pause(consumer);
@@ -423,7 +439,7 @@ impl Poller {
         self.shared.metrics.paused.set(i64::from(paused));
     }
 
-    fn pause(&mut self, consumer: &BaseConsumer<Context>) {
+    fn pause(&mut self, consumer: &BaseConsumer<RebalanceContext>) {
         match consumer.assignment().and_then(|list| consumer.pause(&list)) {
             Ok(()) => self.paused = true,
             Err(error) => tracing::warn!(%error, "pause partitions"),
@@ -432,7 +448,7 @@ impl Poller {
 }
 
 /// Dropping a consumer polls without bound; nothing depends on its leaving cleanly.
-fn close(consumer: BaseConsumer<Context>) {
+fn close(consumer: BaseConsumer<RebalanceContext>) {
     let (closed, wait) = crossbeam_channel::bounded(1);
     let closing = std::thread::Builder::new()
         .name("ingest-close".to_owned())

@@ -5,50 +5,58 @@
 //! are closed, and the fold is counted anew.
 
 use fleetledger_schema::{
-    content_hash::{ContentHash, Digest},
+    content_hash::{ContentDigest, ContentHash},
     framing,
-    headers::HeadersRef,
-    key::Subject,
+    headers::RecordHeadersRef,
+    key::RecordSubject,
     record::Mark,
 };
 
 use crate::{
-    batch::Draft,
+    batch::DraftBatch,
     chain::EndReason,
-    examine::Placed,
+    examine::PlacedRecord,
     load::ShardKey,
-    memory::Memory,
+    memory::LaneMemory,
     raw::RawRecord,
-    reader::Stopped,
-    shard::{MarkAt, SweepAt, SweepState},
-    sources::Standing,
+    reader::StopRequested,
+    shard::{ComparedMark, SweepProgress, SweepState},
+    sources::SourceRegistration,
 };
 
-impl Memory {
+impl LaneMemory {
     /// Takes a mark or a point of a sweep; the head is already at it.
-    pub(crate) fn mark(&mut self, draft: &mut Draft, record: &RawRecord, placed: &Placed, mark: &Mark) {
+    pub(crate) fn mark(
+        &mut self,
+        draft: &mut DraftBatch,
+        record: &RawRecord,
+        placed: &PlacedRecord,
+        mark: &Mark,
+    ) {
         match placed.subject {
-            Subject::SweepBegin(_) => self.begin_sweep(record, placed, mark),
-            Subject::SweepEnd(_) => {
+            RecordSubject::SweepBegin(_) => self.begin_sweep(record, placed, mark),
+            RecordSubject::SweepEnd(_) => {
                 self.end_sweep(draft, placed, mark);
                 self.compare_mark(placed, mark);
             }
-            Subject::Mark(_) | Subject::Object(_) | Subject::Schema(_) => self.compare_mark(placed, mark),
+            RecordSubject::Mark(_) | RecordSubject::Object(_) | RecordSubject::Schema(_) => {
+                self.compare_mark(placed, mark)
+            }
         }
     }
 
-    fn compare_mark(&mut self, placed: &Placed, mark: &Mark) {
+    fn compare_mark(&mut self, placed: &PlacedRecord, mark: &Mark) {
         let Some(shard) = self.shards.get_mut(&placed.key) else {
             return;
         };
-        let marked = Digest {
+        let marked = ContentDigest {
             count: mark.count,
             xor: ContentHash {
                 hi: mark.digest_hi,
                 lo: mark.digest_lo,
             },
         };
-        shard.head.mark = Some(MarkAt {
+        shard.head.mark = Some(ComparedMark {
             epoch: placed.headers.epoch,
             sequence: placed.headers.sequence,
             at: placed.headers.time,
@@ -57,7 +65,7 @@ impl Memory {
         });
     }
 
-    fn begin_sweep(&mut self, record: &RawRecord, placed: &Placed, mark: &Mark) {
+    fn begin_sweep(&mut self, record: &RawRecord, placed: &PlacedRecord, mark: &Mark) {
         let Some(shard) = self.shards.get_mut(&placed.key) else {
             return;
         };
@@ -67,7 +75,7 @@ impl Memory {
             tracing::warn!(source = %placed.source, kind = %placed.key.kind, sweep = %before.sweep_id, "a sweep never ended; it closes nothing");
             self.reader.metrics.sweeps.with_label_values(&["void"]).inc();
         }
-        shard.head.sweep = Some(SweepAt {
+        shard.head.sweep = Some(SweepProgress {
             sweep_id: mark.sweep_id.clone().unwrap_or_default(),
             epoch: placed.headers.epoch,
             begin_sequence: placed.headers.sequence,
@@ -82,7 +90,7 @@ impl Memory {
         });
     }
 
-    fn end_sweep(&mut self, draft: &mut Draft, placed: &Placed, mark: &Mark) {
+    fn end_sweep(&mut self, draft: &mut DraftBatch, placed: &PlacedRecord, mark: &Mark) {
         let Some(shard) = self.shards.get_mut(&placed.key) else {
             return;
         };
@@ -93,7 +101,7 @@ impl Memory {
                     .begin_sequence
                     .is_none_or(|begin| begin == sweep.begin_sequence)
         });
-        let mut sweep = begun.unwrap_or_else(|| SweepAt {
+        let mut sweep = begun.unwrap_or_else(|| SweepProgress {
             sweep_id,
             epoch: placed.headers.epoch,
             begin_sequence: mark.begin_sequence.unwrap_or_default(),
@@ -115,8 +123,8 @@ impl Memory {
             let unseen = shard.unseen();
             let at = sweep.begin_at;
             for uid in &unseen {
-                let stood = self.end(draft, placed, uid, at, EndReason::AbsentFromSweep);
-                sweep.closed_objects += i64::from(stood);
+                let was_current = self.end(draft, placed, uid, at, EndReason::AbsentFromSweep);
+                sweep.closed_objects += i64::from(was_current);
             }
             sweep.state = SweepState::Complete;
         }
@@ -139,23 +147,23 @@ impl Memory {
     }
 
     /// A record that landed before the claim: a sweep that was running then has named its object.
-    pub(crate) async fn see_again(&mut self, record: &RawRecord) -> Result<(), Stopped> {
+    pub(crate) async fn see_again(&mut self, record: &RawRecord) -> Result<(), StopRequested> {
         let topics = self.topics.clone();
         let Some(topic) = topics.get(record.partition.topic) else {
             return Ok(());
         };
         let key = record.key().unwrap_or_default();
-        let Ok((origin, Subject::Object(uid))) = self.origins.read(topic, key) else {
+        let Ok((origin, RecordSubject::Object(uid))) = self.origins.read(topic, key) else {
             return Ok(());
         };
-        let Ok(headers) = HeadersRef::parse(record.header_pairs()) else {
+        let Ok(headers) = RecordHeadersRef::parse(record.header_pairs()) else {
             return Ok(());
         };
-        let (standing, _) = self
+        let (registration, _) = self
             .sources
             .resolve(&mut self.reader, &origin, &topic.name)
             .await?;
-        let Standing::Accepted(cluster_id) = standing else {
+        let SourceRegistration::Accepted(cluster_id) = registration else {
             return Ok(());
         };
         let place = ShardKey {

@@ -3,7 +3,7 @@
 //! The driver's own writer flushes every 4 KiB; this one hands over chunks of [`CHUNK_BYTES`].
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fleetledger_schema::{instant::Instant, row::Cell};
+use fleetledger_schema::{instant::Instant, row::RowCell};
 
 /// Size at which a chunk is handed over, in bytes.
 pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
@@ -53,16 +53,16 @@ impl CopyStream {
         self.chunks
     }
 
-    pub(crate) fn cell(&mut self, cell: &Cell<'_>) {
+    pub(crate) fn cell(&mut self, cell: &RowCell<'_>) {
         match cell {
-            Cell::Null => self.null(),
-            Cell::Text(text) => self.bytes(text.as_bytes()),
-            Cell::Texts(texts) => self.texts(texts.iter().map(String::as_str)),
-            Cell::Json(json) => self.json(json),
-            Cell::Bigint(number) => self.bigint(*number),
-            Cell::Integer(number) => self.integer(*number),
-            Cell::Boolean(value) => self.boolean(*value),
-            Cell::Timestamp(at) => self.timestamp(*at),
+            RowCell::Null => self.null(),
+            RowCell::Text(text) => self.bytes(text.as_bytes()),
+            RowCell::Texts(texts) => self.texts(texts.iter().map(String::as_str)),
+            RowCell::Json(json) => self.json(json),
+            RowCell::Bigint(number) => self.bigint(*number),
+            RowCell::Integer(number) => self.integer(*number),
+            RowCell::Boolean(value) => self.boolean(*value),
+            RowCell::Timestamp(at) => self.timestamp(*at),
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
         let mut stream = CopyStream::new();
         for _ in 0..10 {
             stream.row(1);
-            stream.cell(&Cell::Text(&"x".repeat(100 * 1024)));
+            stream.cell(&RowCell::Text(&"x".repeat(100 * 1024)));
         }
         assert_eq!(stream.rows(), 10);
         let chunks = stream.finish();

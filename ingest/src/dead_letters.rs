@@ -1,17 +1,17 @@
 //! Dead letters: what stands there, and replaying what a fix has made valid.
 
-use fleetledger_schema::{instant::Instant, kind::Kind, postgres::Connector};
+use fleetledger_schema::{instant::Instant, kind::RecordKind, postgres::PostgresConnector};
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio_postgres::{Client, Row};
 
 use crate::IngestError;
 
-pub use crate::replay::{ReplayReport, Replayed, replay};
+pub use crate::replay::{ReplayReport, ReplayedDeadLetter, replay};
 
 /// Which dead letters; every part that is set must fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct DeadLetterSelection {
     /// Class of the fault; see [`crate::DeadReason`].
     pub reason: Option<String>,
     /// Datacenter in the key.
@@ -19,7 +19,7 @@ pub struct Selection {
     /// Cluster in the key.
     pub cluster: Option<String>,
     /// Kind of the topic.
-    pub kind: Option<Kind>,
+    pub kind: Option<RecordKind>,
     /// Topic.
     pub topic: Option<String>,
     /// Partition.
@@ -36,7 +36,7 @@ pub struct Selection {
 
 /// A dead letter without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Letter {
+pub struct DeadLetterSummary {
     /// Its number.
     pub dead_letter_id: i64,
     /// Topic.
@@ -63,10 +63,10 @@ pub struct Letter {
 
 /// A dead letter, whole.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WholeLetter {
+pub struct DeadLetterDetail {
     /// What `list` shows.
     #[serde(flatten)]
-    pub letter: Letter,
+    pub summary: DeadLetterSummary,
     /// Schema its frame names.
     pub schema_ref: Option<String>,
     /// Kafka timestamp, RFC 3339.
@@ -82,7 +82,7 @@ pub struct WholeLetter {
 }
 
 /// Which rows a selection names; `$1` … `$10` are its parts.
-pub(crate) const SELECTED: &str = "
+pub(crate) const SELECTION_PREDICATE: &str = "
     ($1::text is null or reason = $1) and ($2::text is null or datacenter = $2) and ($3::text is null or cluster = $3)
     and ($4::smallint is null or kind = $4) and ($5::text is null or topic = $5) and ($6::integer is null or partition = $6)
     and ($7::bigint is null or record_offset >= $7) and ($8::bigint is null or record_offset < $8)
@@ -93,24 +93,30 @@ pub(crate) const SELECTED: &str = "
 /// # Errors
 /// [`IngestError`] if PostgreSQL cannot be asked.
 pub async fn list(
-    connector: &Connector,
-    selection: &Selection,
+    connector: &PostgresConnector,
+    selection: &DeadLetterSelection,
     limit: i64,
-) -> Result<Vec<Letter>, IngestError> {
+) -> Result<Vec<DeadLetterSummary>, IngestError> {
     let client = connector.connect("fleetledger dead-letters").await?;
     let statement = format!(
-        "select * from ledger.dead_letter where {SELECTED} order by dead_letter_id desc limit {}",
+        "select * from ledger.dead_letter where {SELECTION_PREDICATE} order by dead_letter_id desc limit {}",
         limit.max(0)
     );
-    let rows = select(&client, &statement, selection).await.map_err(failed)?;
-    rows.iter().map(letter).collect::<Result<_, _>>().map_err(failed)
+    let rows = select(&client, &statement, selection).await.map_err(read_error)?;
+    rows.iter()
+        .map(summary_from_row)
+        .collect::<Result<_, _>>()
+        .map_err(read_error)
 }
 
 /// One dead letter, whole.
 ///
 /// # Errors
 /// [`IngestError::NotFound`] if there is none of that number.
-pub async fn show(connector: &Connector, dead_letter_id: i64) -> Result<WholeLetter, IngestError> {
+pub async fn show(
+    connector: &PostgresConnector,
+    dead_letter_id: i64,
+) -> Result<DeadLetterDetail, IngestError> {
     let client = connector.connect("fleetledger dead-letters").await?;
     let row = client
         .query_opt(
@@ -118,17 +124,17 @@ pub async fn show(connector: &Connector, dead_letter_id: i64) -> Result<WholeLet
             &[&dead_letter_id],
         )
         .await
-        .map_err(failed)?;
+        .map_err(read_error)?;
     let row =
         row.ok_or_else(|| IngestError::NotFound(format!("there is no dead letter {dead_letter_id}")))?;
-    whole(&row).map_err(failed)
+    detail_from_row(&row).map_err(read_error)
 }
 
-/// Runs a statement over [`SELECTED`].
+/// Runs a statement over [`SELECTION_PREDICATE`].
 pub(crate) async fn select(
     client: &Client,
     statement: &str,
-    selection: &Selection,
+    selection: &DeadLetterSelection,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     client
         .query(
@@ -137,7 +143,7 @@ pub(crate) async fn select(
                 &selection.reason,
                 &selection.datacenter,
                 &selection.cluster,
-                &selection.kind.map(Kind::number),
+                &selection.kind.map(RecordKind::number),
                 &selection.topic,
                 &selection.partition,
                 &selection.from_offset,
@@ -149,8 +155,8 @@ pub(crate) async fn select(
         .await
 }
 
-fn letter(row: &Row) -> Result<Letter, tokio_postgres::Error> {
-    Ok(Letter {
+fn summary_from_row(row: &Row) -> Result<DeadLetterSummary, tokio_postgres::Error> {
+    Ok(DeadLetterSummary {
         dead_letter_id: row.try_get("dead_letter_id")?,
         topic: row.try_get("topic")?,
         partition: row.try_get("partition")?,
@@ -165,9 +171,9 @@ fn letter(row: &Row) -> Result<Letter, tokio_postgres::Error> {
     })
 }
 
-fn whole(row: &Row) -> Result<WholeLetter, tokio_postgres::Error> {
-    Ok(WholeLetter {
-        letter: letter(row)?,
+fn detail_from_row(row: &Row) -> Result<DeadLetterDetail, tokio_postgres::Error> {
+    Ok(DeadLetterDetail {
+        summary: summary_from_row(row)?,
         schema_ref: row.try_get("schema_ref")?,
         kafka_at: row
             .try_get::<_, Option<Instant>>("kafka_at")?
@@ -178,7 +184,7 @@ fn whole(row: &Row) -> Result<WholeLetter, tokio_postgres::Error> {
     })
 }
 
-fn failed(source: tokio_postgres::Error) -> IngestError {
+fn read_error(source: tokio_postgres::Error) -> IngestError {
     IngestError::Postgres {
         action: "read dead letters",
         source,

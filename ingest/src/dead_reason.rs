@@ -108,12 +108,12 @@ impl fmt::Display for DeadReason {
 
 /// A fault of one record: its class and what exactly is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct RecordFault {
     pub(crate) reason: DeadReason,
     pub(crate) detail: String,
 }
 
-impl Fault {
+impl RecordFault {
     pub(crate) fn new(reason: DeadReason, detail: impl Into<String>) -> Self {
         // PostgreSQL cannot keep U+0000, and nobody reads more than a few lines.
         let detail: String = detail.into().replace('\0', "\\0");
@@ -124,46 +124,46 @@ impl Fault {
     }
 }
 
-impl From<KeyError> for Fault {
+impl From<KeyError> for RecordFault {
     fn from(error: KeyError) -> Self {
-        Fault::new(DeadReason::BadKey, error.to_string())
+        RecordFault::new(DeadReason::BadKey, error.to_string())
     }
 }
 
-impl From<HeaderError> for Fault {
+impl From<HeaderError> for RecordFault {
     fn from(error: HeaderError) -> Self {
-        Fault::new(DeadReason::BadHeaders, error.to_string())
+        RecordFault::new(DeadReason::BadHeaders, error.to_string())
     }
 }
 
-impl From<FrameError> for Fault {
+impl From<FrameError> for RecordFault {
     fn from(error: FrameError) -> Self {
         let reason = match error {
             FrameError::Magic => DeadReason::BadMagic,
             FrameError::Short(_) => DeadReason::Truncated,
         };
-        Fault::new(reason, error.to_string())
+        RecordFault::new(reason, error.to_string())
     }
 }
 
-impl From<BodyError> for Fault {
+impl From<BodyError> for RecordFault {
     fn from(error: BodyError) -> Self {
         let reason = match error {
             BodyError::Truncated | BodyError::Length(_) => DeadReason::Truncated,
             BodyError::Trailing(_) => DeadReason::TrailingBytes,
             BodyError::Invalid(_) | BodyError::NotText | BodyError::Shape(_) => DeadReason::BadBody,
         };
-        Fault::new(reason, error.to_string())
+        RecordFault::new(reason, error.to_string())
     }
 }
 
-impl From<CellError> for Fault {
+impl From<CellError> for RecordFault {
     fn from(error: CellError) -> Self {
         let reason = match error {
             CellError::Nul => DeadReason::NulInText,
             CellError::Instant => DeadReason::InstantOutOfRange,
         };
-        Fault::new(reason, error.to_string())
+        RecordFault::new(reason, error.to_string())
     }
 }
 

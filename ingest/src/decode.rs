@@ -7,15 +7,15 @@ use fleetledger_schema::{
     codec::{BodyError, SchemaSubject, WriterSchema},
     content_hash::ContentHash,
     instant::Instant,
-    kind::Kind,
+    kind::RecordKind,
     record::{Condition, Container, Namespace, Node, Pod, Record, StringMap, Watchdog, Workload},
-    row::{self, Cell},
+    row::{self, RowCell},
 };
 
 use crate::{
     batch::ChainKey,
-    chain::{Chain, ContainerVersion, Version},
-    dead_reason::{DeadReason, Fault},
+    chain::{ContainerVersion, ObjectVersion, VersionChain},
+    dead_reason::{DeadReason, RecordFault},
 };
 
 /// Largest body that lands, in bytes: above it a row would not fit Kafka's default message either.
@@ -38,14 +38,14 @@ const PROSE: &[&str] = &[
 ];
 
 /// What an object takes in a batch beside itself: its chain with one version, and its key.
-const CHAINED_BYTES: usize = size_of::<ChainKey>() + size_of::<Chain>() + size_of::<Version>();
+const CHAINED_BYTES: usize = size_of::<ChainKey>() + size_of::<VersionChain>() + size_of::<ObjectVersion>();
 /// The same of a container: its name, and a list of one version.
 const CHAINED_CONTAINER_BYTES: usize =
     size_of::<String>() + size_of::<Vec<ContainerVersion>>() + size_of::<ContainerVersion>();
 
 /// A decoded object, ready to stand.
 #[derive(Debug, Clone)]
-pub(crate) struct Content {
+pub(crate) struct ObjectContent {
     pub(crate) record: Arc<Record>,
     /// JSON text of fields this reader does not know.
     pub(crate) unknown: Option<Vec<u8>>,
@@ -54,7 +54,7 @@ pub(crate) struct Content {
     pub(crate) schema: Arc<WriterSchema>,
 }
 
-impl Content {
+impl ObjectContent {
     /// Number of containers, if it is a pod. No pod has as many as this can hold.
     pub(crate) fn containers(&self) -> u16 {
         match self.record.as_ref() {
@@ -89,25 +89,25 @@ impl Content {
 
 /// Decodes and checks the body of an object of `kind` whose key names `uid`.
 pub(crate) fn decode(
-    kind: Kind,
+    kind: RecordKind,
     uid: &str,
     schema: &Arc<WriterSchema>,
     body: &[u8],
     hash: ContentHash,
-) -> Result<Content, Fault> {
+) -> Result<ObjectContent, RecordFault> {
     if body.len() > MAX_BODY_BYTES {
         let detail = format!("body of {} bytes is larger than {MAX_BODY_BYTES}", body.len());
-        return Err(Fault::new(DeadReason::Oversized, detail));
+        return Err(RecordFault::new(DeadReason::Oversized, detail));
     }
     if schema.subject() != SchemaSubject::Kind(kind) {
         let detail = format!("schema {:016x} does not describe a {kind}", schema.fingerprint());
-        return Err(Fault::new(DeadReason::UnknownSchema, detail));
+        return Err(RecordFault::new(DeadReason::UnknownSchema, detail));
     }
     let decoded = schema.decode(body).map_err(body_fault)?;
     let record = decoded.record;
     if record.uid() != uid {
         let found: String = record.uid().chars().take(80).collect();
-        return Err(Fault::new(
+        return Err(RecordFault::new(
             DeadReason::WrongKey,
             format!("body is of uid {found:?}, key of {uid:?}"),
         ));
@@ -115,16 +115,16 @@ pub(crate) fn decode(
     let unknown = (!decoded.unknown.is_null())
         .then(|| serde_json::to_vec(&decoded.unknown))
         .transpose()
-        .map_err(|error| Fault::new(DeadReason::BadBody, error.to_string()))?;
+        .map_err(|error| RecordFault::new(DeadReason::BadBody, error.to_string()))?;
     if let Some(unknown) = &unknown {
-        Cell::Json(unknown.clone()).check()?;
+        RowCell::Json(unknown.clone()).check()?;
     }
     let row_hash = {
         let cells = row::cells(&record);
         check(kind, &record, &cells)?;
         row::row_hash(row::table(kind), &cells)
     };
-    Ok(Content {
+    Ok(ObjectContent {
         record: Arc::new(record),
         unknown,
         hash,
@@ -134,14 +134,14 @@ pub(crate) fn decode(
 }
 
 /// The reader of our own schema says in prose what the reader of a foreign one says in variants.
-pub(crate) fn body_fault(error: BodyError) -> Fault {
+pub(crate) fn body_fault(error: BodyError) -> RecordFault {
     if let BodyError::Shape(text) = &error {
         let lower = text.to_lowercase();
         if lower.contains("fill whole buffer") || lower.contains("unexpected end") || lower.contains("eof") {
-            return Fault::new(DeadReason::Truncated, text.as_str());
+            return RecordFault::new(DeadReason::Truncated, text.as_str());
         }
         if lower.contains("allocate") || lower.contains("memory") {
-            return Fault::new(
+            return RecordFault::new(
                 DeadReason::Truncated,
                 format!("body claims more than it has room for: {text}"),
             );
@@ -150,7 +150,7 @@ pub(crate) fn body_fault(error: BodyError) -> Fault {
     error.into()
 }
 
-fn check(kind: Kind, record: &Record, cells: &[Cell<'_>]) -> Result<(), Fault> {
+fn check(kind: RecordKind, record: &Record, cells: &[RowCell<'_>]) -> Result<(), RecordFault> {
     check_cells(row::table(kind), cells)?;
     for at in [Some(record.created_at()), record.deleted_at()]
         .into_iter()
@@ -175,7 +175,7 @@ fn check(kind: Kind, record: &Record, cells: &[Cell<'_>]) -> Result<(), Fault> {
         for container in &pod.containers {
             if !names.insert(container.container.as_str()) {
                 let detail = format!("two containers have the name {:?}", container.container);
-                return Err(Fault::new(DeadReason::BadBody, detail));
+                return Err(RecordFault::new(DeadReason::BadBody, detail));
             }
             check_cells(row::container_table(), &row::container_cells(pod, container))?;
         }
@@ -183,22 +183,23 @@ fn check(kind: Kind, record: &Record, cells: &[Cell<'_>]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_cells(table: &row::Table, cells: &[Cell<'_>]) -> Result<(), Fault> {
+fn check_cells(table: &row::LedgerTable, cells: &[RowCell<'_>]) -> Result<(), RecordFault> {
     for (column, cell) in table.columns.iter().zip(cells) {
-        let named = |fault: Fault| Fault::new(fault.reason, format!("{}: {}", column.name, fault.detail));
+        let named =
+            |fault: RecordFault| RecordFault::new(fault.reason, format!("{}: {}", column.name, fault.detail));
         cell.check().map_err(|error| named(error.into()))?;
-        if let Cell::Text(text) = cell
+        if let RowCell::Text(text) = cell
             && text.len() > MAX_NAME_BYTES
             && !PROSE.contains(&column.name)
         {
             let detail = format!("text of {} bytes is longer than {MAX_NAME_BYTES}", text.len());
-            return Err(named(Fault::new(DeadReason::Oversized, detail)));
+            return Err(named(RecordFault::new(DeadReason::Oversized, detail)));
         }
     }
     Ok(())
 }
 
-fn check_labels(labels: &StringMap) -> Result<(), Fault> {
+fn check_labels(labels: &StringMap) -> Result<(), RecordFault> {
     for (key, value) in labels {
         if key.len() > MAX_LABEL_KEY_BYTES || value.len() > MAX_LABEL_VALUE_BYTES {
             let name: String = key.chars().take(80).collect();
@@ -207,17 +208,17 @@ fn check_labels(labels: &StringMap) -> Result<(), Fault> {
                 key.len(),
                 value.len()
             );
-            return Err(Fault::new(DeadReason::Oversized, detail));
+            return Err(RecordFault::new(DeadReason::Oversized, detail));
         }
     }
     Ok(())
 }
 
-fn check_instant(at: Instant) -> Result<(), Fault> {
+fn check_instant(at: Instant) -> Result<(), RecordFault> {
     if at.is_storable() {
         return Ok(());
     }
-    Err(Fault::new(
+    Err(RecordFault::new(
         DeadReason::InstantOutOfRange,
         format!("instant {at} is outside the years 1 to 9999"),
     ))
@@ -227,7 +228,7 @@ fn check_instant(at: Instant) -> Result<(), Fault> {
 mod tests {
     use fleetledger_schema::{
         codec::{encode, own_schema},
-        record::{Namespace, Object},
+        record::{Namespace, ObjectRecord},
     };
 
     use super::*;
@@ -238,9 +239,9 @@ mod tests {
     }
 
     fn reason_of(body: &[u8], uid: &str) -> Option<DeadReason> {
-        let schema = own_schema(SchemaSubject::Kind(Kind::Namespace));
+        let schema = own_schema(SchemaSubject::Kind(RecordKind::Namespace));
         let hash = ContentHash::of(body);
-        decode(Kind::Namespace, uid, &schema, body, hash)
+        decode(RecordKind::Namespace, uid, &schema, body, hash)
             .err()
             .map(|fault| fault.reason)
     }

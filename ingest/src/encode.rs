@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use fleetledger_schema::{READER_VERSION, kind::Kind, record::Record, row};
+use fleetledger_schema::{READER_VERSION, kind::RecordKind, record::Record, row};
 
 use crate::{
-    batch::{ChainKey, Chunks},
-    chain::{Before, Chain, ContainerVersion, Version},
+    batch::{ChainKey, CopyChunks},
+    chain::{ContainerVersion, ObjectVersion, PriorState, VersionChain},
     copy::CopyStream,
-    stage::{self, Stage},
+    stage::{self, StageTable},
 };
 
 /// Rows for one stage.
 #[derive(Debug)]
-pub(crate) struct StageData {
-    pub(crate) stage: &'static Stage,
-    pub(crate) chunks: Chunks,
+pub(crate) struct StageRows {
+    pub(crate) stage: &'static StageTable,
+    pub(crate) chunks: CopyChunks,
     /// Record of each row.
     pub(crate) records: Vec<usize>,
     /// True if an object has more than one version.
@@ -24,7 +24,7 @@ pub(crate) struct StageData {
     pub(crate) fresh: usize,
 }
 
-impl StageData {
+impl StageRows {
     /// Number of rows.
     pub(crate) fn rows(&self) -> usize {
         self.records.len()
@@ -32,18 +32,18 @@ impl StageData {
 }
 
 /// Streams of every stage that has rows: kinds first, containers last.
-pub(crate) fn stages(chains: &BTreeMap<ChainKey, Chain>) -> Vec<StageData> {
+pub(crate) fn stages(chains: &BTreeMap<ChainKey, VersionChain>) -> Vec<StageRows> {
     let mut stages = Vec::new();
-    for kind in Kind::ALL {
+    for kind in RecordKind::ALL {
         let of_kind = chains.range((kind.number(), i32::MIN, String::new())..);
         let of_kind = of_kind.take_while(|((number, _, _), _)| *number == kind.number());
-        let mut writer = Writer::new(stage::of_kind(kind));
+        let mut writer = StageWriter::new(stage::of_kind(kind));
         for ((_, cluster_id, _), chain) in of_kind {
             writer.chain(*cluster_id, chain);
         }
         stages.extend(writer.finish());
     }
-    let mut writer = Writer::new(stage::of_containers());
+    let mut writer = StageWriter::new(stage::of_containers());
     for ((_, cluster_id, _), chain) in chains {
         for versions in chain.containers.values() {
             writer.containers(*cluster_id, chain, versions);
@@ -53,16 +53,16 @@ pub(crate) fn stages(chains: &BTreeMap<ChainKey, Chain>) -> Vec<StageData> {
     stages
 }
 
-struct Writer {
-    stage: &'static Stage,
+struct StageWriter {
+    stage: &'static StageTable,
     stream: CopyStream,
     records: Vec<usize>,
     chained: bool,
     fresh: usize,
 }
 
-impl Writer {
-    fn new(stage: &'static Stage) -> Self {
+impl StageWriter {
+    fn new(stage: &'static StageTable) -> Self {
         Self {
             stage,
             stream: CopyStream::new(),
@@ -72,8 +72,8 @@ impl Writer {
         }
     }
 
-    fn finish(self) -> Option<StageData> {
-        (self.stream.rows() > 0).then(|| StageData {
+    fn finish(self) -> Option<StageRows> {
+        (self.stream.rows() > 0).then(|| StageRows {
             stage: self.stage,
             chunks: self.stream.finish(),
             records: self.records,
@@ -82,8 +82,8 @@ impl Writer {
         })
     }
 
-    fn chain(&mut self, cluster_id: i32, chain: &Chain) {
-        if chain.before == Some(Before::Nothing) {
+    fn chain(&mut self, cluster_id: i32, chain: &VersionChain) {
+        if chain.prior_state == Some(PriorState::Nothing) {
             self.fresh += chain.versions.len();
         }
         for (index, version) in chain.versions.iter().enumerate() {
@@ -91,7 +91,7 @@ impl Writer {
         }
     }
 
-    fn version(&mut self, cluster_id: i32, chain: &Chain, index: usize, version: &Version) {
+    fn version(&mut self, cluster_id: i32, chain: &VersionChain, index: usize, version: &ObjectVersion) {
         let content = &version.content;
         self.begin(cluster_id, version.record);
         let out = &mut self.stream;
@@ -122,7 +122,7 @@ impl Writer {
         );
     }
 
-    fn containers(&mut self, cluster_id: i32, chain: &Chain, versions: &[ContainerVersion]) {
+    fn containers(&mut self, cluster_id: i32, chain: &VersionChain, versions: &[ContainerVersion]) {
         for (index, version) in versions.iter().enumerate() {
             let Record::Pod(pod) = version.pod.as_ref() else {
                 continue;

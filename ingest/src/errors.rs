@@ -84,15 +84,15 @@ impl IngestError {
             | IngestError::NotFound(_) => return false,
         };
         matches!(
-            Failure::of(source).disposition(),
-            Disposition::Retry | Disposition::Reconnect
+            DatabaseFailure::of(source).disposition(),
+            FailureDisposition::Retry | FailureDisposition::Reconnect
         )
     }
 }
 
 /// A failure while a batch lands or a book is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum DatabaseFailure {
     /// The connection broke, or none could be made.
     Connection(String),
     /// The server answered with an error.
@@ -116,7 +116,7 @@ pub(crate) struct ServerError {
 
 /// What is done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disposition {
+pub(crate) enum FailureDisposition {
     /// Send the same bytes again.
     Retry,
     /// Make a new connection, look at the fence, then send the same bytes again.
@@ -131,10 +131,10 @@ pub(crate) enum Disposition {
     Fatal,
 }
 
-impl Failure {
+impl DatabaseFailure {
     pub(crate) fn of(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
-            return Failure::Server(ServerError {
+            return DatabaseFailure::Server(ServerError {
                 sqlstate: db.code().code().to_owned(),
                 message: db.message().to_owned(),
                 constraint: db.constraint().unwrap_or_default().to_owned(),
@@ -160,47 +160,47 @@ impl Failure {
             "expected",
         ];
         if !io && defect.iter().any(|prefix| text.starts_with(prefix)) {
-            Failure::Client(text)
+            DatabaseFailure::Client(text)
         } else {
-            Failure::Connection(text)
+            DatabaseFailure::Connection(text)
         }
     }
 
     /// The SQLSTATE for metrics, or a word in its place.
     pub(crate) fn code(&self) -> &str {
         match self {
-            Failure::Connection(_) => "connection",
-            Failure::Client(_) => "client",
-            Failure::Server(error) => &error.sqlstate,
+            DatabaseFailure::Connection(_) => "connection",
+            DatabaseFailure::Client(_) => "client",
+            DatabaseFailure::Server(error) => &error.sqlstate,
         }
     }
 
     /// The one total function: SQLSTATEs that are not named here are fatal.
-    pub(crate) fn disposition(&self) -> Disposition {
+    pub(crate) fn disposition(&self) -> FailureDisposition {
         let error = match self {
-            Failure::Connection(_) => return Disposition::Reconnect,
-            Failure::Client(_) => return Disposition::Fatal,
-            Failure::Server(error) => error,
+            DatabaseFailure::Connection(_) => return FailureDisposition::Reconnect,
+            DatabaseFailure::Client(_) => return FailureDisposition::Fatal,
+            DatabaseFailure::Server(error) => error,
         };
         match error.sqlstate.as_str() {
             // A partitioned parent without a partition for the row: no constraint has a name then.
-            "23514" if error.constraint.is_empty() => Disposition::EnsurePartitions,
-            "57014" => Disposition::Slow,
-            "25006" | "57P01" | "57P02" | "57P03" | "57P05" => Disposition::Reconnect,
-            "40001" | "40P01" | "55P03" => Disposition::Retry,
-            "54000" => Disposition::Poison,
+            "23514" if error.constraint.is_empty() => FailureDisposition::EnsurePartitions,
+            "57014" => FailureDisposition::Slow,
+            "25006" | "57P01" | "57P02" | "57P03" | "57P05" => FailureDisposition::Reconnect,
+            "40001" | "40P01" | "55P03" => FailureDisposition::Retry,
+            "54000" => FailureDisposition::Poison,
             state => match state.get(..2) {
-                Some("08") => Disposition::Reconnect,
-                Some("53") => Disposition::Retry,
-                Some("22" | "23") => Disposition::Poison,
-                _ => Disposition::Fatal,
+                Some("08") => FailureDisposition::Reconnect,
+                Some("53") => FailureDisposition::Retry,
+                Some("22" | "23") => FailureDisposition::Poison,
+                _ => FailureDisposition::Fatal,
             },
         }
     }
 
     /// Day that a missing partition should hold, as `2026-01-31`.
     pub(crate) fn missing_day(&self) -> Option<String> {
-        let Failure::Server(error) = self else {
+        let DatabaseFailure::Server(error) = self else {
             return None;
         };
         let (_, key) = error.detail.split_once(") = (")?;
@@ -209,7 +209,7 @@ impl Failure {
 
     /// Line of the COPY stream that the server refused, from 1, and its stage table.
     pub(crate) fn copy_line(&self) -> Option<(String, usize)> {
-        let Failure::Server(error) = self else {
+        let DatabaseFailure::Server(error) = self else {
             return None;
         };
         let rest = error.context.strip_prefix("COPY ")?;
@@ -219,18 +219,18 @@ impl Failure {
     }
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for DatabaseFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Connection(text) | Failure::Client(text) => f.write_str(text),
-            Failure::Server(error) => write!(f, "{} ({})", error.message, error.sqlstate),
+            DatabaseFailure::Connection(text) | DatabaseFailure::Client(text) => f.write_str(text),
+            DatabaseFailure::Server(error) => write!(f, "{} ({})", error.message, error.sqlstate),
         }
     }
 }
 
-impl From<tokio_postgres::Error> for Failure {
+impl From<tokio_postgres::Error> for DatabaseFailure {
     fn from(error: tokio_postgres::Error) -> Self {
-        Failure::of(&error)
+        DatabaseFailure::of(&error)
     }
 }
 
@@ -238,8 +238,8 @@ impl From<tokio_postgres::Error> for Failure {
 mod tests {
     use super::*;
 
-    fn server(sqlstate: &str, constraint: &str) -> Failure {
-        Failure::Server(ServerError {
+    fn server(sqlstate: &str, constraint: &str) -> DatabaseFailure {
+        DatabaseFailure::Server(ServerError {
             sqlstate: sqlstate.into(),
             constraint: constraint.into(),
             ..ServerError::default()
@@ -249,46 +249,55 @@ mod tests {
     #[test]
     fn every_class_of_failure_has_its_disposition() {
         for (sqlstate, expected) in [
-            ("08006", Disposition::Reconnect),
-            ("25006", Disposition::Reconnect),
-            ("57P01", Disposition::Reconnect),
-            ("57P02", Disposition::Reconnect),
-            ("57P03", Disposition::Reconnect),
-            ("40001", Disposition::Retry),
-            ("40P01", Disposition::Retry),
-            ("53100", Disposition::Retry),
-            ("53300", Disposition::Retry),
-            ("55P03", Disposition::Retry),
-            ("57014", Disposition::Slow),
-            ("22021", Disposition::Poison),
-            ("22P02", Disposition::Poison),
-            ("23502", Disposition::Poison),
-            ("23505", Disposition::Poison),
-            ("54000", Disposition::Poison),
-            ("42P01", Disposition::Fatal),
-            ("28P01", Disposition::Fatal),
-            ("3D000", Disposition::Fatal),
-            ("0A000", Disposition::Fatal),
-            ("21000", Disposition::Fatal),
-            ("55000", Disposition::Fatal),
-            ("58030", Disposition::Fatal),
-            ("XX000", Disposition::Fatal),
-            ("", Disposition::Fatal),
+            ("08006", FailureDisposition::Reconnect),
+            ("25006", FailureDisposition::Reconnect),
+            ("57P01", FailureDisposition::Reconnect),
+            ("57P02", FailureDisposition::Reconnect),
+            ("57P03", FailureDisposition::Reconnect),
+            ("40001", FailureDisposition::Retry),
+            ("40P01", FailureDisposition::Retry),
+            ("53100", FailureDisposition::Retry),
+            ("53300", FailureDisposition::Retry),
+            ("55P03", FailureDisposition::Retry),
+            ("57014", FailureDisposition::Slow),
+            ("22021", FailureDisposition::Poison),
+            ("22P02", FailureDisposition::Poison),
+            ("23502", FailureDisposition::Poison),
+            ("23505", FailureDisposition::Poison),
+            ("54000", FailureDisposition::Poison),
+            ("42P01", FailureDisposition::Fatal),
+            ("28P01", FailureDisposition::Fatal),
+            ("3D000", FailureDisposition::Fatal),
+            ("0A000", FailureDisposition::Fatal),
+            ("21000", FailureDisposition::Fatal),
+            ("55000", FailureDisposition::Fatal),
+            ("58030", FailureDisposition::Fatal),
+            ("XX000", FailureDisposition::Fatal),
+            ("", FailureDisposition::Fatal),
         ] {
             assert_eq!(server(sqlstate, "c").disposition(), expected, "{sqlstate}");
         }
-        assert_eq!(server("23514", "").disposition(), Disposition::EnsurePartitions);
-        assert_eq!(server("23514", "pod_check").disposition(), Disposition::Poison);
         assert_eq!(
-            Failure::Connection(String::new()).disposition(),
-            Disposition::Reconnect
+            server("23514", "").disposition(),
+            FailureDisposition::EnsurePartitions
         );
-        assert_eq!(Failure::Client(String::new()).disposition(), Disposition::Fatal);
+        assert_eq!(
+            server("23514", "pod_check").disposition(),
+            FailureDisposition::Poison
+        );
+        assert_eq!(
+            DatabaseFailure::Connection(String::new()).disposition(),
+            FailureDisposition::Reconnect
+        );
+        assert_eq!(
+            DatabaseFailure::Client(String::new()).disposition(),
+            FailureDisposition::Fatal
+        );
     }
 
     #[test]
     fn copy_names_the_stage_and_the_line() {
-        let failure = Failure::Server(ServerError {
+        let failure = DatabaseFailure::Server(ServerError {
             context: "COPY stage_pod, line 12, column labels".into(),
             ..ServerError::default()
         });
@@ -297,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_missing_partition_names_its_day() {
-        let failure = Failure::Server(ServerError {
+        let failure = DatabaseFailure::Server(ServerError {
             detail: "Partition key of the failing row contains (valid_to) = (2026-11-24 00:00:01+00).".into(),
             ..ServerError::default()
         });

@@ -6,48 +6,48 @@ use fleetledger_schema::{
     content_hash::ContentHash,
     framing::{self, SchemaRef},
     instant::Instant,
-    key::Subject,
+    key::RecordSubject,
     record::Mark,
 };
 use std::sync::Arc;
 
 use crate::{
-    batch::Draft,
-    dead_reason::{DeadReason, Fault},
-    decode::{self, Content},
-    identify::{Identity, Stamp, identify, learn, open_mark},
+    batch::DraftBatch,
+    dead_reason::{DeadReason, RecordFault},
+    decode::{self, ObjectContent},
+    identify::{RecordIdentity, RecordStamp, identify, learn, open_mark},
     load::ShardKey,
-    memory::Memory,
-    origin::Origin,
+    memory::LaneMemory,
+    origin::InternedSource,
     raw::RawRecord,
-    reader::{Stopped, retried},
+    reader::{StopRequested, retried},
     row_of,
     safeguard::Safeguard,
-    sources::Standing,
-    topics::Topic,
-    usage::{self, Window},
+    sources::SourceRegistration,
+    topics::IngestTopic,
+    usage::{self, UsageWindow},
 };
 
 /// A record with a place in its shard's log.
 #[derive(Debug)]
-pub(crate) struct Placed {
+pub(crate) struct PlacedRecord {
     pub(crate) key: ShardKey,
-    pub(crate) source: Arc<Origin>,
-    pub(crate) subject: Subject,
-    pub(crate) headers: Stamp,
+    pub(crate) source: Arc<InternedSource>,
+    pub(crate) subject: RecordSubject,
+    pub(crate) headers: RecordStamp,
 }
 
 /// What a record is.
 #[derive(Debug)]
-pub(crate) enum Examined {
+pub(crate) enum ExaminedRecord {
     /// It cannot land.
     Dead {
-        fault: Fault,
-        source: Option<Arc<Origin>>,
+        fault: RecordFault,
+        source: Option<Arc<InternedSource>>,
         uid: Option<String>,
         schema_ref: Option<String>,
         /// Where it stands in its shard's log, if that is known; and the content hash of its body.
-        placed: Option<Box<(Placed, ContentHash)>>,
+        placed: Option<Box<(PlacedRecord, ContentHash)>>,
     },
     /// It is older than what stands, or of a deposed emitter (whose reign is below the current one).
     Superseded {
@@ -56,62 +56,71 @@ pub(crate) enum Examined {
     },
     /// It is under a name the cluster no longer has: nothing ends, because the uid lives on.
     FormerTombstone,
-    Mark(Placed, Box<Mark>),
-    Schema(Placed, Arc<WriterSchema>),
-    Tombstone(Placed),
+    Mark(PlacedRecord, Box<Mark>),
+    Schema(PlacedRecord, Arc<WriterSchema>),
+    Tombstone(PlacedRecord),
     /// The last record of an object that has already ended.
-    EndedBefore(Placed),
-    Unchanged(Placed, ContentHash),
-    Version(Placed, Box<Content>),
+    EndedBefore(PlacedRecord),
+    Unchanged(PlacedRecord, ContentHash),
+    Version(PlacedRecord, Box<ObjectContent>),
     /// A window of usage.
-    Usage(Placed, Box<Window>),
+    Usage(PlacedRecord, Box<UsageWindow>),
 }
 
 /// What a dead letter turns out to be when it is opened again.
 #[derive(Debug)]
-pub(crate) enum Opened {
+pub(crate) enum ReopenedDeadLetter {
     /// An object's record; a tombstone has no content.
-    Object(Box<Placed>, Option<Box<Content>>),
-    Usage(Box<Placed>, Box<Window>),
+    Object(Box<PlacedRecord>, Option<Box<ObjectContent>>),
+    Usage(Box<PlacedRecord>, Box<UsageWindow>),
     /// A mark, a sweep point, or under a name the cluster no longer has.
     Obsolete,
-    Dead(Fault),
+    Dead(RecordFault),
 }
 
-impl Memory {
-    /// Opens a dead letter as [`Memory::examine`] would, but without the order of the log: whoever asks must know
+impl LaneMemory {
+    /// Opens a dead letter as [`LaneMemory::examine`] would, but without the order of the log: whoever asks must know
     /// that nothing newer has landed.
-    pub(crate) async fn open_letter(&mut self, record: &RawRecord) -> Result<Opened, Stopped> {
+    pub(crate) async fn reopen_dead_letter(
+        &mut self,
+        record: &RawRecord,
+    ) -> Result<ReopenedDeadLetter, StopRequested> {
         let topics = self.topics.clone();
         let Some(topic) = topics.get(record.partition.topic) else {
             let detail = "its topic is not among those that are read";
-            return Ok(Opened::Dead(Fault::new(DeadReason::SourceNotAllowed, detail)));
+            return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
+                DeadReason::SourceNotAllowed,
+                detail,
+            )));
         };
-        let Identity {
+        let RecordIdentity {
             origin,
             subject,
             stamp,
             shard,
         } = match identify(&mut self.origins, topic, record) {
             Ok(identity) => identity,
-            Err(unidentified) => return Ok(Opened::Dead(unidentified.fault)),
+            Err(unidentified) => return Ok(ReopenedDeadLetter::Dead(unidentified.fault)),
         };
-        let (standing, quarantined) = self
+        let (registration, quarantined) = self
             .sources
             .resolve(&mut self.reader, &origin, &topic.name)
             .await?;
-        let cluster_id = match standing {
-            Standing::Accepted(cluster_id) if !quarantined => cluster_id,
-            Standing::Former => return Ok(Opened::Obsolete),
-            Standing::Accepted(_) | Standing::Duplicate => {
+        let cluster_id = match registration {
+            SourceRegistration::Accepted(cluster_id) if !quarantined => cluster_id,
+            SourceRegistration::Former => return Ok(ReopenedDeadLetter::Obsolete),
+            SourceRegistration::Accepted(_) | SourceRegistration::Duplicate => {
                 let detail = "its source is still in quarantine; release that first";
-                return Ok(Opened::Dead(Fault::new(DeadReason::Quarantined, detail)));
+                return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
+                    DeadReason::Quarantined,
+                    detail,
+                )));
             }
         };
-        let Subject::Object(uid) = subject.clone() else {
-            return Ok(Opened::Obsolete);
+        let RecordSubject::Object(uid) = subject.clone() else {
+            return Ok(ReopenedDeadLetter::Obsolete);
         };
-        let placed = Placed {
+        let placed = PlacedRecord {
             key: ShardKey {
                 cluster_id,
                 kind: topic.kind,
@@ -122,70 +131,85 @@ impl Memory {
             headers: stamp,
         };
         let Some(value) = record.value() else {
-            return Ok(Opened::Object(Box::new(placed), None));
+            return Ok(ReopenedDeadLetter::Object(Box::new(placed), None));
         };
         let (fingerprint, body) = match framing::split(value) {
             Ok((SchemaRef::Fingerprint(fingerprint), body)) => (fingerprint, body),
             Ok((SchemaRef::RegistryId(_), _)) => {
                 let detail = "registry framing, but no registry is configured";
-                return Ok(Opened::Dead(Fault::new(DeadReason::UnknownSchema, detail)));
+                return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
+                    DeadReason::UnknownSchema,
+                    detail,
+                )));
             }
-            Err(error) => return Ok(Opened::Dead(error.into())),
+            Err(error) => return Ok(ReopenedDeadLetter::Dead(error.into())),
         };
         let Some(schema) = self.schema(fingerprint).await? else {
             let detail = format!("schema {fingerprint:016x} was never announced");
-            return Ok(Opened::Dead(Fault::new(DeadReason::UnknownSchema, detail)));
+            return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
+                DeadReason::UnknownSchema,
+                detail,
+            )));
         };
         if !topic.kind.is_object() {
             let kafka_at = record.kafka_at.unwrap_or(placed.headers.time);
             return Ok(match usage::open(&uid, &schema, body, kafka_at) {
-                Ok(window) => Opened::Usage(Box::new(placed), Box::new(window)),
-                Err(fault) => Opened::Dead(fault),
+                Ok(window) => ReopenedDeadLetter::Usage(Box::new(placed), Box::new(window)),
+                Err(fault) => ReopenedDeadLetter::Dead(fault),
             });
         }
         Ok(
             match decode::decode(topic.kind, &uid, &schema, body, ContentHash::of(body)) {
-                Ok(content) => Opened::Object(Box::new(placed), Some(Box::new(content))),
-                Err(fault) => Opened::Dead(fault),
+                Ok(content) => ReopenedDeadLetter::Object(Box::new(placed), Some(Box::new(content))),
+                Err(fault) => ReopenedDeadLetter::Dead(fault),
             },
         )
     }
 
     /// Finds out what `record` is. Looks up what it needs: sources, schemas, caches.
-    pub(crate) async fn examine(&mut self, draft: &Draft, record: &RawRecord) -> Result<Examined, Stopped> {
+    pub(crate) async fn examine(
+        &mut self,
+        draft: &DraftBatch,
+        record: &RawRecord,
+    ) -> Result<ExaminedRecord, StopRequested> {
         let topics = self.topics.clone();
         let Some(topic) = topics.get(record.partition.topic) else {
-            return Ok(Examined::Superseded {
+            return Ok(ExaminedRecord::Superseded {
                 key: None,
                 deposed: false,
             });
         };
-        let Identity {
+        let RecordIdentity {
             origin,
             subject,
             stamp,
             shard,
         } = match identify(&mut self.origins, topic, record) {
             Ok(identity) => identity,
-            Err(unidentified) => return Ok(dead(unidentified.fault, unidentified.key)),
+            Err(unidentified) => return Ok(dead_record(unidentified.fault, unidentified.key)),
         };
-        let (standing, quarantined) = self
+        let (registration, quarantined) = self
             .sources
             .resolve(&mut self.reader, &origin, &topic.name)
             .await?;
-        let cluster_id = match standing {
-            Standing::Accepted(cluster_id) => cluster_id,
-            Standing::Former if record.value().is_none() => return Ok(Examined::FormerTombstone),
-            Standing::Former => {
-                return Ok(Examined::Superseded {
+        let cluster_id = match registration {
+            SourceRegistration::Accepted(cluster_id) => cluster_id,
+            SourceRegistration::Former if record.value().is_none() => {
+                return Ok(ExaminedRecord::FormerTombstone);
+            }
+            SourceRegistration::Former => {
+                return Ok(ExaminedRecord::Superseded {
                     key: None,
                     deposed: false,
                 });
             }
-            Standing::Duplicate => {
+            SourceRegistration::Duplicate => {
                 let detail = "its cluster uid belongs to a cluster of another name; see fleet.quarantine";
                 let key = Some((origin, subject));
-                return Ok(dead(Fault::new(DeadReason::Quarantined, detail), key));
+                return Ok(dead_record(
+                    RecordFault::new(DeadReason::Quarantined, detail),
+                    key,
+                ));
             }
         };
         let place = ShardKey {
@@ -195,12 +219,12 @@ impl Memory {
         };
         self.load(place, record.partition).await?;
         if let Some(deposed) = self.is_superseded(place, &stamp, &subject) {
-            return Ok(Examined::Superseded {
+            return Ok(ExaminedRecord::Superseded {
                 key: Some(place),
                 deposed,
             });
         }
-        let placed = Placed {
+        let placed = PlacedRecord {
             key: place,
             source: origin,
             subject,
@@ -212,47 +236,47 @@ impl Memory {
             self.doomed.get(&(record.partition, record.offset))
         };
         let fault = if quarantined {
-            Fault::new(
+            RecordFault::new(
                 DeadReason::Quarantined,
                 "its source is in quarantine; see fleet.quarantine",
             )
         } else if let Some(detail) = refused {
-            Fault::new(DeadReason::RefusedByDatabase, detail.as_str())
+            RecordFault::new(DeadReason::RefusedByDatabase, detail.as_str())
         } else {
             match self.open(draft, record, topic, placed).await? {
                 Ok(examined) => return Ok(examined),
-                Err((fault, placed)) => return Ok(dead_at(fault, record, placed)),
+                Err((fault, placed)) => return Ok(dead_placed_record(fault, record, placed)),
             }
         };
-        Ok(dead_at(fault, record, placed))
+        Ok(dead_placed_record(fault, record, placed))
     }
 
     /// Emitter order, before anything else: `Some` if the record is not newer than what its shard has seen, true
     /// within if its emitter was deposed. Announcements of schemas are welcome at any time.
-    fn is_superseded(&self, key: ShardKey, headers: &Stamp, subject: &Subject) -> Option<bool> {
-        if matches!(subject, Subject::Schema(_)) {
+    fn is_superseded(&self, key: ShardKey, headers: &RecordStamp, subject: &RecordSubject) -> Option<bool> {
+        if matches!(subject, RecordSubject::Schema(_)) {
             return None;
         }
         let head = &self.shards.get(&key)?.head;
         let deposed = headers.epoch < head.epoch;
         let older = (headers.epoch, headers.sequence) <= (head.epoch, head.sequence);
-        (older && Safeguard::OrderGuard.stands()).then_some(deposed)
+        (older && Safeguard::OrderGuard.is_enabled()).then_some(deposed)
     }
 
     /// Opens the value of a record that is next in its log.
     async fn open(
         &mut self,
-        draft: &Draft,
+        draft: &DraftBatch,
         record: &RawRecord,
-        topic: &Topic,
-        placed: Placed,
-    ) -> Result<Result<Examined, (Fault, Placed)>, Stopped> {
+        topic: &IngestTopic,
+        placed: PlacedRecord,
+    ) -> Result<Result<ExaminedRecord, (RecordFault, PlacedRecord)>, StopRequested> {
         let Some(value) = record.value() else {
-            return Ok(Ok(Examined::Tombstone(placed)));
+            return Ok(Ok(ExaminedRecord::Tombstone(placed)));
         };
-        if let Subject::Schema(announced) = placed.subject {
+        if let RecordSubject::Schema(announced) = placed.subject {
             return Ok(match learn(announced, value) {
-                Ok(schema) => Ok(Examined::Schema(placed, schema)),
+                Ok(schema) => Ok(ExaminedRecord::Schema(placed, schema)),
                 Err(fault) => Err((fault, placed)),
             });
         }
@@ -262,28 +286,28 @@ impl Memory {
         };
         let SchemaRef::Fingerprint(fingerprint) = reference else {
             let detail = "registry framing, but no registry is configured";
-            return Ok(Err((Fault::new(DeadReason::UnknownSchema, detail), placed)));
+            return Ok(Err((RecordFault::new(DeadReason::UnknownSchema, detail), placed)));
         };
         let Some(schema) = self.schema(fingerprint).await? else {
             let detail = format!("schema {fingerprint:016x} was never announced");
-            return Ok(Err((Fault::new(DeadReason::UnknownSchema, detail), placed)));
+            return Ok(Err((RecordFault::new(DeadReason::UnknownSchema, detail), placed)));
         };
-        let Subject::Object(uid) = &placed.subject else {
+        let RecordSubject::Object(uid) = &placed.subject else {
             return Ok(match open_mark(topic, &placed, &schema, body) {
-                Ok(mark) => Ok(Examined::Mark(placed, Box::new(mark))),
+                Ok(mark) => Ok(ExaminedRecord::Mark(placed, Box::new(mark))),
                 Err(fault) => Err((fault, placed)),
             });
         };
         if !topic.kind.is_object() {
             let kafka_at = record.kafka_at.unwrap_or(placed.headers.time);
             return Ok(match usage::open(uid, &schema, body, kafka_at) {
-                Ok(window) => Ok(Examined::Usage(placed, Box::new(window))),
+                Ok(window) => Ok(ExaminedRecord::Usage(placed, Box::new(window))),
                 Err(fault) => Err((fault, placed)),
             });
         }
         let hash = ContentHash::of(body);
         let Some(shard) = self.shards.get(&placed.key) else {
-            return Ok(Ok(Examined::Unchanged(placed, hash)));
+            return Ok(Ok(ExaminedRecord::Unchanged(placed, hash)));
         };
         let entry = shard.get(uid);
         let is_unchanged = entry.dead.is_none()
@@ -291,7 +315,7 @@ impl Memory {
                 row.hash == Some(hash) && row.writer == schema.number() && row.reader == READER_VERSION
             });
         if is_unchanged {
-            return Ok(Ok(Examined::Unchanged(placed, hash)));
+            return Ok(Ok(ExaminedRecord::Unchanged(placed, hash)));
         }
         let content = match decode::decode(topic.kind, uid, &schema, body, hash) {
             Ok(content) => content,
@@ -299,18 +323,18 @@ impl Memory {
         };
         let last = content.record.deleted_at().is_some();
         if last && entry.row.is_none() && self.has_ended(draft, &placed, &content).await? {
-            return Ok(Ok(Examined::EndedBefore(placed)));
+            return Ok(Ok(ExaminedRecord::EndedBefore(placed)));
         }
-        Ok(Ok(Examined::Version(placed, Box::new(content))))
+        Ok(Ok(ExaminedRecord::Version(placed, Box::new(content))))
     }
 
     /// Has an object that does not stand been closed before, or was it never seen?
     async fn has_ended(
         &mut self,
-        draft: &Draft,
-        placed: &Placed,
-        content: &Content,
-    ) -> Result<bool, Stopped> {
+        draft: &DraftBatch,
+        placed: &PlacedRecord,
+        content: &ObjectContent,
+    ) -> Result<bool, StopRequested> {
         let uid = content.record.uid();
         let key = (placed.key.kind.number(), placed.key.cluster_id, uid.to_owned());
         let in_draft = draft.chains.get(&key).is_some_and(|chain| chain.end.is_some());
@@ -334,14 +358,19 @@ impl Memory {
     }
 }
 
-fn dead(fault: Fault, key: Option<(Arc<Origin>, Subject)>) -> Examined {
+fn dead_record(fault: RecordFault, key: Option<(Arc<InternedSource>, RecordSubject)>) -> ExaminedRecord {
     let (source, subject) = key.unzip();
     let uid = match subject {
-        Some(Subject::Object(uid)) => Some(uid),
-        Some(Subject::Mark(_) | Subject::SweepBegin(_) | Subject::SweepEnd(_) | Subject::Schema(_))
+        Some(RecordSubject::Object(uid)) => Some(uid),
+        Some(
+            RecordSubject::Mark(_)
+            | RecordSubject::SweepBegin(_)
+            | RecordSubject::SweepEnd(_)
+            | RecordSubject::Schema(_),
+        )
         | None => None,
     };
-    Examined::Dead {
+    ExaminedRecord::Dead {
         fault,
         source,
         uid,
@@ -350,7 +379,7 @@ fn dead(fault: Fault, key: Option<(Arc<Origin>, Subject)>) -> Examined {
     }
 }
 
-fn dead_at(fault: Fault, record: &RawRecord, placed: Placed) -> Examined {
+fn dead_placed_record(fault: RecordFault, record: &RawRecord, placed: PlacedRecord) -> ExaminedRecord {
     let value = record.value().unwrap_or_default();
     let (schema_ref, body) = match framing::split(value) {
         Ok((SchemaRef::Fingerprint(fingerprint), body)) => (Some(format!("{fingerprint:016x}")), body),
@@ -358,10 +387,13 @@ fn dead_at(fault: Fault, record: &RawRecord, placed: Placed) -> Examined {
         Err(_) => (None, value),
     };
     let uid = match &placed.subject {
-        Subject::Object(uid) => Some(uid.clone()),
-        Subject::Mark(_) | Subject::SweepBegin(_) | Subject::SweepEnd(_) | Subject::Schema(_) => None,
+        RecordSubject::Object(uid) => Some(uid.clone()),
+        RecordSubject::Mark(_)
+        | RecordSubject::SweepBegin(_)
+        | RecordSubject::SweepEnd(_)
+        | RecordSubject::Schema(_) => None,
     };
-    Examined::Dead {
+    ExaminedRecord::Dead {
         fault,
         source: Some(placed.source.clone()),
         uid,

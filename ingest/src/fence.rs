@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use fleetledger_schema::{instant::Instant, kind::Kind};
+use fleetledger_schema::{instant::Instant, kind::RecordKind};
 
 use crate::{
-    batch::{Sealed, Span},
-    errors::Failure,
+    batch::{PartitionSpan, SealedBatch},
+    errors::DatabaseFailure,
     raw::PartitionId,
     safeguard::Safeguard,
-    session::Session,
-    topics::Topics,
+    session::WriterSession,
+    topics::IngestTopics,
 };
 
-const MOVE: &str = "
+const MOVE_FENCE: &str = "
 with wanted as (
     select * from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::bigint[])
         as w (topic, partition, from_offset, to_offset, owner_epoch, seam_ts, seam_crc, high_watermark)
@@ -33,7 +33,7 @@ join locked as l on l.topic = w.topic and l.partition = w.partition
 where p.topic = w.topic and p.partition = w.partition
 returning p.topic, p.partition";
 
-const LOOK: &str = "
+const READ_FENCE: &str = "
 select p.topic, p.partition, p.next_offset, p.owner_epoch, p.state = 'running' as runs
 from ledger.ingest_partition as p
 join unnest($1::text[], $2::integer[]) as w (topic, partition) on w.topic = p.topic and w.partition = p.partition
@@ -50,9 +50,9 @@ select cluster_id, datacenter, cluster, state = 'active' as active from ledger.c
 
 /// What a batch was built on that is no longer so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Stale {
+pub(crate) struct StaleBasis {
     /// Caches whose generation was raised.
-    pub(crate) kinds: BTreeSet<(i32, Kind)>,
+    pub(crate) kinds: BTreeSet<(i32, RecordKind)>,
     /// A cluster was renamed or retired, or is not known here.
     pub(crate) names: bool,
     /// Another server has taken over since.
@@ -61,28 +61,28 @@ pub(crate) struct Stale {
 
 /// Moves the offsets of all spans. Returns those that could not be moved: they belong to someone else now.
 pub(crate) async fn advance(
-    session: &mut Session,
-    topics: &Topics,
-    sealed: &Sealed,
+    session: &mut WriterSession,
+    topics: &IngestTopics,
+    sealed: &SealedBatch,
     high: impl Fn(PartitionId) -> i64,
-) -> Result<Vec<PartitionId>, Failure> {
+) -> Result<Vec<PartitionId>, DatabaseFailure> {
     let spans = &sealed.spans;
     let names: Vec<&str> = spans.iter().map(|span| topics.name(span.id.topic)).collect();
     let partitions: Vec<i32> = spans.iter().map(|span| span.id.partition).collect();
-    let numbers = |of: fn(&Span) -> i64| spans.iter().map(of).collect::<Vec<i64>>();
-    let seams: Vec<Option<Instant>> = spans.iter().map(|span| span.seam_at).collect();
+    let numbers = |of: fn(&PartitionSpan) -> i64| spans.iter().map(of).collect::<Vec<i64>>();
+    let kafka_times: Vec<Option<Instant>> = spans.iter().map(|span| span.last_kafka_at).collect();
     let highs: Vec<i64> = spans.iter().map(|span| high(span.id)).collect();
     let moved = session
         .query(
-            MOVE,
+            MOVE_FENCE,
             &[
                 &names,
                 &partitions,
                 &numbers(|span| span.from),
                 &numbers(|span| span.to),
                 &numbers(|span| span.owner_epoch),
-                &seams,
-                &numbers(|span| span.seam_crc),
+                &kafka_times,
+                &numbers(|span| span.last_crc),
                 &highs,
             ],
         )
@@ -95,13 +95,13 @@ pub(crate) async fn advance(
         .iter()
         .map(|span| span.id)
         .filter(|id| !kept.contains(&(topics.name(id.topic).to_owned(), id.partition)))
-        .filter(|_| Safeguard::Fence.stands());
+        .filter(|_| Safeguard::Fence.is_enabled());
     Ok(lost.collect())
 }
 
 /// What became of a batch whose COMMIT was not acknowledged.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Resolved {
+pub(crate) enum CommitResolution {
     /// It has landed.
     Landed,
     /// It has not; the fence still stands where it began.
@@ -112,14 +112,14 @@ pub(crate) enum Resolved {
 
 /// Reads the fence rows; waits for the lost connection's transaction, if that still holds them.
 pub(crate) async fn resolve(
-    session: &mut Session,
-    topics: &Topics,
-    sealed: &Sealed,
-) -> Result<Resolved, Failure> {
+    session: &mut WriterSession,
+    topics: &IngestTopics,
+    sealed: &SealedBatch,
+) -> Result<CommitResolution, DatabaseFailure> {
     let spans = &sealed.spans;
     let names: Vec<&str> = spans.iter().map(|span| topics.name(span.id.topic)).collect();
     let partitions: Vec<i32> = spans.iter().map(|span| span.id.partition).collect();
-    let rows = session.query(LOOK, &[&names, &partitions]).await?;
+    let rows = session.query(READ_FENCE, &[&names, &partitions]).await?;
     let mut landed = 0;
     let mut lost: Vec<PartitionId> = spans.iter().map(|span| span.id).collect();
     for row in &rows {
@@ -139,20 +139,23 @@ pub(crate) async fn resolve(
         }
     }
     Ok(if landed == spans.len() {
-        Resolved::Landed
+        CommitResolution::Landed
     } else if landed == 0 && lost.is_empty() {
-        Resolved::NotLanded
+        CommitResolution::NotLanded
     } else if lost.is_empty() {
         // One transaction moves all or none: what moved alone was moved by someone else.
-        Resolved::Lost(spans.iter().map(|span| span.id).collect())
+        CommitResolution::Lost(spans.iter().map(|span| span.id).collect())
     } else {
-        Resolved::Lost(lost)
+        CommitResolution::Lost(lost)
     })
 }
 
 /// Compares what the batch was built on with what stands, within its transaction.
-pub(crate) async fn stale(session: &mut Session, sealed: &Sealed) -> Result<Stale, Failure> {
-    let mut stale = Stale::default();
+pub(crate) async fn find_stale_basis(
+    session: &mut WriterSession,
+    sealed: &SealedBatch,
+) -> Result<StaleBasis, DatabaseFailure> {
+    let mut stale = StaleBasis::default();
     let here = session.timeline();
     if sealed.timelines.iter().any(|built_on| *built_on != here) {
         stale.timeline = true;

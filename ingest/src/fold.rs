@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 
 use fleetledger_schema::instant::Instant;
 
-use crate::{batch::Chunks, copy::CopyStream, errors::Failure, session::Session, usage::Windows};
+use crate::{
+    batch::CopyChunks, copy::CopyStream, errors::DatabaseFailure, session::WriterSession, usage::UsageWindows,
+};
 
 const WINDOWS: &str = "stage_usage_window";
 const CONTAINERS: &str = "stage_usage";
@@ -106,9 +108,9 @@ set {changes}, folded_at = excluded.folded_at,
 
 /// The windows of a batch as COPY streams.
 #[derive(Debug)]
-pub(crate) struct UsageData {
-    windows: Chunks,
-    containers: Chunks,
+pub(crate) struct UsageStreams {
+    windows: CopyChunks,
+    containers: CopyChunks,
     /// Record of each row of the two stages.
     window_records: Vec<usize>,
     container_records: Vec<usize>,
@@ -116,9 +118,9 @@ pub(crate) struct UsageData {
     grouped: bool,
 }
 
-impl UsageData {
+impl UsageStreams {
     /// Encodes `windows`; `None` if there are none.
-    pub(crate) fn of(windows: &Windows) -> Option<Self> {
+    pub(crate) fn of(windows: &UsageWindows) -> Option<Self> {
         if windows.taken.is_empty() {
             return None;
         }
@@ -200,7 +202,7 @@ impl UsageData {
 }
 
 /// Rows → stage.
-pub(crate) async fn copy(session: &mut Session, data: &UsageData) -> Result<(), Failure> {
+pub(crate) async fn copy(session: &mut WriterSession, data: &UsageStreams) -> Result<(), DatabaseFailure> {
     session.copy(COPY_WINDOWS, &data.windows).await?;
     if !data.container_records.is_empty() {
         session.copy(COPY_CONTAINERS, &data.containers).await?;
@@ -209,7 +211,10 @@ pub(crate) async fn copy(session: &mut Session, data: &UsageData) -> Result<(), 
 }
 
 /// Stage → sums; returns the records that were superseded.
-pub(crate) async fn fold(session: &mut Session, data: &UsageData) -> Result<Vec<usize>, Failure> {
+pub(crate) async fn fold(
+    session: &mut WriterSession,
+    data: &UsageStreams,
+) -> Result<Vec<usize>, DatabaseFailure> {
     let rows = session.query(SUPERSEDED, &[&data.hours]).await?;
     let superseded: Vec<i32> = rows
         .iter()

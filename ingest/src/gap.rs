@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use fleetledger_schema::{instant::Instant, partition::partition_of};
 use tokio_postgres::Client;
 
-use crate::topics::Topics;
+use crate::topics::IngestTopics;
 
 /// Marks healed gaps.
-pub(crate) async fn heal(client: &Client, topics: &Topics) -> Result<(), tokio_postgres::Error> {
+pub(crate) async fn heal(client: &Client, topics: &IngestTopics) -> Result<(), tokio_postgres::Error> {
     let gaps = client
         .query(
             "select ingest_gap_id, topic, partition, found_at from ledger.ingest_gap where healed_at is null",

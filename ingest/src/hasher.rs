@@ -6,26 +6,26 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Makes hashers of one seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Seeded(u64);
+pub(crate) struct SeededBuildHasher(u64);
 
-impl Default for Seeded {
+impl Default for SeededBuildHasher {
     fn default() -> Self {
         Self(rand::random())
     }
 }
 
-impl BuildHasher for Seeded {
-    type Hasher = Xxh3;
+impl BuildHasher for SeededBuildHasher {
+    type Hasher = Xxh3Hasher;
 
-    fn build_hasher(&self) -> Xxh3 {
-        Xxh3(self.0)
+    fn build_hasher(&self) -> Xxh3Hasher {
+        Xxh3Hasher(self.0)
     }
 }
 
 /// Each write is hashed with what came before as its seed.
-pub(crate) struct Xxh3(u64);
+pub(crate) struct Xxh3Hasher(u64);
 
-impl Hasher for Xxh3 {
+impl Hasher for Xxh3Hasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0 = xxh3_64_with_seed(bytes, self.0);
     }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
-use crate::{batch::Counts, raw::PartitionId};
+use crate::{batch::RecordCounts, raw::PartitionId};
 
 /// A poll thread must come round within this.
 const TICK_WITHIN: Duration = Duration::from_secs(30);
@@ -15,17 +15,17 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A cheap handle on the state of an ingester; clones see the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Health {
-    state: Arc<Mutex<State>>,
+pub struct IngestHealth {
+    state: Arc<Mutex<IngestHealthState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct IngestHealthState {
     names: Vec<String>,
     intakes: BTreeMap<usize, IntakeState>,
     database_failure: Option<(Moment, String)>,
-    stats: Stats,
-    partitions: BTreeMap<PartitionId, Progress>,
+    stats: IngestStats,
+    partitions: BTreeMap<PartitionId, PartitionProgress>,
 }
 
 /// How one of the consumers is.
@@ -38,18 +38,18 @@ struct IntakeState {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Progress {
+struct PartitionProgress {
     next: i64,
     high: i64,
     /// Offset the client fetches next.
     fetched: i64,
     moved_at: Moment,
     /// The client's statistics have come since it moved: until then nobody knows what lies ahead but markers.
-    told: bool,
+    statistics_seen: bool,
     halted: bool,
 }
 
-impl Progress {
+impl PartitionProgress {
     /// Records that have not landed. Offsets without a record (markers, compaction) at the end of a log never land.
     fn lag(&self, buffer_bytes: u64) -> i64 {
         let read_all = self.fetched >= self.high && buffer_bytes == 0;
@@ -63,9 +63,9 @@ impl Progress {
 
 /// What an ingester has done since it started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct IngestStats {
     /// Records by result.
-    pub records: Counts,
+    pub records: RecordCounts,
     /// Batches that landed.
     pub batches: u64,
     /// Records not landed, by `topic:partition`, of the partitions this ingester owns.
@@ -80,7 +80,7 @@ pub struct Stats {
     pub paused: bool,
 }
 
-impl Health {
+impl IngestHealth {
     /// A handle for an ingester that has not started.
     #[must_use]
     pub fn new() -> Self {
@@ -134,7 +134,7 @@ impl Health {
 
     /// What it has done.
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> IngestStats {
         let state = self.lock();
         let mut stats = state.stats.clone();
         for (id, progress) in &state.partitions {
@@ -178,12 +178,12 @@ impl Health {
     }
 
     pub(crate) fn assigned(&self, id: PartitionId, next: i64, high: i64, halted: bool) {
-        let progress = Progress {
+        let progress = PartitionProgress {
             next,
             high: high.max(next),
             fetched: 0,
             moved_at: Moment::now(),
-            told: false,
+            statistics_seen: false,
             halted,
         };
         self.lock().partitions.insert(id, progress);
@@ -212,7 +212,7 @@ impl Health {
             let was_behind = progress.lag(buffer_bytes) > 0;
             progress.high = progress.high.max(high);
             progress.fetched = fetched;
-            progress.told = true;
+            progress.statistics_seen = true;
             // However long nothing came, the next record has its time from now.
             if !was_behind {
                 progress.moved_at = Moment::now();
@@ -236,7 +236,7 @@ impl Health {
             .collect()
     }
 
-    pub(crate) fn landed(&self, spans: &[(PartitionId, i64)], counts: &Counts) {
+    pub(crate) fn landed(&self, spans: &[(PartitionId, i64)], counts: &RecordCounts) {
         let mut state = self.lock();
         state.stats.batches += 1;
         state.stats.records.merge(counts);
@@ -245,7 +245,7 @@ impl Health {
                 progress.next = *next;
                 progress.high = progress.high.max(*next);
                 progress.moved_at = Moment::now();
-                progress.told = false;
+                progress.statistics_seen = false;
             }
         }
     }
@@ -266,7 +266,7 @@ impl Health {
         let stuck = state.partitions.iter().find(|(id, progress)| {
             topics.contains(&id.topic)
                 && !progress.halted
-                && progress.told
+                && progress.statistics_seen
                 && progress.lag(state.stats.buffer_bytes) > 0
                 && progress.moved_at.elapsed() > stall
         });
@@ -287,12 +287,12 @@ impl Health {
         stats.cache_entries = (stats.cache_entries + after as u64).saturating_sub(before as u64);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, IngestHealthState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl IngestHealthState {
     fn of(&mut self, intake: usize) -> &mut IntakeState {
         self.intakes.entry(intake).or_default()
     }
@@ -313,7 +313,7 @@ mod tests {
     };
 
     /// As if it had moved a minute before.
-    fn age(health: &Health) {
+    fn age(health: &IngestHealth) {
         let mut state = health.lock();
         let progress = state.partitions.get_mut(&ID).unwrap();
         progress.moved_at = progress.moved_at.checked_sub(Duration::from_secs(60)).unwrap();
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_record_after_a_long_silence_is_no_stall() {
-        let health = Health::new();
+        let health = IngestHealth::new();
         let stall = Duration::from_secs(30);
         health.assigned(ID, 10, 10, false);
         age(&health);
@@ -334,8 +334,8 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_ahead_is_no_stall_before_the_statistics_tell_of_it() {
-        let health = Health::new();
+    fn what_lies_ahead_is_no_stall_before_the_statistics_report_it() {
+        let health = IngestHealth::new();
         let stall = Duration::from_secs(30);
         // The last offset may be a transaction's marker.
         health.assigned(ID, 10, 12, false);
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn offsets_without_a_record_at_the_end_are_no_lag() {
-        let health = Health::new();
+        let health = IngestHealth::new();
         health.assigned(ID, 10, 12, false);
         assert_eq!(health.lags(), [(ID, 2)]);
         health.fetched(ID, 12, 12);

@@ -4,41 +4,41 @@ use std::sync::Arc;
 
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema},
-    headers::{HeadersRef, MARK_EVENT_TYPE, SCHEMA_EVENT_TYPE},
+    headers::{MARK_EVENT_TYPE, RecordHeadersRef, SCHEMA_EVENT_TYPE},
     instant::Instant,
-    key::Subject,
+    key::RecordSubject,
     partition::shard_of,
     record::Mark,
 };
 
 use crate::{
-    dead_reason::{DeadReason, Fault},
-    examine::Placed,
-    origin::{Origin, Origins},
+    dead_reason::{DeadReason, RecordFault},
+    examine::PlacedRecord,
+    origin::{InternedSource, SourceInterner},
     raw::RawRecord,
-    topics::Topic,
+    topics::IngestTopic,
 };
 
 /// Whose record it is, and of which shard.
 #[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) origin: Arc<Origin>,
-    pub(crate) subject: Subject,
-    pub(crate) stamp: Stamp,
+pub(crate) struct RecordIdentity {
+    pub(crate) origin: Arc<InternedSource>,
+    pub(crate) subject: RecordSubject,
+    pub(crate) stamp: RecordStamp,
     pub(crate) shard: u16,
 }
 
 /// What the headers say of a record's place and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct RecordStamp {
     pub(crate) time: Instant,
     pub(crate) epoch: i64,
     pub(crate) sequence: i64,
     pub(crate) since: Option<Instant>,
 }
 
-impl Stamp {
-    pub(crate) fn of(headers: &HeadersRef<'_>) -> Self {
+impl RecordStamp {
+    pub(crate) fn of(headers: &RecordHeadersRef<'_>) -> Self {
         Self {
             time: headers.time,
             epoch: headers.epoch,
@@ -50,32 +50,32 @@ impl Stamp {
 
 /// Why that cannot be said, and the key where at least that could be read.
 #[derive(Debug)]
-pub(crate) struct Unidentified {
-    pub(crate) fault: Fault,
-    pub(crate) key: Option<(Arc<Origin>, Subject)>,
+pub(crate) struct UnidentifiedRecord {
+    pub(crate) fault: RecordFault,
+    pub(crate) key: Option<(Arc<InternedSource>, RecordSubject)>,
 }
 
 /// Identifies a record.
 pub(crate) fn identify(
-    origins: &mut Origins,
-    topic: &Topic,
+    origins: &mut SourceInterner,
+    topic: &IngestTopic,
     record: &RawRecord,
-) -> Result<Identity, Box<Unidentified>> {
+) -> Result<RecordIdentity, Box<UnidentifiedRecord>> {
     let key = origins.read(topic, record.key().unwrap_or_default());
     let (origin, subject) = key.map_err(|error| {
-        Box::new(Unidentified {
+        Box::new(UnidentifiedRecord {
             fault: error.into(),
             key: None,
         })
     })?;
     match check(topic, record, &origin, &subject) {
-        Ok((stamp, shard)) => Ok(Identity {
+        Ok((stamp, shard)) => Ok(RecordIdentity {
             origin,
             subject,
             stamp,
             shard,
         }),
-        Err(fault) => Err(Box::new(Unidentified {
+        Err(fault) => Err(Box::new(UnidentifiedRecord {
             fault,
             key: Some((origin, subject)),
         })),
@@ -83,53 +83,55 @@ pub(crate) fn identify(
 }
 
 fn check(
-    topic: &Topic,
+    topic: &IngestTopic,
     record: &RawRecord,
-    origin: &Origin,
-    subject: &Subject,
-) -> Result<(Stamp, u16), Fault> {
+    origin: &InternedSource,
+    subject: &RecordSubject,
+) -> Result<(RecordStamp, u16), RecordFault> {
     if topic
         .datacenter
         .as_ref()
         .is_some_and(|only| *only != origin.datacenter)
     {
         let detail = format!("topic {} is not for datacenter {}", topic.name, origin.datacenter);
-        return Err(Fault::new(DeadReason::SourceNotAllowed, detail));
+        return Err(RecordFault::new(DeadReason::SourceNotAllowed, detail));
     }
-    let headers = HeadersRef::parse(record.header_pairs())?;
+    let headers = RecordHeadersRef::parse(record.header_pairs())?;
     let shard = check_agreement(topic, record, origin, subject, &headers)?;
-    Ok((Stamp::of(&headers), shard))
+    Ok((RecordStamp::of(&headers), shard))
 }
 
 /// Do key, headers, topic and partition say the same? Returns the shard.
 fn check_agreement(
-    topic: &Topic,
+    topic: &IngestTopic,
     record: &RawRecord,
-    origin: &Origin,
-    subject: &Subject,
-    headers: &HeadersRef<'_>,
-) -> Result<u16, Fault> {
+    origin: &InternedSource,
+    subject: &RecordSubject,
+    headers: &RecordHeadersRef<'_>,
+) -> Result<u16, RecordFault> {
     if headers.source != origin.event_source {
         let detail = format!(
             "ce_source {:?} is not the source of key {origin}/{subject}",
             headers.source
         );
-        return Err(Fault::new(DeadReason::SourceMismatch, detail));
+        return Err(RecordFault::new(DeadReason::SourceMismatch, detail));
     }
     let expected = match subject {
-        Subject::Object(_) => topic.kind.event_type(),
-        Subject::Mark(_) | Subject::SweepBegin(_) | Subject::SweepEnd(_) => MARK_EVENT_TYPE,
-        Subject::Schema(_) => SCHEMA_EVENT_TYPE,
+        RecordSubject::Object(_) => topic.kind.event_type(),
+        RecordSubject::Mark(_) | RecordSubject::SweepBegin(_) | RecordSubject::SweepEnd(_) => MARK_EVENT_TYPE,
+        RecordSubject::Schema(_) => SCHEMA_EVENT_TYPE,
     };
     if headers.event_type != expected {
         let detail = format!("ce_type is {:?}, expected {expected}", headers.event_type);
-        return Err(Fault::new(DeadReason::TypeMismatch, detail));
+        return Err(RecordFault::new(DeadReason::TypeMismatch, detail));
     }
     let shard = match subject {
-        Subject::Object(uid) => shard_of(uid, topic.shards),
-        Subject::Mark(shard) | Subject::SweepBegin(shard) | Subject::SweepEnd(shard) => *shard,
+        RecordSubject::Object(uid) => shard_of(uid, topic.shards),
+        RecordSubject::Mark(shard) | RecordSubject::SweepBegin(shard) | RecordSubject::SweepEnd(shard) => {
+            *shard
+        }
         // An announcement names no shard: it stands in each log of its cluster.
-        Subject::Schema(_) => (0..topic.shards)
+        RecordSubject::Schema(_) => (0..topic.shards)
             .find(|shard| origin.log(topic, *shard) == record.partition.partition)
             .unwrap_or(topic.shards),
     };
@@ -138,51 +140,54 @@ fn check_agreement(
             "partition {} is not the log of shard {shard} of cluster {} ({} partitions, {} shards)",
             record.partition.partition, origin.cluster_uid, topic.partitions, topic.shards
         );
-        return Err(Fault::new(DeadReason::WrongPartition, detail));
+        return Err(RecordFault::new(DeadReason::WrongPartition, detail));
     }
     Ok(shard)
 }
 
 /// Opens a mark; its body must say what its key says.
 pub(crate) fn open_mark(
-    topic: &Topic,
-    placed: &Placed,
+    topic: &IngestTopic,
+    placed: &PlacedRecord,
     schema: &WriterSchema,
     body: &[u8],
-) -> Result<Mark, Fault> {
+) -> Result<Mark, RecordFault> {
     if schema.subject() != SchemaSubject::Mark {
         let detail = format!("schema {:016x} does not describe a mark", schema.fingerprint());
-        return Err(Fault::new(DeadReason::UnknownSchema, detail));
+        return Err(RecordFault::new(DeadReason::UnknownSchema, detail));
     }
     let mark = schema.decode_mark(body)?;
     let point = match placed.subject {
-        Subject::SweepBegin(_) => "sweep_begin",
-        Subject::SweepEnd(_) => "sweep_end",
-        Subject::Mark(_) | Subject::Object(_) | Subject::Schema(_) => "mark",
+        RecordSubject::SweepBegin(_) => "sweep_begin",
+        RecordSubject::SweepEnd(_) => "sweep_end",
+        RecordSubject::Mark(_) | RecordSubject::Object(_) | RecordSubject::Schema(_) => "mark",
     };
     if mark.point != point || mark.kind != topic.kind.as_str() || mark.shard != i32::from(placed.key.shard) {
         let detail = format!(
             "body is a {} of {} shard {}, key says {point}",
             mark.point, mark.kind, mark.shard
         );
-        return Err(Fault::new(DeadReason::WrongKey, detail));
+        return Err(RecordFault::new(DeadReason::WrongKey, detail));
     }
     if mark.shards != i32::from(topic.shards) {
         let detail = format!(
             "emitter uses {} shards, ingester {}; see ingest.shards",
             mark.shards, topic.shards
         );
-        return Err(Fault::new(DeadReason::WrongPartition, detail));
+        return Err(RecordFault::new(DeadReason::WrongPartition, detail));
     }
     if point != "mark" && mark.sweep_id.is_none() {
-        return Err(Fault::new(DeadReason::BadBody, "sweep point without sweep_id"));
+        return Err(RecordFault::new(
+            DeadReason::BadBody,
+            "sweep point without sweep_id",
+        ));
     }
     Ok(mark)
 }
 
 /// Reads an announced schema.
-pub(crate) fn learn(announced: u64, value: &[u8]) -> Result<Arc<WriterSchema>, Fault> {
-    let bad = |detail: String| Fault::new(DeadReason::BadSchema, detail);
+pub(crate) fn learn(announced: u64, value: &[u8]) -> Result<Arc<WriterSchema>, RecordFault> {
+    let bad = |detail: String| RecordFault::new(DeadReason::BadSchema, detail);
     let text = std::str::from_utf8(value).map_err(|_| bad("schema is not utf-8".to_owned()))?;
     let schema = WriterSchema::parse(text).map_err(|error| bad(error.to_string()))?;
     if schema.fingerprint() != announced {

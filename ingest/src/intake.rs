@@ -14,45 +14,49 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 use rdkafka::ClientConfig;
 use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::{
-    IngestError, Settings,
-    buffer::Budget,
-    consumer::{Ended, Poller},
-    lane::Command,
-    rebalance::Shared,
-    topics::Topics,
+    IngestError, IngestSettings,
+    buffer::BufferBudget,
+    consumer::{KafkaPoller, PollThreadEnd},
+    lane::PollCommand,
+    rebalance::SharedPollState,
+    topics::IngestTopics,
 };
 
 /// A consumer that had to be made again within this time after the last one ends the process.
 const RECREATE_AFTER: Duration = Duration::from_secs(600);
 /// How often stalls are looked for.
-const LOOK_FOR_STALLS: Duration = Duration::from_secs(5);
+const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What one consumer reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Intake {
+pub(crate) struct ConsumerIntake {
     /// Its number within the process.
     pub(crate) number: usize,
     /// What its member of the group and its client are called.
     pub(crate) member: String,
     /// Its group.
     pub(crate) group: String,
-    /// Topics, as indices into [`Topics`].
+    /// Topics, as indices into [`IngestTopics`].
     pub(crate) topics: Vec<usize>,
 }
 
 /// The consumers of one ingester: of pods, and of everything else. Partitions that are named one by one need no sharing.
-pub(crate) fn intakes(settings: &Settings, topics: &Topics, owner: &str) -> Vec<Intake> {
+pub(crate) fn intakes(settings: &IngestSettings, topics: &IngestTopics, owner: &str) -> Vec<ConsumerIntake> {
     let all = 0..topics.names().len();
-    let is_pod = |topic: &usize| topics.get(*topic).is_some_and(|topic| topic.kind == Kind::Pod);
+    let is_pod = |topic: &usize| {
+        topics
+            .get(*topic)
+            .is_some_and(|topic| topic.kind == RecordKind::Pod)
+    };
     let (pods, rest): (Vec<usize>, Vec<usize>) = all.partition(is_pod);
     let (group_of_pods, group) = (format!("{}-pod", settings.group_id), settings.group_id.clone());
     if !settings.partitions.is_empty() || pods.is_empty() || rest.is_empty() {
-        return vec![Intake {
+        return vec![ConsumerIntake {
             number: 0,
             member: owner.to_owned(),
             group: if rest.is_empty() { group_of_pods } else { group },
@@ -62,7 +66,7 @@ pub(crate) fn intakes(settings: &Settings, topics: &Topics, owner: &str) -> Vec<
     [("pod", group_of_pods, pods), ("rest", group, rest)]
         .into_iter()
         .enumerate()
-        .map(|(number, (name, group, topics))| Intake {
+        .map(|(number, (name, group, topics))| ConsumerIntake {
             number,
             member: format!("{owner}-{name}"),
             group,
@@ -72,16 +76,16 @@ pub(crate) fn intakes(settings: &Settings, topics: &Topics, owner: &str) -> Vec<
 }
 
 /// A consumer, and what it needs to be made again.
-pub(crate) struct Consumption {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) commands: crossbeam_channel::Receiver<Command>,
+pub(crate) struct SupervisedConsumer {
+    pub(crate) shared: Arc<SharedPollState>,
+    pub(crate) budget: Arc<BufferBudget>,
+    pub(crate) commands: crossbeam_channel::Receiver<PollCommand>,
     pub(crate) config: ClientConfig,
 }
 
 /// Polls with all consumers until the process is asked to end, or one of them or one of `tasks` cannot go on.
 pub(crate) async fn consume(
-    consumptions: Vec<Consumption>,
+    consumptions: Vec<SupervisedConsumer>,
     tasks: &mut JoinSet<()>,
     shutdown: &tokio_util::sync::CancellationToken,
 ) -> Result<(), IngestError> {
@@ -110,7 +114,7 @@ pub(crate) async fn consume(
     }
 }
 
-impl Consumption {
+impl SupervisedConsumer {
     /// Runs the poll thread; makes a new consumer once when one is stuck.
     async fn keep_polling(self) -> Result<(), IngestError> {
         let shared = &self.shared;
@@ -122,8 +126,8 @@ impl Consumption {
             let mut stalled = String::new();
             let reason = loop {
                 tokio::select! {
-                    ended = &mut ended => break ended.unwrap_or(Ended::Failed(IngestError::Ended("the poll thread"))),
-                    () = tokio::time::sleep(LOOK_FOR_STALLS) => {
+                    ended = &mut ended => break ended.unwrap_or(PollThreadEnd::Failed(IngestError::Ended("the poll thread"))),
+                    () = tokio::time::sleep(STALL_CHECK_INTERVAL) => {
                         if let Some(partition) = shared.health.stalled(stall, &shared.intake.topics) {
                             tracing::error!(%partition, "partition is behind and lands nothing");
                             stalled = partition;
@@ -133,9 +137,9 @@ impl Consumption {
                 }
             };
             match reason {
-                Ended::Stopped => return Ok(()),
-                Ended::Failed(error) => return Err(error),
-                Ended::Recreate(why) => {
+                PollThreadEnd::Stopped => return Ok(()),
+                PollThreadEnd::Failed(error) => return Err(error),
+                PollThreadEnd::Recreate(why) => {
                     tracing::error!(%why, "making a new consumer");
                     if recreated_at.is_some_and(|at| at.elapsed() < RECREATE_AFTER) {
                         return Err(IngestError::Stalled(stalled, stall.as_secs()));
@@ -146,9 +150,12 @@ impl Consumption {
         }
     }
 
-    fn start_poll_thread(&self, restart: &Arc<AtomicBool>) -> Result<oneshot::Receiver<Ended>, IngestError> {
+    fn start_poll_thread(
+        &self,
+        restart: &Arc<AtomicBool>,
+    ) -> Result<oneshot::Receiver<PollThreadEnd>, IngestError> {
         let (tell, ended) = oneshot::channel();
-        let mut poller = Poller::new(self.shared.clone(), self.budget.clone(), self.commands.clone());
+        let mut poller = KafkaPoller::new(self.shared.clone(), self.budget.clone(), self.commands.clone());
         let (config, restart) = (self.config.clone(), restart.clone());
         std::thread::Builder::new()
             .name(format!("ingest-poll-{}", self.shared.intake.number))
@@ -165,14 +172,14 @@ mod tests {
     use super::*;
 
     fn of(kinds: &[&str], partitions: &[&str]) -> Vec<(String, String, Vec<String>)> {
-        let settings = Settings {
+        let settings = IngestSettings {
             kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
             topic_suffixes: vec!["dfw".to_owned(), "iad".to_owned()],
             partitions: partitions.iter().map(|name| (*name).to_owned()).collect(),
-            ..Settings::default()
+            ..IngestSettings::default()
         };
-        let topics = Topics::named_by(&settings);
-        let named = |intake: Intake| {
+        let topics = IngestTopics::named_by(&settings);
+        let named = |intake: ConsumerIntake| {
             let names = intake.topics.iter().map(|topic| topics.name(*topic).to_owned());
             (intake.member, intake.group, names.collect())
         };

@@ -5,21 +5,21 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::{
-    admit::Admitted,
-    batch::{Draft, Sealed},
-    buffer::Budget,
-    claim::Claim,
-    memory::Memory,
-    quarantine::Windows,
+    admit::AdmissionOutcome,
+    batch::{DraftBatch, SealedBatch},
+    buffer::BufferBudget,
+    claim::PartitionClaim,
+    memory::LaneMemory,
+    quarantine::QuarantineWindows,
     raw::{PartitionId, RawRecord},
-    reader::Stopped,
-    writer::Outcome,
+    reader::StopRequested,
+    writer::BatchOutcome,
 };
 
 /// What the poll thread tells a lane, in order.
 #[derive(Debug)]
 pub(crate) enum LaneMessage {
-    Claimed(Claim),
+    Claimed(PartitionClaim),
     Revoked(PartitionId),
     /// Several at once: a message a record would cost more than what is done with most of them.
     Records(Vec<RawRecord>),
@@ -27,7 +27,7 @@ pub(crate) enum LaneMessage {
 
 /// What a lane tells the poll threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
+pub(crate) enum PollCommand {
     /// Offsets that have landed.
     Landed(Vec<(PartitionId, i64)>),
     /// Claim these again: the fence said they stand elsewhere.
@@ -38,16 +38,16 @@ pub(crate) enum Command {
 
 /// The way to the poll threads. Each hears everything and heeds what is said of partitions that it owns.
 #[derive(Debug, Clone)]
-pub(crate) struct Commands(Vec<crossbeam_channel::Sender<Command>>);
+pub(crate) struct PollCommands(Vec<crossbeam_channel::Sender<PollCommand>>);
 
-impl Commands {
+impl PollCommands {
     /// To so many poll threads.
-    pub(crate) fn to(threads: usize) -> (Self, Vec<crossbeam_channel::Receiver<Command>>) {
+    pub(crate) fn to(threads: usize) -> (Self, Vec<crossbeam_channel::Receiver<PollCommand>>) {
         let (senders, receivers) = (0..threads).map(|_| crossbeam_channel::unbounded()).unzip();
         (Self(senders), receivers)
     }
 
-    pub(crate) fn send(&self, command: &Command) {
+    pub(crate) fn send(&self, command: &PollCommand) {
         for thread in &self.0 {
             let _ = thread.send(command.clone());
         }
@@ -60,15 +60,15 @@ const LAST_COMMIT: Duration = Duration::from_secs(10);
 /// A lane.
 pub(crate) struct Lane {
     pub(crate) name: String,
-    pub(crate) memory: Memory,
+    pub(crate) memory: LaneMemory,
     pub(crate) inbox: mpsc::UnboundedReceiver<LaneMessage>,
-    pub(crate) commands: Commands,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) batches: mpsc::Sender<Arc<Sealed>>,
-    pub(crate) outcomes: mpsc::Receiver<Outcome>,
-    pub(crate) windows: Windows,
-    pub(crate) draft: Draft,
-    pub(crate) in_flight: Option<Arc<Sealed>>,
+    pub(crate) commands: PollCommands,
+    pub(crate) budget: Arc<BufferBudget>,
+    pub(crate) batches: mpsc::Sender<Arc<SealedBatch>>,
+    pub(crate) outcomes: mpsc::Receiver<BatchOutcome>,
+    pub(crate) windows: QuarantineWindows,
+    pub(crate) draft: DraftBatch,
+    pub(crate) in_flight: Option<Arc<SealedBatch>>,
     /// Records to be built again, and behind them those that were received and not yet looked at.
     pub(crate) again: VecDeque<RawRecord>,
     /// Most records in the next batch; less than the setting after a failure.
@@ -81,13 +81,13 @@ impl Lane {
     #[expect(clippy::too_many_arguments, reason = "each is a different end of the lane")]
     pub(crate) fn new(
         name: String,
-        memory: Memory,
+        memory: LaneMemory,
         inbox: mpsc::UnboundedReceiver<LaneMessage>,
-        commands: Commands,
-        budget: Arc<Budget>,
-        batches: mpsc::Sender<Arc<Sealed>>,
-        outcomes: mpsc::Receiver<Outcome>,
-        windows: Windows,
+        commands: PollCommands,
+        budget: Arc<BufferBudget>,
+        batches: mpsc::Sender<Arc<SealedBatch>>,
+        outcomes: mpsc::Receiver<BatchOutcome>,
+        windows: QuarantineWindows,
     ) -> Self {
         let limit = memory.settings.batch_rows;
         Self {
@@ -99,7 +99,7 @@ impl Lane {
             batches,
             outcomes,
             windows,
-            draft: Draft::new(1),
+            draft: DraftBatch::new(1),
             in_flight: None,
             again: VecDeque::new(),
             limit,
@@ -121,7 +121,7 @@ impl Lane {
         }
     }
 
-    async fn step(&mut self) -> Result<(), Stopped> {
+    async fn step(&mut self) -> Result<(), StopRequested> {
         while !self.is_full() {
             let Some(record) = self.again.pop_front() else {
                 break;
@@ -136,19 +136,19 @@ impl Lane {
         let may_take = self.again.is_empty() && !self.is_full();
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => Err(Stopped),
+            () = shutdown.cancelled() => Err(StopRequested),
             outcome = self.outcomes.recv(), if self.in_flight.is_some() => {
-                self.resolve(outcome.unwrap_or(Outcome::Stopped)).await
+                self.resolve(outcome.unwrap_or(BatchOutcome::Stopped)).await
             }
             message = self.inbox.recv(), if may_take => match message {
                 Some(message) => self.receive(message).await,
-                None => Err(Stopped),
+                None => Err(StopRequested),
             },
             () = tokio::time::sleep(waits), if !self.draft.is_empty() && self.in_flight.is_none() => Ok(()),
         }
     }
 
-    async fn receive(&mut self, message: LaneMessage) -> Result<(), Stopped> {
+    async fn receive(&mut self, message: LaneMessage) -> Result<(), StopRequested> {
         match message {
             LaneMessage::Records(records) => {
                 self.again.extend(records);
@@ -167,18 +167,18 @@ impl Lane {
         }
     }
 
-    async fn take(&mut self, record: RawRecord) -> Result<(), Stopped> {
+    async fn take(&mut self, record: RawRecord) -> Result<(), StopRequested> {
         if self.draft.is_empty() {
             self.draft.begun = std::time::Instant::now();
         }
         match self.memory.admit(&mut self.draft, record).await? {
-            Admitted::Taken => {}
-            Admitted::Dropped(bytes) => self.budget.free(bytes),
-            Admitted::SealFirst(record) => {
+            AdmissionOutcome::Taken => {}
+            AdmissionOutcome::Dropped(bytes) => self.budget.free(bytes),
+            AdmissionOutcome::SealFirst(record) => {
                 self.again.push_front(*record);
                 self.must_seal = true;
             }
-            Admitted::Halt(record, why) => {
+            AdmissionOutcome::Halt(record, why) => {
                 self.budget.free(record.bytes());
                 self.halt(&[record.partition], &why).await?;
             }
@@ -206,13 +206,13 @@ impl Lane {
         })
     }
 
-    async fn seal(&mut self) -> Result<(), Stopped> {
+    async fn seal(&mut self) -> Result<(), StopRequested> {
         self.must_seal = false;
-        let next = Draft::new(self.draft.number + 1);
+        let next = DraftBatch::new(self.draft.number + 1);
         let draft = std::mem::replace(&mut self.draft, next);
         let (heads, timelines) = (self.memory.heads(&draft), self.memory.timelines(&draft));
         let sealed = Arc::new(draft.seal(heads, timelines));
         self.in_flight = Some(sealed.clone());
-        self.batches.send(sealed).await.map_err(|_| Stopped)
+        self.batches.send(sealed).await.map_err(|_| StopRequested)
     }
 }

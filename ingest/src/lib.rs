@@ -16,7 +16,7 @@
 mod admit;
 pub mod audit;
 mod batch;
-mod books;
+mod bookkeeping;
 mod buffer;
 mod cache;
 mod chain;
@@ -66,17 +66,17 @@ mod topics;
 mod usage;
 mod writer;
 
-pub use batch::Counts;
+pub use batch::RecordCounts;
 pub use dead_reason::DeadReason;
 pub use errors::IngestError;
-pub use health::{Health, Stats};
+pub use health::{IngestHealth, IngestStats};
 pub use pipeline::run;
 pub use resume::{ResumeFrom, resume};
-pub use settings::{GapPolicy, Retention, Settings};
+pub use settings::{GapPolicy, IngestSettings, RetentionSettings};
 
-use fleetledger_schema::{kind::Kind, row::Table};
+use fleetledger_schema::{kind::RecordKind, row::LedgerTable};
 
 /// Table of a kind.
-pub(crate) fn row_of(kind: Kind) -> &'static Table {
+pub(crate) fn row_of(kind: RecordKind) -> &'static LedgerTable {
     fleetledger_schema::row::table(kind)
 }

@@ -2,27 +2,27 @@
 //! was raised.
 
 use fleetledger_schema::{
-    content_hash::{ContentHash, Digest},
+    content_hash::{ContentDigest, ContentHash},
     instant::Instant,
-    kind::Kind,
+    kind::RecordKind,
     partition::shard_of,
     row,
 };
 use tokio_postgres::{Client, Row};
 
 use crate::{
-    cache::Cache,
+    cache::ObjectCache,
     raw::PartitionId,
-    shard::{Entry, Head, MarkAt, RowEntry, Shard, SweepAt, SweepState},
+    shard::{ComparedMark, ObjectEntry, RowEntry, Shard, ShardHead, SweepProgress, SweepState},
 };
 
-type Result<T> = std::result::Result<T, tokio_postgres::Error>;
+type LoadResult<T> = std::result::Result<T, tokio_postgres::Error>;
 
 /// Which part of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ShardKey {
     pub(crate) cluster_id: i32,
-    pub(crate) kind: Kind,
+    pub(crate) kind: RecordKind,
     pub(crate) shard: u16,
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn shard(
     key: ShardKey,
     shards: u16,
     partition: PartitionId,
-) -> Result<Shard> {
+) -> LoadResult<Shard> {
     client
         .batch_execute("begin transaction isolation level repeatable read read only")
         .await?;
@@ -44,14 +44,19 @@ pub(crate) async fn shard(
     loaded
 }
 
-async fn in_snapshot(client: &Client, key: ShardKey, shards: u16, partition: PartitionId) -> Result<Shard> {
+async fn in_snapshot(
+    client: &Client,
+    key: ShardKey,
+    shards: u16,
+    partition: PartitionId,
+) -> LoadResult<Shard> {
     let generation = generation(client, key).await?;
     let head = head(client, key).await?;
     let healed = head.healed_generation >= generation;
     let mut entries = if key.kind.is_object() {
         rows(client, key, shards, healed).await?
     } else {
-        Cache::default()
+        ObjectCache::default()
     };
     let number = key.kind.number();
     let dead = client
@@ -62,7 +67,7 @@ async fn in_snapshot(client: &Client, key: ShardKey, shards: u16, partition: Par
         .await?;
     for row in dead {
         let uid: String = row.try_get(0)?;
-        let entry = Entry {
+        let entry = ObjectEntry {
             dead: Some(hash(&row, "hash_hi", "hash_lo")?),
             ..entries.get(&uid).unwrap_or_default()
         };
@@ -71,7 +76,7 @@ async fn in_snapshot(client: &Client, key: ShardKey, shards: u16, partition: Par
     Ok(Shard::new(partition, generation, head, entries))
 }
 
-async fn generation(client: &Client, key: ShardKey) -> Result<i64> {
+async fn generation(client: &Client, key: ShardKey) -> LoadResult<i64> {
     let row = client
         .query_opt(
             "select generation from ledger.kind_state where cluster_id = $1 and kind = $2",
@@ -82,16 +87,16 @@ async fn generation(client: &Client, key: ShardKey) -> Result<i64> {
 }
 
 /// Rows that stand. Where a raised generation has not been healed by a sweep, their hashes are not trusted.
-async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Result<Cache> {
+async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> LoadResult<ObjectCache> {
     let table = row::table(key.kind).name;
     let containers = match key.kind {
-        Kind::Pod => "containers_count",
+        RecordKind::Pod => "containers_count",
         _ => "0::bigint",
     };
     let statement = format!(
         "select uid, body_hash_hi, body_hash_lo, writer_schema, reader_version, {containers} from ledger.{table} where cluster_id = $1"
     );
-    let mut entries = Cache::default();
+    let mut entries = ObjectCache::default();
     for row in client.query(&statement, &[&key.cluster_id]).await? {
         let uid: &str = row.try_get(0)?;
         if shard_of(uid, shards) != key.shard {
@@ -102,14 +107,14 @@ async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Resu
             (Some(hi), Some(lo)) if healed => Some(ContentHash { hi, lo }),
             _ => None,
         };
-        let standing = RowEntry {
+        let current_row = RowEntry {
             hash: trusted,
             writer: row.try_get(3)?,
             reader: row.try_get(4)?,
             containers: u16::try_from(row.try_get::<_, i64>(5)?).unwrap_or(u16::MAX),
         };
-        let entry = Entry {
-            row: Some(standing),
+        let entry = ObjectEntry {
+            row: Some(current_row),
             dead: None,
         };
         entries.set(uid, entry);
@@ -117,8 +122,8 @@ async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Resu
     Ok(entries)
 }
 
-async fn head(client: &Client, key: ShardKey) -> Result<Head> {
-    let mut head = Head::default();
+async fn head(client: &Client, key: ShardKey) -> LoadResult<ShardHead> {
+    let mut head = ShardHead::default();
     let number = key.kind.number();
     let shard = i32::from(key.shard);
     let row = client
@@ -157,11 +162,11 @@ async fn head(client: &Client, key: ShardKey) -> Result<Head> {
     Ok(head)
 }
 
-fn mark(row: &Row) -> Result<Option<MarkAt>> {
+fn mark(row: &Row) -> LoadResult<Option<ComparedMark>> {
     let Some(epoch) = row.try_get("mark_epoch")? else {
         return Ok(None);
     };
-    Ok(Some(MarkAt {
+    Ok(Some(ComparedMark {
         epoch,
         sequence: row
             .try_get::<_, Option<i64>>("mark_sequence")?
@@ -172,10 +177,10 @@ fn mark(row: &Row) -> Result<Option<MarkAt>> {
     }))
 }
 
-fn sweep(row: &Row) -> Result<SweepAt> {
+fn sweep(row: &Row) -> LoadResult<SweepProgress> {
     let state: &str = row.try_get("state")?;
     let reason: Option<String> = row.try_get("void_reason")?;
-    Ok(SweepAt {
+    Ok(SweepProgress {
         sweep_id: row.try_get("sweep_id")?,
         epoch: row.try_get("epoch")?,
         begin_sequence: row.try_get("begin_sequence")?,
@@ -194,9 +199,10 @@ fn sweep(row: &Row) -> Result<SweepAt> {
     })
 }
 
-fn digest(row: &Row, count: &str, hi: &str, lo: &str) -> Result<Digest> {
-    let number = |name: &str| -> Result<i64> { Ok(row.try_get::<_, Option<i64>>(name)?.unwrap_or_default()) };
-    Ok(Digest {
+fn digest(row: &Row, count: &str, hi: &str, lo: &str) -> LoadResult<ContentDigest> {
+    let number =
+        |name: &str| -> LoadResult<i64> { Ok(row.try_get::<_, Option<i64>>(name)?.unwrap_or_default()) };
+    Ok(ContentDigest {
         count: number(count)?,
         xor: ContentHash {
             hi: number(hi)?,
@@ -205,7 +211,7 @@ fn digest(row: &Row, count: &str, hi: &str, lo: &str) -> Result<Digest> {
     })
 }
 
-fn hash(row: &Row, hi: &str, lo: &str) -> Result<ContentHash> {
+fn hash(row: &Row, hi: &str, lo: &str) -> LoadResult<ContentHash> {
     Ok(ContentHash {
         hi: row.try_get(hi)?,
         lo: row.try_get(lo)?,

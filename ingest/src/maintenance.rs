@@ -3,15 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use fleetledger_schema::{
-    codec::{SchemaSubject, Schemas},
-    postgres::Connector,
+    codec::{KnownSchemas, SchemaSubject},
+    postgres::PostgresConnector,
 };
 use tokio::time::MissedTickBehavior;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    IngestError, Settings, errors::Failure, gap, health::Health, metrics::Metrics, table_sum, topics::Topics,
+    IngestError, IngestSettings, errors::DatabaseFailure, gap, health::IngestHealth, metrics::IngestMetrics,
+    table_sum, topics::IngestTopics,
 };
 
 /// Between two looks at partitions and retention.
@@ -20,22 +21,22 @@ const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
 const GAPS_EVERY: Duration = Duration::from_secs(60);
 
 /// The task.
-pub(crate) struct Maintenance {
-    settings: Arc<Settings>,
-    topics: Arc<Topics>,
-    connector: Connector,
-    health: Health,
-    metrics: Metrics,
+pub(crate) struct MaintenanceTask {
+    settings: Arc<IngestSettings>,
+    topics: Arc<IngestTopics>,
+    connector: PostgresConnector,
+    health: IngestHealth,
+    metrics: IngestMetrics,
     shutdown: CancellationToken,
 }
 
-impl Maintenance {
+impl MaintenanceTask {
     pub(crate) fn new(
-        settings: Arc<Settings>,
-        topics: Arc<Topics>,
-        connector: Connector,
-        health: Health,
-        metrics: Metrics,
+        settings: Arc<IngestSettings>,
+        topics: Arc<IngestTopics>,
+        connector: PostgresConnector,
+        health: IngestHealth,
+        metrics: IngestMetrics,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -76,7 +77,7 @@ impl Maintenance {
         keep_partitions(&client)
             .await
             .map_err(postgres("maintain partitions"))?;
-        forget_letters(&client, &self.settings)
+        delete_settled_dead_letters(&client, &self.settings)
             .await
             .map_err(postgres("forget settled dead letters"))
     }
@@ -102,9 +103,9 @@ impl Maintenance {
 
 /// What must stand before the first record lands.
 pub(crate) async fn prepare(
-    settings: &Settings,
-    topics: &Topics,
-    connector: &Connector,
+    settings: &IngestSettings,
+    topics: &IngestTopics,
+    connector: &PostgresConnector,
 ) -> Result<(), IngestError> {
     topics.record(connector).await?;
     let client = connector.connect("fleetledger ingest start").await?;
@@ -127,7 +128,7 @@ pub(crate) async fn prepare(
     keep_partitions(&client)
         .await
         .map_err(postgres("make partitions"))?;
-    for schema in Schemas::own().iter() {
+    for schema in KnownSchemas::own().iter() {
         let subject = match schema.subject() {
             SchemaSubject::Kind(kind) => kind.as_str(),
             SchemaSubject::Mark => "mark",
@@ -153,7 +154,10 @@ async fn keep_partitions(client: &Client) -> Result<(), tokio_postgres::Error> {
     Ok(())
 }
 
-async fn forget_letters(client: &Client, settings: &Settings) -> Result<(), tokio_postgres::Error> {
+async fn delete_settled_dead_letters(
+    client: &Client,
+    settings: &IngestSettings,
+) -> Result<(), tokio_postgres::Error> {
     let days = f64::from(settings.retention.dead_letter_days);
     let forgotten = client
         .execute(
@@ -169,7 +173,7 @@ async fn forget_letters(client: &Client, settings: &Settings) -> Result<(), toki
 
 fn postgres(action: &'static str) -> impl FnOnce(tokio_postgres::Error) -> IngestError {
     move |source| {
-        tracing::debug!(failure = %Failure::of(&source), action, "statement failed");
+        tracing::debug!(failure = %DatabaseFailure::of(&source), action, "statement failed");
         IngestError::Postgres { action, source }
     }
 }

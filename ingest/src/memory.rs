@@ -7,38 +7,38 @@ use std::{
 
 use fleetledger_schema::{
     READER_VERSION,
-    codec::{Schemas, WriterSchema},
-    kind::Kind,
-    row::Table,
+    codec::{KnownSchemas, WriterSchema},
+    kind::RecordKind,
+    row::LedgerTable,
 };
 
 use crate::{
-    Settings,
-    batch::Draft,
+    IngestSettings,
+    batch::DraftBatch,
     chain::known_to_both,
-    claim::Claim,
-    decode::Content,
+    claim::PartitionClaim,
+    decode::ObjectContent,
     load::{self, ShardKey},
-    origin::Origins,
+    origin::SourceInterner,
     raw::{PartitionId, RawRecord},
-    reader::{Reader, Stopped, retried},
+    reader::{LaneReader, StopRequested, retried},
     safeguard::Safeguard,
     shard::{BatchNumber, RowEntry, Shard},
-    sources::SourceBook,
-    timeline::Timeline,
-    topics::Topics,
+    sources::SourceCache,
+    timeline::DatabaseTimeline,
+    topics::IngestTopics,
 };
 
 /// A claimed partition.
 #[derive(Debug)]
-pub(crate) struct Partition {
+pub(crate) struct ClaimedPartition {
     pub(crate) owner_epoch: i64,
     /// First offset that had not landed when it was claimed; what is below is only looked at.
     claimed_from: i64,
     /// First offset that is in no batch yet.
     pub(crate) cursor: i64,
     /// The record before `claimed_from`, by which a rewritten topic is noticed.
-    seam: Option<(i64, i64)>,
+    last_landed: Option<(i64, i64)>,
     expected: i64,
     /// From here on every offset was delivered.
     pub(crate) whole_since: i64,
@@ -48,24 +48,24 @@ pub(crate) struct Partition {
 
 /// What a delivered record is to its partition.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Delivery {
+pub(crate) enum RecordDelivery {
     /// To be landed.
     New,
     /// Landed before the claim; read again for a running sweep.
-    Before,
+    BeforeClaim,
     /// Already in a batch.
-    Again,
+    AlreadyBatched,
     /// The topic is not the one that was read before.
     Rewritten(String),
 }
 
-impl Partition {
-    pub(crate) fn new(claim: &Claim) -> Self {
+impl ClaimedPartition {
+    pub(crate) fn new(claim: &PartitionClaim) -> Self {
         Self {
             owner_epoch: claim.owner_epoch,
             claimed_from: claim.next_offset,
             cursor: claim.next_offset,
-            seam: claim.seam,
+            last_landed: claim.last_landed,
             expected: claim.start_offset,
             whole_since: claim.start_offset,
             unnumbered_at: None,
@@ -73,27 +73,27 @@ impl Partition {
     }
 
     /// Notes that `record` was delivered.
-    pub(crate) fn deliver(&mut self, record: &RawRecord) -> Delivery {
+    pub(crate) fn deliver(&mut self, record: &RawRecord) -> RecordDelivery {
         if record.offset > self.expected {
             self.whole_since = record.offset;
         }
         self.expected = self.expected.max(record.offset + 1);
-        if let Some((offset, crc)) = self.seam
+        if let Some((offset, crc)) = self.last_landed
             && offset == record.offset
         {
-            self.seam = None;
+            self.last_landed = None;
             if record.crc() != crc {
-                return Delivery::Rewritten(format!(
+                return RecordDelivery::Rewritten(format!(
                     "the record at offset {offset} is not the one that landed: the topic was recreated or rewritten"
                 ));
             }
         }
         if record.offset < self.claimed_from {
-            Delivery::Before
+            RecordDelivery::BeforeClaim
         } else if record.offset < self.cursor {
-            Delivery::Again
+            RecordDelivery::AlreadyBatched
         } else {
-            Delivery::New
+            RecordDelivery::New
         }
     }
 }
@@ -101,40 +101,40 @@ impl Partition {
 type CompareKey = (&'static str, i64, i16, i64);
 
 /// A lane's memory.
-pub(crate) struct Memory {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) topics: Arc<Topics>,
-    pub(crate) reader: Reader,
-    pub(crate) partitions: HashMap<PartitionId, Partition>,
+pub(crate) struct LaneMemory {
+    pub(crate) settings: Arc<IngestSettings>,
+    pub(crate) topics: Arc<IngestTopics>,
+    pub(crate) reader: LaneReader,
+    pub(crate) partitions: HashMap<PartitionId, ClaimedPartition>,
     pub(crate) shards: BTreeMap<ShardKey, Shard>,
-    pub(crate) origins: Origins,
-    pub(crate) sources: SourceBook,
-    pub(crate) schemas: Schemas,
+    pub(crate) origins: SourceInterner,
+    pub(crate) sources: SourceCache,
+    pub(crate) schemas: KnownSchemas,
     /// Records that PostgreSQL refused, and why.
     pub(crate) doomed: HashMap<(PartitionId, i64), String>,
     compares: HashMap<CompareKey, Arc<[&'static str]>>,
 }
 
-impl Memory {
-    pub(crate) fn new(settings: Arc<Settings>, topics: Arc<Topics>, reader: Reader) -> Self {
+impl LaneMemory {
+    pub(crate) fn new(settings: Arc<IngestSettings>, topics: Arc<IngestTopics>, reader: LaneReader) -> Self {
         Self {
             settings,
             topics,
             reader,
             partitions: HashMap::new(),
             shards: BTreeMap::new(),
-            origins: Origins::default(),
-            sources: SourceBook::default(),
-            schemas: Schemas::own(),
+            origins: SourceInterner::default(),
+            sources: SourceCache::default(),
+            schemas: KnownSchemas::own(),
             doomed: HashMap::new(),
             compares: HashMap::new(),
         }
     }
 
     /// Takes a partition over: everything remembered of it is forgotten.
-    pub(crate) fn claim(&mut self, claim: &Claim) {
+    pub(crate) fn claim(&mut self, claim: &PartitionClaim) {
         self.forget_partition(claim.id);
-        self.partitions.insert(claim.id, Partition::new(claim));
+        self.partitions.insert(claim.id, ClaimedPartition::new(claim));
     }
 
     /// Gives a partition up.
@@ -145,7 +145,7 @@ impl Memory {
     }
 
     /// Forgets the caches of a kind; the next record loads them anew.
-    pub(crate) fn forget_kind(&mut self, cluster_id: i32, kind: Kind) {
+    pub(crate) fn forget_kind(&mut self, cluster_id: i32, kind: RecordKind) {
         self.forget_shards(|key, _| key.cluster_id == cluster_id && key.kind == kind);
     }
 
@@ -157,7 +157,7 @@ impl Memory {
     }
 
     fn forget_shards(&mut self, which: impl Fn(&ShardKey, &Shard) -> bool) {
-        if !Safeguard::CacheInvalidation.stands() {
+        if !Safeguard::CacheInvalidation.is_enabled() {
             return;
         }
         let health = self.reader.health.clone();
@@ -189,7 +189,7 @@ impl Memory {
     }
 
     /// Loads a shard that is not in memory.
-    pub(crate) async fn load(&mut self, key: ShardKey, partition: PartitionId) -> Result<(), Stopped> {
+    pub(crate) async fn load(&mut self, key: ShardKey, partition: PartitionId) -> Result<(), StopRequested> {
         if self.shards.contains_key(&key) {
             return Ok(());
         }
@@ -204,7 +204,10 @@ impl Memory {
     }
 
     /// The schema of that fingerprint: known, or stored by another ingester.
-    pub(crate) async fn schema(&mut self, fingerprint: u64) -> Result<Option<Arc<WriterSchema>>, Stopped> {
+    pub(crate) async fn schema(
+        &mut self,
+        fingerprint: u64,
+    ) -> Result<Option<Arc<WriterSchema>>, StopRequested> {
         if let Some(schema) = self.schemas.get(fingerprint) {
             return Ok(Some(schema.clone()));
         }
@@ -227,11 +230,11 @@ impl Memory {
     /// Columns by which a row of another writer or reader is compared with a record; `None` if both are the same.
     pub(crate) async fn compare(
         &mut self,
-        table: &'static Table,
+        table: &'static LedgerTable,
         row_writer: i64,
         row_reader: i16,
         writer: &WriterSchema,
-    ) -> Result<Option<Arc<[&'static str]>>, Stopped> {
+    ) -> Result<Option<Arc<[&'static str]>>, StopRequested> {
         if row_writer == writer.number() && row_reader == READER_VERSION {
             return Ok(None);
         }
@@ -246,7 +249,11 @@ impl Memory {
     }
 
     /// True if the writer of a standing row would have sent for `content` what it did send.
-    pub(crate) async fn is_equal(&mut self, row: RowEntry, content: &Content) -> Result<bool, Stopped> {
+    pub(crate) async fn is_equal(
+        &mut self,
+        row: RowEntry,
+        content: &ObjectContent,
+    ) -> Result<bool, StopRequested> {
         let Some(hash) = row.hash.filter(|_| row.writer != content.schema.number()) else {
             return Ok(false);
         };
@@ -255,7 +262,7 @@ impl Memory {
     }
 
     /// Histories of the database that a draft was built on: one, unless a server took over meanwhile.
-    pub(crate) fn timelines(&self, draft: &Draft) -> BTreeSet<Timeline> {
+    pub(crate) fn timelines(&self, draft: &DraftBatch) -> BTreeSet<DatabaseTimeline> {
         let touched = draft.touched.iter();
         touched
             .filter_map(|key| Some(self.shards.get(key)?.timeline))
@@ -263,7 +270,7 @@ impl Memory {
     }
 
     /// Heads of the shards a draft touched, for sealing.
-    pub(crate) fn heads(&self, draft: &Draft) -> Vec<(ShardKey, i64, crate::shard::Head)> {
+    pub(crate) fn heads(&self, draft: &DraftBatch) -> Vec<(ShardKey, i64, crate::shard::ShardHead)> {
         let mut heads = Vec::with_capacity(draft.touched.len());
         for key in &draft.touched {
             let Some(shard) = self.shards.get(key) else {

@@ -1,11 +1,16 @@
 //! What a batch does to the tables: its rows into the stages, from there into history and current state.
 
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 
-use crate::{batch::Sealed, encode::StageData, errors::Failure, fold, session::Session, stage};
+use crate::{
+    batch::SealedBatch, encode::StageRows, errors::DatabaseFailure, fold, session::WriterSession, stage,
+};
 
 /// Makes the tables that the batch needs; before its transaction, for they outlive it.
-pub(crate) async fn prepare(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
+pub(crate) async fn prepare(
+    session: &mut WriterSession,
+    sealed: &SealedBatch,
+) -> Result<(), DatabaseFailure> {
     let containers = stage::of_containers();
     for data in &sealed.stages {
         session.make(&data.stage.create).await?;
@@ -13,7 +18,7 @@ pub(crate) async fn prepare(session: &mut Session, sealed: &Sealed) -> Result<()
             session.make(&data.stage.create_plan).await?;
         }
         // Which containers have vanished is asked of their plan.
-        if data.stage.name == containers.name || data.stage.name == stage::of_kind(Kind::Pod).name {
+        if data.stage.name == containers.name || data.stage.name == stage::of_kind(RecordKind::Pod).name {
             session.make(&containers.create_plan).await?;
         }
     }
@@ -24,7 +29,7 @@ pub(crate) async fn prepare(session: &mut Session, sealed: &Sealed) -> Result<()
 }
 
 /// Rows → stage.
-pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
+pub(crate) async fn copy(session: &mut WriterSession, sealed: &SealedBatch) -> Result<(), DatabaseFailure> {
     for data in &sealed.stages {
         session.copy(&data.stage.copy, &data.chunks).await?;
     }
@@ -35,30 +40,33 @@ pub(crate) async fn copy(session: &mut Session, sealed: &Sealed) -> Result<(), F
 }
 
 /// Stage → history and current state; and windows of usage → sums. Returns the records of windows that were superseded.
-pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<Vec<usize>, Failure> {
+pub(crate) async fn merge(
+    session: &mut WriterSession,
+    sealed: &SealedBatch,
+) -> Result<Vec<usize>, DatabaseFailure> {
     let containers = stage::of_containers();
-    let mut containers_standing = 0;
+    let mut current_containers = 0;
     for data in &sealed.stages {
         if data.stage.name == containers.name {
             // The plan also says whether a container is missing.
-            containers_standing = planned(session, data).await?;
+            current_containers = merge_planned(session, data).await?;
         } else if data.chained {
-            planned(session, data).await?;
+            merge_planned(session, data).await?;
         } else {
-            single(session, data).await?;
+            merge_single(session, data).await?;
         }
     }
-    let pods = stage::of_kind(Kind::Pod);
+    let pods = stage::of_kind(RecordKind::Pod);
     let may_have_vanished = sealed
         .containers_before
-        .is_none_or(|before| i64::try_from(before).is_ok_and(|before| before != containers_standing));
+        .is_none_or(|before| i64::try_from(before).is_ok_and(|before| before != current_containers));
     if let Some(vanish) = &containers.vanish
         && may_have_vanished
         && sealed.stages.iter().any(|data| data.stage.name == pods.name)
     {
         session.execute(vanish, &[]).await?;
     }
-    end(session, sealed).await?;
+    end_objects(session, sealed).await?;
     match &sealed.usage {
         Some(usage) => fold::fold(session, usage).await,
         None => Ok(Vec::new()),
@@ -66,7 +74,7 @@ pub(crate) async fn merge(session: &mut Session, sealed: &Sealed) -> Result<Vec<
 }
 
 /// One version of each object: most batches are so.
-async fn single(session: &mut Session, data: &StageData) -> Result<(), Failure> {
+async fn merge_single(session: &mut WriterSession, data: &StageRows) -> Result<(), DatabaseFailure> {
     let steps = &data.stage.single;
     let rows = u64::try_from(data.rows()).unwrap_or(u64::MAX);
     let all_fresh = data.fresh == data.rows();
@@ -82,25 +90,25 @@ async fn single(session: &mut Session, data: &StageData) -> Result<(), Failure> 
 }
 
 /// Versions that follow each other within the batch. Returns how many of its objects stood.
-async fn planned(session: &mut Session, data: &StageData) -> Result<i64, Failure> {
+async fn merge_planned(session: &mut WriterSession, data: &StageRows) -> Result<i64, DatabaseFailure> {
     let stage = data.stage;
-    let (standing, new) = session.counts(&stage.plan).await?;
+    let (current, new) = session.counts(&stage.plan).await?;
     for (statement, has_work) in [
-        (&stage.planned.close, standing > 0),
+        (&stage.planned.close, current > 0),
         (&stage.between, data.chained),
-        (&stage.planned.update, standing > 0),
+        (&stage.planned.update, current > 0),
         (&stage.planned.insert, new > 0),
     ] {
         if has_work {
             session.execute(statement, &[]).await?;
         }
     }
-    Ok(standing)
+    Ok(current)
 }
 
 /// Objects that ended.
-async fn end(session: &mut Session, sealed: &Sealed) -> Result<(), Failure> {
-    let pods = stage::of_kind(Kind::Pod);
+async fn end_objects(session: &mut WriterSession, sealed: &SealedBatch) -> Result<(), DatabaseFailure> {
+    let pods = stage::of_kind(RecordKind::Pod);
     let containers = stage::of_containers();
     for (kind, ends) in &sealed.ends {
         let stage = stage::of_kind(*kind);

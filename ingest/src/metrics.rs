@@ -7,7 +7,7 @@ use prometheus::{
 
 /// Everything the ingester counts.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics {
+pub(crate) struct IngestMetrics {
     pub(crate) records: IntCounterVec,
     pub(crate) dead_letters: IntCounterVec,
     pub(crate) batches: IntCounter,
@@ -35,7 +35,7 @@ pub(crate) struct Metrics {
     pub(crate) last_progress_seconds: GaugeVec,
 }
 
-impl Metrics {
+impl IngestMetrics {
     /// Makes and registers all of them.
     pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let r = registry;

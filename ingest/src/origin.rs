@@ -3,30 +3,30 @@
 use std::{collections::HashMap, fmt, ops::Deref, sync::Arc};
 
 use fleetledger_schema::{
-    key::{KeyError, RecordKey, Source, Subject},
+    key::{KeyError, RecordKey, RecordSource, RecordSubject},
     partition::partition_of,
 };
 
-use crate::{hasher::Seeded, topics::Topic};
+use crate::{hasher::SeededBuildHasher, topics::IngestTopic};
 
 /// Sources that are remembered at most; an honest fleet has fewer by far.
 const REMEMBERED: usize = 10_000;
 
 /// A source, and what follows from it.
 #[derive(Debug)]
-pub(crate) struct Origin {
-    source: Source,
+pub(crate) struct InternedSource {
+    source: RecordSource,
     /// Unlike that of any other origin of this lane.
     pub(crate) number: usize,
-    /// [`Source::event_source`].
+    /// [`RecordSource::event_source`].
     pub(crate) event_source: String,
     partitions: i32,
     /// Partition of each shard.
     logs: Vec<i32>,
 }
 
-impl Origin {
-    fn new(source: Source, number: usize, topic: &Topic) -> Self {
+impl InternedSource {
+    fn new(source: RecordSource, number: usize, topic: &IngestTopic) -> Self {
         let log = |shard| partition_of(&source.cluster_uid, shard, topic.partitions);
         Self {
             number,
@@ -38,7 +38,7 @@ impl Origin {
     }
 
     /// Partition of a shard's log in `topic`.
-    pub(crate) fn log(&self, topic: &Topic, shard: u16) -> i32 {
+    pub(crate) fn log(&self, topic: &IngestTopic, shard: u16) -> i32 {
         match self.logs.get(usize::from(shard)) {
             Some(log) if self.partitions == topic.partitions => *log,
             _ => partition_of(&self.source.cluster_uid, shard, topic.partitions),
@@ -46,15 +46,15 @@ impl Origin {
     }
 }
 
-impl Deref for Origin {
-    type Target = Source;
+impl Deref for InternedSource {
+    type Target = RecordSource;
 
-    fn deref(&self) -> &Source {
+    fn deref(&self) -> &RecordSource {
         &self.source
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for InternedSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
     }
@@ -62,14 +62,18 @@ impl fmt::Display for Origin {
 
 /// The origins a lane has seen.
 #[derive(Debug, Default)]
-pub(crate) struct Origins {
-    by_head: HashMap<Box<str>, Arc<Origin>, Seeded>,
+pub(crate) struct SourceInterner {
+    by_head: HashMap<Box<str>, Arc<InternedSource>, SeededBuildHasher>,
     made: usize,
 }
 
-impl Origins {
+impl SourceInterner {
     /// Reads a key: whose record it is, and what it is about.
-    pub(crate) fn read(&mut self, topic: &Topic, key: &[u8]) -> Result<(Arc<Origin>, Subject), KeyError> {
+    pub(crate) fn read(
+        &mut self,
+        topic: &IngestTopic,
+        key: &[u8],
+    ) -> Result<(Arc<InternedSource>, RecordSubject), KeyError> {
         let text = std::str::from_utf8(key).map_err(|_| KeyError::NotText)?;
         let slashes = text.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
         let head = slashes
@@ -79,14 +83,17 @@ impl Origins {
         if let Some((head, rest)) = head
             && let Some(origin) = self.by_head.get(head)
         {
-            return Ok((origin.clone(), Subject::parse(rest.get(1..).unwrap_or_default())?));
+            return Ok((
+                origin.clone(),
+                RecordSubject::parse(rest.get(1..).unwrap_or_default())?,
+            ));
         }
         let RecordKey { source, subject } = RecordKey::parse(key)?;
         if self.by_head.len() >= REMEMBERED {
             self.by_head.clear();
         }
         self.made += 1;
-        let origin = Arc::new(Origin::new(source, self.made, topic));
+        let origin = Arc::new(InternedSource::new(source, self.made, topic));
         if let Some((head, _)) = head {
             self.by_head.insert(head.into(), origin.clone());
         }
@@ -96,14 +103,14 @@ impl Origins {
 
 #[cfg(test)]
 mod tests {
-    use fleetledger_schema::kind::Kind;
+    use fleetledger_schema::kind::RecordKind;
 
     use super::*;
 
-    fn topic(partitions: i32) -> Topic {
-        Topic {
+    fn topic(partitions: i32) -> IngestTopic {
+        IngestTopic {
             name: "t.pod".into(),
-            kind: Kind::Pod,
+            kind: RecordKind::Pod,
             datacenter: None,
             partitions,
             shards: 2,
@@ -112,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_remembered_source_is_read_as_an_unknown_one() {
-        let mut origins = Origins::default();
+        let mut origins = SourceInterner::default();
         for key in [
             "dfw/prod/u/a",
             "dfw/prod/u/!mark/1",
@@ -137,7 +144,7 @@ mod tests {
 
     #[test]
     fn logs_are_those_of_the_topic_that_is_asked_for() {
-        let mut origins = Origins::default();
+        let mut origins = SourceInterner::default();
         let (origin, _) = origins.read(&topic(3), b"dfw/prod/u/a").unwrap();
         for partitions in [3, 5] {
             for shard in [0, 1] {

@@ -18,26 +18,26 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use rdkafka::{ClientConfig, consumer::BaseConsumer};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    IngestError, Settings,
-    buffer::Budget,
+    IngestError, IngestSettings,
+    buffer::BufferBudget,
     consumer::client_config,
-    health::Health,
-    intake::{Consumption, Intake, consume, intakes},
-    lane::{Command, Commands, Lane, LaneMessage},
-    maintenance::{self, Maintenance},
-    memory::Memory,
-    metrics::Metrics,
-    quarantine::Windows,
-    reader::{Backoff, Reader},
-    rebalance::Shared,
-    topics::Topics,
-    writer::Writer,
+    health::IngestHealth,
+    intake::{ConsumerIntake, SupervisedConsumer, consume, intakes},
+    lane::{Lane, LaneMessage, PollCommand, PollCommands},
+    maintenance::{self, MaintenanceTask},
+    memory::LaneMemory,
+    metrics::IngestMetrics,
+    quarantine::QuarantineWindows,
+    reader::{LaneReader, ReconnectBackoff},
+    rebalance::SharedPollState,
+    topics::IngestTopics,
+    writer::LaneWriter,
 };
 
 /// Tasks get this long to end.
@@ -50,16 +50,16 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 /// # Errors
 /// [`IngestError`] if it cannot start, or cannot go on and should be started again.
 pub async fn run(
-    settings: Settings,
+    settings: IngestSettings,
     kafka: ClientConfig,
-    postgres: Connector,
+    postgres: PostgresConnector,
     registry: &prometheus::Registry,
-    health: Health,
+    health: IngestHealth,
     shutdown: CancellationToken,
 ) -> Result<(), IngestError> {
     settings.check()?;
     let metrics =
-        Metrics::new(registry).map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
+        IngestMetrics::new(registry).map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
     let owner: Arc<str> = instance_id(&settings).into();
     let config = client_config(&kafka, &settings, (&settings.group_id, &owner), 1);
     let topics = Arc::new(find_topics(&settings, &config, &shutdown).await?);
@@ -69,9 +69,9 @@ pub async fn run(
     prepare(&settings, &topics, &postgres, &shutdown).await?;
     let stop = shutdown.child_token();
     let _stop_on_return = stop.clone().drop_guard();
-    let budget = Arc::new(Budget::new(settings.buffer_bytes));
+    let budget = Arc::new(BufferBudget::new(settings.buffer_bytes));
     let settings = Arc::new(settings);
-    let (commands, obeyed) = Commands::to(intakes.len());
+    let (commands, obeyed) = PollCommands::to(intakes.len());
     let mut tasks = JoinSet::new();
     let mut inboxes = Vec::new();
     for number in 0..settings.lanes {
@@ -79,15 +79,15 @@ pub async fn run(
         let (batches, sealed) = mpsc::channel(1);
         let (resolved, outcomes) = mpsc::channel(1);
         let reader_name = format!("fleetledger ingest lane {number} reader");
-        let reader = Reader::new(
+        let reader = LaneReader::new(
             postgres.clone(),
             reader_name,
             health.clone(),
             metrics.clone(),
             stop.clone(),
         );
-        let memory = Memory::new(settings.clone(), topics.clone(), reader);
-        let windows = Windows::new(&settings);
+        let memory = LaneMemory::new(settings.clone(), topics.clone(), reader);
+        let windows = QuarantineWindows::new(&settings);
         let lane = Lane::new(
             number.to_string(),
             memory,
@@ -98,7 +98,7 @@ pub async fn run(
             outcomes,
             windows,
         );
-        let writer = Writer::new(
+        let writer = LaneWriter::new(
             postgres.clone(),
             format!("fleetledger ingest lane {number}"),
             owner.clone(),
@@ -112,7 +112,7 @@ pub async fn run(
         tasks.spawn(writer.run(sealed, resolved));
         inboxes.push(inbox);
     }
-    let maintenance = Maintenance::new(
+    let maintenance = MaintenanceTask::new(
         settings.clone(),
         topics.clone(),
         postgres.clone(),
@@ -122,27 +122,28 @@ pub async fn run(
     );
     tasks.spawn(maintenance.run());
     let share = intakes.len();
-    let consumption = |(intake, commands): (Intake, crossbeam_channel::Receiver<Command>)| Consumption {
-        config: client_config(&kafka, &settings, (&intake.group, &intake.member), share),
-        shared: Arc::new(Shared {
-            intake,
-            settings: settings.clone(),
-            topics: topics.clone(),
-            connector: postgres.clone(),
-            owner: owner.clone(),
-            lanes: inboxes.clone(),
-            health: health.clone(),
-            metrics: metrics.clone(),
-            runtime: tokio::runtime::Handle::current(),
-            shutdown: stop.clone(),
-            owned: Mutex::default(),
-            halted: Mutex::default(),
-            waiting: Mutex::default(),
-            fatal: Mutex::default(),
-        }),
-        budget: budget.clone(),
-        commands,
-    };
+    let consumption =
+        |(intake, commands): (ConsumerIntake, crossbeam_channel::Receiver<PollCommand>)| SupervisedConsumer {
+            config: client_config(&kafka, &settings, (&intake.group, &intake.member), share),
+            shared: Arc::new(SharedPollState {
+                intake,
+                settings: settings.clone(),
+                topics: topics.clone(),
+                connector: postgres.clone(),
+                owner: owner.clone(),
+                lanes: inboxes.clone(),
+                health: health.clone(),
+                metrics: metrics.clone(),
+                runtime: tokio::runtime::Handle::current(),
+                shutdown: stop.clone(),
+                owned: Mutex::default(),
+                halted: Mutex::default(),
+                waiting: Mutex::default(),
+                fatal: Mutex::default(),
+            }),
+            budget: budget.clone(),
+            commands,
+        };
     let consumptions = intakes.into_iter().zip(obeyed).map(consumption).collect();
     let result = consume(consumptions, &mut tasks, &stop).await;
     stop.cancel();
@@ -154,12 +155,12 @@ pub async fn run(
 }
 
 async fn find_topics(
-    settings: &Settings,
+    settings: &IngestSettings,
     config: &ClientConfig,
     shutdown: &CancellationToken,
-) -> Result<Topics, IngestError> {
+) -> Result<IngestTopics, IngestError> {
     let wait = Duration::from_secs(settings.topic_wait_seconds);
-    let mut topics = Topics::named_by(settings);
+    let mut topics = IngestTopics::named_by(settings);
     let (config, shutdown) = (config.clone(), shutdown.clone());
     let found = tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = config.create().map_err(|source| IngestError::Kafka {
@@ -175,12 +176,12 @@ async fn find_topics(
 
 /// What must stand before the first record: topics, schemas, partitions. Waits for a database that is away.
 async fn prepare(
-    settings: &Settings,
-    topics: &Topics,
-    postgres: &Connector,
+    settings: &IngestSettings,
+    topics: &IngestTopics,
+    postgres: &PostgresConnector,
     shutdown: &CancellationToken,
 ) -> Result<(), IngestError> {
-    let mut backoff = Backoff::default();
+    let mut backoff = ReconnectBackoff::default();
     loop {
         let failure = match maintenance::prepare(settings, topics, postgres).await {
             Ok(()) => return Ok(()),
@@ -196,7 +197,7 @@ async fn prepare(
     }
 }
 
-fn instance_id(settings: &Settings) -> String {
+fn instance_id(settings: &IngestSettings) -> String {
     if settings.instance_id.is_empty() {
         format!("ingest-{:08x}", rand::random::<u32>())
     } else {

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use fleetledger_schema::{key::Source, postgres::Connector};
+use fleetledger_schema::{key::RecordSource, postgres::PostgresConnector};
 use serde::Serialize;
 
-use crate::{IngestError, Settings, batch::Sealed, raw::PartitionId};
+use crate::{IngestError, IngestSettings, batch::SealedBatch, raw::PartitionId};
 
 /// Below this many sources a partition is never halted because of them.
 const MINIMUM_SOURCES: usize = 3;
 
 /// Two halves of a sliding window of records.
 #[derive(Debug, Clone, Copy, Default)]
-struct Window {
+struct OutcomeWindow {
     older: (u32, u32),
     newer: (u32, u32),
 }
 
-impl Window {
+impl OutcomeWindow {
     fn add(&mut self, delivered: u32, dead: u32, size: u32) {
         if self.newer.0 >= size / 2 {
             self.older = std::mem::take(&mut self.newer);
@@ -33,20 +33,20 @@ impl Window {
 
 /// The newest records of each (source, topic).
 #[derive(Debug)]
-pub(crate) struct Windows {
+pub(crate) struct QuarantineWindows {
     share: f64,
     size: u32,
     minimum: u32,
-    windows: HashMap<(Source, usize), Window>,
-    sources: BTreeMap<PartitionId, BTreeSet<Source>>,
-    quarantined: BTreeSet<(Source, usize)>,
+    windows: HashMap<(RecordSource, usize), OutcomeWindow>,
+    sources: BTreeMap<PartitionId, BTreeSet<RecordSource>>,
+    quarantined: BTreeSet<(RecordSource, usize)>,
 }
 
-type Poisoned = Vec<(Source, usize, String)>;
-type Halting = Vec<(PartitionId, String)>;
+type PoisonedSources = Vec<(RecordSource, usize, String)>;
+type HaltedPartitions = Vec<(PartitionId, String)>;
 
-impl Windows {
-    pub(crate) fn new(settings: &Settings) -> Self {
+impl QuarantineWindows {
+    pub(crate) fn new(settings: &IngestSettings) -> Self {
         Self {
             share: settings.quarantine_share,
             size: settings.quarantine_window,
@@ -58,10 +58,10 @@ impl Windows {
     }
 
     /// Counts a landed batch; returns sources to put aside, and partitions most of whose sources are.
-    pub(crate) fn judge(&mut self, sealed: &Sealed) -> (Poisoned, Halting) {
+    pub(crate) fn evaluate(&mut self, sealed: &SealedBatch) -> (PoisonedSources, HaltedPartitions) {
         let mut poisoned = Vec::new();
         for ((_, topic), outcomes) in &sealed.outcomes {
-            let source: &Source = &outcomes.source;
+            let source: &RecordSource = &outcomes.source;
             let (delivered, dead) = (&outcomes.delivered, &outcomes.dead);
             let ids = sealed
                 .spans
@@ -96,7 +96,7 @@ impl Windows {
         (poisoned, halting)
     }
 
-    fn mostly_quarantined(&self) -> Halting {
+    fn mostly_quarantined(&self) -> HaltedPartitions {
         let mut halting = Vec::new();
         for (id, sources) in &self.sources {
             let aside = sources
@@ -117,7 +117,7 @@ impl Windows {
 
 /// A source in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Quarantine {
+pub struct QuarantinedSource {
     /// Its number.
     pub quarantine_id: i64,
     /// Datacenter the source names.
@@ -140,7 +140,7 @@ pub struct Quarantine {
 ///
 /// # Errors
 /// [`IngestError`] if PostgreSQL cannot be asked.
-pub async fn list(connector: &Connector) -> Result<Vec<Quarantine>, IngestError> {
+pub async fn list(connector: &PostgresConnector) -> Result<Vec<QuarantinedSource>, IngestError> {
     let failed = |source| IngestError::Postgres {
         action: "list quarantines",
         source,
@@ -155,7 +155,7 @@ pub async fn list(connector: &Connector) -> Result<Vec<Quarantine>, IngestError>
         .map_err(failed)?;
     rows.iter()
         .map(|row| {
-            Ok(Quarantine {
+            Ok(QuarantinedSource {
                 quarantine_id: row.try_get("quarantine_id")?,
                 datacenter: row.try_get("datacenter")?,
                 cluster: row.try_get("cluster")?,
@@ -175,7 +175,7 @@ pub async fn list(connector: &Connector) -> Result<Vec<Quarantine>, IngestError>
 ///
 /// # Errors
 /// [`IngestError::NotFound`] if there is none of that number.
-pub async fn release(connector: &Connector, quarantine_id: i64) -> Result<(), IngestError> {
+pub async fn release(connector: &PostgresConnector, quarantine_id: i64) -> Result<(), IngestError> {
     let client = connector.connect("fleetledger quarantine").await?;
     let released = client
         .execute(

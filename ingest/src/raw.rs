@@ -16,7 +16,7 @@ pub(crate) struct PartitionId {
 }
 
 /// A header: its name, and its value where it has one.
-pub(crate) type Header<'a> = (&'a str, Option<&'a [u8]>);
+pub(crate) type RawHeader<'a> = (&'a str, Option<&'a [u8]>);
 
 /// Length of what is not there.
 const ABSENT: u32 = u32::MAX;
@@ -48,7 +48,7 @@ impl RawRecord {
         offset: i64,
         kafka_at: Option<Instant>,
         (key, value): (Option<&[u8]>, Option<&[u8]>),
-        headers: impl Iterator<Item = Header<'a>> + Clone,
+        headers: impl Iterator<Item = RawHeader<'a>> + Clone,
     ) -> Self {
         let size = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
         let of_headers: usize = headers
@@ -80,7 +80,7 @@ impl RawRecord {
             topic,
             partition: message.partition(),
         };
-        let kafka_at = message.timestamp().to_millis().map(Instant::from_millis);
+        let kafka_at = message.timestamp().to_millis().map(Instant::from_ms);
         let content = (message.key(), message.payload());
         match message.headers() {
             Some(headers) => {
@@ -118,7 +118,7 @@ impl RawRecord {
         RECORD_OVERHEAD_BYTES + self.bytes.len()
     }
 
-    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+    fn headers(&self) -> impl Iterator<Item = RawHeader<'_>> {
         let mut rest = self.split().2;
         std::iter::from_fn(move || {
             let (name_length, after) = rest.split_first_chunk::<4>()?;
@@ -196,7 +196,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn record(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> RawRecord {
+    fn record(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[RawHeader<'_>]) -> RawRecord {
         let partition = PartitionId {
             topic: 0,
             partition: 0,
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(record.header_pairs().count(), 3);
         let json = record.headers_json();
         let again = headers_from_json(&json);
-        let again: Vec<Header<'_>> = again
+        let again: Vec<RawHeader<'_>> = again
             .iter()
             .map(|(name, value)| (*name, value.as_deref()))
             .collect();

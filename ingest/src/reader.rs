@@ -2,70 +2,70 @@
 
 use std::time::Duration;
 
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use rand::Rng;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    errors::Failure,
-    health::Health,
-    metrics::Metrics,
-    timeline::{self, Timeline},
+    errors::DatabaseFailure,
+    health::IngestHealth,
+    metrics::IngestMetrics,
+    timeline::{self, DatabaseTimeline},
 };
 
 /// First pause after a failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 /// Longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 
 /// The process is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stopped;
+pub(crate) struct StopRequested;
 
 /// Pauses that grow, with jitter so that lanes do not knock together.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub(crate) struct ReconnectBackoff {
     attempts: u32,
 }
 
-impl Backoff {
+impl ReconnectBackoff {
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
     }
 
     /// Waits; ends early when the process is asked to end.
-    pub(crate) async fn wait(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {
-        let pause = FIRST_PAUSE
+    pub(crate) async fn wait(&mut self, shutdown: &CancellationToken) -> Result<(), StopRequested> {
+        let pause = FIRST_BACKOFF
             .saturating_mul(1 << self.attempts.min(9))
-            .min(LONGEST_PAUSE);
+            .min(LONGEST_BACKOFF);
         self.attempts = self.attempts.saturating_add(1);
         let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
         tokio::select! {
-            () = shutdown.cancelled() => Err(Stopped),
+            () = shutdown.cancelled() => Err(StopRequested),
             () = tokio::time::sleep(jittered) => Ok(()),
         }
     }
 }
 
 /// A connection that is made again when it breaks.
-pub(crate) struct Reader {
-    connector: Connector,
+pub(crate) struct LaneReader {
+    connector: PostgresConnector,
     name: String,
     client: Option<Client>,
-    timeline: Timeline,
-    backoff: Backoff,
-    pub(crate) health: Health,
-    pub(crate) metrics: Metrics,
+    timeline: DatabaseTimeline,
+    backoff: ReconnectBackoff,
+    pub(crate) health: IngestHealth,
+    pub(crate) metrics: IngestMetrics,
     pub(crate) shutdown: CancellationToken,
 }
 
-impl Reader {
+impl LaneReader {
     pub(crate) fn new(
-        connector: Connector,
+        connector: PostgresConnector,
         name: String,
-        health: Health,
-        metrics: Metrics,
+        health: IngestHealth,
+        metrics: IngestMetrics,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Reader {
             name,
             client: None,
             timeline: 0,
-            backoff: Backoff::default(),
+            backoff: ReconnectBackoff::default(),
             health,
             metrics,
             shutdown,
@@ -81,7 +81,7 @@ impl Reader {
     }
 
     /// The connection, made if there is none. Tries until the process is asked to end.
-    pub(crate) async fn connected(&mut self) -> Result<&Client, Stopped> {
+    pub(crate) async fn connected(&mut self) -> Result<&Client, StopRequested> {
         while self.client.as_ref().is_none_or(Client::is_closed) {
             match self.connect().await {
                 Ok((client, timeline)) => {
@@ -89,15 +89,15 @@ impl Reader {
                     self.timeline = timeline;
                 }
                 Err(error) => {
-                    let failure = Failure::of(&error);
+                    let failure = DatabaseFailure::of(&error);
                     self.failed("connect", &failure).await?;
                 }
             }
         }
-        self.client.as_ref().ok_or(Stopped)
+        self.client.as_ref().ok_or(StopRequested)
     }
 
-    async fn connect(&self) -> Result<(Client, Timeline), tokio_postgres::Error> {
+    async fn connect(&self) -> Result<(Client, DatabaseTimeline), tokio_postgres::Error> {
         let connected = self.connector.connect(&self.name).await;
         let client = connected.map_err(|error| error.source)?;
         let timeline = timeline::of(&client).await?;
@@ -105,7 +105,7 @@ impl Reader {
     }
 
     /// The history of the database that the newest answer came from.
-    pub(crate) fn timeline(&self) -> Timeline {
+    pub(crate) fn timeline(&self) -> DatabaseTimeline {
         self.timeline
     }
 
@@ -115,7 +115,11 @@ impl Reader {
     }
 
     /// Notes a failure and waits before the next attempt.
-    pub(crate) async fn failed(&mut self, action: &str, failure: &Failure) -> Result<(), Stopped> {
+    pub(crate) async fn failed(
+        &mut self,
+        action: &str,
+        failure: &DatabaseFailure,
+    ) -> Result<(), StopRequested> {
         self.metrics.retries.with_label_values(&[failure.code()]).inc();
         self.health.database_failed(failure.to_string());
         if self.backoff.attempts == 0 {
@@ -135,7 +139,7 @@ impl Reader {
 /// Runs `$body` with `$client` bound to the connection until it succeeds or the process is asked to end.
 macro_rules! retried {
     ($reader:expr, $action:literal, $client:ident => $body:expr) => {{
-        let reader: &mut $crate::reader::Reader = &mut $reader;
+        let reader: &mut $crate::reader::LaneReader = &mut $reader;
         loop {
             let $client = reader.connected().await?;
             let result: Result<_, tokio_postgres::Error> = $body;
@@ -145,7 +149,7 @@ macro_rules! retried {
                     break value;
                 }
                 Err(error) => {
-                    let failure = $crate::errors::Failure::of(&error);
+                    let failure = $crate::errors::DatabaseFailure::of(&error);
                     reader.failed($action, &failure).await?;
                 }
             }

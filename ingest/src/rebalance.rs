@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use rdkafka::{
     ClientContext, Offset, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
@@ -22,15 +22,15 @@ use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    IngestError, Settings,
-    claim::{self, Claim, Watermarks},
-    health::Health,
-    intake::Intake,
+    IngestError, IngestSettings,
+    claim::{self, PartitionClaim, PartitionWatermarks},
+    health::IngestHealth,
+    intake::ConsumerIntake,
     lane::LaneMessage,
-    metrics::Metrics,
+    metrics::IngestMetrics,
     raw::{PartitionId, RawRecord},
-    reader::Backoff,
-    topics::Topics,
+    reader::ReconnectBackoff,
+    topics::IngestTopics,
 };
 
 /// Time one question for the ends of a partition may take.
@@ -41,15 +41,15 @@ const HANDED_OVER: usize = 256;
 const CLAIM_DEADLINE: Duration = Duration::from_secs(240);
 
 /// What a poll thread and its rebalance callback share.
-pub(crate) struct Shared {
-    pub(crate) intake: Intake,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) topics: Arc<Topics>,
-    pub(crate) connector: Connector,
+pub(crate) struct SharedPollState {
+    pub(crate) intake: ConsumerIntake,
+    pub(crate) settings: Arc<IngestSettings>,
+    pub(crate) topics: Arc<IngestTopics>,
+    pub(crate) connector: PostgresConnector,
     pub(crate) owner: Arc<str>,
     pub(crate) lanes: Vec<tokio::sync::mpsc::UnboundedSender<LaneMessage>>,
-    pub(crate) health: Health,
-    pub(crate) metrics: Metrics,
+    pub(crate) health: IngestHealth,
+    pub(crate) metrics: IngestMetrics,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) shutdown: CancellationToken,
     /// Partitions the group gives us.
@@ -63,14 +63,14 @@ pub(crate) struct Shared {
 }
 
 /// The consumer's context.
-pub(crate) struct Context(pub(crate) Arc<Shared>);
+pub(crate) struct RebalanceContext(pub(crate) Arc<SharedPollState>);
 
 /// Locks, whatever became of whoever held it before.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl ClientContext for Context {
+impl ClientContext for RebalanceContext {
     fn stats(&self, statistics: Statistics) {
         let shared = &self.0;
         for (name, topic) in &statistics.topics {
@@ -103,7 +103,7 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {
+impl ConsumerContext for RebalanceContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, tpl: &mut TopicPartitionList) {
         let ids = self.0.ids(tpl);
         match err {
@@ -130,7 +130,7 @@ impl ConsumerContext for Context {
     }
 }
 
-impl Shared {
+impl SharedPollState {
     fn ids(&self, tpl: &TopicPartitionList) -> Vec<PartitionId> {
         let elements = tpl.elements();
         let known = elements.iter().filter_map(|element| {
@@ -185,7 +185,7 @@ impl Shared {
     }
 
     /// Tells the lane of a partition what happens to it, after all records that came before.
-    pub(crate) fn tell(&self, id: PartitionId, message: LaneMessage) {
+    pub(crate) fn notify_lane(&self, id: PartitionId, message: LaneMessage) {
         self.flush();
         self.send(self.lane(id), message);
     }
@@ -197,7 +197,7 @@ impl Shared {
     }
 
     /// Claims partitions and begins to read them.
-    pub(crate) fn assign(&self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) {
+    pub(crate) fn assign(&self, consumer: &BaseConsumer<RebalanceContext>, ids: &[PartitionId]) {
         let claims = match self.claim(consumer, ids) {
             Ok(claims) => claims,
             Err(error) => {
@@ -249,7 +249,7 @@ impl Shared {
                 owner_epoch = claim.owner_epoch,
                 "partition claimed"
             );
-            self.tell(claim.id, LaneMessage::Claimed(claim));
+            self.notify_lane(claim.id, LaneMessage::Claimed(claim));
         }
         if let Err(error) = consumer.incremental_assign(&list) {
             tracing::error!(%error, "assign partitions");
@@ -272,11 +272,11 @@ impl Shared {
     }
 
     /// Gives partitions up.
-    pub(crate) fn unassign(&self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) {
+    pub(crate) fn unassign(&self, consumer: &BaseConsumer<RebalanceContext>, ids: &[PartitionId]) {
         for id in ids {
             self.health.revoked(*id);
             lock(&self.halted).remove(id);
-            self.tell(*id, LaneMessage::Revoked(*id));
+            self.notify_lane(*id, LaneMessage::Revoked(*id));
         }
         let assigned = consumer
             .assignment()
@@ -290,14 +290,14 @@ impl Shared {
 
     fn claim(
         &self,
-        consumer: &BaseConsumer<Context>,
+        consumer: &BaseConsumer<RebalanceContext>,
         ids: &[PartitionId],
-    ) -> Result<Vec<Claim>, IngestError> {
+    ) -> Result<Vec<PartitionClaim>, IngestError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let begin = Moment::now();
-        let mut backoff = Backoff::default();
+        let mut backoff = ReconnectBackoff::default();
         loop {
             let failure = match self.try_claim(consumer, ids) {
                 Ok(claims) => {
@@ -318,7 +318,11 @@ impl Shared {
         }
     }
 
-    fn try_claim(&self, consumer: &BaseConsumer<Context>, ids: &[PartitionId]) -> Result<Vec<Claim>, String> {
+    fn try_claim(
+        &self,
+        consumer: &BaseConsumer<RebalanceContext>,
+        ids: &[PartitionId],
+    ) -> Result<Vec<PartitionClaim>, String> {
         let mut wanted = Vec::new();
         for id in ids {
             let topic = self.topics.name(id.topic);
@@ -329,7 +333,7 @@ impl Shared {
                 let _ = consumer.fetch_metadata(Some(topic), WATERMARK_TIMEOUT);
                 format!("ask for the ends of {topic}:{}: {error}", id.partition)
             })?;
-            wanted.push((*id, Watermarks { low, high }));
+            wanted.push((*id, PartitionWatermarks { low, high }));
         }
         self.runtime.block_on(async {
             let mut client = self
@@ -344,7 +348,7 @@ impl Shared {
             {
                 claim::end_silent_owners(&client).await;
             }
-            claimed.map_err(|error| crate::errors::Failure::of(&error).to_string())
+            claimed.map_err(|error| crate::errors::DatabaseFailure::of(&error).to_string())
         })
     }
 }

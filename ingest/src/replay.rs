@@ -9,37 +9,37 @@ use std::{
     sync::Arc,
 };
 
-use fleetledger_schema::{instant::Instant, kind::Kind, postgres::Connector};
+use fleetledger_schema::{instant::Instant, kind::RecordKind, postgres::PostgresConnector};
 use serde::Serialize;
 use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    IngestError, Settings,
-    batch::Draft,
-    chain::{CLOCK_TOLERANCE_MICROS, End, EndReason, Version},
+    IngestError, IngestSettings,
+    batch::DraftBatch,
+    chain::{CLOCK_TOLERANCE_MICROS, EndReason, ObjectEnd, ObjectVersion},
     clusters::NO_BATCH_BESIDE,
-    dead_letters::{SELECTED, Selection, select},
-    errors::Failure,
-    examine::{Opened, Placed},
-    health::Health,
-    memory::Memory,
+    dead_letters::{DeadLetterSelection, SELECTION_PREDICATE, select},
+    errors::DatabaseFailure,
+    examine::{PlacedRecord, ReopenedDeadLetter},
+    health::IngestHealth,
+    memory::LaneMemory,
     merge::{copy, merge, prepare},
-    metrics::Metrics,
+    metrics::IngestMetrics,
     raw::{PartitionId, RawRecord, headers_from_json},
-    reader::Reader,
+    reader::LaneReader,
     row_of,
-    session::Session,
-    topics::{Topic, Topics},
-    usage::{Overlap, Window},
+    session::WriterSession,
+    topics::{IngestTopic, IngestTopics},
+    usage::{UsageWindow, WindowOverlap},
 };
 
 /// Most letters in one transaction; run it again for more.
-const LETTERS_AT_ONCE: i64 = 50_000;
+const DEAD_LETTERS_AT_ONCE: i64 = 50_000;
 
 /// What became of one letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Replayed {
+pub struct ReplayedDeadLetter {
     /// Its number.
     pub dead_letter_id: i64,
     /// Topic, partition and offset.
@@ -60,16 +60,16 @@ pub struct ReplayReport {
     /// True if nothing was changed.
     pub dry_run: bool,
     /// One line a letter.
-    pub letters: Vec<Replayed>,
+    pub letters: Vec<ReplayedDeadLetter>,
 }
 
-struct OpenLetter {
+struct OpenDeadLetter {
     id: i64,
     record: RawRecord,
     topic: String,
 }
 
-enum Fate {
+enum ReplayOutcome {
     Landed,
     Superseded,
     Dead(String),
@@ -80,15 +80,15 @@ enum Fate {
 /// # Errors
 /// [`IngestError`] if PostgreSQL refuses; nothing has changed then.
 pub async fn replay(
-    connector: &Connector,
-    settings: &Settings,
-    selection: &Selection,
+    connector: &PostgresConnector,
+    settings: &IngestSettings,
+    selection: &DeadLetterSelection,
     dry_run: bool,
 ) -> Result<ReplayReport, IngestError> {
-    let mut session = Session::open(connector, "fleetledger dead-letters replay", settings)
+    let mut session = WriterSession::open(connector, "fleetledger dead-letters replay", settings)
         .await
         .map_err(|failure| IngestError::NotFound(failure.to_string()))?;
-    let run = Replay::new(connector, settings).await?;
+    let run = DeadLetterReplay::new(connector, settings).await?;
     let result = run.run(&mut session, connector, selection, dry_run).await;
     if result.is_err() {
         let _ = session.command("rollback").await;
@@ -96,30 +96,30 @@ pub async fn replay(
     result.map_err(|failure| IngestError::NotFound(format!("replay: {failure}")))
 }
 
-struct Replay {
-    memory: Memory,
-    draft: Draft,
+struct DeadLetterReplay {
+    memory: LaneMemory,
+    draft: DraftBatch,
     report: ReplayReport,
-    raised: BTreeSet<(i32, Kind)>,
+    raised: BTreeSet<(i32, RecordKind)>,
     settled: BTreeMap<&'static str, Vec<i64>>,
     keys: Vec<(i32, i16, String)>,
 }
 
-impl Replay {
-    async fn new(connector: &Connector, settings: &Settings) -> Result<Self, IngestError> {
+impl DeadLetterReplay {
+    async fn new(connector: &PostgresConnector, settings: &IngestSettings) -> Result<Self, IngestError> {
         let topics = recorded_topics(connector, settings).await?;
-        let metrics = Metrics::new(&prometheus::Registry::new())
+        let metrics = IngestMetrics::new(&prometheus::Registry::new())
             .map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
-        let reader = Reader::new(
+        let reader = LaneReader::new(
             connector.clone(),
             "fleetledger dead-letters reader".to_owned(),
-            Health::new(),
+            IngestHealth::new(),
             metrics,
             CancellationToken::new(),
         );
         Ok(Self {
-            memory: Memory::new(Arc::new(settings.clone()), Arc::new(topics), reader),
-            draft: Draft::new(1),
+            memory: LaneMemory::new(Arc::new(settings.clone()), Arc::new(topics), reader),
+            draft: DraftBatch::new(1),
             report: ReplayReport::default(),
             raised: BTreeSet::new(),
             settled: BTreeMap::new(),
@@ -129,18 +129,18 @@ impl Replay {
 
     async fn run(
         mut self,
-        session: &mut Session,
-        connector: &Connector,
-        selection: &Selection,
+        session: &mut WriterSession,
+        connector: &PostgresConnector,
+        selection: &DeadLetterSelection,
         dry_run: bool,
-    ) -> Result<ReplayReport, Failure> {
+    ) -> Result<ReplayReport, DatabaseFailure> {
         session.command("begin").await?;
         session.command(NO_BATCH_BESIDE).await?;
-        for letter in self.open_letters(connector, selection).await? {
-            let fate = self.one(session, &letter).await?;
+        for letter in self.read_open_dead_letters(connector, selection).await? {
+            let fate = self.replay_one(session, &letter).await?;
             self.note(&letter, fate);
         }
-        let draft = std::mem::replace(&mut self.draft, Draft::new(2));
+        let draft = std::mem::replace(&mut self.draft, DraftBatch::new(2));
         let sealed = draft.seal(Vec::new(), BTreeSet::new());
         prepare(session, &sealed).await?;
         copy(session, &sealed).await?;
@@ -191,30 +191,30 @@ impl Replay {
     }
 
     /// Open letters, newest of each key first.
-    async fn open_letters(
+    async fn read_open_dead_letters(
         &self,
-        connector: &Connector,
-        selection: &Selection,
-    ) -> Result<Vec<OpenLetter>, Failure> {
+        connector: &PostgresConnector,
+        selection: &DeadLetterSelection,
+    ) -> Result<Vec<OpenDeadLetter>, DatabaseFailure> {
         let client = connector
             .connect("fleetledger dead-letters")
             .await
-            .map_err(|error| Failure::of(&error.source))?;
-        let open = Selection {
+            .map_err(|error| DatabaseFailure::of(&error.source))?;
+        let open = DeadLetterSelection {
             settled: false,
             ..selection.clone()
         };
         let statement = format!(
-            "select * from ledger.dead_letter where {SELECTED} order by topic, partition, record_offset desc limit {LETTERS_AT_ONCE}"
+            "select * from ledger.dead_letter where {SELECTION_PREDICATE} order by topic, partition, record_offset desc limit {DEAD_LETTERS_AT_ONCE}"
         );
         let rows = select(&client, &statement, &open).await?;
         Ok(rows
             .iter()
-            .map(|row| self.open_letter(row))
+            .map(|row| self.open_dead_letter(row))
             .collect::<Result<_, tokio_postgres::Error>>()?)
     }
 
-    fn open_letter(&self, row: &Row) -> Result<OpenLetter, tokio_postgres::Error> {
+    fn open_dead_letter(&self, row: &Row) -> Result<OpenDeadLetter, tokio_postgres::Error> {
         let topic: String = row.try_get("topic")?;
         let headers: serde_json::Value = row.try_get("record_headers")?;
         let headers = headers_from_json(&headers);
@@ -231,26 +231,26 @@ impl Replay {
             (key.as_deref(), value.as_deref()),
             headers.iter().map(|(name, value)| (*name, value.as_deref())),
         );
-        Ok(OpenLetter {
+        Ok(OpenDeadLetter {
             id: row.try_get("dead_letter_id")?,
             record,
             topic,
         })
     }
 
-    fn note(&mut self, letter: &OpenLetter, fate: Fate) {
+    fn note(&mut self, letter: &OpenDeadLetter, fate: ReplayOutcome) {
         let result = match fate {
-            Fate::Landed => {
+            ReplayOutcome::Landed => {
                 self.report.landed += 1;
                 self.settled.entry("replayed").or_default().push(letter.id);
                 "landed".to_owned()
             }
-            Fate::Superseded => {
+            ReplayOutcome::Superseded => {
                 self.report.superseded += 1;
                 self.settled.entry("superseded").or_default().push(letter.id);
                 "superseded".to_owned()
             }
-            Fate::Dead(why) => {
+            ReplayOutcome::Dead(why) => {
                 self.report.still_dead += 1;
                 why
             }
@@ -259,37 +259,48 @@ impl Replay {
             "{}:{}@{}",
             letter.topic, letter.record.partition.partition, letter.record.offset
         );
-        self.report.letters.push(Replayed {
+        self.report.letters.push(ReplayedDeadLetter {
             dead_letter_id: letter.id,
             place,
             result,
         });
     }
 
-    async fn one(&mut self, session: &mut Session, letter: &OpenLetter) -> Result<Fate, Failure> {
-        let stopped = |_| Failure::Connection("stopped".to_owned());
-        let (placed, content) = match self.memory.open_letter(&letter.record).await.map_err(stopped)? {
-            Opened::Object(placed, content) => (placed, content),
-            Opened::Usage(placed, window) => return self.window(session, &placed, *window).await,
-            Opened::Obsolete => return Ok(Fate::Superseded),
-            Opened::Dead(fault) => return Ok(Fate::Dead(format!("{}: {}", fault.reason, fault.detail))),
+    async fn replay_one(
+        &mut self,
+        session: &mut WriterSession,
+        letter: &OpenDeadLetter,
+    ) -> Result<ReplayOutcome, DatabaseFailure> {
+        let stopped = |_| DatabaseFailure::Connection("stopped".to_owned());
+        let (placed, content) = match self
+            .memory
+            .reopen_dead_letter(&letter.record)
+            .await
+            .map_err(stopped)?
+        {
+            ReopenedDeadLetter::Object(placed, content) => (placed, content),
+            ReopenedDeadLetter::Usage(placed, window) => return self.window(session, &placed, *window).await,
+            ReopenedDeadLetter::Obsolete => return Ok(ReplayOutcome::Superseded),
+            ReopenedDeadLetter::Dead(fault) => {
+                return Ok(ReplayOutcome::Dead(format!("{}: {}", fault.reason, fault.detail)));
+            }
         };
         let key = placed.key;
         let uid = match &placed.subject {
-            fleetledger_schema::key::Subject::Object(uid) => uid.clone(),
-            _ => return Ok(Fate::Superseded),
+            fleetledger_schema::key::RecordSubject::Object(uid) => uid.clone(),
+            _ => return Ok(ReplayOutcome::Superseded),
         };
         let chain_key = (key.kind.number(), key.cluster_id, uid.clone());
         if self.draft.chains.contains_key(&chain_key) {
-            return Ok(Fate::Superseded);
+            return Ok(ReplayOutcome::Superseded);
         }
-        let standing = standing(session, key.kind, key.cluster_id, &uid).await?;
-        match standing.dead_letter_id {
+        let current = read_current_object(session, key.kind, key.cluster_id, &uid).await?;
+        match current.dead_letter_id {
             Some(newest) if newest == letter.id => {
                 self.keys.push((key.cluster_id, key.kind.number(), uid.clone()))
             }
-            Some(_) => return Ok(Fate::Superseded),
-            None if standing.row.is_some() || standing.has_history => return Ok(Fate::Superseded),
+            Some(_) => return Ok(ReplayOutcome::Superseded),
+            None if current.row.is_some() || current.has_history => return Ok(ReplayOutcome::Superseded),
             None => {
                 self.raised.insert((key.cluster_id, key.kind));
             }
@@ -297,14 +308,14 @@ impl Replay {
         let chain = self.draft.chains.entry(chain_key).or_default();
         let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
         let Some(content) = content else {
-            chain.end = Some(End {
+            chain.end = Some(ObjectEnd {
                 at: placed.headers.time.min(latest),
                 reason: EndReason::Deleted,
             });
-            return Ok(Fate::Landed);
+            return Ok(ReplayOutcome::Landed);
         };
         chain.forced = true;
-        if let Some((writer, reader)) = standing.row {
+        if let Some((writer, reader)) = current.row {
             let table = row_of(key.kind);
             chain.compare = self
                 .memory
@@ -314,7 +325,7 @@ impl Replay {
         }
         let began_at = placed.headers.since.unwrap_or(placed.headers.time);
         let deleted_at = content.record.deleted_at();
-        let version = Version {
+        let version = ObjectVersion {
             content: *content,
             from_at: began_at,
             observed_at: placed.headers.time,
@@ -323,23 +334,23 @@ impl Replay {
         };
         chain.push(version, began_at, latest);
         if let Some(at) = deleted_at {
-            chain.end = Some(End {
+            chain.end = Some(ObjectEnd {
                 at: at.min(latest),
                 reason: EndReason::Deleted,
             });
         }
-        Ok(Fate::Landed)
+        Ok(ReplayOutcome::Landed)
     }
 }
 
-impl Replay {
+impl DeadLetterReplay {
     /// A window lands unless one of its minutes was folded, here or before.
     async fn window(
         &mut self,
-        session: &mut Session,
-        placed: &Placed,
-        window: Window,
-    ) -> Result<Fate, Failure> {
+        session: &mut WriterSession,
+        placed: &PlacedRecord,
+        window: UsageWindow,
+    ) -> Result<ReplayOutcome, DatabaseFailure> {
         let cluster_id = placed.key.cluster_id;
         let (hour_at, uid) = (window.usage.hour_at(), window.usage.uid.clone());
         let known = "select 1 from ledger.usage_window
@@ -347,34 +358,34 @@ impl Replay {
         let folded = session
             .query(known, &[&cluster_id, &hour_at, &uid, &window.minutes])
             .await?;
-        if !folded.is_empty() || self.draft.usage.overlap(cluster_id, &window) != Overlap::Apart {
-            return Ok(Fate::Superseded);
+        if !folded.is_empty() || self.draft.usage.overlap(cluster_id, &window) != WindowOverlap::Apart {
+            return Ok(ReplayOutcome::Superseded);
         }
         self.draft
             .usage
             .take(self.draft.usage.taken.len(), cluster_id, window);
-        Ok(Fate::Landed)
+        Ok(ReplayOutcome::Landed)
     }
 }
 
-struct Standing {
+struct CurrentObject {
     row: Option<(i64, i16)>,
     has_history: bool,
     dead_letter_id: Option<i64>,
 }
 
-async fn standing(
-    session: &mut Session,
-    kind: Kind,
+async fn read_current_object(
+    session: &mut WriterSession,
+    kind: RecordKind,
     cluster_id: i32,
     uid: &str,
-) -> Result<Standing, Failure> {
-    let statement = crate::stage::of_kind(kind).standing.as_str();
+) -> Result<CurrentObject, DatabaseFailure> {
+    let statement = crate::stage::of_kind(kind).object_state.as_str();
     let rows = session
         .query(statement, &[&cluster_id, &uid, &kind.number()])
         .await?;
     let Some(row) = rows.first() else {
-        return Ok(Standing {
+        return Ok(CurrentObject {
             row: None,
             has_history: false,
             dead_letter_id: None,
@@ -382,7 +393,7 @@ async fn standing(
     };
     let writer: Option<i64> = row.try_get(0)?;
     let reader: Option<i16> = row.try_get(1)?;
-    Ok(Standing {
+    Ok(CurrentObject {
         row: writer.zip(reader),
         has_history: row.try_get(2)?,
         dead_letter_id: row.try_get(3)?,
@@ -390,14 +401,17 @@ async fn standing(
 }
 
 /// Topics with the partition counts that were recorded; Kafka need not be reachable.
-async fn recorded_topics(connector: &Connector, settings: &Settings) -> Result<Topics, IngestError> {
+async fn recorded_topics(
+    connector: &PostgresConnector,
+    settings: &IngestSettings,
+) -> Result<IngestTopics, IngestError> {
     let failed = |source| IngestError::Postgres {
         action: "read topics",
         source,
     };
     let client = connector.connect("fleetledger dead-letters").await?;
-    let named = Topics::named_by(settings);
-    let mut list: Vec<Topic> = Vec::new();
+    let named = IngestTopics::named_by(settings);
+    let mut list: Vec<IngestTopic> = Vec::new();
     for row in client
         .query("select topic, partitions, shards from ledger.topic", &[])
         .await
@@ -408,12 +422,12 @@ async fn recorded_topics(connector: &Connector, settings: &Settings) -> Result<T
             (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
         if let Some(topic) = named.index_of(&name).and_then(|index| named.get(index)) {
             let shards = u16::try_from(shards).unwrap_or(1);
-            list.push(Topic {
+            list.push(IngestTopic {
                 partitions,
                 shards,
                 ..topic.clone()
             });
         }
     }
-    Ok(Topics::new(list))
+    Ok(IngestTopics::new(list))
 }

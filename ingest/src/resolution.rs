@@ -8,30 +8,30 @@ use std::{
 use fleetledger_schema::instant::Instant;
 
 use crate::{
-    batch::{Counts, Draft, Sealed, Verdict},
+    batch::{DraftBatch, RecordCounts, RecordOutcome, SealedBatch},
     fail_point::{FailPoint, hit},
-    lane::{Command, Lane},
+    lane::{Lane, PollCommand},
     raw::{PartitionId, RawRecord},
-    reader::{Stopped, retried},
-    writer::Outcome,
+    reader::{StopRequested, retried},
+    writer::BatchOutcome,
 };
 
 impl Lane {
-    pub(crate) async fn resolve(&mut self, outcome: Outcome) -> Result<(), Stopped> {
+    pub(crate) async fn resolve(&mut self, outcome: BatchOutcome) -> Result<(), StopRequested> {
         let Some(sealed) = self.in_flight.take() else {
             return Ok(());
         };
         match outcome {
-            Outcome::Committed(superseded) => self.committed(&sealed, &superseded).await,
-            Outcome::Lost(lost) => {
+            BatchOutcome::Committed(superseded) => self.finish_committed(&sealed, &superseded).await,
+            BatchOutcome::Lost(lost) => {
                 self.memory.reader.metrics.fence_losses.inc_by(lost.len() as u64);
                 tracing::warn!(lane = %self.name, ?lost, "partitions belong to someone else now; their records are dropped");
                 self.rebuild(&sealed, "fence");
                 lost.iter().for_each(|id| self.memory.forget_partition(*id));
-                self.commands.send(&Command::Reclaim(lost));
+                self.commands.send(&PollCommand::Reclaim(lost));
                 Ok(())
             }
-            Outcome::Stale(stale) => {
+            BatchOutcome::Stale(stale) => {
                 self.rebuild(&sealed, "stale");
                 if stale.timeline {
                     tracing::warn!(lane = %self.name, "another postgresql server has taken over; everything remembered is read anew");
@@ -45,7 +45,7 @@ impl Lane {
                 }
                 Ok(())
             }
-            Outcome::Refused(record, detail) => {
+            BatchOutcome::Refused(record, detail) => {
                 let found = record.or((sealed.records.len() == 1).then_some(0));
                 if let Some(record) = found.and_then(|index| sealed.records.get(index)) {
                     self.memory
@@ -57,27 +57,31 @@ impl Lane {
                 self.rebuild(&sealed, "refused");
                 Ok(())
             }
-            Outcome::Slow => {
+            BatchOutcome::Slow => {
                 self.limit = (sealed.records.len() / 2).max(1);
                 self.rebuild(&sealed, "slow");
                 Ok(())
             }
-            Outcome::Fatal(why) => {
+            BatchOutcome::Fatal(why) => {
                 let ids: Vec<PartitionId> = sealed.spans.iter().map(|span| span.id).collect();
                 self.rebuild(&sealed, "fatal");
                 self.halt(&ids, &why).await
             }
-            Outcome::Stopped => Err(Stopped),
+            BatchOutcome::Stopped => Err(StopRequested),
         }
     }
 
-    async fn committed(&mut self, sealed: &Arc<Sealed>, superseded: &[usize]) -> Result<(), Stopped> {
+    async fn finish_committed(
+        &mut self,
+        sealed: &Arc<SealedBatch>,
+        superseded: &[usize],
+    ) -> Result<(), StopRequested> {
         self.memory.publish(sealed.number);
         hit(FailPoint::CachePublished);
         self.budget.free(sealed.bytes);
         self.limit = (self.limit * 2).min(self.memory.settings.batch_rows);
         let spans: Vec<(PartitionId, i64)> = sealed.spans.iter().map(|span| (span.id, span.to)).collect();
-        let mut counts = Counts::default();
+        let mut counts = RecordCounts::default();
         for span in &sealed.spans {
             counts.merge(&sealed.counts_of(span, superseded));
             self.memory
@@ -86,17 +90,17 @@ impl Lane {
         }
         self.measure(sealed, superseded, &counts);
         self.memory.reader.health.landed(&spans, &counts);
-        self.commands.send(&Command::Landed(spans));
+        self.commands.send(&PollCommand::Landed(spans));
         self.quarantine(sealed).await
     }
 
-    fn measure(&self, sealed: &Sealed, superseded: &[usize], counts: &Counts) {
+    fn measure(&self, sealed: &SealedBatch, superseded: &[usize], counts: &RecordCounts) {
         let metrics = &self.memory.reader.metrics;
         let now = Instant::now();
         for span in &sealed.spans {
             let topic = self.memory.topics.name(span.id.topic);
             let of_span = sealed.counts_of(span, superseded);
-            for verdict in Verdict::ALL {
+            for verdict in RecordOutcome::ALL {
                 let records = of_span.of(verdict);
                 if records > 0 {
                     metrics
@@ -110,7 +114,9 @@ impl Lane {
                 .last_progress_seconds
                 .with_label_values(&[topic, &partition]);
             progress.set(now.0 as f64 / 1e6);
-            let age = span.seam_at.map_or(0.0, |at| now.micros_since(at) as f64 / 1e6);
+            let age = span
+                .last_kafka_at
+                .map_or(0.0, |at| now.micros_since(at) as f64 / 1e6);
             metrics
                 .end_to_end_seconds
                 .with_label_values(&[topic])
@@ -119,7 +125,7 @@ impl Lane {
             let lag = metrics.lag_seconds.with_label_values(&[topic, &partition]);
             lag.set(if behind { age.max(0.0) } else { 0.0 });
         }
-        for letter in &sealed.letters {
+        for letter in &sealed.dead_letters {
             let topic = sealed
                 .records
                 .get(letter.record)
@@ -148,14 +154,14 @@ impl Lane {
     }
 
     /// The failed batch and everything after it is built again from its records.
-    fn rebuild(&mut self, sealed: &Sealed, reason: &str) {
+    fn rebuild(&mut self, sealed: &SealedBatch, reason: &str) {
         self.memory
             .reader
             .metrics
             .rebuilds
             .with_label_values(&[reason])
             .inc();
-        let next = Draft::new(self.draft.number + 1);
+        let next = DraftBatch::new(self.draft.number + 1);
         let draft = std::mem::replace(&mut self.draft, next);
         self.memory.drop_from(sealed.number);
         self.must_seal = false;
@@ -185,7 +191,7 @@ impl Lane {
     }
 
     /// Drops what the draft holds of these partitions. A batch in flight is left to its fence.
-    pub(crate) async fn leave(&mut self, ids: &[PartitionId]) -> Result<(), Stopped> {
+    pub(crate) async fn leave(&mut self, ids: &[PartitionId]) -> Result<(), StopRequested> {
         let concerned = |record: &RawRecord| ids.contains(&record.partition);
         let waiting: VecDeque<RawRecord> = std::mem::take(&mut self.again);
         for record in waiting {
@@ -198,7 +204,7 @@ impl Lane {
         if !self.draft.records.iter().any(concerned) {
             return Ok(());
         }
-        let next = Draft::new(self.draft.number + 1);
+        let next = DraftBatch::new(self.draft.number + 1);
         let draft = std::mem::replace(&mut self.draft, next);
         self.memory.drop_from(draft.number);
         self.must_seal = false;
@@ -215,7 +221,7 @@ impl Lane {
     }
 
     /// Halts partitions, visibly: nothing of them advances until `ingest resume`.
-    pub(crate) async fn halt(&mut self, ids: &[PartitionId], why: &str) -> Result<(), Stopped> {
+    pub(crate) async fn halt(&mut self, ids: &[PartitionId], why: &str) -> Result<(), StopRequested> {
         for id in ids {
             let topic = self.memory.topics.name(id.topic).to_owned();
             let owner_epoch = self
@@ -232,14 +238,14 @@ impl Lane {
             self.leave(&[*id]).await?;
             self.memory.forget_partition(*id);
             self.memory.reader.health.set_halted(*id);
-            self.commands.send(&Command::Halt(*id));
+            self.commands.send(&PollCommand::Halt(*id));
         }
         Ok(())
     }
 
     /// Puts sources into quarantine of which too many records died.
-    async fn quarantine(&mut self, sealed: &Sealed) -> Result<(), Stopped> {
-        let (poisoned, halting) = self.windows.judge(sealed);
+    async fn quarantine(&mut self, sealed: &SealedBatch) -> Result<(), StopRequested> {
+        let (poisoned, halting) = self.windows.evaluate(sealed);
         for (source, topic, detail) in poisoned {
             let topic = self.memory.topics.name(topic).to_owned();
             tracing::error!(%source, %topic, %detail, "source goes into quarantine");

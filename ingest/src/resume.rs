@@ -1,6 +1,6 @@
 //! Letting a halted partition go on.
 
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 
 use crate::IngestError;
 
@@ -18,7 +18,7 @@ pub enum ResumeFrom {
 /// # Errors
 /// [`IngestError::NotFound`] if no such partition is halted.
 pub async fn resume(
-    connector: &Connector,
+    connector: &PostgresConnector,
     topic: &str,
     partition: i32,
     from: ResumeFrom,

@@ -65,7 +65,7 @@ mod removable {
     }
 
     impl Safeguard {
-        pub(crate) fn stands(self) -> bool {
+        pub(crate) fn is_enabled(self) -> bool {
             REMOVED.get() != Some(&self)
         }
     }
@@ -77,7 +77,7 @@ pub use removable::remove;
 #[cfg(not(feature = "fail-points"))]
 impl Safeguard {
     #[expect(clippy::unused_self, reason = "with the feature it is asked")]
-    pub(crate) const fn stands(self) -> bool {
+    pub(crate) const fn is_enabled(self) -> bool {
         true
     }
 }

@@ -6,20 +6,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use futures::SinkExt;
 use tokio_postgres::{Client, Statement, types::ToSql};
 
 use crate::{
-    Settings,
-    errors::Failure,
-    timeline::{self, Timeline},
+    IngestSettings,
+    errors::DatabaseFailure,
+    timeline::{self, DatabaseTimeline},
 };
 
 /// A prepared connection.
-pub(crate) struct Session {
+pub(crate) struct WriterSession {
     client: Client,
-    timeline: Timeline,
+    timeline: DatabaseTimeline,
     statements: HashMap<&'static str, Statement>,
     tables: HashSet<&'static str>,
     batches: u64,
@@ -33,17 +33,17 @@ const REPLAN_EVERY: u64 = 1024;
 /// Fewer changed rows than these are no growth.
 const REPLAN_ROWS: u64 = 100;
 
-impl Session {
+impl WriterSession {
     /// Connects.
     pub(crate) async fn open(
-        connector: &Connector,
+        connector: &PostgresConnector,
         name: &str,
-        settings: &Settings,
-    ) -> Result<Self, Failure> {
+        settings: &IngestSettings,
+    ) -> Result<Self, DatabaseFailure> {
         let client = connector
             .connect(name)
             .await
-            .map_err(|error| Failure::of(&error.source))?;
+            .map_err(|error| DatabaseFailure::of(&error.source))?;
         // A batch's stage stays in memory. Stages carry no statistics, so joins are by index whatever the planner believes;
         // see also `replan`. A stage has no index: without `enable_material` it is never the inner side, read once for
         // each row of a table that looks small.
@@ -70,7 +70,7 @@ impl Session {
     /// Called after each batch: forgets plans at the first, second, fourth, eighth … one, and whenever the rows changed
     /// so far have doubled. A plan made while a table was small scans it, which must not outlive its growth; sizes are
     /// read whenever a plan is made.
-    pub(crate) async fn replan(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn replan(&mut self) -> Result<(), DatabaseFailure> {
         self.batches += 1;
         let grown = self.changed >= REPLAN_ROWS.max(2 * self.changed_at_replan);
         if grown || self.batches.is_power_of_two() || self.batches.is_multiple_of(REPLAN_EVERY) {
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// The history of the database that it writes.
-    pub(crate) fn timeline(&self) -> Timeline {
+    pub(crate) fn timeline(&self) -> DatabaseTimeline {
         self.timeline
     }
 
@@ -91,7 +91,7 @@ impl Session {
 
     /// Makes a temp table, if this session has not made it yet. Each costs every commit the truncation of its files,
     /// so a session makes those that it needs.
-    pub(crate) async fn make(&mut self, table: &'static str) -> Result<(), Failure> {
+    pub(crate) async fn make(&mut self, table: &'static str) -> Result<(), DatabaseFailure> {
         if !self.tables.contains(table) {
             self.command(table).await?;
             self.tables.insert(table);
@@ -100,7 +100,7 @@ impl Session {
     }
 
     /// A statement without parameters or result.
-    pub(crate) async fn command(&self, sql: &str) -> Result<(), Failure> {
+    pub(crate) async fn command(&self, sql: &str) -> Result<(), DatabaseFailure> {
         Ok(self.client.batch_execute(sql).await?)
     }
 
@@ -109,7 +109,7 @@ impl Session {
         &mut self,
         sql: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, Failure> {
+    ) -> Result<u64, DatabaseFailure> {
         let statement = self.statement(sql).await?;
         let begin = Moment::now();
         let changed = self.client.execute(&statement, parameters).await?;
@@ -124,7 +124,7 @@ impl Session {
     }
 
     /// A query of one row with two counts.
-    pub(crate) async fn counts(&mut self, sql: &'static str) -> Result<(i64, i64), Failure> {
+    pub(crate) async fn counts(&mut self, sql: &'static str) -> Result<(i64, i64), DatabaseFailure> {
         let begin = Moment::now();
         let rows = self.query(sql, &[]).await?;
         tracing::debug!(
@@ -143,13 +143,13 @@ impl Session {
         &mut self,
         sql: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<tokio_postgres::Row>, Failure> {
+    ) -> Result<Vec<tokio_postgres::Row>, DatabaseFailure> {
         let statement = self.statement(sql).await?;
         Ok(self.client.query(&statement, parameters).await?)
     }
 
     /// A COPY into a stage.
-    pub(crate) async fn copy(&mut self, sql: &'static str, chunks: &[Bytes]) -> Result<u64, Failure> {
+    pub(crate) async fn copy(&mut self, sql: &'static str, chunks: &[Bytes]) -> Result<u64, DatabaseFailure> {
         let statement = self.statement(sql).await?;
         let sink = self.client.copy_in(&statement).await?;
         let mut sink = std::pin::pin!(sink);
@@ -159,7 +159,7 @@ impl Session {
         Ok(sink.finish().await?)
     }
 
-    async fn statement(&mut self, sql: &'static str) -> Result<Statement, Failure> {
+    async fn statement(&mut self, sql: &'static str) -> Result<Statement, DatabaseFailure> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }

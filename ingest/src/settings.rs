@@ -1,6 +1,6 @@
 //! Settings of one ingester. Nothing here is a secret: how Kafka and PostgreSQL are reached is the binary's.
 
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::IngestError;
 /// Settings of one ingester. Several with the same `group_id` share the partitions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub struct IngestSettings {
     /// First part of every topic's name: `<prefix>.<kind>`.
     pub topic_prefix: String,
     /// Datacenters with topics of their own, `<prefix>.<kind>.<suffix>`; a record there from another datacenter
@@ -62,7 +62,7 @@ pub struct Settings {
     /// How long a starting ingester waits for its topics to exist, in seconds.
     pub topic_wait_seconds: u64,
     /// How long closed versions and books are kept.
-    pub retention: Retention,
+    pub retention: RetentionSettings,
 }
 
 /// What happens when records are gone before they could be read.
@@ -89,7 +89,7 @@ impl GapPolicy {
 /// How long closed versions and books are kept, in days, at least 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Retention {
+pub struct RetentionSettings {
     /// Closed versions of nodes, pods, containers, workloads, namespaces and watchdogs, in days.
     pub history_days: u32,
     /// What containers used, by hour, in days: a month can be rated again for as long.
@@ -102,7 +102,7 @@ pub struct Retention {
     pub dead_letter_days: u32,
 }
 
-impl Default for Retention {
+impl Default for RetentionSettings {
     fn default() -> Self {
         Self {
             history_days: 400,
@@ -114,12 +114,12 @@ impl Default for Retention {
     }
 }
 
-impl Default for Settings {
+impl Default for IngestSettings {
     fn default() -> Self {
         Self {
             topic_prefix: "fleetledger".to_owned(),
             topic_suffixes: Vec::new(),
-            kinds: Kind::TOPICS.map(|kind| kind.as_str().to_owned()).to_vec(),
+            kinds: RecordKind::TOPICS.map(|kind| kind.as_str().to_owned()).to_vec(),
             group_id: "fleetledger-ingest".to_owned(),
             instance_id: String::new(),
             static_membership: false,
@@ -140,16 +140,16 @@ impl Default for Settings {
             lock_timeout_ms: 10_000,
             stall_seconds: 60,
             topic_wait_seconds: 120,
-            retention: Retention::default(),
+            retention: RetentionSettings::default(),
         }
     }
 }
 
-impl Settings {
+impl IngestSettings {
     /// Checks what no type can say, before anything opens.
     ///
     /// # Errors
-    /// [`IngestError::Settings`], naming the key.
+    /// [`IngestError::IngestSettings`], naming the key.
     pub fn check(&self) -> Result<(), IngestError> {
         let wrong = |key: &'static str, why: &str| {
             Err(IngestError::Settings {
@@ -182,7 +182,7 @@ impl Settings {
             return wrong("kinds", "must name at least one kind");
         }
         for kind in &self.kinds {
-            if Kind::parse(kind).is_none() {
+            if RecordKind::parse(kind).is_none() {
                 return wrong("kinds", &format!("holds {kind:?}, which is no kind"));
             }
         }

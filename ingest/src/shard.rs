@@ -6,12 +6,15 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use fleetledger_schema::{
-    content_hash::{ContentHash, Digest},
+    content_hash::{ContentDigest, ContentHash},
     instant::Instant,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{cache::Cache, hasher::Seeded, raw::PartitionId, safeguard::Safeguard, timeline::Timeline};
+use crate::{
+    cache::ObjectCache, hasher::SeededBuildHasher, raw::PartitionId, safeguard::Safeguard,
+    timeline::DatabaseTimeline,
+};
 
 /// Number of a batch within its lane.
 pub(crate) type BatchNumber = u64;
@@ -31,13 +34,13 @@ pub(crate) struct RowEntry {
 
 /// What is known of one object; neither is an object that does not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct ObjectEntry {
     pub(crate) row: Option<RowEntry>,
     /// Content hash of its newest record, if that is a dead letter.
     pub(crate) dead: Option<ContentHash>,
 }
 
-impl Entry {
+impl ObjectEntry {
     /// True if the emitter counts the object among the living.
     pub(crate) fn lives(&self) -> bool {
         self.row.is_some() || self.dead.is_some()
@@ -51,17 +54,17 @@ impl Entry {
 
 /// A mark beside the fold at its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MarkAt {
+pub(crate) struct ComparedMark {
     pub(crate) epoch: i64,
     pub(crate) sequence: i64,
     pub(crate) at: Instant,
-    pub(crate) marked: Digest,
-    pub(crate) folded: Digest,
+    pub(crate) marked: ContentDigest,
+    pub(crate) folded: ContentDigest,
 }
 
 /// The newest sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SweepAt {
+pub(crate) struct SweepProgress {
     pub(crate) sweep_id: String,
     pub(crate) epoch: i64,
     pub(crate) begin_sequence: i64,
@@ -87,7 +90,7 @@ pub(crate) enum SweepState {
 
 /// Where the log of a shard is; kept with each batch, so that a failed one can be taken back.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Head {
+pub(crate) struct ShardHead {
     pub(crate) epoch: i64,
     pub(crate) sequence: i64,
     pub(crate) observed_at: Instant,
@@ -95,18 +98,18 @@ pub(crate) struct Head {
     pub(crate) stale_records: i64,
     /// Offset of the newest record; none after a claim.
     pub(crate) last_offset: Option<i64>,
-    pub(crate) fold: Digest,
-    pub(crate) mark: Option<MarkAt>,
-    pub(crate) sweep: Option<SweepAt>,
+    pub(crate) fold: ContentDigest,
+    pub(crate) mark: Option<ComparedMark>,
+    pub(crate) sweep: Option<SweepProgress>,
     /// Generation that the newest complete sweep has healed.
     pub(crate) healed_generation: i64,
 }
 
 #[derive(Debug)]
-struct Overlay {
+struct BatchOverlay {
     batch: BatchNumber,
-    entries: HashMap<Box<str>, Entry, Seeded>,
-    before: Head,
+    entries: HashMap<Box<str>, ObjectEntry, SeededBuildHasher>,
+    prior_head: ShardHead,
 }
 
 /// One (cluster, kind, shard).
@@ -116,10 +119,10 @@ pub(crate) struct Shard {
     /// `ledger.kind_state.generation` when it was loaded.
     pub(crate) generation: i64,
     /// The history of the database that it was loaded from.
-    pub(crate) timeline: Timeline,
-    pub(crate) head: Head,
-    committed: Cache,
-    overlays: VecDeque<Overlay>,
+    pub(crate) timeline: DatabaseTimeline,
+    pub(crate) head: ShardHead,
+    committed: ObjectCache,
+    overlays: VecDeque<BatchOverlay>,
     runs: HashMap<String, SweepRun>,
 }
 
@@ -127,7 +130,7 @@ pub(crate) struct Shard {
 /// records changes nothing here, so a failed batch needs not take it back.
 #[derive(Debug, Default)]
 pub(crate) struct SweepRun {
-    seen: HashMap<u128, ContentHash, Seeded>,
+    seen: HashMap<u128, ContentHash, SeededBuildHasher>,
 }
 
 impl SweepRun {
@@ -154,7 +157,12 @@ impl SweepRun {
 }
 
 impl Shard {
-    pub(crate) fn new(partition: PartitionId, generation: i64, head: Head, committed: Cache) -> Self {
+    pub(crate) fn new(
+        partition: PartitionId,
+        generation: i64,
+        head: ShardHead,
+        committed: ObjectCache,
+    ) -> Self {
         Self {
             partition,
             generation,
@@ -167,8 +175,12 @@ impl Shard {
     }
 
     /// What is known of `uid`.
-    pub(crate) fn get(&self, uid: &str) -> Entry {
-        let newest_first = self.overlays.iter().rev().filter(|_| Safeguard::Overlay.stands());
+    pub(crate) fn get(&self, uid: &str) -> ObjectEntry {
+        let newest_first = self
+            .overlays
+            .iter()
+            .rev()
+            .filter(|_| Safeguard::Overlay.is_enabled());
         let mut found = newest_first.filter_map(|overlay| overlay.entries.get(uid));
         found
             .next()
@@ -180,16 +192,16 @@ impl Shard {
     /// Begins the overlay of `batch`, if it is not there yet. Called before the head changes.
     pub(crate) fn touch(&mut self, batch: BatchNumber) {
         if self.overlays.back().is_none_or(|newest| newest.batch != batch) {
-            self.overlays.push_back(Overlay {
+            self.overlays.push_back(BatchOverlay {
                 batch,
                 entries: HashMap::default(),
-                before: self.head.clone(),
+                prior_head: self.head.clone(),
             });
         }
     }
 
     /// Notes what `batch` makes of `uid`, and folds it into the balance.
-    pub(crate) fn set(&mut self, batch: BatchNumber, uid: &str, entry: Entry) {
+    pub(crate) fn set(&mut self, batch: BatchNumber, uid: &str, entry: ObjectEntry) {
         let before = self.get(uid);
         let fold = &mut self.head.fold;
         for (entry, sign) in [(before, -1), (entry, 1)] {
@@ -236,7 +248,7 @@ impl Shard {
     pub(crate) fn drop_from(&mut self, batch: BatchNumber) {
         while self.overlays.back().is_some_and(|newest| newest.batch >= batch) {
             if let Some(overlay) = self.overlays.pop_back() {
-                self.head = overlay.before;
+                self.head = overlay.prior_head;
             }
         }
     }
@@ -264,9 +276,9 @@ impl Shard {
     }
 
     /// The balance counted anew: what every living object was delivered as last.
-    pub(crate) fn recount(&self) -> Digest {
+    pub(crate) fn recount(&self) -> ContentDigest {
         let run = self.newest_run();
-        let mut digest = Digest::default();
+        let mut digest = ContentDigest::default();
         for uid in self.living() {
             let seen = || run.and_then(|run| run.hash(&uid));
             digest.add(self.get(&uid).delivered().or_else(seen).unwrap_or_default());
@@ -307,8 +319,8 @@ impl Shard {
 mod tests {
     use super::*;
 
-    fn row(body: &str) -> Entry {
-        Entry {
+    fn row(body: &str) -> ObjectEntry {
+        ObjectEntry {
             row: Some(RowEntry {
                 hash: Some(ContentHash::of(body.as_bytes())),
                 writer: 1,
@@ -324,7 +336,7 @@ mod tests {
             topic: 0,
             partition: 0,
         };
-        Shard::new(partition, 0, Head::default(), Cache::default())
+        Shard::new(partition, 0, ShardHead::default(), ObjectCache::default())
     }
 
     #[test]
@@ -349,7 +361,7 @@ mod tests {
         let before = shard.head.clone();
         shard.touch(2);
         shard.head.sequence = 9;
-        shard.set(2, "u", Entry::default());
+        shard.set(2, "u", ObjectEntry::default());
         shard.set(2, "v", row("b"));
         shard.drop_from(2);
         assert_eq!(shard.head, before);
@@ -361,14 +373,14 @@ mod tests {
         let mut shard = shard();
         shard.set(1, "seen", row("a"));
         shard.set(1, "unseen", row("b"));
-        let dead = Entry {
+        let dead = ObjectEntry {
             dead: Some(ContentHash::of(b"x")),
             ..row("c")
         };
         shard.set(1, "dead", dead);
         shard.set(1, "gone", row("d"));
-        shard.set(1, "gone", Entry::default());
-        shard.head.sweep = Some(SweepAt {
+        shard.set(1, "gone", ObjectEntry::default());
+        shard.head.sweep = Some(SweepProgress {
             sweep_id: "s".into(),
             epoch: 1,
             begin_sequence: 1,

@@ -5,17 +5,17 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
-use fleetledger_schema::key::Source;
+use fleetledger_schema::key::RecordSource;
 use tokio_postgres::Client;
 
-use crate::reader::{Reader, Stopped, retried};
+use crate::reader::{LaneReader, StopRequested, retried};
 
 /// A source that is not simply accepted is looked up again after this long: someone may have helped it.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const REFRESH_AFTER: Duration = Duration::from_secs(5);
 
 /// Who a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum SourceRegistration {
     /// The cluster of that number.
     Accepted(i32),
     /// A name the cluster no longer has: its records change nothing.
@@ -25,51 +25,52 @@ pub(crate) enum Standing {
 }
 
 #[derive(Debug)]
-struct Known {
-    standing: Standing,
+struct KnownSource {
+    registration: SourceRegistration,
     /// Topics in quarantine; `None` stands for all.
     quarantined: Vec<Option<String>>,
-    looked_up_at: Moment,
+    refreshed_at: Moment,
 }
 
 /// What a lane knows of sources.
 #[derive(Debug, Default)]
-pub(crate) struct SourceBook {
-    known: HashMap<Source, Known>,
+pub(crate) struct SourceCache {
+    known: HashMap<RecordSource, KnownSource>,
 }
 
-impl SourceBook {
+impl SourceCache {
     /// Who `source` is, and whether its records of `topic` are in quarantine. Registers a cluster never seen.
     pub(crate) async fn resolve(
         &mut self,
-        reader: &mut Reader,
-        source: &Source,
+        reader: &mut LaneReader,
+        source: &RecordSource,
         topic: &str,
-    ) -> Result<(Standing, bool), Stopped> {
+    ) -> Result<(SourceRegistration, bool), StopRequested> {
         let fresh = self.known.get(source).is_some_and(|known| {
-            let settled = matches!(known.standing, Standing::Accepted(_)) && known.quarantined.is_empty();
-            settled || known.looked_up_at.elapsed() < LOOK_AGAIN
+            let settled =
+                matches!(known.registration, SourceRegistration::Accepted(_)) && known.quarantined.is_empty();
+            settled || known.refreshed_at.elapsed() < REFRESH_AFTER
         });
         if !fresh {
-            let (standing, quarantined) =
-                retried!(*reader, "look up a source", client => look_up(client, source).await);
-            let known = Known {
-                standing,
+            let (registration, quarantined) =
+                retried!(*reader, "look up a source", client => look_up_source(client, source).await);
+            let known = KnownSource {
+                registration,
                 quarantined,
-                looked_up_at: Moment::now(),
+                refreshed_at: Moment::now(),
             };
             self.known.insert(source.clone(), known);
         }
         let Some(known) = self.known.get(source) else {
-            return Ok((Standing::Duplicate, true));
+            return Ok((SourceRegistration::Duplicate, true));
         };
         let quarantined = known
             .quarantined
             .iter()
             .any(|of| of.as_deref().is_none_or(|of| of == topic));
         Ok((
-            known.standing,
-            quarantined || known.standing == Standing::Duplicate,
+            known.registration,
+            quarantined || known.registration == SourceRegistration::Duplicate,
         ))
     }
 
@@ -79,16 +80,16 @@ impl SourceBook {
     }
 
     /// Forgets one source.
-    pub(crate) fn forget(&mut self, source: &Source) {
+    pub(crate) fn forget(&mut self, source: &RecordSource) {
         self.known.remove(source);
     }
 }
 
-async fn look_up(
+async fn look_up_source(
     client: &Client,
-    source: &Source,
-) -> Result<(Standing, Vec<Option<String>>), tokio_postgres::Error> {
-    let standing = stand(client, source).await?;
+    source: &RecordSource,
+) -> Result<(SourceRegistration, Vec<Option<String>>), tokio_postgres::Error> {
+    let registration = register_source(client, source).await?;
     let rows = client
         .query(
             "select topic from ledger.quarantine
@@ -97,10 +98,13 @@ async fn look_up(
         )
         .await?;
     let quarantined = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    Ok((standing, quarantined))
+    Ok((registration, quarantined))
 }
 
-async fn stand(client: &Client, source: &Source) -> Result<Standing, tokio_postgres::Error> {
+async fn register_source(
+    client: &Client,
+    source: &RecordSource,
+) -> Result<SourceRegistration, tokio_postgres::Error> {
     let named = [&source.datacenter, &source.cluster, &source.cluster_uid];
     client
         .execute(
@@ -131,10 +135,10 @@ async fn stand(client: &Client, source: &Source) -> Result<Standing, tokio_postg
                 )
                 .await?;
         }
-        return Ok(Standing::Accepted(cluster_id));
+        return Ok(SourceRegistration::Accepted(cluster_id));
     }
     if row.try_get("former")? {
-        return Ok(Standing::Former);
+        return Ok(SourceRegistration::Former);
     }
     let made = client
         .execute(
@@ -150,5 +154,5 @@ async fn stand(client: &Client, source: &Source) -> Result<Standing, tokio_postg
     if made > 0 {
         tracing::error!(%source, "one cluster uid under two names: the newer source is in quarantine");
     }
-    Ok(Standing::Duplicate)
+    Ok(SourceRegistration::Duplicate)
 }

@@ -8,16 +8,16 @@
 use std::sync::LazyLock;
 
 use fleetledger_schema::{
-    kind::Kind,
-    row::{self, Table},
+    kind::RecordKind,
+    row::{self, LedgerTable},
 };
 
 use crate::safeguard::Safeguard;
 
 /// One table's stage.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    pub(crate) table: &'static Table,
+pub(crate) struct StageTable {
+    pub(crate) table: &'static LedgerTable,
     /// Name of the stage table.
     pub(crate) name: String,
     /// Makes the session's stage table.
@@ -26,9 +26,9 @@ pub(crate) struct Stage {
     pub(crate) create_plan: String,
     pub(crate) copy: String,
     /// How a batch with one version of each object is merged.
-    pub(crate) single: Steps,
+    pub(crate) single: MergeSteps,
     /// How a batch with several versions of an object is merged, with a plan.
-    pub(crate) planned: Steps,
+    pub(crate) planned: MergeSteps,
     /// Fills the plan; returns how many objects stand, and how many do not.
     pub(crate) plan: String,
     /// Versions that began and ended within the batch go to history; needs the plan.
@@ -36,14 +36,14 @@ pub(crate) struct Stage {
     /// Objects that ended: `$1` clusters, `$2` uids, `$3` instants, `$4` reasons.
     pub(crate) end: String,
     /// What is known of one object: `$1` cluster, `$2` uid, `$3` kind; not for containers.
-    pub(crate) standing: String,
+    pub(crate) object_state: String,
     /// Containers their pod no longer has; only for the container table.
     pub(crate) vanish: Option<String>,
 }
 
 /// The statements of a merge.
 #[derive(Debug)]
-pub(crate) struct Steps {
+pub(crate) struct MergeSteps {
     /// Versions that stand and end go to history.
     pub(crate) close: String,
     /// Newest versions of objects that stand.
@@ -58,33 +58,33 @@ const ENDED: &str = "h.valid_to < now() + interval '1 hour'";
 /// Columns of the pod's resolved owner, which a record that could not resolve it leaves as they are.
 const OWNER_COLUMNS: &[&str] = &["workload_kind", "workload", "workload_uid"];
 
-struct Stages {
-    kinds: Vec<(Kind, Stage)>,
-    container: Stage,
+struct StageTables {
+    kinds: Vec<(RecordKind, StageTable)>,
+    container: StageTable,
 }
 
-static STAGES: LazyLock<Stages> = LazyLock::new(|| Stages {
-    kinds: Kind::ALL
+static STAGES: LazyLock<StageTables> = LazyLock::new(|| StageTables {
+    kinds: RecordKind::ALL
         .into_iter()
-        .map(|kind| (kind, Stage::of(row::table(kind))))
+        .map(|kind| (kind, StageTable::of(row::table(kind))))
         .collect(),
-    container: Stage::of(row::container_table()),
+    container: StageTable::of(row::container_table()),
 });
 
 /// Stage of a kind.
-pub(crate) fn of_kind(kind: Kind) -> &'static Stage {
+pub(crate) fn of_kind(kind: RecordKind) -> &'static StageTable {
     let found = STAGES.kinds.iter().find(|(of, _)| *of == kind);
     // Every kind is in the list; a missing one would be the container's, which no record is of.
     found.map_or(&STAGES.container, |(_, stage)| stage)
 }
 
 /// Stage of containers.
-pub(crate) fn of_containers() -> &'static Stage {
+pub(crate) fn of_containers() -> &'static StageTable {
     &STAGES.container
 }
 
 /// Every stage.
-pub(crate) fn all() -> impl Iterator<Item = &'static Stage> {
+pub(crate) fn all() -> impl Iterator<Item = &'static StageTable> {
     STAGES
         .kinds
         .iter()
@@ -93,7 +93,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Stage> {
 }
 
 /// Columns a stage has after the record's own: name and type.
-pub(crate) fn meta_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
+pub(crate) fn meta_columns(table: &LedgerTable) -> Vec<(&'static str, &'static str)> {
     let kept = table
         .meta
         .iter()
@@ -113,7 +113,7 @@ const STEERING: &[(&str, &str)] = &[
 ];
 
 /// Number of fields of a stage's row.
-pub(crate) fn width(table: &Table) -> usize {
+pub(crate) fn width(table: &LedgerTable) -> usize {
     1 + table.columns.len() + meta_columns(table).len() + STEERING.len()
 }
 
@@ -126,9 +126,9 @@ fn meta_type(name: &str) -> &'static str {
     }
 }
 
-impl Stage {
-    fn of(table: &'static Table) -> Self {
-        let sql = Sql::of(table);
+impl StageTable {
+    fn of(table: &'static LedgerTable) -> Self {
+        let sql = StageSql::of(table);
         Self {
             table,
             name: format!("stage_{}", table.name),
@@ -136,7 +136,7 @@ impl Stage {
             create_plan: sql.create_plan(),
             copy: sql.copy(),
             single: sql.single(),
-            planned: Steps {
+            planned: MergeSteps {
                 close: sql.close(),
                 update: sql.update(),
                 insert: sql.insert(),
@@ -144,20 +144,20 @@ impl Stage {
             plan: sql.plan(),
             between: sql.between(),
             end: sql.end(),
-            standing: sql.standing(),
+            object_state: sql.object_state(),
             vanish: (table.name == "container").then(|| sql.vanish()),
         }
     }
 }
 
-struct Sql {
-    table: &'static Table,
+struct StageSql {
+    table: &'static LedgerTable,
     name: &'static str,
     is_pod: bool,
 }
 
-impl Sql {
-    fn of(table: &'static Table) -> Self {
+impl StageSql {
+    fn of(table: &'static LedgerTable) -> Self {
         Self {
             table,
             name: table.name,
@@ -166,7 +166,7 @@ impl Sql {
     }
 
     /// `a.cluster_id = b.cluster_id and a.uid = b.uid …`
-    fn joined(&self, left: &str, right: &str) -> String {
+    fn key_join(&self, left: &str, right: &str) -> String {
         let keys = ["cluster_id"].iter().chain(self.table.key);
         let pairs: Vec<String> = keys.map(|key| format!("{left}.{key} = {right}.{key}")).collect();
         pairs.join(" and ")
@@ -177,15 +177,15 @@ impl Sql {
     fn beside(&self, table: &str, alias: &str) -> String {
         format!(
             "lateral (select {alias}.* from {table} as {alias} where {keys} offset 0) as {alias} on true",
-            keys = self.joined(alias, "s")
+            keys = self.key_join(alias, "s")
         )
     }
 
-    fn planned(&self) -> String {
+    fn plan_beside(&self) -> String {
         self.beside(&format!("plan_{}", self.name), "pl")
     }
 
-    fn standing_beside(&self) -> String {
+    fn current_beside(&self) -> String {
         self.beside(&format!("ledger.{}", self.name), "p")
     }
 
@@ -233,7 +233,7 @@ impl Sql {
         let mut plan = vec!["cluster_id integer".to_owned()];
         plan.extend(self.table.key.iter().map(|key| format!("{key} text")));
         format!(
-            "create temp table plan_{name} ({plan}, stands boolean, same boolean, base timestamptz, primary key ({keys})) on commit delete rows",
+            "create temp table plan_{name} ({plan}, is_current boolean, same boolean, base timestamptz, primary key ({keys})) on commit delete rows",
             name = self.name,
             plan = plan.join(", "),
             keys = self.keys(""),
@@ -263,7 +263,7 @@ impl Sql {
     /// Is what stands equal to the batch's first version? By the hash of its own columns; where writer or reader
     /// are not the same, by the columns both know, none if the ingester has found it equal already.
     fn same(&self) -> String {
-        if !Safeguard::AntiJoin.stands() {
+        if !Safeguard::AntiJoin.is_enabled() {
             return "false".to_owned();
         }
         let mut versions = vec!["p.reader_version <> s.reader_version"];
@@ -291,7 +291,7 @@ impl Sql {
     fn plan(&self) -> String {
         format!(
             "with planned as (
-insert into plan_{name} ({keys}, stands, same, base)
+insert into plan_{name} ({keys}, is_current, same, base)
 select {s_keys}, p.uid is not null, p.uid is not null and {same}, coalesce(p.valid_from, h.ended_at - interval '1 microsecond')
 from stage_{name} as s
 left join ledger.{name} as p on {s_p}
@@ -300,14 +300,14 @@ left join lateral (
     where p.uid is null and {h_s} and h.valid_to > s.from_at and {ENDED}
 ) as h on true
 where s.step = 1
-returning stands)
-select count(*) filter (where stands), count(*) filter (where not stands) from planned",
+returning is_current)
+select count(*) filter (where is_current), count(*) filter (where not is_current) from planned",
             name = self.name,
             keys = self.keys(""),
             s_keys = self.keys("s."),
             same = self.same(),
-            s_p = self.joined("p", "s"),
-            h_s = self.joined("h", "s"),
+            s_p = self.key_join("p", "s"),
+            h_s = self.key_join("h", "s"),
         )
     }
 
@@ -320,21 +320,21 @@ select {values},
     'changed'
 from stage_{name} as s
 join {planned}
-join {standing}
-where s.step = 1 and pl.stands and (not pl.same or s.steps > 1)
+join {current}
+where s.step = 1 and pl.is_current and (not pl.same or s.steps > 1)
 order by {keys}",
             name = self.name,
             columns = self.columns(quoted),
             values = self.columns(|column| format!("p.{}", quoted(column))),
-            planned = self.planned(),
-            standing = self.standing_beside(),
+            planned = self.plan_beside(),
+            current = self.current_beside(),
             keys = self.keys("s."),
         )
     }
 
     fn between(&self) -> String {
-        let stands = if self.is_pod {
-            format!("left join {}", self.standing_beside())
+        let current = if self.is_pod {
+            format!("left join {}", self.current_beside())
         } else {
             String::new()
         };
@@ -344,19 +344,19 @@ select {values},
     greatest(s.next_from_at, pl.base + (s.step + 1) * interval '1 microsecond'), 'changed'
 from stage_{name} as s
 join {planned}
-{stands}
+{current}
 where s.step < s.steps and not (s.step = 1 and pl.same)
 order by {keys}, s.step",
             name = self.name,
             columns = self.columns(quoted),
-            values = self.columns(|column| self.staged(column)),
-            planned = self.planned(),
+            values = self.columns(|column| self.staged_value(column)),
+            planned = self.plan_beside(),
             keys = self.keys("s."),
         )
     }
 
     /// The staged value of a column of the current table.
-    fn staged(&self, column: &str) -> String {
+    fn staged_value(&self, column: &str) -> String {
         match column {
             "valid_from" => "greatest(s.from_at, pl.base + s.step * interval '1 microsecond')".to_owned(),
             "landed_at" => "now()".to_owned(),
@@ -369,22 +369,22 @@ order by {keys}, s.step",
 
     /// Needs neither plan nor sort: the stage is in the order of the keys, and what stands is found beside it. Each
     /// statement may follow the others in any order: what one has written is the same to the next.
-    fn single(&self) -> Steps {
+    fn single(&self) -> MergeSteps {
         let begins = |column: &str| match column {
             "valid_from" => "greatest(s.from_at, p.valid_from + interval '1 microsecond')".to_owned(),
-            column => self.staged(column),
+            column => self.staged_value(column),
         };
         let close = format!(
             "insert into ledger.{name}_history ({columns}, valid_to, closed_reason)
 select {values}, {begin}, 'changed'
 from stage_{name} as s
-join {standing}
+join {current}
 where not {same}",
             name = self.name,
             columns = self.columns(quoted),
             values = self.columns(|column| format!("p.{}", quoted(column))),
             begin = begins("valid_from"),
-            standing = self.standing_beside(),
+            current = self.current_beside(),
             same = self.same(),
         );
         let update = format!(
@@ -393,7 +393,7 @@ from stage_{name} as s
 where {p_s} and not ({unchanged})",
             name = self.name,
             sets = self.sets(&self.same(), begins),
-            p_s = self.joined("p", "s"),
+            p_s = self.key_join("p", "s"),
             unchanged = self.unchanged(&self.same()),
         );
         let insert = format!(
@@ -410,12 +410,12 @@ where not exists (select from ledger.{name} as p where {p_s})",
                 "valid_from" => "greatest(s.from_at, h.ended_at)".to_owned(),
                 // Nothing stands whose owner could be kept.
                 owner if OWNER_COLUMNS.contains(&owner) => format!("s.{owner}"),
-                column => self.staged(column),
+                column => self.staged_value(column),
             }),
-            h_s = self.joined("h", "s"),
-            p_s = self.joined("p", "s"),
+            h_s = self.key_join("h", "s"),
+            p_s = self.key_join("p", "s"),
         );
-        Steps {
+        MergeSteps {
             close,
             update,
             insert,
@@ -462,11 +462,11 @@ where not exists (select from ledger.{name} as p where {p_s})",
             "update ledger.{name} as p set {sets}
 from stage_{name} as s
 join {planned}
-where s.step = s.steps and pl.stands and {p_s} and not ({unchanged})",
+where s.step = s.steps and pl.is_current and {p_s} and not ({unchanged})",
             name = self.name,
-            sets = self.sets(same, |column| self.staged(column)),
-            planned = self.planned(),
-            p_s = self.joined("p", "s"),
+            sets = self.sets(same, |column| self.staged_value(column)),
+            planned = self.plan_beside(),
+            p_s = self.key_join("p", "s"),
             unchanged = self.unchanged(same),
         )
     }
@@ -477,16 +477,16 @@ where s.step = s.steps and pl.stands and {p_s} and not ({unchanged})",
 select {values}
 from stage_{name} as s
 join {planned}
-where s.step = s.steps and not pl.stands
+where s.step = s.steps and not pl.is_current
 order by {keys}",
             name = self.name,
             columns = self.columns(quoted),
             values = self.columns(|column| match column {
                 // Nothing stands whose owner could be kept.
                 owner if OWNER_COLUMNS.contains(&owner) => format!("s.{owner}"),
-                column => self.staged(column),
+                column => self.staged_value(column),
             }),
-            planned = self.planned(),
+            planned = self.plan_beside(),
             keys = self.keys("s."),
         )
     }
@@ -508,7 +508,7 @@ order by {keys}",
         )
     }
 
-    fn standing(&self) -> String {
+    fn object_state(&self) -> String {
         format!(
             "select p.writer_schema, p.reader_version,
     exists (select from ledger.{name}_history as h where h.cluster_id = $1 and h.uid = $2) as has_history,
@@ -532,7 +532,7 @@ left join ledger.{name} as p on p.cluster_id = $1 and p.uid = $2",
 insert into ledger.container_history ({columns}, valid_to, closed_reason)
 select {columns}, greatest(ended_at, valid_from + interval '1 microsecond'), 'changed' from gone
 order by {keys}",
-            pl_c = self.joined("pl", "c"),
+            pl_c = self.key_join("pl", "c"),
             columns = self.columns(quoted),
             keys = self.keys(""),
         )
@@ -549,8 +549,8 @@ mod tests {
 
     #[test]
     fn every_table_has_its_stage() {
-        assert_eq!(all().count(), Kind::ALL.len() + 1);
-        assert_eq!(of_kind(Kind::Pod).name, "stage_pod");
+        assert_eq!(all().count(), RecordKind::ALL.len() + 1);
+        assert_eq!(of_kind(RecordKind::Pod).name, "stage_pod");
         assert!(of_containers().vanish.is_some());
     }
 }

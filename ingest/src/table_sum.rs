@@ -4,7 +4,7 @@
 //! with what their pods say. A disagreement raises the generation once, and again after each sweep that did not heal
 //! it; the next sweep then lands unconditionally.
 
-use fleetledger_schema::{kind::Kind, row};
+use fleetledger_schema::{kind::RecordKind, row};
 use tokio_postgres::{Client, Transaction};
 
 const STORE: &str = "
@@ -22,7 +22,7 @@ on conflict (cluster_id, kind) do update
 set generation = k.generation + 1, raised_at = now(), raised_reason = excluded.raised_reason";
 
 /// What one comparison found.
-struct Sum {
+struct TableSum {
     cluster_id: i32,
     table_count: i64,
     fold_count: i64,
@@ -35,7 +35,7 @@ struct Sum {
 /// Compares every kind; returns how many (cluster, kind) pairs disagree.
 pub(crate) async fn compare(client: &mut Client) -> Result<usize, tokio_postgres::Error> {
     let mut disagreements = 0;
-    for kind in Kind::ALL {
+    for kind in RecordKind::ALL {
         let sums = {
             let snapshot = client
                 .build_transaction()
@@ -55,12 +55,12 @@ pub(crate) async fn compare(client: &mut Client) -> Result<usize, tokio_postgres
     Ok(disagreements)
 }
 
-async fn sum(snapshot: &Transaction<'_>, kind: Kind) -> Result<Vec<Sum>, tokio_postgres::Error> {
+async fn sum(snapshot: &Transaction<'_>, kind: RecordKind) -> Result<Vec<TableSum>, tokio_postgres::Error> {
     let statement = statement(kind);
     let rows = snapshot.query(&statement, &[&kind.number()]).await?;
     rows.iter()
         .map(|row| {
-            Ok(Sum {
+            Ok(TableSum {
                 cluster_id: row.try_get("cluster_id")?,
                 table_count: row.try_get("table_count")?,
                 fold_count: row.try_get("fold_count")?,
@@ -72,8 +72,8 @@ async fn sum(snapshot: &Transaction<'_>, kind: Kind) -> Result<Vec<Sum>, tokio_p
         .collect()
 }
 
-fn statement(kind: Kind) -> String {
-    let (extra, containers, agrees) = if kind == Kind::Pod {
+fn statement(kind: RecordKind) -> String {
+    let (extra, containers, agrees) = if kind == RecordKind::Pod {
         (
             ", coalesce(sum(p.containers_count), 0)::bigint as containers_count, coalesce(bit_xor(p.containers_xor_hi), 0) as containers_hi, coalesce(bit_xor(p.containers_xor_lo), 0) as containers_lo",
             ", containers as (
@@ -86,14 +86,14 @@ fn statement(kind: Kind) -> String {
     } else {
         ("", "", "")
     };
-    let join = if kind == Kind::Pod {
+    let join = if kind == RecordKind::Pod {
         "left join containers as n using (cluster_id)"
     } else {
         ""
     };
     format!(
-        "with stands as (
-    select p.cluster_id, count(*) as stands, count(*) filter (where k.uid is null) as sound,
+        "with current_rows as (
+    select p.cluster_id, count(*) as rows, count(*) filter (where k.uid is null) as sound,
         coalesce(bit_xor(p.body_hash_hi) filter (where k.uid is null), 0) as hi,
         coalesce(bit_xor(p.body_hash_lo) filter (where k.uid is null), 0) as lo{extra}
     from ledger.{table} as p
@@ -106,7 +106,7 @@ fn statement(kind: Kind) -> String {
     select cluster_id, sum(fold_count)::bigint as folded, bit_xor(fold_hi) as hi, bit_xor(fold_lo) as lo
     from ledger.balance where kind = $1 group by cluster_id
 ){containers}
-select cluster_id, coalesce(s.stands, 0) as table_count, f.folded as fold_count, coalesce(d.dead, 0) as dead_count,
+select cluster_id, coalesce(s.rows, 0) as table_count, f.folded as fold_count, coalesce(d.dead, 0) as dead_count,
     coalesce(s.sound, 0) + coalesce(d.dead, 0) = f.folded
         and coalesce(s.hi, 0) # coalesce(d.hi, 0) = f.hi and coalesce(s.lo, 0) # coalesce(d.lo, 0) = f.lo{agrees} as agrees,
     exists (select from ledger.kind_state as g where g.cluster_id = f.cluster_id and g.kind = $1
@@ -114,7 +114,7 @@ select cluster_id, coalesce(s.stands, 0) as table_count, f.folded as fold_count,
             where w.cluster_id = f.cluster_id and w.kind = $1)) as waits
 from fold as f
 join ledger.cluster as c using (cluster_id)
-left join stands as s using (cluster_id)
+left join current_rows as s using (cluster_id)
 left join dead as d using (cluster_id)
 {join}
 where c.state = 'active'
@@ -123,7 +123,7 @@ order by cluster_id",
     )
 }
 
-async fn store(client: &Client, kind: Kind, found: &Sum) -> Result<(), tokio_postgres::Error> {
+async fn store(client: &Client, kind: RecordKind, found: &TableSum) -> Result<(), tokio_postgres::Error> {
     let number = kind.number();
     client
         .execute(

@@ -7,13 +7,13 @@
 use tokio_postgres::Client;
 
 /// Number of a timeline; 0 on a server that is a standby now, which takes no writes.
-pub(crate) type Timeline = i64;
+pub(crate) type DatabaseTimeline = i64;
 
 /// The first eight digits of a WAL file's name.
-const ASK: &str = "select case when pg_is_in_recovery() then 0
+const READ_TIMELINE: &str = "select case when pg_is_in_recovery() then 0
     else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint end";
 
 /// The timeline that `client` is connected to.
-pub(crate) async fn of(client: &Client) -> Result<Timeline, tokio_postgres::Error> {
-    client.query_one(ASK, &[]).await?.try_get(0)
+pub(crate) async fn of(client: &Client) -> Result<DatabaseTimeline, tokio_postgres::Error> {
+    client.query_one(READ_TIMELINE, &[]).await?.try_get(0)
 }

@@ -2,20 +2,20 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use fleetledger_schema::{kind::Kind, postgres::Connector};
+use fleetledger_schema::{kind::RecordKind, postgres::PostgresConnector};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use tokio_util::sync::CancellationToken;
 
-use crate::{IngestError, Settings};
+use crate::{IngestError, IngestSettings};
 
 /// Time one question for metadata may take.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A topic: records of one kind, from every datacenter or from one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Topic {
+pub(crate) struct IngestTopic {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: RecordKind,
     /// The only datacenter whose records may stand here.
     pub(crate) datacenter: Option<String>,
     pub(crate) partitions: i32,
@@ -24,13 +24,13 @@ pub(crate) struct Topic {
 
 /// All topics that are read; a [`crate::raw::PartitionId`] holds an index into them.
 #[derive(Debug, Clone)]
-pub(crate) struct Topics {
-    list: Vec<Topic>,
+pub(crate) struct IngestTopics {
+    list: Vec<IngestTopic>,
     by_name: HashMap<String, usize>,
 }
 
-impl Topics {
-    pub(crate) fn new(list: Vec<Topic>) -> Self {
+impl IngestTopics {
+    pub(crate) fn new(list: Vec<IngestTopic>) -> Self {
         let by_name = list
             .iter()
             .enumerate()
@@ -40,11 +40,11 @@ impl Topics {
     }
 
     /// The topics that `settings` name, their partition counts not yet known.
-    pub(crate) fn named_by(settings: &Settings) -> Self {
+    pub(crate) fn named_by(settings: &IngestSettings) -> Self {
         let mut list = Vec::new();
-        for kind in settings.kinds.iter().filter_map(|kind| Kind::parse(kind)) {
+        for kind in settings.kinds.iter().filter_map(|kind| RecordKind::parse(kind)) {
             let mut add = |suffix: Option<&String>| {
-                list.push(Topic {
+                list.push(IngestTopic {
                     name: kind.topic(&settings.topic_prefix, suffix.map(String::as_str)),
                     kind,
                     datacenter: suffix.cloned(),
@@ -67,7 +67,7 @@ impl Topics {
         self.list.iter().map(|topic| topic.name.as_str()).collect()
     }
 
-    pub(crate) fn get(&self, index: usize) -> Option<&Topic> {
+    pub(crate) fn get(&self, index: usize) -> Option<&IngestTopic> {
         self.list.get(index)
     }
 
@@ -80,7 +80,7 @@ impl Topics {
     }
 
     /// Asks Kafka for the partition counts; returns the names of topics that do not exist.
-    pub(crate) fn ask<C: ConsumerContext>(
+    pub(crate) fn read_partition_counts<C: ConsumerContext>(
         &mut self,
         consumer: &BaseConsumer<C>,
     ) -> Result<Vec<String>, IngestError> {
@@ -114,9 +114,9 @@ impl Topics {
         shutdown: &CancellationToken,
     ) -> Result<(), IngestError> {
         let begin = std::time::Instant::now();
-        let mut told = false;
+        let mut warned = false;
         loop {
-            let missing = match self.ask(consumer) {
+            let missing = match self.read_partition_counts(consumer) {
                 Ok(missing) if missing.is_empty() => return Ok(()),
                 Ok(missing) => IngestError::NoTopic(missing.join(", ")),
                 Err(error) => error,
@@ -124,16 +124,16 @@ impl Topics {
             if shutdown.is_cancelled() || begin.elapsed() > wait {
                 return Err(missing);
             }
-            if !told {
+            if !warned {
                 tracing::warn!(error = %missing, "waiting for topics");
-                told = true;
+                warned = true;
             }
             std::thread::sleep(Duration::from_millis(500));
         }
     }
 
     /// Records partition and shard counts when a topic is first read, and refuses a change.
-    pub(crate) async fn record(&self, connector: &Connector) -> Result<(), IngestError> {
+    pub(crate) async fn record(&self, connector: &PostgresConnector) -> Result<(), IngestError> {
         let client = connector.connect("fleetledger ingest topics").await?;
         let failed = |source| IngestError::Postgres {
             action: "record topics",

@@ -9,13 +9,13 @@ use std::{
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema},
     instant::Instant,
-    kind::Kind,
+    kind::RecordKind,
     record::{ContainerUsage, Usage},
-    row::Cell,
+    row::RowCell,
 };
 
 use crate::{
-    dead_reason::{DeadReason, Fault},
+    dead_reason::{DeadReason, RecordFault},
     decode::{MAX_BODY_BYTES, body_fault},
 };
 
@@ -30,7 +30,7 @@ const FUTURE_MICROS: i64 = 300_000_000;
 
 /// A window that may be folded.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(crate) struct UsageWindow {
     pub(crate) usage: Usage,
     /// Minutes of its hour, bit 0 being the first.
     pub(crate) minutes: i64,
@@ -42,32 +42,32 @@ pub(crate) fn open(
     schema: &Arc<WriterSchema>,
     body: &[u8],
     kafka_at: Instant,
-) -> Result<Window, Fault> {
+) -> Result<UsageWindow, RecordFault> {
     if body.len() > MAX_BODY_BYTES {
         let detail = format!("body of {} bytes is larger than {MAX_BODY_BYTES}", body.len());
-        return Err(Fault::new(DeadReason::Oversized, detail));
+        return Err(RecordFault::new(DeadReason::Oversized, detail));
     }
-    if schema.subject() != SchemaSubject::Kind(Kind::Usage) {
+    if schema.subject() != SchemaSubject::Kind(RecordKind::Usage) {
         let detail = format!("schema {:016x} does not describe usage", schema.fingerprint());
-        return Err(Fault::new(DeadReason::UnknownSchema, detail));
+        return Err(RecordFault::new(DeadReason::UnknownSchema, detail));
     }
     let usage = schema.decode_usage(body).map_err(body_fault)?;
     if usage.uid != uid {
         let found: String = usage.uid.chars().take(80).collect();
         let detail = format!("body is of node {found:?}, key of {uid:?}");
-        return Err(Fault::new(DeadReason::WrongKey, detail));
+        return Err(RecordFault::new(DeadReason::WrongKey, detail));
     }
     let minutes = check_window(&usage, kafka_at)?;
     check_name("node", &usage.node)?;
     check_containers(&usage)?;
-    Ok(Window { usage, minutes })
+    Ok(UsageWindow { usage, minutes })
 }
 
-fn check_window(usage: &Usage, kafka_at: Instant) -> Result<i64, Fault> {
+fn check_window(usage: &Usage, kafka_at: Instant) -> Result<i64, RecordFault> {
     let (from, to) = (usage.window_start_at, usage.window_end_at);
     let wrong = |why: &str| {
         let detail = format!("window from {from} to {to} {why}");
-        Err(Fault::new(DeadReason::BadWindow, detail))
+        Err(RecordFault::new(DeadReason::BadWindow, detail))
     };
     if !from.is_storable() || !to.is_storable() {
         return wrong("is outside the years 1 to 9999");
@@ -81,13 +81,13 @@ fn check_window(usage: &Usage, kafka_at: Instant) -> Result<i64, Fault> {
     }
 }
 
-fn check_containers(usage: &Usage) -> Result<(), Fault> {
+fn check_containers(usage: &Usage) -> Result<(), RecordFault> {
     if usage.containers.len() > MAX_CONTAINERS {
         let detail = format!(
             "{} containers are more than {MAX_CONTAINERS}",
             usage.containers.len()
         );
-        return Err(Fault::new(DeadReason::Oversized, detail));
+        return Err(RecordFault::new(DeadReason::Oversized, detail));
     }
     let window_ms = usage.window_end_at.micros_since(usage.window_start_at) / 1000;
     let mut names = HashSet::with_capacity(usage.containers.len());
@@ -97,14 +97,14 @@ fn check_containers(usage: &Usage) -> Result<(), Fault> {
                 "container {:?} of pod {:?} is there twice",
                 container.container, container.uid
             );
-            return Err(Fault::new(DeadReason::BadBody, detail));
+            return Err(RecordFault::new(DeadReason::BadBody, detail));
         }
         check_container(container, window_ms)?;
     }
     Ok(())
 }
 
-fn check_container(container: &ContainerUsage, window_ms: i64) -> Result<(), Fault> {
+fn check_container(container: &ContainerUsage, window_ms: i64) -> Result<(), RecordFault> {
     for (what, name) in [
         ("uid", &container.uid),
         ("namespace", &container.namespace),
@@ -119,7 +119,7 @@ fn check_container(container: &ContainerUsage, window_ms: i64) -> Result<(), Fau
     ] {
         if !(0..=window_ms).contains(&covered_ms) {
             let detail = format!("{what} is {covered_ms}, the window has {window_ms}");
-            return Err(Fault::new(DeadReason::BadBody, detail));
+            return Err(RecordFault::new(DeadReason::BadBody, detail));
         }
     }
     for (what, amount) in [
@@ -136,24 +136,24 @@ fn check_container(container: &ContainerUsage, window_ms: i64) -> Result<(), Fau
     ] {
         if !(0..=MAX_AMOUNT).contains(&amount) {
             let detail = format!("{what} is {amount}, which is not 0 to {MAX_AMOUNT}");
-            return Err(Fault::new(DeadReason::BadBody, detail));
+            return Err(RecordFault::new(DeadReason::BadBody, detail));
         }
     }
     Ok(())
 }
 
-fn check_name(what: &str, name: &str) -> Result<(), Fault> {
+fn check_name(what: &str, name: &str) -> Result<(), RecordFault> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
         let detail = format!("{what} of {} bytes is not 1 to {MAX_NAME_BYTES}", name.len());
-        return Err(Fault::new(DeadReason::Oversized, detail));
+        return Err(RecordFault::new(DeadReason::Oversized, detail));
     }
-    Cell::Text(name).check()?;
+    RowCell::Text(name).check()?;
     Ok(())
 }
 
 /// How a window stands to those of its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Overlap {
+pub(crate) enum WindowOverlap {
     /// None of its minutes is in one of them.
     Apart,
     /// It holds every minute of one of them: whatever becomes of that one, this one is superseded.
@@ -164,40 +164,40 @@ pub(crate) enum Overlap {
 
 /// A window with its place in the batch.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct TakenWindow {
     /// Index of its record within the batch.
     pub(crate) record: usize,
     pub(crate) cluster_id: i32,
-    pub(crate) window: Window,
+    pub(crate) window: UsageWindow,
 }
 
 /// The windows of a batch.
 #[derive(Debug, Default)]
-pub(crate) struct Windows {
-    pub(crate) taken: Vec<Taken>,
+pub(crate) struct UsageWindows {
+    pub(crate) taken: Vec<TakenWindow>,
     minutes: HashMap<(i32, Instant, String), Vec<i64>>,
 }
 
-impl Windows {
+impl UsageWindows {
     /// How `window` stands to those that were taken.
-    pub(crate) fn overlap(&self, cluster_id: i32, window: &Window) -> Overlap {
+    pub(crate) fn overlap(&self, cluster_id: i32, window: &UsageWindow) -> WindowOverlap {
         let key = (cluster_id, window.usage.hour_at(), window.usage.uid.clone());
         let taken = self.minutes.get(&key).map(Vec::as_slice).unwrap_or_default();
         let sharing = || taken.iter().filter(|minutes| **minutes & window.minutes != 0);
         if sharing().any(|minutes| *minutes & !window.minutes == 0) {
-            Overlap::Superseded
+            WindowOverlap::Superseded
         } else if sharing().next().is_some() {
-            Overlap::Undecided
+            WindowOverlap::Undecided
         } else {
-            Overlap::Apart
+            WindowOverlap::Apart
         }
     }
 
     /// Takes a window.
-    pub(crate) fn take(&mut self, record: usize, cluster_id: i32, window: Window) {
+    pub(crate) fn take(&mut self, record: usize, cluster_id: i32, window: UsageWindow) {
         let key = (cluster_id, window.usage.hour_at(), window.usage.uid.clone());
         self.minutes.entry(key).or_default().push(window.minutes);
-        self.taken.push(Taken {
+        self.taken.push(TakenWindow {
             record,
             cluster_id,
             window,
@@ -244,7 +244,7 @@ mod tests {
         let mut usage = usage();
         change(&mut usage);
         let body = encode_usage(&usage).unwrap();
-        let schema = own_schema(SchemaSubject::Kind(Kind::Usage));
+        let schema = own_schema(SchemaSubject::Kind(RecordKind::Usage));
         let sent_at = Instant(HOUR + 6 * MINUTE);
         open("n", &schema, &body, sent_at).err().map(|fault| fault.reason)
     }
@@ -287,17 +287,17 @@ mod tests {
             usage.window_start_at = Instant(HOUR + start * MINUTE);
             usage.window_end_at = Instant(HOUR + end * MINUTE);
             let minutes = usage.minutes().unwrap();
-            Window { usage, minutes }
+            UsageWindow { usage, minutes }
         };
-        let mut windows = Windows::default();
+        let mut windows = UsageWindows::default();
         windows.take(0, 1, window(5, 10));
         assert!(windows.are_single());
-        assert_eq!(windows.overlap(1, &window(0, 5)), Overlap::Apart);
-        assert_eq!(windows.overlap(2, &window(5, 10)), Overlap::Apart);
-        assert_eq!(windows.overlap(1, &window(5, 10)), Overlap::Superseded);
-        assert_eq!(windows.overlap(1, &window(0, 15)), Overlap::Superseded);
-        assert_eq!(windows.overlap(1, &window(6, 7)), Overlap::Undecided);
-        assert_eq!(windows.overlap(1, &window(9, 12)), Overlap::Undecided);
+        assert_eq!(windows.overlap(1, &window(0, 5)), WindowOverlap::Apart);
+        assert_eq!(windows.overlap(2, &window(5, 10)), WindowOverlap::Apart);
+        assert_eq!(windows.overlap(1, &window(5, 10)), WindowOverlap::Superseded);
+        assert_eq!(windows.overlap(1, &window(0, 15)), WindowOverlap::Superseded);
+        assert_eq!(windows.overlap(1, &window(6, 7)), WindowOverlap::Undecided);
+        assert_eq!(windows.overlap(1, &window(9, 12)), WindowOverlap::Undecided);
         windows.take(1, 1, window(0, 5));
         assert!(!windows.are_single());
     }

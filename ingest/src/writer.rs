@@ -2,35 +2,35 @@
 
 use std::sync::Arc;
 
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Settings,
-    batch::Sealed,
-    books,
-    errors::{Disposition, Failure},
+    IngestSettings,
+    batch::SealedBatch,
+    bookkeeping,
+    errors::{DatabaseFailure, FailureDisposition},
     fail_point::{FailPoint, hit},
-    fence::{self, Resolved, Stale},
-    health::Health,
+    fence::{self, CommitResolution, StaleBasis},
+    health::IngestHealth,
     merge::{copy, merge, prepare},
-    metrics::Metrics,
+    metrics::IngestMetrics,
     raw::PartitionId,
-    reader::{Backoff, Stopped},
-    session::Session,
-    topics::Topics,
+    reader::{ReconnectBackoff, StopRequested},
+    session::WriterSession,
+    topics::IngestTopics,
 };
 
 /// What became of a batch.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum BatchOutcome {
     /// It has landed, exactly once; these windows of usage, by their records, turned out to be superseded.
     Committed(Vec<usize>),
     /// These partitions belong to someone else now; nothing has landed.
     Lost(Vec<PartitionId>),
     /// It was built on what is no longer so; nothing has landed.
-    Stale(Stale),
+    Stale(StaleBasis),
     /// PostgreSQL refused data; the record is known if COPY named its line. Nothing has landed.
     Refused(Option<usize>, String),
     /// It takes too long as a whole; nothing has landed.
@@ -44,31 +44,31 @@ pub(crate) enum Outcome {
 /// Timeouts in a row after which a batch is halved.
 const SLOW_ATTEMPTS: u32 = 3;
 
-pub(crate) struct Writer {
-    pub(crate) connector: Connector,
+pub(crate) struct LaneWriter {
+    pub(crate) connector: PostgresConnector,
     pub(crate) name: String,
     pub(crate) owner: Arc<str>,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) topics: Arc<Topics>,
-    pub(crate) health: Health,
-    pub(crate) metrics: Metrics,
+    pub(crate) settings: Arc<IngestSettings>,
+    pub(crate) topics: Arc<IngestTopics>,
+    pub(crate) health: IngestHealth,
+    pub(crate) metrics: IngestMetrics,
     pub(crate) shutdown: CancellationToken,
-    session: Option<Session>,
+    session: Option<WriterSession>,
 }
 
-impl Writer {
+impl LaneWriter {
     #[expect(
         clippy::too_many_arguments,
         reason = "each is a different thing of the lane's"
     )]
     pub(crate) fn new(
-        connector: Connector,
+        connector: PostgresConnector,
         name: String,
         owner: Arc<str>,
-        settings: Arc<Settings>,
-        topics: Arc<Topics>,
-        health: Health,
-        metrics: Metrics,
+        settings: Arc<IngestSettings>,
+        topics: Arc<IngestTopics>,
+        health: IngestHealth,
+        metrics: IngestMetrics,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -87,11 +87,11 @@ impl Writer {
     /// Lands batches one after the other.
     pub(crate) async fn run(
         mut self,
-        mut batches: mpsc::Receiver<Arc<Sealed>>,
-        outcomes: mpsc::Sender<Outcome>,
+        mut batches: mpsc::Receiver<Arc<SealedBatch>>,
+        outcomes: mpsc::Sender<BatchOutcome>,
     ) {
         while let Some(sealed) = batches.recv().await {
-            let outcome = self.land(&sealed).await.unwrap_or(Outcome::Stopped);
+            let outcome = self.land(&sealed).await.unwrap_or(BatchOutcome::Stopped);
             drop(sealed);
             if outcomes.send(outcome).await.is_err() {
                 return;
@@ -100,16 +100,16 @@ impl Writer {
     }
 
     /// Sends a batch until it has landed or must be built anew.
-    async fn land(&mut self, sealed: &Sealed) -> Result<Outcome, Stopped> {
-        let mut backoff = Backoff::default();
+    async fn land(&mut self, sealed: &SealedBatch) -> Result<BatchOutcome, StopRequested> {
+        let mut backoff = ReconnectBackoff::default();
         let mut slow = 0;
         let mut ensured = false;
         let mut unsure = false;
         loop {
             let failure = match self.attempt(sealed, unsure).await {
-                Ok(Outcome::Committed(superseded)) => {
+                Ok(BatchOutcome::Committed(superseded)) => {
                     self.health.database_answered();
-                    return Ok(Outcome::Committed(superseded));
+                    return Ok(BatchOutcome::Committed(superseded));
                 }
                 Ok(outcome) => {
                     self.roll_back().await;
@@ -121,59 +121,59 @@ impl Writer {
             let disposition = failure.disposition();
             tracing::warn!(lane = %self.name, batch = sealed.number, ?disposition, error = %failure, "transaction failed");
             match disposition {
-                Disposition::Reconnect => {
+                FailureDisposition::Reconnect => {
                     self.health.database_failed(failure.to_string());
                     self.session = None;
                     // Its COMMIT may have been on the way.
                     unsure = true;
                 }
-                Disposition::Retry => self.roll_back().await,
-                Disposition::EnsurePartitions if !ensured => {
+                FailureDisposition::Retry => self.roll_back().await,
+                FailureDisposition::EnsurePartitions if !ensured => {
                     self.roll_back().await;
                     ensured = true;
                     self.ensure_partitions(&failure).await;
                     continue;
                 }
-                Disposition::Slow => {
+                FailureDisposition::Slow => {
                     self.roll_back().await;
                     slow += 1;
                     if slow >= SLOW_ATTEMPTS && sealed.records.len() > 1 {
-                        return Ok(Outcome::Slow);
+                        return Ok(BatchOutcome::Slow);
                     }
                 }
-                Disposition::Poison => {
+                FailureDisposition::Poison => {
                     self.roll_back().await;
                     let line = failure.copy_line();
                     let record = line.and_then(|(stage, line)| sealed.record_of_line(&stage, line));
-                    return Ok(Outcome::Refused(record, failure.to_string()));
+                    return Ok(BatchOutcome::Refused(record, failure.to_string()));
                 }
-                Disposition::Fatal | Disposition::EnsurePartitions => {
+                FailureDisposition::Fatal | FailureDisposition::EnsurePartitions => {
                     self.roll_back().await;
-                    return Ok(Outcome::Fatal(failure.to_string()));
+                    return Ok(BatchOutcome::Fatal(failure.to_string()));
                 }
             }
             backoff.wait(&self.shutdown).await?;
         }
     }
 
-    async fn attempt(&mut self, sealed: &Sealed, unsure: bool) -> Result<Outcome, Failure> {
-        if self.session.as_ref().is_none_or(Session::is_closed) {
-            self.session = Some(Session::open(&self.connector, &self.name, &self.settings).await?);
+    async fn attempt(&mut self, sealed: &SealedBatch, unsure: bool) -> Result<BatchOutcome, DatabaseFailure> {
+        if self.session.as_ref().is_none_or(WriterSession::is_closed) {
+            self.session = Some(WriterSession::open(&self.connector, &self.name, &self.settings).await?);
         }
         let Some(session) = self.session.as_mut() else {
-            return Err(Failure::Connection("no session".to_owned()));
+            return Err(DatabaseFailure::Connection("no session".to_owned()));
         };
         prepare(session, sealed).await?;
         session.command("begin").await?;
         if unsure {
             match fence::resolve(session, &self.topics, sealed).await? {
-                Resolved::Landed => {
+                CommitResolution::Landed => {
                     session.command("commit").await?;
                     // The batch ledger knows which windows were superseded; the metrics do without.
-                    return Ok(Outcome::Committed(Vec::new()));
+                    return Ok(BatchOutcome::Committed(Vec::new()));
                 }
-                Resolved::Lost(lost) => return Ok(Outcome::Lost(lost)),
-                Resolved::NotLanded => {}
+                CommitResolution::Lost(lost) => return Ok(BatchOutcome::Lost(lost)),
+                CommitResolution::NotLanded => {}
             }
         }
         hit(FailPoint::BeforeFence);
@@ -181,11 +181,11 @@ impl Writer {
         let health = &self.health;
         let lost = fence::advance(session, &self.topics, sealed, |id| health.high_watermark(id)).await?;
         if !lost.is_empty() {
-            return Ok(Outcome::Lost(lost));
+            return Ok(BatchOutcome::Lost(lost));
         }
-        let stale = fence::stale(session, sealed).await?;
-        if stale != Stale::default() {
-            return Ok(Outcome::Stale(stale));
+        let stale = fence::find_stale_basis(session, sealed).await?;
+        if stale != StaleBasis::default() {
+            return Ok(BatchOutcome::Stale(stale));
         }
         timer.observe_duration();
         hit(FailPoint::AfterFence);
@@ -196,8 +196,8 @@ impl Writer {
         let timer = self.metrics.phase("merge");
         let superseded = merge(session, sealed).await?;
         timer.observe_duration();
-        let timer = self.metrics.phase("books");
-        books::write(
+        let timer = self.metrics.phase("bookkeeping");
+        bookkeeping::write(
             session,
             &self.topics,
             &self.owner,
@@ -214,7 +214,7 @@ impl Writer {
         hit(FailPoint::AfterCommit);
         // Whatever becomes of this, the batch has landed; a broken connection shows at the next one.
         let _ = session.replan().await;
-        Ok(Outcome::Committed(superseded))
+        Ok(BatchOutcome::Committed(superseded))
     }
 
     /// Ends the failed transaction; a connection that cannot is given up.
@@ -227,7 +227,7 @@ impl Writer {
     }
 
     /// Makes the partitions of the days around today and of the day that was missing.
-    async fn ensure_partitions(&mut self, failure: &Failure) {
+    async fn ensure_partitions(&mut self, failure: &DatabaseFailure) {
         let Some(session) = &self.session else { return };
         let mut days = vec!["select ledger.ensure_partitions()".to_owned()];
         if let Some(day) = failure.missing_day()

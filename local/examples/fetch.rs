@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use fleetledger_local::skip::unless_available;
-use fleetledger_local::{Cache, Result, alertmanager, kafka, kube_apiserver, postgres};
+use fleetledger_local::{ArtifactCache, LocalResult, alertmanager, kafka, kube_apiserver, postgres};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cache = Cache::new(Cache::default_root());
+    let cache = ArtifactCache::new(ArtifactCache::default_root());
     let mut code = ExitCode::SUCCESS;
     for part in ["PostgreSQL", "Apache Kafka", "Alertmanager", "kube-apiserver"] {
         let started = Instant::now();
@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
     code
 }
 
-async fn fetch(part: &str, cache: &Cache) -> Result<()> {
+async fn fetch(part: &str, cache: &ArtifactCache) -> LocalResult<()> {
     let fetched = match part {
         "PostgreSQL" => postgres::fetch(cache).await,
         "Apache Kafka" => kafka::fetch(cache).await,

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::error::{Error, FileContext, Result};
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::process;
 
 /// A system user, with the numbers the kernel knows it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub struct SystemAccount {
     /// Its name in the user database.
     pub name: String,
     /// Its user id.
@@ -28,7 +28,7 @@ pub fn is_root() -> bool {
 /// The user that runs servers which refuse root: `None` when this process is not root.
 ///
 /// `postgres` where it exists, else `fleetledger`, created as a system user without a login shell.
-pub async fn for_servers() -> Result<Option<Account>> {
+pub async fn for_servers() -> LocalResult<Option<SystemAccount>> {
     if !is_root() {
         return Ok(None);
     }
@@ -50,7 +50,7 @@ pub async fn for_servers() -> Result<Option<Account>> {
     find("fleetledger").await
 }
 
-async fn find(name: &str) -> Result<Option<Account>> {
+async fn find(name: &str) -> LocalResult<Option<SystemAccount>> {
     let number = |flag: &'static str| async move {
         let output = process::run(Command::new("id").args([flag, name])).await.ok()?;
         output.trim().parse::<u32>().ok()
@@ -58,7 +58,7 @@ async fn find(name: &str) -> Result<Option<Account>> {
     let (Some(uid), Some(gid)) = (number("-u").await, number("-g").await) else {
         return Ok(None);
     };
-    Ok(Some(Account {
+    Ok(Some(SystemAccount {
         name: name.to_owned(),
         uid,
         gid,
@@ -67,7 +67,7 @@ async fn find(name: &str) -> Result<Option<Account>> {
 
 /// `program` as a command of `account`, or of this process's own user. The process becomes the
 /// program (no shell, no fork), so its pid is the program's.
-pub(crate) fn command_line(account: Option<&Account>, program: &Path) -> Vec<String> {
+pub(crate) fn command_line(account: Option<&SystemAccount>, program: &Path) -> Vec<String> {
     let mut line = Vec::new();
     if let Some(account) = account {
         line.push("setpriv".to_owned());
@@ -81,7 +81,7 @@ pub(crate) fn command_line(account: Option<&Account>, program: &Path) -> Vec<Str
 }
 
 /// Gives one file or folder to `account`.
-pub(crate) fn hand_over(account: Option<&Account>, path: &Path) -> Result<()> {
+pub(crate) fn hand_over(account: Option<&SystemAccount>, path: &Path) -> LocalResult<()> {
     match account {
         Some(account) => {
             std::os::unix::fs::chown(path, Some(account.uid), Some(account.gid)).while_("hand over", path)
@@ -91,7 +91,7 @@ pub(crate) fn hand_over(account: Option<&Account>, path: &Path) -> Result<()> {
 }
 
 /// Refuses a folder that another user cannot reach because a parent is closed to it.
-pub(crate) fn check_reachable(account: Option<&Account>, folder: &Path) -> Result<()> {
+pub(crate) fn check_reachable(account: Option<&SystemAccount>, folder: &Path) -> LocalResult<()> {
     let Some(account) = account else { return Ok(()) };
     for parent in folder.ancestors().skip(1) {
         let Ok(metadata) = parent.metadata() else { continue };
@@ -100,7 +100,7 @@ pub(crate) fn check_reachable(account: Option<&Account>, folder: &Path) -> Resul
             || (metadata.uid() == account.uid && mode & 0o100 != 0)
             || (metadata.gid() == account.gid && mode & 0o010 != 0);
         if !reachable {
-            return Err(Error::Setup(format!(
+            return Err(LocalError::Setup(format!(
                 "user {} runs the server and cannot enter {}; choose a folder such as /var/lib/fleetledger",
                 account.name,
                 parent.display()
@@ -118,7 +118,7 @@ mod tests {
     fn closed_parent_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let stranger = Account {
+        let stranger = SystemAccount {
             name: "stranger".to_owned(),
             uid: 4_000_000_000,
             gid: 4_000_000_000,

@@ -4,16 +4,16 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::account;
-use crate::error::{Error, FileContext, Result};
+use crate::error::{FileContext, LocalError, LocalResult};
 
 /// A folder of artifacts, and a folder for the data of running parts.
 #[derive(Debug, Clone)]
-pub struct Cache {
+pub struct ArtifactCache {
     root: PathBuf,
     data_root: PathBuf,
 }
 
-impl Cache {
+impl ArtifactCache {
     /// A cache in `root`. Data of running parts goes to `/var/lib/fleetledger` for root, because
     /// PostgreSQL then runs as another user that cannot enter root's home, else to `root/data`.
     #[must_use]
@@ -66,20 +66,20 @@ impl Cache {
     /// The artifact folder `name`, made by `make` in a staging folder if it is not there yet.
     ///
     /// One process makes it while others wait; it appears whole, by rename, or not at all.
-    pub async fn artifact<F, Made>(&self, name: &str, make: F) -> Result<PathBuf>
+    pub async fn artifact<F, Made>(&self, name: &str, make: F) -> LocalResult<PathBuf>
     where
         F: FnOnce(PathBuf) -> Made,
-        Made: Future<Output = Result<()>>,
+        Made: Future<Output = LocalResult<()>>,
     {
         make_once(&self.root.join(name), make).await
     }
 }
 
 /// Makes the folder `target` once, under a lock beside it, in a staging folder that is renamed.
-pub(crate) async fn make_once<F, Made>(target: &Path, make: F) -> Result<PathBuf>
+pub(crate) async fn make_once<F, Made>(target: &Path, make: F) -> LocalResult<PathBuf>
 where
     F: FnOnce(PathBuf) -> Made,
-    Made: Future<Output = Result<()>>,
+    Made: Future<Output = LocalResult<()>>,
 {
     if target.is_dir() {
         return Ok(target.to_owned());
@@ -97,7 +97,7 @@ where
 }
 
 /// An exclusive lock on `path`, held until the file is dropped.
-pub(crate) async fn lock(path: PathBuf) -> Result<File> {
+pub(crate) async fn lock(path: PathBuf) -> LocalResult<File> {
     let waited = path.clone();
     tokio::task::spawn_blocking(move || {
         if let Some(folder) = path.parent() {
@@ -108,11 +108,11 @@ pub(crate) async fn lock(path: PathBuf) -> Result<File> {
         Ok(file)
     })
     .await
-    .map_err(|_| Error::Setup(format!("waiting for {} was cancelled", waited.display())))?
+    .map_err(|_| LocalError::Setup(format!("waiting for {} was cancelled", waited.display())))?
 }
 
 /// Removes a folder tree that may not exist.
-pub(crate) fn remove_if_there(folder: &Path) -> Result<()> {
+pub(crate) fn remove_if_there(folder: &Path) -> LocalResult<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).while_("remove", folder),
         _ => Ok(()),
@@ -133,11 +133,11 @@ mod tests {
     #[tokio::test]
     async fn artifact_is_made_once_and_failed_making_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(folder.path().to_owned());
+        let cache = ArtifactCache::new(folder.path().to_owned());
         let failed = cache
             .artifact("part/1", |staging| async move {
                 fs::write(staging.join("half"), "").unwrap();
-                Err(Error::NoPort)
+                Err(LocalError::NoPort)
             })
             .await;
         assert!(failed.is_err());
@@ -152,7 +152,9 @@ mod tests {
             .await
             .unwrap();
         assert!(made.join("whole").exists());
-        let again = cache.artifact("part/1", |_| async { Err(Error::NoPort) }).await;
+        let again = cache
+            .artifact("part/1", |_| async { Err(LocalError::NoPort) })
+            .await;
         assert_eq!(again.unwrap(), made);
     }
 }

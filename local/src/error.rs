@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// A result of this room.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type LocalResult<T, E = LocalError> = std::result::Result<T, E>;
 
 /// Why a part could not be fetched, started or stopped.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum LocalError {
     /// A tool this part needs is not installed. Tests skip on it, loudly (see [`crate::skip`]).
     #[error("{part} cannot run on this machine: {reason}; install it with: {remedy}")]
     Unavailable {
@@ -123,7 +123,7 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl LocalError {
     /// Whether a tool is missing on this machine, rather than something broken.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
@@ -133,12 +133,12 @@ impl Error {
 
 /// Names the file and the verb of an input or output error.
 pub(crate) trait FileContext<T> {
-    fn while_(self, action: &'static str, path: &Path) -> Result<T>;
+    fn while_(self, action: &'static str, path: &Path) -> LocalResult<T>;
 }
 
 impl<T> FileContext<T> for io::Result<T> {
-    fn while_(self, action: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|source| Error::File {
+    fn while_(self, action: &'static str, path: &Path) -> LocalResult<T> {
+        self.map_err(|source| LocalError::File {
             action,
             path: path.to_owned(),
             source,

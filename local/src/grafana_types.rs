@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::cache::Cache;
-use crate::error::{Error, FileContext, Result};
+use crate::cache::ArtifactCache;
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::process;
-use crate::scratch::Scratch;
+use crate::scratch::ScratchFolder;
 
 /// Releases of Grafana whose types are there.
 pub const RELEASES: [&str; 2] = ["11.6.0", "12.4.0"];
@@ -26,8 +26,8 @@ pub struct GrafanaTypes {
 /// Fetches them into the cache, through npm.
 ///
 /// # Errors
-/// [`Error::Unavailable`] without node and npm, or where npm cannot fetch.
-pub async fn fetch(cache: &Cache) -> Result<GrafanaTypes> {
+/// [`LocalError::Unavailable`] without node and npm, or where npm cannot fetch.
+pub async fn fetch(cache: &ArtifactCache) -> LocalResult<GrafanaTypes> {
     for tool in ["node", "npm"] {
         if !process::is_runnable(tool, &["--version"]).await {
             return Err(unavailable(format!("there is no {tool}")));
@@ -46,7 +46,7 @@ pub async fn fetch(cache: &Cache) -> Result<GrafanaTypes> {
     Ok(GrafanaTypes { folder, scratch })
 }
 
-async fn install(folder: &Path, package: &str) -> Result<()> {
+async fn install(folder: &Path, package: &str) -> LocalResult<()> {
     std::fs::create_dir_all(folder).while_("create", folder)?;
     let mut npm = Command::new("npm");
     npm.args([
@@ -65,8 +65,8 @@ async fn install(folder: &Path, package: &str) -> Result<()> {
         .map_err(|error| unavailable(format!("{package} cannot be fetched: {error}")))
 }
 
-fn unavailable(reason: String) -> Error {
-    Error::Unavailable {
+fn unavailable(reason: String) -> LocalError {
+    LocalError::Unavailable {
         part: "Grafana's types",
         reason,
         remedy: "apt-get install nodejs npm".to_owned(),
@@ -79,8 +79,8 @@ impl GrafanaTypes {
     ///
     /// # Errors
     /// The compiler does not run.
-    pub async fn check(&self, release: &str, program: &str) -> Result<String> {
-        let scratch = Scratch::create(&self.scratch, "check").await?;
+    pub async fn check(&self, release: &str, program: &str) -> LocalResult<String> {
+        let scratch = ScratchFolder::create(&self.scratch, "check").await?;
         let modules = scratch.path().join("node_modules");
         let types = self.folder.join(release).join("node_modules");
         std::os::unix::fs::symlink(types, &modules).while_("link", &modules)?;
@@ -102,7 +102,7 @@ impl GrafanaTypes {
             .arg(&file)
             .output()
             .await
-            .map_err(|source| Error::Spawn {
+            .map_err(|source| LocalError::Spawn {
                 command: "node tsc".to_owned(),
                 source,
             })?;

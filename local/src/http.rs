@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod};
 
-use crate::error::{Error, Result};
+use crate::error::{LocalError, LocalResult};
 use crate::tls::TlsFiles;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A request to a server on loopback.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
+pub(crate) struct LoopbackRequest {
     pub(crate) port: u16,
     pub(crate) method: &'static str,
     pub(crate) path: String,
@@ -26,7 +26,7 @@ pub(crate) struct Request {
     pub(crate) client: Option<TlsFiles>,
 }
 
-impl Request {
+impl LoopbackRequest {
     pub(crate) fn get(port: u16, path: &str) -> Self {
         Self {
             port,
@@ -48,7 +48,7 @@ impl Request {
     }
 
     /// The body of a 2xx answer; anything else is an error.
-    pub(crate) async fn send(self) -> Result<String> {
+    pub(crate) async fn send(self) -> LocalResult<String> {
         let scheme = if self.ca.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://127.0.0.1:{}{}", self.port, self.path);
         let answer = tokio::task::spawn_blocking(move || self.send_blocking()).await;
@@ -61,10 +61,10 @@ impl Request {
             return Ok(body);
         }
         let body = body.chars().take(500).collect();
-        Err(Error::Http { url, status, body })
+        Err(LocalError::Http { url, status, body })
     }
 
-    fn send_blocking(&self) -> Result<(u16, String), String> {
+    fn send_blocking(&self) -> LocalResult<(u16, String), String> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(|error| error.to_string())?;
         let limit = |set: std::io::Result<()>| set.map_err(|error| error.to_string());
@@ -78,7 +78,7 @@ impl Request {
         self.exchange(stream.map_err(|error| error.to_string())?)
     }
 
-    fn connector(&self) -> Result<SslConnector, openssl::error::ErrorStack> {
+    fn connector(&self) -> LocalResult<SslConnector, openssl::error::ErrorStack> {
         let mut connector = SslConnector::builder(SslMethod::tls_client())?;
         if let Some(ca) = &self.ca {
             connector.set_ca_file(ca)?;
@@ -91,7 +91,7 @@ impl Request {
     }
 
     /// HTTP/1.0: the answer ends where the connection ends, and is never chunked.
-    fn exchange(&self, mut stream: impl Read + Write) -> Result<(u16, String), String> {
+    fn exchange(&self, mut stream: impl Read + Write) -> LocalResult<(u16, String), String> {
         let body = self.json.as_ref().map(ToString::to_string).unwrap_or_default();
         let token = self.bearer_token.as_ref();
         let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));

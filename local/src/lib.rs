@@ -5,11 +5,11 @@
 //! - A part listens on 127.0.0.1 only, on a port that was free.
 //! - A part never outlives the process that started it, even when that one is killed with SIGKILL
 //!   ([`process`] explains how).
-//! - What is fetched or built is kept once in the [`Cache`], under a file lock, and appears there by
+//! - What is fetched or built is kept once in the [`ArtifactCache`], under a file lock, and appears there by
 //!   rename: two clones may run at once.
-//! - A missing tool is [`Error::Unavailable`] with the command that installs it, never a silent skip.
+//! - A missing tool is [`LocalError::Unavailable`] with the command that installs it, never a silent skip.
 //!
-//! Entry points: [`postgres::Postgres::builder`], [`kafka::Kafka::builder`],
+//! Entry points: [`postgres::LocalPostgres::builder`], [`kafka::LocalKafka::builder`],
 //! [`mock_kafka::MockKafka::start`], [`kube_apiserver::KubeApiserver::builder`],
 //! [`alertmanager::Alertmanager::builder`], [`tls::Authority`].
 
@@ -29,8 +29,8 @@ pub mod scratch;
 pub mod skip;
 pub mod tls;
 
-pub use cache::Cache;
-pub use error::{Error, Result};
+pub use cache::ArtifactCache;
+pub use error::{LocalError, LocalResult};
 
 #[cfg(test)]
 mod tests {
@@ -40,13 +40,13 @@ mod tests {
     fn starting_a_part_may_be_a_task_of_a_threaded_runtime() {
         fn is_send<T: Send>(_: T) {}
         fn is_sync<T: Send + Sync>() {}
-        let cache = Cache::new(Cache::default_root());
-        is_send(postgres::Postgres::builder().start(&cache));
-        is_send(kafka::Kafka::builder().start(&cache));
+        let cache = ArtifactCache::new(ArtifactCache::default_root());
+        is_send(postgres::LocalPostgres::builder().start(&cache));
+        is_send(kafka::LocalKafka::builder().start(&cache));
         is_send(kube_apiserver::KubeApiserver::builder().start(&cache));
         is_send(alertmanager::Alertmanager::builder("").start(&cache));
-        is_sync::<postgres::Postgres>();
-        is_sync::<kafka::Kafka>();
+        is_sync::<postgres::LocalPostgres>();
+        is_sync::<kafka::LocalKafka>();
         is_sync::<mock_kafka::MockKafka>();
         is_sync::<kube_apiserver::KubeApiserver>();
     }

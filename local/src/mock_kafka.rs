@@ -9,34 +9,34 @@ use std::thread::JoinHandle;
 use rdkafka::error::KafkaError;
 use rdkafka::mocking::MockCluster;
 
-use crate::error::{Error, Result};
+use crate::error::{LocalError, LocalResult};
 
-type Reply = mpsc::Sender<Result<(), KafkaError>>;
+type BrokerReply = mpsc::Sender<LocalResult<(), KafkaError>>;
 
-enum Request {
-    CreateTopic(String, i32, Reply),
-    BrokerDown(Reply),
-    BrokerUp(Reply),
+enum BrokerRequest {
+    CreateTopic(String, i32, BrokerReply),
+    BrokerDown(BrokerReply),
+    BrokerUp(BrokerReply),
 }
 
 /// A running in-process broker.
 #[derive(Debug)]
 pub struct MockKafka {
     bootstrap_servers: String,
-    requests: Option<mpsc::Sender<Request>>,
+    requests: Option<mpsc::Sender<BrokerRequest>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl MockKafka {
     /// Starts one broker on a free loopback port. It lives until this value is dropped.
-    pub fn start() -> Result<Self> {
+    pub fn start() -> LocalResult<Self> {
         let (started_sender, started) = mpsc::channel();
         let (requests, inbox) = mpsc::channel();
         // The cluster may not cross threads, so one thread owns it for its life.
         let thread = std::thread::Builder::new()
             .name("mock-kafka".to_owned())
             .spawn(move || serve(&started_sender, &inbox))
-            .map_err(|source| Error::Spawn {
+            .map_err(|source| LocalError::Spawn {
                 command: "thread mock-kafka".to_owned(),
                 source,
             })?;
@@ -55,23 +55,23 @@ impl MockKafka {
     }
 
     /// Makes a topic. Without this a topic appears when a client asks for it, with 4 partitions.
-    pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
+    pub fn create_topic(&self, topic: &str, partitions: i32) -> LocalResult<()> {
         self.ask(&format!("create topic {topic}"), |reply| {
-            Request::CreateTopic(topic.to_owned(), partitions, reply)
+            BrokerRequest::CreateTopic(topic.to_owned(), partitions, reply)
         })
     }
 
     /// The broker closes all connections and refuses new ones, keeping its data.
-    pub fn down(&self) -> Result<()> {
-        self.ask("go down", Request::BrokerDown)
+    pub fn down(&self) -> LocalResult<()> {
+        self.ask("go down", BrokerRequest::BrokerDown)
     }
 
     /// The broker answers again.
-    pub fn up(&self) -> Result<()> {
-        self.ask("come up", Request::BrokerUp)
+    pub fn up(&self) -> LocalResult<()> {
+        self.ask("come up", BrokerRequest::BrokerUp)
     }
 
-    fn ask(&self, action: &str, request: impl FnOnce(Reply) -> Request) -> Result<()> {
+    fn ask(&self, action: &str, request: impl FnOnce(BrokerReply) -> BrokerRequest) -> LocalResult<()> {
         let (reply, result) = mpsc::channel();
         if let Some(requests) = &self.requests {
             let _ = requests.send(request(reply));
@@ -89,7 +89,7 @@ impl Drop for MockKafka {
     }
 }
 
-fn serve(started: &mpsc::Sender<Result<String, KafkaError>>, inbox: &mpsc::Receiver<Request>) {
+fn serve(started: &mpsc::Sender<LocalResult<String, KafkaError>>, inbox: &mpsc::Receiver<BrokerRequest>) {
     let cluster = match MockCluster::new(1) {
         Ok(cluster) => cluster,
         Err(error) => {
@@ -100,23 +100,23 @@ fn serve(started: &mpsc::Sender<Result<String, KafkaError>>, inbox: &mpsc::Recei
     let _ = started.send(Ok(cluster.bootstrap_servers()));
     while let Ok(request) = inbox.recv() {
         let _ = match request {
-            Request::CreateTopic(topic, partitions, reply) => {
+            BrokerRequest::CreateTopic(topic, partitions, reply) => {
                 reply.send(cluster.create_topic(&topic, partitions, 1))
             }
-            Request::BrokerDown(reply) => reply.send(cluster.broker_down(1)),
-            Request::BrokerUp(reply) => reply.send(cluster.broker_up(1)),
+            BrokerRequest::BrokerDown(reply) => reply.send(cluster.broker_down(1)),
+            BrokerRequest::BrokerUp(reply) => reply.send(cluster.broker_up(1)),
         };
     }
 }
 
-fn answer<T>(action: &str, result: &mpsc::Receiver<Result<T, KafkaError>>) -> Result<T> {
+fn answer<T>(action: &str, result: &mpsc::Receiver<LocalResult<T, KafkaError>>) -> LocalResult<T> {
     match result.recv() {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(Error::Kafka {
+        Ok(Err(source)) => Err(LocalError::Kafka {
             action: action.to_owned(),
             source,
         }),
-        Err(_) => Err(Error::Setup(format!(
+        Err(_) => Err(LocalError::Setup(format!(
             "the in-process broker has ended; cannot {action}"
         ))),
     }

@@ -4,18 +4,18 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::{Error, Result};
+use crate::error::{LocalError, LocalResult};
 
 /// Below Linux's ephemeral range (32768 and up), so that no outgoing connection takes the port
 /// between this look and the server's bind.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+static ALLOCATED_PORTS: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
 /// A port on 127.0.0.1 that nobody listens on and that this process has not given out before.
-pub fn free_port() -> Result<u16> {
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+pub fn free_port() -> LocalResult<u16> {
+    let mut given = ALLOCATED_PORTS.lock().unwrap_or_else(PoisonError::into_inner);
     let given = given.get_or_insert_default();
     // A random start keeps processes that run side by side apart.
     let (start, _, _, _) = uuid::Uuid::new_v4().as_fields();
@@ -27,7 +27,7 @@ pub fn free_port() -> Result<u16> {
             return Ok(port);
         }
     }
-    Err(Error::NoPort)
+    Err(LocalError::NoPort)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{Error, FileContext, Result};
+use crate::error::{FileContext, LocalError, LocalResult};
 
 const SUPERVISOR: &str = r#"
 exec 3<&0 </dev/null
@@ -36,7 +36,7 @@ const POLL: Duration = Duration::from_millis(25);
 
 /// What to start, and how it ends.
 #[derive(Debug, Clone)]
-pub struct Launch {
+pub struct ServerLaunch {
     /// The part's name in errors.
     pub part: String,
     /// Program and arguments.
@@ -51,7 +51,7 @@ pub struct Launch {
 
 /// A running server.
 #[derive(Debug)]
-pub struct Supervised {
+pub struct SupervisedServer {
     part: String,
     supervisor: Child,
     lifeline: Option<ChildStdin>,
@@ -60,11 +60,11 @@ pub struct Supervised {
     log_start_bytes: u64,
 }
 
-impl Supervised {
+impl SupervisedServer {
     /// Starts a server. It is a process group of its own: Ctrl-C reaches this process alone, which
     /// then stops its parts in order.
-    pub fn start(launch: &Launch) -> Result<Self> {
-        let spawn_error = |source| Error::Spawn {
+    pub fn start(launch: &ServerLaunch) -> LocalResult<Self> {
+        let spawn_error = |source| LocalError::Spawn {
             command: launch.command.join(" "),
             source,
         };
@@ -88,7 +88,7 @@ impl Supervised {
             BufReader::new(output).read_line(&mut line).map_err(spawn_error)?;
         }
         let pid = line.trim().parse().map_err(|_| {
-            Error::Setup(format!(
+            LocalError::Setup(format!(
                 "the supervisor of {} did not tell its process",
                 launch.part
             ))
@@ -135,10 +135,10 @@ impl Supervised {
 
     /// Polls `check` until it is content. Fails with its last answer and the end of the log when the
     /// server ends or `deadline` passes first.
-    pub async fn wait_ready<Check, Answer>(&mut self, deadline: Duration, mut check: Check) -> Result<()>
+    pub async fn wait_ready<Check, Answer>(&mut self, deadline: Duration, mut check: Check) -> LocalResult<()>
     where
         Check: FnMut(&Self) -> Answer,
-        Answer: Future<Output = Result<(), String>>,
+        Answer: Future<Output = LocalResult<(), String>>,
     {
         let started = Instant::now();
         loop {
@@ -146,7 +146,7 @@ impl Supervised {
                 return Ok(());
             };
             if let Some(status) = self.exited() {
-                return Err(Error::Stopped {
+                return Err(LocalError::Stopped {
                     part: self.part.clone(),
                     status: status.to_string(),
                     log: self.log.clone(),
@@ -154,7 +154,7 @@ impl Supervised {
                 });
             }
             if started.elapsed() > deadline {
-                return Err(Error::NotReady {
+                return Err(LocalError::NotReady {
                     part: self.part.clone(),
                     seconds: deadline.as_secs(),
                     reason,
@@ -167,7 +167,7 @@ impl Supervised {
     }
 
     /// The server has logged `text` since it was started; a check for [`Self::wait_ready`].
-    pub fn has_logged(&self, text: &str) -> Result<(), String> {
+    pub fn has_logged(&self, text: &str) -> LocalResult<(), String> {
         if self.logged().contains(text) {
             return Ok(());
         }
@@ -175,12 +175,12 @@ impl Supervised {
     }
 
     /// Sends `signal` and waits until the server has ended.
-    pub async fn stop(&mut self, signal: &str, deadline: Duration) -> Result<()> {
+    pub async fn stop(&mut self, signal: &str, deadline: Duration) -> LocalResult<()> {
         self.signal(signal);
         let started = Instant::now();
         while self.exited().is_none() {
             if started.elapsed() > deadline {
-                return Err(Error::NotStopped {
+                return Err(LocalError::NotStopped {
                     part: self.part.clone(),
                     pid: self.pid,
                     seconds: deadline.as_secs(),
@@ -192,7 +192,7 @@ impl Supervised {
     }
 }
 
-impl Drop for Supervised {
+impl Drop for SupervisedServer {
     fn drop(&mut self) {
         self.lifeline = None;
         let _ = self.supervisor.wait();
@@ -200,14 +200,14 @@ impl Drop for Supervised {
 }
 
 /// Runs a program to its end and returns its standard output.
-pub async fn run(command: &mut tokio::process::Command) -> Result<String> {
+pub async fn run(command: &mut tokio::process::Command) -> LocalResult<String> {
     let line = format!("{:?}", command.as_std()).replace('"', "");
     let output = command
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
         .await
-        .map_err(|source| Error::Spawn {
+        .map_err(|source| LocalError::Spawn {
             command: line.clone(),
             source,
         })?;
@@ -215,7 +215,7 @@ pub async fn run(command: &mut tokio::process::Command) -> Result<String> {
     if output.status.success() {
         return Ok(text);
     }
-    Err(Error::Command {
+    Err(LocalError::Command {
         command: line,
         status: output.status.to_string(),
         output: tail(&format!("{text}{}", String::from_utf8_lossy(&output.stderr))),
@@ -230,7 +230,7 @@ pub(crate) async fn is_runnable(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// Writes a file whole or not at all.
-pub(crate) fn write_file(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
+pub(crate) fn write_file(path: &Path, text: impl AsRef<[u8]>) -> LocalResult<()> {
     let staging = path.with_extension("staging");
     fs::write(&staging, text).while_("write", &staging)?;
     fs::rename(&staging, path).while_("move into place", path)
@@ -250,8 +250,8 @@ mod tests {
     use super::*;
     use std::future::ready;
 
-    fn launch(folder: &Path, script: &str) -> Launch {
-        Launch {
+    fn launch(folder: &Path, script: &str) -> ServerLaunch {
+        ServerLaunch {
             part: "part".to_owned(),
             command: ["sh", "-c", script].map(str::to_owned).to_vec(),
             environment: Vec::new(),
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn dropped_server_is_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let server = Supervised::start(&launch(folder.path(), "exec sleep 100")).unwrap();
+        let server = SupervisedServer::start(&launch(folder.path(), "exec sleep 100")).unwrap();
         let pid = server.pid();
         assert!(is_alive(pid));
         drop(server);
@@ -277,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn server_dies_with_its_starter_even_if_that_is_killed() {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Supervised::start(&launch(folder.path(), "exec sleep 100")).unwrap();
+        let mut server = SupervisedServer::start(&launch(folder.path(), "exec sleep 100")).unwrap();
         // The kernel closes a killed process's end of the pipe; closing it by hand is the same event.
         server.lifeline = None;
         server.stop("KILL", Duration::from_secs(5)).await.unwrap();
@@ -286,7 +286,8 @@ mod tests {
     #[tokio::test]
     async fn server_that_ends_while_starting_shows_its_log() {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Supervised::start(&launch(folder.path(), "echo no such option; exit 3")).unwrap();
+        let mut server =
+            SupervisedServer::start(&launch(folder.path(), "echo no such option; exit 3")).unwrap();
         let error = server
             .wait_ready(Duration::from_secs(5), |_| ready(Err("never".to_owned())))
             .await
@@ -298,7 +299,7 @@ mod tests {
     async fn signal_reaches_the_server() {
         let folder = tempfile::tempdir().unwrap();
         let script = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done";
-        let mut server = Supervised::start(&launch(folder.path(), script)).unwrap();
+        let mut server = SupervisedServer::start(&launch(folder.path(), script)).unwrap();
         server
             .wait_ready(Duration::from_secs(5), |server| ready(server.has_logged("up")))
             .await

@@ -4,21 +4,21 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, remove_if_there};
-use crate::error::{FileContext, Result};
+use crate::error::{FileContext, LocalResult};
 
 /// A folder that lives as long as this value.
 #[derive(Debug)]
-pub struct Scratch {
+pub struct ScratchFolder {
     path: PathBuf,
     lock_path: PathBuf,
     _lock: File,
 }
 
-impl Scratch {
+impl ScratchFolder {
     /// A new folder in `parent`, its name beginning with `prefix`.
     ///
     /// A lock file beside it, held for its life, tells a later run whether its owner still lives.
-    pub async fn create(parent: &Path, prefix: &str) -> Result<Self> {
+    pub async fn create(parent: &Path, prefix: &str) -> LocalResult<Self> {
         let _sweeping = cache::lock(parent.join(".sweep")).await?;
         remove_orphans(parent)?;
         let (unique, _, _, _) = uuid::Uuid::new_v4().as_fields();
@@ -41,7 +41,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         if let Err(error) = remove_if_there(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "scratch folder stays behind");
@@ -52,7 +52,7 @@ impl Drop for Scratch {
 }
 
 /// Removes the folders whose lock nobody holds any more.
-fn remove_orphans(parent: &Path) -> Result<()> {
+fn remove_orphans(parent: &Path) -> LocalResult<()> {
     for entry in fs::read_dir(parent).while_("list", parent)?.flatten() {
         let lock_path = entry.path();
         if lock_path.extension().is_none_or(|extension| extension != "lock") {
@@ -74,12 +74,12 @@ mod tests {
     #[tokio::test]
     async fn folders_of_killed_runs_are_removed_and_living_ones_stay() {
         let parent = tempfile::tempdir().unwrap();
-        let living = Scratch::create(parent.path(), "part").await.unwrap();
+        let living = ScratchFolder::create(parent.path(), "part").await.unwrap();
         let orphan = parent.path().join("part-dead");
         fs::create_dir(&orphan).unwrap();
         fs::write(orphan.with_extension("lock"), "").unwrap();
 
-        let next = Scratch::create(parent.path(), "part").await.unwrap();
+        let next = ScratchFolder::create(parent.path(), "part").await.unwrap();
         assert!(!orphan.exists());
         assert!(living.path().exists());
         let path = next.path().to_owned();

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use crate::error::{FileContext, Result};
+use crate::error::{FileContext, LocalResult};
 
 /// Turns [`crate::Error::Unavailable`] into `None`, after saying so on standard error and in the file that
 /// `FLEETLEDGER_SKIPPED_FILE` names (one line a test; `make test` counts them). With `CI=true` the
@@ -12,7 +12,7 @@ use crate::error::{FileContext, Result};
     clippy::disallowed_methods,
     reason = "the test runner speaks to tests through the environment"
 )]
-pub fn unless_available<T>(test: &str, result: Result<T>) -> Result<Option<T>> {
+pub fn unless_available<T>(test: &str, result: LocalResult<T>) -> LocalResult<Option<T>> {
     let error = match result {
         Ok(part) => return Ok(Some(part)),
         Err(error) if error.is_unavailable() => error,

@@ -12,7 +12,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 
-use crate::error::{FileContext, Result};
+use crate::error::{FileContext, LocalResult};
 
 /// The files one end of a connection needs. Keys are PKCS#8 in PEM, readable by their owner only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,16 +27,16 @@ pub struct TlsFiles {
 
 /// A certificate authority whose files live in one folder.
 #[derive(Debug)]
-pub struct Authority {
+pub struct CertificateAuthority {
     folder: PathBuf,
     issuer: Issuer<'static, KeyPair>,
     ca: PathBuf,
     ca_pem: String,
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// A new authority called `<name> authority`, with its files in `folder` (created if need be).
-    pub fn create(folder: &Path, name: &str) -> Result<Self> {
+    pub fn create(folder: &Path, name: &str) -> LocalResult<Self> {
         fs::create_dir_all(folder).while_("create", folder)?;
         let key = KeyPair::generate()?;
         // Not a name that it may sign for: a certificate whose issuer is its subject is self-signed.
@@ -68,7 +68,7 @@ impl Authority {
 
     /// A certificate for a server on 127.0.0.1 and localhost. Brokers are clients of one another, so
     /// it serves both ends.
-    pub fn server(&self, name: &str) -> Result<TlsFiles> {
+    pub fn server(&self, name: &str) -> LocalResult<TlsFiles> {
         let mut params = subject(name);
         params.subject_alt_names = vec![
             SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -82,14 +82,14 @@ impl Authority {
     }
 
     /// A certificate for a client: its common name is `name`.
-    pub fn client(&self, name: &str) -> Result<TlsFiles> {
+    pub fn client(&self, name: &str) -> LocalResult<TlsFiles> {
         let mut params = subject(name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(name, params)
     }
 
     /// A client certificate with an organization, which is a group to the Kubernetes API server.
-    pub fn client_in(&self, name: &str, organization: &str) -> Result<TlsFiles> {
+    pub fn client_in(&self, name: &str, organization: &str) -> LocalResult<TlsFiles> {
         let mut params = subject(name);
         params
             .distinguished_name
@@ -98,7 +98,7 @@ impl Authority {
         self.sign(name, params)
     }
 
-    fn sign(&self, name: &str, mut params: CertificateParams) -> Result<TlsFiles> {
+    fn sign(&self, name: &str, mut params: CertificateParams) -> LocalResult<TlsFiles> {
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![
             KeyUsagePurpose::DigitalSignature,
@@ -122,7 +122,7 @@ impl Authority {
 
 /// A private key of its own in the older form `EC PRIVATE KEY`, from which Kubernetes reads the
 /// public key too.
-pub(crate) fn ec_private_key_pem() -> Result<Vec<u8>> {
+pub(crate) fn ec_private_key_pem() -> LocalResult<Vec<u8>> {
     let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
     Ok(EcKey::generate(&curve)?.private_key_to_pem()?)
 }
@@ -135,7 +135,7 @@ fn subject(name: &str) -> CertificateParams {
 }
 
 /// Writes a file with exactly these permissions, even when it was there before.
-pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>, mode: u32) -> Result<()> {
+pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>, mode: u32) -> LocalResult<()> {
     use std::io::Write as _;
     let mut file = fs::OpenOptions::new()
         .write(true)
@@ -157,12 +157,12 @@ mod tests {
     #[test]
     fn signed_certificates_verify_against_their_own_authority_only() {
         let folder = tempfile::tempdir().unwrap();
-        let ours = Authority::create(&folder.path().join("ours"), "ours").unwrap();
-        let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
+        let ours = CertificateAuthority::create(&folder.path().join("ours"), "ours").unwrap();
+        let theirs = CertificateAuthority::create(&folder.path().join("theirs"), "theirs").unwrap();
         let read = |path: &Path| X509::from_pem(&fs::read(path).unwrap()).unwrap();
         let files = ours.server("broker").unwrap();
         let certificate = read(&files.certificate);
-        let is_signed_by = |authority: &Authority| {
+        let is_signed_by = |authority: &CertificateAuthority| {
             let key = read(authority.ca()).public_key().unwrap();
             certificate.verify(&key).unwrap()
         };

@@ -9,11 +9,11 @@
 
 use std::time::{Duration, Instant};
 
-use fleetledger_local::Cache;
-use fleetledger_local::kafka::Kafka;
+use fleetledger_local::ArtifactCache;
+use fleetledger_local::kafka::LocalKafka;
 use fleetledger_local::mock_kafka::MockKafka;
 use fleetledger_local::skip::unless_available;
-use fleetledger_local::tls::Authority;
+use fleetledger_local::tls::CertificateAuthority;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -21,8 +21,8 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::util::Timeout;
 
-fn cache() -> Cache {
-    Cache::new(Cache::default_root())
+fn cache() -> ArtifactCache {
+    ArtifactCache::new(ArtifactCache::default_root())
 }
 
 async fn produce(config: &ClientConfig, topic: &str, value: &str) -> Result<(), rdkafka::error::KafkaError> {
@@ -59,7 +59,7 @@ fn consume(config: &ClientConfig, topic: &str, count: usize) -> Vec<String> {
 #[tokio::test]
 async fn one_broker_keeps_records_over_a_kill() {
     let started = Instant::now();
-    let kafka = Kafka::builder().start(&cache()).await;
+    let kafka = LocalKafka::builder().start(&cache()).await;
     let Some(mut kafka) = unless_available("one_broker_keeps_records_over_a_kill", kafka).unwrap() else {
         return;
     };
@@ -79,7 +79,7 @@ async fn one_broker_keeps_records_over_a_kill() {
 #[tokio::test]
 async fn three_brokers_go_on_when_one_is_killed() {
     let started = Instant::now();
-    let kafka = Kafka::builder().brokers(3).start(&cache()).await;
+    let kafka = LocalKafka::builder().brokers(3).start(&cache()).await;
     let Some(mut kafka) = unless_available("three_brokers_go_on_when_one_is_killed", kafka).unwrap() else {
         return;
     };
@@ -96,8 +96,8 @@ async fn three_brokers_go_on_when_one_is_killed() {
 #[tokio::test]
 async fn mutual_tls_refuses_a_client_without_its_certificate() {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::create(&folder.path().join("ours"), "ours").unwrap();
-    let kafka = Kafka::builder()
+    let authority = CertificateAuthority::create(&folder.path().join("ours"), "ours").unwrap();
+    let kafka = LocalKafka::builder()
         .heap_mb(256)
         .mutual_tls(&authority)
         .start(&cache())
@@ -110,7 +110,7 @@ async fn mutual_tls_refuses_a_client_without_its_certificate() {
     let good = kafka.client_config();
     produce(&good, "kept", "secret").await.unwrap();
 
-    let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
+    let theirs = CertificateAuthority::create(&folder.path().join("theirs"), "theirs").unwrap();
     let stranger = theirs.client("stranger").unwrap();
     let mut bad = good.clone();
     bad.set(

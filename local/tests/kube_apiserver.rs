@@ -9,18 +9,18 @@
 
 use std::time::{Duration, Instant};
 
-use fleetledger_local::Cache;
+use fleetledger_local::ArtifactCache;
 use fleetledger_local::kube_apiserver::KubeApiserver;
 use fleetledger_local::skip::unless_available;
-use fleetledger_local::tls::Authority;
+use fleetledger_local::tls::CertificateAuthority;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-fn cache() -> Cache {
-    Cache::new(Cache::default_root())
+fn cache() -> ArtifactCache {
+    ArtifactCache::new(ArtifactCache::default_root())
 }
 
 async fn client(kubeconfig: &str) -> Client {
@@ -103,7 +103,7 @@ async fn objects_survive_a_restart_and_history_does_not_survive_compaction() {
 async fn certificate_of_the_authority_is_the_administrator_and_compaction_shows_at_once_without_watch_cache()
 {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::create(folder.path(), "test").unwrap();
+    let authority = CertificateAuthority::create(folder.path(), "test").unwrap();
     let builder = KubeApiserver::builder().mutual_tls(&authority).watch_cache(false);
     let server = builder.feature_gate("WatchList=false").start(&cache()).await;
     let test =

@@ -10,19 +10,19 @@
 use std::path::Path;
 use std::time::Instant;
 
-use fleetledger_local::postgres::Postgres;
+use fleetledger_local::postgres::LocalPostgres;
 use fleetledger_local::skip::unless_available;
-use fleetledger_local::tls::Authority;
-use fleetledger_local::{Cache, Error};
+use fleetledger_local::tls::CertificateAuthority;
+use fleetledger_local::{ArtifactCache, LocalError};
 
-fn cache() -> Cache {
-    Cache::new(Cache::default_root())
+fn cache() -> ArtifactCache {
+    ArtifactCache::new(ArtifactCache::default_root())
 }
 
 #[tokio::test]
 async fn temporary_server_answers_and_leaves_nothing() {
     let started = Instant::now();
-    let postgres = Postgres::builder()
+    let postgres = LocalPostgres::builder()
         .temporary()
         .fast()
         .start(&cache())
@@ -56,7 +56,7 @@ async fn temporary_server_answers_and_leaves_nothing() {
 
 #[tokio::test]
 async fn committed_rows_survive_a_crash_and_a_restart() {
-    let mut postgres = Postgres::builder().start(&cache()).await.unwrap();
+    let mut postgres = LocalPostgres::builder().start(&cache()).await.unwrap();
     let table = "create table kept as select 42 as answer";
     postgres.execute("create a table", table).await.unwrap();
     let port = postgres.port();
@@ -77,12 +77,13 @@ async fn committed_rows_survive_a_crash_and_a_restart() {
 
 #[tokio::test]
 async fn named_folder_is_found_again() {
-    let folder = fleetledger_local::scratch::Scratch::create(&cache().data_root().join("scratch"), "test")
-        .await
-        .unwrap();
+    let folder =
+        fleetledger_local::scratch::ScratchFolder::create(&cache().data_root().join("scratch"), "test")
+            .await
+            .unwrap();
     let data_dir = folder.path().join("data");
     let start = async || {
-        Postgres::builder()
+        LocalPostgres::builder()
             .data_dir(&data_dir)
             .fast()
             .start(&cache())
@@ -92,15 +93,19 @@ async fn named_folder_is_found_again() {
     start().await.create_database("kept").await.unwrap();
     let again = start().await;
     let twice = again.create_database("kept").await.unwrap_err();
-    assert!(matches!(twice, Error::Postgres { .. }));
+    assert!(matches!(twice, LocalError::Postgres { .. }));
 }
 
 #[tokio::test]
 async fn mutual_tls_admits_certificates_of_its_authority() {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::create(folder.path(), "test").unwrap();
+    let authority = CertificateAuthority::create(folder.path(), "test").unwrap();
     let server = authority.server("postgres").unwrap();
-    let postgres = Postgres::builder().fast().tls(server, true).start(&cache()).await;
+    let postgres = LocalPostgres::builder()
+        .fast()
+        .tls(server, true)
+        .start(&cache())
+        .await;
     let test = "mutual_tls_admits_certificates_of_its_authority";
     let Some(postgres) = unless_available(test, postgres).unwrap() else {
         return;
@@ -114,18 +119,19 @@ async fn mutual_tls_admits_certificates_of_its_authority() {
 
 #[tokio::test]
 async fn wrong_setting_is_shown_with_its_log() {
-    let builder = Postgres::builder().config("shared_buffers", "many");
+    let builder = LocalPostgres::builder().config("shared_buffers", "many");
     let error = builder.start(&cache()).await.unwrap_err();
     assert!(error.to_string().contains("shared_buffers"), "{error}");
 }
 
 #[tokio::test]
 async fn start_waits_for_the_server_of_a_run_that_was_killed() {
-    let folder = fleetledger_local::scratch::Scratch::create(&cache().data_root().join("scratch"), "test")
-        .await
-        .unwrap();
+    let folder =
+        fleetledger_local::scratch::ScratchFolder::create(&cache().data_root().join("scratch"), "test")
+            .await
+            .unwrap();
     let data_dir = folder.path().join("data");
-    let builder = Postgres::builder().data_dir(&data_dir).fast();
+    let builder = LocalPostgres::builder().data_dir(&data_dir).fast();
     let first = builder.clone().start(&cache()).await.unwrap();
     let end_soon = async {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
@@ -138,7 +144,7 @@ async fn start_waits_for_the_server_of_a_run_that_was_killed() {
 
 #[tokio::test]
 async fn a_standby_follows_lags_and_takes_over() {
-    let primary = Postgres::builder().fast().start(&cache()).await.unwrap();
+    let primary = LocalPostgres::builder().fast().start(&cache()).await.unwrap();
     let standby = primary.standby(&cache()).await.unwrap();
     let insert = |number| format!("insert into followed values ({number})");
     primary

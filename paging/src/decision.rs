@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{Condition, Instance, Resolution};
+use crate::instance::{AlertCondition, AlertInstance, AlertResolution};
 use crate::timing::{Timing, after};
 
 /// What a receiver was told of an instance; one for each pair, kept from slot to slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct NotifiedState {
     /// It was told that the instance fires, and not yet that it does not.
     pub open: bool,
     /// The last episode it was told of; 0 before the first.
@@ -134,21 +134,21 @@ impl NotifyReason {
     }
 
     /// Why a receiver is told that it is over.
-    fn of(resolution: Option<Resolution>) -> Self {
+    fn of(resolution: Option<AlertResolution>) -> Self {
         match resolution {
-            None | Some(Resolution::Fixed | Resolution::Missing) => Self::Resolved,
-            Some(Resolution::StaleSource) => Self::StaleSource,
-            Some(Resolution::TargetRetired) => Self::TargetRetired,
-            Some(Resolution::RuleRemoved) => Self::RuleRemoved,
-            Some(Resolution::RuleDisabled) => Self::RuleDisabled,
-            Some(Resolution::RuleRelabelled) => Self::RuleRelabelled,
+            None | Some(AlertResolution::Fixed | AlertResolution::Missing) => Self::Resolved,
+            Some(AlertResolution::StaleSource) => Self::StaleSource,
+            Some(AlertResolution::TargetRetired) => Self::TargetRetired,
+            Some(AlertResolution::RuleRemoved) => Self::RuleRemoved,
+            Some(AlertResolution::RuleDisabled) => Self::RuleDisabled,
+            Some(AlertResolution::RuleRelabelled) => Self::RuleRelabelled,
         }
     }
 }
 
 /// One thing to say about one instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notify {
+pub struct InstanceNotify {
     /// What.
     pub kind: NotifyKind,
     /// Why.
@@ -162,7 +162,7 @@ pub struct Notify {
 /// Why a receiver is not told that an instance fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "why")]
-pub enum Quiet {
+pub enum QuietReason {
     /// It does not fire.
     NotFiring,
     /// Nothing is known at this slot.
@@ -177,23 +177,23 @@ pub enum Quiet {
         until: Timestamp,
     },
     /// It was told, and nothing is new.
-    Told,
+    Notified,
     /// It was told, and somebody acknowledged it.
     Acked,
 }
 
 /// What to say, in this order, and why it is not said that the instance fires.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Decision {
+pub struct NotifyDecision {
     /// To be sent in this order.
-    pub notify: Vec<Notify>,
+    pub notify: Vec<InstanceNotify>,
     /// `None` where a trigger is among them.
-    pub quiet: Option<Quiet>,
+    pub quiet: Option<QuietReason>,
 }
 
 /// What else holds for the instance at this slot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Surroundings<'a> {
+pub struct SlotContext<'a> {
     /// The snooze in force and when it ends; the latest end where several are.
     pub snooze: Option<(&'a str, Timestamp)>,
     /// Another firing alert inhibits it.
@@ -202,47 +202,47 @@ pub struct Surroundings<'a> {
 
 /// Decides for one receiver at `slot`, after [`crate::step`]. The numbers are those of the user's book (docs/alerting.md).
 pub fn decide(
-    instance: &mut Instance,
-    told: &mut Told,
+    instance: &mut AlertInstance,
+    notified: &mut NotifiedState,
     timing: &Timing,
     slot: Timestamp,
-    around: &Surroundings<'_>,
-) -> Decision {
+    around: &SlotContext<'_>,
+) -> NotifyDecision {
     instance.snooze_id = around.snooze.map(|(id, _)| id.to_owned());
     instance.snoozed_until = around.snooze.map(|(_, until)| until);
     let mut notify = Vec::new();
     // 1. What it was told is taken back, whatever else holds.
-    if told.open && (!instance.condition.is_open() || told.episode != instance.episode) {
-        told.open = false;
+    if notified.open && (!instance.condition.is_open() || notified.episode != instance.episode) {
+        notified.open = false;
         let open_again = instance.condition.is_open();
         let resolution = instance.resolution.filter(|_| !open_again);
-        notify.push(say(NotifyKind::Resolve, NotifyReason::of(resolution)));
+        notify.push(instance_notify(NotifyKind::Resolve, NotifyReason::of(resolution)));
     }
-    told.count_missed(instance);
-    told.follow_snooze(instance, around, &mut notify);
-    told.follow_ack(instance, &mut notify);
+    notified.count_missed(instance);
+    notified.follow_snooze(instance, around, &mut notify);
+    notified.follow_ack(instance, &mut notify);
 
-    let quiet = if instance.held.is_some() && instance.condition == Condition::Firing {
-        told.wait_for(instance);
-        Some(Quiet::Held)
-    } else if instance.condition != Condition::Firing {
+    let quiet = if instance.held.is_some() && instance.condition == AlertCondition::Firing {
+        notified.wait_for(instance);
+        Some(QuietReason::Held)
+    } else if instance.condition != AlertCondition::Firing {
         // 2.
-        Some(Quiet::NotFiring)
+        Some(QuietReason::NotFiring)
     } else if around.snooze.is_some() {
         // 3.
-        told.snoozed_slots = told.snoozed_slots.saturating_add(1);
-        told.wait_for(instance);
-        Some(Quiet::Snoozed)
+        notified.snoozed_slots = notified.snoozed_slots.saturating_add(1);
+        notified.wait_for(instance);
+        Some(QuietReason::Snoozed)
     } else if around.inhibited {
-        told.wait_for(instance);
-        Some(Quiet::Inhibited)
+        notified.wait_for(instance);
+        Some(QuietReason::Inhibited)
     } else {
-        told.speak(instance, timing, slot, &mut notify)
+        notified.notify_firing(instance, timing, slot, &mut notify)
     };
-    Decision { notify, quiet }
+    NotifyDecision { notify, quiet }
 }
 
-impl Told {
+impl NotifiedState {
     /// The trigger of the episode that is over was cancelled before anybody tried to send it: the receiver saw nothing, so
     /// nothing cools down, and the episode counts as one it was not told of. Does nothing where the alert goes on under
     /// another key.
@@ -254,17 +254,17 @@ impl Told {
     }
 
     /// Rules 4, 5 and 6: it fires and nothing stands in the way.
-    fn speak(
+    fn notify_firing(
         &mut self,
-        instance: &mut Instance,
+        instance: &mut AlertInstance,
         timing: &Timing,
         slot: Timestamp,
-        notify: &mut Vec<Notify>,
-    ) -> Option<Quiet> {
+        notify: &mut Vec<InstanceNotify>,
+    ) -> Option<QuietReason> {
         if self.latch {
             // 4. A trigger under an acknowledged key would wake nobody.
             if self.open {
-                notify.push(say(NotifyKind::Resolve, NotifyReason::Superseded));
+                notify.push(instance_notify(NotifyKind::Resolve, NotifyReason::Superseded));
             }
             instance.unacknowledge();
             self.acked_at = None;
@@ -275,7 +275,7 @@ impl Told {
             // 5.
             if let Some(until) = self.cooldown_until.filter(|until| slot < *until) {
                 self.wait_for(instance);
-                return Some(Quiet::CoolingDown { until });
+                return Some(QuietReason::CoolingDown { until });
             }
             notify.push(self.trigger(instance, slot, NotifyReason::New));
             self.cooldown_until = (!timing.cooldown.is_zero()).then(|| after(slot, timing.cooldown));
@@ -283,37 +283,37 @@ impl Told {
         }
         // 6.
         if instance.acked_at.is_some() {
-            return Some(Quiet::Acked);
+            return Some(QuietReason::Acked);
         }
         let due = self.notified_at.map(|at| after(at, timing.repeat_interval));
         if timing.repeat_interval.is_zero() || due.is_none_or(|due| slot < due) {
-            return Some(Quiet::Told);
+            return Some(QuietReason::Notified);
         }
         notify.push(self.trigger(instance, slot, NotifyReason::Repeat));
         None
     }
 
-    fn trigger(&mut self, instance: &Instance, slot: Timestamp, reason: NotifyReason) -> Notify {
+    fn trigger(&mut self, instance: &AlertInstance, slot: Timestamp, reason: NotifyReason) -> InstanceNotify {
         self.open = true;
         self.episode = instance.episode;
         self.notified_at = Some(slot);
         self.latch = false;
         self.waiting_episode = None;
-        Notify {
+        InstanceNotify {
             suppressed_episodes: std::mem::take(&mut self.suppressed_episodes),
             snoozed_slots: std::mem::take(&mut self.snoozed_slots),
-            ..say(NotifyKind::Trigger, reason)
+            ..instance_notify(NotifyKind::Trigger, reason)
         }
     }
 
-    fn wait_for(&mut self, instance: &Instance) {
+    fn wait_for(&mut self, instance: &AlertInstance) {
         if self.episode != instance.episode {
             self.waiting_episode = Some(instance.episode);
         }
     }
 
     /// An episode that was waiting and is over is counted, not sent.
-    fn count_missed(&mut self, instance: &Instance) {
+    fn count_missed(&mut self, instance: &AlertInstance) {
         let over = |waiting: &u64| !instance.condition.is_open() || *waiting != instance.episode;
         if self.waiting_episode.as_ref().is_some_and(over) {
             self.waiting_episode = None;
@@ -322,7 +322,12 @@ impl Told {
     }
 
     /// Sets the latch when a snooze ends over an open episode; a new snooze or the end of the episode clears it.
-    fn follow_snooze(&mut self, instance: &Instance, around: &Surroundings<'_>, notify: &mut Vec<Notify>) {
+    fn follow_snooze(
+        &mut self,
+        instance: &AlertInstance,
+        around: &SlotContext<'_>,
+        notify: &mut Vec<InstanceNotify>,
+    ) {
         let now = around.snooze.map(|(id, _)| id.to_owned());
         let before = std::mem::replace(&mut self.snooze_id, now);
         if !instance.condition.is_open() || self.snooze_id.is_some() {
@@ -331,20 +336,20 @@ impl Told {
             self.latch = true;
         }
         if before.is_none() && self.snooze_id.is_some() && self.open {
-            notify.push(say(NotifyKind::Acknowledge, NotifyReason::Snoozed));
+            notify.push(instance_notify(NotifyKind::Acknowledge, NotifyReason::Snoozed));
         }
     }
 
-    fn follow_ack(&mut self, instance: &Instance, notify: &mut Vec<Notify>) {
+    fn follow_ack(&mut self, instance: &AlertInstance, notify: &mut Vec<InstanceNotify>) {
         if self.open && instance.acked_at.is_some() && instance.acked_at != self.acked_at {
-            notify.push(say(NotifyKind::Acknowledge, NotifyReason::Acked));
+            notify.push(instance_notify(NotifyKind::Acknowledge, NotifyReason::Acked));
         }
         self.acked_at = instance.acked_at;
     }
 }
 
-fn say(kind: NotifyKind, reason: NotifyReason) -> Notify {
-    Notify {
+fn instance_notify(kind: NotifyKind, reason: NotifyReason) -> InstanceNotify {
+    InstanceNotify {
         kind,
         reason,
         suppressed_episodes: 0,

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::decision::{Notify, NotifyKind, NotifyReason};
-use crate::labels::Labels;
+use crate::decision::{InstanceNotify, NotifyKind, NotifyReason};
+use crate::labels::LabelSet;
 use crate::route::Grouping;
 use crate::timing::after;
 
@@ -19,20 +19,20 @@ pub enum GroupBy {
     /// Equal values of these labels.
     Labels(Vec<String>),
     /// Every instance is its own; written `instance`.
-    Instance(InstanceWord),
+    Instance(InstanceKeyword),
 }
 
 /// The word `instance`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum InstanceWord {
+pub enum InstanceKeyword {
     /// Itself.
     Instance,
 }
 
 impl GroupBy {
     /// Every instance is its own group.
-    pub const INSTANCE: Self = Self::Instance(InstanceWord::Instance);
+    pub const INSTANCE: Self = Self::Instance(InstanceKeyword::Instance);
 
     /// By these labels.
     pub fn labels<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
@@ -41,7 +41,7 @@ impl GroupBy {
 
     /// Where nobody says otherwise: what pages is never hidden in a group, all else is told by alert and cluster.
     #[must_use]
-    pub fn by_severity(labels: &Labels) -> Self {
+    pub fn by_severity(labels: &LabelSet) -> Self {
         match labels.get("severity").map(String::as_str) {
             Some("page") => Self::INSTANCE,
             _ => Self::labels(["alertname", "cluster"]),
@@ -50,7 +50,7 @@ impl GroupBy {
 
     /// The group that an alert of these labels belongs to. Labels it lacks are left out.
     #[must_use]
-    pub fn key(&self, labels: &Labels) -> Labels {
+    pub fn key(&self, labels: &LabelSet) -> LabelSet {
         match self {
             Self::Instance(_) => labels.clone(),
             Self::Labels(names) => {
@@ -63,7 +63,7 @@ impl GroupBy {
 
 /// `sha256(receiver, group key)`, its first 32 hexadecimal digits: one stream of notifications, in order.
 #[must_use]
-pub fn stream_id(receiver: &str, group_key: &Labels) -> String {
+pub fn stream_id(receiver: &str, group_key: &LabelSet) -> String {
     let mut hash = Sha256::new();
     let texts = group_key.iter().flat_map(|(name, value)| [name, value]);
     for text in std::iter::once(receiver).chain(texts.map(String::as_str)) {
@@ -90,7 +90,7 @@ pub fn dedup_key(stream_id: &str, incarnation: u64) -> String {
 /// a member joins a group of which everything is acknowledged: a receiver such as PagerDuty tells nobody of a trigger
 /// under an acknowledged key. The old key is resolved first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Group {
+pub struct AlertGroup {
     /// The current or last one; 0 before the first.
     pub incarnation: u64,
     /// The open members by their ids; `true` where somebody acknowledged or snoozed it.
@@ -114,7 +114,7 @@ pub struct GroupNotify {
 
 /// What one slot says of the members of a group.
 #[derive(Debug, Default)]
-struct Changes {
+struct GroupChanges {
     was_open: bool,
     was_quiet: bool,
     woken: bool,
@@ -124,25 +124,25 @@ struct Changes {
     resolved: Option<NotifyReason>,
 }
 
-impl Group {
+impl AlertGroup {
     /// Applies the decisions of one slot on members of this group, and says what the receiver is told, in order.
     pub fn apply<'a>(
         &mut self,
         grouping: &Grouping,
         slot: Timestamp,
-        decisions: impl IntoIterator<Item = (&'a str, &'a [Notify])>,
+        decisions: impl IntoIterator<Item = (&'a str, &'a [InstanceNotify])>,
     ) -> Vec<GroupNotify> {
-        let mut changes = Changes {
+        let mut changes = GroupChanges {
             was_open: !self.members.is_empty(),
             was_quiet: self.is_quiet(),
-            ..Changes::default()
+            ..GroupChanges::default()
         };
         for (member, notifies) in decisions {
             for notify in notifies {
                 self.change(member, notify, &mut changes);
             }
         }
-        self.told_of(&changes, grouping, slot)
+        self.group_notifies(&changes, grouping, slot)
     }
 
     /// Open, and everything in it acknowledged or snoozed.
@@ -151,7 +151,7 @@ impl Group {
         !self.members.is_empty() && self.members.values().all(|quiet| *quiet)
     }
 
-    fn change(&mut self, member: &str, notify: &Notify, changes: &mut Changes) {
+    fn change(&mut self, member: &str, notify: &InstanceNotify, changes: &mut GroupChanges) {
         match (notify.kind, notify.reason) {
             (NotifyKind::Resolve, NotifyReason::Superseded) => {}
             (NotifyKind::Resolve, reason) => {
@@ -174,18 +174,23 @@ impl Group {
         }
     }
 
-    fn told_of(&mut self, changes: &Changes, grouping: &Grouping, slot: Timestamp) -> Vec<GroupNotify> {
-        let mut told = Vec::new();
+    fn group_notifies(
+        &mut self,
+        changes: &GroupChanges,
+        grouping: &Grouping,
+        slot: Timestamp,
+    ) -> Vec<GroupNotify> {
+        let mut notifies = Vec::new();
         if self.members.is_empty() {
             if let Some(reason) = changes.resolved {
-                told.push(self.say(NotifyKind::Resolve, reason, slot));
+                notifies.push(self.group_notify(NotifyKind::Resolve, reason, slot));
             }
-            return told;
+            return notifies;
         }
         if changes.woken || changes.joined || changes.repeated {
             let anew = changes.woken || changes.was_quiet || !changes.was_open;
             if anew && changes.was_open {
-                told.push(self.say(NotifyKind::Resolve, NotifyReason::Superseded, slot));
+                notifies.push(self.group_notify(NotifyKind::Resolve, NotifyReason::Superseded, slot));
             }
             let (reason, due_at) = if changes.woken {
                 (NotifyReason::SnoozeExpired, slot)
@@ -202,19 +207,19 @@ impl Group {
             };
             self.incarnation = self.incarnation.saturating_add(u64::from(anew));
             self.notified_at = Some(due_at);
-            told.push(self.say(NotifyKind::Trigger, reason, due_at));
+            notifies.push(self.group_notify(NotifyKind::Trigger, reason, due_at));
         }
         // One acknowledged member of many must not make the others quiet; the last one that nobody took care of, when it
         // is resolved, leaves only quiet ones.
         let left = changes.resolved.filter(|_| !changes.was_quiet);
         let reason = changes.quiet.or(left.map(|_| NotifyReason::Acked));
         if let Some(reason) = reason.filter(|_| self.is_quiet()) {
-            told.push(self.say(NotifyKind::Acknowledge, reason, slot));
+            notifies.push(self.group_notify(NotifyKind::Acknowledge, reason, slot));
         }
-        told
+        notifies
     }
 
-    fn say(&self, kind: NotifyKind, reason: NotifyReason, due_at: Timestamp) -> GroupNotify {
+    fn group_notify(&self, kind: NotifyKind, reason: NotifyReason, due_at: Timestamp) -> GroupNotify {
         GroupNotify {
             kind,
             reason,

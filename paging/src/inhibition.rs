@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::labels::Labels;
+use crate::labels::LabelSet;
 use crate::matcher::{Matcher, all_met};
 
 /// "While this fires, that is quiet, where these labels are equal."
@@ -23,11 +23,11 @@ pub struct Inhibition {
 /// The inhibitions and what fires at one slot: looking an alert up takes no longer when more fire.
 #[derive(Debug)]
 pub struct Inhibitor<'a> {
-    rules: Vec<Sources<'a>>,
+    rules: Vec<InhibitionSources<'a>>,
 }
 
 #[derive(Debug)]
-struct Sources<'a> {
+struct InhibitionSources<'a> {
     rule: &'a Inhibition,
     /// The equal labels' values of all firing sources.
     any: HashSet<Vec<String>>,
@@ -37,8 +37,8 @@ struct Sources<'a> {
 
 impl<'a> Inhibitor<'a> {
     /// From the rules and the labels of every open instance. Snoozed and held ones inhibit too.
-    pub fn new<'l>(rules: &'a [Inhibition], open: impl IntoIterator<Item = &'l Labels>) -> Self {
-        let sources = |rule| Sources {
+    pub fn new<'l>(rules: &'a [Inhibition], open: impl IntoIterator<Item = &'l LabelSet>) -> Self {
+        let sources = |rule| InhibitionSources {
             rule,
             any: HashSet::new(),
             pure: HashSet::new(),
@@ -52,7 +52,7 @@ impl<'a> Inhibitor<'a> {
         inhibitor
     }
 
-    fn add(&mut self, labels: &Labels) {
+    fn add(&mut self, labels: &LabelSet) {
         for sources in &mut self.rules {
             if !all_met(&sources.rule.source, labels) {
                 continue;
@@ -68,7 +68,7 @@ impl<'a> Inhibitor<'a> {
     /// The rule that keeps these labels quiet. An alert that is source and target of a rule is not inhibited by its
     /// like, itself included.
     #[must_use]
-    pub fn inhibits(&self, labels: &Labels) -> Option<&'a Inhibition> {
+    pub fn inhibits(&self, labels: &LabelSet) -> Option<&'a Inhibition> {
         let found = self.rules.iter().find(|sources| {
             let rule = sources.rule;
             if !all_met(&rule.target, labels) {
@@ -85,7 +85,7 @@ impl<'a> Inhibitor<'a> {
     }
 }
 
-fn equal_values(rule: &Inhibition, labels: &Labels) -> Vec<String> {
+fn equal_values(rule: &Inhibition, labels: &LabelSet) -> Vec<String> {
     let values = rule.equal.iter().map(|name| labels.get(name).cloned());
     values.map(Option::unwrap_or_default).collect()
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The condition axis.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Condition {
+pub enum AlertCondition {
     /// Not there, and never fired.
     #[default]
     Inactive,
@@ -23,7 +23,7 @@ pub enum Condition {
     Resolved,
 }
 
-impl Condition {
+impl AlertCondition {
     /// Firing or recovering: an episode that is not over.
     #[must_use]
     pub fn is_open(self) -> bool {
@@ -59,7 +59,7 @@ impl Condition {
 /// Why nothing is known of an instance at a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "why", content = "what")]
-pub enum Held {
+pub enum HeldReason {
     /// The query failed or ran out of time: the error.
     QueryError(String),
     /// A source it depends on is silent: which one.
@@ -72,7 +72,7 @@ pub enum Held {
     Limit,
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for HeldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::QueryError(error) => write!(f, "the query failed: {error}"),
@@ -88,7 +88,7 @@ impl fmt::Display for Held {
 /// Why an instance is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Resolution {
+pub enum AlertResolution {
     /// The condition was seen to be gone.
     Fixed,
     /// Its row is gone while its source is fresh (`on_missing: resolve`).
@@ -105,7 +105,7 @@ pub enum Resolution {
     RuleRelabelled,
 }
 
-impl Resolution {
+impl AlertResolution {
     /// As it stands in columns.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -138,22 +138,22 @@ impl Resolution {
 
 /// What one evaluation says of one instance. Value and annotations are the caller's to keep: they move no state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Observation {
+pub enum ConditionObservation {
     /// The condition holds.
     True,
-    /// It does not: [`Resolution::Fixed`], or [`Resolution::Missing`] or [`Resolution::StaleSource`] where the rule says so.
-    False(Resolution),
+    /// It does not: [`AlertResolution::Fixed`], or [`AlertResolution::Missing`] or [`AlertResolution::StaleSource`] where the rule says so.
+    False(AlertResolution),
     /// Nobody knows. Nothing changes, clocks stop.
-    Held(Held),
+    Held(HeldReason),
 }
 
 /// The state of one label set of one rule, kept from slot to slot.
 ///
 /// What a receiver was told stands in [`crate::Told`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instance {
+pub struct AlertInstance {
     /// Where it is.
-    pub condition: Condition,
+    pub condition: AlertCondition,
     /// How often it fired; the current or last episode's number, 0 before the first.
     pub episode: u64,
     /// The slot last applied.
@@ -169,9 +169,9 @@ pub struct Instance {
     /// When the last episode was resolved.
     pub resolved_at: Option<Timestamp>,
     /// Why it was.
-    pub resolution: Option<Resolution>,
+    pub resolution: Option<AlertResolution>,
     /// Why nothing was known at the last slot.
-    pub held: Option<Held>,
+    pub held: Option<HeldReason>,
     /// Since which slot nothing is known.
     pub held_since: Option<Timestamp>,
     /// The snooze that covered it at the last slot.
@@ -184,7 +184,7 @@ pub struct Instance {
     pub acked_at: Option<Timestamp>,
 }
 
-impl Instance {
+impl AlertInstance {
     /// Somebody takes care of the current episode: it is not repeated. Does nothing unless it is open.
     pub fn acknowledge(&mut self, by: impl Into<String>, at: Timestamp) {
         if self.condition.is_open() {
@@ -204,8 +204,10 @@ impl Instance {
     #[must_use]
     pub fn is_forgettable(&self, before: Timestamp) -> bool {
         match self.condition {
-            Condition::Inactive | Condition::Resolved => self.resolved_at.is_none_or(|at| at <= before),
-            Condition::Pending | Condition::Firing | Condition::Recovering => false,
+            AlertCondition::Inactive | AlertCondition::Resolved => {
+                self.resolved_at.is_none_or(|at| at <= before)
+            }
+            AlertCondition::Pending | AlertCondition::Firing | AlertCondition::Recovering => false,
         }
     }
 }

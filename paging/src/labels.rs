@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 /// Labels by name, in byte order, so that equal sets are written equally.
-pub type Labels = BTreeMap<String, String>;
+pub type LabelSet = BTreeMap<String, String>;
 
 /// The hash by which Alertmanager knows a label set: FNV-1a over names and values, each ended by a byte that no UTF-8
 /// text holds. 16 hexadecimal digits.
 #[must_use]
-pub fn fingerprint(labels: &Labels) -> String {
+pub fn fingerprint(labels: &LabelSet) -> String {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let texts = labels.iter().flat_map(|(name, value)| [name, value]);
@@ -18,7 +18,7 @@ pub fn fingerprint(labels: &Labels) -> String {
 }
 
 #[cfg(test)]
-pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> LabelSet {
     let owned = pairs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

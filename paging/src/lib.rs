@@ -5,18 +5,18 @@
 //!
 //! One evaluation of one instance at a slot is two steps on two axes:
 //!
-//! 1. **Condition** — [`step`]`(&mut Instance, &Timing, slot, Observation)` moves inactive → pending → firing →
-//!    (recovering) → resolved and returns the [`Transition`]s, which become events. [`close`] ends an instance whose rule
+//! 1. **Condition** — [`step`]`(&mut AlertInstance, &Timing, slot, ConditionObservation)` moves inactive → pending → firing →
+//!    (recovering) → resolved and returns the [`ConditionTransition`]s, which become events. [`close`] ends an instance whose rule
 //!    or target is gone.
-//! 2. **Who was told** — [`decide`]`(&mut Instance, &mut Told, &Timing, slot, &Surroundings)` is asked once for each
-//!    receiver after the step, and answers with [`Notify`]s in the order they are to be sent, or why there are none.
+//! 2. **Who was told** — [`decide`]`(&mut AlertInstance, &mut NotifiedState, &Timing, slot, &SlotContext)` is asked once for each
+//!    receiver after the step, and answers with [`InstanceNotify`]s in the order they are to be sent, or why there are none.
 //!
-//! What to keep between slots: one [`Instance`] a label set, one [`Told`] an instance and receiver, one [`Group`] a
+//! What to keep between slots: one [`AlertInstance`] a label set, one [`NotifiedState`] an instance and receiver, one [`AlertGroup`] a
 //! receiver and group key. All are plain data of public fields, so they may be kept as columns; a restart in between
 //! changes nothing.
 //!
 //! From a decision to a receiver: [`snooze::in_force`] and [`Inhibitor`] give a decision its surroundings, [`Route`] names
-//! receivers by labels, [`Group::apply`] turns members' decisions into notifications under a dedup key, [`outbox::plan`]
+//! receivers by labels, [`AlertGroup::apply`] turns members' decisions into notifications under a dedup key, [`outbox::plan`]
 //! says what may be cancelled, [`channel::Client`] sends, and [`retry::disposition`] says what an answer means.
 //!
 //! Invariants:
@@ -40,15 +40,17 @@ mod secret;
 pub mod snooze;
 mod timing;
 
-pub use condition::{Transition, close, step};
-pub use decision::{Decision, Notify, NotifyKind, NotifyReason, Quiet, Surroundings, Told, decide};
-pub use group::{Group, GroupBy, GroupNotify};
+pub use condition::{ConditionTransition, close, step};
+pub use decision::{
+    InstanceNotify, NotifiedState, NotifyDecision, NotifyKind, NotifyReason, QuietReason, SlotContext, decide,
+};
+pub use group::{AlertGroup, GroupBy, GroupNotify};
 pub use inhibition::{Inhibition, Inhibitor};
-pub use instance::{Condition, Held, Instance, Observation, Resolution};
-pub use labels::Labels;
+pub use instance::{AlertCondition, AlertInstance, AlertResolution, ConditionObservation, HeldReason};
+pub use labels::LabelSet;
 pub use matcher::Matcher;
-pub use notification::{Alert, Links, Notification};
-pub use route::{Grouping, Route, Routed};
-pub use secret::Secret;
-pub use snooze::Snooze;
+pub use notification::{Alert, AlertLinks, Notification};
+pub use route::{Grouping, Route, RouteTarget};
+pub use secret::ReceiverSecret;
+pub use snooze::AlertSnooze;
 pub use timing::Timing;

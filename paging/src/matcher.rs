@@ -6,7 +6,7 @@ use std::str::FromStr;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::labels::Labels;
+use crate::labels::LabelSet;
 
 /// What a compiled expression may take, in bytes: matchers come from people.
 const REGEX_SIZE_BYTES: usize = 256 * 1024;
@@ -16,14 +16,14 @@ const REGEX_SIZE_BYTES: usize = 256 * 1024;
 #[serde(try_from = "String", into = "String")]
 pub struct Matcher {
     label: String,
-    operator: Operator,
+    operator: MatchOperator,
     value: String,
     regex: Option<Regex>,
 }
 
 /// How a matcher compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
+pub enum MatchOperator {
     /// `=`
     Equal,
     /// `!=`
@@ -63,7 +63,7 @@ impl Matcher {
     /// The label's name or the expression is not valid.
     pub fn new(
         label: impl Into<String>,
-        operator: Operator,
+        operator: MatchOperator,
         value: impl Into<String>,
     ) -> Result<Self, MatcherError> {
         let (label, value) = (label.into(), value.into());
@@ -71,8 +71,8 @@ impl Matcher {
             return Err(MatcherError::Label(label));
         }
         let regex = match operator {
-            Operator::Equal | Operator::NotEqual => None,
-            Operator::Matches | Operator::MatchesNot => Some(compile(&value)?),
+            MatchOperator::Equal | MatchOperator::NotEqual => None,
+            MatchOperator::Matches | MatchOperator::MatchesNot => Some(compile(&value)?),
         };
         Ok(Self {
             label,
@@ -90,7 +90,7 @@ impl Matcher {
 
     /// How it compares.
     #[must_use]
-    pub fn operator(&self) -> Operator {
+    pub fn operator(&self) -> MatchOperator {
         self.operator
     }
 
@@ -102,22 +102,22 @@ impl Matcher {
 
     /// Whether it holds for these labels.
     #[must_use]
-    pub fn is_met_by(&self, labels: &Labels) -> bool {
+    pub fn is_met_by(&self, labels: &LabelSet) -> bool {
         let found = labels.get(&self.label).map_or("", String::as_str);
         let same = match &self.regex {
             Some(regex) => regex.is_match(found),
             None => found == self.value,
         };
         match self.operator {
-            Operator::Equal | Operator::Matches => same,
-            Operator::NotEqual | Operator::MatchesNot => !same,
+            MatchOperator::Equal | MatchOperator::Matches => same,
+            MatchOperator::NotEqual | MatchOperator::MatchesNot => !same,
         }
     }
 }
 
 /// Whether all hold; none at all hold for everything.
 #[must_use]
-pub fn all_met(matchers: &[Matcher], labels: &Labels) -> bool {
+pub fn all_met(matchers: &[Matcher], labels: &LabelSet) -> bool {
     matchers.iter().all(|matcher| matcher.is_met_by(labels))
 }
 
@@ -148,10 +148,10 @@ impl FromStr for Matcher {
         let at = text.find(['=', '!']).ok_or_else(no_operator)?;
         let (label, rest) = text.split_at(at);
         let operators = [
-            ("=~", Operator::Matches),
-            ("!~", Operator::MatchesNot),
-            ("!=", Operator::NotEqual),
-            ("=", Operator::Equal),
+            ("=~", MatchOperator::Matches),
+            ("!~", MatchOperator::MatchesNot),
+            ("!=", MatchOperator::NotEqual),
+            ("=", MatchOperator::Equal),
         ];
         let found = operators
             .into_iter()
@@ -187,10 +187,10 @@ fn unquote(value: &str, text: &str) -> Result<String, MatcherError> {
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = match self.operator {
-            Operator::Equal => "=",
-            Operator::NotEqual => "!=",
-            Operator::Matches => "=~",
-            Operator::MatchesNot => "!~",
+            MatchOperator::Equal => "=",
+            MatchOperator::NotEqual => "!=",
+            MatchOperator::Matches => "=~",
+            MatchOperator::MatchesNot => "!~",
         };
         let value = self.value.replace('\\', "\\\\").replace('"', "\\\"");
         write!(f, "{}{sign}\"{}\"", self.label, value.replace('\n', "\\n"))
@@ -270,7 +270,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_written_matcher_reads_as_the_same_one(value in "[ -~\n]{0,20}") {
-            let matcher = Matcher::new("node", Operator::NotEqual, value).unwrap();
+            let matcher = Matcher::new("node", MatchOperator::NotEqual, value).unwrap();
             prop_assert_eq!(matcher.to_string().parse::<Matcher>().unwrap(), matcher);
         }
     }

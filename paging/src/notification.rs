@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::{NotifyKind, NotifyReason};
-use crate::labels::{Labels, fingerprint};
+use crate::labels::{LabelSet, fingerprint};
 
 /// One notification of one group; complete, so that it can wait in an outbox and be sent by another process. It holds
 /// no secret.
@@ -23,14 +23,14 @@ pub struct Notification {
     /// [`crate::group::dedup_key`].
     pub dedup_key: String,
     /// The labels that make the group.
-    pub group_key: Labels,
+    pub group_key: LabelSet,
     /// The members, the worst first; no more than are worth sending.
     pub alerts: Vec<Alert>,
     /// How many members there are; at least as many as stand in `alerts`.
     pub alerts_total: usize,
     /// Who acknowledged or snoozed it, and until when.
     #[serde(default)]
-    pub by: Option<By>,
+    pub by: Option<QuietedBy>,
     /// Episodes that came and went unsaid before this one.
     #[serde(default)]
     pub suppressed_episodes: u64,
@@ -42,7 +42,7 @@ pub struct Notification {
 
 /// Who made a group quiet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct By {
+pub struct QuietedBy {
     /// Their name.
     pub who: String,
     /// Why.
@@ -55,9 +55,9 @@ pub struct By {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// Its identity, `alertname` and `severity` among them.
-    pub labels: Labels,
+    pub labels: LabelSet,
     /// What people read, rendered: `summary` first of all.
-    pub annotations: Labels,
+    pub annotations: LabelSet,
     /// What the rule measured.
     pub value: Option<f64>,
     /// When the episode began to fire.
@@ -66,12 +66,12 @@ pub struct Alert {
     pub ends_at: Option<Timestamp>,
     /// Where to look and what to do.
     #[serde(default)]
-    pub links: Links,
+    pub links: AlertLinks,
 }
 
 /// The links that every page carries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Links {
+pub struct AlertLinks {
     /// What to do.
     pub runbook: Option<String>,
     /// What happened to the object.
@@ -80,7 +80,7 @@ pub struct Links {
     pub snooze: Option<String>,
 }
 
-impl Links {
+impl AlertLinks {
     /// Those that are there, with what to call them.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let all = [
@@ -117,7 +117,7 @@ impl Alert {
 
     /// The annotations and the links, under the names that templates for Alertmanager look for.
     #[must_use]
-    pub fn annotations_and_links(&self) -> Labels {
+    pub fn annotations_and_links(&self) -> LabelSet {
         let links = [
             ("runbook_url", &self.links.runbook),
             ("timeline_url", &self.links.timeline),
@@ -167,7 +167,7 @@ impl Notification {
 }
 
 /// `a=b, c=d` without the labels in `but`.
-pub(crate) fn list(labels: &Labels, but: &[&str]) -> String {
+pub(crate) fn list(labels: &LabelSet, but: &[&str]) -> String {
     let shown = labels.iter().filter(|(name, _)| !but.contains(&name.as_str()));
     let pairs: Vec<String> = shown.map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join(", ")

@@ -7,7 +7,7 @@ use crate::decision::NotifyKind;
 
 /// A notification that is not delivered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingNotification {
     /// Its identity.
     pub id: i64,
     /// What it says.
@@ -18,7 +18,7 @@ pub struct Waiting {
 
 /// What becomes of the new notification and of those that wait.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
+pub struct OutboxPlan {
     /// Whether the new one is put at the end of its stream.
     pub enqueue: bool,
     /// The one that waits and takes the new one's content in its place, keeping its due time.
@@ -34,7 +34,7 @@ pub struct Plan {
 /// order; `seen` says that a trigger of it was delivered, or given up after attempts that may have arrived (one that the
 /// receiver rejected was not seen).
 #[must_use]
-pub fn plan(new: NotifyKind, waiting: &[Waiting], seen: bool) -> Plan {
+pub fn plan(new: NotifyKind, waiting: &[WaitingNotification], seen: bool) -> OutboxPlan {
     let untried = |kind: NotifyKind| {
         let found = waiting.iter().filter(move |one| one.kind == kind);
         found.filter(|one| !one.attempted).map(|one| one.id)
@@ -48,17 +48,17 @@ pub fn plan(new: NotifyKind, waiting: &[Waiting], seen: bool) -> Plan {
             // Behind a resolve or an acknowledgement the order matters: only the last one can take its place.
             let last = waiting.last().filter(|one| one.kind == NotifyKind::Trigger);
             let replace = last.filter(|one| !one.attempted).map(|one| one.id);
-            Plan {
+            OutboxPlan {
                 enqueue: replace.is_none(),
                 replace,
-                ..Plan::default()
+                ..OutboxPlan::default()
             }
         }
-        NotifyKind::Acknowledge => Plan {
+        NotifyKind::Acknowledge => OutboxPlan {
             enqueue: true,
-            ..Plan::default()
+            ..OutboxPlan::default()
         },
-        NotifyKind::Resolve => Plan {
+        NotifyKind::Resolve => OutboxPlan {
             enqueue: seen,
             replace: None,
             cancel: untried(NotifyKind::Trigger)
@@ -74,17 +74,17 @@ mod tests {
     use super::*;
     use NotifyKind::{Acknowledge, Resolve, Trigger};
 
-    fn waiting(id: i64, kind: NotifyKind, attempted: bool) -> Waiting {
-        Waiting { id, kind, attempted }
+    fn waiting(id: i64, kind: NotifyKind, attempted: bool) -> WaitingNotification {
+        WaitingNotification { id, kind, attempted }
     }
 
     #[test]
     fn trigger_never_attempted_and_resolve_are_both_cancelled() {
         let queue = [waiting(1, Trigger, false), waiting(2, Acknowledge, false)];
-        let expected = Plan {
+        let expected = OutboxPlan {
             cancel: vec![1, 2],
             unseen: true,
-            ..Plan::default()
+            ..OutboxPlan::default()
         };
         assert_eq!(plan(Resolve, &queue, false), expected);
     }
@@ -100,10 +100,10 @@ mod tests {
     #[test]
     fn a_repeat_that_waits_is_not_sent_before_the_resolve() {
         let queue = [waiting(2, Trigger, false)];
-        let expected = Plan {
+        let expected = OutboxPlan {
             enqueue: true,
             cancel: vec![2],
-            ..Plan::default()
+            ..OutboxPlan::default()
         };
         assert_eq!(plan(Resolve, &queue, true), expected);
     }

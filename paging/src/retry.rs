@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// What became of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RequestOutcome {
     /// The receiver answered.
-    Answered(Answer),
+    Responded(ReceiverResponse),
     /// It did not: refused, reset, name unknown, no TLS. The request may have arrived all the same.
     Unreachable(String),
     /// It did not in time. The request may have arrived all the same.
@@ -18,7 +18,7 @@ pub enum Outcome {
 
 /// An answer, cut to what is worth keeping.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ReceiverResponse {
     /// HTTP's status.
     pub status: u16,
     /// For how long the receiver wants to be left alone.
@@ -29,7 +29,7 @@ pub struct Answer {
 
 /// What to do with the notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Disposition {
+pub enum DeliveryDisposition {
     /// The receiver has it.
     Accepted,
     /// Try again later.
@@ -48,7 +48,7 @@ pub enum Disposition {
 
 /// What receivers of one protocol answer when they have taken a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protocol {
+pub enum ReceiverProtocol {
     /// PagerDuty Events v2: 202.
     PagerDuty,
     /// Alertmanager v2: 200.
@@ -59,8 +59,8 @@ pub enum Protocol {
     Webhook,
 }
 
-impl Protocol {
-    fn is_taken(self, answer: &Answer) -> bool {
+impl ReceiverProtocol {
+    fn is_taken(self, answer: &ReceiverResponse) -> bool {
         match self {
             Self::PagerDuty => answer.status == 202,
             Self::Alertmanager => answer.status == 200,
@@ -73,46 +73,46 @@ impl Protocol {
 /// Says what to do after `outcome`. Every outcome of every protocol has exactly one answer, and this is the only place
 /// that gives it.
 #[must_use]
-pub fn disposition(protocol: Protocol, outcome: &Outcome) -> Disposition {
+pub fn disposition(protocol: ReceiverProtocol, outcome: &RequestOutcome) -> DeliveryDisposition {
     match outcome {
-        Outcome::Unsendable(reason) => Disposition::Reject {
+        RequestOutcome::Unsendable(reason) => DeliveryDisposition::Reject {
             reason: format!("the request cannot be made: {reason}; mend the receiver's settings"),
         },
-        Outcome::Unreachable(reason) => Disposition::Retry {
+        RequestOutcome::Unreachable(reason) => DeliveryDisposition::Retry {
             after: None,
             reason: format!("no answer: {reason}"),
         },
-        Outcome::TimedOut => Disposition::Retry {
+        RequestOutcome::TimedOut => DeliveryDisposition::Retry {
             after: None,
             reason: "no answer in time".to_owned(),
         },
-        Outcome::Answered(answer) if protocol.is_taken(answer) => Disposition::Accepted,
-        Outcome::Answered(answer) => match answer.status {
-            408 | 425 | 429 | 500..=599 => Disposition::Retry {
+        RequestOutcome::Responded(answer) if protocol.is_taken(answer) => DeliveryDisposition::Accepted,
+        RequestOutcome::Responded(answer) => match answer.status {
+            408 | 425 | 429 | 500..=599 => DeliveryDisposition::Retry {
                 after: answer.retry_after,
                 reason: answer.to_string(),
             },
             // It took the request and did not say what it must: a proxy, or a login page.
-            200..=299 => Disposition::Retry {
+            200..=299 => DeliveryDisposition::Retry {
                 after: answer.retry_after,
                 reason: format!(
                     "{answer}; that is not what the receiver answers when it takes a notification"
                 ),
             },
-            300..=399 => Disposition::Reject {
+            300..=399 => DeliveryDisposition::Reject {
                 reason: format!("{answer}; redirects are not followed: set the receiver's final URL"),
             },
-            401 | 403 | 404 | 410 => Disposition::Reject {
+            401 | 403 | 404 | 410 => DeliveryDisposition::Reject {
                 reason: format!("{answer}; check the receiver's URL and its secret"),
             },
-            _ => Disposition::Reject {
+            _ => DeliveryDisposition::Reject {
                 reason: format!("{answer}; the receiver does not accept this notification"),
             },
         },
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for ReceiverResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "answer {}", self.status)?;
         if self.body.trim().is_empty() {
@@ -125,7 +125,7 @@ impl fmt::Display for Answer {
 
 /// How long to wait between attempts, and when to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
+pub struct RetryBackoff {
     /// The longest wait after the first attempt; it doubles with each.
     pub base: Duration,
     /// No wait is longer, unless the receiver asks for it.
@@ -136,7 +136,7 @@ pub struct Backoff {
     pub give_up_after: Duration,
 }
 
-impl Default for Backoff {
+impl Default for RetryBackoff {
     /// 1 s, doubling up to 2 min, Retry-After up to an hour, for a day.
     fn default() -> Self {
         Self {
@@ -148,7 +148,7 @@ impl Default for Backoff {
     }
 }
 
-impl Backoff {
+impl RetryBackoff {
     /// The wait after attempt number `attempts` (1 is the first): anything from zero to the doubled base (full jitter),
     /// so that many who failed together do not come back together. `random` is from 0 to below 1. What the receiver
     /// asked for comes first and the jitter on top of it.
@@ -197,25 +197,25 @@ mod tests {
 
     use super::*;
 
-    fn answered(status: u16, body: &str) -> Outcome {
-        Outcome::Answered(Answer {
+    fn response_outcome(status: u16, body: &str) -> RequestOutcome {
+        RequestOutcome::Responded(ReceiverResponse {
             status,
             retry_after: Some(Duration::from_secs(7)),
             body: body.to_owned(),
         })
     }
 
-    fn word(protocol: Protocol, outcome: &Outcome) -> &'static str {
+    fn disposition_name(protocol: ReceiverProtocol, outcome: &RequestOutcome) -> &'static str {
         match disposition(protocol, outcome) {
-            Disposition::Accepted => "accepted",
-            Disposition::Retry { .. } => "retry",
-            Disposition::Reject { .. } => "reject",
+            DeliveryDisposition::Accepted => "accepted",
+            DeliveryDisposition::Retry { .. } => "retry",
+            DeliveryDisposition::Reject { .. } => "reject",
         }
     }
 
     #[test]
     fn each_protocol_knows_its_own_yes() {
-        use Protocol::{Alertmanager, PagerDuty, Slack, Webhook};
+        use ReceiverProtocol::{Alertmanager, PagerDuty, Slack, Webhook};
         for (protocol, status, body, expected) in [
             (PagerDuty, 202, "", "accepted"),
             (PagerDuty, 200, "", "retry"),
@@ -233,7 +233,7 @@ mod tests {
             (Webhook, 599, "", "retry"),
         ] {
             assert_eq!(
-                word(protocol, &answered(status, body)),
+                disposition_name(protocol, &response_outcome(status, body)),
                 expected,
                 "{protocol:?} {status} {body}"
             );
@@ -242,11 +242,17 @@ mod tests {
 
     #[test]
     fn a_receiver_that_cannot_be_reached_is_tried_again() {
-        for outcome in [Outcome::TimedOut, Outcome::Unreachable("refused".to_owned())] {
-            assert_eq!(word(Protocol::PagerDuty, &outcome), "retry");
+        for outcome in [
+            RequestOutcome::TimedOut,
+            RequestOutcome::Unreachable("refused".to_owned()),
+        ] {
+            assert_eq!(disposition_name(ReceiverProtocol::PagerDuty, &outcome), "retry");
         }
         assert_eq!(
-            word(Protocol::PagerDuty, &Outcome::Unsendable("no url".to_owned())),
+            disposition_name(
+                ReceiverProtocol::PagerDuty,
+                &RequestOutcome::Unsendable("no url".to_owned())
+            ),
             "reject"
         );
     }
@@ -264,8 +270,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn waits_are_within_what_was_said(attempts in 0_u32..200, random in 0.0..1.0_f64, asked in proptest::option::of(0_u64..10_000)) {
-            let backoff = Backoff::default();
+        fn waits_are_within_what_was_asked_for(attempts in 0_u32..200, random in 0.0..1.0_f64, asked in proptest::option::of(0_u64..10_000)) {
+            let backoff = RetryBackoff::default();
             let wait = backoff.wait(attempts, asked.map(Duration::from_secs), random);
             match asked {
                 None => prop_assert!(wait <= backoff.cap),
@@ -278,8 +284,8 @@ mod tests {
 
         #[test]
         fn every_status_has_an_answer(status in 0_u16..1000, body in "ok|[a-z]{0,5}") {
-            for protocol in [Protocol::PagerDuty, Protocol::Alertmanager, Protocol::Slack, Protocol::Webhook] {
-                let what = word(protocol, &answered(status, &body));
+            for protocol in [ReceiverProtocol::PagerDuty, ReceiverProtocol::Alertmanager, ReceiverProtocol::Slack, ReceiverProtocol::Webhook] {
+                let what = disposition_name(protocol, &response_outcome(status, &body));
                 prop_assert!(what != "accepted" || (200..300).contains(&status));
                 prop_assert!(!(500..600).contains(&status) || what == "retry");
                 prop_assert!(status != 429 || what == "retry");
@@ -289,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_day_of_failures_is_enough() {
-        let backoff = Backoff::default();
+        let backoff = RetryBackoff::default();
         assert!(!backoff.gives_up(Duration::from_secs(86_399)));
         assert!(backoff.gives_up(Duration::from_secs(86_400)));
     }

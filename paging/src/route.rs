@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::group::GroupBy;
-use crate::labels::Labels;
+use crate::labels::LabelSet;
 use crate::matcher::{Matcher, all_met};
 
 /// One node of the tree. What it leaves out it has from its parent.
@@ -31,7 +31,7 @@ pub struct Route {
 
 /// Where one alert goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Routed {
+pub struct RouteTarget {
     /// The receiver's name.
     pub receiver: String,
     /// How it is grouped there.
@@ -51,7 +51,7 @@ pub struct Grouping {
 
 /// What a route has from its parents.
 #[derive(Debug, Clone, Default)]
-struct Inherited<'r> {
+struct InheritedRoute<'r> {
     receivers: &'r [String],
     group_by: Option<&'r GroupBy>,
     wait_seconds: u64,
@@ -62,8 +62,8 @@ impl Route {
     /// Where an alert goes: to `wished` (the rule's own receivers) if there are any, else where the tree says. A receiver
     /// is named once, by the first route that does.
     #[must_use]
-    pub fn resolve(&self, labels: &Labels, wished: &[String]) -> Vec<Routed> {
-        let root = Inherited::default();
+    pub fn resolve(&self, labels: &LabelSet, wished: &[String]) -> Vec<RouteTarget> {
+        let root = InheritedRoute::default();
         let mut found = Vec::new();
         self.enter(labels, &root, &mut found);
         if !wished.is_empty() {
@@ -77,10 +77,10 @@ impl Route {
                 .map(|receiver| (receiver.as_str(), inherited(receiver)))
                 .collect();
         }
-        let mut routed: Vec<Routed> = Vec::new();
+        let mut routed: Vec<RouteTarget> = Vec::new();
         for (receiver, inherited) in found {
             if routed.iter().all(|one| one.receiver != receiver) {
-                routed.push(Routed {
+                routed.push(RouteTarget {
                     receiver: receiver.to_owned(),
                     grouping: inherited.grouping(labels),
                 });
@@ -98,9 +98,9 @@ impl Route {
 
     fn enter<'r>(
         &'r self,
-        labels: &Labels,
-        parent: &Inherited<'r>,
-        found: &mut Vec<(&'r str, Inherited<'r>)>,
+        labels: &LabelSet,
+        parent: &InheritedRoute<'r>,
+        found: &mut Vec<(&'r str, InheritedRoute<'r>)>,
     ) -> bool {
         if !all_met(&self.matchers, labels) {
             return false;
@@ -125,8 +125,8 @@ impl Route {
         true
     }
 
-    fn own<'r>(&'r self, parent: &Inherited<'r>) -> Inherited<'r> {
-        Inherited {
+    fn own<'r>(&'r self, parent: &InheritedRoute<'r>) -> InheritedRoute<'r> {
+        InheritedRoute {
             receivers: if self.receivers.is_empty() {
                 parent.receivers
             } else {
@@ -139,8 +139,8 @@ impl Route {
     }
 }
 
-impl Inherited<'_> {
-    fn grouping(&self, labels: &Labels) -> Grouping {
+impl InheritedRoute<'_> {
+    fn grouping(&self, labels: &LabelSet) -> Grouping {
         let by = self.group_by.cloned();
         let by = by.unwrap_or_else(|| GroupBy::by_severity(labels));
         // A group of one has nobody to wait for.

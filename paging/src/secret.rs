@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A secret. It has no `Display`, is never serialised, and its `Debug` says `[redacted]`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct ReceiverSecret(String);
 
-impl Secret {
+impl ReceiverSecret {
     /// Takes the secret itself, not its reference.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
@@ -20,7 +20,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ReceiverSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{Condition, Instance};
-use crate::labels::Labels;
+use crate::instance::{AlertCondition, AlertInstance};
+use crate::labels::LabelSet;
 use crate::matcher::{Matcher, all_met};
 use crate::timing::after;
 
 /// Nothing is silent for longer: what nobody asks for again comes back.
-pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const LONGEST_SNOOZE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How long its instances must have been resolved until a snooze ends by itself.
 pub const QUIET_TO_END: Duration = Duration::from_secs(15 * 60);
@@ -28,7 +28,7 @@ pub enum SnoozeKind {
 
 /// One snooze or planned silence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snooze {
+pub struct AlertSnooze {
     /// Its identity.
     pub id: String,
     /// Whether it ends early.
@@ -67,7 +67,7 @@ pub enum SnoozeError {
         /// Its end.
         until: Timestamp,
     },
-    /// It is longer than [`LONGEST`].
+    /// It is longer than [`LONGEST_SNOOZE`].
     #[error("a snooze lasts 30 days at most: it begins at {from}, so it may end at {latest}")]
     TooLong {
         /// Its begin.
@@ -77,14 +77,14 @@ pub enum SnoozeError {
     },
 }
 
-impl Snooze {
+impl AlertSnooze {
     /// Whether it may be made.
     ///
     /// # Errors
     /// What is missing or too long.
     pub fn check(&self) -> Result<(), SnoozeError> {
-        let nothing = Labels::new();
-        let latest = after(self.from, LONGEST);
+        let nothing = LabelSet::new();
+        let latest = after(self.from, LONGEST_SNOOZE);
         if all_met(&self.matchers, &nothing) {
             Err(SnoozeError::CoversEverything)
         } else if self.owner.trim().is_empty() {
@@ -114,22 +114,24 @@ impl Snooze {
 
     /// Whether it covers these labels at `slot`.
     #[must_use]
-    pub fn covers(&self, labels: &Labels, slot: Timestamp) -> bool {
+    pub fn covers(&self, labels: &LabelSet, slot: Timestamp) -> bool {
         self.is_in_force(slot) && all_met(&self.matchers, labels)
     }
 
     /// Whether it has nothing left to wait for: of the instances it covers at least one was resolved, none is pending
     /// or open, and the last to be resolved has been so for [`QUIET_TO_END`]. The caller then sets `ended_at` to `slot`.
     #[must_use]
-    pub fn is_done<'a>(&self, slot: Timestamp, covered: impl IntoIterator<Item = &'a Instance>) -> bool {
+    pub fn is_done<'a>(&self, slot: Timestamp, covered: impl IntoIterator<Item = &'a AlertInstance>) -> bool {
         if self.kind == SnoozeKind::Silence || !self.is_in_force(slot) {
             return false;
         }
         let mut last = None;
         for instance in covered {
             match instance.condition {
-                Condition::Inactive | Condition::Resolved => last = last.max(instance.resolved_at),
-                Condition::Pending | Condition::Firing | Condition::Recovering => return false,
+                AlertCondition::Inactive | AlertCondition::Resolved => last = last.max(instance.resolved_at),
+                AlertCondition::Pending | AlertCondition::Firing | AlertCondition::Recovering => {
+                    return false;
+                }
             }
         }
         last.is_some_and(|resolved| slot >= after(resolved.max(self.from), QUIET_TO_END))
@@ -138,10 +140,10 @@ impl Snooze {
 
 /// The snooze in force for these labels: of several the one that ends last.
 pub fn in_force<'a>(
-    snoozes: impl IntoIterator<Item = &'a Snooze>,
-    labels: &Labels,
+    snoozes: impl IntoIterator<Item = &'a AlertSnooze>,
+    labels: &LabelSet,
     slot: Timestamp,
-) -> Option<&'a Snooze> {
+) -> Option<&'a AlertSnooze> {
     let covering = snoozes.into_iter().filter(|snooze| snooze.covers(labels, slot));
     covering.max_by(|left, right| (left.until, &left.id).cmp(&(right.until, &right.id)))
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    freshness::{Freshness, Scope},
+    freshness::{FreshnessRequirement, SourceScope},
     period::Period,
-    query::{QueryId, Schedule},
-    template::Annotations,
+    query::{QueryId, QuerySchedule},
+    template::AnnotationTemplates,
 };
 
 /// An alert rule. What these words mean, over time, is the alerts' room to say; here is what the file says.
@@ -15,7 +15,7 @@ pub struct AlertRule {
     /// Name of the alert: label `alertname` of all its instances.
     pub alert: String,
     /// When it is evaluated.
-    pub schedule: Schedule,
+    pub schedule: QuerySchedule,
     /// Warm-up: how long the condition must hold before it fires; the key `for`.
     pub pending_for: Period,
     /// How long it keeps firing after the condition is gone.
@@ -25,7 +25,7 @@ pub struct AlertRule {
     /// Notify again after so long while still firing; zero = never.
     pub repeat_interval: Period,
     /// Whether anybody hears of it.
-    pub mode: Mode,
+    pub mode: AlertMode,
     /// Which columns mean what.
     pub columns: AlertColumns,
     /// Labels that all its instances have, `severity` among them; `alertname` is not.
@@ -33,21 +33,21 @@ pub struct AlertRule {
     /// Its label `severity`.
     pub severity: Severity,
     /// Templates, `summary` among them, and the name of the run book.
-    pub annotations: Annotations,
+    pub annotations: AnnotationTemplates,
     /// Which sources must be fresh before it believes an absence; `None` = none (`freshness: none`).
-    pub freshness: Option<Freshness>,
+    pub freshness: Option<FreshnessRequirement>,
     /// What becomes of instances whose source is stale.
     pub on_stale: OnStale,
     /// What becomes of instances whose row is gone while their source is fresh.
     pub on_missing: OnMissing,
     /// The sources a fleet-wide aggregate depends on.
-    pub scope: Scope,
+    pub scope: SourceScope,
     /// Receivers by name; empty = as the routes say.
     pub receivers: Vec<String>,
     /// Former ids whose instances it goes on with.
     pub renamed_from: Vec<QueryId>,
     /// What it silences while it fires.
-    pub inhibits: Vec<Inhibit>,
+    pub inhibits: Vec<InhibitRule>,
 }
 
 impl AlertRule {
@@ -78,7 +78,7 @@ pub const STATUS_COLUMN: &str = "status";
 
 /// What one row of a control-mode query says about its instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
+pub enum RowStatus {
     /// Looked at, and in order.
     Ok,
     /// In trouble.
@@ -91,7 +91,7 @@ pub enum Status {
     Info,
 }
 
-impl Status {
+impl RowStatus {
     /// As a row spells it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -108,7 +108,7 @@ impl Status {
 
 /// Whether anybody hears of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
+pub enum AlertMode {
     /// Evaluated, and notified.
     #[default]
     Live,
@@ -163,7 +163,7 @@ pub enum OnMissing {
 
 /// While this rule fires, instances of others stay silent, as in Alertmanager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inhibit {
+pub struct InhibitRule {
     /// Which instances: each label must have one of these values (`alertname` included).
     pub target: BTreeMap<String, Vec<String>>,
     /// Labels that must be equal on both sides.

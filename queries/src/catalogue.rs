@@ -10,9 +10,9 @@ use crate::{
     alert::AlertRule,
     parse,
     period::Period,
-    query::{Kind, Query, QueryId},
+    query::{QueryId, QueryKind, StoredQuery},
     record::RecordRule,
-    refusal::{Place, Refusal},
+    refusal::{FilePosition, QueryRefusal},
     report::ReportRule,
     rollup::{RollupRule, RollupTable},
 };
@@ -28,23 +28,23 @@ const FOLDERS: [(&str, &str); 4] = [
 /// All stored queries of a folder, each by its id.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    queries: BTreeMap<QueryId, Arc<Query>>,
+    queries: BTreeMap<QueryId, Arc<StoredQuery>>,
     version: String,
 }
 
 /// Queries of one kind that are evaluated together.
 #[derive(Debug, Clone)]
-pub struct Group {
+pub struct QueryGroup {
     /// Its name.
     pub name: String,
     /// Distance of two slots.
     pub interval: Period,
     /// Its queries, by id.
-    pub queries: Vec<Arc<Query>>,
+    pub queries: Vec<Arc<StoredQuery>>,
 }
 
 /// A file as it was read.
-pub(crate) struct Source {
+pub(crate) struct QueryFile {
     pub(crate) path: PathBuf,
     /// Folder below the root, the root's own name at the top.
     pub(crate) folder: String,
@@ -55,7 +55,7 @@ pub(crate) struct Source {
 ///
 /// # Errors
 /// Everything that is wrong with any of them, by file and line.
-pub fn load(root: &Path) -> Result<Catalogue, Vec<Refusal>> {
+pub fn load(root: &Path) -> Result<Catalogue, Vec<QueryRefusal>> {
     let (queries, mut refusals) = parse_all(&read(root)?);
     refusals.extend(conflicts(&queries));
     match refusals.is_empty() {
@@ -67,8 +67,8 @@ pub fn load(root: &Path) -> Result<Catalogue, Vec<Refusal>> {
 impl Catalogue {
     /// The catalogue of these queries, whose ids differ.
     #[must_use]
-    pub fn of(queries: Vec<Arc<Query>>) -> Self {
-        let queries: BTreeMap<QueryId, Arc<Query>> = queries
+    pub fn of(queries: Vec<Arc<StoredQuery>>) -> Self {
+        let queries: BTreeMap<QueryId, Arc<StoredQuery>> = queries
             .into_iter()
             .map(|query| (query.id.clone(), query))
             .collect();
@@ -90,12 +90,12 @@ impl Catalogue {
 
     /// A query by its id.
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<&Arc<Query>> {
+    pub fn get(&self, id: &str) -> Option<&Arc<StoredQuery>> {
         self.queries.get(&QueryId::parse(id)?)
     }
 
     /// All queries, by id.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Query>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<StoredQuery>> {
         self.queries.values()
     }
 
@@ -112,44 +112,44 @@ impl Catalogue {
     }
 
     /// All alerts.
-    pub fn alerts(&self) -> impl Iterator<Item = (&Arc<Query>, &Arc<AlertRule>)> {
+    pub fn alerts(&self) -> impl Iterator<Item = (&Arc<StoredQuery>, &Arc<AlertRule>)> {
         self.iter().filter_map(|query| Some((query, query.alert()?)))
     }
 
     /// All metrics.
-    pub fn records(&self) -> impl Iterator<Item = (&Arc<Query>, &Arc<RecordRule>)> {
+    pub fn records(&self) -> impl Iterator<Item = (&Arc<StoredQuery>, &Arc<RecordRule>)> {
         self.iter().filter_map(|query| Some((query, query.record()?)))
     }
 
     /// All rollups.
-    pub fn rollups(&self) -> impl Iterator<Item = (&Arc<Query>, &Arc<RollupRule>)> {
+    pub fn rollups(&self) -> impl Iterator<Item = (&Arc<StoredQuery>, &Arc<RollupRule>)> {
         self.iter().filter_map(|query| Some((query, query.rollup()?)))
     }
 
     /// All reports.
-    pub fn reports(&self) -> impl Iterator<Item = (&Arc<Query>, &Arc<ReportRule>)> {
+    pub fn reports(&self) -> impl Iterator<Item = (&Arc<StoredQuery>, &Arc<ReportRule>)> {
         self.iter().filter_map(|query| Some((query, query.report()?)))
     }
 
     /// Groups of alerts, by name.
     #[must_use]
-    pub fn alert_groups(&self) -> Vec<Group> {
-        self.groups(|kind| matches!(kind, Kind::Alert(_)))
+    pub fn alert_groups(&self) -> Vec<QueryGroup> {
+        self.groups(|kind| matches!(kind, QueryKind::Alert(_)))
     }
 
     /// Groups of metrics, by name.
     #[must_use]
-    pub fn record_groups(&self) -> Vec<Group> {
-        self.groups(|kind| matches!(kind, Kind::Record(_)))
+    pub fn record_groups(&self) -> Vec<QueryGroup> {
+        self.groups(|kind| matches!(kind, QueryKind::Record(_)))
     }
 
-    fn groups(&self, belongs: impl Fn(&Kind) -> bool) -> Vec<Group> {
-        let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
+    fn groups(&self, belongs: impl Fn(&QueryKind) -> bool) -> Vec<QueryGroup> {
+        let mut groups: BTreeMap<&str, QueryGroup> = BTreeMap::new();
         for query in self.iter().filter(|query| belongs(&query.kind)) {
             let Some(schedule) = query.schedule() else {
                 continue;
             };
-            let group = groups.entry(&schedule.group).or_insert_with(|| Group {
+            let group = groups.entry(&schedule.group).or_insert_with(|| QueryGroup {
                 name: schedule.group.clone(),
                 interval: schedule.interval,
                 queries: Vec::new(),
@@ -161,7 +161,7 @@ impl Catalogue {
 }
 
 /// Reads every `.sql` below `root`, in order of their paths. Hidden files and folders are passed over.
-pub(crate) fn read(root: &Path) -> Result<Vec<Source>, Vec<Refusal>> {
+pub(crate) fn read(root: &Path) -> Result<Vec<QueryFile>, Vec<QueryRefusal>> {
     let mut sources = Vec::new();
     let mut refusals = Vec::new();
     let top = match root.is_dir() {
@@ -176,7 +176,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Source>, Vec<Refusal>> {
                 .unwrap_or("default")
                 .to_owned();
             let path = path.to_owned();
-            sources.push(Source { path, folder, text });
+            sources.push(QueryFile { path, folder, text });
         }
         Err(error) => refusals.push(unreadable(path, &error)),
     })
@@ -187,14 +187,14 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Source>, Vec<Refusal>> {
     }
 }
 
-fn walk(path: &Path, found: &mut impl FnMut(&Path)) -> Result<(), Refusal> {
+fn walk(path: &Path, found: &mut impl FnMut(&Path)) -> Result<(), QueryRefusal> {
     if !path.is_dir() {
         if path.extension().is_some_and(|extension| extension == "sql") {
             found(path);
         } else if !path.exists() {
-            return Err(Refusal::new(
+            return Err(QueryRefusal::new(
                 path,
-                Place::line(1),
+                FilePosition::line(1),
                 "there is no such file or folder",
             ));
         }
@@ -213,12 +213,12 @@ fn walk(path: &Path, found: &mut impl FnMut(&Path)) -> Result<(), Refusal> {
         .try_for_each(|path| walk(path, found))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Refusal {
-    Refusal::new(path, Place::line(1), format!("cannot be read: {error}"))
+fn unreadable(path: &Path, error: &std::io::Error) -> QueryRefusal {
+    QueryRefusal::new(path, FilePosition::line(1), format!("cannot be read: {error}"))
 }
 
 /// Parses files one by one; good ones and everything that is wrong with the others.
-pub(crate) fn parse_all(sources: &[Source]) -> (Vec<Arc<Query>>, Vec<Refusal>) {
+pub(crate) fn parse_all(sources: &[QueryFile]) -> (Vec<Arc<StoredQuery>>, Vec<QueryRefusal>) {
     let mut queries = Vec::new();
     let mut refusals = Vec::new();
     for source in sources {
@@ -231,7 +231,7 @@ pub(crate) fn parse_all(sources: &[Source]) -> (Vec<Arc<Query>>, Vec<Refusal>) {
 }
 
 /// Parses one file, and sees that it lies in the folder of its kind.
-pub(crate) fn parse_source(source: &Source) -> Result<Query, Vec<Refusal>> {
+pub(crate) fn parse_source(source: &QueryFile) -> Result<StoredQuery, Vec<QueryRefusal>> {
     let query = parse::parse(&source.path, &source.folder, &source.text)?;
     let key = query.kind.key();
     let folders = source.path.iter().filter_map(|part| part.to_str());
@@ -252,12 +252,12 @@ pub(crate) fn parse_source(source: &Source) -> Result<Query, Vec<Refusal>> {
 }
 
 /// What is wrong between files, told of the later one.
-pub(crate) fn conflicts(queries: &[Arc<Query>]) -> Vec<Refusal> {
+pub(crate) fn conflicts(queries: &[Arc<StoredQuery>]) -> Vec<QueryRefusal> {
     let mut refusals = Vec::new();
-    let mut ids: BTreeMap<&QueryId, &Query> = BTreeMap::new();
-    let mut names: BTreeMap<(&str, &str), &Query> = BTreeMap::new();
-    let mut groups: BTreeMap<(&str, &str), &Query> = BTreeMap::new();
-    let mut tables: BTreeMap<&str, &Query> = BTreeMap::new();
+    let mut ids: BTreeMap<&QueryId, &StoredQuery> = BTreeMap::new();
+    let mut names: BTreeMap<(&str, &str), &StoredQuery> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), &StoredQuery> = BTreeMap::new();
+    let mut tables: BTreeMap<&str, &StoredQuery> = BTreeMap::new();
     for query in queries {
         if let Some(first) = ids.insert(&query.id, query) {
             let what = format!("there is another query `{}`: {}", query.id, first.path.display());

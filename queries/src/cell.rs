@@ -10,7 +10,7 @@ use tokio_postgres::{
 
 /// One value of a result.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
+pub enum ResultCell {
     /// NULL.
     Null,
     /// Text, uuid, interval, day.
@@ -31,7 +31,7 @@ pub enum Cell {
 
 /// What a column's type is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum ColumnRole {
     /// Names things: text, uuid, boolean, small whole numbers.
     Name,
     /// Counts or measures: large whole numbers, decimals, floating-point numbers.
@@ -44,10 +44,10 @@ pub(crate) enum Role {
 
 /// What a type is good for; `None` = results with it cannot be read.
 #[must_use]
-pub(crate) fn role(column_type: &Type) -> Option<Role> {
+pub(crate) fn role(column_type: &Type) -> Option<ColumnRole> {
     let known = [
         (
-            Role::Name,
+            ColumnRole::Name,
             &[
                 Type::TEXT,
                 Type::VARCHAR,
@@ -62,19 +62,19 @@ pub(crate) fn role(column_type: &Type) -> Option<Role> {
             ][..],
         ),
         (
-            Role::Number,
+            ColumnRole::Number,
             &[Type::INT8, Type::OID, Type::FLOAT4, Type::FLOAT8, Type::NUMERIC],
         ),
         (
-            Role::Time,
+            ColumnRole::Time,
             &[Type::TIMESTAMPTZ, Type::TIMESTAMP, Type::DATE, Type::INTERVAL],
         ),
-        (Role::Document, &[Type::JSON, Type::JSONB]),
+        (ColumnRole::Document, &[Type::JSON, Type::JSONB]),
     ];
     if let TypeKind::Array(member) = column_type.kind() {
         return role(member)
-            .filter(|role| *role != Role::Document)
-            .map(|_| Role::Document);
+            .filter(|role| *role != ColumnRole::Document)
+            .map(|_| ColumnRole::Document);
     }
     let found = known.iter().find(|(_, types)| types.contains(column_type));
     found.map(|(role, _)| *role)
@@ -83,10 +83,10 @@ pub(crate) fn role(column_type: &Type) -> Option<Role> {
 /// True if a column of this type can be a value.
 #[must_use]
 pub(crate) fn is_number(column_type: &Type) -> bool {
-    role(column_type) == Some(Role::Number) || [Type::INT2, Type::INT4].contains(column_type)
+    role(column_type) == Some(ColumnRole::Number) || [Type::INT2, Type::INT4].contains(column_type)
 }
 
-impl Cell {
+impl ResultCell {
     /// Reads one value of a row.
     ///
     /// # Errors
@@ -95,10 +95,10 @@ impl Cell {
         let Some(column_type) = row.columns().get(column).map(|column| column.type_().clone()) else {
             return Err("no such column".into());
         };
-        let raw: Option<Raw<'_>> = row.try_get(column)?;
+        let raw: Option<RawBytes<'_>> = row.try_get(column)?;
         match raw {
             None => Ok(Self::Null),
-            Some(Raw(bytes)) => decode(&column_type, bytes),
+            Some(RawBytes(bytes)) => decode(&column_type, bytes),
         }
     }
 
@@ -151,9 +151,9 @@ impl Cell {
 }
 
 /// Bytes of any type.
-struct Raw<'r>(&'r [u8]);
+struct RawBytes<'r>(&'r [u8]);
 
-impl<'r> FromSql<'r> for Raw<'r> {
+impl<'r> FromSql<'r> for RawBytes<'r> {
     fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         Ok(Self(raw))
     }
@@ -163,32 +163,32 @@ impl<'r> FromSql<'r> for Raw<'r> {
     }
 }
 
-fn decode(column_type: &Type, raw: &[u8]) -> Result<Cell, Box<dyn Error + Sync + Send>> {
+fn decode(column_type: &Type, raw: &[u8]) -> Result<ResultCell, Box<dyn Error + Sync + Send>> {
     Ok(match *column_type {
         Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::CHAR => {
-            Cell::Text(std::str::from_utf8(raw)?.to_owned())
+            ResultCell::Text(std::str::from_utf8(raw)?.to_owned())
         }
-        Type::BOOL => Cell::Boolean(raw == [1]),
-        Type::INT2 => Cell::Integer(i16::from_be_bytes(raw.try_into()?).into()),
-        Type::INT4 => Cell::Integer(i32::from_be_bytes(raw.try_into()?).into()),
-        Type::INT8 => Cell::Integer(i64::from_be_bytes(raw.try_into()?)),
-        Type::OID => Cell::Integer(u32::from_be_bytes(raw.try_into()?).into()),
-        Type::FLOAT4 => Cell::Float(f32::from_be_bytes(raw.try_into()?).into()),
-        Type::FLOAT8 => Cell::Float(f64::from_be_bytes(raw.try_into()?)),
-        Type::NUMERIC => Cell::Decimal(decimal(raw).ok_or("a numeric of unknown form")?),
-        Type::UUID => Cell::Text(uuid(raw)),
+        Type::BOOL => ResultCell::Boolean(raw == [1]),
+        Type::INT2 => ResultCell::Integer(i16::from_be_bytes(raw.try_into()?).into()),
+        Type::INT4 => ResultCell::Integer(i32::from_be_bytes(raw.try_into()?).into()),
+        Type::INT8 => ResultCell::Integer(i64::from_be_bytes(raw.try_into()?)),
+        Type::OID => ResultCell::Integer(u32::from_be_bytes(raw.try_into()?).into()),
+        Type::FLOAT4 => ResultCell::Float(f32::from_be_bytes(raw.try_into()?).into()),
+        Type::FLOAT8 => ResultCell::Float(f64::from_be_bytes(raw.try_into()?)),
+        Type::NUMERIC => ResultCell::Decimal(decimal(raw).ok_or("a numeric of unknown form")?),
+        Type::UUID => ResultCell::Text(uuid(raw)),
         Type::TIMESTAMPTZ | Type::TIMESTAMP => {
-            Cell::Instant(Instant::from_postgres(i64::from_be_bytes(raw.try_into()?)))
+            ResultCell::Instant(Instant::from_postgres(i64::from_be_bytes(raw.try_into()?)))
         }
-        Type::DATE => Cell::Text(day(i32::from_be_bytes(raw.try_into()?))),
-        Type::INTERVAL => Cell::Text(interval(raw).ok_or("an interval of unknown form")?),
-        Type::JSON => Cell::Json(serde_json::from_slice(raw)?),
+        Type::DATE => ResultCell::Text(day(i32::from_be_bytes(raw.try_into()?))),
+        Type::INTERVAL => ResultCell::Text(interval(raw).ok_or("an interval of unknown form")?),
+        Type::JSON => ResultCell::Json(serde_json::from_slice(raw)?),
         Type::JSONB => match raw.split_first() {
-            Some((1, json)) => Cell::Json(serde_json::from_slice(json)?),
+            Some((1, json)) => ResultCell::Json(serde_json::from_slice(json)?),
             _ => return Err("a jsonb of unknown version".into()),
         },
         _ => match column_type.kind() {
-            TypeKind::Array(member) => Cell::Json(array(member, raw)?),
+            TypeKind::Array(member) => ResultCell::Json(array(member, raw)?),
             _ => return Err(format!("type {column_type} is not read; cast it to text").into()),
         },
     })
@@ -305,7 +305,7 @@ fn array(member: &Type, mut raw: &[u8]) -> Result<serde_json::Value, Box<dyn Err
     let mut items = Vec::new();
     for _ in 0..length {
         let item = match usize::try_from(long(&mut raw)?) {
-            Err(_) => Cell::Null,
+            Err(_) => ResultCell::Null,
             Ok(size) => {
                 let (item, rest) = raw.split_at_checked(size).ok_or_else(cut)?;
                 raw = rest;
@@ -323,24 +323,27 @@ mod tests {
 
     #[test]
     fn columns_are_names_numbers_or_times() {
-        assert_eq!(role(&Type::TEXT), Some(Role::Name));
-        assert_eq!(role(&Type::INT4), Some(Role::Name));
-        assert_eq!(role(&Type::INT8), Some(Role::Number));
-        assert_eq!(role(&Type::TIMESTAMPTZ), Some(Role::Time));
-        assert_eq!(role(&Type::TEXT_ARRAY), Some(Role::Document));
+        assert_eq!(role(&Type::TEXT), Some(ColumnRole::Name));
+        assert_eq!(role(&Type::INT4), Some(ColumnRole::Name));
+        assert_eq!(role(&Type::INT8), Some(ColumnRole::Number));
+        assert_eq!(role(&Type::TIMESTAMPTZ), Some(ColumnRole::Time));
+        assert_eq!(role(&Type::TEXT_ARRAY), Some(ColumnRole::Document));
         assert_eq!(role(&Type::POINT), None);
         assert!(is_number(&Type::INT4) && is_number(&Type::NUMERIC) && !is_number(&Type::BOOL));
     }
 
     #[test]
     fn a_number_is_a_number_and_nan_is_none() {
-        assert_eq!(Cell::Decimal("1.50".into()).number(), Some(1.5));
-        assert_eq!(Cell::Decimal("NaN".into()).number(), None);
-        assert_eq!(Cell::Decimal("Infinity".into()).number(), Some(f64::INFINITY));
-        assert_eq!(Cell::Text("1".into()).number(), None);
-        assert_eq!(Cell::Decimal("1.50".into()).json(), serde_json::json!(1.5));
+        assert_eq!(ResultCell::Decimal("1.50".into()).number(), Some(1.5));
+        assert_eq!(ResultCell::Decimal("NaN".into()).number(), None);
         assert_eq!(
-            Cell::Decimal("12345678901234567890.5".into()).json(),
+            ResultCell::Decimal("Infinity".into()).number(),
+            Some(f64::INFINITY)
+        );
+        assert_eq!(ResultCell::Text("1".into()).number(), None);
+        assert_eq!(ResultCell::Decimal("1.50".into()).json(), serde_json::json!(1.5));
+        assert_eq!(
+            ResultCell::Decimal("12345678901234567890.5".into()).json(),
             serde_json::json!("12345678901234567890.5")
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use thiserror::Error;
 use tokio_postgres::{CancelToken, NoTls};
 
@@ -14,9 +14,9 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// A pool of connections of the reader's role. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reader {
+pub struct ReaderPool {
     pool: Pool,
-    connector: Connector,
+    connector: PostgresConnector,
 }
 
 /// A connection could not be had, or is not the reader's.
@@ -42,12 +42,12 @@ pub enum ReaderError {
     },
 }
 
-impl Reader {
+impl ReaderPool {
     /// A pool of at most `size` connections; opens none yet.
     ///
     /// # Errors
     /// [`ReaderError::Unavailable`] if a pool cannot be made.
-    pub fn new(connector: &Connector, size: usize) -> Result<Self, ReaderError> {
+    pub fn new(connector: &PostgresConnector, size: usize) -> Result<Self, ReaderError> {
         let mut config = connector.config().clone();
         config.application_name("fleetledger-queries");
         // Whatever a query left behind goes before the next one; its statements are not cached.
@@ -101,7 +101,7 @@ impl Reader {
         let row = client
             .query_one(MIGHT, &[])
             .await
-            .map_err(|error| self.away(&error))?;
+            .map_err(|error| self.unavailable(&error))?;
         let user: String = row.get(0);
         let why = match (
             row.get::<_, bool>(1),
@@ -131,7 +131,7 @@ impl Reader {
     /// [`ReaderError`] if the server is away or all connections are busy.
     pub async fn get(&self) -> Result<Object, ReaderError> {
         self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => self.away(&error),
+            PoolError::Backend(error) => self.unavailable(&error),
             PoolError::Timeout(TimeoutType::Wait) => ReaderError::Unavailable {
                 target: self.target(),
                 why: format!("all {} are busy", self.pool.status().max_size),
@@ -151,7 +151,7 @@ impl Reader {
         }
     }
 
-    fn away(&self, error: &tokio_postgres::Error) -> ReaderError {
+    fn unavailable(&self, error: &tokio_postgres::Error) -> ReaderError {
         ReaderError::Unavailable {
             target: self.target(),
             why: crate::run::chain(error),

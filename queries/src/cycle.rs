@@ -7,22 +7,22 @@ use fleetledger_schema::instant::Instant;
 
 use crate::{
     alert::AlertRule,
-    connection::Reader,
-    query::Query,
-    rows::{self, Labels, Rows},
-    run::{Question, RunError, Session, Table},
-    sources::{self, Sources},
+    connection::ReaderPool,
+    query::StoredQuery,
+    rows::{self, AlertResultSet, InstanceLabels},
+    run::{QueryInvocation, ResultTable, RunError, SnapshotSession},
+    sources::{self, SourceSnapshot},
 };
 
 /// What one query of a group gave.
 #[derive(Debug)]
-pub struct Run<T> {
+pub struct QueryRun<T> {
     /// The query.
-    pub query: Arc<Query>,
+    pub query: Arc<StoredQuery>,
     /// The instant it was asked as of: the slot less its `query_offset`.
     pub as_of: Instant,
     /// How fresh the sources were in the same snapshot; `None` if that could not be read, and then `outcome` is an error.
-    pub sources: Option<Arc<Sources>>,
+    pub sources: Option<Arc<SourceSnapshot>>,
     /// Its rows, or why there is no answer.
     pub outcome: Result<T, RunError>,
     /// How long the database took for it.
@@ -30,22 +30,22 @@ pub struct Run<T> {
 }
 
 /// Instances that are known already, by query: where a query exceeds its limit, they are looked for one by one.
-pub trait Known: Sync {
+pub trait KnownInstances: Sync {
     /// Labels (as [`rows::Row::labels`]) of the instances of this query.
-    fn instances(&self, query: &Query) -> Vec<Labels>;
+    fn instances(&self, query: &StoredQuery) -> Vec<InstanceLabels>;
 }
 
 /// Nothing is known.
-impl Known for () {
-    fn instances(&self, _: &Query) -> Vec<Labels> {
+impl KnownInstances for () {
+    fn instances(&self, _: &StoredQuery) -> Vec<InstanceLabels> {
         Vec::new()
     }
 }
 
-impl<T> Run<T> {
+impl<T> QueryRun<T> {
     /// The same, with what `read` makes of its rows.
-    fn read<U>(self, read: impl FnOnce(&Query, T) -> Result<U, RunError>) -> Run<U> {
-        Run {
+    fn read<U>(self, read: impl FnOnce(&StoredQuery, T) -> Result<U, RunError>) -> QueryRun<U> {
+        QueryRun {
             outcome: self.outcome.and_then(|answer| read(&self.query, answer)),
             query: self.query,
             as_of: self.as_of,
@@ -58,13 +58,13 @@ impl<T> Run<T> {
 /// Evaluates the alerts of one group at one slot, in the order given. Each has its outcome: what fails for one
 /// changes nothing for the others.
 pub async fn run_alerts(
-    reader: &Reader,
-    queries: &[Arc<Query>],
+    reader: &ReaderPool,
+    queries: &[Arc<StoredQuery>],
     slot: Instant,
-    known: &dyn Known,
-) -> Vec<Run<Rows>> {
+    known: &dyn KnownInstances,
+) -> Vec<QueryRun<AlertResultSet>> {
     let runs = run_group(reader, queries, slot, known).await;
-    let read = |run: Run<Table>| {
+    let read = |run: QueryRun<ResultTable>| {
         run.read(|query, table| match query.alert() {
             Some(rule) => rows::read(query, rule, &table),
             None => Err(RunError::Refused(query.refusal("", "it is no alert"))),
@@ -75,15 +75,15 @@ pub async fn run_alerts(
 
 /// Evaluates a group at one slot.
 pub(crate) async fn run_group(
-    reader: &Reader,
-    queries: &[Arc<Query>],
+    reader: &ReaderPool,
+    queries: &[Arc<StoredQuery>],
     slot: Instant,
-    known: &dyn Known,
-) -> Vec<Run<Table>> {
+    known: &dyn KnownInstances,
+) -> Vec<QueryRun<ResultTable>> {
     run_in_session(reader, queries, slot, known)
         .await
         .unwrap_or_else(|error| {
-            let failed = |query: &Arc<Query>| Run {
+            let failed = |query: &Arc<StoredQuery>| QueryRun {
                 query: Arc::clone(query),
                 as_of: question(query, slot).as_of,
                 sources: None,
@@ -95,17 +95,17 @@ pub(crate) async fn run_group(
 }
 
 async fn run_in_session(
-    reader: &Reader,
-    queries: &[Arc<Query>],
+    reader: &ReaderPool,
+    queries: &[Arc<StoredQuery>],
     slot: Instant,
-    known: &dyn Known,
-) -> Result<Vec<Run<Table>>, RunError> {
+    known: &dyn KnownInstances,
+) -> Result<Vec<QueryRun<ResultTable>>, RunError> {
     let mut client = reader.get().await?;
-    let mut session = Session::begin(reader, &mut client).await?;
-    let mut books = Books::new();
+    let mut session = SnapshotSession::begin(reader, &mut client).await?;
+    let mut cache = SnapshotCache::new();
     let mut runs = Vec::with_capacity(queries.len());
     for query in queries {
-        runs.push(run_one(&mut session, query, slot, &mut books, known).await);
+        runs.push(run_one(&mut session, query, slot, &mut cache, known).await);
     }
     if !session.end().await {
         drop(Object::take(client));
@@ -114,18 +114,18 @@ async fn run_in_session(
 }
 
 /// Sources as they stood in the snapshot, by instant and schema.
-type Books = BTreeMap<(Instant, bool), Arc<Sources>>;
+type SnapshotCache = BTreeMap<(Instant, bool), Arc<SourceSnapshot>>;
 
 async fn run_one(
-    session: &mut Session<'_>,
-    query: &Arc<Query>,
+    session: &mut SnapshotSession<'_>,
+    query: &Arc<StoredQuery>,
     slot: Instant,
-    books: &mut Books,
-    known: &dyn Known,
-) -> Run<Table> {
+    cache: &mut SnapshotCache,
+    known: &dyn KnownInstances,
+) -> QueryRun<ResultTable> {
     let question = question(query, slot);
-    let sources = read_sources(session, query, &question, books).await;
-    let mut run = Run {
+    let sources = read_sources(session, query, &question, cache).await;
+    let mut run = QueryRun {
         query: Arc::clone(query),
         as_of: question.as_of,
         sources: sources.as_ref().ok().map(Arc::clone),
@@ -147,16 +147,16 @@ async fn run_one(
 
 /// More rows than the limit: known instances go on, new ones do not begin.
 async fn only_known(
-    session: &mut Session<'_>,
-    query: &Query,
+    session: &mut SnapshotSession<'_>,
+    query: &StoredQuery,
     rule: &AlertRule,
-    question: &Question,
-    known: &dyn Known,
-    all: Table,
-) -> Result<Table, RunError> {
+    question: &QueryInvocation,
+    known: &dyn KnownInstances,
+    all: ResultTable,
+) -> Result<ResultTable, RunError> {
     let instances = known.instances(query);
     if instances.is_empty() || rule.columns.labels.is_empty() {
-        return Ok(Table {
+        return Ok(ResultTable {
             rows: Vec::new(),
             ..all
         });
@@ -164,14 +164,14 @@ async fn only_known(
     // What its columns are was not looked at yet: the restricted query names them.
     rows::read(query, rule, &all)?;
     let (sql, parameters) = rows::among(query, rule, &instances);
-    let question = Question {
+    let question = QueryInvocation {
         sql: Some(sql),
         parameters,
         limit: u32::try_from(instances.len()).ok(),
         ..question.clone()
     };
     let table = session.ask(query, &question).await?;
-    Ok(Table {
+    Ok(ResultTable {
         exceeded: true,
         took: all.took + table.took,
         ..table
@@ -179,34 +179,34 @@ async fn only_known(
 }
 
 /// Which instant a query is about at a slot.
-pub(crate) fn question(query: &Query, slot: Instant) -> Question {
+pub(crate) fn question(query: &StoredQuery, slot: Instant) -> QueryInvocation {
     let offset = query
         .schedule()
         .map_or(0, |schedule| schedule.query_offset.micros());
-    Question {
+    QueryInvocation {
         as_of: slot.plus_micros(-offset),
         is_past: offset != 0,
-        ..Question::default()
+        ..QueryInvocation::default()
     }
 }
 
 async fn read_sources(
-    session: &mut Session<'_>,
-    query: &Query,
-    question: &Question,
-    books: &mut Books,
-) -> Result<Arc<Sources>, RunError> {
+    session: &mut SnapshotSession<'_>,
+    query: &StoredQuery,
+    question: &QueryInvocation,
+    cache: &mut SnapshotCache,
+) -> Result<Arc<SourceSnapshot>, RunError> {
     let key = (question.as_of, question.is_past);
-    if let Some(sources) = books.get(&key) {
+    if let Some(sources) = cache.get(&key) {
         return Ok(Arc::clone(sources));
     }
-    let question = Question {
+    let question = QueryInvocation {
         sql: Some(sources::SQL.to_owned()),
         limit: Some(1_000_000),
         ..question.clone()
     };
     let table = session.ask(query, &question).await?;
-    let sources = Arc::new(Sources::read(question.as_of, &table));
-    books.insert(key, Arc::clone(&sources));
+    let sources = Arc::new(SourceSnapshot::read(question.as_of, &table));
+    cache.insert(key, Arc::clone(&sources));
     Ok(sources)
 }

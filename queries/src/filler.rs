@@ -4,7 +4,7 @@
 //! stale. Where a source was stale, the window is incomplete, and filled again as soon as more of it is known, as far
 //! back as `lateness` says. Filling is idempotent: one transaction replaces the window's rows and says what was known.
 
-mod books;
+mod bookkeeping;
 mod write;
 
 use deadpool_postgres::{Object, Pool, PoolError};
@@ -14,18 +14,18 @@ use thiserror::Error;
 use tokio_postgres::Client;
 
 use crate::{
-    connection::Reader,
-    query::Query,
+    connection::ReaderPool,
+    query::StoredQuery,
     rollup::RollupRule,
-    run::{Question, RunError, Session, Table},
-    sources::{self, Sources},
+    run::{QueryInvocation, ResultTable, RunError, SnapshotSession},
+    sources::{self, SourceSnapshot},
 };
-use books::{Known, due, read_books};
+use bookkeeping::{SourceWatermarks, due_windows, read_bookkeeping};
 
 /// Fills rollups: reads as the reader, writes as the evaluator.
 #[derive(Debug, Clone)]
-pub struct Filler {
-    reader: Reader,
+pub struct RollupFiller {
+    reader: ReaderPool,
     writer: Pool,
     windows: IntCounterVec,
 }
@@ -58,7 +58,7 @@ pub enum FillError {
     },
     /// What was filled so far could not be read.
     #[error("read the windows of rollup {rollup}")]
-    Books {
+    Bookkeeping {
         /// The rollup.
         rollup: String,
         /// What PostgreSQL said.
@@ -67,12 +67,12 @@ pub enum FillError {
     },
 }
 
-impl Filler {
+impl RollupFiller {
     /// A filler; connections of `writer` are the evaluator's role's.
     ///
     /// # Errors
     /// Its counter cannot be made.
-    pub fn new(reader: Reader, writer: Pool) -> Result<Self, prometheus::Error> {
+    pub fn new(reader: ReaderPool, writer: Pool) -> Result<Self, prometheus::Error> {
         let help = "Windows of rollups that were filled, by rollup and outcome (ok or error).";
         let opts = Opts::new("fleetledger_queries_rollup_windows_total", help);
         Ok(Self {
@@ -92,12 +92,17 @@ impl Filler {
     ///
     /// # Errors
     /// [`FillError`]; the windows before the one that failed stand.
-    pub async fn fill_due(&self, query: &Query, now: Instant) -> Result<usize, FillError> {
+    pub async fn fill_due(&self, query: &StoredQuery, now: Instant) -> Result<usize, FillError> {
         let Some(rule) = query.rollup() else { return Ok(0) };
         let mut writer = self.writer(rule).await?;
-        let books = read_books(&writer, rule, now).await?;
-        let (_, sources) = self.ask(query, now, None).await?;
-        let due = due(rule, &books, &Known::read(rule, &sources, now), now);
+        let bookkeeping = read_bookkeeping(&writer, rule, now).await?;
+        let (_, sources) = self.query_window(query, now, None).await?;
+        let due = due_windows(
+            rule,
+            &bookkeeping,
+            &SourceWatermarks::read(rule, &sources, now),
+            now,
+        );
         for window in &due {
             self.fill(&mut writer, query, rule, *window, now).await?;
         }
@@ -110,7 +115,7 @@ impl Filler {
     /// [`FillError`]; the windows before the one that failed stand.
     pub async fn rebuild(
         &self,
-        query: &Query,
+        query: &StoredQuery,
         from: Instant,
         to: Instant,
         now: Instant,
@@ -138,7 +143,7 @@ impl Filler {
     async fn fill(
         &self,
         writer: &mut Client,
-        query: &Query,
+        query: &StoredQuery,
         rule: &RollupRule,
         window: Instant,
         now: Instant,
@@ -154,15 +159,15 @@ impl Filler {
     async fn read_and_write(
         &self,
         writer: &mut Client,
-        query: &Query,
+        query: &StoredQuery,
         rule: &RollupRule,
         window: Instant,
         now: Instant,
     ) -> Result<(), FillError> {
         let end = window.plus_micros(rule.window.micros());
-        let (table, sources) = self.ask(query, now, Some((window, end))).await?;
+        let (table, sources) = self.query_window(query, now, Some((window, end))).await?;
         let rows = write::read_rows(query, rule, &table)?;
-        let known = Known::read(rule, &sources, now);
+        let known = SourceWatermarks::read(rule, &sources, now);
         let written = write::write(writer, query, rule, window, &known, &rows).await;
         written.map_err(|source| FillError::Write {
             rollup: rule.rollup.clone(),
@@ -172,32 +177,32 @@ impl Filler {
     }
 
     /// The rows of a window, where one is given, and the sources in the same snapshot.
-    async fn ask(
+    async fn query_window(
         &self,
-        query: &Query,
+        query: &StoredQuery,
         now: Instant,
         window: Option<(Instant, Instant)>,
-    ) -> Result<(Table, Sources), RunError> {
-        let question = Question {
+    ) -> Result<(ResultTable, SourceSnapshot), RunError> {
+        let question = QueryInvocation {
             as_of: now,
             window,
-            ..Question::default()
+            ..QueryInvocation::default()
         };
-        let of_sources = Question {
+        let of_sources = QueryInvocation {
             sql: Some(sources::SQL.to_owned()),
             limit: Some(1_000_000),
             ..question.clone()
         };
         let mut client = self.reader.get().await?;
-        let mut session = Session::begin(&self.reader, &mut client).await?;
+        let mut session = SnapshotSession::begin(&self.reader, &mut client).await?;
         let sources = session.ask(query, &of_sources).await;
         let rows = match (&sources, window) {
             (Ok(_), Some(_)) => session.ask(query, &question).await,
-            _ => Ok(Table::empty(Vec::new())),
+            _ => Ok(ResultTable::empty(Vec::new())),
         };
         if !session.end().await {
             drop(Object::take(client));
         }
-        Ok((rows?, Sources::read(now, &sources?)))
+        Ok((rows?, SourceSnapshot::read(now, &sources?)))
     }
 }

@@ -23,7 +23,7 @@ pub fn counts(kinds: &[String], kind: &str) -> bool {
 
 /// Which sources must be how fresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Freshness {
+pub struct FreshnessRequirement {
     /// Columns that name a source: `[datacenter, cluster]` or `[datacenter]`.
     pub by: Vec<String>,
     /// A source known up to longer ago than this is stale.
@@ -34,12 +34,12 @@ pub struct Freshness {
 
 /// The sources a fleet-wide aggregate depends on: those whose columns have one of these values; empty = the fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scope {
+pub struct SourceScope {
     /// Column of view `freshness` → accepted values.
     pub columns: BTreeMap<String, Vec<String>>,
 }
 
-impl Scope {
+impl SourceScope {
     /// True if it holds a source of these names.
     #[must_use]
     pub fn holds(&self, datacenter: &str, cluster: &str) -> bool {

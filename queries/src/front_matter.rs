@@ -17,13 +17,13 @@ use serde_yaml_ng::{Mapping, Value};
 
 use crate::{
     key,
-    refusal::{Place, Refusal},
+    refusal::{FilePosition, QueryRefusal},
 };
 
-pub(crate) use cut::{Parts, split};
+pub(crate) use cut::{SplitFile, split};
 
 /// Front matter as it is being read.
-pub(crate) struct Front<'f> {
+pub(crate) struct FrontMatter<'f> {
     file: &'f Path,
     yaml: &'f str,
     yaml_line: u32,
@@ -33,29 +33,29 @@ pub(crate) struct Front<'f> {
     prefix: &'static str,
     root: Mapping,
     /// What is wrong so far.
-    pub(crate) refusals: Vec<Refusal>,
-    asked: BTreeSet<String>,
+    pub(crate) refusals: Vec<QueryRefusal>,
+    asked_keys: BTreeSet<String>,
 }
 
-impl<'f> Front<'f> {
+impl<'f> FrontMatter<'f> {
     /// Reads the YAML.
-    pub(crate) fn read(file: &'f Path, parts: &Parts<'f>) -> Result<Self, Refusal> {
+    pub(crate) fn read(file: &'f Path, parts: &SplitFile<'f>) -> Result<Self, QueryRefusal> {
         let value: Value = serde_yaml_ng::from_str(parts.yaml).map_err(|error| {
             let line = error.location().map_or(1, |location| location.line().max(1));
-            let place = Place::line(parts.yaml_line + u32::try_from(line).unwrap_or(1) - 1);
+            let place = FilePosition::line(parts.yaml_line + u32::try_from(line).unwrap_or(1) - 1);
             // Its own place counts from the begin of the YAML.
             let error = error.to_string();
             let why = error.split(" at line ").next().unwrap_or(&error);
-            let refusal = Refusal::new(file, place, format!("the front matter is no YAML: {why}"));
+            let refusal = QueryRefusal::new(file, place, format!("the front matter is no YAML: {why}"));
             match why.contains("mapping values are not allowed") {
                 true => refusal.fix("a text that holds `: ` goes into quotes"),
                 false => refusal,
             }
         })?;
         let Value::Mapping(root) = value else {
-            let refusal = Refusal::new(
+            let refusal = QueryRefusal::new(
                 file,
-                Place::line(parts.yaml_line),
+                FilePosition::line(parts.yaml_line),
                 "the front matter holds no keys",
             );
             return Err(refusal.fix("write such as `alert: NodeNotReporting`"));
@@ -68,7 +68,7 @@ impl<'f> Front<'f> {
             prefix: "",
             root,
             refusals: Vec::new(),
-            asked: BTreeSet::new(),
+            asked_keys: BTreeSet::new(),
         })
     }
 
@@ -79,9 +79,9 @@ impl<'f> Front<'f> {
 
     /// Says that a key is wrong.
     pub(crate) fn refuse(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        let place = self.place(path);
+        let place = self.position_of(path);
         self.refusals
-            .push(Refusal::new(self.file, place, what).fix(remedy));
+            .push(QueryRefusal::new(self.file, place, what).fix(remedy));
     }
 
     fn find(&self, path: &str) -> Option<&Value> {
@@ -99,7 +99,7 @@ impl<'f> Front<'f> {
             key::KEYS.iter().any(|key| key.name == full),
             "{full} is not in the table of keys"
         );
-        self.asked.insert(full);
+        self.asked_keys.insert(full);
         self.find(path).cloned()
     }
 
@@ -134,7 +134,7 @@ impl<'f> Front<'f> {
                 self.wrong::<()>(path, "a list of keys and values");
                 continue;
             };
-            let mut front = Front {
+            let mut front = FrontMatter {
                 file: self.file,
                 yaml: self.yaml,
                 yaml_line: self.yaml_line,
@@ -142,26 +142,28 @@ impl<'f> Front<'f> {
                 prefix,
                 root,
                 refusals: Vec::new(),
-                asked: BTreeSet::new(),
+                asked_keys: BTreeSet::new(),
             };
             found.extend(read(&mut front));
             front.refuse_unknown("");
             self.refusals.append(&mut front.refusals);
-            self.asked.append(&mut front.asked);
+            self.asked_keys.append(&mut front.asked_keys);
         }
         found
     }
 
     /// Lines of the keys that are there.
     pub(crate) fn lines(&self) -> BTreeMap<String, u32> {
-        let there = self.asked.iter().filter(|key| self.has(key));
-        there.map(|key| (key.clone(), self.place(key).line)).collect()
+        let there = self.asked_keys.iter().filter(|key| self.has(key));
+        there
+            .map(|key| (key.clone(), self.position_of(key).line))
+            .collect()
     }
 
     /// Names of the keys that were asked for.
     #[cfg(test)]
-    pub(crate) fn asked(&self) -> &BTreeSet<String> {
-        &self.asked
+    pub(crate) fn asked_keys(&self) -> &BTreeSet<String> {
+        &self.asked_keys
     }
 }
 

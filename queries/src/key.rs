@@ -2,7 +2,7 @@
 
 /// One key.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub struct FrontMatterKey {
     /// Its name; a key of a section as `columns.value`, of an item of a list as `parameters[].name`.
     pub name: &'static str,
     /// Kinds of files it belongs to.
@@ -17,7 +17,7 @@ pub struct Key {
     pub meaning: &'static str,
 }
 
-impl Key {
+impl FrontMatterKey {
     /// What stands before the last dot; empty at the top.
     pub(crate) fn section(&self) -> &'static str {
         self.name.rsplit_once('.').map_or("", |(section, _)| section)
@@ -48,12 +48,12 @@ const NUMBERED: &[&str] = &["record", "rollup"];
 
 macro_rules! keys {
     ($($name:literal of $kinds:ident, $holds:literal, $default:literal, $example:literal, $meaning:literal;)*) => {
-        &[$(Key { name: $name, kinds: $kinds, holds: $holds, default: $default, example: $example, meaning: $meaning }),*]
+        &[$(FrontMatterKey { name: $name, kinds: $kinds, holds: $holds, default: $default, example: $example, meaning: $meaning }),*]
     };
 }
 
 /// All keys, in the order of the reference.
-pub const KEYS: &[Key] = keys! {
+pub const KEYS: &[FrontMatterKey] = keys! {
     "alert" of ALERT, "name", "–", "alert: NodeNotReporting",
         "Makes the file an alert and names it; the name of a symptom. Exactly one of `alert`, `record`, `rollup`, `report`.";
     "record" of RECORD, "name", "–", "record: fleet_pods",

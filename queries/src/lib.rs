@@ -2,14 +2,14 @@
 //!
 //! One file is one query: SQL that runs as it is in psql, with YAML front matter in its leading comment.
 //!
-//! * [`catalogue::load`] reads a folder into [`Query`]s, or says everything that is wrong by file and line.
+//! * [`catalogue::load`] reads a folder into [`StoredQuery`]s, or says everything that is wrong by file and line.
 //! * [`query`], [`alert`], [`record`], [`rollup`], [`report`]: what front matter says, as types; [`key`]: all keys.
-//! * [`Reader`]: connections logged in as the reader; [`cycle::run_alerts`] evaluates a group at a slot.
-//! * [`prepare::prepare`] asks a server what it thinks of a query; [`live::Live`] follows a folder that changes.
+//! * [`ReaderPool`]: connections logged in as the reader; [`cycle::run_alerts`] evaluates a group at a slot.
+//! * [`prepare::prepare`] asks a server what it thinks of a query; [`live::LiveCatalogue`] follows a folder that changes.
 //! * [`report::ask`] runs one query once, with parameters.
-//! * [`Recorder`]: metrics on their schedule, as Prometheus series.
-//! * [`Filler`]: rollups, one window of time after the other.
-//! * [`Annotations`] renders summaries; [`Period`] is a length of time as rules write it.
+//! * [`MetricRecorder`]: metrics on their schedule, as Prometheus series.
+//! * [`RollupFiller`]: rollups, one window of time after the other.
+//! * [`AnnotationTemplates`] renders summaries; [`Period`] is a length of time as rules write it.
 //!
 //! Invariants: a query that cannot be used is refused before it runs, and the one it would replace goes on; a query
 //! that fails is an error and never "no rows"; stored SQL runs READ ONLY, on a connection logged in as the reader.
@@ -41,19 +41,19 @@ pub mod sources;
 mod statement;
 pub mod template;
 
-pub use catalogue::{Catalogue, Group};
-pub use cell::Cell;
-pub use connection::{Reader, ReaderError};
-pub use filler::{FillError, Filler};
-pub use live::{Live, Standing};
-pub use metrics::Metrics;
+pub use catalogue::{Catalogue, QueryGroup};
+pub use cell::ResultCell;
+pub use connection::{ReaderError, ReaderPool};
+pub use filler::{FillError, RollupFiller};
+pub use live::{CurrentQueries, LiveCatalogue};
+pub use metrics::QueryMetrics;
 pub use parse::parse;
 pub use period::Period;
-pub use prepare::{Prepared, prepare};
-pub use query::{Kind, Query, QueryId, Schedule};
-pub use recorder::{Evaluated, Recorder};
-pub use refusal::{Place, Refusal};
-pub use rows::{Labels, Row, Rows};
-pub use run::{Column, RunError, Table};
-pub use sources::{SourceState, Sources};
-pub use template::{Annotations, Subject};
+pub use prepare::{PreparedQuery, prepare};
+pub use query::{QueryId, QueryKind, QuerySchedule, StoredQuery};
+pub use recorder::{EvaluationReport, MetricRecorder};
+pub use refusal::{FilePosition, QueryRefusal};
+pub use rows::{AlertResultRow, AlertResultSet, InstanceLabels};
+pub use run::{ResultColumn, ResultTable, RunError};
+pub use sources::{SourceSnapshot, SourceState};
+pub use template::{AnnotationTemplates, TemplateSubject};

@@ -12,18 +12,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalogue::{self, Catalogue, Source},
-    connection::Reader,
-    metrics::Metrics,
+    catalogue::{self, Catalogue, QueryFile},
+    connection::ReaderPool,
+    metrics::QueryMetrics,
     parse,
     prepare::prepare,
-    query::Query,
-    refusal::Refusal,
+    query::StoredQuery,
+    refusal::QueryRefusal,
 };
 
 /// What is in use at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct CurrentQueries {
     /// The queries in use.
     pub catalogue: Arc<Catalogue>,
     /// Files that are not, by path.
@@ -36,41 +36,41 @@ pub struct RefusedFile {
     /// The file.
     pub path: PathBuf,
     /// Everything that is wrong with it.
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<QueryRefusal>,
     /// Since when it is refused.
     pub since: Instant,
     /// Version of the query that goes on in its place; `None` where there was none.
-    pub goes_on: Option<String>,
+    pub version_in_use: Option<String>,
 }
 
 /// A folder of queries that is followed.
 #[derive(Debug)]
-pub struct Live {
+pub struct LiveCatalogue {
     root: PathBuf,
-    reader: Option<Reader>,
-    metrics: Option<Metrics>,
-    standing: watch::Sender<Standing>,
+    reader: Option<ReaderPool>,
+    metrics: Option<QueryMetrics>,
+    current: watch::Sender<CurrentQueries>,
     /// SHA-256 of everything that was read last; `None` where it must be looked at again.
-    seen: Option<String>,
+    seen_sha256: Option<String>,
 }
 
-impl Live {
+impl LiveCatalogue {
     /// A folder whose queries are checked on the server of `reader` before they are used. Nothing is read yet.
     #[must_use]
-    pub fn new(root: &Path, reader: Option<Reader>, metrics: Option<Metrics>) -> Self {
+    pub fn new(root: &Path, reader: Option<ReaderPool>, metrics: Option<QueryMetrics>) -> Self {
         Self {
             root: root.to_owned(),
             reader,
             metrics,
-            standing: watch::Sender::new(Standing::default()),
-            seen: None,
+            current: watch::Sender::new(CurrentQueries::default()),
+            seen_sha256: None,
         }
     }
 
     /// What is in use, and how to hear of changes.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
+    pub fn subscribe(&self) -> watch::Receiver<CurrentQueries> {
+        self.current.subscribe()
     }
 
     /// Follows the folder until it is told to stop.
@@ -87,30 +87,34 @@ impl Live {
 
     /// Looks at the folder once; true if what is in use or refused has changed.
     pub async fn reload(&mut self, now: Instant) -> bool {
-        let before = self.standing.borrow().clone();
+        let before = self.current.borrow().clone();
         let sources = match catalogue::read(&self.root) {
             Ok(sources) => sources,
             Err(refusals) => {
                 // A folder that cannot be read is not an empty one: everything goes on.
-                self.seen = None;
+                self.seen_sha256 = None;
                 self.count("unreadable");
-                let refused = refused(&before, &refusals, now);
+                let refused = refused_files(&before, &refusals, now);
                 return self.publish(before.catalogue, refused);
             }
         };
         let seen = fingerprint(&sources);
-        if self.seen.as_ref() == Some(&seen) {
+        if self.seen_sha256.as_ref() == Some(&seen) {
             return false;
         }
         let (queries, refusals, is_final) = self.check(&before.catalogue, &sources).await;
-        self.seen = is_final.then_some(seen);
+        self.seen_sha256 = is_final.then_some(seen);
         self.count(if refusals.is_empty() { "good" } else { "refused" });
-        let refused = refused(&before, &refusals, now);
+        let refused = refused_files(&before, &refusals, now);
         self.publish(Arc::new(Catalogue::of(queries)), refused)
     }
 
     /// The queries to use from now on, what is wrong with the other files, and whether looking again would say the same.
-    async fn check(&self, before: &Catalogue, sources: &[Source]) -> (Vec<Arc<Query>>, Vec<Refusal>, bool) {
+    async fn check(
+        &self,
+        before: &Catalogue,
+        sources: &[QueryFile],
+    ) -> (Vec<Arc<StoredQuery>>, Vec<QueryRefusal>, bool) {
         let mut refusals = Vec::new();
         let (mut same, mut changed, mut bad) = (Vec::new(), Vec::new(), Vec::new());
         for source in sources {
@@ -130,7 +134,7 @@ impl Live {
         let old = bad
             .iter()
             .filter_map(|path| before.get(path.file_stem()?.to_str()?));
-        let mut queries: Vec<Arc<Query>> = old.cloned().collect();
+        let mut queries: Vec<Arc<StoredQuery>> = old.cloned().collect();
         queries.extend(same);
         queries.extend(changed);
         loop {
@@ -154,9 +158,9 @@ impl Live {
     /// Takes the queries out that the server refuses; false if it could not be asked.
     async fn check_on_server(
         &self,
-        changed: &mut Vec<Arc<Query>>,
+        changed: &mut Vec<Arc<StoredQuery>>,
         bad: &mut Vec<PathBuf>,
-        refusals: &mut Vec<Refusal>,
+        refusals: &mut Vec<QueryRefusal>,
     ) -> bool {
         let Some(reader) = self.reader.as_ref().filter(|_| !changed.is_empty()) else {
             return true;
@@ -196,11 +200,11 @@ impl Live {
                 gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
             }
         }
-        self.standing.send_if_modified(|standing| {
-            let is_new = standing.catalogue.version() != catalogue.version() || standing.refused != refused;
+        self.current.send_if_modified(|current| {
+            let is_new = current.catalogue.version() != catalogue.version() || current.refused != refused;
             if is_new {
-                log_changes(standing, &refused);
-                *standing = Standing { catalogue, refused };
+                log_changes(current, &refused);
+                *current = CurrentQueries { catalogue, refused };
             }
             is_new
         })
@@ -213,11 +217,11 @@ impl Live {
     }
 }
 
-fn is_same(old: &Query, new: &Query) -> bool {
+fn is_same(old: &StoredQuery, new: &StoredQuery) -> bool {
     old.version == new.version && old.path == new.path
 }
 
-fn fingerprint(sources: &[Source]) -> String {
+fn fingerprint(sources: &[QueryFile]) -> String {
     let texts: Vec<String> = sources
         .iter()
         .map(|source| format!("{}\n{}\n", source.path.display(), parse::sha256(&source.text)))
@@ -226,12 +230,12 @@ fn fingerprint(sources: &[Source]) -> String {
 }
 
 /// What is refused, file by file; one that was refused for the same reasons before is so since then.
-fn refused(before: &Standing, refusals: &[Refusal], now: Instant) -> Vec<RefusedFile> {
-    let mut files: BTreeMap<&Path, Vec<Refusal>> = BTreeMap::new();
+fn refused_files(before: &CurrentQueries, refusals: &[QueryRefusal], now: Instant) -> Vec<RefusedFile> {
+    let mut files: BTreeMap<&Path, Vec<QueryRefusal>> = BTreeMap::new();
     for refusal in refusals {
         files.entry(&refusal.file).or_default().push(refusal.clone());
     }
-    let file = |(path, refusals): (&Path, Vec<Refusal>)| {
+    let file = |(path, refusals): (&Path, Vec<QueryRefusal>)| {
         let stem = path
             .file_stem()
             .and_then(|stem| stem.to_str())
@@ -244,14 +248,14 @@ fn refused(before: &Standing, refusals: &[Refusal], now: Instant) -> Vec<Refused
             path: path.to_owned(),
             refusals,
             since: known.map_or(now, |known| known.since),
-            goes_on: before.catalogue.get(stem).map(|old| old.version.clone()),
+            version_in_use: before.catalogue.get(stem).map(|old| old.version.clone()),
         }
     };
     files.into_iter().map(file).collect()
 }
 
 /// Each refusal is logged once, when it is new.
-fn log_changes(before: &Standing, refused: &[RefusedFile]) {
+fn log_changes(before: &CurrentQueries, refused: &[RefusedFile]) {
     for file in refused {
         if before
             .refused
@@ -261,7 +265,7 @@ fn log_changes(before: &Standing, refused: &[RefusedFile]) {
             continue;
         }
         let lines: Vec<String> = file.refusals.iter().map(ToString::to_string).collect();
-        let goes_on = file.goes_on.is_some();
+        let goes_on = file.version_in_use.is_some();
         tracing::error!(file = %file.path.display(), goes_on, "query is refused: {}", lines.join("; "));
     }
     for file in &before.refused {

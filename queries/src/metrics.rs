@@ -4,13 +4,13 @@ use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Col
 
 /// What this room counts.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub struct QueryMetrics {
     pub(crate) loaded: IntGaugeVec,
     pub(crate) refused: IntGauge,
     pub(crate) reloads: IntCounterVec,
 }
 
-impl Metrics {
+impl QueryMetrics {
     /// Makes and registers all of them.
     ///
     /// # Errors

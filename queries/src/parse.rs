@@ -1,4 +1,4 @@
-//! One file's text → a [`Query`], or everything that is wrong with it.
+//! One file's text → a [`StoredQuery`], or everything that is wrong with it.
 
 mod alert;
 mod freshness;
@@ -10,10 +10,10 @@ use std::{path::Path, sync::Arc};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    front_matter::{Front, Parts, split},
+    front_matter::{FrontMatter, SplitFile, split},
     period::Period,
-    query::{Kind, Query, QueryId, Schedule},
-    refusal::{Place, Refusal},
+    query::{QueryId, QueryKind, QuerySchedule, StoredQuery},
+    refusal::{FilePosition, QueryRefusal},
     report::ReportRule,
     statement,
 };
@@ -28,34 +28,34 @@ const MAX_WAIT: Period = Period::from_days(30);
 ///
 /// # Errors
 /// Everything that is wrong with it, by line.
-pub fn parse(path: &Path, folder: &str, text: &str) -> Result<Query, Vec<Refusal>> {
+pub fn parse(path: &Path, folder: &str, text: &str) -> Result<StoredQuery, Vec<QueryRefusal>> {
     let parts = split(path, text).map_err(|refusal| vec![refusal])?;
-    let mut front = Front::read(path, &parts).map_err(|refusal| vec![refusal])?;
+    let mut front = FrontMatter::read(path, &parts).map_err(|refusal| vec![refusal])?;
     let id = read_id(path, &mut front);
     let query = read_query(path, folder, text, &parts, &mut front);
     let refusals = std::mem::take(&mut front.refusals);
     match (id, query) {
-        (Some(id), Some(query)) if refusals.is_empty() => Ok(Query { id, ..query }),
+        (Some(id), Some(query)) if refusals.is_empty() => Ok(StoredQuery { id, ..query }),
         _ => Err(in_order(refusals)),
     }
 }
 
-fn in_order(mut refusals: Vec<Refusal>) -> Vec<Refusal> {
+fn in_order(mut refusals: Vec<QueryRefusal>) -> Vec<QueryRefusal> {
     refusals.sort_by_key(|refusal| (refusal.line, refusal.column));
     refusals.dedup();
     refusals
 }
 
-fn read_id(path: &Path, front: &mut Front<'_>) -> Option<QueryId> {
+fn read_id(path: &Path, front: &mut FrontMatter<'_>) -> Option<QueryId> {
     let stem = path
         .file_stem()
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
     let id = QueryId::parse(stem);
     if id.is_none() {
-        let refusal = Refusal::new(
+        let refusal = QueryRefusal::new(
             path,
-            Place::line(1),
+            FilePosition::line(1),
             format!("`{stem}` cannot be the name of a query"),
         );
         front.refusals.push(
@@ -69,9 +69,9 @@ fn read_query(
     path: &Path,
     folder: &str,
     text: &str,
-    parts: &Parts<'_>,
-    front: &mut Front<'_>,
-) -> Option<Query> {
+    parts: &SplitFile<'_>,
+    front: &mut FrontMatter<'_>,
+) -> Option<StoredQuery> {
     let kind_name = read_kind_name(front)?;
     front.refuse_unknown(kind_name);
     let description = front.text("description");
@@ -81,20 +81,16 @@ fn read_query(
         "rollup" => (Period::from_secs(20), 100_000),
         _ => (Period::from_secs(60), 10_000),
     };
-    let timeout = front.period_within(
-        "timeout",
-        timeout,
-        Period::from_millis(10)..=Period::from_mins(10),
-    );
+    let timeout = front.period_within("timeout", timeout, Period::from_ms(10)..=Period::from_mins(10));
     let limit = front.number("limit", limit, 1..=100_000);
     let kind = match kind_name {
-        "alert" => read_alert(folder, front).map(|rule| Kind::Alert(Arc::new(rule))),
-        "record" => read_record(folder, front).map(|rule| Kind::Record(Arc::new(rule))),
-        "rollup" => read_rollup(folder, front).map(|rule| Kind::Rollup(Arc::new(rule))),
-        _ => read_report(front).map(|rule| Kind::Report(Arc::new(rule))),
+        "alert" => read_alert(folder, front).map(|rule| QueryKind::Alert(Arc::new(rule))),
+        "record" => read_record(folder, front).map(|rule| QueryKind::Record(Arc::new(rule))),
+        "rollup" => read_rollup(folder, front).map(|rule| QueryKind::Rollup(Arc::new(rule))),
+        _ => read_report(front).map(|rule| QueryKind::Report(Arc::new(rule))),
     };
     let parameters = match &kind {
-        Some(Kind::Report(report)) => report
+        Some(QueryKind::Report(report)) => report
             .parameters
             .iter()
             .map(|parameter| parameter.name.as_str())
@@ -108,7 +104,7 @@ fn read_query(
             None
         }
     };
-    let query = Query {
+    let query = StoredQuery {
         id: QueryId::parse("unnamed")?,
         path: path.to_owned(),
         version: sha256(text),
@@ -132,7 +128,7 @@ fn read_query(
     Some(query)
 }
 
-fn read_kind_name(front: &mut Front<'_>) -> Option<&'static str> {
+fn read_kind_name(front: &mut FrontMatter<'_>) -> Option<&'static str> {
     let kinds = ["alert", "record", "rollup", "report"];
     let found: Vec<&'static str> = kinds.into_iter().filter(|kind| front.has(kind)).collect();
     match found.as_slice() {
@@ -162,7 +158,7 @@ fn read_kind_name(front: &mut Front<'_>) -> Option<&'static str> {
     }
 }
 
-fn read_schedule(folder: &str, front: &mut Front<'_>, with_offset: bool) -> Schedule {
+fn read_schedule(folder: &str, front: &mut FrontMatter<'_>, with_offset: bool) -> QuerySchedule {
     let group = front.text("group").unwrap_or_else(|| folder.to_owned());
     let interval = front.period_within(
         "interval",
@@ -173,14 +169,14 @@ fn read_schedule(folder: &str, front: &mut Front<'_>, with_offset: bool) -> Sche
         true => front.period("query_offset", Period::ZERO),
         false => Period::ZERO,
     };
-    Schedule {
+    QuerySchedule {
         group,
         interval,
         query_offset,
     }
 }
 
-fn read_report(front: &mut Front<'_>) -> Option<ReportRule> {
+fn read_report(front: &mut FrontMatter<'_>) -> Option<ReportRule> {
     let report = front.required_text("report");
     let parameters = crate::report::read_parameters(front);
     Some(ReportRule {

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 /// A length of time: `90s`, `1h30m`, `30d`; units `ms s m h d w`, each at most once, the larger first. `0` is nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period {
-    millis: u64,
+    ms: u64,
 }
 
 /// Units, the larger first, in milliseconds.
@@ -18,23 +18,23 @@ const UNITS: [(&str, u64); 6] = [
     ("ms", 1),
 ];
 /// A hundred years: anything longer is a slip of the pen.
-const MAX_MILLIS: u64 = 100 * 366 * 86_400_000;
+const MAX_MS: u64 = 100 * 366 * 86_400_000;
 
 impl Period {
     /// Nothing.
-    pub const ZERO: Self = Self { millis: 0 };
+    pub const ZERO: Self = Self { ms: 0 };
 
     /// So many milliseconds.
     #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
-        Self { millis }
+    pub const fn from_ms(ms: u64) -> Self {
+        Self { ms }
     }
 
     /// So many seconds.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self {
-            millis: seconds.saturating_mul(1_000),
+            ms: seconds.saturating_mul(1_000),
         }
     }
 
@@ -59,21 +59,19 @@ impl Period {
     /// True for a length of nothing.
     #[must_use]
     pub const fn is_zero(self) -> bool {
-        self.millis == 0
+        self.ms == 0
     }
 
     /// In milliseconds.
     #[must_use]
-    pub const fn millis(self) -> u64 {
-        self.millis
+    pub const fn as_ms(self) -> u64 {
+        self.ms
     }
 
     /// In microseconds, as instants count.
     #[must_use]
     pub fn micros(self) -> i64 {
-        i64::try_from(self.millis)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(1_000)
+        i64::try_from(self.ms).unwrap_or(i64::MAX).saturating_mul(1_000)
     }
 
     /// In seconds.
@@ -85,7 +83,7 @@ impl Period {
     /// As the standard library's type.
     #[must_use]
     pub const fn duration(self) -> Duration {
-        Duration::from_millis(self.millis)
+        Duration::from_millis(self.ms)
     }
 }
 
@@ -94,26 +92,26 @@ impl Period {
 #[error(
     "`{0}` is no length of time; write such as 90s, 5m, 1h30m or 30d (units ms s m h d w, the larger first)"
 )]
-pub struct NotAPeriod(String);
+pub struct ParsePeriodError(String);
 
 impl FromStr for Period {
-    type Err = NotAPeriod;
+    type Err = ParsePeriodError;
 
-    fn from_str(text: &str) -> Result<Self, NotAPeriod> {
+    fn from_str(text: &str) -> Result<Self, ParsePeriodError> {
         if text == "0" {
             return Ok(Self::ZERO);
         }
         parse(text)
-            .filter(|millis| *millis <= MAX_MILLIS)
-            .map(Self::from_millis)
-            .ok_or_else(|| NotAPeriod(text.to_owned()))
+            .filter(|ms| *ms <= MAX_MS)
+            .map(Self::from_ms)
+            .ok_or_else(|| ParsePeriodError(text.to_owned()))
     }
 }
 
 fn parse(text: &str) -> Option<u64> {
     let mut rest = text;
     let mut units = UNITS.iter();
-    let mut millis = 0_u64;
+    let mut ms = 0_u64;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, behind) = rest.split_at_checked(digits)?;
@@ -121,15 +119,15 @@ fn parse(text: &str) -> Option<u64> {
         let (unit, behind) = behind.split_at_checked(letters)?;
         // The iterator goes on from the last unit, so a smaller one before a larger one is not found.
         let (_, size) = units.find(|(name, _)| *name == unit)?;
-        millis = millis.checked_add(number.parse::<u64>().ok()?.checked_mul(*size)?)?;
+        ms = ms.checked_add(number.parse::<u64>().ok()?.checked_mul(*size)?)?;
         rest = behind;
     }
-    (!text.is_empty()).then_some(millis)
+    (!text.is_empty()).then_some(ms)
 }
 
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.millis;
+        let mut rest = self.ms;
         if rest == 0 {
             return f.write_str("0s");
         }
@@ -169,7 +167,7 @@ mod tests {
         assert_eq!(read("1h30m"), Some(Period::from_mins(90)));
         assert_eq!(read("30d"), Some(Period::from_days(30)));
         assert_eq!(read("2w"), Some(Period::from_days(14)));
-        assert_eq!(read("1s500ms"), Some(Period::from_millis(1_500)));
+        assert_eq!(read("1s500ms"), Some(Period::from_ms(1_500)));
         assert_eq!(read("0"), Some(Period::ZERO));
         assert_eq!(read("0s"), Some(Period::ZERO));
         for wrong in [
@@ -193,8 +191,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(millis in 0..=MAX_MILLIS) {
-            let period = Period::from_millis(millis);
+        fn what_is_written_is_read_again(ms in 0..=MAX_MS) {
+            let period = Period::from_ms(ms);
             prop_assert_eq!(period.to_string().parse::<Period>(), Ok(period));
         }
 

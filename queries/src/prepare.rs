@@ -9,20 +9,20 @@ use fleetledger_schema::instant::Instant;
 
 use crate::{
     alert::AlertRule,
-    cell::{self, Role},
-    connection::Reader,
-    query::{Kind, Query},
-    refusal::Refusal,
+    cell::{self, ColumnRole},
+    connection::ReaderPool,
+    query::{QueryKind, StoredQuery},
+    refusal::QueryRefusal,
     report::ReportRule,
     rows,
-    run::{Argument, Column, Question, RunError, Session, Table},
+    run::{QueryArgument, QueryInvocation, ResultColumn, ResultTable, RunError, SnapshotSession},
 };
 
 /// A query that a server accepts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Prepared {
+pub struct PreparedQuery {
     /// Its columns.
-    pub columns: Vec<Column>,
+    pub columns: Vec<ResultColumn>,
     /// True if it reads what has no past: it is refused on `fleet_asof`, so it can be asked about no other instant and
     /// cannot be backtested.
     pub is_live_only: bool,
@@ -35,11 +35,11 @@ pub struct Prepared {
 /// # Errors
 /// The database cannot be asked.
 pub async fn prepare(
-    reader: &Reader,
-    queries: &[Arc<Query>],
-) -> Result<Vec<Result<Prepared, Vec<Refusal>>>, RunError> {
+    reader: &ReaderPool,
+    queries: &[Arc<StoredQuery>],
+) -> Result<Vec<Result<PreparedQuery, Vec<QueryRefusal>>>, RunError> {
     let mut client = reader.get().await?;
-    let mut session = Session::begin(reader, &mut client).await?;
+    let mut session = SnapshotSession::begin(reader, &mut client).await?;
     let mut outcomes = Vec::with_capacity(queries.len());
     for query in queries {
         match prepare_one(&mut session, query).await {
@@ -60,9 +60,9 @@ pub async fn prepare(
 }
 
 async fn prepare_one(
-    session: &mut Session<'_>,
-    query: &Query,
-) -> Result<Result<Prepared, Vec<Refusal>>, RunError> {
+    session: &mut SnapshotSession<'_>,
+    query: &StoredQuery,
+) -> Result<Result<PreparedQuery, Vec<QueryRefusal>>, RunError> {
     let live = session.describe(query, &question(query, false)).await?;
     let past = match session.describe(query, &question(query, true)).await {
         Ok(_) => None,
@@ -78,7 +78,7 @@ async fn prepare_one(
         let what = format!("on schema fleet_asof: {}", refusal.what);
         let remedy = "with a query_offset it may read only views that docs/sql-reference.md marks as of";
         refusals.push(
-            Refusal {
+            QueryRefusal {
                 what,
                 ..refusal.clone()
             }
@@ -86,7 +86,7 @@ async fn prepare_one(
         );
     }
     Ok(match refusals.is_empty() {
-        true => Ok(Prepared {
+        true => Ok(PreparedQuery {
             columns: live.columns,
             is_live_only: past.is_some(),
             cost: live.cost,
@@ -95,34 +95,34 @@ async fn prepare_one(
     })
 }
 
-fn question(query: &Query, is_past: bool) -> Question {
+fn question(query: &StoredQuery, is_past: bool) -> QueryInvocation {
     let now = Instant::now();
     let window = query.rollup().map(|rule| rule.last_window(now));
     let parameters = query.report().map_or_else(Vec::new, |report| defaults(report));
-    Question {
+    QueryInvocation {
         as_of: now,
         is_past,
         window,
         parameters,
-        ..Question::default()
+        ..QueryInvocation::default()
     }
 }
 
 /// The defaults of a report's parameters; NULL where there is none.
-fn defaults(report: &ReportRule) -> Vec<Argument> {
-    let default = |parameter: &crate::report::Parameter| {
+fn defaults(report: &ReportRule) -> Vec<QueryArgument> {
+    let default = |parameter: &crate::report::ReportParameter| {
         let text = parameter.default.as_deref().filter(|text| !text.is_empty());
         text.and_then(|text| parameter.parameter_type.literal(text).ok())
     };
     report
         .parameters
         .iter()
-        .map(|parameter| Argument::Literal(default(parameter)))
+        .map(|parameter| QueryArgument::Literal(default(parameter)))
         .collect()
 }
 
 /// What is wrong with the columns of a result.
-fn columns(query: &Query, columns: &[Column]) -> Vec<Refusal> {
+fn columns(query: &StoredQuery, columns: &[ResultColumn]) -> Vec<QueryRefusal> {
     let mut refusals = Vec::new();
     for column in columns
         .iter()
@@ -135,7 +135,7 @@ fn columns(query: &Query, columns: &[Column]) -> Vec<Refusal> {
         refusals.push(query.refusal("columns", what).fix("cast it to text"));
     }
     match &query.kind {
-        Kind::Alert(rule) => {
+        QueryKind::Alert(rule) => {
             names(
                 query,
                 columns,
@@ -155,7 +155,7 @@ fn columns(query: &Query, columns: &[Column]) -> Vec<Refusal> {
             }
             status(query, columns, rule, &mut refusals);
         }
-        Kind::Record(rule) => {
+        QueryKind::Record(rule) => {
             names(query, columns, "columns.labels", &rule.labels, &mut refusals);
             let key = match rule.values.columns().len() {
                 1 => "columns.value",
@@ -163,7 +163,7 @@ fn columns(query: &Query, columns: &[Column]) -> Vec<Refusal> {
             };
             numbers(query, columns, key, rule.values.columns(), &mut refusals);
         }
-        Kind::Rollup(rule) => {
+        QueryKind::Rollup(rule) => {
             names(
                 query,
                 columns,
@@ -173,18 +173,18 @@ fn columns(query: &Query, columns: &[Column]) -> Vec<Refusal> {
             );
             numbers(query, columns, "columns.values", &rule.values, &mut refusals);
         }
-        Kind::Report(_) => {}
+        QueryKind::Report(_) => {}
     }
     refusals
 }
 
 fn find<'c>(
-    query: &Query,
-    columns: &'c [Column],
+    query: &StoredQuery,
+    columns: &'c [ResultColumn],
     key: &str,
     name: &str,
-    refusals: &mut Vec<Refusal>,
-) -> Option<&'c Column> {
+    refusals: &mut Vec<QueryRefusal>,
+) -> Option<&'c ResultColumn> {
     let mut found = columns.iter().filter(|column| column.name == name);
     let first = found.next();
     if first.is_none() {
@@ -199,16 +199,22 @@ fn find<'c>(
 }
 
 /// Columns that identify.
-fn names(query: &Query, columns: &[Column], key: &str, names: &[String], refusals: &mut Vec<Refusal>) {
+fn names(
+    query: &StoredQuery,
+    columns: &[ResultColumn],
+    key: &str,
+    names: &[String],
+    refusals: &mut Vec<QueryRefusal>,
+) {
     for name in names {
         let Some(column) = find(query, columns, key, name, refusals) else {
             continue;
         };
         let why = match cell::role(&column.column_type) {
-            Some(Role::Name) | None => continue,
-            Some(Role::Number) => "a value",
-            Some(Role::Time) => "an instant",
-            Some(Role::Document) => "a document",
+            Some(ColumnRole::Name) | None => continue,
+            Some(ColumnRole::Number) => "a value",
+            Some(ColumnRole::Time) => "an instant",
+            Some(ColumnRole::Document) => "a document",
         };
         let what = format!("{why} as a label: `{name}` is of type {}", column.column_type);
         let remedy = "what changes would make new instances all the time; take it out, or cast it to text if it identifies";
@@ -217,7 +223,13 @@ fn names(query: &Query, columns: &[Column], key: &str, names: &[String], refusal
 }
 
 /// Columns that are numbers.
-fn numbers(query: &Query, columns: &[Column], key: &str, names: &[String], refusals: &mut Vec<Refusal>) {
+fn numbers(
+    query: &StoredQuery,
+    columns: &[ResultColumn],
+    key: &str,
+    names: &[String],
+    refusals: &mut Vec<QueryRefusal>,
+) {
     for name in names {
         let Some(column) = find(query, columns, key, name, refusals) else {
             continue;
@@ -236,11 +248,11 @@ fn numbers(query: &Query, columns: &[Column], key: &str, names: &[String], refus
     }
 }
 
-fn status(query: &Query, columns: &[Column], rule: &AlertRule, refusals: &mut Vec<Refusal>) {
-    let table = Table::empty(columns.to_vec());
-    let place = rows::status_place(rule, &table);
+fn status(query: &StoredQuery, columns: &[ResultColumn], rule: &AlertRule, refusals: &mut Vec<QueryRefusal>) {
+    let table = ResultTable::empty(columns.to_vec());
+    let place = rows::status_position(rule, &table);
     let column = place.and_then(|place| columns.get(place));
-    if let Some(column) = column.filter(|column| cell::role(&column.column_type) != Some(Role::Name)) {
+    if let Some(column) = column.filter(|column| cell::role(&column.column_type) != Some(ColumnRole::Name)) {
         let what = format!("column `status` is of type {}", column.column_type);
         let remedy =
             "in control mode it holds ok, alarm, skip, error or info; any other column needs another name";

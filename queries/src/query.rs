@@ -6,14 +6,14 @@ use crate::{
     alert::AlertRule,
     period::Period,
     record::RecordRule,
-    refusal::{Place, Refusal},
+    refusal::{FilePosition, QueryRefusal},
     report::ReportRule,
     rollup::RollupRule,
 };
 
 /// A stored query, as its file says.
 #[derive(Debug, Clone)]
-pub struct Query {
+pub struct StoredQuery {
     /// Its identity: the name of its file without `.sql`. A rename is a new query, unless `renamed_from` says otherwise.
     pub id: QueryId,
     /// The file, for messages.
@@ -28,17 +28,17 @@ pub struct Query {
     pub limit: u32,
     /// The SELECT, as it stands in the file, without the front matter and without the closing semicolon.
     pub sql: String,
-    /// Line of the file on which [`Query::sql`] begins, from 1.
+    /// Line of the file on which [`StoredQuery::sql`] begins, from 1.
     pub sql_line: u32,
     /// What its rows are for.
-    pub kind: Kind,
+    pub kind: QueryKind,
     /// Lines of the keys that are there, for messages.
     pub(crate) lines: BTreeMap<String, u32>,
 }
 
 /// What the rows of a query are for.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub enum QueryKind {
     /// Each row is a problem (or, with a column `status`, says whether there is one).
     Alert(Arc<AlertRule>),
     /// Each row is a sample of one or more Prometheus series.
@@ -49,7 +49,7 @@ pub enum Kind {
     Report(Arc<ReportRule>),
 }
 
-impl Kind {
+impl QueryKind {
     /// `alert`, `record`, `rollup` or `report`: the key that says so.
     #[must_use]
     pub fn key(&self) -> &'static str {
@@ -62,33 +62,33 @@ impl Kind {
     }
 }
 
-impl Query {
+impl StoredQuery {
     /// The name it goes by: `NodeNotReporting`, `fleet_pods`, …
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.kind {
-            Kind::Alert(rule) => &rule.alert,
-            Kind::Record(rule) => &rule.record,
-            Kind::Rollup(rule) => &rule.rollup,
-            Kind::Report(rule) => &rule.report,
+            QueryKind::Alert(rule) => &rule.alert,
+            QueryKind::Record(rule) => &rule.record,
+            QueryKind::Rollup(rule) => &rule.rollup,
+            QueryKind::Report(rule) => &rule.report,
         }
     }
 
     /// A refusal of this file, at the line of `key` or, where that is not written, of the name.
     #[must_use]
-    pub fn refusal(&self, key: &str, what: impl Into<String>) -> Refusal {
+    pub fn refusal(&self, key: &str, what: impl Into<String>) -> QueryRefusal {
         let line = self.lines.get(key).or_else(|| self.lines.get(self.kind.key()));
-        Refusal::new(&self.path, Place::line(line.copied().unwrap_or(1)), what)
+        QueryRefusal::new(&self.path, FilePosition::line(line.copied().unwrap_or(1)), what)
     }
 
     /// When it is evaluated; `None` for a report.
     #[must_use]
-    pub fn schedule(&self) -> Option<&Schedule> {
+    pub fn schedule(&self) -> Option<&QuerySchedule> {
         match &self.kind {
-            Kind::Alert(rule) => Some(&rule.schedule),
-            Kind::Record(rule) => Some(&rule.schedule),
-            Kind::Rollup(rule) => Some(&rule.schedule),
-            Kind::Report(_) => None,
+            QueryKind::Alert(rule) => Some(&rule.schedule),
+            QueryKind::Record(rule) => Some(&rule.schedule),
+            QueryKind::Rollup(rule) => Some(&rule.schedule),
+            QueryKind::Report(_) => None,
         }
     }
 
@@ -96,7 +96,7 @@ impl Query {
     #[must_use]
     pub fn alert(&self) -> Option<&Arc<AlertRule>> {
         match &self.kind {
-            Kind::Alert(rule) => Some(rule),
+            QueryKind::Alert(rule) => Some(rule),
             _ => None,
         }
     }
@@ -105,7 +105,7 @@ impl Query {
     #[must_use]
     pub fn record(&self) -> Option<&Arc<RecordRule>> {
         match &self.kind {
-            Kind::Record(rule) => Some(rule),
+            QueryKind::Record(rule) => Some(rule),
             _ => None,
         }
     }
@@ -114,7 +114,7 @@ impl Query {
     #[must_use]
     pub fn rollup(&self) -> Option<&Arc<RollupRule>> {
         match &self.kind {
-            Kind::Rollup(rule) => Some(rule),
+            QueryKind::Rollup(rule) => Some(rule),
             _ => None,
         }
     }
@@ -123,7 +123,7 @@ impl Query {
     #[must_use]
     pub fn report(&self) -> Option<&Arc<ReportRule>> {
         match &self.kind {
-            Kind::Report(rule) => Some(rule),
+            QueryKind::Report(rule) => Some(rule),
             _ => None,
         }
     }
@@ -131,7 +131,7 @@ impl Query {
 
 /// When a query is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schedule {
+pub struct QuerySchedule {
     /// Queries of one group have one interval and are evaluated together, as of one slot.
     pub group: String,
     /// Distance of two slots.

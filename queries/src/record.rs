@@ -1,6 +1,6 @@
 //! What the front matter of a metric says.
 
-use crate::{freshness::Freshness, period::Period, query::Schedule};
+use crate::{freshness::FreshnessRequirement, period::Period, query::QuerySchedule};
 
 /// A query whose rows are samples of Prometheus series.
 #[derive(Debug, Clone)]
@@ -8,7 +8,7 @@ pub struct RecordRule {
     /// Name of the metric.
     pub record: String,
     /// When it is evaluated.
-    pub schedule: Schedule,
+    pub schedule: QuerySchedule,
     /// Its Prometheus type.
     pub metric_type: MetricType,
     /// Its help text.
@@ -20,7 +20,7 @@ pub struct RecordRule {
     /// How long series outlive the last evaluation that succeeded.
     pub staleness: Period,
     /// Series of a source that is stale are left out; `None` = they are shown.
-    pub freshness: Option<Freshness>,
+    pub freshness: Option<FreshnessRequirement>,
 }
 
 /// Prometheus type of a metric.

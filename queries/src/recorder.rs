@@ -22,15 +22,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalogue::Group,
-    connection::Reader,
-    cycle::{self, Run},
-    live::Standing,
-    query::{Query, QueryId},
+    catalogue::QueryGroup,
+    connection::ReaderPool,
+    cycle::{self, QueryRun},
+    live::CurrentQueries,
+    query::{QueryId, StoredQuery},
     record::{MetricType, RecordRule, RecordValues},
-    rows::{self, Labels},
-    run::{RunError, Table},
-    sources::Sources,
+    rows::{self, InstanceLabels},
+    run::{ResultTable, RunError},
+    sources::SourceSnapshot,
 };
 
 /// How often the schedule is looked at.
@@ -40,18 +40,18 @@ pub const AT_ONCE: usize = 2;
 
 /// Evaluates metrics and shows them; clones share their series. Register one with a Prometheus registry.
 #[derive(Debug, Clone)]
-pub struct Recorder {
-    reader: Reader,
+pub struct MetricRecorder {
+    reader: ReaderPool,
     runs: IntCounterVec,
-    recorded: Arc<Mutex<BTreeMap<QueryId, Recorded>>>,
-    listener: Option<UnboundedSender<Evaluated>>,
+    recorded: Arc<Mutex<BTreeMap<QueryId, RecordedSeries>>>,
+    listener: Option<UnboundedSender<EvaluationReport>>,
 }
 
 /// One evaluation of one metric, for whoever keeps a book of them.
 #[derive(Debug, Clone)]
-pub struct Evaluated {
+pub struct EvaluationReport {
     /// The metric.
-    pub query: Arc<Query>,
+    pub query: Arc<StoredQuery>,
     /// The slot.
     pub slot: Instant,
     /// The instant it asked about.
@@ -64,26 +64,26 @@ pub struct Evaluated {
 
 /// What the last evaluation of a metric gave.
 #[derive(Debug)]
-struct Recorded {
+struct RecordedSeries {
     rule: Arc<RecordRule>,
-    samples: Vec<Sample>,
+    samples: Vec<MetricSample>,
     /// When the series are shown no longer.
     until: Instant,
 }
 
 /// One row: labels, and a number for each value column.
 #[derive(Debug, Clone, PartialEq)]
-struct Sample {
-    labels: Labels,
+struct MetricSample {
+    labels: InstanceLabels,
     values: Vec<Option<f64>>,
 }
 
-impl Recorder {
+impl MetricRecorder {
     /// A recorder that has evaluated nothing yet.
     ///
     /// # Errors
     /// Its own counter cannot be made.
-    pub fn new(reader: Reader) -> Result<Self, prometheus::Error> {
+    pub fn new(reader: ReaderPool) -> Result<Self, prometheus::Error> {
         let help = "Evaluations of metrics, by query and outcome (ok or error).";
         let opts = Opts::new("fleetledger_queries_record_runs_total", help);
         Ok(Self {
@@ -96,14 +96,14 @@ impl Recorder {
 
     /// The same, telling of every evaluation.
     #[must_use]
-    pub fn heard_by(mut self, listener: UnboundedSender<Evaluated>) -> Self {
+    pub fn with_listener(mut self, listener: UnboundedSender<EvaluationReport>) -> Self {
         self.listener = Some(listener);
         self
     }
 
     /// Evaluates every group of metrics at its slots until it is told to stop. A slot that is over while its group
     /// still runs, or waits for others, is left out.
-    pub async fn follow(self, standing: watch::Receiver<Standing>, stop: CancellationToken) {
+    pub async fn follow(self, current: watch::Receiver<CurrentQueries>, stop: CancellationToken) {
         let mut slots: BTreeMap<String, Instant> = BTreeMap::new();
         let mut running: JoinSet<String> = JoinSet::new();
         let mut busy: Vec<String> = Vec::new();
@@ -117,7 +117,7 @@ impl Recorder {
                     }
                 }
                 _ = ticks.tick() => {
-                    let catalogue = Arc::clone(&standing.borrow().catalogue);
+                    let catalogue = Arc::clone(&current.borrow().catalogue);
                     self.forget(&catalogue.records().map(|(query, _)| query.id.clone()).collect::<Vec<_>>());
                     for group in catalogue.record_groups() {
                         let slot = slot_of(&group, Instant::now());
@@ -139,7 +139,7 @@ impl Recorder {
     }
 
     /// Evaluates one group at one slot.
-    pub async fn evaluate(&self, group: &Group, slot: Instant) {
+    pub async fn evaluate(&self, group: &QueryGroup, slot: Instant) {
         for run in cycle::run_group(&self.reader, &group.queries, slot, &()).await {
             let Some(rule) = run.query.record().map(Arc::clone) else {
                 continue;
@@ -147,7 +147,7 @@ impl Recorder {
             let query = Arc::clone(&run.query);
             let (id, as_of, seconds) = (query.id.clone(), run.as_of, run.took.as_secs_f64());
             let samples = samples(&rule, run);
-            self.tell(Evaluated {
+            self.send_to_listener(EvaluationReport {
                 query,
                 slot,
                 as_of,
@@ -158,7 +158,7 @@ impl Recorder {
                 Ok(samples) => {
                     self.count(&id, "ok");
                     let until = slot.plus_micros(rule.staleness.micros());
-                    self.lock().insert(id, Recorded { rule, samples, until });
+                    self.lock().insert(id, RecordedSeries { rule, samples, until });
                 }
                 Err(error) => {
                     self.count(&id, "error");
@@ -176,7 +176,7 @@ impl Recorder {
         fresh.flat_map(families).collect()
     }
 
-    fn tell(&self, evaluated: Evaluated) {
+    fn send_to_listener(&self, evaluated: EvaluationReport) {
         if let Some(listener) = &self.listener {
             // Nobody listens any more: the process ends.
             drop(listener.send(evaluated));
@@ -191,13 +191,13 @@ impl Recorder {
         self.runs.with_label_values(&[id.as_str(), outcome]).inc();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<QueryId, Recorded>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<QueryId, RecordedSeries>> {
         // What it guards is replaced as a whole: a panic elsewhere leaves it usable.
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Collector for Recorder {
+impl Collector for MetricRecorder {
     /// The series come and go with files, so only its own counter is described.
     fn desc(&self) -> Vec<&Desc> {
         self.runs.desc()
@@ -211,12 +211,12 @@ impl Collector for Recorder {
 }
 
 /// The slot an instant lies in: multiples of the interval since 1970.
-fn slot_of(group: &Group, now: Instant) -> Instant {
+fn slot_of(group: &QueryGroup, now: Instant) -> Instant {
     let interval = group.interval.micros().max(1);
     Instant(now.0 - now.0.rem_euclid(interval))
 }
 
-fn samples(rule: &RecordRule, run: Run<Table>) -> Result<Vec<Sample>, RunError> {
+fn samples(rule: &RecordRule, run: QueryRun<ResultTable>) -> Result<Vec<MetricSample>, RunError> {
     let table = run.outcome?;
     let query = &run.query;
     if table.exceeded {
@@ -225,9 +225,9 @@ fn samples(rule: &RecordRule, run: Run<Table>) -> Result<Vec<Sample>, RunError> 
             refusal.fix("group by fewer labels, or raise `limit`"),
         ));
     }
-    let labels = rows::places(query, &table, "columns.labels", &rule.labels)?;
-    let values = rows::places(query, &table, "columns.value", rule.values.columns())?;
-    let mut found: BTreeMap<Labels, Vec<Option<f64>>> = BTreeMap::new();
+    let labels = rows::column_positions(query, &table, "columns.labels", &rule.labels)?;
+    let values = rows::column_positions(query, &table, "columns.value", rule.values.columns())?;
+    let mut found: BTreeMap<InstanceLabels, Vec<Option<f64>>> = BTreeMap::new();
     for cells in &table.rows {
         let labels = rows::texts(cells, &labels);
         let numbers = values.iter().map(|(_, place)| cells.get(*place)?.number());
@@ -237,21 +237,21 @@ fn samples(rule: &RecordRule, run: Run<Table>) -> Result<Vec<Sample>, RunError> 
             continue;
         }
         if found.insert(labels.clone(), numbers.collect()).is_some() {
-            return Err(twice(query, &labels));
+            return Err(duplicate_labels_error(query, &labels));
         }
     }
-    let sample = |(labels, values)| Sample { labels, values };
+    let sample = |(labels, values)| MetricSample { labels, values };
     Ok(found.into_iter().map(sample).collect())
 }
 
-fn twice(query: &Query, labels: &Labels) -> RunError {
+fn duplicate_labels_error(query: &StoredQuery, labels: &InstanceLabels) -> RunError {
     let what = format!("two rows with the labels {}", rows::show(labels));
     let refusal = query.refusal("columns.labels", what);
     RunError::Refused(refusal.fix("name more columns that identify, or group by those that are named"))
 }
 
 /// True for a series whose source is silent: its last number is not shown as if it were today's.
-fn is_stale(rule: &RecordRule, sources: &Sources, labels: &Labels) -> bool {
+fn is_stale(rule: &RecordRule, sources: &SourceSnapshot, labels: &InstanceLabels) -> bool {
     let source = rule
         .freshness
         .as_ref()
@@ -259,7 +259,7 @@ fn is_stale(rule: &RecordRule, sources: &Sources, labels: &Labels) -> bool {
     source.is_some_and(|source| source.is_stale)
 }
 
-fn families(recorded: &Recorded) -> Vec<MetricFamily> {
+fn families(recorded: &RecordedSeries) -> Vec<MetricFamily> {
     let rule = &recorded.rule;
     let family = |(place, column): (usize, &String)| {
         let mut family = MetricFamily::default();
@@ -272,7 +272,7 @@ fn families(recorded: &Recorded) -> Vec<MetricFamily> {
             MetricType::Gauge => ProtoType::GAUGE,
             MetricType::Counter => ProtoType::COUNTER,
         });
-        let metric = |sample: &Sample| {
+        let metric = |sample: &MetricSample| {
             let value = sample.values.get(place).copied().flatten()?;
             Some(metric(rule.metric_type, &sample.labels, value))
         };
@@ -286,7 +286,7 @@ fn families(recorded: &Recorded) -> Vec<MetricFamily> {
         .collect()
 }
 
-fn metric(metric_type: MetricType, labels: &Labels, value: f64) -> Metric {
+fn metric(metric_type: MetricType, labels: &InstanceLabels, value: f64) -> Metric {
     let pair = |(name, value): (&String, &String)| {
         let mut pair = LabelPair::default();
         pair.set_name(name.clone());

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 /// One thing that is wrong with one file: the place, what is wrong, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct QueryRefusal {
     /// The file.
     pub file: PathBuf,
     /// Line, from 1.
@@ -19,14 +19,14 @@ pub struct Refusal {
 
 /// A place within a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct FilePosition {
     /// Line, from 1.
     pub line: u32,
     /// Column, from 1, where it is known.
     pub column: Option<u32>,
 }
 
-impl Place {
+impl FilePosition {
     /// A whole line.
     #[must_use]
     pub const fn line(line: u32) -> Self {
@@ -43,10 +43,10 @@ impl Place {
     }
 }
 
-impl Refusal {
+impl QueryRefusal {
     /// Something wrong at one place, without a remedy.
     #[must_use]
-    pub fn new(file: impl Into<PathBuf>, place: Place, what: impl Into<String>) -> Self {
+    pub fn new(file: impl Into<PathBuf>, place: FilePosition, what: impl Into<String>) -> Self {
         Self {
             file: file.into(),
             line: place.line,
@@ -64,7 +64,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for QueryRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)?;
         if let Some(column) = self.column {
@@ -78,4 +78,4 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for QueryRefusal {}

@@ -7,11 +7,11 @@ use fleetledger_schema::instant::Instant;
 use thiserror::Error;
 
 use crate::{
-    connection::Reader,
-    front_matter::Front,
+    connection::ReaderPool,
+    front_matter::FrontMatter,
     period::Period,
-    query::Query,
-    run::{Argument, Question, RunError, Session, Table},
+    query::StoredQuery,
+    run::{QueryArgument, QueryInvocation, ResultTable, RunError, SnapshotSession},
 };
 
 /// What every report can be asked: no names of parameters.
@@ -23,12 +23,12 @@ pub struct ReportRule {
     /// Its title.
     pub report: String,
     /// What may be asked, in order; the SQL writes `:'name'`, as psql does.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<ReportParameter>,
 }
 
 /// A parameter of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
+pub struct ReportParameter {
     /// Its name.
     pub name: String,
     /// What it may hold.
@@ -72,22 +72,22 @@ pub enum AskError {
 ///
 /// # Errors
 /// [`AskError`].
-pub async fn ask(
-    reader: &Reader,
-    query: &Query,
+pub async fn run_with_parameters(
+    reader: &ReaderPool,
+    query: &StoredQuery,
     values: &BTreeMap<String, String>,
     as_of: Option<Instant>,
-) -> Result<Table, AskError> {
+) -> Result<ResultTable, AskError> {
     let instant = as_of.unwrap_or_else(Instant::now);
-    let question = Question {
+    let question = QueryInvocation {
         as_of: instant,
         is_past: as_of.is_some(),
         window: query.rollup().map(|rule| rule.last_window(instant)),
         parameters: arguments(query, values).map_err(AskError::Question)?,
-        ..Question::default()
+        ..QueryInvocation::default()
     };
     let mut client = reader.get().await.map_err(RunError::from)?;
-    let mut session = Session::begin(reader, &mut client).await?;
+    let mut session = SnapshotSession::begin(reader, &mut client).await?;
     let answer = session.ask(query, &question).await;
     if !session.end().await {
         drop(Object::take(client));
@@ -96,7 +96,7 @@ pub async fn ask(
 }
 
 /// Values in the order of the parameters.
-fn arguments(query: &Query, values: &BTreeMap<String, String>) -> Result<Vec<Argument>, String> {
+fn arguments(query: &StoredQuery, values: &BTreeMap<String, String>) -> Result<Vec<QueryArgument>, String> {
     let declared = query.report().map_or(&[][..], |report| &report.parameters[..]);
     if let Some(name) = values
         .keys()
@@ -113,7 +113,7 @@ fn arguments(query: &Query, values: &BTreeMap<String, String>) -> Result<Vec<Arg
             query.id
         ));
     }
-    let argument = |parameter: &Parameter| {
+    let argument = |parameter: &ReportParameter| {
         let text = values.get(&parameter.name).or(parameter.default.as_ref());
         let Some(text) = text else {
             return Err(format!(
@@ -122,11 +122,11 @@ fn arguments(query: &Query, values: &BTreeMap<String, String>) -> Result<Vec<Arg
             ));
         };
         if text.is_empty() && parameter.parameter_type != ParameterType::Text {
-            return Ok(Argument::Literal(None));
+            return Ok(QueryArgument::Literal(None));
         }
         let literal = parameter.parameter_type.literal(text);
         literal
-            .map(|literal| Argument::Literal(Some(literal)))
+            .map(|literal| QueryArgument::Literal(Some(literal)))
             .map_err(|why| format!("parameter `{}`: {why}", parameter.name))
     };
     declared.iter().map(argument).collect()
@@ -176,14 +176,14 @@ impl ParameterType {
                 .map_or_else(|| wanted("an instant such as 2026-01-31T14:00:00Z"), Ok),
             Self::Duration => text
                 .parse::<Period>()
-                .map(|period| format!("{} milliseconds", period.millis()))
+                .map(|period| format!("{} milliseconds", period.as_ms()))
                 .map_err(|error| error.to_string()),
         }
     }
 }
 
 /// Reads the key `parameters`.
-pub(crate) fn read_parameters(front: &mut Front<'_>) -> Vec<Parameter> {
+pub(crate) fn read_parameters(front: &mut FrontMatter<'_>) -> Vec<ReportParameter> {
     let parameters = front.each("parameters", "parameters[]", read_parameter);
     for (number, parameter) in parameters.iter().enumerate() {
         if parameters
@@ -198,7 +198,7 @@ pub(crate) fn read_parameters(front: &mut Front<'_>) -> Vec<Parameter> {
     parameters
 }
 
-fn read_parameter(item: &mut Front<'_>) -> Option<Parameter> {
+fn read_parameter(item: &mut FrontMatter<'_>) -> Option<ReportParameter> {
     let name = item.required_text("name");
     let is_name = |name: &str| {
         name.starts_with(|letter: char| letter.is_ascii_lowercase())
@@ -229,7 +229,7 @@ fn read_parameter(item: &mut Front<'_>) -> Option<Parameter> {
     {
         item.refuse("default", format!("the default: {why}"), "");
     }
-    Some(Parameter {
+    Some(ReportParameter {
         name: name?,
         parameter_type,
         default,

@@ -2,7 +2,7 @@
 
 use fleetledger_schema::instant::Instant;
 
-use crate::{period::Period, query::Schedule};
+use crate::{period::Period, query::QuerySchedule};
 
 /// A query whose rows, one window of time after the other, fill a table. It asks for its window by
 /// `window_from()` and `window_to()`.
@@ -11,7 +11,7 @@ pub struct RollupRule {
     /// Name of the rollup.
     pub rollup: String,
     /// How often it looks for windows to fill; `query_offset` is zero.
-    pub schedule: Schedule,
+    pub schedule: QuerySchedule,
     /// Length of a window; windows begin at multiples of it since 1970.
     pub window: Period,
     /// Where its rows go.

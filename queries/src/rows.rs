@@ -3,33 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    alert::{AlertRule, STATUS_COLUMN, Status},
-    cell::Cell,
-    query::Query,
-    run::{Argument, RunError, Table},
+    alert::{AlertRule, RowStatus, STATUS_COLUMN},
+    cell::ResultCell,
+    query::StoredQuery,
+    run::{QueryArgument, ResultTable, RunError},
 };
 
 /// Labels that identify an instance.
-pub type Labels = BTreeMap<String, String>;
+pub type InstanceLabels = BTreeMap<String, String>;
 
 /// One row of an alert's query.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct AlertResultRow {
     /// The columns that identify; `alertname` and the rule's own labels are not among them.
-    pub labels: Labels,
+    pub labels: InstanceLabels,
     /// The number; `None` where the rule names none, or it is NULL or NaN.
     pub value: Option<f64>,
     /// The columns that are shown.
     pub annotations: BTreeMap<String, String>,
     /// What a control-mode query says; `None` in rows mode, where each row is a problem.
-    pub status: Option<Status>,
+    pub status: Option<RowStatus>,
 }
 
 /// Rows of an alert's query at one slot.
 #[derive(Debug, Clone, Default)]
-pub struct Rows {
+pub struct AlertResultSet {
     /// The rows; their labels differ.
-    pub rows: Vec<Row>,
+    pub rows: Vec<AlertResultRow>,
     /// True if there were more than the limit: `rows` are then those of known instances alone.
     pub exceeded: bool,
     /// True for a control-mode query.
@@ -40,19 +40,23 @@ pub struct Rows {
 ///
 /// # Errors
 /// A column that is missing, a status that is none, two rows with equal labels.
-pub(crate) fn read(query: &Query, rule: &AlertRule, table: &Table) -> Result<Rows, RunError> {
-    let labels = places(query, table, "columns.labels", &rule.columns.labels)?;
-    let annotations = places(query, table, "columns.annotations", &rule.columns.annotations)?;
-    let value = places(query, table, "columns.value", rule.columns.value.as_slice())?;
-    let status = status_place(rule, table);
+pub(crate) fn read(
+    query: &StoredQuery,
+    rule: &AlertRule,
+    table: &ResultTable,
+) -> Result<AlertResultSet, RunError> {
+    let labels = column_positions(query, table, "columns.labels", &rule.columns.labels)?;
+    let annotations = column_positions(query, table, "columns.annotations", &rule.columns.annotations)?;
+    let value = column_positions(query, table, "columns.value", rule.columns.value.as_slice())?;
+    let status = status_position(rule, table);
     let mut seen = BTreeSet::new();
-    let mut rows = Rows {
+    let mut rows = AlertResultSet {
         exceeded: table.exceeded,
         has_status: status.is_some(),
-        ..Rows::default()
+        ..AlertResultSet::default()
     };
     for cells in &table.rows {
-        let row = Row {
+        let row = AlertResultRow {
             labels: texts(cells, &labels),
             value: value.first().and_then(|(_, place)| cells.get(*place)?.number()),
             annotations: texts(cells, &annotations),
@@ -73,9 +77,9 @@ pub(crate) fn read(query: &Query, rule: &AlertRule, table: &Table) -> Result<Row
 }
 
 /// Where columns stand in the result.
-pub(crate) fn places<'n>(
-    query: &Query,
-    table: &Table,
+pub(crate) fn column_positions<'n>(
+    query: &StoredQuery,
+    table: &ResultTable,
     key: &str,
     names: &'n [String],
 ) -> Result<Vec<(&'n str, usize)>, RunError> {
@@ -91,20 +95,20 @@ pub(crate) fn places<'n>(
 }
 
 /// The cells at these places, as text by name.
-pub(crate) fn texts(cells: &[Cell], places: &[(&str, usize)]) -> BTreeMap<String, String> {
+pub(crate) fn texts(cells: &[ResultCell], places: &[(&str, usize)]) -> BTreeMap<String, String> {
     places
         .iter()
         .map(|(name, place)| {
             (
                 (*name).to_owned(),
-                cells.get(*place).map(Cell::text).unwrap_or_default(),
+                cells.get(*place).map(ResultCell::text).unwrap_or_default(),
             )
         })
         .collect()
 }
 
 /// Where the column is that switches to control mode.
-pub(crate) fn status_place(rule: &AlertRule, table: &Table) -> Option<usize> {
+pub(crate) fn status_position(rule: &AlertRule, table: &ResultTable) -> Option<usize> {
     let columns = &rule.columns;
     let mut named = columns
         .labels
@@ -120,9 +124,9 @@ pub(crate) fn status_place(rule: &AlertRule, table: &Table) -> Option<usize> {
         .position(|column| column.name == STATUS_COLUMN)
 }
 
-fn read_status(query: &Query, cell: Option<&Cell>) -> Result<Status, RunError> {
-    let text = cell.map(Cell::text).unwrap_or_default();
-    Status::parse(&text).ok_or_else(|| {
+fn read_status(query: &StoredQuery, cell: Option<&ResultCell>) -> Result<RowStatus, RunError> {
+    let text = cell.map(ResultCell::text).unwrap_or_default();
+    RowStatus::parse(&text).ok_or_else(|| {
         let refusal = query.refusal("alert", format!("column `status` holds `{text}`"));
         RunError::Refused(
             refusal.fix("it may hold ok, alarm, skip, error or info; any other column needs another name"),
@@ -131,7 +135,7 @@ fn read_status(query: &Query, cell: Option<&Cell>) -> Result<Status, RunError> {
 }
 
 /// Labels as people write them.
-pub(crate) fn show(labels: &Labels) -> String {
+pub(crate) fn show(labels: &InstanceLabels) -> String {
     let pairs: Vec<String> = labels
         .iter()
         .map(|(name, value)| format!("{name}={value:?}"))
@@ -140,7 +144,11 @@ pub(crate) fn show(labels: &Labels) -> String {
 }
 
 /// The query, restricted to these instances, with its parameters.
-pub(crate) fn among(query: &Query, rule: &AlertRule, known: &[Labels]) -> (String, Vec<Argument>) {
+pub(crate) fn among(
+    query: &StoredQuery,
+    rule: &AlertRule,
+    known: &[InstanceLabels],
+) -> (String, Vec<QueryArgument>) {
     let names = &rule.columns.labels;
     let (mut arrays, mut aliases, mut equal) = (Vec::new(), Vec::new(), Vec::new());
     for (number, name) in names.iter().enumerate() {
@@ -166,6 +174,9 @@ pub(crate) fn among(query: &Query, rule: &AlertRule, known: &[Labels]) -> (Strin
     };
     (
         sql,
-        names.iter().map(|name| Argument::Texts(values(name))).collect(),
+        names
+            .iter()
+            .map(|name| QueryArgument::Texts(values(name)))
+            .collect(),
     )
 }

@@ -12,11 +12,11 @@ use tokio_postgres::{
 };
 
 use crate::{
-    cell::Cell,
-    connection::{Reader, ReaderError},
+    cell::ResultCell,
+    connection::{ReaderError, ReaderPool},
     period::Period,
-    query::Query,
-    refusal::{Place, Refusal},
+    query::StoredQuery,
+    refusal::{FilePosition, QueryRefusal},
 };
 
 /// How much longer than `statement_timeout` a query may take before it is cancelled from outside.
@@ -40,7 +40,7 @@ pub enum RunError {
     },
     /// PostgreSQL refused it, or its rows are not what the front matter says.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(QueryRefusal),
 }
 
 impl From<ReaderError> for RunError {
@@ -51,20 +51,20 @@ impl From<ReaderError> for RunError {
 
 /// A result.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct ResultTable {
     /// Its columns, in order.
-    pub columns: Vec<Column>,
+    pub columns: Vec<ResultColumn>,
     /// Its rows; each has a cell for each column.
-    pub rows: Vec<Vec<Cell>>,
+    pub rows: Vec<Vec<ResultCell>>,
     /// True if there were more rows than were asked for.
     pub exceeded: bool,
     /// How long the database took.
     pub took: Duration,
 }
 
-impl Table {
+impl ResultTable {
     /// A result without rows.
-    pub(crate) fn empty(columns: Vec<Column>) -> Self {
+    pub(crate) fn empty(columns: Vec<ResultColumn>) -> Self {
         Self {
             columns,
             rows: Vec::new(),
@@ -75,15 +75,15 @@ impl Table {
 }
 
 /// What a server says of a query without running it.
-pub(crate) struct Description {
-    pub(crate) columns: Vec<Column>,
+pub(crate) struct QueryDescription {
+    pub(crate) columns: Vec<ResultColumn>,
     /// The planner's cost.
     pub(crate) cost: f64,
 }
 
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
+pub struct ResultColumn {
     /// Name.
     pub name: String,
     /// PostgreSQL's type.
@@ -92,7 +92,7 @@ pub struct Column {
 
 /// Which instant a query is about, and what its text is to be.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Question {
+pub(crate) struct QueryInvocation {
     /// What `as_of()` says.
     pub(crate) as_of: Instant,
     /// True for schema `fleet_asof`, false for `fleet`.
@@ -100,7 +100,7 @@ pub(crate) struct Question {
     /// What `window_from()` and `window_to()` say.
     pub(crate) window: Option<(Instant, Instant)>,
     /// Values of `$1`, `$2`, …
-    pub(crate) parameters: Vec<Argument>,
+    pub(crate) parameters: Vec<QueryArgument>,
     /// Text in place of the query's own.
     pub(crate) sql: Option<String>,
     /// Rows in place of the query's own limit.
@@ -109,7 +109,7 @@ pub(crate) struct Question {
 
 /// The value of a parameter.
 #[derive(Debug, Clone)]
-pub(crate) enum Argument {
+pub(crate) enum QueryArgument {
     /// A literal, of whatever type PostgreSQL expects in its place, as psql's variables are.
     Literal(Option<String>),
     /// An array of texts.
@@ -117,16 +117,16 @@ pub(crate) enum Argument {
 }
 
 /// A transaction in which queries are asked one after the other, all of one snapshot.
-pub(crate) struct Session<'c> {
-    reader: &'c Reader,
+pub(crate) struct SnapshotSession<'c> {
+    reader: &'c ReaderPool,
     transaction: Transaction<'c>,
     token: CancelToken,
     is_lost: bool,
 }
 
-impl<'c> Session<'c> {
+impl<'c> SnapshotSession<'c> {
     /// Begins it.
-    pub(crate) async fn begin(reader: &'c Reader, client: &'c mut Object) -> Result<Self, RunError> {
+    pub(crate) async fn begin(reader: &'c ReaderPool, client: &'c mut Object) -> Result<Self, RunError> {
         let token = client.cancel_token();
         let transaction = client
             .build_transaction()
@@ -153,7 +153,11 @@ impl<'c> Session<'c> {
     }
 
     /// Asks one query. What fails leaves the snapshot as it was, for the next one.
-    pub(crate) async fn ask(&mut self, query: &Query, question: &Question) -> Result<Table, RunError> {
+    pub(crate) async fn ask(
+        &mut self,
+        query: &StoredQuery,
+        question: &QueryInvocation,
+    ) -> Result<ResultTable, RunError> {
         let savepoint = savepoint(self.reader, &mut self.transaction, &mut self.is_lost).await?;
         let asking = ask(&savepoint, query, question);
         let outcome = in_time(self.reader, &self.token, query, asking, &mut self.is_lost).await;
@@ -164,9 +168,9 @@ impl<'c> Session<'c> {
     /// Prepares and explains one query.
     pub(crate) async fn describe(
         &mut self,
-        query: &Query,
-        question: &Question,
-    ) -> Result<Description, RunError> {
+        query: &StoredQuery,
+        question: &QueryInvocation,
+    ) -> Result<QueryDescription, RunError> {
         let savepoint = savepoint(self.reader, &mut self.transaction, &mut self.is_lost).await?;
         let asking = describe(&savepoint, query, question);
         let outcome = in_time(self.reader, &self.token, query, asking, &mut self.is_lost).await;
@@ -176,7 +180,7 @@ impl<'c> Session<'c> {
 }
 
 async fn savepoint<'t>(
-    reader: &Reader,
+    reader: &ReaderPool,
     transaction: &'t mut Transaction<'_>,
     is_lost: &mut bool,
 ) -> Result<Transaction<'t>, RunError> {
@@ -198,9 +202,9 @@ async fn roll_back(savepoint: Transaction<'_>, is_lost: &mut bool) {
 
 /// Waits for an answer; a query that outlives its timeout, which it could have set itself, is cancelled from outside.
 async fn in_time<T>(
-    reader: &Reader,
+    reader: &ReaderPool,
     token: &CancelToken,
-    query: &Query,
+    query: &StoredQuery,
     asking: impl Future<Output = Result<T, RunError>>,
     is_lost: &mut bool,
 ) -> Result<T, RunError> {
@@ -218,9 +222,9 @@ async fn in_time<T>(
 
 async fn describe(
     transaction: &Transaction<'_>,
-    query: &Query,
-    question: &Question,
-) -> Result<Description, RunError> {
+    query: &StoredQuery,
+    question: &QueryInvocation,
+) -> Result<QueryDescription, RunError> {
     let refused = |error: tokio_postgres::Error| explain(query, &query.sql, &error);
     transaction
         .batch_execute(&settings(query, question))
@@ -237,26 +241,30 @@ async fn describe(
     let cost = plan
         .pointer("/0/Plan/Total Cost")
         .and_then(serde_json::Value::as_f64);
-    Ok(Description {
+    Ok(QueryDescription {
         columns,
         cost: cost.unwrap_or_default(),
     })
 }
 
-fn columns(statement: &tokio_postgres::Statement) -> Vec<Column> {
-    let column = |column: &tokio_postgres::Column| Column {
+fn columns(statement: &tokio_postgres::Statement) -> Vec<ResultColumn> {
+    let column = |column: &tokio_postgres::Column| ResultColumn {
         name: column.name().to_owned(),
         column_type: column.type_().clone(),
     };
     statement.columns().iter().map(column).collect()
 }
 
-fn arguments(question: &Question) -> Vec<&(dyn ToSql + Sync)> {
+fn arguments(question: &QueryInvocation) -> Vec<&(dyn ToSql + Sync)> {
     let argument = |argument| argument as &(dyn ToSql + Sync);
     question.parameters.iter().map(argument).collect()
 }
 
-async fn ask(transaction: &Transaction<'_>, query: &Query, question: &Question) -> Result<Table, RunError> {
+async fn ask(
+    transaction: &Transaction<'_>,
+    query: &StoredQuery,
+    question: &QueryInvocation,
+) -> Result<ResultTable, RunError> {
     let sql = question.sql.as_deref().unwrap_or(&query.sql);
     let limit = question.limit.unwrap_or(query.limit);
     let refused = |error: tokio_postgres::Error| explain(query, sql, &error);
@@ -274,15 +282,15 @@ async fn ask(transaction: &Transaction<'_>, query: &Query, question: &Question) 
     let rows = transaction.query_portal(&portal, wanted).await.map_err(refused)?;
     let took = begun.elapsed();
     let kept = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut table = Table {
+    let mut table = ResultTable {
         columns: columns(&statement),
         rows: Vec::with_capacity(rows.len().min(kept)),
         exceeded: rows.len() > kept,
         took,
     };
     for row in rows.iter().take(kept) {
-        let cells = (0..row.len()).map(|column| Cell::read(row, column));
-        let cells = cells.collect::<Result<Vec<Cell>, _>>();
+        let cells = (0..row.len()).map(|column| ResultCell::read(row, column));
+        let cells = cells.collect::<Result<Vec<ResultCell>, _>>();
         table
             .rows
             .push(cells.map_err(|error| RunError::Refused(query.refusal("columns", error.to_string())))?);
@@ -291,11 +299,11 @@ async fn ask(transaction: &Transaction<'_>, query: &Query, question: &Question) 
 }
 
 /// What holds for one query, and ends with its savepoint.
-fn settings(query: &Query, question: &Question) -> String {
+fn settings(query: &StoredQuery, question: &QueryInvocation) -> String {
     let schema = if question.is_past { "fleet_asof" } else { "fleet" };
     let mut settings = format!(
         "set local search_path = {schema}; set local statement_timeout = {}; set local fleet.as_of = '{}'",
-        query.timeout.millis(),
+        query.timeout.as_ms(),
         question.as_of
     );
     if let Some((from, to)) = question.window {
@@ -307,14 +315,14 @@ fn settings(query: &Query, question: &Question) -> String {
     settings
 }
 
-fn timed_out(query: &Query) -> RunError {
+fn timed_out(query: &StoredQuery) -> RunError {
     RunError::Timeout {
         file: query.path.display().to_string(),
         timeout: query.timeout,
     }
 }
 
-fn unavailable(reader: &Reader, error: &tokio_postgres::Error) -> RunError {
+fn unavailable(reader: &ReaderPool, error: &tokio_postgres::Error) -> RunError {
     RunError::Unavailable(format!(
         "no answer from postgres at {}: {}",
         reader.target(),
@@ -323,7 +331,7 @@ fn unavailable(reader: &Reader, error: &tokio_postgres::Error) -> RunError {
 }
 
 /// What PostgreSQL said, with file, line and column where it said where.
-pub(crate) fn explain(query: &Query, sql: &str, error: &tokio_postgres::Error) -> RunError {
+pub(crate) fn explain(query: &StoredQuery, sql: &str, error: &tokio_postgres::Error) -> RunError {
     let Some(refused) = error.as_db_error() else {
         return RunError::Unavailable(chain(error));
     };
@@ -331,10 +339,10 @@ pub(crate) fn explain(query: &Query, sql: &str, error: &tokio_postgres::Error) -
         return timed_out(query);
     }
     let place = match refused.position() {
-        Some(ErrorPosition::Original(position)) if sql == query.sql => place(query, *position),
-        _ => Place::line(query.sql_line),
+        Some(ErrorPosition::Original(position)) if sql == query.sql => position_of(query, *position),
+        _ => FilePosition::line(query.sql_line),
     };
-    let mut refusal = Refusal::new(&query.path, place, refused.message());
+    let mut refusal = QueryRefusal::new(&query.path, place, refused.message());
     if let Some(hint) = refused.hint() {
         refusal = refusal.fix(hint);
     }
@@ -342,7 +350,7 @@ pub(crate) fn explain(query: &Query, sql: &str, error: &tokio_postgres::Error) -
 }
 
 /// Line and column of a character of the query, counted from 1.
-fn place(query: &Query, position: u32) -> Place {
+fn position_of(query: &StoredQuery, position: u32) -> FilePosition {
     let before: Vec<char> = query
         .sql
         .chars()
@@ -350,7 +358,7 @@ fn place(query: &Query, position: u32) -> Place {
         .collect();
     let lines = before.iter().filter(|letter| **letter == '\n').count();
     let column = before.iter().rev().take_while(|letter| **letter != '\n').count() + 1;
-    Place::at(
+    FilePosition::at(
         query.sql_line + u32::try_from(lines).unwrap_or(0),
         u32::try_from(column).unwrap_or(1),
     )
@@ -368,7 +376,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-impl ToSql for Argument {
+impl ToSql for QueryArgument {
     fn to_sql(
         &self,
         argument_type: &Type,

@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_new_is_accepted_as_it_stands() {
+    fn what_is_new_is_accepted_as_written() {
         for name in ["node-cordoned", "3-nodes"] {
             let id = QueryId::parse(name).unwrap();
             for kind in [NewKind::Alert, NewKind::Record, NewKind::Rollup, NewKind::Report] {

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use fleetledger_schema::instant::Instant;
 
 use crate::{
-    cell::Cell,
-    freshness::{Freshness, Scope, counts as counts_kind},
-    rows::Labels,
-    run::Table,
+    cell::ResultCell,
+    freshness::{FreshnessRequirement, SourceScope, counts as counts_kind},
+    rows::InstanceLabels,
+    run::ResultTable,
 };
 
 /// Up to when each kind of each cluster was known.
 #[derive(Debug, Clone, Default)]
-pub struct Sources {
+pub struct SourceSnapshot {
     as_of: Instant,
-    known: Vec<Known>,
+    known: Vec<FreshnessRow>,
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct FreshnessRow {
     datacenter: String,
     cluster: String,
     kind: String,
@@ -31,7 +31,7 @@ struct Known {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceState {
     /// Its name: the freshness columns with their values.
-    pub labels: Labels,
+    pub labels: InstanceLabels,
     /// Up to when all of it is known.
     pub observed_at: Instant,
     /// True if that is longer ago than the rule allows.
@@ -43,19 +43,26 @@ pub struct SourceState {
 /// Reads all of view `freshness`.
 pub(crate) const SQL: &str = "select datacenter, cluster, kind, observed_at, retired from freshness";
 
-impl Sources {
+impl SourceSnapshot {
     /// From rows of [`SQL`].
-    pub(crate) fn read(as_of: Instant, table: &Table) -> Self {
-        let read = |cells: &Vec<Cell>| {
-            let [datacenter, cluster, kind, Cell::Instant(observed_at), retired] = cells.as_slice() else {
+    pub(crate) fn read(as_of: Instant, table: &ResultTable) -> Self {
+        let read = |cells: &Vec<ResultCell>| {
+            let [
+                datacenter,
+                cluster,
+                kind,
+                ResultCell::Instant(observed_at),
+                retired,
+            ] = cells.as_slice()
+            else {
                 return None;
             };
-            Some(Known {
+            Some(FreshnessRow {
                 datacenter: datacenter.text(),
                 cluster: cluster.text(),
                 kind: kind.text(),
                 observed_at: *observed_at,
-                is_retired: *retired == Cell::Boolean(true),
+                is_retired: *retired == ResultCell::Boolean(true),
             })
         };
         Self {
@@ -73,9 +80,9 @@ impl Sources {
     /// All sources of a rule within its scope, by name. A source is as fresh as the least fresh of its clusters
     /// that are not retired.
     #[must_use]
-    pub fn states(&self, freshness: &Freshness, scope: &Scope) -> Vec<SourceState> {
-        let mut states: BTreeMap<Labels, SourceState> = BTreeMap::new();
-        let counts = |known: &&Known| {
+    pub fn states(&self, freshness: &FreshnessRequirement, scope: &SourceScope) -> Vec<SourceState> {
+        let mut states: BTreeMap<InstanceLabels, SourceState> = BTreeMap::new();
+        let counts = |known: &&FreshnessRow| {
             counts_kind(&freshness.kinds, &known.kind) && scope.holds(&known.datacenter, &known.cluster)
         };
         for known in self.known.iter().filter(counts) {
@@ -104,7 +111,7 @@ impl Sources {
 
     /// The sources within scope that are stale.
     #[must_use]
-    pub fn stale(&self, freshness: &Freshness, scope: &Scope) -> Vec<SourceState> {
+    pub fn stale(&self, freshness: &FreshnessRequirement, scope: &SourceScope) -> Vec<SourceState> {
         let mut states = self.states(freshness, scope);
         states.retain(|state| state.is_stale);
         states
@@ -112,8 +119,8 @@ impl Sources {
 
     /// The source an instance belongs to by its labels; `None` if they name none that was ever known.
     #[must_use]
-    pub fn of(&self, freshness: &Freshness, labels: &Labels) -> Option<SourceState> {
-        let states = self.states(freshness, &Scope::default());
+    pub fn of(&self, freshness: &FreshnessRequirement, labels: &InstanceLabels) -> Option<SourceState> {
+        let states = self.states(freshness, &SourceScope::default());
         states.into_iter().find(|state| {
             state
                 .labels
@@ -123,7 +130,7 @@ impl Sources {
     }
 }
 
-fn name(by: &[String], known: &Known) -> Labels {
+fn name(by: &[String], known: &FreshnessRow) -> InstanceLabels {
     let value = |column: &String| match column.as_str() {
         "datacenter" => known.datacenter.clone(),
         _ => known.cluster.clone(),
@@ -138,33 +145,33 @@ mod tests {
 
     const MINUTE: i64 = 60_000_000;
 
-    fn sources(rows: &[(&str, &str, &str, i64, bool)]) -> Sources {
+    fn sources(rows: &[(&str, &str, &str, i64, bool)]) -> SourceSnapshot {
         let known = rows
             .iter()
-            .map(|(datacenter, cluster, kind, minute, is_retired)| Known {
+            .map(|(datacenter, cluster, kind, minute, is_retired)| FreshnessRow {
                 datacenter: (*datacenter).to_owned(),
                 cluster: (*cluster).to_owned(),
                 kind: (*kind).to_owned(),
                 observed_at: Instant(minute * MINUTE),
                 is_retired: *is_retired,
             });
-        Sources {
+        SourceSnapshot {
             as_of: Instant(100 * MINUTE),
             known: known.collect(),
         }
     }
 
-    fn by(columns: &[&str], kinds: &[&str]) -> Freshness {
+    fn by(columns: &[&str], kinds: &[&str]) -> FreshnessRequirement {
         let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Freshness {
+        FreshnessRequirement {
             by: own(columns),
             max_age: Period::from_mins(5),
             kinds: own(kinds),
         }
     }
 
-    fn stale(sources: &Sources, freshness: &Freshness) -> Vec<String> {
-        let stale = sources.stale(freshness, &Scope::default());
+    fn stale(sources: &SourceSnapshot, freshness: &FreshnessRequirement) -> Vec<String> {
+        let stale = sources.stale(freshness, &SourceScope::default());
         stale
             .iter()
             .map(|state| crate::rows::show(&state.labels))
@@ -186,11 +193,11 @@ mod tests {
             [r#"{datacenter="dfw"}"#]
         );
         assert!(stale(&sources, &by(&["datacenter"], &["pod"])).is_empty());
-        let labels: Labels = [("datacenter", "dfw"), ("cluster", "b"), ("node", "n1")]
+        let labels: InstanceLabels = [("datacenter", "dfw"), ("cluster", "b"), ("node", "n1")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into();
         assert!(sources.of(&cluster, &labels).unwrap().is_stale);
-        assert_eq!(sources.of(&cluster, &Labels::new()), None);
+        assert_eq!(sources.of(&cluster, &InstanceLabels::new()), None);
     }
 
     /// It may be switched off, and its windows come minutes late.
@@ -212,7 +219,7 @@ mod tests {
         ]);
         assert!(stale(&sources, &by(&["datacenter", "cluster"], &[])).is_empty());
         assert!(stale(&sources, &by(&["datacenter"], &[])).is_empty());
-        let states = sources.states(&by(&["datacenter"], &[]), &Scope::default());
+        let states = sources.states(&by(&["datacenter"], &[]), &SourceScope::default());
         assert_eq!(
             states.iter().map(|state| state.is_retired).collect::<Vec<_>>(),
             [false, true]
@@ -222,7 +229,7 @@ mod tests {
     #[test]
     fn a_scope_leaves_other_sources_out() {
         let sources = sources(&[("dfw", "a", "node", 1, false), ("iad", "a", "node", 100, false)]);
-        let scope = Scope {
+        let scope = SourceScope {
             columns: [("datacenter".to_owned(), vec!["iad".to_owned()])].into(),
         };
         assert!(sources.stale(&by(&["datacenter"], &[]), &scope).is_empty());

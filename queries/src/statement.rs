@@ -15,7 +15,7 @@ use sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
 
-use crate::refusal::{Place, Refusal};
+use crate::refusal::{FilePosition, QueryRefusal};
 use token::{bare, has_one_argument, name_of, offset};
 use vocabulary::{
     ASK_AS_OF, CHANGES, CLOCK_FUNCTIONS, CLOCK_TEXTS, CLOCK_WORDS, FUNCTION_FAMILIES, FUNCTIONS, HARMLESS,
@@ -31,8 +31,8 @@ pub(crate) fn check(
     sql: &str,
     sql_line: u32,
     parameters: &[&str],
-) -> Result<String, Vec<Refusal>> {
-    let mut check = Check {
+) -> Result<String, Vec<QueryRefusal>> {
+    let mut check = StatementCheck {
         file,
         sql_line,
         refusals: Vec::new(),
@@ -65,18 +65,18 @@ pub(crate) fn check(
     }
 }
 
-struct Check<'f> {
+struct StatementCheck<'f> {
     file: &'f Path,
     sql_line: u32,
-    refusals: Vec<Refusal>,
+    refusals: Vec<QueryRefusal>,
 }
 
-impl Check<'_> {
+impl StatementCheck<'_> {
     fn refuse(&mut self, at: Location, what: &str, remedy: &str) {
         let line = self.sql_line + u32::try_from(at.line.max(1)).unwrap_or(1) - 1;
         let column = u32::try_from(at.column.max(1)).unwrap_or(1);
         self.refusals
-            .push(Refusal::new(self.file, Place::at(line, column), what).fix(remedy));
+            .push(QueryRefusal::new(self.file, FilePosition::at(line, column), what).fix(remedy));
     }
 
     /// The words of the one statement.

@@ -6,14 +6,14 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 
 /// Annotations of an alert: templates by name. Compiled once; cheap to render.
 #[derive(Clone)]
-pub struct Annotations {
+pub struct AnnotationTemplates {
     sources: BTreeMap<String, String>,
     environment: Environment<'static>,
 }
 
 /// What a template may speak of.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'s> {
+pub struct TemplateSubject<'s> {
     /// Name of the alert.
     pub alertname: &'s str,
     /// All labels of the instance.
@@ -36,7 +36,7 @@ pub struct TemplateError {
     pub why: String,
 }
 
-impl Annotations {
+impl AnnotationTemplates {
     /// Compiles templates.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Annotations {
     ///
     /// # Errors
     /// It speaks of something that is not there.
-    pub fn render(&self, name: &str, subject: &Subject<'_>) -> Result<String, TemplateError> {
+    pub fn render(&self, name: &str, subject: &TemplateSubject<'_>) -> Result<String, TemplateError> {
         let rendered = self.environment.get_template(name).and_then(|template| {
             template.render(context! {
                 alertname => subject.alertname,
@@ -91,7 +91,7 @@ impl Annotations {
 
     /// All annotations, filled in. One that fails shows its template and why: an alert is not lost for its wording.
     #[must_use]
-    pub fn render_all(&self, subject: &Subject<'_>) -> BTreeMap<String, String> {
+    pub fn render_all(&self, subject: &TemplateSubject<'_>) -> BTreeMap<String, String> {
         let render = |name: &String, source: &String| {
             self.render(name, subject)
                 .unwrap_or_else(|error| format!("{source} ({})", error.why))
@@ -103,7 +103,7 @@ impl Annotations {
     }
 }
 
-impl fmt::Debug for Annotations {
+impl fmt::Debug for AnnotationTemplates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Annotations").field(&self.sources).finish()
     }
@@ -203,9 +203,9 @@ mod tests {
     }
 
     fn rendered(template: &str, value: Option<f64>) -> Result<String, String> {
-        let annotations =
-            Annotations::compile(map(&[("summary", template)])).map_err(|errors| errors[0].to_string())?;
-        let subject = Subject {
+        let annotations = AnnotationTemplates::compile(map(&[("summary", template)]))
+            .map_err(|errors| errors[0].to_string())?;
+        let subject = TemplateSubject {
             alertname: "A",
             labels: &map(&[("node", "n1")]),
             value,
@@ -247,9 +247,9 @@ mod tests {
 
     #[test]
     fn an_annotation_that_fails_shows_its_template() {
-        let annotations = Annotations::compile(map(&[("summary", "on {{ labels.pod }}")])).unwrap();
+        let annotations = AnnotationTemplates::compile(map(&[("summary", "on {{ labels.pod }}")])).unwrap();
         let none = BTreeMap::new();
-        let subject = Subject {
+        let subject = TemplateSubject {
             alertname: "A",
             labels: &none,
             value: None,

@@ -26,14 +26,14 @@ impl ContentHash {
 
 /// Number of objects and XOR of their content hashes: equal sets have equal digests, in any order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Digest {
+pub struct ContentDigest {
     /// Number of objects.
     pub count: i64,
     /// XOR of their hashes.
     pub xor: ContentHash,
 }
 
-impl Digest {
+impl ContentDigest {
     /// Adds an object.
     pub fn add(&mut self, hash: ContentHash) {
         self.count += 1;
@@ -65,16 +65,16 @@ mod tests {
     #[test]
     fn digest_is_independent_of_order_and_undone_by_removal() {
         let (a, b) = (ContentHash::of(b"a"), ContentHash::of(b"b"));
-        let mut one = Digest::default();
+        let mut one = ContentDigest::default();
         one.add(a);
         one.add(b);
-        let mut other = Digest::default();
+        let mut other = ContentDigest::default();
         other.add(b);
         other.add(a);
         assert_eq!(one, other);
         one.remove(b);
         one.replace(a, b);
-        let mut only_b = Digest::default();
+        let mut only_b = ContentDigest::default();
         only_b.add(b);
         assert_eq!(one, only_b);
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{instant::Instant, key::Source};
+use crate::{instant::Instant, key::RecordSource};
 
 /// `ce_type` of marks and of the begin and end of sweeps.
 pub const MARK_EVENT_TYPE: &str = "fleetledger.mark.v1";
@@ -11,10 +11,10 @@ pub const SCHEMA_EVENT_TYPE: &str = "fleetledger.schema.v1";
 
 /// Headers of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Headers {
+pub struct RecordHeaders {
     /// `ce_id`: unique within the source.
     pub id: String,
-    /// `ce_source`: [`Source::event_source`].
+    /// `ce_source`: [`RecordSource::event_source`].
     pub source: String,
     /// `ce_type`: such as `fleetledger.pod.v1`.
     pub event_type: String,
@@ -46,11 +46,11 @@ pub enum HeaderError {
     },
 }
 
-impl Headers {
+impl RecordHeaders {
     /// Headers of a record from `source`; `id` is made of epoch, type, shard and sequence.
     #[must_use]
     pub fn new(
-        source: &Source,
+        source: &RecordSource,
         event_type: &str,
         shard: u16,
         time: Instant,
@@ -95,7 +95,7 @@ impl Headers {
     /// # Errors
     /// See [`HeaderError`].
     pub fn parse<'a>(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
-        let read = HeadersRef::parse(pairs)?;
+        let read = RecordHeadersRef::parse(pairs)?;
         Ok(Self {
             id: read.id.to_owned(),
             source: read.source.to_owned(),
@@ -109,28 +109,28 @@ impl Headers {
     }
 }
 
-/// [`Headers`] that borrow their texts: what a reader of many records wants.
+/// [`RecordHeaders`] that borrow their texts: what a reader of many records wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadersRef<'a> {
-    /// See [`Headers::id`].
+pub struct RecordHeadersRef<'a> {
+    /// See [`RecordHeaders::id`].
     pub id: &'a str,
-    /// See [`Headers::source`].
+    /// See [`RecordHeaders::source`].
     pub source: &'a str,
-    /// See [`Headers::event_type`].
+    /// See [`RecordHeaders::event_type`].
     pub event_type: &'a str,
-    /// See [`Headers::time`].
+    /// See [`RecordHeaders::time`].
     pub time: Instant,
-    /// See [`Headers::epoch`].
+    /// See [`RecordHeaders::epoch`].
     pub epoch: i64,
-    /// See [`Headers::sequence`].
+    /// See [`RecordHeaders::sequence`].
     pub sequence: i64,
-    /// See [`Headers::since`].
+    /// See [`RecordHeaders::since`].
     pub since: Option<Instant>,
-    /// See [`Headers::resource_version`].
+    /// See [`RecordHeaders::resource_version`].
     pub resource_version: Option<&'a str>,
 }
 
-impl<'a> HeadersRef<'a> {
+impl<'a> RecordHeadersRef<'a> {
     /// Reads headers from pairs of name and bytes; unknown ones are passed over.
     ///
     /// # Errors
@@ -196,22 +196,22 @@ mod tests {
 
     #[test]
     fn headers_read_back_as_they_were_written() {
-        let source = Source::new("dfw", "prod", "u").unwrap();
-        let mut headers = Headers::new(&source, "fleetledger.pod.v1", 2, Instant(1_000_001), 7, 9);
+        let source = RecordSource::new("dfw", "prod", "u").unwrap();
+        let mut headers = RecordHeaders::new(&source, "fleetledger.pod.v1", 2, Instant(1_000_001), 7, 9);
         headers.since = Some(Instant(5));
         headers.resource_version = Some("12".into());
         let pairs = headers.to_pairs();
-        let read = Headers::parse(pairs.iter().map(|(n, v)| (*n, v.as_bytes())));
+        let read = RecordHeaders::parse(pairs.iter().map(|(n, v)| (*n, v.as_bytes())));
         assert_eq!(read, Ok(headers));
     }
 
     #[test]
     fn a_missing_epoch_and_a_wrong_time_are_named() {
         assert_eq!(
-            Headers::parse([("ce_id", &b"1"[..])].into_iter()),
+            RecordHeaders::parse([("ce_id", &b"1"[..])].into_iter()),
             Err(HeaderError::Missing("ce_source"))
         );
-        let wrong = Headers::parse([("ce_time", &b"yesterday"[..])].into_iter());
+        let wrong = RecordHeaders::parse([("ce_time", &b"yesterday"[..])].into_iter());
         assert_eq!(
             wrong,
             Err(HeaderError::Value {

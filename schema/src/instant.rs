@@ -30,8 +30,8 @@ impl Instant {
 
     /// From whole milliseconds since the Unix epoch, as Kafka timestamps are.
     #[must_use]
-    pub fn from_millis(millis: i64) -> Self {
-        Self(millis.saturating_mul(1000))
+    pub fn from_ms(ms: i64) -> Self {
+        Self(ms.saturating_mul(1000))
     }
 
     /// From a [`jiff::Timestamp`], dropping what is below a microsecond.

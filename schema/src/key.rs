@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Where a record comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Source {
+pub struct RecordSource {
     /// Name of the datacenter.
     pub datacenter: String,
     /// Name of the cluster within it.
@@ -18,7 +18,7 @@ pub struct Source {
 
 /// What a record is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub enum RecordSubject {
     /// An object, by its Kubernetes uid.
     Object(String),
     /// A mark of that shard.
@@ -35,9 +35,9 @@ pub enum Subject {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecordKey {
     /// Where the record comes from.
-    pub source: Source,
+    pub source: RecordSource,
     /// What it is about.
-    pub subject: Subject,
+    pub subject: RecordSubject,
 }
 
 /// Why a key is not one of ours.
@@ -65,7 +65,7 @@ pub enum KeyError {
     Control(String),
 }
 
-impl Source {
+impl RecordSource {
     /// A source whose names have been checked.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for RecordSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.datacenter, self.cluster, self.cluster_uid)
     }
@@ -108,8 +108,8 @@ impl RecordKey {
             return Err(KeyError::Form);
         };
         Ok(Self {
-            source: Source::new(datacenter, cluster, cluster_uid)?,
-            subject: Subject::parse(subject)?,
+            source: RecordSource::new(datacenter, cluster, cluster_uid)?,
+            subject: RecordSubject::parse(subject)?,
         })
     }
 }
@@ -120,7 +120,7 @@ impl fmt::Display for RecordKey {
     }
 }
 
-impl Subject {
+impl RecordSubject {
     /// Reads the last part of a key.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Subject {
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for RecordSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Object(uid) => f.write_str(uid),
@@ -188,13 +188,13 @@ mod tests {
 
     #[test]
     fn keys_read_back_as_they_were_written() {
-        let source = Source::new("dfw", "prod-1", "0b6c5f6e-7e3c-4f0a-9a58-000000000001").unwrap();
+        let source = RecordSource::new("dfw", "prod-1", "0b6c5f6e-7e3c-4f0a-9a58-000000000001").unwrap();
         for subject in [
-            Subject::Object("9e1f".into()),
-            Subject::Mark(3),
-            Subject::SweepBegin(0),
-            Subject::SweepEnd(0),
-            Subject::Schema(0xdead_beef),
+            RecordSubject::Object("9e1f".into()),
+            RecordSubject::Mark(3),
+            RecordSubject::SweepBegin(0),
+            RecordSubject::SweepEnd(0),
+            RecordSubject::Schema(0xdead_beef),
         ] {
             let key = RecordKey {
                 source: source.clone(),

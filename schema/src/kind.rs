@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// windows and whose table holds sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum RecordKind {
     /// A machine of a cluster.
     Node,
     /// A pod with its containers.
@@ -23,32 +23,36 @@ pub enum Kind {
     Usage,
 }
 
-impl Kind {
+impl RecordKind {
     /// Every kind of object, in the order in which a sweep sends them: what others refer to comes first.
-    pub const ALL: [Kind; 5] = [
-        Kind::Namespace,
-        Kind::Node,
-        Kind::Workload,
-        Kind::Pod,
-        Kind::Watchdog,
+    pub const ALL: [RecordKind; 5] = [
+        RecordKind::Namespace,
+        RecordKind::Node,
+        RecordKind::Workload,
+        RecordKind::Pod,
+        RecordKind::Watchdog,
     ];
 
     /// Every kind that has a topic.
-    pub const TOPICS: [Kind; 6] = [
-        Kind::Namespace,
-        Kind::Node,
-        Kind::Workload,
-        Kind::Pod,
-        Kind::Watchdog,
-        Kind::Usage,
+    pub const TOPICS: [RecordKind; 6] = [
+        RecordKind::Namespace,
+        RecordKind::Node,
+        RecordKind::Workload,
+        RecordKind::Pod,
+        RecordKind::Watchdog,
+        RecordKind::Usage,
     ];
 
     /// True for kinds of objects: they stand under their uid, are swept, marked and balanced.
     #[must_use]
     pub fn is_object(self) -> bool {
         match self {
-            Kind::Node | Kind::Pod | Kind::Namespace | Kind::Workload | Kind::Watchdog => true,
-            Kind::Usage => false,
+            RecordKind::Node
+            | RecordKind::Pod
+            | RecordKind::Namespace
+            | RecordKind::Workload
+            | RecordKind::Watchdog => true,
+            RecordKind::Usage => false,
         }
     }
 
@@ -56,12 +60,12 @@ impl Kind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Node => "node",
-            Kind::Pod => "pod",
-            Kind::Namespace => "namespace",
-            Kind::Workload => "workload",
-            Kind::Watchdog => "watchdog",
-            Kind::Usage => "usage",
+            RecordKind::Node => "node",
+            RecordKind::Pod => "pod",
+            RecordKind::Namespace => "namespace",
+            RecordKind::Workload => "workload",
+            RecordKind::Watchdog => "watchdog",
+            RecordKind::Usage => "usage",
         }
     }
 
@@ -75,12 +79,12 @@ impl Kind {
     #[must_use]
     pub fn number(self) -> i16 {
         match self {
-            Kind::Node => 1,
-            Kind::Pod => 2,
-            Kind::Namespace => 3,
-            Kind::Workload => 4,
-            Kind::Watchdog => 5,
-            Kind::Usage => 6,
+            RecordKind::Node => 1,
+            RecordKind::Pod => 2,
+            RecordKind::Namespace => 3,
+            RecordKind::Workload => 4,
+            RecordKind::Watchdog => 5,
+            RecordKind::Usage => 6,
         }
     }
 
@@ -103,17 +107,17 @@ impl Kind {
     #[must_use]
     pub fn event_type(self) -> &'static str {
         match self {
-            Kind::Node => "fleetledger.node.v1",
-            Kind::Pod => "fleetledger.pod.v1",
-            Kind::Namespace => "fleetledger.namespace.v1",
-            Kind::Workload => "fleetledger.workload.v1",
-            Kind::Watchdog => "fleetledger.watchdog.v1",
-            Kind::Usage => "fleetledger.usage.v1",
+            RecordKind::Node => "fleetledger.node.v1",
+            RecordKind::Pod => "fleetledger.pod.v1",
+            RecordKind::Namespace => "fleetledger.namespace.v1",
+            RecordKind::Workload => "fleetledger.workload.v1",
+            RecordKind::Watchdog => "fleetledger.watchdog.v1",
+            RecordKind::Usage => "fleetledger.usage.v1",
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for RecordKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -7,8 +7,8 @@ use fleetledger_schema::{
     framing, headers,
     instant::Instant,
     key::RecordKey,
-    kind::Kind,
-    record::{Container, Object, Pod, Resources},
+    kind::RecordKind,
+    record::{Container, ObjectRecord, Pod, Resources},
 };
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ fn pod() -> impl Strategy<Value = Pod> {
 
 /// A schema that differs from ours in a field only, so that bodies take the way of foreign writers.
 fn foreign() -> WriterSchema {
-    let json = own_schema(SchemaSubject::Kind(Kind::Pod)).json().replacen(
+    let json = own_schema(SchemaSubject::Kind(RecordKind::Pod)).json().replacen(
         r#""fields": ["#,
         r#""fields": [{"name": "novel", "type": ["null", {"type": "map", "values": "string"}], "default": null},"#,
         1,
@@ -72,7 +72,7 @@ proptest! {
     fn any_pod_reads_back_and_encodes_to_the_same_bytes(pod in pod()) {
         let record = pod.into_record();
         let body = encode(&record).unwrap();
-        let own = own_schema(SchemaSubject::Kind(Kind::Pod));
+        let own = own_schema(SchemaSubject::Kind(RecordKind::Pod));
         prop_assert_eq!(&own.decode(&body).unwrap().record, &record);
         // The same object as a newer writer would send it, its own field not set.
         let mut newer = vec![0];
@@ -85,14 +85,14 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        for kind in Kind::ALL {
+        for kind in RecordKind::ALL {
             let _ = own_schema(SchemaSubject::Kind(kind)).decode(&bytes);
-            let _ = own_schema(SchemaSubject::Kind(Kind::Usage)).decode_usage(&bytes);
+            let _ = own_schema(SchemaSubject::Kind(RecordKind::Usage)).decode_usage(&bytes);
         }
         let _ = foreign().decode(&bytes);
         let _ = framing::split(&bytes);
         let _ = RecordKey::parse(&bytes);
-        let _ = headers::Headers::parse([("ce_time", &bytes[..]), ("ce_epoch", &bytes[..])].into_iter());
+        let _ = headers::RecordHeaders::parse([("ce_time", &bytes[..]), ("ce_epoch", &bytes[..])].into_iter());
     }
 
     #[test]
@@ -102,6 +102,6 @@ proptest! {
         if let Some(byte) = body.get_mut(at) {
             *byte ^= 1 << bit;
         }
-        let _ = own_schema(SchemaSubject::Kind(Kind::Pod)).decode(&body);
+        let _ = own_schema(SchemaSubject::Kind(RecordKind::Pod)).decode(&body);
     }
 }

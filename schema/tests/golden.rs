@@ -11,17 +11,17 @@
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema, encode, encode_mark, encode_usage, own_schema},
     content_hash::ContentHash,
-    kind::Kind,
-    record::{Mark, Object, Record, Usage},
+    kind::RecordKind,
+    record::{Mark, ObjectRecord, Record, Usage},
 };
 
 const SUBJECTS: [(&str, SchemaSubject); 7] = [
-    ("node", SchemaSubject::Kind(Kind::Node)),
-    ("pod", SchemaSubject::Kind(Kind::Pod)),
-    ("namespace", SchemaSubject::Kind(Kind::Namespace)),
-    ("workload", SchemaSubject::Kind(Kind::Workload)),
-    ("watchdog", SchemaSubject::Kind(Kind::Watchdog)),
-    ("usage", SchemaSubject::Kind(Kind::Usage)),
+    ("node", SchemaSubject::Kind(RecordKind::Node)),
+    ("pod", SchemaSubject::Kind(RecordKind::Pod)),
+    ("namespace", SchemaSubject::Kind(RecordKind::Namespace)),
+    ("workload", SchemaSubject::Kind(RecordKind::Workload)),
+    ("watchdog", SchemaSubject::Kind(RecordKind::Watchdog)),
+    ("usage", SchemaSubject::Kind(RecordKind::Usage)),
     ("mark", SchemaSubject::Mark),
 ];
 
@@ -38,19 +38,19 @@ fn bytes(version: &str, name: &str) -> Vec<u8> {
         .collect()
 }
 
-fn record<T: Object>(json: &str) -> Record {
+fn record<T: ObjectRecord>(json: &str) -> Record {
     serde_json::from_str::<T>(json).unwrap().into_record()
 }
 
-fn record_of(kind: Kind, json: &str) -> Record {
+fn record_of(kind: RecordKind, json: &str) -> Record {
     use fleetledger_schema::record::{Namespace, Node, Pod, Watchdog, Workload};
     match kind {
-        Kind::Node => record::<Node>(json),
-        Kind::Pod => record::<Pod>(json),
-        Kind::Namespace => record::<Namespace>(json),
-        Kind::Workload => record::<Workload>(json),
-        Kind::Watchdog => record::<Watchdog>(json),
-        Kind::Usage => panic!("usage is no object"),
+        RecordKind::Node => record::<Node>(json),
+        RecordKind::Pod => record::<Pod>(json),
+        RecordKind::Namespace => record::<Namespace>(json),
+        RecordKind::Workload => record::<Workload>(json),
+        RecordKind::Watchdog => record::<Watchdog>(json),
+        RecordKind::Usage => panic!("usage is no object"),
     }
 }
 
@@ -60,7 +60,7 @@ fn v1_bodies_decode_to_what_they_were() {
         let schema = WriterSchema::parse(&read("v1", &format!("{name}.avsc"))).unwrap();
         let (json, body) = (read("v1", &format!("{name}.json")), bytes("v1", name));
         match subject {
-            SchemaSubject::Kind(Kind::Usage) => {
+            SchemaSubject::Kind(RecordKind::Usage) => {
                 let usage: Usage = serde_json::from_str(&json).unwrap();
                 assert_eq!(schema.decode_usage(&body).unwrap(), usage);
             }
@@ -87,7 +87,9 @@ fn this_version_writes_v1_byte_for_byte() {
     for (name, subject) in SUBJECTS {
         let json = read("v1", &format!("{name}.json"));
         let written = match subject {
-            SchemaSubject::Kind(Kind::Usage) => encode_usage(&serde_json::from_str(&json).unwrap()).unwrap(),
+            SchemaSubject::Kind(RecordKind::Usage) => {
+                encode_usage(&serde_json::from_str(&json).unwrap()).unwrap()
+            }
             SchemaSubject::Kind(kind) => encode(&record_of(kind, &json)).unwrap(),
             SchemaSubject::Mark => encode_mark(&serde_json::from_str(&json).unwrap()).unwrap(),
         };

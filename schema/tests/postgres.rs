@@ -8,25 +8,27 @@
 
 mod server;
 
-use fleetledger_local::postgres::Postgres;
+use fleetledger_local::postgres::LocalPostgres;
 use fleetledger_schema::{
-    kind::Kind,
-    postgres::{Connector, MigrateError, Standing, documented_views, migrate, standing},
+    kind::RecordKind,
+    postgres::{
+        MigrateError, MigrationStatus, PostgresConnector, documented_views, migrate, migration_status,
+    },
     row,
 };
 use tokio_postgres::Client;
 
-struct Database {
-    _server: Postgres,
-    connector: Connector,
+struct MigratedDatabase {
+    _server: LocalPostgres,
+    connector: PostgresConnector,
     client: Client,
 }
 
 /// A server with one migrated database.
-async fn database() -> Database {
+async fn database() -> MigratedDatabase {
     let (server, connector) = server::migrated().await;
     let client = connector.connect("test").await.unwrap();
-    Database {
+    MigratedDatabase {
         _server: server,
         connector,
         client,
@@ -46,7 +48,10 @@ async fn texts(client: &Client, query: &str) -> Vec<String> {
 #[tokio::test]
 async fn migrating_twice_changes_nothing_and_an_edited_migration_is_refused() {
     let database = database().await;
-    assert_eq!(standing(&database.client).await.unwrap(), Standing::Current);
+    assert_eq!(
+        migration_status(&database.client).await.unwrap(),
+        MigrationStatus::Current
+    );
     let again = migrate(&database.connector, |_| {}).await.unwrap();
     assert!(again.applied.is_empty() && !again.views_replaced);
 
@@ -56,8 +61,8 @@ async fn migrating_twice_changes_nothing_and_an_edited_migration_is_refused() {
         .await
         .unwrap();
     assert_eq!(
-        standing(&database.client).await.unwrap(),
-        Standing::Edited("0002_object.sql".into())
+        migration_status(&database.client).await.unwrap(),
+        MigrationStatus::Edited("0002_object.sql".into())
     );
     let refused = migrate(&database.connector, |_| {}).await;
     assert!(matches!(refused, Err(MigrateError::Edited { name }) if name == "0002_object.sql"));
@@ -71,7 +76,7 @@ async fn several_migrations_at_once_apply_each_step_once() {
     assert_eq!(applied, fleetledger_schema::postgres::migrations().len());
 }
 
-async fn futures_of(connector: &Connector) -> Vec<fleetledger_schema::postgres::MigrateReport> {
+async fn futures_of(connector: &PostgresConnector) -> Vec<fleetledger_schema::postgres::MigrateReport> {
     let (a, b, c) = tokio::join!(
         migrate(connector, |_| {}),
         migrate(connector, |_| {}),
@@ -87,7 +92,7 @@ async fn databases_of_one_server_are_migrated_at_once_though_they_share_roles() 
     for number in 0..6 {
         let name = format!("ledger{number}");
         server.create_database(&name).await.unwrap();
-        let connector = Connector::new(server.url_of(&name).parse().unwrap(), None);
+        let connector = PostgresConnector::new(server.url_of(&name).parse().unwrap(), None);
         migrations.spawn(async move { migrate(&connector, |_| {}).await });
     }
     for migrated in migrations.join_all().await {
@@ -125,7 +130,7 @@ async fn a_users_view_on_ours_stops_the_replacement_by_name() {
 #[tokio::test]
 async fn tables_have_the_columns_the_row_module_lists() {
     let database = database().await;
-    let tables = Kind::ALL
+    let tables = RecordKind::ALL
         .into_iter()
         .map(row::table)
         .chain([row::container_table()]);
@@ -169,7 +174,7 @@ async fn tables_have_the_columns_the_row_module_lists() {
 #[tokio::test]
 async fn no_full_index_but_the_primary_key_begins_with_the_cluster() {
     let database = database().await;
-    for table in Kind::ALL
+    for table in RecordKind::ALL
         .map(|kind| row::table(kind).name)
         .into_iter()
         .chain(["container"])
@@ -236,7 +241,10 @@ async fn a_reader_reads_fleet_and_nothing_else() {
     let database = database().await;
     let mut config = database.connector.config().clone();
     config.user("fleetledger_reader");
-    let reader = Connector::new(config, None).connect("reader").await.unwrap();
+    let reader = PostgresConnector::new(config, None)
+        .connect("reader")
+        .await
+        .unwrap();
     for view in documented_views().unwrap() {
         reader
             .query(&format!("select * from {} limit 1", view.name), &[])
@@ -263,11 +271,14 @@ async fn a_reader_reads_fleet_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_ingester_writes_the_books_and_changes_no_schema() {
+async fn an_ingester_writes_the_bookkeeping_and_changes_no_schema() {
     let database = database().await;
     let mut config = database.connector.config().clone();
     config.user("fleetledger_ingest");
-    let ingester = Connector::new(config, None).connect("ingester").await.unwrap();
+    let ingester = PostgresConnector::new(config, None)
+        .connect("ingester")
+        .await
+        .unwrap();
     ingester
         .batch_execute("select ledger.ensure_partitions(); create temp table stage (like ledger.pod)")
         .await
@@ -295,7 +306,10 @@ async fn an_evaluator_writes_what_is_its_own_and_changes_no_past() {
         .unwrap();
     let mut config = database.connector.config().clone();
     config.user("fleetledger_evaluate");
-    let evaluator = Connector::new(config, None).connect("evaluator").await.unwrap();
+    let evaluator = PostgresConnector::new(config, None)
+        .connect("evaluator")
+        .await
+        .unwrap();
     evaluator
         .batch_execute(
             "select ledger.ensure_partitions();

@@ -94,12 +94,12 @@ async fn sql_reference_is_current() {
         describe(&client, view, &mut page).await;
     }
     describe_functions(&client, &views, &mut page).await;
-    let standing = std::fs::read_to_string(PATH).unwrap_or_default();
-    if standing != page {
+    let current = std::fs::read_to_string(PATH).unwrap_or_default();
+    if current != page {
         std::fs::write(PATH, &page).unwrap();
     }
     assert!(
-        standing == page,
+        current == page,
         "docs/sql-reference.md was not current and has been written anew; commit it"
     );
 }

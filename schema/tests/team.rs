@@ -8,21 +8,21 @@
 
 mod server;
 
-use fleetledger_local::postgres::Postgres;
-use fleetledger_schema::postgres::Connector;
+use fleetledger_local::postgres::LocalPostgres;
+use fleetledger_schema::postgres::PostgresConnector;
 use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 /// Two teams, red and blue: a namespace, workload, pod and container of each, now and before; one namespace that was
 /// red's until February and is blue's since; alerts, samples, budgets and cost of both.
 const FLEET: &str = include_str!("team/fleet.sql");
 
-struct Wall {
-    _server: Postgres,
+struct TeamIsolationFixture {
+    _server: LocalPostgres,
     owner: Client,
-    connector: Connector,
+    connector: PostgresConnector,
 }
 
-async fn wall() -> Wall {
+async fn isolation_fixture() -> TeamIsolationFixture {
     let (server, connector) = server::migrated().await;
     let owner = connector.connect("owner").await.unwrap();
     owner.batch_execute(FLEET).await.unwrap();
@@ -33,23 +33,26 @@ async fn wall() -> Wall {
             format!("fleetledger_team_{team}")
         );
     }
-    Wall {
+    TeamIsolationFixture {
         _server: server,
         owner,
         connector,
     }
 }
 
-impl Wall {
+impl TeamIsolationFixture {
     async fn login(&self, role: &str) -> Client {
         let mut config = self.connector.config().clone();
         config.user(role);
-        Connector::new(config, None).connect("team").await.unwrap()
+        PostgresConnector::new(config, None)
+            .connect("team")
+            .await
+            .unwrap()
     }
 }
 
 /// All that a query gives, as one text.
-async fn told(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error> {
+async fn query_text(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error> {
     let messages = client.simple_query(sql).await?;
     let rows = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => {
@@ -88,7 +91,7 @@ async fn everything(owner: &Client) -> Vec<String> {
 
 #[tokio::test]
 async fn a_team_sees_its_own_rows_and_none_of_another() {
-    let wall = wall().await;
+    let wall = isolation_fixture().await;
     let red = wall.login("fleetledger_team_red").await;
     for (sql, expected) in [
         ("select namespace, team from namespace order by 1", "ns-red red"),
@@ -133,26 +136,31 @@ async fn a_team_sees_its_own_rows_and_none_of_another() {
             "pod-red red",
         ),
     ] {
-        assert_eq!(told(&red, sql).await.unwrap(), expected, "{sql}");
+        assert_eq!(query_text(&red, sql).await.unwrap(), expected, "{sql}");
     }
     let blue = wall.login("fleetledger_team_blue").await;
     assert_eq!(
-        told(&blue, "select pod from pod order by 1").await.unwrap(),
+        query_text(&blue, "select pod from pod order by 1").await.unwrap(),
         "pod-blue\npod-moved"
     );
     // And who is no team sees what they saw before.
     let reader = wall.login("fleetledger_reader").await;
-    assert_eq!(told(&reader, "select count(*) from pod").await.unwrap(), "3");
+    assert_eq!(
+        query_text(&reader, "select count(*) from pod").await.unwrap(),
+        "3"
+    );
     let ingester = wall.login("fleetledger_ingest").await;
     assert_eq!(
-        told(&ingester, "select count(*) from ledger.pod").await.unwrap(),
+        query_text(&ingester, "select count(*) from ledger.pod")
+            .await
+            .unwrap(),
         "3"
     );
 }
 
 #[tokio::test]
-async fn no_view_and_no_function_tells_a_team_of_another() {
-    let wall = wall().await;
+async fn no_view_and_no_function_shows_a_team_another() {
+    let wall = isolation_fixture().await;
     let red = wall.login("fleetledger_team_red").await;
     let (mut answered, mut refused) = (0, 0);
     let all = everything(&wall.owner).await;
@@ -163,7 +171,7 @@ async fn no_view_and_no_function_tells_a_team_of_another() {
             "set fleet.as_of = '2026-03-15'; ",
             "set fleet.as_of = '2026-01-15'; ",
         ] {
-            let asked = told(&red, &format!("{setting}{sql}")).await;
+            let asked = query_text(&red, &format!("{setting}{sql}")).await;
             red.batch_execute("reset all").await.unwrap();
             match asked {
                 Ok(text) => {
@@ -186,7 +194,7 @@ async fn no_view_and_no_function_tells_a_team_of_another() {
 
 #[tokio::test]
 async fn a_team_cannot_lift_its_limits() {
-    let wall = wall().await;
+    let wall = isolation_fixture().await;
     let red = wall.login("fleetledger_team_red").await;
     for refused in [
         "select * from ledger.pod",
@@ -217,7 +225,7 @@ async fn a_team_cannot_lift_its_limits() {
     }
     // Without row-level security a query fails; it does not see more.
     red.batch_execute("set row_security = off").await.unwrap();
-    let asked = told(&red, "select pod from pod").await;
+    let asked = query_text(&red, "select pod from pod").await;
     assert_eq!(asked.unwrap_err().code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
     red.batch_execute("reset all").await.unwrap();
     // A function that tells what it is called with runs on rows that passed the policy, however cheap it says it is.
@@ -229,21 +237,21 @@ async fn a_team_cannot_lift_its_limits() {
     .await
     .unwrap();
     assert_eq!(
-        told(&red, "select pod from pod where pg_temp.peek(pod)")
+        query_text(&red, "select pod from pod where pg_temp.peek(pod)")
             .await
             .unwrap(),
         "pod-red"
     );
     let divide = "select pod from pod where 1 / (case when pod = 'pod-blue' then 0 else 1 end) = 1";
-    assert_eq!(told(&red, divide).await.unwrap(), "pod-red");
+    assert_eq!(query_text(&red, divide).await.unwrap(), "pod-red");
     let sampled = "select count(*) from pg_stats where tablename = 'pod'";
-    assert_eq!(told(&red, sampled).await.unwrap(), "0");
+    assert_eq!(query_text(&red, sampled).await.unwrap(), "0");
 }
 
 #[tokio::test]
-async fn what_a_team_may_read_has_a_policy_or_tells_of_nobody() {
-    let wall = wall().await;
-    let bare = told(
+async fn what_a_team_may_read_has_a_policy_or_names_nobody() {
+    let wall = isolation_fixture().await;
+    let bare = query_text(
         &wall.owner,
         "select c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
          where n.nspname = 'ledger' and c.relkind in ('r', 'p') and not c.relispartition and not c.relrowsecurity
@@ -254,7 +262,7 @@ async fn what_a_team_may_read_has_a_policy_or_tells_of_nobody() {
         bare.await.unwrap(),
         "cluster\ncost_day\ncost_hour\ncost_month\nprice_sheet"
     );
-    let not_its_callers = told(
+    let not_its_callers = query_text(
         &wall.owner,
         "select c.oid::regclass::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
          where n.nspname in ('ledger', 'fleet', 'fleet_asof') and c.relkind in ('v', 'm')
@@ -264,13 +272,13 @@ async fn what_a_team_may_read_has_a_policy_or_tells_of_nobody() {
          where n.nspname in ('fleet', 'fleet_asof') and p.prosecdef",
     );
     assert_eq!(not_its_callers.await.unwrap(), "");
-    let partitions = told(
+    let partitions = query_text(
         &wall.owner,
         "select count(*) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
          where n.nspname = 'ledger' and c.relispartition and has_any_column_privilege('fleetledger_team', c.oid, 'select')",
     );
     assert_eq!(partitions.await.unwrap(), "0");
-    let writes = told(
+    let writes = query_text(
         &wall.owner,
         "select c.oid::regclass::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
          where n.nspname in ('ledger', 'fleet', 'fleet_asof') and c.relkind in ('r', 'p', 'v')
@@ -278,7 +286,7 @@ async fn what_a_team_may_read_has_a_policy_or_tells_of_nobody() {
     );
     assert_eq!(writes.await.unwrap(), "");
     assert_eq!(
-        told(
+        query_text(
             &wall.owner,
             "select has_schema_privilege('fleetledger_team_red', 'ledger', 'usage, create')"
         )
@@ -290,7 +298,7 @@ async fn what_a_team_may_read_has_a_policy_or_tells_of_nobody() {
 
 #[tokio::test]
 async fn roles_of_teams_are_granted_twice_revoked_and_refused() {
-    let wall = wall().await;
+    let wall = isolation_fixture().await;
     let again = wall.owner.query_one("select ledger.team_grant('red')", &[]).await;
     assert_eq!(again.unwrap().get::<_, String>(0), "fleetledger_team_red");
     for (sql, why) in [
@@ -318,17 +326,19 @@ async fn roles_of_teams_are_granted_twice_revoked_and_refused() {
         .await;
     assert_eq!(odd.unwrap().get::<_, String>(0), "fleetledger_team_o'brien\"s");
     let odd = wall.login("fleetledger_team_o'brien\"s").await;
-    assert_eq!(told(&odd, "select count(*) from pod").await.unwrap(), "0");
+    assert_eq!(query_text(&odd, "select count(*) from pod").await.unwrap(), "0");
 
     let red = wall.login("fleetledger_team_red").await;
-    assert_eq!(told(&red, "select count(*) from pod").await.unwrap(), "1");
+    assert_eq!(query_text(&red, "select count(*) from pod").await.unwrap(), "1");
     let revoked = wall
         .owner
         .query_one("select ledger.team_revoke('red')", &[])
         .await;
     assert_eq!(revoked.unwrap().get::<_, i32>(0), 1);
     assert_ne!(
-        told(&red, "select count(*) from pod").await.unwrap_or_default(),
+        query_text(&red, "select count(*) from pod")
+            .await
+            .unwrap_or_default(),
         "1"
     );
 }

@@ -1,11 +1,17 @@
 //! `make measure`: figures of how the sources are written, for this checkout or for the folder that is given.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a tool for developers may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a tool for developers may fail"
+)]
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use fleetledger_tests::census::{
-    SourceFile, dialect_identifiers, function_lengths, name_shares, source_files, sql_literals, type_definitions,
+    SourceFile, dialect_identifiers, function_lengths, name_shares, source_files, sql_literals,
+    type_definitions,
 };
 
 /// A function longer than this does not fit a screen.
@@ -14,9 +20,10 @@ const SCREEN_LINES: usize = 60;
 const GENERATED_MARK: &str = "Generated";
 
 fn main() {
-    let root = std::env::args_os()
-        .nth(1)
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".."), PathBuf::from);
+    let root = std::env::args_os().nth(1).map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".."),
+        PathBuf::from,
+    );
     let files = source_files(&root);
     names(&files);
     lengths(&files);
@@ -42,14 +49,21 @@ fn names(files: &[SourceFile]) {
     }
     let mut most: Vec<_> = files_of.into_iter().filter(|(_, count)| *count > 1).collect();
     most.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
-    let most: Vec<String> = most.iter().take(10).map(|(name, count)| format!("{name} {count}")).collect();
+    let most: Vec<String> = most
+        .iter()
+        .take(10)
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
     println!("  defined most often: {}", most.join(", "));
     println!("identifiers in dialect: {}", dialect_identifiers(files).len());
 }
 
 fn lengths(files: &[SourceFile]) {
     let rust: Vec<&SourceFile> = files.iter().filter(|file| file.path.ends_with(".rs")).collect();
-    let mut lines: Vec<(usize, &str)> = rust.iter().map(|file| (file.text.lines().count(), file.path.as_str())).collect();
+    let mut lines: Vec<(usize, &str)> = rust
+        .iter()
+        .map(|file| (file.text.lines().count(), file.path.as_str()))
+        .collect();
     lines.sort_by_key(|(lines, path)| (std::cmp::Reverse(*lines), *path));
     let total: usize = lines.iter().map(|(lines, _)| lines).sum();
     println!(
@@ -60,7 +74,10 @@ fn lengths(files: &[SourceFile]) {
         lines.iter().filter(|(lines, _)| *lines > 400).count()
     );
     let functions = function_lengths(files);
-    let long = functions.iter().filter(|(lines, _)| *lines > SCREEN_LINES).count();
+    let long = functions
+        .iter()
+        .filter(|(lines, _)| *lines > SCREEN_LINES)
+        .count();
     println!(
         "functions {}: {:.1} % above {SCREEN_LINES} lines, longest {} ({})",
         functions.len(),
@@ -89,7 +106,12 @@ fn columns(files: &[SourceFile], column: &str, what: &str) {
         .iter()
         .filter(is_source)
         .filter(|file| file.text.contains(column))
-        .partition(|file| file.text.lines().take(3).any(|line| line.contains(GENERATED_MARK)));
+        .partition(|file| {
+            file.text
+                .lines()
+                .take(3)
+                .any(|line| line.contains(GENERATED_MARK))
+        });
     let times: usize = by_hand.iter().map(|file| file.text.matches(column).count()).sum();
     println!(
         "{what}: {times} times by hand in {} files, {} generated files",
@@ -101,10 +123,16 @@ fn columns(files: &[SourceFile], column: &str, what: &str) {
 /// Lines of SQL functions that migrations hold, and of those that a later one replaces.
 fn functions_in_migrations(files: &[SourceFile]) {
     let mut bodies: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for file in files.iter().filter(|file| file.path.starts_with("schema/postgres/migrations/")) {
+    for file in files
+        .iter()
+        .filter(|file| file.path.starts_with("schema/postgres/migrations/"))
+    {
         let mut lines = file.text.lines();
         while let Some(line) = lines.next() {
-            let Some((_, name)) = line.split_once("function ledger.").filter(|_| line.starts_with("create ")) else {
+            let Some((_, name)) = line
+                .split_once("function ledger.")
+                .filter(|_| line.starts_with("create "))
+            else {
                 continue;
             };
             let name = name.split('(').next().unwrap_or_default().to_owned();
@@ -122,21 +150,32 @@ fn functions_in_migrations(files: &[SourceFile]) {
         }
     }
     let all: usize = bodies.values().flatten().sum();
-    let replaced: usize = bodies.values().flat_map(|lengths| lengths.iter().rev().skip(1)).sum();
+    let replaced: usize = bodies
+        .values()
+        .flat_map(|lengths| lengths.iter().rev().skip(1))
+        .sum();
     println!("functions in migrations: {all} lines, {replaced} of them replaced later");
 }
 
 fn lines_by_room(files: &[SourceFile]) {
     let mut rooms: BTreeMap<&str, usize> = BTreeMap::new();
-    for file in files.iter().filter(|file| file.path.ends_with(".rs") && file.path.contains("/src/")) {
+    for file in files
+        .iter()
+        .filter(|file| file.path.ends_with(".rs") && file.path.contains("/src/"))
+    {
         let room = file.path.split('/').next().unwrap_or_default();
         *rooms.entry(room).or_default() += file.text.lines().count();
     }
-    let rooms: Vec<String> = rooms.iter().map(|(room, lines)| format!("{room} {lines}")).collect();
+    let rooms: Vec<String> = rooms
+        .iter()
+        .map(|(room, lines)| format!("{room} {lines}"))
+        .collect();
     println!("lines below src: {}", rooms.join(", "));
     let trials: usize = files
         .iter()
-        .filter(|file| file.path.starts_with("alerts/src/test/") || file.path.starts_with("alerts/src/backtest"))
+        .filter(|file| {
+            file.path.starts_with("alerts/src/test/") || file.path.starts_with("alerts/src/backtest")
+        })
         .map(|file| file.text.lines().count())
         .sum();
     println!("tests of rules and backtests within alerts: {trials} lines");

@@ -43,7 +43,9 @@ pub struct SourceFile {
 
 impl SourceFile {
     fn is_rust(&self) -> bool {
-        Path::new(&self.path).extension().is_some_and(|extension| extension == "rs")
+        Path::new(&self.path)
+            .extension()
+            .is_some_and(|extension| extension == "rs")
     }
 
     /// True for what a product binary is made of: no tests, benchmarks or examples.
@@ -140,7 +142,10 @@ pub fn words(name: &str) -> Vec<String> {
         if words.is_empty() || (letter.is_uppercase() && (after_small || before_small)) {
             words.push(String::new());
         }
-        words.last_mut().expect("one was pushed").extend(letter.to_lowercase());
+        words
+            .last_mut()
+            .expect("one was pushed")
+            .extend(letter.to_lowercase());
     }
     words.retain(|word| !word.is_empty());
     words
@@ -196,7 +201,13 @@ pub fn dialect_identifiers(files: &[SourceFile]) -> Vec<SourcePlace> {
         })
     };
     // What std and our dependencies call their own.
-    let foreign = ["as_millis", "from_millis", "subsec_millis", "as_millis_f64", "is_standing"];
+    let foreign = [
+        "as_millis",
+        "from_millis",
+        "subsec_millis", "to_millis",
+        "as_millis_f64",
+        "is_standing",
+    ];
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.is_rust()) {
         let stem = Path::new(&file.path).file_stem().and_then(|stem| stem.to_str());
@@ -267,13 +278,17 @@ pub struct SqlLiterals {
 #[must_use]
 pub fn sql_literals(files: &[SourceFile]) -> SqlLiterals {
     const VERBS: &[&str] = &[
-        "select", "insert", "update", "delete", "with", "copy", "create", "drop", "alter", "truncate", "explain", "call",
-        "merge", "lock", "analyze", "set",
+        "select", "insert", "update", "delete", "with", "copy", "create", "drop", "alter", "truncate",
+        "explain", "call", "merge", "lock", "analyze", "set",
     ];
     let mut found = SqlLiterals::default();
     for file in files.iter().filter(|file| file.is_product()) {
         // Unit tests end a file.
-        let text = file.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let text = file
+            .text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
         let all = tokens(text);
         for (at, token) in all.iter().enumerate() {
             let mut rest = token.text.split_whitespace();
@@ -283,7 +298,10 @@ pub fn sql_literals(files: &[SourceFile]) -> SqlLiterals {
             if !is_sql {
                 continue;
             }
-            let before = all[..at].iter().rev().filter(|token| token.kind != TokenKind::Comment);
+            let before = all[..at]
+                .iter()
+                .rev()
+                .filter(|token| token.kind != TokenKind::Comment);
             let named = before
                 .take(10)
                 .take_while(|token| !matches!(token.text, ";" | "{" | "}" | "("))
@@ -293,7 +311,12 @@ pub fn sql_literals(files: &[SourceFile]) -> SqlLiterals {
                 line: token.line,
                 text: token.text.to_owned(),
             };
-            if named { &mut found.named } else { &mut found.inline }.push(place);
+            if named {
+                &mut found.named
+            } else {
+                &mut found.inline
+            }
+            .push(place);
         }
     }
     found
@@ -327,8 +350,14 @@ mod tests {
     #[test]
     fn types_are_counted_once_a_file_and_shared_between_files() {
         let files = [
-            rust("a/src/a.rs", "pub struct Known;\n// struct Comment;\nenum RuleLock { A }\n"),
-            rust("b/src/b.rs", "struct Known { at: &'static str }\nimpl T for X {\n    type Out = u8;\n}\ntype Pair = (u8, u8);\n"),
+            rust(
+                "a/src/a.rs",
+                "pub struct Known;\n// struct Comment;\nenum RuleLock { A }\n",
+            ),
+            rust(
+                "b/src/b.rs",
+                "struct Known { at: &'static str }\nimpl T for X {\n    type Out = u8;\n}\ntype Pair = (u8, u8);\n",
+            ),
         ];
         let shares = name_shares(&type_definitions(&files));
         assert_eq!(shares.types, 4);
@@ -337,13 +366,19 @@ mod tests {
 
     #[test]
     fn dialect_is_found_in_code_and_neither_in_text_nor_in_comments() {
-        let files = [rust("a/src/books.rs", "// the reign\nlet reign_began = \"reign\"; gpu_millis; wait_millis; d.as_millis();")];
-        let found: Vec<String> = dialect_identifiers(&files).into_iter().map(|place| place.text).collect();
+        let files = [rust(
+            "a/src/books.rs",
+            "// the reign\nlet reign_began = \"reign\"; gpu_millis; wait_millis; d.as_millis();",
+        )];
+        let found: Vec<String> = dialect_identifiers(&files)
+            .into_iter()
+            .map(|place| place.text)
+            .collect();
         assert_eq!(found, ["books", "reign_began", "wait_millis"]);
     }
 
     #[test]
-    fn sql_is_named_or_stands_in_code() {
+    fn sql_is_named_or_inline() {
         let text = "const READ: &str =\n    \"select 1 from a\";\nfn f() { ask(\"update a set b = 1\"); say(\"select\"); }";
         let found = sql_literals(&[rust("a/src/a.rs", text), rust("a/tests/b.rs", text)]);
         assert_eq!((found.named.len(), found.inline.len()), (1, 1));
@@ -352,7 +387,10 @@ mod tests {
     #[test]
     fn a_function_is_as_long_as_its_lines() {
         let text = "impl A {\n    fn short() {\n        if x {\n        }\n    }\n}\nfn long(\n    a: u8,\n) {\n    b();\n}\n";
-        let lengths: Vec<usize> = function_lengths(&[rust("a/src/a.rs", text)]).iter().map(|(lines, _)| *lines).collect();
+        let lengths: Vec<usize> = function_lengths(&[rust("a/src/a.rs", text)])
+            .iter()
+            .map(|(lines, _)| *lines)
+            .collect();
         assert_eq!(lengths, [5, 4]);
     }
 }

@@ -1,7 +1,7 @@
 //! A real API server, and the reading and writing of its objects as JSON.
 
 use fleetledger_local::{
-    kube_apiserver::{Builder, KubeApiserver},
+    kube_apiserver::{KubeApiserver, KubeApiserverBuilder},
     skip::unless_available,
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -20,7 +20,7 @@ pub const IN_FLIGHT: usize = 32;
 /// A resource of the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is the Kubernetes kind of that name")]
-pub enum Resource {
+pub enum ApiResourceKind {
     Namespace,
     Node,
     Deployment,
@@ -34,19 +34,19 @@ pub enum Resource {
     Lease,
 }
 
-impl Resource {
+impl ApiResourceKind {
     /// Whatever becomes a row; owners stand before what they own.
-    pub const KEPT: [Resource; 10] = [
-        Resource::Namespace,
-        Resource::Node,
-        Resource::Deployment,
-        Resource::StatefulSet,
-        Resource::DaemonSet,
-        Resource::CronJob,
-        Resource::ReplicaSet,
-        Resource::Job,
-        Resource::Pod,
-        Resource::Watchdog,
+    pub const KEPT: [ApiResourceKind; 10] = [
+        ApiResourceKind::Namespace,
+        ApiResourceKind::Node,
+        ApiResourceKind::Deployment,
+        ApiResourceKind::StatefulSet,
+        ApiResourceKind::DaemonSet,
+        ApiResourceKind::CronJob,
+        ApiResourceKind::ReplicaSet,
+        ApiResourceKind::Job,
+        ApiResourceKind::Pod,
+        ApiResourceKind::Watchdog,
     ];
 
     /// `kind` of its objects.
@@ -68,17 +68,17 @@ impl Resource {
 
     fn names(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
-            Resource::Namespace => ("", "v1", "Namespace", "namespaces"),
-            Resource::Node => ("", "v1", "Node", "nodes"),
-            Resource::Pod => ("", "v1", "Pod", "pods"),
-            Resource::Deployment => ("apps", "v1", "Deployment", "deployments"),
-            Resource::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),
-            Resource::DaemonSet => ("apps", "v1", "DaemonSet", "daemonsets"),
-            Resource::ReplicaSet => ("apps", "v1", "ReplicaSet", "replicasets"),
-            Resource::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
-            Resource::Job => ("batch", "v1", "Job", "jobs"),
-            Resource::Watchdog => ("watchdogs.fleetledger.io", "v1alpha1", "Watchdog", "watchdogs"),
-            Resource::Lease => ("coordination.k8s.io", "v1", "Lease", "leases"),
+            ApiResourceKind::Namespace => ("", "v1", "Namespace", "namespaces"),
+            ApiResourceKind::Node => ("", "v1", "Node", "nodes"),
+            ApiResourceKind::Pod => ("", "v1", "Pod", "pods"),
+            ApiResourceKind::Deployment => ("apps", "v1", "Deployment", "deployments"),
+            ApiResourceKind::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),
+            ApiResourceKind::DaemonSet => ("apps", "v1", "DaemonSet", "daemonsets"),
+            ApiResourceKind::ReplicaSet => ("apps", "v1", "ReplicaSet", "replicasets"),
+            ApiResourceKind::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
+            ApiResourceKind::Job => ("batch", "v1", "Job", "jobs"),
+            ApiResourceKind::Watchdog => ("watchdogs.fleetledger.io", "v1alpha1", "Watchdog", "watchdogs"),
+            ApiResourceKind::Lease => ("coordination.k8s.io", "v1", "Lease", "leases"),
         }
     }
 
@@ -96,24 +96,24 @@ impl Resource {
 
 /// An object to be created: its JSON, and its status, which the API server takes only afterwards.
 #[derive(Debug, Clone)]
-pub struct Desired {
+pub struct DesiredObject {
     /// What it is.
-    pub resource: Resource,
+    pub resource: ApiResourceKind,
     /// Where it lives, if in a namespace.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
     /// The controlling owner, which exists when this is created.
-    pub owner: Option<(Resource, String)>,
+    pub owner: Option<(ApiResourceKind, String)>,
     /// `metadata` and `spec`, without name, namespace and owner.
     pub body: Value,
     /// `status`, if one is written.
     pub status: Option<Value>,
 }
 
-impl Desired {
+impl DesiredObject {
     /// The whole object, controlled by `owner` (what it is, its name, its uid).
-    fn json(&self, owner: Option<(Resource, String, String)>) -> Value {
+    fn json(&self, owner: Option<(ApiResourceKind, String, String)>) -> Value {
         let mut body = self.body.clone();
         body["apiVersion"] = json!(self.resource.api_version());
         body["kind"] = json!(self.resource.kind());
@@ -132,21 +132,21 @@ impl Desired {
 }
 
 /// An API server and its administrator's client.
-pub struct Cluster {
+pub struct TestCluster {
     /// The server.
     pub server: KubeApiserver,
     /// The administrator's client.
     pub client: Client,
 }
 
-impl Cluster {
+impl TestCluster {
     /// Starts a server. `None` where it is not available on this machine.
     pub async fn start(test: &str) -> Option<Self> {
         Self::start_with(test, KubeApiserver::builder()).await
     }
 
     /// Starts the server that `builder` asks for.
-    pub async fn start_with(test: &str, builder: Builder<'_>) -> Option<Self> {
+    pub async fn start_with(test: &str, builder: KubeApiserverBuilder<'_>) -> Option<Self> {
         let server = builder.start(&cache()).await;
         let server = unless_available(test, server).unwrap()?;
         let client = client(&server.kubeconfig_yaml()).await;
@@ -155,7 +155,10 @@ impl Cluster {
 
     /// The cluster's identity.
     pub async fn uid(&self) -> String {
-        let system = self.get(Resource::Namespace, None, "kube-system").await.unwrap();
+        let system = self
+            .get(ApiResourceKind::Namespace, None, "kube-system")
+            .await
+            .unwrap();
         text(&system, "/metadata/uid")
     }
 
@@ -178,7 +181,7 @@ impl Cluster {
 
     /// The API of a resource, in one namespace or in all.
     #[must_use]
-    pub fn api(&self, resource: Resource, namespace: Option<&str>) -> Api<DynamicObject> {
+    pub fn api(&self, resource: ApiResourceKind, namespace: Option<&str>) -> Api<DynamicObject> {
         let api_resource = resource.api_resource();
         match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &api_resource),
@@ -187,7 +190,7 @@ impl Cluster {
     }
 
     /// Creates one object and its status; returns its uid.
-    pub async fn create(&self, desired: &Desired) -> String {
+    pub async fn create(&self, desired: &DesiredObject) -> String {
         let owner = match &desired.owner {
             Some((resource, name)) => {
                 let owner = self.get(*resource, desired.namespace.as_deref(), name).await;
@@ -199,7 +202,7 @@ impl Cluster {
         self.create_json(desired, desired.json(owner)).await
     }
 
-    async fn create_json(&self, desired: &Desired, body: Value) -> String {
+    async fn create_json(&self, desired: &DesiredObject, body: Value) -> String {
         let api = self.api(desired.resource, desired.namespace.as_deref());
         let object: DynamicObject = serde_json::from_value(body).unwrap();
         let created = api.create(&PostParams::default(), &object).await;
@@ -217,23 +220,23 @@ impl Cluster {
     }
 
     /// Creates many objects, [`IN_FLIGHT`] at a time; those with owners after those without.
-    pub async fn create_all(&self, wanted: &[Desired]) {
+    pub async fn create_all(&self, wanted: &[DesiredObject]) {
         let mut owners = std::collections::HashMap::new();
         for resource in [
-            Resource::Namespace,
-            Resource::Lease,
-            Resource::Node,
-            Resource::Deployment,
-            Resource::StatefulSet,
-            Resource::DaemonSet,
-            Resource::CronJob,
-            Resource::ReplicaSet,
-            Resource::Job,
-            Resource::Pod,
-            Resource::Watchdog,
+            ApiResourceKind::Namespace,
+            ApiResourceKind::Lease,
+            ApiResourceKind::Node,
+            ApiResourceKind::Deployment,
+            ApiResourceKind::StatefulSet,
+            ApiResourceKind::DaemonSet,
+            ApiResourceKind::CronJob,
+            ApiResourceKind::ReplicaSet,
+            ApiResourceKind::Job,
+            ApiResourceKind::Pod,
+            ApiResourceKind::Watchdog,
         ] {
             let of_kind = wanted.iter().filter(|desired| desired.resource == resource);
-            let bodies: Vec<(&Desired, Value)> = of_kind
+            let bodies: Vec<(&DesiredObject, Value)> = of_kind
                 .map(|desired| {
                     let owner = desired.owner.as_ref().map(|(kind, name)| {
                         let uid: &String = &owners[&(*kind, desired.namespace.clone(), name.clone())];
@@ -254,13 +257,13 @@ impl Cluster {
     }
 
     /// One object as JSON; `None` if it does not exist.
-    pub async fn get(&self, resource: Resource, namespace: Option<&str>, name: &str) -> Option<Value> {
+    pub async fn get(&self, resource: ApiResourceKind, namespace: Option<&str>, name: &str) -> Option<Value> {
         let object = self.api(resource, namespace).get_opt(name).await.unwrap();
         object.map(|object| serde_json::to_value(object).unwrap())
     }
 
     /// Merges `patch` into an object. An object that is gone is no error.
-    pub async fn patch(&self, resource: Resource, namespace: Option<&str>, name: &str, patch: &Value) {
+    pub async fn patch(&self, resource: ApiResourceKind, namespace: Option<&str>, name: &str, patch: &Value) {
         let api = self.api(resource, namespace);
         let done = api
             .patch(name, &PatchParams::default(), &Patch::Merge(patch))
@@ -272,7 +275,7 @@ impl Cluster {
     /// Merges `status` into an object's status.
     pub async fn patch_status(
         &self,
-        resource: Resource,
+        resource: ApiResourceKind,
         namespace: Option<&str>,
         name: &str,
         status: &Value,
@@ -287,7 +290,7 @@ impl Cluster {
     }
 
     /// Deletes an object at once.
-    pub async fn delete(&self, resource: Resource, namespace: Option<&str>, name: &str) {
+    pub async fn delete(&self, resource: ApiResourceKind, namespace: Option<&str>, name: &str) {
         let mut params = DeleteParams::background();
         params.grace_period_seconds = Some(0);
         let done = self.api(resource, namespace).delete(name, &params).await;
@@ -296,7 +299,7 @@ impl Cluster {
     }
 
     /// Every object of a resource as JSON. A resource the server does not have, has none.
-    pub async fn list(&self, resource: Resource) -> Vec<Value> {
+    pub async fn list(&self, resource: ApiResourceKind) -> Vec<Value> {
         let api = self.api(resource, None);
         let mut params = ListParams::default().limit(1000);
         let mut all = Vec::new();
@@ -319,8 +322,8 @@ impl Cluster {
     }
 
     /// Every object that becomes a row, by resource.
-    pub async fn list_all(&self) -> Vec<(Resource, Vec<Value>)> {
-        stream::iter(Resource::KEPT)
+    pub async fn list_all(&self) -> Vec<(ApiResourceKind, Vec<Value>)> {
+        stream::iter(ApiResourceKind::KEPT)
             .map(|resource| async move { (resource, self.list(resource).await) })
             .buffered(4)
             .collect()
@@ -369,7 +372,7 @@ impl Cluster {
             "watchdogs are served",
             std::time::Duration::from_secs(30),
             || async {
-                self.api(Resource::Watchdog, None)
+                self.api(ApiResourceKind::Watchdog, None)
                     .list(&ListParams::default())
                     .await
             },

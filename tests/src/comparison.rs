@@ -8,9 +8,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    cluster::Cluster,
-    database::Database,
-    expected::{self, NOT_FROM_THE_API_SERVER, Rows, Want},
+    cluster::TestCluster,
+    database::LedgerDatabase,
+    expected::{self, ExpectedRows, ExpectedValue, NOT_FROM_THE_API_SERVER},
 };
 
 /// Differences that are printed of each sort; all are counted.
@@ -18,7 +18,7 @@ const SHOWN: usize = 3;
 
 /// What a comparison found.
 #[derive(Debug, Clone, Default)]
-pub struct Comparison {
+pub struct ViewComparison {
     /// Objects by view.
     pub objects: BTreeMap<&'static str, usize>,
     /// Fields compared.
@@ -30,7 +30,7 @@ pub struct Comparison {
 
 /// Which rows are read.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked<'a> {
+pub enum ViewSelection<'a> {
     /// `fleet.<view>`: now.
     Live,
     /// `fleet_asof.<view>` with `fleet.as_of` at this instant (text that PostgreSQL reads).
@@ -40,14 +40,19 @@ pub enum Asked<'a> {
 }
 
 /// Compares what stands of a cluster with what its API server says now.
-pub async fn compare(cluster: &Cluster, database: &Database, name: &str) -> Comparison {
+pub async fn compare(cluster: &TestCluster, database: &LedgerDatabase, name: &str) -> ViewComparison {
     let expected = expected::rows(&cluster.list_all().await);
-    compare_rows(&expected, database, name, Asked::Live).await
+    compare_rows(&expected, database, name, ViewSelection::Live).await
 }
 
 /// Compares what stands, or stood, of the cluster called `name` with these rows.
-pub async fn compare_rows(expected: &Rows, database: &Database, name: &str, asked: Asked<'_>) -> Comparison {
-    let mut comparison = Comparison::default();
+pub async fn compare_rows(
+    expected: &ExpectedRows,
+    database: &LedgerDatabase,
+    name: &str,
+    asked: ViewSelection<'_>,
+) -> ViewComparison {
+    let mut comparison = ViewComparison::default();
     for view in ["namespace", "node", "workload", "pod", "container", "watchdog"] {
         let found = found_rows(database, view, name, asked).await;
         let wanted = expected.get(view).map(Vec::as_slice).unwrap_or_default();
@@ -69,9 +74,14 @@ pub async fn compare_rows(expected: &Rows, database: &Database, name: &str, aske
 }
 
 /// The rows of one view; the connection's settings are as before afterwards.
-async fn found_rows(database: &Database, view: &str, name: &str, asked: Asked<'_>) -> Vec<Value> {
+async fn found_rows(
+    database: &LedgerDatabase,
+    view: &str,
+    name: &str,
+    asked: ViewSelection<'_>,
+) -> Vec<Value> {
     match asked {
-        Asked::Live => {
+        ViewSelection::Live => {
             database
                 .rows(
                     &format!("select * from fleet.{view} where cluster = $1"),
@@ -79,11 +89,11 @@ async fn found_rows(database: &Database, view: &str, name: &str, asked: Asked<'_
                 )
                 .await
         }
-        Asked::At(instant) => {
+        ViewSelection::At(instant) => {
             let query = format!("select * from fleet.{view}_at('{instant}') where cluster = $1");
             database.rows(&query, &[&name]).await
         }
-        Asked::AsOf(instant) => {
+        ViewSelection::AsOf(instant) => {
             database
                 .execute(&format!(
                     "set search_path = fleet_asof; set fleet.as_of = '{instant}'"
@@ -107,7 +117,7 @@ fn key(view: &str, row: &Value) -> String {
     }
 }
 
-impl Comparison {
+impl ViewComparison {
     /// Panics unless everything is equal.
     #[track_caller]
     pub fn assert_equal(&self) {
@@ -136,7 +146,7 @@ impl Comparison {
             .sum()
     }
 
-    fn compare_row(&mut self, view: &str, wanted: &expected::Row, actual: &Value) {
+    fn compare_row(&mut self, view: &str, wanted: &expected::ExpectedRow, actual: &Value) {
         let actual = actual.as_object().unwrap();
         let judged: BTreeSet<&str> = wanted
             .columns
@@ -168,18 +178,18 @@ impl Comparison {
     }
 }
 
-fn holds(want: &Want, found: &Value) -> bool {
+fn holds(want: &ExpectedValue, found: &Value) -> bool {
     match want {
-        Want::Same(value) => value == found,
-        Want::At(micros) => expected::micros(found) == *micros,
-        Want::Millis(None) => found.is_null(),
-        Want::Millis(Some(millis)) => found
+        ExpectedValue::Same(value) => value == found,
+        ExpectedValue::At(micros) => expected::micros(found) == *micros,
+        ExpectedValue::Thousandths(None) => found.is_null(),
+        ExpectedValue::Thousandths(Some(thousandths)) => found
             .as_f64()
-            .is_some_and(|found| (found * 1000.0).round() == *millis as f64),
+            .is_some_and(|found| (found * 1000.0).round() == *thousandths as f64),
     }
 }
 
-impl fmt::Display for Comparison {
+impl fmt::Display for ViewComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let objects: Vec<String> = self
             .objects

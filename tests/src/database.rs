@@ -1,17 +1,17 @@
 //! One test's database.
 
-use fleetledger_local::postgres::Postgres;
-use fleetledger_schema::postgres::{Connector, migrate};
+use fleetledger_local::postgres::LocalPostgres;
+use fleetledger_schema::postgres::{PostgresConnector, migrate};
 use serde_json::Value;
 use tokio_postgres::{Client, types::ToSql};
 
 /// A migrated database on a real server.
 #[derive(Debug)]
-pub struct Database {
+pub struct LedgerDatabase {
     /// As the owner of everything.
-    pub owner: Connector,
+    pub owner: PostgresConnector,
     /// As the ingester.
-    pub ingester: Connector,
+    pub ingester: PostgresConnector,
     /// The owner's session.
     pub client: Client,
     /// The ingester's URL.
@@ -20,12 +20,12 @@ pub struct Database {
     pub owner_url: String,
 }
 
-impl Database {
+impl LedgerDatabase {
     /// Creates and migrates database `name`.
-    pub async fn create(postgres: &Postgres, name: &str) -> Self {
+    pub async fn create(postgres: &LocalPostgres, name: &str) -> Self {
         postgres.create_database(name).await.unwrap();
         let owner_url = postgres.url_of(name);
-        let owner = Connector::new(owner_url.parse().unwrap(), None);
+        let owner = PostgresConnector::new(owner_url.parse().unwrap(), None);
         migrate(&owner, |_| {}).await.unwrap();
         let database = Self::open(&owner_url).await;
         // What `fleetledger migrate` stores of its configuration.
@@ -38,11 +38,11 @@ impl Database {
 
     /// Opens a migrated database by its owner's URL, which may name several servers.
     pub async fn open(owner_url: &str) -> Self {
-        let owner = Connector::new(owner_url.parse().unwrap(), None);
+        let owner = PostgresConnector::new(owner_url.parse().unwrap(), None);
         let client = owner.connect("test").await.unwrap();
         let ingester_url = owner_url.replacen("fleetledger@", "fleetledger_ingest@", 1);
         Self {
-            ingester: Connector::new(ingester_url.parse().unwrap(), None),
+            ingester: PostgresConnector::new(ingester_url.parse().unwrap(), None),
             owner,
             client,
             ingester_url,
@@ -55,7 +55,7 @@ impl Database {
     /// # Errors
     /// Why the server did not answer: it may be away.
     pub async fn ask(owner_url: &str, query: &str) -> Result<i64, String> {
-        let owner = Connector::new(owner_url.parse().unwrap(), None);
+        let owner = PostgresConnector::new(owner_url.parse().unwrap(), None);
         let client = owner
             .connect("test")
             .await

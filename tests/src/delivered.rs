@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
@@ -18,13 +18,13 @@ use rdkafka::{
 };
 use serde_json::Value;
 
-use crate::{database::Database, scribe::Place};
+use crate::{database::LedgerDatabase, manual_emitter::KafkaPosition};
 
 /// One record as Kafka delivers it.
 #[derive(Debug, Clone)]
-pub struct Delivered {
+pub struct DeliveredRecord {
     /// Where it lies.
-    pub place: Place,
+    pub place: KafkaPosition,
     /// Its key.
     pub key: Vec<u8>,
     /// Its value; `None` for a tombstone.
@@ -35,8 +35,8 @@ pub struct Delivered {
 
 /// Reads everything that the topics under `prefix` hold now and that was committed.
 #[must_use]
-pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<Delivered> {
-    let mut all: Vec<Delivered> = Kind::TOPICS
+pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<DeliveredRecord> {
+    let mut all: Vec<DeliveredRecord> = RecordKind::TOPICS
         .into_iter()
         .flat_map(|kind| read_topic(kafka, &kind.topic(prefix, None)))
         .collect();
@@ -45,9 +45,9 @@ pub fn read_all(kafka: &ClientConfig, prefix: &str) -> Vec<Delivered> {
 }
 
 /// The end of a log comes as an error of the client, which is none to tell of.
-struct Quiet;
+struct QuietContext;
 
-impl ClientContext for Quiet {
+impl ClientContext for QuietContext {
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
             tracing::error!(%error, reason, "kafka client of the oracle");
@@ -55,11 +55,11 @@ impl ClientContext for Quiet {
     }
 }
 
-impl ConsumerContext for Quiet {}
+impl ConsumerContext for QuietContext {}
 
 /// Reads one topic to its end. A log may end in offsets without a record, so the end is what Kafka says it is; it
 /// says only the partition, hence a consumer for each topic.
-fn read_topic(kafka: &ClientConfig, topic: &str) -> Vec<Delivered> {
+fn read_topic(kafka: &ClientConfig, topic: &str) -> Vec<DeliveredRecord> {
     let mut config = kafka.clone();
     config
         .set("group.id", "oracle")
@@ -68,7 +68,7 @@ fn read_topic(kafka: &ClientConfig, topic: &str) -> Vec<Delivered> {
         .set("isolation.level", "read_committed")
         .set("fetch.wait.max.ms", "10")
         .set("check.crcs", "true");
-    let consumer: BaseConsumer<Quiet> = config.create_with_context(Quiet).unwrap();
+    let consumer: BaseConsumer<QuietContext> = config.create_with_context(QuietContext).unwrap();
     let metadata = consumer
         .fetch_metadata(Some(topic), Duration::from_secs(30))
         .unwrap();
@@ -99,7 +99,7 @@ fn read_topic(kafka: &ClientConfig, topic: &str) -> Vec<Delivered> {
             Some(Err(error)) if is_transport(&error) => {}
             Some(message) => {
                 idle = 0;
-                all.push(Delivered::of(&message.unwrap()));
+                all.push(DeliveredRecord::of(&message.unwrap()));
             }
         }
     }
@@ -118,12 +118,12 @@ fn is_transport(error: &KafkaError) -> bool {
     })
 }
 
-impl Delivered {
+impl DeliveredRecord {
     fn of(message: &BorrowedMessage<'_>) -> Self {
         let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
         let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
         Self {
-            place: Place {
+            place: KafkaPosition {
                 topic: message.topic().to_owned(),
                 partition: message.partition(),
                 offset: message.offset(),
@@ -137,11 +137,11 @@ impl Delivered {
     }
 }
 
-pub use usage::Hours;
+pub use usage::FoldedHours;
 
 /// The six columns of the batch ledger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct BatchCounts {
     /// Changed a row.
     pub landed: i64,
     /// Equal to what stood.
@@ -156,7 +156,7 @@ pub struct Counts {
     pub dead: i64,
 }
 
-impl Counts {
+impl BatchCounts {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> i64 {
@@ -164,7 +164,7 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for BatchCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -182,15 +182,15 @@ impl fmt::Display for Counts {
 
 /// The fold of a log: what each record did, and what lives at the end.
 #[derive(Debug, Clone, Default)]
-pub struct Fold {
+pub struct LogFold {
     /// What became of the records, by (topic, partition).
-    pub counts: BTreeMap<(String, i32), Counts>,
+    pub counts: BTreeMap<(String, i32), BatchCounts>,
     /// Hash of the body of every living object, by (kind, cluster uid, uid).
     pub living: BTreeMap<(&'static str, String, String), (i64, i64)>,
     /// How many versions every object ever had.
     pub versions: BTreeMap<(&'static str, String, String), i64>,
     /// What containers used, by hour.
-    pub usage: Hours,
+    pub usage: FoldedHours,
     /// Offsets that were gone before the centre could read them, from and to.
     gaps: BTreeMap<(String, i32), (i64, i64)>,
     ends: BTreeMap<(String, i32), i64>,
@@ -198,9 +198,9 @@ pub struct Fold {
 
 /// Folds records in log order. `dead` are those a test spoiled.
 #[must_use]
-pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
-    let mut fold = Fold::default();
-    let mut reigns: HashMap<(String, String), (i64, i64)> = HashMap::new();
+pub fn fold(records: &[DeliveredRecord], dead: &BTreeSet<KafkaPosition>) -> LogFold {
+    let mut fold = LogFold::default();
+    let mut terms: HashMap<(String, String), (i64, i64)> = HashMap::new();
     let mut ended = HashSet::new();
     for record in records {
         let at = (record.place.topic.clone(), record.place.partition);
@@ -215,20 +215,20 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
         let (cluster_uid, subject) = (parts[2].to_owned(), parts[3]);
         let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
         let order = (number("ce_epoch"), number("ce_sequence"));
-        let reign = reigns
+        let latest = terms
             .entry((record.place.topic.clone(), cluster_uid.clone()))
             .or_insert((0, 0));
         // What a schema means does not depend on who announces it.
         if subject.starts_with("!schema/") {
-            *reign = order.max(*reign);
+            *latest = order.max(*latest);
             counts.control += 1;
             continue;
         }
-        if order <= *reign {
+        if order <= *latest {
             counts.superseded += 1;
             continue;
         }
-        *reign = order;
+        *latest = order;
         if subject.starts_with('!') {
             counts.control += 1;
             continue;
@@ -279,7 +279,7 @@ pub fn fold(records: &[Delivered], dead: &BTreeSet<Place>) -> Fold {
 
 fn kind_of(topic: &str) -> &'static str {
     let name = topic.rsplit('.').next().unwrap();
-    Kind::TOPICS
+    RecordKind::TOPICS
         .into_iter()
         .find(|kind| kind.as_str() == name)
         .unwrap()
@@ -327,7 +327,7 @@ fn long(rest: &mut &[u8]) -> i64 {
 }
 
 /// Everything about the centre that does not agree with the log; empty if all is well.
-pub async fn judge(fold: &Fold, database: &Database) -> Vec<String> {
+pub async fn judge(fold: &LogFold, database: &LedgerDatabase) -> Vec<String> {
     let mut faults = Vec::new();
     judge_batches(fold, database, &mut faults).await;
     judge_current(fold, database, &mut faults).await;
@@ -337,11 +337,11 @@ pub async fn judge(fold: &Fold, database: &Database) -> Vec<String> {
 }
 
 /// No (partition, offset) twice, none left out, and every record in the column where the fold puts it.
-async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String>) {
+async fn judge_batches(fold: &LogFold, database: &LedgerDatabase, faults: &mut Vec<String>) {
     let query = "select * from ledger.batch order by topic, partition, from_offset";
     let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
-    let mut found: BTreeMap<(String, i32), Counts> = BTreeMap::new();
-    let mut told = BTreeSet::new();
+    let mut found: BTreeMap<(String, i32), BatchCounts> = BTreeMap::new();
+    let mut known_gaps = BTreeSet::new();
     for batch in database.rows(query, &[]).await {
         let at = (
             batch["topic"].as_str().unwrap().to_owned(),
@@ -350,7 +350,7 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
         let number = |column: &str| batch[column].as_i64().unwrap();
         let expected = next.entry(at.clone()).or_insert(0);
         if let Some((from, to)) = fold.gaps.get(&at).filter(|(from, _)| from == expected) {
-            told.insert((at.0.clone(), i64::from(at.1), *from, *to));
+            known_gaps.insert((at.0.clone(), i64::from(at.1), *from, *to));
             *expected = *to;
         }
         if number("from_offset") != *expected {
@@ -376,7 +376,7 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
             ));
         }
     }
-    judge_gaps(&told, database, faults).await;
+    judge_gaps(&known_gaps, database, faults).await;
     for (at, counts) in &fold.counts {
         if found.get(at) != Some(counts) {
             faults.push(format!(
@@ -390,7 +390,7 @@ async fn judge_batches(fold: &Fold, database: &Database, faults: &mut Vec<String
 /// The gaps that are written down are those that there were: topic, partition, from, to.
 async fn judge_gaps(
     wanted: &BTreeSet<(String, i64, i64, i64)>,
-    database: &Database,
+    database: &LedgerDatabase,
     faults: &mut Vec<String>,
 ) {
     let query = "select topic, partition, from_offset, to_offset from ledger.ingest_gap where to_offset > from_offset";
@@ -412,9 +412,9 @@ async fn judge_gaps(
     }
 }
 
-async fn judge_current(fold: &Fold, database: &Database, faults: &mut Vec<String>) {
-    let mut standing = BTreeMap::new();
-    for kind in Kind::ALL {
+async fn judge_current(fold: &LogFold, database: &LedgerDatabase, faults: &mut Vec<String>) {
+    let mut current_rows = BTreeMap::new();
+    for kind in RecordKind::ALL {
         let query = format!(
             "select l.cluster_uid, t.uid, t.body_hash_hi, t.body_hash_lo from ledger.{kind} as t join ledger.cluster as l using (cluster_id)"
         );
@@ -424,11 +424,11 @@ async fn judge_current(fold: &Fold, database: &Database, faults: &mut Vec<String
                 row["body_hash_hi"].as_i64().unwrap_or(0),
                 row["body_hash_lo"].as_i64().unwrap_or(0),
             );
-            standing.insert((kind.as_str(), text("cluster_uid"), text("uid")), hash);
+            current_rows.insert((kind.as_str(), text("cluster_uid"), text("uid")), hash);
         }
     }
     for (object, hash) in &fold.living {
-        match standing.remove(object) {
+        match current_rows.remove(object) {
             Some(found) if found == *hash => {}
             Some(_) => faults.push(format!(
                 "{object:?} stands with another content than the log's newest"
@@ -437,7 +437,7 @@ async fn judge_current(fold: &Fold, database: &Database, faults: &mut Vec<String
         }
     }
     faults.extend(
-        standing
+        current_rows
             .keys()
             .map(|object| format!("{object:?} stands and does not live in the log")),
     );
@@ -445,8 +445,8 @@ async fn judge_current(fold: &Fold, database: &Database, faults: &mut Vec<String
 
 /// Intervals of one object touch and never overlap, the current one continues the last, and there are as many
 /// as the log has versions.
-async fn judge_history(fold: &Fold, database: &Database, faults: &mut Vec<String>) {
-    for kind in Kind::ALL {
+async fn judge_history(fold: &LogFold, database: &LedgerDatabase, faults: &mut Vec<String>) {
+    for kind in RecordKind::ALL {
         let query = format!(
             "select l.cluster_uid, v.uid, count(*) as versions,
                 bool_and(v.valid_from = v.previous_to or v.previous_to is null) as contiguous
@@ -484,9 +484,9 @@ async fn judge_history(fold: &Fold, database: &Database, faults: &mut Vec<String
     }
 }
 
-impl Fold {
+impl LogFold {
     /// The centre was told not to trust what stands: this record, equal though it is, lands again, as no version.
-    pub fn lands_again(&mut self, place: &Place) {
+    pub fn lands_again(&mut self, place: &KafkaPosition) {
         let counts = self
             .counts
             .get_mut(&(place.topic.clone(), place.partition))
@@ -502,22 +502,24 @@ impl Fold {
 
     /// What became of all records together.
     #[must_use]
-    pub fn total(&self) -> Counts {
-        self.counts.values().fold(Counts::default(), |sum, more| Counts {
-            landed: sum.landed + more.landed,
-            unchanged: sum.unchanged + more.unchanged,
-            superseded: sum.superseded + more.superseded,
-            deleted: sum.deleted + more.deleted,
-            control: sum.control + more.control,
-            dead: sum.dead + more.dead,
-        })
+    pub fn total(&self) -> BatchCounts {
+        self.counts
+            .values()
+            .fold(BatchCounts::default(), |sum, more| BatchCounts {
+                landed: sum.landed + more.landed,
+                unchanged: sum.unchanged + more.unchanged,
+                superseded: sum.superseded + more.superseded,
+                deleted: sum.deleted + more.deleted,
+                control: sum.control + more.control,
+                dead: sum.dead + more.dead,
+            })
     }
 
     /// `Ok` once the centre has read to the end of every partition.
     ///
     /// # Errors
     /// The partitions that are behind.
-    pub async fn is_ingested(&self, database: &Database) -> Result<(), String> {
+    pub async fn is_ingested(&self, database: &LedgerDatabase) -> Result<(), String> {
         let rows = database
             .rows(
                 "select topic, partition, next_offset, state, halted_reason from ledger.ingest_partition",

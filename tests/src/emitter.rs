@@ -1,56 +1,65 @@
 //! An emitter in this process.
 
-use fleetledger_emit::{EmitError, Health, LeadershipSettings, Settings, Source, Summary};
+use fleetledger_emit::{
+    EmitError, EmitSettings, EmitterHealth, EmitterSummary, LeadershipSettings, ObjectSource,
+};
 use kube::Client;
 use rdkafka::ClientConfig;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// A running emitter. Dropping it ends it as a crash would: the Lease stays taken.
-pub struct Emitter {
+pub struct TestEmitter {
     /// What it says of itself.
-    pub health: Health,
+    pub health: EmitterHealth,
     /// Its metrics.
     pub registry: prometheus::Registry,
     shutdown: CancellationToken,
-    task: JoinSet<Result<Summary, EmitError>>,
+    task: JoinSet<Result<EmitterSummary, EmitError>>,
 }
 
 /// Settings of an emitter of cluster `name`: quick marks, sweeps only on demand, a Lease in namespace `default`.
 #[must_use]
-pub fn settings(name: &str, prefix: &str) -> Settings {
-    Settings {
+pub fn settings(name: &str, prefix: &str) -> EmitSettings {
+    EmitSettings {
         datacenter: "dfw".to_owned(),
         cluster: name.to_owned(),
         topic_prefix: prefix.to_owned(),
         labels: crate::expected::LABELS.map(str::to_owned).to_vec(),
         annotations: crate::expected::ANNOTATIONS.map(str::to_owned).to_vec(),
         mark_interval_seconds: 1,
-        settle_millis: 500,
+        settle_ms: 500,
         leadership: LeadershipSettings {
             namespace: "default".to_owned(),
             duration_seconds: 3,
             ..LeadershipSettings::default()
         },
-        ..Settings::default()
+        ..EmitSettings::default()
     }
 }
 
-impl Emitter {
+impl TestEmitter {
     /// Starts one that watches the API server of `client`.
     #[must_use]
-    pub fn start(settings: Settings, client: Client, kafka: &ClientConfig) -> Self {
+    pub fn start(settings: EmitSettings, client: Client, kafka: &ClientConfig) -> Self {
         let (health, registry, shutdown) = (
-            Health::new(),
+            EmitterHealth::new(),
             prometheus::Registry::new(),
             CancellationToken::new(),
         );
         let mut task = JoinSet::new();
-        let (kafka, told, metrics, stop) =
+        let (kafka, reported_health, metrics, stop) =
             (kafka.clone(), health.clone(), registry.clone(), shutdown.clone());
         task.spawn(async move {
-            let outcome =
-                fleetledger_emit::run(settings, Source::Watch { client }, kafka, &metrics, told, stop).await;
+            let outcome = fleetledger_emit::run(
+                settings,
+                ObjectSource::Watch { client },
+                kafka,
+                &metrics,
+                reported_health,
+                stop,
+            )
+            .await;
             outcome.inspect_err(|error| tracing::error!(?error, "emitter ended"))
         });
         Self {
@@ -62,7 +71,7 @@ impl Emitter {
     }
 
     /// Ends it in good order.
-    pub async fn stop(mut self) -> Summary {
+    pub async fn stop(mut self) -> EmitterSummary {
         self.shutdown.cancel();
         self.task.join_next().await.unwrap().unwrap().unwrap()
     }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{Resource, text},
-    quantity::{millis, units},
+    cluster::{ApiResourceKind, text},
+    quantity::{thousandths, units},
 };
 
 /// Labels that emitters of these tests send, exact names and prefixes ending in `*`: the defaults.
@@ -37,26 +37,26 @@ pub const TEAM: &str = "team";
 
 /// What one column should hold.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Want {
+pub enum ExpectedValue {
     /// Exactly this JSON.
     Same(Value),
     /// This instant, in microseconds since 1970; `None` is NULL.
     At(Option<i64>),
     /// This many thousandths, as a decimal number.
-    Millis(Option<i64>),
+    Thousandths(Option<i64>),
 }
 
 /// One row of a view: its identity within the cluster, and its columns.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub struct ExpectedRow {
     /// The uid; for a container the pod's uid and the container's name.
     pub key: String,
     /// Columns by name.
-    pub columns: BTreeMap<&'static str, Want>,
+    pub columns: BTreeMap<&'static str, ExpectedValue>,
 }
 
 /// Rows by view.
-pub type Rows = BTreeMap<&'static str, Vec<Row>>;
+pub type ExpectedRows = BTreeMap<&'static str, Vec<ExpectedRow>>;
 
 /// Columns the API server does not decide: where, when, and what only the centre knows.
 pub const NOT_FROM_THE_API_SERVER: [&str; 5] =
@@ -64,23 +64,23 @@ pub const NOT_FROM_THE_API_SERVER: [&str; 5] =
 
 /// The rows that these objects should be.
 #[must_use]
-pub fn rows(objects: &[(Resource, Vec<Value>)]) -> Rows {
+pub fn rows(objects: &[(ApiResourceKind, Vec<Value>)]) -> ExpectedRows {
     let fleet = FleetIndex::of(objects);
-    let mut rows = Rows::new();
+    let mut rows = ExpectedRows::new();
     for (resource, objects) in objects {
         for object in objects {
             match resource {
-                Resource::Namespace => push(&mut rows, "namespace", namespace(object, &fleet)),
-                Resource::Node => push(&mut rows, "node", node(object)),
-                Resource::Pod => {
+                ApiResourceKind::Namespace => push(&mut rows, "namespace", namespace(object, &fleet)),
+                ApiResourceKind::Node => push(&mut rows, "node", node(object)),
+                ApiResourceKind::Pod => {
                     push(&mut rows, "pod", pod::pod(object, &fleet));
                     for row in pod::containers(object, &fleet) {
                         push(&mut rows, "container", row);
                     }
                 }
-                Resource::Watchdog => push(&mut rows, "watchdog", workload::watchdog(object)),
-                Resource::ReplicaSet if controller(object).is_some() => {}
-                Resource::Lease => {}
+                ApiResourceKind::Watchdog => push(&mut rows, "watchdog", workload::watchdog(object)),
+                ApiResourceKind::ReplicaSet if controller(object).is_some() => {}
+                ApiResourceKind::Lease => {}
                 _ => push(
                     &mut rows,
                     "workload",
@@ -92,7 +92,7 @@ pub fn rows(objects: &[(Resource, Vec<Value>)]) -> Rows {
     rows
 }
 
-fn push(rows: &mut Rows, view: &'static str, row: Row) {
+fn push(rows: &mut ExpectedRows, view: &'static str, row: ExpectedRow) {
     rows.entry(view).or_default().push(row);
 }
 
@@ -103,7 +103,7 @@ pub(crate) struct FleetIndex {
 }
 
 impl FleetIndex {
-    fn of(objects: &[(Resource, Vec<Value>)]) -> Self {
+    fn of(objects: &[(ApiResourceKind, Vec<Value>)]) -> Self {
         let mut index = Self {
             teams: HashMap::new(),
             owners: HashMap::new(),
@@ -111,7 +111,7 @@ impl FleetIndex {
         for (resource, objects) in objects {
             for object in objects {
                 let name = text(object, "/metadata/name");
-                if *resource == Resource::Namespace {
+                if *resource == ApiResourceKind::Namespace {
                     for place in ["annotations", "labels"] {
                         let team = object["metadata"][place][TEAM]
                             .as_str()
@@ -157,7 +157,7 @@ pub(crate) fn controller(object: &Value) -> Option<&Value> {
 }
 
 /// Columns of every object.
-pub(crate) fn common(object: &Value) -> BTreeMap<&'static str, Want> {
+pub(crate) fn common(object: &Value) -> BTreeMap<&'static str, ExpectedValue> {
     let meta = &object["metadata"];
     let grace = meta["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
     BTreeMap::from([
@@ -165,27 +165,30 @@ pub(crate) fn common(object: &Value) -> BTreeMap<&'static str, Want> {
         ("created_at", at(&meta["creationTimestamp"])),
         (
             "deletion_requested_at",
-            Want::At(micros(&meta["deletionTimestamp"]).map(|end| end - grace * 1_000_000)),
+            ExpectedValue::At(micros(&meta["deletionTimestamp"]).map(|end| end - grace * 1_000_000)),
         ),
-        ("labels", Want::Same(select(&meta["labels"], &LABELS))),
+        ("labels", ExpectedValue::Same(select(&meta["labels"], &LABELS))),
         (
             "annotations",
-            Want::Same(select(&meta["annotations"], &ANNOTATIONS)),
+            ExpectedValue::Same(select(&meta["annotations"], &ANNOTATIONS)),
         ),
-        ("finalizers", Want::Same(or_empty_list(&meta["finalizers"]))),
-        ("unknown_fields", Want::Same(Value::Null)),
+        (
+            "finalizers",
+            ExpectedValue::Same(or_empty_list(&meta["finalizers"])),
+        ),
+        ("unknown_fields", ExpectedValue::Same(Value::Null)),
     ])
 }
 
 /// The row of `object` with these columns.
-pub(crate) fn row(object: &Value, columns: BTreeMap<&'static str, Want>) -> Row {
-    Row {
+pub(crate) fn row(object: &Value, columns: BTreeMap<&'static str, ExpectedValue>) -> ExpectedRow {
+    ExpectedRow {
         key: text(object, "/metadata/uid"),
         columns,
     }
 }
 
-fn namespace(object: &Value, fleet: &FleetIndex) -> Row {
+fn namespace(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     let mut columns = common(object);
     let name = text(object, "/metadata/name");
     let finalizers = [&object["metadata"]["finalizers"], &object["spec"]["finalizers"]];
@@ -195,18 +198,18 @@ fn namespace(object: &Value, fleet: &FleetIndex) -> Row {
         .flatten()
         .cloned()
         .collect();
-    columns.insert("finalizers", Want::Same(json!(finalizers)));
-    columns.insert("team", Want::Same(fleet.team(&name)));
-    columns.insert("namespace", Want::Same(json!(name)));
+    columns.insert("finalizers", ExpectedValue::Same(json!(finalizers)));
+    columns.insert("team", ExpectedValue::Same(fleet.team(&name)));
+    columns.insert("namespace", ExpectedValue::Same(json!(name)));
     columns.insert("phase", same(&object["status"]["phase"]));
     columns.insert(
         "conditions",
-        Want::Same(conditions(&object["status"]["conditions"])),
+        ExpectedValue::Same(conditions(&object["status"]["conditions"])),
     );
     row(object, columns)
 }
 
-fn node(object: &Value) -> Row {
+fn node(object: &Value) -> ExpectedRow {
     let (spec, status) = (&object["spec"], &object["status"]);
     let mut columns = common(object);
     let mut taints: Vec<Value> = list(&spec["taints"])
@@ -222,17 +225,23 @@ fn node(object: &Value) -> Row {
         .collect();
     columns.extend([
         ("node", same(&object["metadata"]["name"])),
-        ("provider_id", Want::Same(filled(&spec["providerID"]))),
-        ("unschedulable", Want::Same(json!(spec["unschedulable"] == true))),
-        ("taints", Want::Same(json!(taints))),
-        ("conditions", Want::Same(conditions(&status["conditions"]))),
+        ("provider_id", ExpectedValue::Same(filled(&spec["providerID"]))),
+        (
+            "unschedulable",
+            ExpectedValue::Same(json!(spec["unschedulable"] == true)),
+        ),
+        ("taints", ExpectedValue::Same(json!(taints))),
+        (
+            "conditions",
+            ExpectedValue::Same(conditions(&status["conditions"])),
+        ),
         ("ready_status", same(&ready["status"])),
-        ("ready_reason", Want::Same(filled(&ready["reason"]))),
+        ("ready_reason", ExpectedValue::Same(filled(&ready["reason"]))),
         ("ready_since", at(&ready["lastTransitionTime"])),
         // No node of these tests is silent for two minutes, or has a Lease, unless the test says so.
-        ("heartbeat_stale_since", Want::At(None)),
-        ("addresses", Want::Same(json!(addresses))),
-        ("pod_cidrs", Want::Same(or_empty_list(&spec["podCIDRs"]))),
+        ("heartbeat_stale_since", ExpectedValue::At(None)),
+        ("addresses", ExpectedValue::Same(json!(addresses))),
+        ("pod_cidrs", ExpectedValue::Same(or_empty_list(&spec["podCIDRs"]))),
     ]);
     for (column, field) in [
         ("kernel_version", "kernelVersion"),
@@ -248,38 +257,47 @@ fn node(object: &Value) -> Row {
     ] {
         columns.insert(
             column,
-            Want::Same(json!(text(status, &format!("/nodeInfo/{field}")))),
+            ExpectedValue::Same(json!(text(status, &format!("/nodeInfo/{field}")))),
         );
     }
-    let capacity = Amounts::of(&status["capacity"]);
-    let allocatable = Amounts::of(&status["allocatable"]);
+    let capacity = ResourceQuantities::of(&status["capacity"]);
+    let allocatable = ResourceQuantities::of(&status["allocatable"]);
     columns.extend([
-        ("cpu_capacity_cores", Want::Millis(capacity.cpu_millis)),
+        (
+            "cpu_capacity_cores",
+            ExpectedValue::Thousandths(capacity.millicores),
+        ),
         ("memory_capacity_bytes", number(capacity.memory)),
         (
             "ephemeral_storage_capacity_bytes",
             number(capacity.ephemeral_storage),
         ),
-        ("gpu_capacity", Want::Millis(capacity.gpu_millis)),
+        ("gpu_capacity", ExpectedValue::Thousandths(capacity.gpu_millis)),
         ("pods_capacity", number(capacity.pods)),
-        ("other_capacity", Want::Same(json!(capacity.other))),
-        ("cpu_allocatable_cores", Want::Millis(allocatable.cpu_millis)),
+        ("other_capacity", ExpectedValue::Same(json!(capacity.other))),
+        (
+            "cpu_allocatable_cores",
+            ExpectedValue::Thousandths(allocatable.millicores),
+        ),
         ("memory_allocatable_bytes", number(allocatable.memory)),
         (
             "ephemeral_storage_allocatable_bytes",
             number(allocatable.ephemeral_storage),
         ),
-        ("gpu_allocatable", Want::Millis(allocatable.gpu_millis)),
+        (
+            "gpu_allocatable",
+            ExpectedValue::Thousandths(allocatable.gpu_millis),
+        ),
         ("pods_allocatable", number(allocatable.pods)),
-        ("other_allocatable", Want::Same(json!(allocatable.other))),
+        ("other_allocatable", ExpectedValue::Same(json!(allocatable.other))),
     ]);
     row(object, columns)
 }
 
 /// A list of resources, by the units of the columns.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Amounts {
-    pub(crate) cpu_millis: Option<i64>,
+pub(crate) struct ResourceQuantities {
+    pub(crate) millicores: Option<i64>,
     pub(crate) memory: Option<i64>,
     pub(crate) ephemeral_storage: Option<i64>,
     pub(crate) gpu_millis: Option<i64>,
@@ -287,13 +305,13 @@ pub(crate) struct Amounts {
     pub(crate) other: BTreeMap<String, String>,
 }
 
-impl Amounts {
+impl ResourceQuantities {
     pub(crate) fn of(list: &Value) -> Self {
         let mut amounts = Self::default();
         for (name, quantity) in list.as_object().into_iter().flatten() {
             let quantity = quantity.as_str().unwrap();
             if name == "cpu" {
-                amounts.cpu_millis = Some(millis(quantity));
+                amounts.millicores = Some(thousandths(quantity));
             } else if name == "memory" {
                 amounts.memory = Some(units(quantity));
             } else if name == "ephemeral-storage" {
@@ -348,16 +366,16 @@ pub(crate) fn message(value: &Value) -> Value {
     json!(text[..end])
 }
 
-pub(crate) fn same(value: &Value) -> Want {
-    Want::Same(value.clone())
+pub(crate) fn same(value: &Value) -> ExpectedValue {
+    ExpectedValue::Same(value.clone())
 }
 
-pub(crate) fn number(value: Option<i64>) -> Want {
-    Want::Same(json!(value))
+pub(crate) fn number(value: Option<i64>) -> ExpectedValue {
+    ExpectedValue::Same(json!(value))
 }
 
-pub(crate) fn at(value: &Value) -> Want {
-    Want::At(micros(value))
+pub(crate) fn at(value: &Value) -> ExpectedValue {
+    ExpectedValue::At(micros(value))
 }
 
 /// An instant in microseconds since 1970.

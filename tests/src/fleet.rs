@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{Desired, Resource},
-    trace::{Machine, Trace, TracePod},
+    cluster::{ApiResourceKind, DesiredObject},
+    trace::{FleetTrace, TraceMachine, TracePod},
 };
 
 /// Namespaces the fleet's pods live in.
@@ -20,14 +20,14 @@ pub const SECRET: &str = "hunter2-must-not-travel";
 
 /// A fleet, in an order in which it can be created.
 #[derive(Debug, Clone)]
-pub struct Fleet {
+pub struct FleetObjects {
     /// Where its machines and pods come from.
     pub origin: String,
     /// Its objects.
-    pub objects: Vec<Desired>,
+    pub objects: Vec<DesiredObject>,
 }
 
-impl Fleet {
+impl FleetObjects {
     /// The trace in the folder that `FLEETLEDGER_TRACE_DIR` names, else a generated fleet of that size.
     #[must_use]
     #[expect(
@@ -36,8 +36,8 @@ impl Fleet {
     )]
     pub fn from_environment(seed: u64) -> Self {
         let trace = match std::env::var_os("FLEETLEDGER_TRACE_DIR") {
-            Some(folder) => Trace::read(Path::new(&folder)),
-            None => Trace::generate(seed, 1_523, 8_152),
+            Some(folder) => FleetTrace::read(Path::new(&folder)),
+            None => FleetTrace::generate(seed, 1_523, 8_152),
         };
         Self::of(&trace, seed)
     }
@@ -45,13 +45,13 @@ impl Fleet {
     /// A small generated fleet.
     #[must_use]
     pub fn small(seed: u64, machines: usize, pods: usize) -> Self {
-        Self::of(&Trace::generate(seed, machines, pods), seed)
+        Self::of(&FleetTrace::generate(seed, machines, pods), seed)
     }
 
     /// The fleet that `seed` makes of a trace.
     #[must_use]
-    pub fn of(trace: &Trace, seed: u64) -> Self {
-        let mut maker = Maker {
+    pub fn of(trace: &FleetTrace, seed: u64) -> Self {
+        let mut maker = FleetBuilder {
             random: StdRng::seed_from_u64(seed),
             objects: Vec::new(),
         };
@@ -69,7 +69,7 @@ impl Fleet {
 
     /// How many objects of a resource it has.
     #[must_use]
-    pub fn count(&self, resource: Resource) -> usize {
+    pub fn count(&self, resource: ApiResourceKind) -> usize {
         self.objects
             .iter()
             .filter(|object| object.resource == resource)
@@ -79,18 +79,18 @@ impl Fleet {
 
 /// A workload that pods can belong to: the object that owns them directly.
 #[derive(Debug, Clone)]
-struct Workload {
+struct FleetWorkload {
     namespace: String,
     name: String,
-    owner: Option<(Resource, String)>,
+    owner: Option<(ApiResourceKind, String)>,
 }
 
-struct Maker {
+struct FleetBuilder {
     random: StdRng,
-    objects: Vec<Desired>,
+    objects: Vec<DesiredObject>,
 }
 
-impl Maker {
+impl FleetBuilder {
     fn namespaces(&mut self) -> Vec<String> {
         let names: Vec<String> = (0..NAMESPACES).map(|n| format!("team-space-{n:02}")).collect();
         for (index, name) in names.iter().enumerate() {
@@ -98,8 +98,8 @@ impl Maker {
             if index % 8 != 7 {
                 labels.insert("team", TEAMS[index % TEAMS.len()].to_owned());
             }
-            self.objects.push(Desired {
-                resource: Resource::Namespace,
+            self.objects.push(DesiredObject {
+                resource: ApiResourceKind::Namespace,
                 namespace: None,
                 name: name.clone(),
                 owner: None,
@@ -110,7 +110,7 @@ impl Maker {
         names
     }
 
-    fn nodes(&mut self, machines: &[Machine]) -> Vec<Machine> {
+    fn nodes(&mut self, machines: &[TraceMachine]) -> Vec<TraceMachine> {
         for machine in machines {
             let node = self.node(machine);
             self.objects.push(node);
@@ -118,7 +118,7 @@ impl Maker {
         machines.to_vec()
     }
 
-    fn node(&mut self, machine: &Machine) -> Desired {
+    fn node(&mut self, machine: &TraceMachine) -> DesiredObject {
         let zone = format!("zone-{}", self.random.random_range(0..3));
         let mut labels = json!({
             "kubernetes.io/hostname": machine.name, "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux",
@@ -143,7 +143,7 @@ impl Maker {
         }
         spec["taints"] = json!(taints);
         let mut capacity = json!({
-            "cpu": format!("{}m", machine.cpu_millis), "memory": format!("{}Mi", machine.memory_mib),
+            "cpu": format!("{}m", machine.millicores), "memory": format!("{}Mi", machine.memory_mib),
             "ephemeral-storage": "500Gi", "pods": "110", "hugepages-2Mi": "0",
         });
         if machine.gpus > 0 {
@@ -175,8 +175,8 @@ impl Maker {
                 "bootID": self.hex(), "machineID": self.hex(), "systemUUID": self.hex(),
             },
         });
-        Desired {
-            resource: Resource::Node,
+        DesiredObject {
+            resource: ApiResourceKind::Node,
             namespace: None,
             name: machine.name.clone(),
             owner: None,
@@ -186,7 +186,7 @@ impl Maker {
     }
 
     /// About one workload for ten pods: half are Deployments with their ReplicaSets, the rest of every kind.
-    fn workloads(&mut self, namespaces: &[String], pods: usize) -> Vec<Workload> {
+    fn workloads(&mut self, namespaces: &[String], pods: usize) -> Vec<FleetWorkload> {
         let mut workloads = Vec::new();
         for number in 0..(pods / 10).max(8) {
             let namespace = namespaces.choose(&mut self.random).unwrap().clone();
@@ -194,7 +194,7 @@ impl Maker {
             let owner = match number % 8 {
                 0..4 => {
                     self.add(
-                        Resource::Deployment,
+                        ApiResourceKind::Deployment,
                         &namespace,
                         &name,
                         None,
@@ -203,38 +203,38 @@ impl Maker {
                     );
                     // Nothing in the name of the set says whose it is.
                     let set = format!("x-{number}-{}", self.random.random_range(1000..9999));
-                    let owner = Some((Resource::Deployment, name.clone()));
-                    self.add(Resource::ReplicaSet, &namespace, &set, owner, replicated(&name, 3), json!({"replicas": 3, "readyReplicas": 3, "availableReplicas": 3, "observedGeneration": 1}));
-                    Some((Resource::ReplicaSet, set))
+                    let owner = Some((ApiResourceKind::Deployment, name.clone()));
+                    self.add(ApiResourceKind::ReplicaSet, &namespace, &set, owner, replicated(&name, 3), json!({"replicas": 3, "readyReplicas": 3, "availableReplicas": 3, "observedGeneration": 1}));
+                    Some((ApiResourceKind::ReplicaSet, set))
                 }
                 4 => {
                     let mut body = replicated(&name, 2);
                     body["spec"]["serviceName"] = json!(name);
-                    self.add(Resource::StatefulSet, &namespace, &name, None, body, json!({"replicas": 2, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 2, "observedGeneration": 1}));
-                    Some((Resource::StatefulSet, name.clone()))
+                    self.add(ApiResourceKind::StatefulSet, &namespace, &name, None, body, json!({"replicas": 2, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 2, "observedGeneration": 1}));
+                    Some((ApiResourceKind::StatefulSet, name.clone()))
                 }
                 5 => {
                     let mut body = replicated(&name, 0);
                     body["spec"].as_object_mut().unwrap().remove("replicas");
                     let status = json!({"desiredNumberScheduled": 5, "currentNumberScheduled": 4, "numberReady": 3, "numberAvailable": 3, "numberUnavailable": 2, "numberMisscheduled": 1, "updatedNumberScheduled": 4, "observedGeneration": 1});
-                    self.add(Resource::DaemonSet, &namespace, &name, None, body, status);
-                    Some((Resource::DaemonSet, name.clone()))
+                    self.add(ApiResourceKind::DaemonSet, &namespace, &name, None, body, status);
+                    Some((ApiResourceKind::DaemonSet, name.clone()))
                 }
                 6 => Some(self.job(&namespace, &name, number)),
                 _ if number % 16 == 7 => {
                     self.add(
-                        Resource::ReplicaSet,
+                        ApiResourceKind::ReplicaSet,
                         &namespace,
                         &name,
                         None,
                         replicated(&name, 1),
                         json!({"replicas": 1, "observedGeneration": 1}),
                     );
-                    Some((Resource::ReplicaSet, name.clone()))
+                    Some((ApiResourceKind::ReplicaSet, name.clone()))
                 }
                 _ => None,
             };
-            workloads.push(Workload {
+            workloads.push(FleetWorkload {
                 namespace,
                 name,
                 owner,
@@ -244,31 +244,31 @@ impl Maker {
     }
 
     /// A Job, every other one made by a CronJob.
-    fn job(&mut self, namespace: &str, name: &str, number: usize) -> (Resource, String) {
+    fn job(&mut self, namespace: &str, name: &str, number: usize) -> (ApiResourceKind, String) {
         let spec = json!({"parallelism": 2, "completions": 4, "template": template(name, "OnFailure")});
         let owner = (number % 16 == 6).then(|| {
             let body = json!({"metadata": {"labels": {"app": name}}, "spec": {"schedule": "*/5 * * * *", "timeZone": "Etc/UTC", "jobTemplate": {"spec": spec}}});
             let status = json!({"lastScheduleTime": past(300), "lastSuccessfulTime": past(900)});
-            self.add(Resource::CronJob, namespace, name, None, body, status);
-            (Resource::CronJob, name.to_owned())
+            self.add(ApiResourceKind::CronJob, namespace, name, None, body, status);
+            (ApiResourceKind::CronJob, name.to_owned())
         });
         let job = format!("{name}-{}", 29_000_000 + number);
         let body = json!({"metadata": {"labels": {"app": name}}, "spec": spec});
         let status = json!({"active": 2, "ready": 1, "succeeded": 1, "failed": 1, "startTime": past(240), "uncountedTerminatedPods": {}});
-        self.add(Resource::Job, namespace, &job, owner, body, status);
-        (Resource::Job, job)
+        self.add(ApiResourceKind::Job, namespace, &job, owner, body, status);
+        (ApiResourceKind::Job, job)
     }
 
     fn add(
         &mut self,
-        resource: Resource,
+        resource: ApiResourceKind,
         namespace: &str,
         name: &str,
-        owner: Option<(Resource, String)>,
+        owner: Option<(ApiResourceKind, String)>,
         body: Value,
         status: Value,
     ) {
-        self.objects.push(Desired {
+        self.objects.push(DesiredObject {
             resource,
             namespace: Some(namespace.to_owned()),
             name: name.to_owned(),
@@ -278,11 +278,11 @@ impl Maker {
         });
     }
 
-    fn trace_pod(&mut self, pod: &TracePod, nodes: &[Machine], workloads: &[Workload]) {
+    fn trace_pod(&mut self, pod: &TracePod, nodes: &[TraceMachine], workloads: &[FleetWorkload]) {
         let workload = workloads.choose(&mut self.random).unwrap().clone();
         let node = pod.scheduled.then(|| {
             let mut fits = (0..64).map(|_| nodes.choose(&mut self.random).unwrap());
-            let fit = fits.find(|node| node.gpus >= pod.gpus && node.cpu_millis >= pod.cpu_millis);
+            let fit = fits.find(|node| node.gpus >= pod.gpus && node.millicores >= pod.millicores);
             fit.or_else(|| nodes.iter().max_by_key(|node| node.gpus))
                 .unwrap()
                 .name
@@ -292,9 +292,9 @@ impl Maker {
         self.objects.push(desired);
     }
 
-    fn pod(&mut self, pod: &TracePod, workload: &Workload, node: Option<String>) -> Desired {
+    fn pod(&mut self, pod: &TracePod, workload: &FleetWorkload, node: Option<String>) -> DesiredObject {
         let mut requests =
-            json!({"cpu": format!("{}m", pod.cpu_millis), "memory": format!("{}Mi", pod.memory_mib)});
+            json!({"cpu": format!("{}m", pod.millicores), "memory": format!("{}Mi", pod.memory_mib)});
         let mut limits = json!({"memory": format!("{}Mi", pod.memory_mib)});
         if pod.gpus > 0 {
             // A share of one card has a resource of its own.
@@ -333,7 +333,7 @@ impl Maker {
         if workload
             .owner
             .as_ref()
-            .is_some_and(|(kind, _)| *kind == Resource::Job)
+            .is_some_and(|(kind, _)| *kind == ApiResourceKind::Job)
         {
             spec["restartPolicy"] = json!("OnFailure");
         }
@@ -346,8 +346,8 @@ impl Maker {
             "fleetledger.io/gpu-spec": pod.gpu_spec, "example.com/hidden": "x",
             "kubectl.kubernetes.io/last-applied-configuration": format!("{{\"env\":\"{SECRET}\"}}"),
         });
-        Desired {
-            resource: Resource::Pod,
+        DesiredObject {
+            resource: ApiResourceKind::Pod,
             namespace: Some(workload.namespace.clone()),
             name: pod.name.clone(),
             owner: workload.owner.clone(),

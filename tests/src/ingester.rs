@@ -1,17 +1,17 @@
 //! An ingester in this process.
 
-use fleetledger_ingest::{Health, IngestError, Settings};
-use fleetledger_schema::postgres::Connector;
+use fleetledger_ingest::{IngestError, IngestHealth, IngestSettings};
+use fleetledger_schema::postgres::PostgresConnector;
 use rdkafka::ClientConfig;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{database::Database, parts::unique};
+use crate::{database::LedgerDatabase, parts::unique};
 
 /// A running ingester.
-pub struct Ingester {
+pub struct TestIngester {
     /// What it says of itself.
-    pub health: Health,
+    pub health: IngestHealth,
     /// Its metrics.
     pub registry: prometheus::Registry,
     shutdown: CancellationToken,
@@ -20,35 +20,36 @@ pub struct Ingester {
 
 /// Settings of an ingester of the topics under `prefix`, alone in its group.
 #[must_use]
-pub fn settings(prefix: &str) -> Settings {
-    Settings {
+pub fn settings(prefix: &str) -> IngestSettings {
+    IngestSettings {
         topic_prefix: prefix.to_owned(),
         group_id: unique(&format!("{prefix}-ingest")),
         table_sum_interval_seconds: 1,
-        ..Settings::default()
+        ..IngestSettings::default()
     }
 }
 
-impl Ingester {
+impl TestIngester {
     /// Starts one with [`settings`], as the ingester's own role.
     #[must_use]
-    pub fn start(prefix: &str, kafka: &ClientConfig, database: &Database) -> Self {
+    pub fn start(prefix: &str, kafka: &ClientConfig, database: &LedgerDatabase) -> Self {
         Self::start_with(settings(prefix), kafka, database.ingester.clone())
     }
 
     /// Starts one.
     #[must_use]
-    pub fn start_with(settings: Settings, kafka: &ClientConfig, connector: Connector) -> Self {
+    pub fn start_with(settings: IngestSettings, kafka: &ClientConfig, connector: PostgresConnector) -> Self {
         let (health, registry, shutdown) = (
-            Health::new(),
+            IngestHealth::new(),
             prometheus::Registry::new(),
             CancellationToken::new(),
         );
         let mut task = JoinSet::new();
-        let (kafka, told, metrics, stop) =
+        let (kafka, reported_health, metrics, stop) =
             (kafka.clone(), health.clone(), registry.clone(), shutdown.clone());
         task.spawn(async move {
-            let outcome = fleetledger_ingest::run(settings, kafka, connector, &metrics, told, stop).await;
+            let outcome =
+                fleetledger_ingest::run(settings, kafka, connector, &metrics, reported_health, stop).await;
             outcome.inspect_err(|error| tracing::error!(?error, "ingester ended"))
         });
         Self {
@@ -69,7 +70,7 @@ impl Ingester {
     ///
     /// # Errors
     /// Why it ended.
-    pub async fn ended(&mut self) -> Result<(), IngestError> {
+    pub async fn await_end(&mut self) -> Result<(), IngestError> {
         self.task.join_next().await.unwrap().unwrap()
     }
 }

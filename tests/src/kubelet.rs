@@ -16,7 +16,7 @@ use tokio::{
 
 /// A container that runs evenly.
 #[derive(Debug, Clone)]
-pub struct Served {
+pub struct ServedContainer {
     /// Name of its node.
     pub node: String,
     /// Namespace of its pod.
@@ -36,29 +36,29 @@ pub struct Served {
 }
 
 /// A request that was made: its path, and its header Authorization.
-pub type Asked = (String, Option<String>);
+pub type KubeletRequest = (String, Option<String>);
 
 #[derive(Debug, Default)]
-struct State {
-    served: Vec<Served>,
+struct KubeletState {
+    served: Vec<ServedContainer>,
     hanging: HashSet<String>,
-    asked: Vec<Asked>,
+    requests: Vec<KubeletRequest>,
 }
 
 /// The kubelets of all nodes on one port: `/{node}/metrics/resource` and `/{node}/gpu`.
-pub struct Kubelets {
+pub struct FakeKubelets {
     /// Begin of every URL.
     pub url: String,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<KubeletState>>,
     _task: JoinSet<()>,
 }
 
-impl Kubelets {
+impl FakeKubelets {
     /// Listens on a free port of the loopback.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::<Mutex<State>>::default();
+        let state = Arc::<Mutex<KubeletState>>::default();
         let mut task = JoinSet::new();
         let shared = state.clone();
         task.spawn(async move {
@@ -76,7 +76,7 @@ impl Kubelets {
     }
 
     /// Serves these containers from now on.
-    pub fn serve(&self, served: Vec<Served>) {
+    pub fn serve(&self, served: Vec<ServedContainer>) {
         self.state.lock().unwrap().served = served;
     }
 
@@ -87,12 +87,12 @@ impl Kubelets {
 
     /// Everything that was asked so far.
     #[must_use]
-    pub fn asked(&self) -> Vec<Asked> {
-        self.state.lock().unwrap().asked.clone()
+    pub fn requests(&self) -> Vec<KubeletRequest> {
+        self.state.lock().unwrap().requests.clone()
     }
 }
 
-async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
+async fn serve(mut stream: TcpStream, state: Arc<Mutex<KubeletState>>) {
     let mut request = Vec::new();
     let mut chunk = [0_u8; 4096];
     loop {
@@ -112,7 +112,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         });
         let answer = {
             let mut state = state.lock().unwrap();
-            state.asked.push((path.clone(), authorization));
+            state.requests.push((path.clone(), authorization));
             answer(&state, &path)
         };
         let Some(body) = answer else {
@@ -131,7 +131,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
 }
 
 /// What stands at `path`; nothing for a node that hangs.
-fn answer(state: &State, path: &str) -> Option<String> {
+fn answer(state: &KubeletState, path: &str) -> Option<String> {
     let node = path.split('/').nth(1).unwrap_or_default();
     if state.hanging.contains(node) {
         return None;
@@ -150,16 +150,12 @@ fn answer(state: &State, path: &str) -> Option<String> {
             continue;
         }
         let seconds = now.micros_since(one.started_at) as f64 / 1e6;
-        let (cpu, millis) = (seconds * one.millicores as f64 / 1e3, now.0 / 1000);
+        let (cpu, ms) = (seconds * one.millicores as f64 / 1e3, now.0 / 1000);
         let began = one.started_at.0 as f64 / 1e6;
+        writeln!(body, "container_cpu_usage_seconds_total{labels} {cpu:.6} {ms}").unwrap();
         writeln!(
             body,
-            "container_cpu_usage_seconds_total{labels} {cpu:.6} {millis}"
-        )
-        .unwrap();
-        writeln!(
-            body,
-            "container_memory_working_set_bytes{labels} {} {millis}",
+            "container_memory_working_set_bytes{labels} {} {ms}",
             one.memory_bytes
         )
         .unwrap();

@@ -8,7 +8,7 @@
 //!   the API server's JSON straight to the columns of `fleet.*`, [`delivered`] reads Kafka with its own consumer.
 //!
 //! Entry points: [`parts::shared`], [`cluster::Cluster::start`], [`fleet::Fleet::from_environment`],
-//! [`comparison::compare`], [`emitter::Emitter`], [`ingester::Ingester`], [`scribe::Scribe`], [`storm::Storm`].
+//! [`comparison::compare`], [`emitter::Emitter`], [`ingester::Ingester`], [`manual_emitter::Scribe`], [`storm::Storm`].
 
 #![allow(
     clippy::unwrap_used,
@@ -30,11 +30,11 @@ pub mod expected;
 pub mod fleet;
 pub mod ingester;
 pub mod kubelet;
+pub mod manual_emitter;
 pub mod parts;
 pub mod program;
 pub mod proxy;
 pub mod quantity;
 pub mod report;
-pub mod scribe;
 pub mod storm;
 pub mod trace;

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_local::process::{Launch, Supervised};
-use fleetledger_schema::kind::Kind;
+use fleetledger_local::process::{ServerLaunch, SupervisedServer};
+use fleetledger_schema::kind::RecordKind;
 use tempfile::TempDir;
 
 use crate::{
@@ -22,8 +22,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running `fleetledger`. Dropping it kills it.
 #[derive(Debug)]
-pub struct Program {
-    process: Supervised,
+pub struct LedgerProcess {
+    process: SupervisedServer,
     _folder: TempDir,
 }
 
@@ -40,7 +40,9 @@ pub fn ingest_configuration(bootstrap_servers: &str, prefix: &str, database_url:
 /// The line of `[ingest]` that names every partition under `prefix`: an ingester without a group begins at once.
 #[must_use]
 pub fn every_partition(prefix: &str) -> String {
-    let topics = Kind::TOPICS.into_iter().map(|kind| kind.topic(prefix, None));
+    let topics = RecordKind::TOPICS
+        .into_iter()
+        .map(|kind| kind.topic(prefix, None));
     let named: Vec<String> = topics
         .flat_map(|topic| (0..PARTITIONS).map(move |partition| format!("\"{topic}:{partition}\"")))
         .collect();
@@ -61,7 +63,7 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-impl Program {
+impl LedgerProcess {
     /// Starts `fleetledger <arguments>` with this configuration and these environment variables.
     #[must_use]
     pub fn start(arguments: &[&str], toml: &str, environment: &[(&str, &str)]) -> Self {
@@ -74,7 +76,7 @@ impl Program {
             config.display().to_string(),
         ];
         command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        let process = Supervised::start(&Launch {
+        let process = SupervisedServer::start(&ServerLaunch {
             part: format!("fleetledger {}", arguments.join(" ")),
             command,
             environment: environment
@@ -129,7 +131,7 @@ impl Program {
 
     /// A page of its HTTP listener, with the headers.
     fn page(&self, path: &str) -> String {
-        let log = self.logged();
+        let log = self.log_text();
         let (_, after) = log.split_once("listen=").unwrap();
         let address = after.split_whitespace().next().unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
@@ -142,7 +144,7 @@ impl Program {
     }
 
     /// Waits until it has ended by itself; returns what it logged.
-    pub async fn ended(&mut self) -> String {
+    pub async fn await_end(&mut self) -> String {
         eventually("the process ends by itself", ENDS_WITHIN, || {
             let ended = self.process.exited().is_some();
             let log = self.process.logged();
@@ -159,7 +161,7 @@ impl Program {
 
     /// What it logged.
     #[must_use]
-    pub fn logged(&self) -> String {
+    pub fn log_text(&self) -> String {
         self.process.logged()
     }
 }

@@ -11,14 +11,14 @@ use tokio::{
 
 /// A proxy on loopback. Dropping it ends every connection.
 #[derive(Debug)]
-pub struct Proxy {
+pub struct TcpProxy {
     /// Where it listens.
     pub address: SocketAddr,
     cuts: watch::Sender<u64>,
     _accepting: JoinSet<()>,
 }
 
-impl Proxy {
+impl TcpProxy {
     /// A proxy to `127.0.0.1:port`.
     pub async fn start(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,7 +2,7 @@
 
 /// The quantity in thousandths, rounded up.
 #[must_use]
-pub fn millis(text: &str) -> i64 {
+pub fn thousandths(text: &str) -> i64 {
     scaled(text, 1_000)
 }
 
@@ -14,10 +14,10 @@ pub fn units(text: &str) -> i64 {
 
 /// So many thousandths as the API server writes them, in powers of two if `like` is written so.
 #[must_use]
-pub fn text(millis: i64, like: &str) -> String {
-    let units = millis / 1000;
-    if !like.ends_with('i') || millis % 1000 != 0 {
-        return format!("{millis}m");
+pub fn text(thousandths: i64, like: &str) -> String {
+    let units = thousandths / 1000;
+    if !like.ends_with('i') || thousandths % 1000 != 0 {
+        return format!("{thousandths}m");
     }
     let suffixes = [
         (60, "Ei"),
@@ -78,15 +78,15 @@ mod tests {
 
     #[test]
     fn forms_the_api_server_writes_are_read() {
-        assert_eq!(millis("250m"), 250);
-        assert_eq!(millis("1"), 1000);
-        assert_eq!(millis("1500u"), 2);
+        assert_eq!(thousandths("250m"), 250);
+        assert_eq!(thousandths("1"), 1000);
+        assert_eq!(thousandths("1500u"), 2);
         assert_eq!(units("2Gi"), 2 << 30);
         assert_eq!(units("1k"), 1000);
         assert_eq!(units("0.5"), 1);
         assert_eq!(text(8, "2Mi"), "8m");
         assert_eq!(text((8 << 20) * 1000, "2Mi"), "8Mi");
-        assert_eq!(millis("100e-3"), 100);
+        assert_eq!(thousandths("100e-3"), 100);
         assert_eq!(units("1.5E3"), 1500);
     }
 }

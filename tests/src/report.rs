@@ -8,20 +8,20 @@ use std::{
 };
 
 /// Prints one line. The test runner keeps back what `println!` says in a test that passes, but not this.
-pub fn tell(line: &str) {
+pub fn print_line(line: &str) {
     let _ = writeln!(stdout().lock(), "{line}");
 }
 
 /// A report that is told line by line and kept as a file, if there is one.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct TestRunReport {
     file: Option<Mutex<File>>,
 }
 
-impl Report {
+impl TestRunReport {
     /// A report in `FLEETLEDGER_REPORT_DIR`, where `make soak` has set it.
     #[must_use]
-    pub fn called(name: &str) -> Self {
+    pub fn named(name: &str) -> Self {
         let folder = environment("FLEETLEDGER_REPORT_DIR").map(PathBuf::from);
         let file = folder.map(|folder| {
             std::fs::create_dir_all(&folder).unwrap();
@@ -32,7 +32,7 @@ impl Report {
 
     /// Tells a line and keeps it.
     pub fn line(&self, line: &str) {
-        tell(line);
+        print_line(line);
         if let Some(file) = &self.file {
             writeln!(file.lock().unwrap(), "{line}").unwrap();
         }
@@ -51,7 +51,7 @@ pub fn environment(name: &str) -> Option<String> {
 
 /// A number that the caller asks for, else `otherwise`.
 #[must_use]
-pub fn asked(name: &str, otherwise: u64) -> u64 {
+pub fn number_from_environment(name: &str, otherwise: u64) -> u64 {
     environment(name).map_or(otherwise, |text| {
         text.parse()
             .unwrap_or_else(|_| panic!("{name} is {text}, which is no number"))

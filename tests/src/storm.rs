@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use fleetledger_schema::{
     instant::Instant,
-    kind::Kind,
+    kind::RecordKind,
     record::{ContainerUsage, Record, Usage},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -12,7 +12,7 @@ use rdkafka::ClientConfig;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::scribe::{Scribe, deployment, namespace, node, pod};
+use crate::manual_emitter::{ManualEmitter, deployment, namespace, node, pod};
 
 /// Clusters that churn; they share partitions.
 const CLUSTERS: usize = 4;
@@ -20,32 +20,33 @@ const CLUSTERS: usize = 4;
 /// Random changes of a few clusters: new, changed, equal and deleted objects, marks, sweeps, and a deposed
 /// emitter that goes on.
 #[derive(Debug)]
-pub struct Storm {
+pub struct RecordStorm {
     random: StdRng,
-    clusters: Vec<Storming>,
+    clusters: Vec<StormCluster>,
 }
 
 #[derive(Debug)]
-struct Storming {
-    scribe: Scribe,
-    deposed: Scribe,
-    living: BTreeMap<(Kind, u32), Record>,
+struct StormCluster {
+    leader: ManualEmitter,
+    deposed: ManualEmitter,
+    living: BTreeMap<(RecordKind, u32), Record>,
     dead: u32,
     /// The newest windows of usage, some of which come again.
     windows: Vec<Usage>,
 }
 
-impl Storm {
+impl RecordStorm {
     /// Clusters whose newer reign is known before the deposed one goes on.
     pub async fn new(kafka: &ClientConfig, prefix: &str, seed: u64) -> Self {
         let clusters = (0..CLUSTERS).map(|number| {
-            let scribe = |name: &str| Scribe::new(kafka, prefix, name, &format!("cluster-uid-{number}"));
+            let scribe =
+                |name: &str| ManualEmitter::new(kafka, prefix, name, &format!("cluster-uid-{number}"));
             let name = format!("prod-{number}");
             let (mut deposed, mut scribe) = (scribe(&name), scribe(&name));
             deposed.epoch = scribe.epoch - 1_000_000;
             scribe.mark_all();
-            Storming {
-                scribe,
+            StormCluster {
+                leader: scribe,
                 deposed,
                 living: BTreeMap::new(),
                 dead: 0,
@@ -70,17 +71,17 @@ impl Storm {
                 continue;
             }
             let (kind, number) = match self.random.random_range(0..20) {
-                0 => (Kind::Namespace, self.random.random_range(0..10)),
-                1..4 => (Kind::Node, self.random.random_range(0..50)),
-                4..6 => (Kind::Workload, self.random.random_range(0..30)),
-                _ => (Kind::Pod, self.random.random_range(0..300)),
+                0 => (RecordKind::Namespace, self.random.random_range(0..10)),
+                1..4 => (RecordKind::Node, self.random.random_range(0..50)),
+                4..6 => (RecordKind::Workload, self.random.random_range(0..30)),
+                _ => (RecordKind::Pod, self.random.random_range(0..300)),
             };
             let roll = self.random.random_range(0..1000);
             let value: u16 = self.random.random_range(1..5000);
             cluster.step(kind, number, roll, value);
         }
         for cluster in &mut self.clusters {
-            cluster.scribe.flush().await;
+            cluster.leader.flush().await;
             cluster.deposed.flush().await;
         }
     }
@@ -88,20 +89,20 @@ impl Storm {
     /// The last words of every cluster: a mark.
     pub async fn end(&mut self) {
         for cluster in &mut self.clusters {
-            cluster.scribe.mark_all();
-            cluster.scribe.flush().await;
+            cluster.leader.mark_all();
+            cluster.leader.flush().await;
         }
     }
 }
 
-impl Storming {
+impl StormCluster {
     /// A window of usage: a new one of the last two days, one that was sent before, one of the deposed emitter.
     fn window(&mut self, random: &mut StdRng) {
         match random.random_range(0..10) {
             0..2 if !self.windows.is_empty() => {
                 let again = random.random_range(0..self.windows.len());
                 let again = self.windows[again].clone();
-                self.scribe.write_usage(&again);
+                self.leader.write_usage(&again);
             }
             2 => {
                 let window = window(random);
@@ -109,7 +110,7 @@ impl Storming {
             }
             _ => {
                 let window = window(random);
-                self.scribe.write_usage(&window);
+                self.leader.write_usage(&window);
                 self.windows.push(window);
                 if self.windows.len() > 20 {
                     self.windows.remove(0);
@@ -118,23 +119,23 @@ impl Storming {
         }
     }
 
-    fn step(&mut self, kind: Kind, number: u32, roll: u32, value: u16) {
+    fn step(&mut self, kind: RecordKind, number: u32, roll: u32, value: u16) {
         match roll {
             // Deleted; its number comes back under a new uid.
             0..80 => {
                 if let Some(record) = self.living.remove(&(kind, number)) {
-                    self.scribe.delete(&record);
+                    self.leader.delete(&record);
                     self.dead += 1;
                 }
             }
             // Sent again as it is.
             80..280 => {
                 if let Some(record) = self.living.get(&(kind, number)) {
-                    self.scribe.write(record);
+                    self.leader.write(record);
                 }
             }
             280..330 => self.deposed.write(&object(kind, "deposed", value)),
-            330..335 => self.scribe.mark_all(),
+            330..335 => self.leader.mark_all(),
             335..337 => {
                 let all: Vec<Record> = self
                     .living
@@ -142,7 +143,7 @@ impl Storming {
                     .filter(|((of, _), _)| *of == kind)
                     .map(|(_, record)| record.clone())
                     .collect();
-                self.scribe.sweep(kind, &all);
+                self.leader.sweep(kind, &all);
             }
             _ => {
                 let uid = self.living.get(&(kind, number)).map_or_else(
@@ -150,7 +151,7 @@ impl Storming {
                     |old| old.uid().to_owned(),
                 );
                 let record = object(kind, &uid, value);
-                self.scribe.write(&record);
+                self.leader.write(&record);
                 self.living.insert((kind, number), record);
             }
         }
@@ -196,32 +197,32 @@ fn window(random: &mut StdRng) -> Usage {
     }
 }
 
-fn object(kind: Kind, uid: &str, value: u16) -> Record {
+fn object(kind: RecordKind, uid: &str, value: u16) -> Record {
     match kind {
-        Kind::Node => node(uid, value.into()),
-        Kind::Namespace => namespace(uid, &format!("team-{value}")),
-        Kind::Workload => deployment(uid, value.into()),
-        Kind::Pod | Kind::Watchdog | Kind::Usage => pod(uid, value.into()),
+        RecordKind::Node => node(uid, value.into()),
+        RecordKind::Namespace => namespace(uid, &format!("team-{value}")),
+        RecordKind::Workload => deployment(uid, value.into()),
+        RecordKind::Pod | RecordKind::Watchdog | RecordKind::Usage => pod(uid, value.into()),
     }
 }
 
 /// A storm that blows on while something else happens.
 #[derive(Debug)]
-pub struct Blowing {
+pub struct RunningStorm {
     stop: CancellationToken,
-    task: JoinSet<Storm>,
+    task: JoinSet<RecordStorm>,
 }
 
-impl Blowing {
+impl RunningStorm {
     /// Thirty records every 20 ms, at most.
     #[must_use]
-    pub fn start(storm: Storm) -> Self {
+    pub fn start(storm: RecordStorm) -> Self {
         Self::start_at(storm, 30)
     }
 
     /// So many records every 20 ms, at most.
     #[must_use]
-    pub fn start_at(mut storm: Storm, records: usize) -> Self {
+    pub fn start_at(mut storm: RecordStorm, records: usize) -> Self {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let mut task = JoinSet::new();
@@ -237,7 +238,7 @@ impl Blowing {
     }
 
     /// Ends it; Kafka has everything then, and marks behind it.
-    pub async fn end(mut self) -> Storm {
+    pub async fn end(mut self) -> RecordStorm {
         self.stop.cancel();
         let mut storm = self.task.join_next().await.unwrap().unwrap();
         storm.end().await;

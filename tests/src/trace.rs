@@ -6,11 +6,11 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// One machine.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub struct TraceMachine {
     /// Its name.
     pub name: String,
     /// CPU in thousandths of a core.
-    pub cpu_millis: i64,
+    pub millicores: i64,
     /// Memory in MiB.
     pub memory_mib: i64,
     /// GPU cards.
@@ -25,7 +25,7 @@ pub struct TracePod {
     /// Its name.
     pub name: String,
     /// Requested CPU in thousandths of a core.
-    pub cpu_millis: i64,
+    pub millicores: i64,
     /// Requested memory in MiB.
     pub memory_mib: i64,
     /// Requested GPU cards.
@@ -44,24 +44,24 @@ pub struct TracePod {
 
 /// What is known of a fleet's size and demand.
 #[derive(Debug, Clone)]
-pub struct Trace {
+pub struct FleetTrace {
     /// Where it comes from.
     pub origin: String,
     /// Its machines.
-    pub machines: Vec<Machine>,
+    pub machines: Vec<TraceMachine>,
     /// Its pods, all of them at once.
     pub pods: Vec<TracePod>,
 }
 
-impl Trace {
+impl FleetTrace {
     /// Reads the two CSV files of `folder`.
     #[must_use]
     pub fn read(folder: &Path) -> Self {
         let machines = lines(folder, "openb_node_list_all_node.csv")
             .into_iter()
-            .map(|field| Machine {
+            .map(|field| TraceMachine {
                 name: field[0].clone(),
-                cpu_millis: field[1].parse().unwrap(),
+                millicores: field[1].parse().unwrap(),
                 memory_mib: field[2].parse().unwrap(),
                 gpus: field[3].parse().unwrap(),
                 model: field[4].clone(),
@@ -70,7 +70,7 @@ impl Trace {
             .into_iter()
             .map(|field| TracePod {
                 name: field[0].clone(),
-                cpu_millis: field[1].parse().unwrap(),
+                millicores: field[1].parse().unwrap(),
                 memory_mib: field[2].parse().unwrap(),
                 gpus: field[3].parse().unwrap(),
                 gpu_millis: field[4].parse().unwrap(),
@@ -90,9 +90,9 @@ impl Trace {
     #[must_use]
     pub fn generate(seed: u64, machines: usize, pods: usize) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let machine = |n: usize| Machine {
+        let machine = |n: usize| TraceMachine {
             name: format!("node-{n:04}"),
-            cpu_millis: 96_000,
+            millicores: 96_000,
             memory_mib: 393_216,
             gpus: if n.is_multiple_of(3) { 8 } else { 0 },
             model: if n.is_multiple_of(3) {
@@ -107,7 +107,7 @@ impl Trace {
             let gpus = [0, 0, 1, 1, 8][random.random_range(0..5)];
             TracePod {
                 name: format!("pod-{n:05}"),
-                cpu_millis: random.random_range(1..64) * 500,
+                millicores: random.random_range(1..64) * 500,
                 memory_mib: random.random_range(1..64) * 1024,
                 gpus,
                 gpu_millis: if gpus == 1 {

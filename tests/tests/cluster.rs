@@ -17,18 +17,18 @@ use std::{
 
 use fleetledger_local::kube_apiserver::KubeApiserver;
 use fleetledger_tests::{
-    churn::Churn,
-    cluster::{self, Cluster, Desired, Resource},
-    comparison::{Asked, Comparison, compare_rows},
-    database::Database,
+    churn::FleetChurn,
+    cluster::{self, ApiResourceKind, DesiredObject, TestCluster},
+    comparison::{ViewComparison, ViewSelection, compare_rows},
+    database::LedgerDatabase,
     deadline::{ensure, eventually},
     delivered,
-    emitter::{self, Emitter},
+    emitter::{self, TestEmitter},
     expected,
-    fleet::Fleet,
-    ingester::Ingester,
-    parts::{self, Parts},
-    proxy::Proxy,
+    fleet::FleetObjects,
+    ingester::TestIngester,
+    parts::{self, SharedServers},
+    proxy::TcpProxy,
 };
 use serde_json::{Value, json};
 
@@ -36,24 +36,24 @@ const CLUSTER: &str = "prod-1";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Everything from an API server to a database.
-struct Line {
-    parts: Arc<Parts>,
-    cluster: Cluster,
-    database: Database,
+struct ClusterPipeline {
+    parts: Arc<SharedServers>,
+    cluster: TestCluster,
+    database: LedgerDatabase,
     prefix: String,
-    ingester: Ingester,
+    ingester: TestIngester,
 }
 
-impl Line {
+impl ClusterPipeline {
     async fn start(test: &str) -> Option<Self> {
-        Self::start_with(test, Cluster::start(test).await).await
+        Self::start_with(test, TestCluster::start(test).await).await
     }
 
-    async fn start_with(test: &str, cluster: Option<Cluster>) -> Option<Self> {
+    async fn start_with(test: &str, cluster: Option<TestCluster>) -> Option<Self> {
         let cluster = cluster?;
         let parts = parts::shared(test).await?;
         let (database, prefix) = (parts.database().await, parts.topics().await);
-        let ingester = Ingester::start(&prefix, &parts.kafka.client_config(), &database);
+        let ingester = TestIngester::start(&prefix, &parts.kafka.client_config(), &database);
         Some(Self {
             parts,
             cluster,
@@ -63,12 +63,12 @@ impl Line {
         })
     }
 
-    fn emitter(&self) -> Emitter {
+    fn emitter(&self) -> TestEmitter {
         self.emitter_through(self.cluster.client.clone())
     }
 
-    fn emitter_through(&self, client: kube::Client) -> Emitter {
-        Emitter::start(
+    fn emitter_through(&self, client: kube::Client) -> TestEmitter {
+        TestEmitter::start(
             emitter::settings(CLUSTER, &self.prefix),
             client,
             &self.parts.kafka.client_config(),
@@ -76,25 +76,25 @@ impl Line {
     }
 
     /// Awaits that the centre is what the API server is now.
-    async fn settled(&self) -> Comparison {
+    async fn await_equality(&self) -> ViewComparison {
         let rows = expected::rows(&self.cluster.list_all().await);
         eventually("centre = API server", LIMIT, || async {
-            compare_rows(&rows, &self.database, CLUSTER, Asked::Live)
+            compare_rows(&rows, &self.database, CLUSTER, ViewSelection::Live)
                 .await
                 .equal()
         })
         .await
     }
 
-    async fn end(self, emitter: Emitter) {
+    async fn end(self, emitter: TestEmitter) {
         emitter.stop().await;
         self.ingester.stop().await;
     }
 }
 
-fn pod(name: &str, spec: &Value) -> Desired {
-    Desired {
-        resource: Resource::Pod,
+fn pod(name: &str, spec: &Value) -> DesiredObject {
+    DesiredObject {
+        resource: ApiResourceKind::Pod,
         namespace: Some("default".to_owned()),
         name: name.to_owned(),
         owner: None,
@@ -107,9 +107,9 @@ fn one_container() -> Value {
     json!({"containers": [{"name": "main", "image": "app:1"}]})
 }
 
-fn owned(resource: Resource, name: &str, owner: Option<(Resource, &str)>) -> Desired {
+fn owned(resource: ApiResourceKind, name: &str, owner: Option<(ApiResourceKind, &str)>) -> DesiredObject {
     let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": one_container()});
-    Desired {
+    DesiredObject {
         resource,
         namespace: Some("default".to_owned()),
         name: name.to_owned(),
@@ -122,30 +122,30 @@ fn owned(resource: Resource, name: &str, owner: Option<(Resource, &str)>) -> Des
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_fleet_is_equal_while_watches_break_off_and_history_is_forgotten() {
     let test = "a_small_fleet_is_equal_while_watches_break_off_and_history_is_forgotten";
-    let Some(mut line) = Line::start(test).await else {
+    let Some(mut line) = ClusterPipeline::start(test).await else {
         return;
     };
     line.cluster.install_watchdogs().await;
-    let proxy = Proxy::start(line.cluster.port()).await;
+    let proxy = TcpProxy::start(line.cluster.port()).await;
     let emitter = line.emitter_through(line.cluster.client_through(proxy.address).await);
-    let fleet = Fleet::small(7, 40, 400);
+    let fleet = FleetObjects::small(7, 40, 400);
     line.cluster.create_all(&fleet.objects).await;
     line.cluster.create(&watchdog("hairpin")).await;
-    let comparison = line.settled().await;
+    let comparison = line.await_equality().await;
     assert_eq!(comparison.objects["watchdog"], 1);
     println!("filled: {comparison}");
-    let mut churn = Churn::new(&fleet, 8);
+    let mut churn = FleetChurn::new(&fleet, 8);
     for _ in 0..3 {
         churn.run(&line.cluster, 100).await;
         proxy.cut();
         churn.run(&line.cluster, 100).await;
     }
-    println!("watches cut 3 times: {}", line.settled().await);
+    println!("watches cut 3 times: {}", line.await_equality().await);
     // The server forgets the past and starts afresh: every watch is answered with 410 and lists again.
     line.cluster.server.compact().await.unwrap();
     line.cluster.server.restart().await.unwrap();
     churn.run(&line.cluster, 100).await;
-    println!("after compaction and restart: {}", line.settled().await);
+    println!("after compaction and restart: {}", line.await_equality().await);
     line.end(emitter).await;
 }
 
@@ -156,34 +156,38 @@ async fn without_watch_list_the_emitter_pages_with_the_shipped_rights_alone() {
     let builder = KubeApiserver::builder()
         .feature_gate("WatchList=false")
         .user(account, &[]);
-    let Some(line) = Line::start_with(test, Cluster::start_with(test, builder).await).await else {
+    let Some(line) = ClusterPipeline::start_with(test, TestCluster::start_with(test, builder).await).await
+    else {
         return;
     };
     line.cluster.apply("emit-rbac.yaml").await;
-    let fleet = Fleet::small(9, 10, 120);
+    let fleet = FleetObjects::small(9, 10, 120);
     line.cluster.create_all(&fleet.objects).await;
     let mut settings = emitter::settings(CLUSTER, &line.prefix);
     settings.page_size = 50;
     settings.leadership.namespace = "fleetledger".to_owned();
     let client = cluster::client(&line.cluster.server.kubeconfig_yaml_of(account).unwrap()).await;
-    let emitter = Emitter::start(settings, client, &line.parts.kafka.client_config());
+    let emitter = TestEmitter::start(settings, client, &line.parts.kafka.client_config());
     println!(
         "WatchList off, pages of 50, rights of emit-rbac.yaml: {}",
-        line.settled().await
+        line.await_equality().await
     );
-    Churn::new(&fleet, 10).run(&line.cluster, 100).await;
-    println!("WatchList off, after 100 changes: {}", line.settled().await);
+    FleetChurn::new(&fleet, 10).run(&line.cluster, 100).await;
+    println!(
+        "WatchList off, after 100 changes: {}",
+        line.await_equality().await
+    );
     line.end(emitter).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
     let test = "what_is_born_owned_and_sized_on_the_api_server_lands_so";
-    let Some(line) = Line::start(test).await else {
+    let Some(line) = ClusterPipeline::start(test).await else {
         return;
     };
     let emitter = line.emitter();
-    line.settled().await;
+    line.await_equality().await;
     let sweeps = line
         .database
         .rows("select * from fleet.sweep order by kind", &[])
@@ -191,11 +195,11 @@ async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
 
     // Born and gone between two sweeps.
     line.cluster.create(&pod("mayfly", &one_container())).await;
-    line.settled().await;
+    line.await_equality().await;
     line.cluster
-        .delete(Resource::Pod, Some("default"), "mayfly")
+        .delete(ApiResourceKind::Pod, Some("default"), "mayfly")
         .await;
-    let comparison = line.settled().await;
+    let comparison = line.await_equality().await;
     assert_eq!(comparison.objects.get("pod"), Some(&0));
     let life = line.database.row("select min(valid_from) as born, max(valid_to) as gone, max(closed_reason) as reason from fleet.pod_history where pod = 'mayfly'").await;
     assert_eq!(life["reason"], "deleted", "{life}");
@@ -209,18 +213,20 @@ async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
     println!("a pod born and gone between two sweeps is in the history: {life}");
 
     // Owners are followed by reference; names say nothing.
-    line.cluster.create(&owned(Resource::Deployment, "z", None)).await;
+    line.cluster
+        .create(&owned(ApiResourceKind::Deployment, "z", None))
+        .await;
     line.cluster
         .create(&owned(
-            Resource::ReplicaSet,
+            ApiResourceKind::ReplicaSet,
             "a-b-c",
-            Some((Resource::Deployment, "z")),
+            Some((ApiResourceKind::Deployment, "z")),
         ))
         .await;
     let mut owned_pod = pod("a-b-c-x1", &one_container());
-    owned_pod.owner = Some((Resource::ReplicaSet, "a-b-c".to_owned()));
+    owned_pod.owner = Some((ApiResourceKind::ReplicaSet, "a-b-c".to_owned()));
     line.cluster.create(&owned_pod).await;
-    line.settled().await;
+    line.await_equality().await;
     let workload = "select workload_kind, workload, owner_kind, owner, owner_resolved from fleet.pod where pod = 'a-b-c-x1'";
     let found = line.database.row(workload).await;
     assert_eq!(
@@ -233,16 +239,16 @@ async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
 
     // A known owner stays known when it is deleted before its pod and the emitter starts again.
     line.cluster
-        .delete(Resource::ReplicaSet, Some("default"), "a-b-c")
+        .delete(ApiResourceKind::ReplicaSet, Some("default"), "a-b-c")
         .await;
     line.cluster
-        .delete(Resource::Deployment, Some("default"), "z")
+        .delete(ApiResourceKind::Deployment, Some("default"), "z")
         .await;
     emitter.stop().await;
     let emitter = line.emitter();
     line.cluster
         .patch(
-            Resource::Pod,
+            ApiResourceKind::Pod,
             Some("default"),
             "a-b-c-x1",
             &json!({"metadata": {"labels": {"app": "changed"}}}),
@@ -264,7 +270,7 @@ async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
 }
 
 /// Every vector of KEP-753 through the API server to SQL.
-async fn kep_753(line: &Line) {
+async fn kep_753(line: &ClusterPipeline) {
     let text = include_str!("../../emit/testdata/kep-753.yaml");
     let vectors: Value = serde_yaml_ng::from_str(text).unwrap();
     let cases = vectors["cases"].as_array().unwrap();
@@ -284,7 +290,7 @@ async fn kep_753(line: &Line) {
             .create(&pod(&format!("kep-{number:02}"), &spec))
             .await;
     }
-    line.settled().await;
+    line.await_equality().await;
     for (number, case) in cases.iter().enumerate() {
         let name = format!("kep-{number:02}");
         let row = line
@@ -327,14 +333,14 @@ async fn kep_753(line: &Line) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_emitters_on_one_api_server_produce_equal_bytes() {
     let test = "two_emitters_on_one_api_server_produce_equal_bytes";
-    let Some(cluster) = Cluster::start(test).await else {
+    let Some(cluster) = TestCluster::start(test).await else {
         return;
     };
     let Some(parts) = parts::shared(test).await else {
         return;
     };
     let kafka = parts.kafka.client_config();
-    let fleet = Fleet::small(11, 20, 300);
+    let fleet = FleetObjects::small(11, 20, 300);
     cluster.create_all(&fleet.objects).await;
     let prefixes = [parts.topics().await, parts.topics().await];
     let mut emitters = Vec::new();
@@ -343,9 +349,9 @@ async fn two_emitters_on_one_api_server_produce_equal_bytes() {
         // Both lead, each by a Lease of its own; they list in different ways.
         settings.leadership.lease = format!("emitter-{number}");
         settings.streaming_lists = number == 0;
-        emitters.push(Emitter::start(settings, cluster.client.clone(), &kafka));
+        emitters.push(TestEmitter::start(settings, cluster.client.clone(), &kafka));
     }
-    let mut churn = Churn::new(&fleet, 12);
+    let mut churn = FleetChurn::new(&fleet, 12);
     churn.run(&cluster, 300).await;
     let wanted = expected::rows(&cluster.list_all().await);
     let objects: usize = wanted
@@ -378,7 +384,7 @@ async fn two_emitters_on_one_api_server_produce_equal_bytes() {
 }
 
 /// The framed body of every living object by its key.
-fn newest_bodies(records: &[delivered::Delivered]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+fn newest_bodies(records: &[delivered::DeliveredRecord]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut bodies = BTreeMap::new();
     for record in records.iter().filter(|record| !record.key.contains(&b'!')) {
         match &record.value {
@@ -392,34 +398,34 @@ fn newest_bodies(records: &[delivered::Delivered]) -> BTreeMap<Vec<u8>, Vec<u8>>
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_takes_over() {
     let test = "objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_takes_over";
-    let Some(line) = Line::start(test).await else {
+    let Some(line) = ClusterPipeline::start(test).await else {
         return;
     };
     let kafka = line.parts.kafka.client_config();
     let first = line.emitter();
-    let fleet = Fleet::small(13, 10, 60);
+    let fleet = FleetObjects::small(13, 10, 60);
     line.cluster.create_all(&fleet.objects).await;
-    line.settled().await;
+    line.await_equality().await;
     let epoch = first.health.summary().epoch;
 
     // A crash: nobody says farewell, and the Lease stays taken until it has run out.
     drop(first);
-    let doomed: Vec<&Desired> = fleet
+    let doomed: Vec<&DesiredObject> = fleet
         .objects
         .iter()
-        .filter(|object| object.resource == Resource::Pod)
+        .filter(|object| object.resource == ApiResourceKind::Pod)
         .take(10)
         .collect();
     cluster::each(doomed.iter().copied(), |object| {
         line.cluster
-            .delete(Resource::Pod, object.namespace.as_deref(), &object.name)
+            .delete(ApiResourceKind::Pod, object.namespace.as_deref(), &object.name)
     })
     .await;
     // As if the crashed one's clock had been an hour ahead of its successor's.
     let ahead = epoch + 3_600_000_000;
     line.cluster
         .patch(
-            Resource::Lease,
+            ApiResourceKind::Lease,
             Some("default"),
             "fleetledger-emit",
             &json!({"metadata": {"annotations": {fleetledger_emit::EPOCH_ANNOTATION: ahead.to_string()}}}),
@@ -428,7 +434,7 @@ async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_
     let second = line.emitter();
     println!(
         "after a crash and 10 deletions nobody saw: {}",
-        line.settled().await
+        line.await_equality().await
     );
     let names: Vec<String> = doomed.iter().map(|object| format!("'{}'", object.name)).collect();
     let closed = format!(
@@ -450,12 +456,12 @@ async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_
     );
 
     // What the slow clock's emitter sends is taken.
-    let mut churn = Churn::new(
-        &Fleet {
+    let mut churn = FleetChurn::new(
+        &FleetObjects {
             objects: fleet
                 .objects
                 .iter()
-                .filter(|object| object.resource == Resource::Node)
+                .filter(|object| object.resource == ApiResourceKind::Node)
                 .cloned()
                 .collect(),
             ..fleet
@@ -463,13 +469,13 @@ async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_
         14,
     );
     churn.run(&line.cluster, 50).await;
-    println!("a slow clock took over: {}", line.settled().await);
+    println!("a slow clock took over: {}", line.await_equality().await);
 
     // A healthy standby takes over, and the log shows the deposed one's end.
     let third = line.emitter();
     second.stop().await;
     churn.run(&line.cluster, 50).await;
-    line.settled().await;
+    line.await_equality().await;
     assert!(third.health.summary().epoch > ahead + 1);
     third.stop().await;
     let fold = delivered::fold(&delivered::read_all(&kafka, &line.prefix), &BTreeSet::new());
@@ -486,13 +492,13 @@ async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_altered_and_deleted_by_hand_are_found_and_healed_by_the_next_sweep() {
     let test = "rows_altered_and_deleted_by_hand_are_found_and_healed_by_the_next_sweep";
-    let Some(line) = Line::start(test).await else {
+    let Some(line) = ClusterPipeline::start(test).await else {
         return;
     };
     let emitter = line.emitter();
-    let fleet = Fleet::small(15, 10, 100);
+    let fleet = FleetObjects::small(15, 10, 100);
     line.cluster.create_all(&fleet.objects).await;
-    line.settled().await;
+    line.await_equality().await;
     line.database.execute("delete from ledger.pod where uid = (select min(uid) from ledger.pod); update ledger.node set kernel_version = 'forged' where uid = (select min(uid) from ledger.node)").await;
     let balance = "select kind, balanced from fleet.balance where not balanced order by kind";
     eventually("the table sum finds the missing row", LIMIT, || async {
@@ -511,7 +517,7 @@ async fn rows_altered_and_deleted_by_hand_are_found_and_healed_by_the_next_sweep
         report.rows, report.altered
     );
     emitter.health.request_sweep();
-    println!("healed by the next sweep: {}", line.settled().await);
+    println!("healed by the next sweep: {}", line.await_equality().await);
     eventually("every kind is balanced again", LIMIT, || async {
         let rows = line.database.rows(balance, &[]).await;
         ensure(rows.is_empty(), || format!("{rows:?}"))
@@ -528,9 +534,9 @@ async fn rows_altered_and_deleted_by_hand_are_found_and_healed_by_the_next_sweep
     line.end(emitter).await;
 }
 
-fn watchdog(name: &str) -> Desired {
-    Desired {
-        resource: Resource::Watchdog,
+fn watchdog(name: &str) -> DesiredObject {
+    DesiredObject {
+        resource: ApiResourceKind::Watchdog,
         namespace: None,
         name: name.to_owned(),
         owner: None,

@@ -17,13 +17,13 @@ use std::{
 
 use fleetledger_ingest::fail_point::FailPoint;
 use fleetledger_tests::{
-    database::Database,
+    database::LedgerDatabase,
     deadline::eventually,
-    delivered::{self, Fold},
-    ingester::Ingester,
-    parts::{self, Parts},
-    program::{Program, every_partition, ingest_configuration},
-    storm::{Blowing, Storm},
+    delivered::{self, LogFold},
+    ingester::TestIngester,
+    parts::{self, SharedServers},
+    program::{LedgerProcess, every_partition, ingest_configuration},
+    storm::{RecordStorm, RunningStorm},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -32,20 +32,25 @@ const RANDOM_KILLS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Configuration of an ingester that takes over from a killed one at once. `more` goes into `[ingest]`.
-fn configuration(parts: &Parts, prefix: &str, database: &Database, more: &str) -> String {
+fn configuration(parts: &SharedServers, prefix: &str, database: &LedgerDatabase, more: &str) -> String {
     let servers = parts.kafka.bootstrap_servers();
     let more = format!("instance_id = \"victim\"\n{more}");
     ingest_configuration(&servers, prefix, &database.ingester_url, &more)
 }
 
 /// Awaits the end of the log, then judges everything by it.
-async fn judge(parts: &Arc<Parts>, prefix: &str, database: &Database, survivor: &Program) -> Fold {
+async fn judge(
+    parts: &Arc<SharedServers>,
+    prefix: &str,
+    database: &LedgerDatabase,
+    survivor: &LedgerProcess,
+) -> LogFold {
     let records = delivered::read_all(&parts.kafka.client_config(), prefix);
     let fold = delivered::fold(&records, &BTreeSet::new());
     eventually("everything is ingested", LIMIT, || async {
         fold.is_ingested(database)
             .await
-            .map_err(|why| format!("{why}\n{}", survivor.logged()))
+            .map_err(|why| format!("{why}\n{}", survivor.log_text()))
     })
     .await;
     let faults = delivered::judge(&fold, database).await;
@@ -66,18 +71,18 @@ async fn killed_at_every_fail_point_the_ingester_lands_everything_once() {
     };
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let toml = configuration(&parts, &prefix, &database, "static_membership = true");
-    let mut storm = Storm::new(&parts.kafka.client_config(), &prefix, SEED).await;
+    let mut storm = RecordStorm::new(&parts.kafka.client_config(), &prefix, SEED).await;
     storm.blow(2_000).await;
-    let mut blowing = Blowing::start(storm);
+    let mut blowing = RunningStorm::start(storm);
     let mut hits = BTreeMap::new();
     for point in FailPoint::ALL {
         // Not the first batch: by then something stands, is cached, and is being changed.
-        let mut victim = Program::start(
+        let mut victim = LedgerProcess::start(
             &["ingest"],
             &toml,
             &[("FLEETLEDGER_FAIL_POINT", &format!("{}:3", point.as_str()))],
         );
-        let log = victim.ended().await;
+        let log = victim.await_end().await;
         assert!(
             log.contains(&format!("fail point {}", point.as_str())),
             "{} was not hit: {log}",
@@ -86,8 +91,8 @@ async fn killed_at_every_fail_point_the_ingester_lands_everything_once() {
         *hits.entry(point.as_str()).or_insert(0) += 1;
     }
     let storm = blowing.end().await;
-    blowing = Blowing::start(storm);
-    let mut survivor = Program::start(&["ingest"], &toml, &[]);
+    blowing = RunningStorm::start(storm);
+    let mut survivor = LedgerProcess::start(&["ingest"], &toml, &[]);
     blowing.end().await;
     let fold = judge(&parts, &prefix, &database, &survivor).await;
     survivor.stop().await;
@@ -110,18 +115,19 @@ async fn killed_at_random_under_churn_the_ingester_lands_everything_once() {
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let toml = configuration(&parts, &prefix, &database, &every_partition(&prefix));
     let mut random = StdRng::seed_from_u64(SEED);
-    let blowing = Blowing::start(Storm::new(&parts.kafka.client_config(), &prefix, SEED + 1).await);
+    let blowing =
+        RunningStorm::start(RecordStorm::new(&parts.kafka.client_config(), &prefix, SEED + 1).await);
     let (began, soak) = (Instant::now(), soak());
     let mut kills = 0;
     while kills < RANDOM_KILLS || began.elapsed() < soak {
         let before = database.number("select count(*) from ledger.batch").await;
-        let mut victim = Program::start(&["ingest"], &toml, &[]);
+        let mut victim = LedgerProcess::start(&["ingest"], &toml, &[]);
         eventually("the ingester lands a batch", LIMIT, || async {
             let batches = database.number("select count(*) from ledger.batch").await;
             if batches > before {
                 Ok(())
             } else {
-                Err(victim.logged())
+                Err(victim.log_text())
             }
         })
         .await;
@@ -130,7 +136,7 @@ async fn killed_at_random_under_churn_the_ingester_lands_everything_once() {
         victim.kill().await;
         kills += 1;
     }
-    let mut survivor = Program::start(&["ingest"], &toml, &[]);
+    let mut survivor = LedgerProcess::start(&["ingest"], &toml, &[]);
     blowing.end().await;
     let fold = judge(&parts, &prefix, &database, &survivor).await;
     survivor.stop().await;
@@ -148,10 +154,10 @@ async fn the_oracle_sees_every_sort_of_fault() {
     };
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let kafka = parts.kafka.client_config();
-    let mut storm = Storm::new(&parts.kafka.client_config(), &prefix, SEED + 2).await;
+    let mut storm = RecordStorm::new(&parts.kafka.client_config(), &prefix, SEED + 2).await;
     storm.blow(1_500).await;
     storm.end().await;
-    let ingester = Ingester::start(&prefix, &kafka, &database);
+    let ingester = TestIngester::start(&prefix, &kafka, &database);
     let fold = delivered::fold(&delivered::read_all(&kafka, &prefix), &BTreeSet::new());
     eventually("everything is ingested", LIMIT, || fold.is_ingested(&database)).await;
     ingester.stop().await;

@@ -18,34 +18,34 @@ use fleetledger_schema::{
     codec,
     framing::{SchemaRef, join},
     instant::Instant as At,
-    kind::Kind,
+    kind::RecordKind,
     record::Record,
 };
 use fleetledger_tests::{
-    database::Database,
+    database::LedgerDatabase,
     deadline::{ensure, eventually},
     delivered,
-    ingester::{self, Ingester},
-    parts::{self, PARTITIONS, Parts},
-    scribe::{Place, Raw, Scribe, namespace, node, pod},
+    ingester::{self, TestIngester},
+    manual_emitter::{DraftRecord, KafkaPosition, ManualEmitter, namespace, node, pod},
+    parts::{self, PARTITIONS, SharedServers},
 };
 use rdkafka::ClientConfig;
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(90);
 
-struct Centre {
-    parts: Arc<Parts>,
-    database: Database,
+struct NeighbourSite {
+    parts: Arc<SharedServers>,
+    database: LedgerDatabase,
     prefix: String,
-    ingester: Ingester,
+    ingester: TestIngester,
 }
 
-impl Centre {
+impl NeighbourSite {
     async fn start(test: &str) -> Option<Self> {
         let parts = parts::shared(test).await?;
         let (database, prefix) = (parts.database().await, parts.topics().await);
-        let ingester = Ingester::start(&prefix, &parts.kafka.client_config(), &database);
+        let ingester = TestIngester::start(&prefix, &parts.kafka.client_config(), &database);
         Some(Self {
             parts,
             database,
@@ -58,12 +58,12 @@ impl Centre {
         self.parts.kafka.client_config()
     }
 
-    fn scribe(&self, name: &str, cluster_uid: &str) -> Scribe {
-        Scribe::new(&self.kafka(), &self.prefix, name, cluster_uid)
+    fn emitter(&self, name: &str, cluster_uid: &str) -> ManualEmitter {
+        ManualEmitter::new(&self.kafka(), &self.prefix, name, cluster_uid)
     }
 
     /// Awaits the end of the log and judges the centre by it; `dead` are the records a test spoiled.
-    async fn judged(&self, dead: &BTreeSet<Place>) -> delivered::Counts {
+    async fn judge_log(&self, dead: &BTreeSet<KafkaPosition>) -> delivered::BatchCounts {
         let fold = delivered::fold(&delivered::read_all(&self.kafka(), &self.prefix), dead);
         eventually("everything is ingested", LIMIT, || {
             fold.is_ingested(&self.database)
@@ -81,7 +81,11 @@ impl Centre {
 }
 
 /// A pod whose body `spoil` may change before it is framed.
-fn spoiled(scribe: &mut Scribe, uid: &str, change: impl FnOnce(&mut fleetledger_schema::record::Pod)) -> Raw {
+fn spoiled(
+    scribe: &mut ManualEmitter,
+    uid: &str,
+    change: impl FnOnce(&mut fleetledger_schema::record::Pod),
+) -> DraftRecord {
     let Record::Pod(mut object) = pod(uid, 500) else {
         unreachable!()
     };
@@ -90,9 +94,9 @@ fn spoiled(scribe: &mut Scribe, uid: &str, change: impl FnOnce(&mut fleetledger_
 }
 
 /// What is wrong, the reason it must be given, and how the record is made.
-type Poison = (&'static str, &'static str, fn(&mut Scribe) -> Raw);
+type PoisonCase = (&'static str, &'static str, fn(&mut ManualEmitter) -> DraftRecord);
 
-const POISON_SET: [Poison; 10] = [
+const POISON_SET: [PoisonCase; 10] = [
     ("bad magic", "bad_magic", |scribe| {
         broken(scribe, "magic", |value| value[0] = 0x7f)
     }),
@@ -126,20 +130,20 @@ const POISON_SET: [Poison; 10] = [
     }),
 ];
 
-fn broken(scribe: &mut Scribe, uid: &str, spoil: impl FnOnce(&mut Vec<u8>)) -> Raw {
+fn broken(scribe: &mut ManualEmitter, uid: &str, spoil: impl FnOnce(&mut Vec<u8>)) -> DraftRecord {
     let mut raw = spoiled(scribe, uid, |_| {});
     spoil(raw.value.as_mut().unwrap());
     raw
 }
 
-fn rekeyed(scribe: &mut Scribe, uid: &str, rename: impl FnOnce(String) -> String) -> Raw {
+fn rekeyed(scribe: &mut ManualEmitter, uid: &str, rename: impl FnOnce(String) -> String) -> DraftRecord {
     let mut raw = spoiled(scribe, uid, |_| {});
     raw.key = rename(String::from_utf8(raw.key).unwrap()).into_bytes();
     raw
 }
 
 /// A pod that claims a billion containers and brings none.
-fn huge_array(scribe: &mut Scribe) -> Raw {
+fn huge_array(scribe: &mut ManualEmitter) -> DraftRecord {
     let mut raw = spoiled(scribe, "poison-array", |pod| pod.containers.clear());
     let Record::Pod(mut object) = pod("poison-array", 500) else {
         unreachable!()
@@ -153,19 +157,20 @@ fn huge_array(scribe: &mut Scribe) -> Raw {
         count >>= 7;
     }
     body.push(count as u8);
-    let schema = codec::own_schema(codec::SchemaSubject::Kind(Kind::Pod)).fingerprint();
+    let schema = codec::own_schema(codec::SchemaSubject::Kind(RecordKind::Pod)).fingerprint();
     raw.value = Some(join(SchemaRef::Fingerprint(schema), &body));
     raw
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_the_poison_set_is_a_dead_letter_with_its_place_and_neighbours_land() {
-    let Some(centre) =
-        Centre::start("each_of_the_poison_set_is_a_dead_letter_with_its_place_and_neighbours_land").await
+    let Some(site) =
+        NeighbourSite::start("each_of_the_poison_set_is_a_dead_letter_with_its_place_and_neighbours_land")
+            .await
     else {
         return;
     };
-    let mut scribe = centre.scribe("prod", "cluster-uid-poison");
+    let mut scribe = site.emitter("prod", "cluster-uid-poison");
     let mut places = BTreeSet::new();
     let mut expected = Vec::new();
     for (number, (what, reason, make)) in POISON_SET.into_iter().enumerate() {
@@ -177,41 +182,41 @@ async fn each_of_the_poison_set_is_a_dead_letter_with_its_place_and_neighbours_l
     }
     scribe.write(&pod("neighbour-last", 100));
     scribe.flush().await;
-    let counts = centre.judged(&places).await;
+    let counts = site.judge_log(&places).await;
     for (what, reason, place) in &expected {
         let query = format!(
             "select reason, detail from fleet.dead_letter where topic = '{}' and partition = {} and record_offset = {}",
             place.topic, place.partition, place.offset
         );
-        let letter = centre.database.row(&query).await;
+        let letter = site.database.row(&query).await;
         assert_eq!(letter["reason"], *reason, "{what}: {letter}");
         println!(
             "{what}: dead letter at {}:{}@{}: {} ({})",
             place.topic, place.partition, place.offset, letter["reason"], letter["detail"]
         );
     }
-    let landed = centre
+    let landed = site
         .database
         .number("select count(*) from fleet.pod where uid like 'neighbour-%'")
         .await;
     assert_eq!(landed, i64::try_from(expected.len()).unwrap() + 1);
     println!("{} neighbours landed; {counts}", landed);
-    centre.ingester.stop().await;
+    site.ingester.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn same_names_stay_apart_a_double_is_put_aside_and_the_vanished_is_stale_until_retired() {
+async fn same_names_stay_apart_a_double_is_quarantined_and_the_vanished_is_stale_until_retired() {
     let test = "same_names_stay_apart_a_double_is_put_aside_and_the_vanished_is_stale_until_retired";
-    let Some(centre) = Centre::start(test).await else {
+    let Some(site) = NeighbourSite::start(test).await else {
         return;
     };
-    let database = &centre.database;
+    let database = &site.database;
     database
         .execute("insert into ledger.setting (name, value) values ('freshness.stale_seconds', '3')")
         .await;
     let (mut east, mut west) = (
-        centre.scribe("east", "cluster-uid-east"),
-        centre.scribe("west", "cluster-uid-west"),
+        site.emitter("east", "cluster-uid-east"),
+        site.emitter("west", "cluster-uid-west"),
     );
     for scribe in [&mut east, &mut west] {
         for record in [namespace("same", "search"), node("same", 1000)] {
@@ -221,7 +226,7 @@ async fn same_names_stay_apart_a_double_is_put_aside_and_the_vanished_is_stale_u
     east.write(&pod("same", 100));
     west.write(&pod("same", 200));
     // The same cluster under another name: its second name is put aside, its first goes on.
-    let mut double = centre.scribe("east-copy", "cluster-uid-east");
+    let mut double = site.emitter("east-copy", "cluster-uid-east");
     east.flush().await;
     west.flush().await;
     let both = "select count(*) from fleet.pod";
@@ -304,22 +309,22 @@ async fn same_names_stay_apart_a_double_is_put_aside_and_the_vanished_is_stale_u
     );
     assert_eq!(database.number("select count(*) from fleet.pod_history where cluster = 'west' and closed_reason = 'cluster_retired'").await, 1);
     println!("retired: its rows are closed and its history stands");
-    centre.ingester.stop().await;
+    site.ingester.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flooding_cluster_leaves_its_neighbours_freshness_alone() {
     let test = "a_flooding_cluster_leaves_its_neighbours_freshness_alone";
-    let Some(centre) = Centre::start(test).await else {
+    let Some(site) = NeighbourSite::start(test).await else {
         return;
     };
-    let mut flooding = centre.scribe("flooding", "cluster-uid-flood");
+    let mut flooding = site.emitter("flooding", "cluster-uid-flood");
     // A neighbour on the same lane, in a partition of its own.
     let neighbour_uid = (0..).map(|n| format!("cluster-uid-quiet-{n}")).find(|uid| {
         let partition = fleetledger_schema::partition::partition_of(uid, 0, PARTITIONS);
         partition != flooding.partition()
     });
-    let mut quiet = centre.scribe("quiet", &neighbour_uid.unwrap());
+    let mut quiet = site.emitter("quiet", &neighbour_uid.unwrap());
     quiet.write(&pod("quiet", 1));
     quiet.mark_all();
     quiet.flush().await;
@@ -337,42 +342,42 @@ async fn a_flooding_cluster_leaves_its_neighbours_freshness_alone() {
         flooding.flush().await;
         quiet.mark_all();
         quiet.flush().await;
-        let row = centre.database.row(age).await;
+        let row = site.database.row(age).await;
         worst = worst.max(row["age"].as_f64().unwrap());
-        if sent == RECORDS && centre.database.number(lag).await == 0 {
+        if sent == RECORDS && site.database.number(lag).await == 0 {
             break;
         }
         assert!(started.elapsed() < LIMIT, "the flood never ended");
     }
-    let counts = centre.judged(&BTreeSet::new()).await;
+    let counts = site.judge_log(&BTreeSet::new()).await;
     println!(
         "flood of {RECORDS} records in {:.0?}: the neighbour was never older than {worst:.1} s; {counts}",
         started.elapsed()
     );
     assert!(worst < 30.0, "the neighbour was {worst} s old");
-    centre.ingester.stop().await;
+    site.ingester.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_poisoned_cluster_is_put_aside_and_its_neighbour_stays_fresh() {
+async fn a_poisoned_cluster_is_quarantined_and_its_neighbour_stays_fresh() {
     let test = "a_poisoned_cluster_is_put_aside_and_its_neighbour_stays_fresh";
     let Some(parts) = parts::shared(test).await else {
         return;
     };
     let (database, prefix) = (parts.database().await, parts.topics().await);
     let kafka = parts.kafka.client_config();
-    let settings = fleetledger_ingest::Settings {
+    let settings = fleetledger_ingest::IngestSettings {
         quarantine_window: 200,
         quarantine_minimum: 20,
         ..ingester::settings(&prefix)
     };
-    let ingester = Ingester::start_with(settings, &kafka, database.ingester.clone());
+    let ingester = TestIngester::start_with(settings, &kafka, database.ingester.clone());
     // The same uid's partition: both write into one log.
-    let mut poisoned = Scribe::new(&kafka, &prefix, "poisoned", "cluster-uid-p");
+    let mut poisoned = ManualEmitter::new(&kafka, &prefix, "poisoned", "cluster-uid-p");
     let neighbour_uid = (0..)
         .map(|n| format!("cluster-uid-n-{n}"))
         .find(|uid| fleetledger_schema::partition::partition_of(uid, 0, PARTITIONS) == poisoned.partition());
-    let mut neighbour = Scribe::new(&kafka, &prefix, "neighbour", &neighbour_uid.unwrap());
+    let mut neighbour = ManualEmitter::new(&kafka, &prefix, "neighbour", &neighbour_uid.unwrap());
     let started = Instant::now();
     loop {
         for number in 0..20 {

@@ -85,7 +85,7 @@ fn rooms_and_their_dependencies_are_those_of_the_architecture() {
         .split_once("\n| room ")
         .expect("ARCHITECTURE.md has the table of rooms");
     let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
-    let told: BTreeMap<String, BTreeSet<String>> = rows
+    let documented: BTreeMap<String, BTreeSet<String>> = rows
         .map(|row| {
             let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
             let room = cells[0].trim_matches(|c| c == '`' || c == '/').to_owned();
@@ -94,11 +94,11 @@ fn rooms_and_their_dependencies_are_those_of_the_architecture() {
         })
         .collect();
     assert_eq!(
-        told,
+        documented,
         dependencies(),
         "left: ARCHITECTURE.md, right: cargo metadata"
     );
-    for room in told.keys() {
+    for room in documented.keys() {
         assert!(repository().join(room).join("src").is_dir(), "{room}/src");
         let grab_bags = ["common", "core", "helpers", "shared", "types", "util", "utils"];
         assert!(
@@ -106,7 +106,7 @@ fn rooms_and_their_dependencies_are_those_of_the_architecture() {
             "{room} says nothing about what lives there"
         );
     }
-    for (room, uses) in &told {
+    for (room, uses) in &documented {
         assert!(
             room == "tests" || !uses.contains("fleetledger"),
             "{room} depends on the binary"
@@ -282,6 +282,9 @@ fn names_use_the_words_of_the_glossary() {
     );
     let glossary = fs::read_to_string(repository().join("docs/glossary.md")).unwrap();
     for (word, _) in DIALECT_WORDS {
-        assert!(glossary.contains(word), "docs/glossary.md names no other word for {word}");
+        assert!(
+            glossary.contains(word),
+            "docs/glossary.md names no other word for {word}"
+        );
     }
 }

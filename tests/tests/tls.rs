@@ -12,24 +12,24 @@
 use std::{path::Path, time::Duration};
 
 use fleetledger_local::{
-    kafka::Kafka,
+    kafka::LocalKafka,
     kube_apiserver::KubeApiserver,
-    postgres::{Postgres, SUPERUSER},
+    postgres::{LocalPostgres, SUPERUSER},
     skip::unless_available,
-    tls::Authority,
+    tls::CertificateAuthority,
 };
 use fleetledger_tests::{
-    cluster::{Cluster, Resource},
+    cluster::{ApiResourceKind, TestCluster},
     deadline::{ensure, eventually},
-    fleet::Fleet,
+    fleet::FleetObjects,
     parts::cache,
-    program::{self, Program},
+    program::{self, LedgerProcess},
 };
 
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Certificate files of the client, and the authority it trusts on each hop.
-struct Trust<'a> {
+struct TrustedAuthorities<'a> {
     kafka: &'a Path,
     postgres: &'a Path,
     kubernetes: &'a Path,
@@ -39,11 +39,11 @@ struct Trust<'a> {
 async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
     let test = "mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop";
     let folder = tempfile::tempdir().unwrap();
-    let ours = Authority::create(&folder.path().join("ours"), "ours").unwrap();
-    let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
+    let ours = CertificateAuthority::create(&folder.path().join("ours"), "ours").unwrap();
+    let theirs = CertificateAuthority::create(&folder.path().join("theirs"), "theirs").unwrap();
     let cache = cache();
-    let kafka = Kafka::builder().heap_mb(256).mutual_tls(&ours).start(&cache);
-    let postgres = Postgres::builder()
+    let kafka = LocalKafka::builder().heap_mb(256).mutual_tls(&ours).start(&cache);
+    let postgres = LocalPostgres::builder()
         .fast()
         .tls(ours.server("postgres").unwrap(), true)
         .start(&cache);
@@ -54,11 +54,12 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
     let Some(postgres) = unless_available(test, postgres).unwrap() else {
         return;
     };
-    let Some(cluster) = Cluster::start_with(test, KubeApiserver::builder().mutual_tls(&ours)).await else {
+    let Some(cluster) = TestCluster::start_with(test, KubeApiserver::builder().mutual_tls(&ours)).await
+    else {
         return;
     };
     let client = ours.client_in("fleetledger-emit", "system:masters").unwrap();
-    let configuration = |trust: &Trust<'_>| {
+    let configuration = |trust: &TrustedAuthorities<'_>| {
         let (certificate, key) = (client.certificate.display(), client.key.display());
         format!(
             "[kafka]\nbootstrap_servers = \"{}\"\n[kafka.tls]\nca = \"{}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\
@@ -74,21 +75,21 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
             trust.kubernetes.display(),
         )
     };
-    let right = configuration(&Trust {
+    let right = configuration(&TrustedAuthorities {
         kafka: ours.ca(),
         postgres: ours.ca(),
         kubernetes: ours.ca(),
     });
     for arguments in [&["migrate"][..], &["topics", "create"][..]] {
-        let (code, said) = program::run(arguments, &right);
-        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        let (code, output) = program::run(arguments, &right);
+        assert_eq!(code, Some(0), "{arguments:?}: {output}");
     }
-    let fleet = Fleet::small(21, 5, 50);
+    let fleet = FleetObjects::small(21, 5, 50);
     cluster.create_all(&fleet.objects).await;
-    let mut ingester = Program::start(&["ingest"], &right, &[]);
-    let mut emitter = Program::start(&["emit"], &right, &[]);
-    let pods = fleet.count(Resource::Pod);
-    let standing = eventually("the fleet lands over TLS", LIMIT, || async {
+    let mut ingester = LedgerProcess::start(&["ingest"], &right, &[]);
+    let mut emitter = LedgerProcess::start(&["emit"], &right, &[]);
+    let pods = fleet.count(ApiResourceKind::Pod);
+    let rows = eventually("the fleet lands over TLS", LIMIT, || async {
         let (_, said) = program::run(&["status", "--json"], &right);
         let status: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
         let cluster = status["standing"]["clusters"].get(0).cloned().unwrap_or_default();
@@ -97,12 +98,12 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
             && cluster["compared"] == true
             && cluster["unbalanced"] == serde_json::json!([]);
         ensure(well, || {
-            format!("{said}\n{}\n{}", emitter.logged(), ingester.logged())
+            format!("{said}\n{}\n{}", emitter.log_text(), ingester.log_text())
         })
         .map(|()| cluster)
     })
     .await;
-    println!("mutual TLS on Kafka, PostgreSQL and API server: {standing}");
+    println!("mutual TLS on Kafka, PostgreSQL and API server: {rows}");
     emitter.stop().await;
     ingester.stop().await;
 
@@ -110,7 +111,7 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
         (
             "kafka",
             &["ingest"],
-            Trust {
+            TrustedAuthorities {
                 kafka: theirs.ca(),
                 postgres: ours.ca(),
                 kubernetes: ours.ca(),
@@ -119,7 +120,7 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
         (
             "postgres",
             &["ingest"],
-            Trust {
+            TrustedAuthorities {
                 kafka: ours.ca(),
                 postgres: theirs.ca(),
                 kubernetes: ours.ca(),
@@ -128,15 +129,15 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
         (
             "kubernetes",
             &["emit"],
-            Trust {
+            TrustedAuthorities {
                 kafka: ours.ca(),
                 postgres: ours.ca(),
                 kubernetes: theirs.ca(),
             },
         ),
     ] {
-        let mut refused = Program::start(arguments, &configuration(&trust), &[]);
-        let said = refused.ended().await;
+        let mut refused = LedgerProcess::start(arguments, &configuration(&trust), &[]);
+        let said = refused.await_end().await;
         let last = said
             .lines()
             .rev()

@@ -15,16 +15,16 @@ use std::{
 };
 
 use fleetledger_tests::{
-    churn::Churn,
-    cluster::{Cluster, Resource},
-    comparison::{Asked, Comparison, compare_rows},
-    database::Database,
+    churn::FleetChurn,
+    cluster::{ApiResourceKind, TestCluster},
+    comparison::{ViewComparison, ViewSelection, compare_rows},
+    database::LedgerDatabase,
     deadline::{ensure, eventually},
     delivered,
-    emitter::{self, Emitter},
-    expected::{self, Rows},
-    fleet::{Fleet, SECRET},
-    ingester::Ingester,
+    emitter::{self, TestEmitter},
+    expected::{self, ExpectedRows},
+    fleet::{FleetObjects, SECRET},
+    ingester::TestIngester,
     parts,
 };
 
@@ -36,52 +36,54 @@ const CHANGES_A_ROUND: usize = 1_000;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Awaits that the centre is what the API server is now, and returns both.
-async fn settled(cluster: &Cluster, database: &Database) -> (Rows, Comparison) {
+async fn await_equality(cluster: &TestCluster, database: &LedgerDatabase) -> (ExpectedRows, ViewComparison) {
     let rows = expected::rows(&cluster.list_all().await);
     let comparison = eventually("centre = API server", LIMIT, || async {
-        compare_rows(&rows, database, CLUSTER, Asked::Live).await.equal()
+        compare_rows(&rows, database, CLUSTER, ViewSelection::Live)
+            .await
+            .equal()
     })
     .await;
     (rows, comparison)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn centre_equals_api_server_on_the_trace_and_at_every_earlier_instant() {
+async fn central_site_equals_api_server_on_the_trace_and_at_every_earlier_instant() {
     let test = "centre_equals_api_server_on_the_trace_and_at_every_earlier_instant";
     let Some(parts) = parts::shared(test).await else {
         return;
     };
-    let Some(cluster) = Cluster::start(test).await else {
+    let Some(cluster) = TestCluster::start(test).await else {
         return;
     };
     let kafka = parts.kafka.client_config();
     let (database, prefix) = (parts.database().await, parts.topics().await);
-    let ingester = Ingester::start(&prefix, &kafka, &database);
-    let emitter = Emitter::start(
+    let ingester = TestIngester::start(&prefix, &kafka, &database);
+    let emitter = TestEmitter::start(
         emitter::settings(CLUSTER, &prefix),
         cluster.client.clone(),
         &kafka,
     );
 
-    let fleet = Fleet::from_environment(SEED);
+    let fleet = FleetObjects::from_environment(SEED);
     let started = Instant::now();
     cluster.create_all(&fleet.objects).await;
     println!(
         "filled the API server from {}, seed {SEED}: {} nodes, {} pods, {} objects in {:.0?}",
         fleet.origin,
-        fleet.count(Resource::Node),
-        fleet.count(Resource::Pod),
+        fleet.count(ApiResourceKind::Node),
+        fleet.count(ApiResourceKind::Pod),
         fleet.objects.len(),
         started.elapsed()
     );
-    let (_, comparison) = settled(&cluster, &database).await;
+    let (_, comparison) = await_equality(&cluster, &database).await;
     println!("centre = API server, {comparison}");
 
-    let mut churn = Churn::new(&fleet, SEED);
-    let mut earlier: Vec<(String, Rows)> = Vec::new();
+    let mut churn = FleetChurn::new(&fleet, SEED);
+    let mut earlier: Vec<(String, ExpectedRows)> = Vec::new();
     for round in 1..=ROUNDS {
         churn.run(&cluster, CHANGES_A_ROUND).await;
-        let (rows, comparison) = settled(&cluster, &database).await;
+        let (rows, comparison) = await_equality(&cluster, &database).await;
         let instant = database.row("select clock_timestamp()::text as instant").await["instant"]
             .as_str()
             .unwrap()
@@ -124,13 +126,13 @@ async fn centre_equals_api_server_on_the_trace_and_at_every_earlier_instant() {
 
     check_log(&kafka, &prefix, &database).await;
     for (instant, rows) in &earlier {
-        let as_of = compare_rows(rows, &database, CLUSTER, Asked::AsOf(instant)).await;
+        let as_of = compare_rows(rows, &database, CLUSTER, ViewSelection::AsOf(instant)).await;
         as_of.assert_equal();
         println!("fleet_asof as of {instant} = API server then, {as_of}");
     }
     // The functions share their text with the views: two instants are enough.
     for (instant, rows) in [&earlier[0], &earlier[ROUNDS / 2]] {
-        let at = compare_rows(rows, &database, CLUSTER, Asked::At(instant)).await;
+        let at = compare_rows(rows, &database, CLUSTER, ViewSelection::At(instant)).await;
         at.assert_equal();
         println!("fleet.…_at({instant}) = API server then, {at}");
     }
@@ -138,7 +140,7 @@ async fn centre_equals_api_server_on_the_trace_and_at_every_earlier_instant() {
 }
 
 /// The batch ledger adds up to what Kafka holds, the history has no holes, and no secret travelled.
-async fn check_log(kafka: &rdkafka::ClientConfig, prefix: &str, database: &Database) {
+async fn check_log(kafka: &rdkafka::ClientConfig, prefix: &str, database: &LedgerDatabase) {
     let records = delivered::read_all(kafka, prefix);
     let spilled = records.iter().filter(|record| {
         let value = record.value.as_deref().unwrap_or_default();

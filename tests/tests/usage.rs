@@ -11,17 +11,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fleetledger_emit::{GpuSettings, Settings, UsageSettings, UsageSource};
+use fleetledger_emit::{EmitSettings, GpuSettings, UsageSettings, UsageSource};
 use fleetledger_local::kube_apiserver::KubeApiserver;
 use fleetledger_schema::instant::Instant;
 use fleetledger_tests::{
-    cluster::{self, Cluster, Desired, Resource},
-    database::Database,
+    cluster::{self, ApiResourceKind, DesiredObject, TestCluster},
+    database::LedgerDatabase,
     deadline::{ensure, eventually},
-    emitter::{self, Emitter},
-    ingester::Ingester,
-    kubelet::{Kubelets, Served},
-    parts::{self, Parts},
+    emitter::{self, TestEmitter},
+    ingester::TestIngester,
+    kubelet::{FakeKubelets, ServedContainer},
+    parts::{self, SharedServers},
 };
 use kube::{
     Api,
@@ -34,21 +34,21 @@ const LIMIT: Duration = Duration::from_secs(240);
 const ACCOUNT: &str = "system:serviceaccount:fleetledger:fleetledger-emit";
 
 /// Everything from an API server, with the rights that ship, to a database.
-struct Line {
-    parts: Arc<Parts>,
-    cluster: Cluster,
-    database: Database,
+struct UsagePipeline {
+    parts: Arc<SharedServers>,
+    cluster: TestCluster,
+    database: LedgerDatabase,
     prefix: String,
-    ingester: Ingester,
+    ingester: TestIngester,
 }
 
-impl Line {
+impl UsagePipeline {
     async fn start(test: &str) -> Option<Self> {
         let builder = KubeApiserver::builder().user(ACCOUNT, &[]);
-        let cluster = Cluster::start_with(test, builder).await?;
+        let cluster = TestCluster::start_with(test, builder).await?;
         let parts = parts::shared(test).await?;
         let (database, prefix) = (parts.database().await, parts.topics().await);
-        let ingester = Ingester::start(&prefix, &parts.kafka.client_config(), &database);
+        let ingester = TestIngester::start(&prefix, &parts.kafka.client_config(), &database);
         cluster.apply("emit-rbac.yaml").await;
         Some(Self {
             parts,
@@ -59,7 +59,7 @@ impl Line {
         })
     }
 
-    fn settings(&self, identity: &str, usage: UsageSettings) -> Settings {
+    fn settings(&self, identity: &str, usage: UsageSettings) -> EmitSettings {
         let mut settings = emitter::settings("prod-1", &self.prefix);
         settings.leadership.namespace = "fleetledger".to_owned();
         settings.leadership.identity = identity.to_owned();
@@ -67,15 +67,15 @@ impl Line {
         settings
     }
 
-    async fn emitter(&self, settings: Settings) -> Emitter {
+    async fn emitter(&self, settings: EmitSettings) -> TestEmitter {
         let kubeconfig = self.cluster.server.kubeconfig_yaml_of(ACCOUNT).unwrap();
         let client = cluster::client(&kubeconfig).await;
-        Emitter::start(settings, client, &self.parts.kafka.client_config())
+        TestEmitter::start(settings, client, &self.parts.kafka.client_config())
     }
 
     async fn create_node(&self, name: &str) {
-        let node = Desired {
-            resource: Resource::Node,
+        let node = DesiredObject {
+            resource: ApiResourceKind::Node,
             namespace: None,
             name: name.to_owned(),
             owner: None,
@@ -86,8 +86,8 @@ impl Line {
     }
 
     async fn create_pod(&self, name: &str, containers: Value) {
-        let pod = Desired {
-            resource: Resource::Pod,
+        let pod = DesiredObject {
+            resource: ApiResourceKind::Pod,
             namespace: Some("default".to_owned()),
             name: name.to_owned(),
             owner: None,
@@ -121,7 +121,7 @@ impl Line {
     }
 
     /// Every record of usage is in a column, and none was lost or died.
-    async fn books_agree(&self) {
+    async fn assert_batches_agree(&self) {
         let query = format!(
             "select coalesce(sum(landed), 0)::bigint as landed, coalesce(sum(dead), 0)::bigint as dead,
                  (select sum(windows) from fleet.usage_coverage)::bigint as windows,
@@ -129,13 +129,13 @@ impl Line {
              from fleet.batch where topic = '{}.usage'",
             self.prefix
         );
-        let books = self.database.row(&query).await;
+        let batches = self.database.row(&query).await;
         assert_eq!(
-            (&books["dead"], &books["gaps"]),
+            (&batches["dead"], &batches["gaps"]),
             (&json!(0), &json!(0)),
-            "{books}"
+            "{batches}"
         );
-        assert_eq!(books["landed"], books["windows"], "{books}");
+        assert_eq!(batches["landed"], batches["windows"], "{batches}");
     }
 }
 
@@ -153,10 +153,10 @@ fn assert_per_second(sums: &Value, what: &str, covered: &str, per_second: f64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kubelets_usage_lands_though_an_emitter_is_lost_a_container_restarts_and_a_node_hangs() {
     let test = "kubelets_usage_lands_though_an_emitter_is_lost_a_container_restarts_and_a_node_hangs";
-    let Some(line) = Line::start(test).await else {
+    let Some(line) = UsagePipeline::start(test).await else {
         return;
     };
-    let kubelets = Kubelets::start().await;
+    let kubelets = FakeKubelets::start().await;
     kubelets.hang("node-2");
     line.create_node("node-1").await;
     line.create_node("node-2").await;
@@ -166,16 +166,17 @@ async fn kubelets_usage_lands_though_an_emitter_is_lost_a_container_restarts_and
     ]);
     line.create_pod("api-0", requests).await;
     let mebibyte = 1_048_576;
-    let served = |container: &str, millicores: i64, mebibytes: i64, gpu_percent: Option<f64>| Served {
-        node: "node-1".to_owned(),
-        namespace: "default".to_owned(),
-        pod: "api-0".to_owned(),
-        container: container.to_owned(),
-        millicores,
-        memory_bytes: mebibytes * mebibyte,
-        gpu_percent,
-        started_at: Instant::now(),
-    };
+    let served =
+        |container: &str, millicores: i64, mebibytes: i64, gpu_percent: Option<f64>| ServedContainer {
+            node: "node-1".to_owned(),
+            namespace: "default".to_owned(),
+            pod: "api-0".to_owned(),
+            container: container.to_owned(),
+            millicores,
+            memory_bytes: mebibytes * mebibyte,
+            gpu_percent,
+            started_at: Instant::now(),
+        };
     let both = vec![
         served("app", 250, 64, Some(40.0)),
         served("sidecar", 1500, 32, None),
@@ -239,9 +240,9 @@ async fn kubelets_usage_lands_though_an_emitter_is_lost_a_container_restarts_and
     );
     let rows = "select distinct node from fleet.usage_coverage";
     assert_eq!(line.database.rows(rows, &[]).await, [json!({"node": "node-1"})]);
-    line.books_agree().await;
+    line.assert_batches_agree().await;
 
-    let asked = kubelets.asked();
+    let asked = kubelets.requests();
     let shown = Some("Bearer shown-to-kubelets".to_owned());
     assert!(asked.contains(&("/node-1/metrics/resource".to_owned(), shown)));
     assert!(
@@ -285,7 +286,7 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 "#;
 
-async fn install_pod_metrics(cluster: &Cluster) -> Api<DynamicObject> {
+async fn install_pod_metrics(cluster: &TestCluster) -> Api<DynamicObject> {
     let resource = |group: &str, version: &str, kind: &str, plural: &str| ApiResource {
         group: group.to_owned(),
         version: version.to_owned(),
@@ -314,7 +315,7 @@ async fn install_pod_metrics(cluster: &Cluster) -> Api<DynamicObject> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn usage_of_metrics_k8s_io_lands_by_the_hour() {
     let test = "usage_of_metrics_k8s_io_lands_by_the_hour";
-    let Some(line) = Line::start(test).await else {
+    let Some(line) = UsagePipeline::start(test).await else {
         return;
     };
     let api = install_pod_metrics(&line.cluster).await;
@@ -353,7 +354,7 @@ async fn usage_of_metrics_k8s_io_lands_by_the_hour() {
     assert_per_second(&app, "cpu", "covered", 0.2);
     assert_per_second(&app, "charged", "covered", 0.2);
     assert_per_second(&app, "memory_charged", "covered", 64.0 * 1_048_576.0);
-    line.books_agree().await;
+    line.assert_batches_agree().await;
     println!("app {app}");
     emitter.stop().await;
     line.ingester.stop().await;

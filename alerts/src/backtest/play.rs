@@ -3,54 +3,56 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fleetledger_paging::{
-    Condition, Instance, Labels, NotifyKind, NotifyReason, Surroundings, Told, decide, step,
+    AlertCondition, AlertInstance, LabelSet, NotifiedState, NotifyKind, NotifyReason, SlotContext, decide,
+    step,
 };
 use jiff::Timestamp;
 
 use super::{
-    Backtest, Count, Episode,
-    asker::{Answer, Answers},
+    BacktestEpisode, BacktestReport, NotificationCounts,
+    session::{SlotResult, SlotResults},
 };
-use crate::observation::{Seen, observe};
-use crate::test::replay::Rule;
+use crate::observation::{ObservedRow, observe};
+use crate::test::replay::TestedRule;
 
 /// Who is told where the rule names nobody.
 const AS_ROUTED: &str = "as routed";
 
 #[derive(Default)]
-struct Open {
-    instance: Instance,
-    told: BTreeMap<String, Told>,
+struct BacktestInstance {
+    instance: AlertInstance,
+    notified: BTreeMap<String, NotifiedState>,
     episode: Option<usize>,
 }
 
 /// Plays the state machine over all slots; those that were not asked are empty.
-pub(super) fn play(rule: &Rule, slots: &[Timestamp], answers: &Answers) -> Backtest {
+pub(super) fn play(rule: &TestedRule, slots: &[Timestamp], answers: &SlotResults) -> BacktestReport {
     let receivers: BTreeSet<String> = if rule.alert.receivers.is_empty() {
         BTreeSet::from([AS_ROUTED.to_owned()])
     } else {
         rule.alert.receivers.iter().cloned().collect()
     };
-    let mut out = Backtest {
+    let mut out = BacktestReport {
         slots: slots.len(),
-        asked: answers.len(),
+        queried: answers.len(),
         receivers: receivers
             .iter()
-            .map(|receiver| (receiver.clone(), Count::default()))
+            .map(|receiver| (receiver.clone(), NotificationCounts::default()))
             .collect(),
-        ..Backtest::default()
+        ..BacktestReport::default()
     };
-    let empty = Answer {
+    let empty = SlotResult {
         rows: Ok(Vec::new()),
         stale: Vec::new(),
     };
-    let mut instances: BTreeMap<Labels, Open> = BTreeMap::new();
+    let mut instances: BTreeMap<LabelSet, BacktestInstance> = BTreeMap::new();
     for slot in slots {
         let answer = answers.get(slot).unwrap_or(&empty);
-        let seen = answer
-            .rows
-            .as_ref()
-            .map(|rows| rows.iter().map(|row| rule.read(row)).collect::<Vec<Seen>>());
+        let seen = answer.rows.as_ref().map(|rows| {
+            rows.iter()
+                .map(|row| rule.read(row))
+                .collect::<Vec<ObservedRow>>()
+        });
         if let Err(error) = &seen {
             out.failed += 1;
             out.failure.get_or_insert_with(|| (*error).clone());
@@ -68,13 +70,13 @@ pub(super) fn play(rule: &Rule, slots: &[Timestamp], answers: &Answers) -> Backt
             step(&mut open.instance, &rule.timing, *slot, observation);
             note_episode(&mut out.episodes, open, &labels, *slot);
             for receiver in &receivers {
-                let told = open.told.entry(receiver.clone()).or_default();
+                let notified = open.notified.entry(receiver.clone()).or_default();
                 let decision = decide(
                     &mut open.instance,
-                    told,
+                    notified,
                     &rule.timing,
                     *slot,
-                    &Surroundings::default(),
+                    &SlotContext::default(),
                 );
                 let counts = out.receivers.entry(receiver.clone()).or_default();
                 for notify in decision.notify {
@@ -88,16 +90,21 @@ pub(super) fn play(rule: &Rule, slots: &[Timestamp], answers: &Answers) -> Backt
             }
         }
         // A cool-down and a late resolve still need what is over; what never fired does not.
-        instances.retain(|_, open| open.instance.condition != Condition::Inactive);
+        instances.retain(|_, open| open.instance.condition != AlertCondition::Inactive);
     }
     out
 }
 
-fn note_episode(episodes: &mut Vec<Episode>, open: &mut Open, labels: &Labels, slot: Timestamp) {
+fn note_episode(
+    episodes: &mut Vec<BacktestEpisode>,
+    open: &mut BacktestInstance,
+    labels: &LabelSet,
+    slot: Timestamp,
+) {
     match (open.instance.condition.is_open(), open.episode) {
         (true, None) => {
             open.episode = Some(episodes.len());
-            episodes.push(Episode {
+            episodes.push(BacktestEpisode {
                 labels: labels.clone(),
                 from: slot,
                 to: None,

@@ -10,19 +10,19 @@ use serde_json::Value;
 
 /// Suffix of the copies' names.
 pub(super) const SLICE: &str = "_slice";
-/// Alias under which [`Reads::condition`] speaks of a row.
+/// Alias under which [`TableReads::condition`] speaks of a row.
 pub(super) const ROW: &str = "v";
 
 /// What a plan reads of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reads {
+pub(super) struct TableReads {
     /// Columns; `None` if it may be all of them.
     pub(super) columns: Option<BTreeSet<String>>,
     /// Conditions of each of its scans.
     scans: Vec<BTreeSet<String>>,
 }
 
-impl Reads {
+impl TableReads {
     /// Of a table that no scan was found of yet.
     fn nothing() -> Self {
         Self {
@@ -53,12 +53,12 @@ impl Reads {
 }
 
 /// Tables (without [`SLICE`]) that a plan reads, from `explain (verbose, format json)`.
-pub(super) fn read_plan(plan: &Value) -> BTreeMap<String, Reads> {
-    let mut found = Found::default();
-    found.look(plan, true);
-    let mut reads: BTreeMap<String, Reads> = BTreeMap::new();
+pub(super) fn read_plan(plan: &Value) -> BTreeMap<String, TableReads> {
+    let mut found = PlanScans::default();
+    found.collect(plan, true);
+    let mut reads: BTreeMap<String, TableReads> = BTreeMap::new();
     for (table, alias, filter) in found.scans {
-        let reads = reads.entry(table).or_insert_with(Reads::nothing);
+        let reads = reads.entry(table).or_insert_with(TableReads::nothing);
         let columns = columns(&alias, &found.texts);
         reads.columns = reads.columns.take().zip(columns).map(|(mut all, more)| {
             all.extend(more);
@@ -73,7 +73,7 @@ pub(super) fn read_plan(plan: &Value) -> BTreeMap<String, Reads> {
 
 /// What stands in a plan.
 #[derive(Default)]
-struct Found<'p> {
+struct PlanScans<'p> {
     /// Table, alias and filter of each scan of a copy.
     scans: Vec<(String, String, Option<&'p str>)>,
     /// Every expression. A scan may put out all columns where that is as cheap; which of them are wanted stands in the
@@ -81,10 +81,10 @@ struct Found<'p> {
     texts: Vec<&'p str>,
 }
 
-impl<'p> Found<'p> {
-    fn look(&mut self, value: &'p Value, is_top: bool) {
+impl<'p> PlanScans<'p> {
+    fn collect(&mut self, value: &'p Value, is_top: bool) {
         match value {
-            Value::Array(values) => values.iter().for_each(|value| self.look(value, is_top)),
+            Value::Array(values) => values.iter().for_each(|value| self.collect(value, is_top)),
             Value::String(text) => self.texts.push(text),
             Value::Object(fields) => {
                 let text = |name: &str| fields.get(name).and_then(Value::as_str);
@@ -100,7 +100,7 @@ impl<'p> Found<'p> {
                         _ => false,
                     };
                     if !is_left_away {
-                        self.look(value, is_top && name == "Plan");
+                        self.collect(value, is_top && name == "Plan");
                     }
                 }
             }
@@ -118,7 +118,7 @@ fn columns(alias: &str, texts: &[&str]) -> Option<BTreeSet<String>> {
             if !token.is_name(alias) {
                 continue;
             }
-            let (Some(Token::Other('.')), Some(Token::Name(column))) =
+            let (Some(FilterToken::Other('.')), Some(FilterToken::Name(column))) =
                 (tokens.get(at + 1), tokens.get(at + 2))
             else {
                 return None;
@@ -169,15 +169,15 @@ const CHANGING: [&str; 12] = [
     "USER",
 ];
 
-fn is_constant(alias: &str, condition: &[Token]) -> bool {
+fn is_constant(alias: &str, condition: &[FilterToken]) -> bool {
     condition.iter().enumerate().all(|(at, token)| match token {
-        Token::Other('$') => false,
-        Token::Name(name) if CHANGING.contains(&name.as_str()) => false,
-        Token::Name(name) => match condition.get(at + 1) {
+        FilterToken::Other('$') => false,
+        FilterToken::Name(name) if CHANGING.contains(&name.as_str()) => false,
+        FilterToken::Name(name) => match condition.get(at + 1) {
             // A function may say something else each time, such as the one that says which instant is asked about.
-            Some(Token::Other('(')) => SYNTAX.contains(&name.as_str()),
+            Some(FilterToken::Other('(')) => SYNTAX.contains(&name.as_str()),
             // A column of another table comes from the outer side of a join.
-            Some(Token::Other('.')) => name == alias,
+            Some(FilterToken::Other('.')) => name == alias,
             _ => true,
         },
         _ => true,
@@ -185,38 +185,38 @@ fn is_constant(alias: &str, condition: &[Token]) -> bool {
 }
 
 /// Parts that an expression's outermost ANDs join.
-fn conjuncts(expression: &[Token]) -> Vec<&[Token]> {
-    let expression = unwrapped(expression);
+fn conjuncts(expression: &[FilterToken]) -> Vec<&[FilterToken]> {
+    let expression = strip_parentheses(expression);
     let (mut parts, mut depth, mut from) = (Vec::new(), 0_usize, 0);
     for (at, token) in expression.iter().enumerate() {
         match token {
-            Token::Other('(' | '[') => depth += 1,
-            Token::Other(')' | ']') => depth = depth.saturating_sub(1),
-            Token::Name(name) if depth == 0 && name == "AND" => {
-                parts.extend(expression.get(from..at).map(unwrapped));
+            FilterToken::Other('(' | '[') => depth += 1,
+            FilterToken::Other(')' | ']') => depth = depth.saturating_sub(1),
+            FilterToken::Name(name) if depth == 0 && name == "AND" => {
+                parts.extend(expression.get(from..at).map(strip_parentheses));
                 from = at + 1;
             }
             _ => {}
         }
     }
-    parts.extend(expression.get(from..).map(unwrapped));
+    parts.extend(expression.get(from..).map(strip_parentheses));
     parts
 }
 
 /// Without the blanks and the parentheses around all of it.
-fn unwrapped(mut expression: &[Token]) -> &[Token] {
-    while let [Token::Other(' '), inner @ ..] | [inner @ .., Token::Other(' ')] = expression {
+fn strip_parentheses(mut expression: &[FilterToken]) -> &[FilterToken] {
+    while let [FilterToken::Other(' '), inner @ ..] | [inner @ .., FilterToken::Other(' ')] = expression {
         expression = inner;
     }
-    let [Token::Other('('), inner @ .., Token::Other(')')] = expression else {
+    let [FilterToken::Other('('), inner @ .., FilterToken::Other(')')] = expression else {
         return expression;
     };
     let mut depth = 0_usize;
     for token in inner {
         match token {
-            Token::Other('(') => depth += 1,
-            Token::Other(')') if depth == 0 => return expression,
-            Token::Other(')') => depth -= 1,
+            FilterToken::Other('(') => depth += 1,
+            FilterToken::Other(')') if depth == 0 => return expression,
+            FilterToken::Other(')') => depth -= 1,
             _ => {}
         }
     }
@@ -224,7 +224,7 @@ fn unwrapped(mut expression: &[Token]) -> &[Token] {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+enum FilterToken {
     /// A word, a number, or a quoted name with its quotes.
     Name(String),
     /// A literal with its quotes.
@@ -233,7 +233,7 @@ enum Token {
     Other(char),
 }
 
-impl Token {
+impl FilterToken {
     fn is_name(&self, name: &str) -> bool {
         matches!(self, Self::Name(own) if own == name || own.strip_prefix('"').and_then(|own| own.strip_suffix('"')) == Some(name))
     }
@@ -247,7 +247,7 @@ impl Token {
 }
 
 /// `None` for a text whose quotes are not understood.
-fn tokens(text: &str) -> Option<Vec<Token>> {
+fn tokens(text: &str) -> Option<Vec<FilterToken>> {
     let mut tokens = Vec::new();
     let mut left = text.chars().peekable();
     while let Some(first) = left.next() {
@@ -269,9 +269,9 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
                     }
                 }
                 tokens.push(if first == '"' {
-                    Token::Name(quoted)
+                    FilterToken::Name(quoted)
                 } else {
-                    Token::Literal(quoted)
+                    FilterToken::Literal(quoted)
                 });
             }
             _ if first.is_alphanumeric() || first == '_' => {
@@ -279,9 +279,9 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
                 while let Some(next) = left.next_if(|next| next.is_alphanumeric() || *next == '_') {
                     name.push(next);
                 }
-                tokens.push(Token::Name(name));
+                tokens.push(FilterToken::Name(name));
             }
-            _ => tokens.push(Token::Other(first)),
+            _ => tokens.push(FilterToken::Other(first)),
         }
     }
     Some(tokens)

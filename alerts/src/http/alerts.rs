@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, Query, State},
 };
 use fleetledger_paging::{
-    Alert, Labels, Links, Matcher, Notification, NotifyKind, NotifyReason,
+    Alert, AlertLinks, LabelSet, Matcher, Notification, NotifyKind, NotifyReason,
     group::{dedup_key, stream_id},
 };
 use fleetledger_schema::instant::Instant;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio_postgres::Row;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Api, Caller, Failure, Problem, Role};
+use super::{AlertsApi, AlertsCaller, AlertsErrorBody, AlertsHttpFailure, CallerRole};
 use crate::{
     errors::while_,
     store::{texts, timestamp},
@@ -59,9 +59,9 @@ pub struct AlertRow {
     /// Receivers it goes to.
     pub receivers: Vec<String>,
     /// All its labels.
-    pub labels: Labels,
+    pub labels: LabelSet,
     /// All its annotations.
-    pub annotations: Labels,
+    pub annotations: LabelSet,
 }
 
 /// One alert with its history.
@@ -74,12 +74,12 @@ pub struct AlertDetail {
     /// What went wrong at the newest run of its rule.
     pub last_error: Option<String>,
     /// What happened to it, the newest first.
-    pub history: Vec<Happening>,
+    pub history: Vec<AlertEvent>,
 }
 
 /// Something that happened to an alert.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Happening {
+pub struct AlertEvent {
     /// When.
     pub at: String,
     /// What.
@@ -94,7 +94,7 @@ pub struct Happening {
 
 /// Which alerts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
-pub(crate) struct Which {
+pub(crate) struct AlertFilter {
     /// pending, firing or recovering; all three if not given.
     condition: Option<String>,
     /// Label matchers, separated by commas, such as `cluster=a,node=~"n.*"`.
@@ -123,7 +123,7 @@ pub struct DrillRequest {
 
 /// How many it was about.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Counted {
+pub struct AffectedCount {
     /// So many.
     pub count: usize,
 }
@@ -134,14 +134,14 @@ pub(super) const COLUMNS: &str = "
     from ledger.alert_instance";
 
 /// Alerts that are pending, firing or recovering.
-#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(Which),
-    responses((status = 200, body = Vec<AlertRow>), (status = 400, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(AlertFilter),
+    responses((status = 200, body = Vec<AlertRow>), (status = 400, body = AlertsErrorBody)))]
 pub(crate) async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Query(which): Query<Which>,
-) -> Result<Json<Vec<AlertRow>>, Failure> {
-    caller.must_be(Role::Viewer)?;
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
+    Query(which): Query<AlertFilter>,
+) -> Result<Json<Vec<AlertRow>>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     let matchers = which
         .matchers
         .split(',')
@@ -152,7 +152,7 @@ pub(crate) async fn list(
         None => vec!["pending", "firing", "recovering"],
         Some(one @ ("pending" | "firing" | "recovering" | "resolved")) => vec![one],
         Some(other) => {
-            return Err(Failure::bad(format!(
+            return Err(AlertsHttpFailure::bad(format!(
                 "condition {other}: write pending, firing, recovering or resolved"
             )));
         }
@@ -173,25 +173,30 @@ pub(crate) async fn list(
 /// One alert, with its rule and what happened to it.
 #[utoipa::path(get, path = "/api/v1/alerts/{rule}/{fingerprint}", tag = "alerts",
     params(("rule" = String, Path), ("fingerprint" = String, Path)),
-    responses((status = 200, body = AlertDetail), (status = 404, body = Problem)))]
+    responses((status = 200, body = AlertDetail), (status = 404, body = AlertsErrorBody)))]
 pub(crate) async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Path((rule, fingerprint)): Path<(String, String)>,
-) -> Result<Json<AlertDetail>, Failure> {
-    caller.must_be(Role::Viewer)?;
+) -> Result<Json<AlertDetail>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     Ok(Json(detail(&api, &rule, &fingerprint).await?))
 }
 
 /// One alert, with its rule and what happened to it.
-pub(super) async fn detail(api: &Api, rule: &str, fingerprint: &str) -> Result<AlertDetail, Failure> {
+pub(super) async fn detail(
+    api: &AlertsApi,
+    rule: &str,
+    fingerprint: &str,
+) -> Result<AlertDetail, AlertsHttpFailure> {
     let client = api.client().await?;
     let ask = format!("{COLUMNS} where rule = $1 and fingerprint = $2");
     let row = client
         .query_opt(&ask, &[&rule, &fingerprint])
         .await
         .map_err(while_("show an alert"))?;
-    let row = row.ok_or_else(|| Failure::not_found(format!("there is no alert {rule}/{fingerprint}")))?;
+    let row =
+        row.ok_or_else(|| AlertsHttpFailure::not_found(format!("there is no alert {rule}/{fingerprint}")))?;
     let of_rule = client
         .query_opt(
             "select query_text, last_error from ledger.rule where rule = $1",
@@ -212,7 +217,7 @@ pub(super) async fn detail(api: &Api, rule: &str, fingerprint: &str) -> Result<A
         last_error: of_rule.and_then(|row| row.get(1)),
         history: history
             .iter()
-            .map(|row| Happening {
+            .map(|row| AlertEvent {
                 at: row.get::<_, Instant>(0).to_string(),
                 event: row.get(1),
                 reason: row.get(2),
@@ -225,16 +230,16 @@ pub(super) async fn detail(api: &Api, rule: &str, fingerprint: &str) -> Result<A
 
 /// Says that somebody takes care of open alerts: they are not repeated. Taken up by the next run of each rule.
 #[utoipa::path(post, path = "/api/v1/alerts/ack", tag = "alerts", request_body = AckRequest,
-    responses((status = 200, body = Counted), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = AffectedCount), (status = 400, body = AlertsErrorBody), (status = 404, body = AlertsErrorBody)))]
 pub(crate) async fn acknowledge(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Json(request): Json<AckRequest>,
-) -> Result<Json<Counted>, Failure> {
-    caller.must_be(Role::Operator)?;
+) -> Result<Json<AffectedCount>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Operator)?;
     let matchers = read_matchers(&request.matchers)?;
-    if fleetledger_paging::matcher::all_met(&matchers, &Labels::new()) {
-        return Err(Failure::bad(
+    if fleetledger_paging::matcher::all_met(&matchers, &LabelSet::new()) {
+        return Err(AlertsHttpFailure::bad(
             "an acknowledgement needs at least one matcher with a value, such as alertname=NodeNotReporting",
         ));
     }
@@ -247,7 +252,7 @@ pub(crate) async fn acknowledge(
         .filter(|alert| fleetledger_paging::matcher::all_met(&matchers, &alert.labels))
         .collect();
     if met.is_empty() {
-        return Err(Failure::not_found(
+        return Err(AlertsHttpFailure::not_found(
             "nothing that fires has these labels; see alerts list",
         ));
     }
@@ -261,18 +266,18 @@ pub(crate) async fn acknowledge(
         .await
         .map_err(while_("acknowledge alerts"))?;
     tracing::info!(by = caller.name, count = met.len(), "acknowledged");
-    Ok(Json(Counted { count: met.len() }))
+    Ok(Json(AffectedCount { count: met.len() }))
 }
 
 /// Sends a drill to a receiver: an alert that says that it is one, and its end behind it.
 #[utoipa::path(post, path = "/api/v1/alerts/drill", tag = "alerts", request_body = DrillRequest,
-    responses((status = 200, body = Counted), (status = 404, body = Problem)))]
+    responses((status = 200, body = AffectedCount), (status = 404, body = AlertsErrorBody)))]
 pub(crate) async fn drill(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Json(request): Json<DrillRequest>,
-) -> Result<Json<Counted>, Failure> {
-    caller.must_be(Role::Operator)?;
+) -> Result<Json<AffectedCount>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Operator)?;
     let known: Vec<&str> = api.receivers.names().collect();
     let wanted: Vec<&str> = match request.receiver.as_deref() {
         None => known.clone(),
@@ -284,7 +289,7 @@ pub(crate) async fn drill(
         } else {
             format!("there are {}", known.join(", "))
         };
-        return Err(Failure::not_found(format!("no such receiver; {known}")));
+        return Err(AlertsHttpFailure::not_found(format!("no such receiver; {known}")));
     }
     let mut client = api.client().await?;
     let now = crate::rule_set::now(&client).await?;
@@ -318,12 +323,12 @@ pub(crate) async fn drill(
     }
     transaction.commit().await.map_err(while_("queue a drill"))?;
     tracing::info!(by = caller.name, receivers = wanted.join(", "), "drill");
-    Ok(Json(Counted { count: wanted.len() }))
+    Ok(Json(AffectedCount { count: wanted.len() }))
 }
 
 fn drill_notification(receiver: &str, kind: NotifyKind, by: &str, now: Instant) -> Notification {
     let at = timestamp(now);
-    let pairs = |pairs: &[(&str, &str)]| -> Labels {
+    let pairs = |pairs: &[(&str, &str)]| -> LabelSet {
         pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -356,7 +361,7 @@ fn drill_notification(receiver: &str, kind: NotifyKind, by: &str, now: Instant) 
             value: None,
             starts_at: at,
             ends_at: is_end.then_some(at),
-            links: Links::default(),
+            links: AlertLinks::default(),
         }],
         group_key: labels,
         alerts_total: 1,
@@ -366,10 +371,10 @@ fn drill_notification(receiver: &str, kind: NotifyKind, by: &str, now: Instant) 
     }
 }
 
-pub(super) fn read_matchers(texts: &[String]) -> Result<Vec<Matcher>, Failure> {
+pub(super) fn read_matchers(texts: &[String]) -> Result<Vec<Matcher>, AlertsHttpFailure> {
     texts
         .iter()
-        .map(|text| text.parse::<Matcher>().map_err(Failure::bad))
+        .map(|text| text.parse::<Matcher>().map_err(AlertsHttpFailure::bad))
         .collect()
 }
 

@@ -19,11 +19,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use fleetledger_paging::Labels;
+use fleetledger_paging::LabelSet;
 use minijinja::{Environment, Value, context, value::Serde};
 use serde::Serialize;
 
-use super::{Api, Failure};
+use super::{AlertsApi, AlertsHttpFailure};
 use crate::links::encode;
 
 /// Alerts and events that one page shows at most.
@@ -44,7 +44,7 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 /// Every page, by its path.
-pub(super) fn router(api: Api) -> Router {
+pub(super) fn router(api: AlertsApi) -> Router {
     Router::new()
         .route("/", get(alert::list))
         .route("/alerts", get(alert::list))
@@ -57,15 +57,19 @@ pub(super) fn router(api: Api) -> Router {
 }
 
 /// One page.
-struct Page {
+struct HtmlPage {
     title: String,
     /// HTML, escaped.
     body: String,
 }
 
-impl Page {
+impl HtmlPage {
     /// Fills a template in; whatever it is filled with is escaped.
-    fn new(title: impl Into<String>, template: &str, with: &impl Serialize) -> Result<Self, Failure> {
+    fn new(
+        title: impl Into<String>,
+        template: &str,
+        with: &impl Serialize,
+    ) -> Result<Self, AlertsHttpFailure> {
         Ok(Self {
             title: title.into(),
             body: fill(template, Value::from(Serde(with)))?,
@@ -74,12 +78,12 @@ impl Page {
 }
 
 /// The page, or one that says why there is none.
-fn answer(page: Result<Page, Failure>) -> Response {
+fn page_response(page: Result<HtmlPage, AlertsHttpFailure>) -> Response {
     let (status, page) = match page {
         Ok(page) => (StatusCode::OK, page),
         Err(failure) => (
             failure.status,
-            Page {
+            HtmlPage {
                 title: failure.status.canonical_reason().unwrap_or("Error").to_owned(),
                 body: format!("<p>{}</p>", markdown::escape(&failure.error)),
             },
@@ -92,14 +96,14 @@ fn answer(page: Result<Page, Failure>) -> Response {
     }
 }
 
-fn fill(template: &str, with: Value) -> Result<String, Failure> {
+fn fill(template: &str, with: Value) -> Result<String, AlertsHttpFailure> {
     // Templates whose name ends with `.html` are escaped.
     let mut environment = Environment::new();
     environment.add_filter("encoded", |text: &str| encode(text));
     let filled = environment.render_named_str("page.html", template, with);
     filled.map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "a page could not be made");
-        Failure::new(
+        AlertsHttpFailure::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the page could not be made; see the console's log",
         )
@@ -107,17 +111,17 @@ fn fill(template: &str, with: Value) -> Result<String, Failure> {
 }
 
 /// Labels as the words of a command.
-fn words(labels: &Labels) -> String {
+fn shell_words(labels: &LabelSet) -> String {
     let words: Vec<String> = labels
         .iter()
         .filter(|(name, _)| *name != "alertname")
-        .map(|(name, value)| quoted(&format!("{name}={value}")))
+        .map(|(name, value)| quote_for_shell(&format!("{name}={value}")))
         .collect();
     words.join(" ")
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+fn quote_for_shell(word: &str) -> String {
     let is_plain = |one: char| one.is_ascii_alphanumeric() || "_-./:=@%+".contains(one);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),
@@ -126,7 +130,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// Labels that an address names.
-type Named = BTreeMap<String, String>;
+type AddressLabels = BTreeMap<String, String>;
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_escaped_and_what_is_linked_encoded() {
-        let page = Page::new(
+        let page = HtmlPage::new(
             "x",
             "<b>{{ a }}</b> <a href=\"/{{ a|encoded }}\">",
             &context! { a => "<i>&\"/" },
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn words_of_a_command_survive_a_shell() {
-        assert_eq!(quoted("node=n1"), "node=n1");
-        assert_eq!(quoted("a=it's $HOME"), r"'a=it'\''s $HOME'");
+        assert_eq!(quote_for_shell("node=n1"), "node=n1");
+        assert_eq!(quote_for_shell("a=it's $HOME"), r"'a=it'\''s $HOME'");
     }
 }

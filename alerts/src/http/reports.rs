@@ -7,13 +7,13 @@ use axum::{
     extract::{Path, Query as Parameters, State},
     response::Response,
 };
-use fleetledger_queries::{Query, report::ReportRule};
+use fleetledger_queries::{StoredQuery, report::ReportRule};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Api, Caller, Failure, Problem, Role,
-    answer::{Answer, Format, answer},
+    AlertsApi, AlertsCaller, AlertsErrorBody, AlertsHttpFailure, CallerRole,
+    query_response::{QueryResponse, ResponseFormat, run_query},
 };
 
 /// A saved query.
@@ -60,10 +60,10 @@ pub struct RunRequest {
 /// All reports.
 #[utoipa::path(get, path = "/api/v1/reports", tag = "reports", responses((status = 200, body = Vec<ReportRow>)))]
 pub(crate) async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Json<Vec<ReportRow>>, Failure> {
-    caller.must_be(Role::Viewer)?;
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
+) -> Result<Json<Vec<ReportRow>>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     let catalogue = Arc::clone(&api.rules.borrow().catalogue);
     Ok(Json(
         catalogue
@@ -82,55 +82,55 @@ pub(crate) async fn list(
         ("format" = Option<String>, Query, description = "json or csv."),
         ("parameters" = Option<BTreeMap<String, String>>, Query, description = "Parameters of the report by their names.")
     ),
-    responses((status = 200, body = Answer), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, description = "PostgreSQL refuses the query.", body = Problem),
-        (status = 503, description = "The database is away or busy.", body = Problem),
-        (status = 504, description = "The query ran longer than it may.", body = Problem)))]
+    responses((status = 200, body = QueryResponse), (status = 400, body = AlertsErrorBody), (status = 404, body = AlertsErrorBody),
+        (status = 422, description = "PostgreSQL refuses the query.", body = AlertsErrorBody),
+        (status = 503, description = "The database is away or busy.", body = AlertsErrorBody),
+        (status = 504, description = "The query ran longer than it may.", body = AlertsErrorBody)))]
 pub(crate) async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Path(name): Path<String>,
     Parameters(mut values): Parameters<BTreeMap<String, String>>,
-) -> Result<Response, Failure> {
-    caller.must_be(Role::Viewer)?;
+) -> Result<Response, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     let catalogue = Arc::clone(&api.rules.borrow().catalogue);
     let report = catalogue.get(&name).filter(|query| query.report().is_some());
     let Some(report) = report else {
         let names: Vec<&str> = catalogue.reports().map(|(query, _)| query.id.as_str()).collect();
-        return Err(Failure::not_found(format!(
+        return Err(AlertsHttpFailure::not_found(format!(
             "there is no report `{name}`; there are {}",
             names.join(", ")
         )));
     };
     let (as_of, format) = (values.remove("as_of"), values.remove("format"));
-    let format = Format::read(format.as_deref())?;
-    answer(&api, report, &values, as_of.as_deref(), format).await
+    let format = ResponseFormat::read(format.as_deref())?;
+    run_query(&api, report, &values, as_of.as_deref(), format).await
 }
 
 /// Asks any query once, as the reader; nothing is kept of it. What is wrong with its text is said by line.
 #[utoipa::path(post, path = "/api/v1/rules/run", tag = "rules", request_body = RunRequest,
-    responses((status = 200, body = Answer), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 422, description = "PostgreSQL refuses the query.", body = Problem),
-        (status = 503, description = "The database is away or busy.", body = Problem),
-        (status = 504, description = "The query ran longer than it may.", body = Problem)))]
+    responses((status = 200, body = QueryResponse), (status = 400, body = AlertsErrorBody), (status = 403, body = AlertsErrorBody),
+        (status = 422, description = "PostgreSQL refuses the query.", body = AlertsErrorBody),
+        (status = 503, description = "The database is away or busy.", body = AlertsErrorBody),
+        (status = 504, description = "The query ran longer than it may.", body = AlertsErrorBody)))]
 pub(crate) async fn run(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Json(request): Json<RunRequest>,
-) -> Result<Response, Failure> {
-    caller.must_be(Role::Operator)?;
+) -> Result<Response, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Operator)?;
     let parsed = fleetledger_queries::parse(path::Path::new(&request.file), "run", &request.text);
     let query = Arc::new(parsed.map_err(|refusals| {
         let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        Failure::bad(lines.join("\n"))
+        AlertsHttpFailure::bad(lines.join("\n"))
     })?);
     tracing::info!(caller = caller.name, query = %query.id, "a query is run by hand");
     let as_of = request.as_of.as_deref();
-    answer(&api, &query, &request.parameters, as_of, Format::Json).await
+    run_query(&api, &query, &request.parameters, as_of, ResponseFormat::Json).await
 }
 
-fn row(query: &Query, rule: &ReportRule) -> ReportRow {
-    let parameter = |parameter: &fleetledger_queries::report::Parameter| ParameterRow {
+fn row(query: &StoredQuery, rule: &ReportRule) -> ReportRow {
+    let parameter = |parameter: &fleetledger_queries::report::ReportParameter| ParameterRow {
         name: parameter.name.clone(),
         r#type: parameter.parameter_type.as_str().to_owned(),
         default: parameter.default.clone(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
-use super::{Api, Caller, Failure, Problem, Role};
+use super::{AlertsApi, AlertsCaller, AlertsErrorBody, AlertsHttpFailure, CallerRole};
 use crate::errors::while_;
 
 /// A stored query that runs on schedule.
@@ -83,15 +83,15 @@ const COLUMNS: &str = "
 /// Rules that run on schedule.
 #[utoipa::path(get, path = "/api/v1/rules", tag = "rules", responses((status = 200, body = Vec<RuleRow>)))]
 pub(crate) async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Json<Vec<RuleRow>>, Failure> {
-    caller.must_be(Role::Viewer)?;
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
+) -> Result<Json<Vec<RuleRow>>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     Ok(Json(all(&api).await?))
 }
 
 /// Rules that run on schedule.
-pub(super) async fn all(api: &Api) -> Result<Vec<RuleRow>, Failure> {
+pub(super) async fn all(api: &AlertsApi) -> Result<Vec<RuleRow>, AlertsHttpFailure> {
     let client = api.client().await?;
     let ask = format!("{COLUMNS} where removed_at is null order by kind, rule");
     let rows = client.query(&ask, &[]).await.map_err(while_("list the rules"))?;
@@ -100,25 +100,25 @@ pub(super) async fn all(api: &Api) -> Result<Vec<RuleRow>, Failure> {
 
 /// One rule, with its SQL and its newest runs.
 #[utoipa::path(get, path = "/api/v1/rules/{rule}", tag = "rules", params(("rule" = String, Path)),
-    responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
+    responses((status = 200, body = RuleDetail), (status = 404, body = AlertsErrorBody)))]
 pub(crate) async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Path(rule): Path<String>,
-) -> Result<Json<RuleDetail>, Failure> {
-    caller.must_be(Role::Viewer)?;
+) -> Result<Json<RuleDetail>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     Ok(Json(detail(&api, &rule).await?))
 }
 
 /// One rule, with its SQL and its newest runs.
-pub(super) async fn detail(api: &Api, rule: &str) -> Result<RuleDetail, Failure> {
+pub(super) async fn detail(api: &AlertsApi, rule: &str) -> Result<RuleDetail, AlertsHttpFailure> {
     let client = api.client().await?;
     let ask = format!("{COLUMNS} where rule = $1");
     let row = client
         .query_opt(&ask, &[&rule])
         .await
         .map_err(while_("show a rule"))?;
-    let row = row.ok_or_else(|| Failure::not_found(format!("there is no rule {rule}")))?;
+    let row = row.ok_or_else(|| AlertsHttpFailure::not_found(format!("there is no rule {rule}")))?;
     let runs = "
         select slot, outcome, error, query_seconds, rows, changed, queued
         from ledger.rule_run where rule = $1 order by slot desc limit 20";

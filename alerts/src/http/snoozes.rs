@@ -7,12 +7,12 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use fleetledger_paging::{Snooze, snooze::SnoozeKind};
+use fleetledger_paging::{AlertSnooze, snooze::SnoozeKind};
 use fleetledger_schema::instant::Instant;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Api, Caller, Failure, Problem, Role, alerts::read_matchers};
+use super::{AlertsApi, AlertsCaller, AlertsErrorBody, AlertsHttpFailure, CallerRole, alerts::read_matchers};
 use crate::{
     errors::while_,
     rule_set,
@@ -54,7 +54,7 @@ pub struct SnoozeRow {
 }
 
 impl SnoozeRow {
-    fn of(snooze: &Snooze) -> Self {
+    fn of(snooze: &AlertSnooze) -> Self {
         Self {
             id: snooze.id.parse().unwrap_or_default(),
             kind: kind(snooze.kind).to_owned(),
@@ -77,10 +77,10 @@ fn kind(kind: SnoozeKind) -> &'static str {
 /// Snoozes and silences that have not ended.
 #[utoipa::path(get, path = "/api/v1/snoozes", tag = "snoozes", responses((status = 200, body = Vec<SnoozeRow>)))]
 pub(crate) async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Json<Vec<SnoozeRow>>, Failure> {
-    caller.must_be(Role::Viewer)?;
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
+) -> Result<Json<Vec<SnoozeRow>>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     let client = api.client().await?;
     let ask = "
         select snooze_id, kind, matchers, created_by, reason, from_at, until_at, ended_at
@@ -92,25 +92,25 @@ pub(crate) async fn list(
 
 /// Snoozes. Counts from the next slot on.
 #[utoipa::path(post, path = "/api/v1/snoozes", tag = "snoozes", request_body = SnoozeRequest,
-    responses((status = 201, body = SnoozeRow), (status = 400, body = Problem)))]
+    responses((status = 201, body = SnoozeRow), (status = 400, body = AlertsErrorBody)))]
 pub(crate) async fn create(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Json(request): Json<SnoozeRequest>,
-) -> Result<(StatusCode, Json<SnoozeRow>), Failure> {
-    caller.must_be(Role::Operator)?;
+) -> Result<(StatusCode, Json<SnoozeRow>), AlertsHttpFailure> {
+    caller.must_be(CallerRole::Operator)?;
     let client = api.client().await?;
     let now = rule_set::now(&client).await?;
     let from = match &request.from {
         None => now,
         Some(text) => Instant::parse(text).ok_or_else(|| {
-            Failure::bad(format!(
+            AlertsHttpFailure::bad(format!(
                 "{text:?} is no instant: write such as 2026-01-31T22:00:00Z"
             ))
         })?,
     };
     let length = i64::try_from(Duration::from_secs(request.for_seconds).as_micros()).unwrap_or(i64::MAX);
-    let mut snooze = Snooze {
+    let mut snooze = AlertSnooze {
         id: String::new(),
         kind: if request.from.is_some() {
             SnoozeKind::Silence
@@ -124,7 +124,7 @@ pub(crate) async fn create(
         until: timestamp(from.plus_micros(length)),
         ended_at: None,
     };
-    snooze.check().map_err(Failure::bad)?;
+    snooze.check().map_err(AlertsHttpFailure::bad)?;
     let insert = "
         insert into ledger.snooze (kind, matchers, from_at, until_at, created_by, reason, created_at)
         values ($1, $2, $3, $4, $5, $6, $7) returning snooze_id";
@@ -152,13 +152,13 @@ pub(crate) async fn create(
 
 /// Ends a snooze now: what still fires is notified again at the next slot.
 #[utoipa::path(delete, path = "/api/v1/snoozes/{id}", tag = "snoozes", params(("id" = i64, Path)),
-    responses((status = 200, body = SnoozeRow), (status = 404, body = Problem)))]
+    responses((status = 200, body = SnoozeRow), (status = 404, body = AlertsErrorBody)))]
 pub(crate) async fn end(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Path(id): Path<i64>,
-) -> Result<Json<SnoozeRow>, Failure> {
-    caller.must_be(Role::Operator)?;
+) -> Result<Json<SnoozeRow>, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Operator)?;
     let client = api.client().await?;
     let end = "
         update ledger.snooze set ended_at = clock_timestamp(), ended_by = $2, ended_reason = 'unsnoozed'
@@ -168,7 +168,8 @@ pub(crate) async fn end(
         .query_opt(end, &[&id, &caller.name])
         .await
         .map_err(while_("end a snooze"))?;
-    let row = row.ok_or_else(|| Failure::not_found(format!("there is no snooze {id} that has not ended")))?;
+    let row = row
+        .ok_or_else(|| AlertsHttpFailure::not_found(format!("there is no snooze {id} that has not ended")))?;
     tracing::info!(by = caller.name, snooze = id, "unsnoozed");
     Ok(Json(SnoozeRow::of(&read_snooze(&row)?)))
 }

@@ -4,11 +4,11 @@ use fleetledger_paging::Notification;
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
-use super::Desk;
+use super::NotificationContext;
 use crate::errors::{AlertsError, while_};
 
 /// A notification on its way into the outbox.
-pub(super) struct Queued {
+pub(super) struct OutboxEntry {
     pub(super) stream_id: String,
     pub(super) receiver: String,
     pub(super) secret_ref: Option<String>,
@@ -21,8 +21,8 @@ pub(super) struct Queued {
 
 pub(super) async fn write_outbox(
     transaction: &Transaction<'_>,
-    desk: &Desk<'_>,
-    queued: &[Queued],
+    context: &NotificationContext<'_>,
+    queued: &[OutboxEntry],
 ) -> Result<(), AlertsError> {
     const INSERT: &str = "
         insert into ledger.outbox (idempotency_key, receiver, stream_id, dedup_key, incarnation, secret_ref, kind, reason,
@@ -34,7 +34,7 @@ pub(super) async fn write_outbox(
             fingerprint text, message jsonb, due_at timestamptz)) with ordinality as d
         order by d.ordinality
         on conflict (idempotency_key) do nothing";
-    let (replacing, new): (Vec<&Queued>, Vec<&Queued>) =
+    let (replacing, new): (Vec<&OutboxEntry>, Vec<&OutboxEntry>) =
         queued.iter().partition(|one| one.replaces.is_some());
     for one in replacing {
         let message = json!(one.notification);
@@ -42,7 +42,7 @@ pub(super) async fn write_outbox(
             update ledger.outbox set message = $2, reason = $2::jsonb ->> 'reason', slot = $3
             where outbox_id = $1 and state = 'queued'";
         transaction
-            .execute(replace, &[&one.replaces, &message, &desk.slot])
+            .execute(replace, &[&one.replaces, &message, &context.slot])
             .await
             .map_err(while_("replace a notification"))?;
     }
@@ -58,7 +58,7 @@ pub(super) async fn write_outbox(
     for rows in documents.chunks(2_000) {
         let rows = Value::Array(rows.to_vec());
         transaction
-            .execute(INSERT, &[&rows, &desk.slot, &desk.rule])
+            .execute(INSERT, &[&rows, &context.slot, &context.rule])
             .await
             .map_err(while_("queue notifications"))?;
     }

@@ -2,32 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use fleetledger_paging::Group;
+use fleetledger_paging::AlertGroup;
 use fleetledger_schema::instant::Instant;
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
-use super::Desk;
+use super::NotificationContext;
 use crate::{
     errors::{AlertsError, while_},
-    judge::Telling,
+    evaluation::GroupDecisions,
     store::timestamp,
 };
 
 /// One receiver's group, as it stands.
-pub(super) struct Stream {
-    pub(super) group: Group,
+pub(super) struct NotificationStream {
+    pub(super) group: AlertGroup,
     pub(super) secret_ref: Option<String>,
 }
 
 /// The groups, locked in one order, so that two rules that share some cannot wait for each other.
 pub(super) async fn lock_streams(
     transaction: &Transaction<'_>,
-    desk: &Desk<'_>,
-    telling: &BTreeMap<String, Telling>,
-) -> Result<BTreeMap<String, Stream>, AlertsError> {
-    let documents = telling.iter().map(|(stream_id, telling)| {
-        json!({"stream_id": stream_id, "receiver": telling.receiver, "group_key": telling.group_key})
+    context: &NotificationContext<'_>,
+    decisions: &BTreeMap<String, GroupDecisions>,
+) -> Result<BTreeMap<String, NotificationStream>, AlertsError> {
+    let documents = decisions.iter().map(|(stream_id, group)| {
+        json!({"stream_id": stream_id, "receiver": group.receiver, "group_key": group.group_key})
     });
     let documents = Value::Array(documents.collect());
     let make = "
@@ -37,10 +37,10 @@ pub(super) async fn lock_streams(
         order by d.stream_id
         on conflict (stream_id) do nothing";
     transaction
-        .execute(make, &[&documents, &desk.slot])
+        .execute(make, &[&documents, &context.slot])
         .await
         .map_err(while_("make groups"))?;
-    let ids: Vec<&String> = telling.keys().collect();
+    let ids: Vec<&String> = decisions.keys().collect();
     let lock = "
         select stream_id, incarnation, members, notified_at, secret_ref
         from ledger.page_group where stream_id = any ($1) order by stream_id for update";
@@ -54,12 +54,12 @@ pub(super) async fn lock_streams(
             what: format!("group {stream_id}"),
             why: error.to_string(),
         })?;
-        let group = Group {
+        let group = AlertGroup {
             incarnation: u64::try_from(row.get::<_, i64>(1)).unwrap_or(0),
             members,
             notified_at: row.get::<_, Option<Instant>>(3).map(timestamp),
         };
-        let stream = Stream {
+        let stream = NotificationStream {
             group,
             secret_ref: row.get(4),
         };
@@ -70,11 +70,11 @@ pub(super) async fn lock_streams(
 
 pub(super) async fn write_streams(
     transaction: &Transaction<'_>,
-    desk: &Desk<'_>,
-    telling: &BTreeMap<String, Telling>,
-    streams: &BTreeMap<String, Stream>,
+    context: &NotificationContext<'_>,
+    decisions: &BTreeMap<String, GroupDecisions>,
+    streams: &BTreeMap<String, NotificationStream>,
 ) -> Result<(), AlertsError> {
-    let documents = telling.keys().filter_map(|stream_id| {
+    let documents = decisions.keys().filter_map(|stream_id| {
         let stream = streams.get(stream_id)?;
         Some(json!({
             "stream_id": stream_id, "incarnation": stream.group.incarnation, "members": stream.group.members,
@@ -89,7 +89,7 @@ pub(super) async fn write_streams(
             secret_ref text)
         where g.stream_id = d.stream_id";
     transaction
-        .execute(write, &[&documents, &desk.slot])
+        .execute(write, &[&documents, &context.slot])
         .await
         .map_err(while_("write groups"))?;
     Ok(())

@@ -3,7 +3,7 @@
 use fleetledger_schema::postgres::literal;
 use serde_json::{Map, Value, json};
 
-use super::book::{Place, write};
+use super::bookkeeping::{RowPlacement, write};
 use super::row::instant;
 
 /// Columns of a view, the ledger's, and what one unit of the view is there.
@@ -51,7 +51,11 @@ const MEASURES: [&str; 15] = [
     "unpriced_ms",
 ];
 
-pub(super) fn insert(view: &str, place: &Place<'_>, mut row: Map<String, Value>) -> Result<String, String> {
+pub(super) fn insert(
+    view: &str,
+    place: &RowPlacement<'_>,
+    mut row: Map<String, Value>,
+) -> Result<String, String> {
     let source = json!({ "cluster_id": place.cluster_id });
     match view {
         "cost_balance" => {
@@ -101,7 +105,7 @@ pub(super) fn insert(view: &str, place: &Place<'_>, mut row: Map<String, Value>)
 /// A day of a namespace, or of a workload, whose line is written first.
 fn daily(
     view: &str,
-    place: &Place<'_>,
+    place: &RowPlacement<'_>,
     mut row: Map<String, Value>,
     source: &Value,
 ) -> Result<String, String> {

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use fleetledger_local::{Cache, postgres::Postgres};
-use fleetledger_schema::postgres::{Connector, literal, migrate};
+use fleetledger_local::{ArtifactCache, postgres::LocalPostgres};
+use fleetledger_schema::postgres::{PostgresConnector, literal, migrate};
 use jiff::Timestamp;
 use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 use super::TestError;
-use super::row::Ledger;
+use super::row::CaseLedger;
 
 /// A row of a rule's result: columns by name, as text; `None` is NULL.
 pub type ResultRow = BTreeMap<String, Option<String>>;
 
 /// A server of its own with a database at this version; both go with it.
 pub struct TestDatabase {
-    server: Postgres,
+    server: LocalPostgres,
 }
 
 const DATABASE: &str = "rule_test";
@@ -27,13 +27,18 @@ impl TestDatabase {
     /// No PostgreSQL can be found, started or migrated.
     pub async fn start() -> Result<Self, TestError> {
         let failed = |action| {
-            move |error: fleetledger_local::Error| TestError::Database {
+            move |error: fleetledger_local::LocalError| TestError::Database {
                 action,
                 reason: error.to_string(),
             }
         };
-        let builder = Postgres::builder().temporary().fast().config("autovacuum", "off");
-        let server = builder.start(&Cache::new(Cache::default_root())).await;
+        let builder = LocalPostgres::builder()
+            .temporary()
+            .fast()
+            .config("autovacuum", "off");
+        let server = builder
+            .start(&ArtifactCache::new(ArtifactCache::default_root()))
+            .await;
         let server = server.map_err(failed("start a throw-away PostgreSQL"))?;
         server
             .create_database(DATABASE)
@@ -54,65 +59,70 @@ impl TestDatabase {
         self.server.url_of(DATABASE)
     }
 
-    fn connector(&self) -> Result<Connector, TestError> {
-        let config = self.url().parse().map_err(failed("read the database's URL"))?;
-        Ok(Connector::new(config, None))
+    fn connector(&self) -> Result<PostgresConnector, TestError> {
+        let config = self
+            .url()
+            .parse()
+            .map_err(database_error("read the database's URL"))?;
+        Ok(PostgresConnector::new(config, None))
     }
 
     /// A connection; tests of one session run one after the other.
     ///
     /// # Errors
     /// The server is gone.
-    pub async fn session(&self) -> Result<Session, TestError> {
+    pub async fn session(&self) -> Result<TestSession, TestError> {
         let client = self.connector()?.connect("rules test").await;
-        let client = client.map_err(failed("connect to the throw-away database"))?;
+        let client = client.map_err(database_error("connect to the throw-away database"))?;
         // Small tables, planned once and without statistics: what is put in later is a few rows.
         let set = "set search_path = fleet_asof; set jit = off; set default_statistics_target = 1;";
         client
             .batch_execute(set)
             .await
-            .map_err(failed("set up a session"))?;
-        Ok(Session { client, prepared: 0 })
+            .map_err(database_error("set up a session"))?;
+        Ok(TestSession { client, prepared: 0 })
     }
 }
 
 /// A connection to the throw-away database.
-pub struct Session {
+pub struct TestSession {
     client: Client,
     prepared: usize,
 }
 
 /// A query that was planned once.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub struct PlannedQuery {
     name: String,
     /// True if every view it asks has an as-of form.
     as_of: bool,
 }
 
-impl Session {
+impl TestSession {
     /// Plans a query on `fleet_asof`, or on `fleet` if it asks a view that has no as-of form.
     ///
     /// # Errors
     /// What PostgreSQL says of the SQL.
-    pub async fn prepare(&mut self, sql: &str) -> Result<Prepared, String> {
+    pub async fn prepare(&mut self, sql: &str) -> Result<PlannedQuery, String> {
         self.prepared += 1;
         let name = format!("rule_{}", self.prepared);
         let prepare = format!("prepare {name} as {sql}");
         match self.client.batch_execute(&prepare).await {
-            Ok(()) => return Ok(Prepared { name, as_of: true }),
-            Err(error) if error.code() != Some(&SqlState::UNDEFINED_TABLE) => return Err(said(&error)),
+            Ok(()) => return Ok(PlannedQuery { name, as_of: true }),
+            Err(error) if error.code() != Some(&SqlState::UNDEFINED_TABLE) => {
+                return Err(error_message(&error));
+            }
             Err(_) => {}
         }
         let live = format!("set search_path = fleet; {prepare}; set search_path = fleet_asof;");
         let planned = self.client.batch_execute(&live).await;
         let reset = self.client.batch_execute("set search_path = fleet_asof").await;
-        planned.and(reset).map_err(|error| said(&error))?;
-        Ok(Prepared { name, as_of: false })
+        planned.and(reset).map_err(|error| error_message(&error))?;
+        Ok(PlannedQuery { name, as_of: false })
     }
 
     /// Forgets a planned query.
-    pub async fn forget(&self, prepared: &Prepared) {
+    pub async fn forget(&self, prepared: &PlannedQuery) {
         // Only memory of a session that ends soon.
         let _ = self
             .client
@@ -121,12 +131,12 @@ impl Session {
     }
 
     /// Opens a transaction that holds what stands before the first slot of a test.
-    pub(crate) async fn open(&self, ledger: &Ledger, as_of: bool) -> Result<(), TestError> {
+    pub(crate) async fn open(&self, ledger: &CaseLedger, as_of: bool) -> Result<(), TestError> {
         let sql = format!("begin;\n{}", ledger.set_up(as_of));
         self.client
             .batch_execute(&sql)
             .await
-            .map_err(failed("put the input rows in place"))
+            .map_err(database_error("put the input rows in place"))
     }
 
     /// Ends the transaction; nothing stays.
@@ -134,7 +144,7 @@ impl Session {
         self.client
             .batch_execute("rollback")
             .await
-            .map_err(failed("roll a test back"))
+            .map_err(database_error("roll a test back"))
     }
 
     /// The rows of a query at each slot, as the reader sees them, in one round trip. `as_of` is the instant each
@@ -144,8 +154,8 @@ impl Session {
     /// What PostgreSQL says when the query fails.
     pub(crate) async fn rows(
         &self,
-        prepared: &Prepared,
-        ledger: &Ledger,
+        prepared: &PlannedQuery,
+        ledger: &CaseLedger,
         slots: &[Timestamp],
     ) -> Result<Vec<Vec<ResultRow>>, String> {
         let mut script = String::from("savepoint slots;\n");
@@ -167,16 +177,21 @@ impl Session {
         match messages {
             Ok(messages) => Ok(results(messages)),
             Err(error) => {
-                let said = said(&error);
+                let message = error_message(&error);
                 let undone = self.client.batch_execute("rollback to savepoint slots").await;
                 undone.map_err(|error| error.to_string())?;
-                Err(said)
+                Err(message)
             }
         }
     }
 
     /// How many rows a query gives a reader of schema `fleet` at an instant, over what stood then.
-    pub(crate) async fn live(&self, ledger: &Ledger, slot: Timestamp, sql: &str) -> Result<usize, String> {
+    pub(crate) async fn live(
+        &self,
+        ledger: &CaseLedger,
+        slot: Timestamp,
+        sql: &str,
+    ) -> Result<usize, String> {
         let script = format!(
             "begin;\n{}{}set local search_path = fleet; set local fleet.as_of = {};
              set local role fleetledger_reader;\n{sql}",
@@ -186,13 +201,13 @@ impl Session {
         );
         let answer = self.client.simple_query(&script).await;
         let undone = self.client.batch_execute("rollback").await;
-        undone.map_err(|error| said(&error))?;
-        let rows = answer.map(results).map_err(|error| said(&error))?;
+        undone.map_err(|error| error_message(&error))?;
+        let rows = answer.map(results).map_err(|error| error_message(&error))?;
         Ok(rows.last().map_or(0, Vec::len))
     }
 }
 
-impl Prepared {
+impl PlannedQuery {
     /// True if it runs on `fleet_asof`.
     #[must_use]
     pub fn is_as_of(&self) -> bool {
@@ -221,7 +236,7 @@ pub(crate) fn results(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<ResultRow>> 
     all
 }
 
-fn failed<E: std::error::Error>(action: &'static str) -> impl Fn(E) -> TestError {
+fn database_error<E: std::error::Error>(action: &'static str) -> impl Fn(E) -> TestError {
     move |error| {
         let mut reason = error.to_string();
         let mut cause = error.source();
@@ -233,7 +248,7 @@ fn failed<E: std::error::Error>(action: &'static str) -> impl Fn(E) -> TestError
     }
 }
 
-pub(crate) fn said(error: &tokio_postgres::Error) -> String {
+pub(crate) fn error_message(error: &tokio_postgres::Error) -> String {
     error
         .as_db_error()
         .map_or_else(|| error.to_string(), |db| db.message().to_owned())

@@ -19,13 +19,13 @@ pub struct TestFile {
     /// Distance of two slots; without it each rule's own interval.
     pub evaluation_interval: Option<Period>,
     /// The tests.
-    pub tests: Vec<Case>,
+    pub tests: Vec<TestCase>,
 }
 
 /// What a test shows; every rule needs one of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Purpose {
+pub enum TestPurpose {
     /// It fires.
     Firing,
     /// It stays silent over rows that look alike.
@@ -37,11 +37,11 @@ pub enum Purpose {
 /// One test.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub struct TestCase {
     /// What it claims.
     pub name: String,
     /// What it shows.
-    pub purpose: Option<Purpose>,
+    pub purpose: Option<TestPurpose>,
     /// Instant of the first slot; offsets count from here.
     #[serde(default = "new_year")]
     pub start_timestamp: Timestamp,
@@ -53,10 +53,10 @@ pub struct Case {
     pub freshness: Vec<FreshnessSpan>,
     /// What people do.
     #[serde(default)]
-    pub actions: Vec<Action>,
+    pub actions: Vec<TestAction>,
     /// What goes wrong.
     #[serde(default)]
-    pub faults: Vec<Fault>,
+    pub faults: Vec<TestFault>,
     /// Alerts expected at an instant.
     #[serde(default)]
     pub alert_rule_test: Vec<AlertCheck>,
@@ -73,7 +73,7 @@ pub struct InputRow {
     pub table: String,
     /// From when on.
     #[serde(default)]
-    pub at: Offset,
+    pub at: TestOffset,
     /// Columns; instants as offsets, such as `14m` or `-3d`.
     #[serde(default)]
     pub row: Map<String, Value>,
@@ -97,27 +97,27 @@ pub struct FreshnessSpan {
     /// One kind; all of them without it.
     pub kind: Option<String>,
     /// Last instant that is known.
-    pub until: Offset,
+    pub until: TestOffset,
 }
 
 /// What somebody does at an instant.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Action {
+pub struct TestAction {
     /// When; it counts from the next slot on.
-    pub at: Offset,
+    pub at: TestOffset,
     /// Silences instances.
-    pub snooze: Option<Snooze>,
+    pub snooze: Option<SnoozeAction>,
     /// Ends snoozes with exactly this matcher.
-    pub unsnooze: Option<Match>,
+    pub unsnooze: Option<UnsnoozeAction>,
     /// Takes care of instances.
-    pub ack: Option<Ack>,
+    pub ack: Option<AckAction>,
 }
 
 /// A snooze.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Snooze {
+pub struct SnoozeAction {
     /// Labels its instances have.
     #[serde(rename = "match")]
     pub matcher: BTreeMap<String, String>,
@@ -133,7 +133,7 @@ pub struct Snooze {
 /// Labels that instances have.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Match {
+pub struct UnsnoozeAction {
     /// The labels.
     #[serde(rename = "match")]
     pub matcher: BTreeMap<String, String>,
@@ -142,7 +142,7 @@ pub struct Match {
 /// An acknowledgement.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ack {
+pub struct AckAction {
     /// Labels its instances have.
     #[serde(rename = "match")]
     pub matcher: BTreeMap<String, String>,
@@ -153,17 +153,17 @@ pub struct Ack {
 /// What goes wrong, at slots from `from` (or `at`) to before `to`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub struct TestFault {
     /// First slot.
-    pub from: Option<Offset>,
+    pub from: Option<TestOffset>,
     /// First slot that is well again.
-    pub to: Option<Offset>,
+    pub to: Option<TestOffset>,
     /// The only slot.
-    pub at: Option<Offset>,
+    pub at: Option<TestOffset>,
     /// The query fails with this message.
     pub query_error: Option<String>,
     /// This source is silent.
-    pub stale: Option<StaleSource>,
+    pub stale: Option<StaleSourceFault>,
     /// The evaluator is started anew before the slot.
     #[serde(default)]
     pub restart: bool,
@@ -175,7 +175,7 @@ pub struct Fault {
 /// A source that is silent.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StaleSource {
+pub struct StaleSourceFault {
     /// Datacenter; `dc1` without it.
     #[serde(default = "first_datacenter")]
     pub datacenter: String,
@@ -188,7 +188,7 @@ pub struct StaleSource {
 #[serde(deny_unknown_fields)]
 pub struct AlertCheck {
     /// When: the newest slot that is not later.
-    pub eval_time: Offset,
+    pub eval_time: TestOffset,
     /// Of which rule.
     pub alertname: String,
     /// All that are pending, firing or recovering.
@@ -227,7 +227,7 @@ pub struct NotificationCheck {
 #[serde(deny_unknown_fields)]
 pub struct ExpectedNotification {
     /// Slot at which it is decided.
-    pub at: Offset,
+    pub at: TestOffset,
     /// `trigger`, `acknowledge` or `resolve`.
     pub kind: String,
     /// Such as `new`, `repeat` or `snooze_expired`.
@@ -239,16 +239,16 @@ pub struct ExpectedNotification {
 
 /// Time from the start of a test; negative before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Offset(pub SignedDuration);
+pub struct TestOffset(pub SignedDuration);
 
-impl Offset {
+impl TestOffset {
     /// `14m`, `-3d` or `0`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (sign, size) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let period: Period = size.parse().ok()?;
-        let millis = i64::try_from(period.millis()).ok()?;
-        Some(Self(SignedDuration::from_millis(sign * millis)))
+        let ms = i64::try_from(period.as_ms()).ok()?;
+        Some(Self(SignedDuration::from_millis(sign * ms)))
     }
 
     /// The instant, in a test that starts at `start`.
@@ -258,7 +258,7 @@ impl Offset {
     }
 }
 
-impl<'de> Deserialize<'de> for Offset {
+impl<'de> Deserialize<'de> for TestOffset {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = match Value::deserialize(deserializer)? {
             Value::String(text) => text,
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn offsets_count_from_the_start_and_may_lie_before_it() {
         let start = new_year();
-        let at = |text: &str| Offset::parse(text).map(|offset| offset.after(start).to_string());
+        let at = |text: &str| TestOffset::parse(text).map(|offset| offset.after(start).to_string());
         assert_eq!(at("14m").as_deref(), Some("2026-01-01T00:14:00Z"));
         assert_eq!(at("-3d").as_deref(), Some("2025-12-29T00:00:00Z"));
         assert_eq!(at("0").as_deref(), Some("2026-01-01T00:00:00Z"));

@@ -5,16 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::TestError;
-use super::database::Session;
-use super::file::Case;
-use super::replay::{RowsBySlot, Rule, replay, sources};
-use super::row::Ledger;
-use super::run::{Bench, rows_at, slots};
-use super::verdict::differences;
+use super::comparison::differences;
+use super::database::TestSession;
+use super::file::TestCase;
+use super::replay::{RowsBySlot, TestedRule, replay, sources};
+use super::row::CaseLedger;
+use super::run::{PlannedTests, rows_at, slots};
 
 /// A changed rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mutant {
+pub struct RuleMutant {
     /// What was changed, with its line of the SQL.
     pub what: String,
     /// The SQL.
@@ -36,10 +36,10 @@ pub struct MutationReport {
 ///
 /// # Errors
 /// As [`super::run_file`].
-pub async fn try_mutants(session: &mut Session, path: &Path) -> Result<MutationReport, TestError> {
-    let bench = Bench::read(session, path).await?;
+pub async fn try_mutants(session: &mut TestSession, path: &Path) -> Result<MutationReport, TestError> {
+    let planned = PlannedTests::read(session, path).await?;
     let mut report = MutationReport::default();
-    let Some((rule, _)) = bench.rules.first() else {
+    let Some((rule, _)) = planned.rules.first() else {
         return Ok(report);
     };
     let mut alive = Vec::new();
@@ -49,26 +49,26 @@ pub async fn try_mutants(session: &mut Session, path: &Path) -> Result<MutationR
             Err(_) => report.refused.push(mutant.what),
         }
     }
-    let mut waits = waits(rule);
+    let mut waits = wait_mutants(rule);
     report.mutants = alive.len() + waits.len();
-    for case in &bench.file.tests {
-        let ledger = Ledger::of(case)?;
-        let as_of = bench.is_as_of();
+    for case in &planned.file.tests {
+        let ledger = CaseLedger::of(case)?;
+        let as_of = planned.is_as_of();
         session.open(&ledger, as_of).await?;
-        let others = others(session, &bench, case, &ledger).await;
+        let others = rows_of_other_rules(session, &planned, case, &ledger).await;
         if let Ok(all) = others {
             let mut left = Vec::new();
             for (mutant, prepared) in alive {
                 let slots = slots(case, rule.timing.interval);
                 let rows = rows_at(session, &prepared, &ledger, &slots, rule).await;
-                if rows.is_ok_and(|rows| passes(case, &bench, &ledger, None, with_first(&all, rows))) {
+                if rows.is_ok_and(|rows| passes(case, &planned, &ledger, None, with_first(&all, rows))) {
                     left.push((mutant, prepared));
                 } else {
                     session.forget(&prepared).await;
                 }
             }
             alive = left;
-            waits.retain(|(_, changed)| passes(case, &bench, &ledger, Some(changed), all.clone()));
+            waits.retain(|(_, changed)| passes(case, &planned, &ledger, Some(changed), all.clone()));
         }
         session.close().await?;
     }
@@ -77,14 +77,14 @@ pub async fn try_mutants(session: &mut Session, path: &Path) -> Result<MutationR
     Ok(report)
 }
 
-async fn others(
-    session: &Session,
-    bench: &Bench,
-    case: &Case,
-    ledger: &Ledger,
+async fn rows_of_other_rules(
+    session: &TestSession,
+    planned: &PlannedTests,
+    case: &TestCase,
+    ledger: &CaseLedger,
 ) -> Result<Vec<RowsBySlot>, String> {
     let mut all = Vec::new();
-    for (rule, prepared) in &bench.rules {
+    for (rule, prepared) in &planned.rules {
         let slots = slots(case, rule.timing.interval);
         all.push(rows_at(session, prepared, ledger, &slots, rule).await?);
     }
@@ -97,9 +97,15 @@ fn with_first(all: &[RowsBySlot], first: RowsBySlot) -> Vec<RowsBySlot> {
         .collect()
 }
 
-fn passes(case: &Case, bench: &Bench, ledger: &Ledger, first: Option<&Rule>, rows: Vec<RowsBySlot>) -> bool {
-    let rules = bench.rules.iter().map(|(rule, _)| rule);
-    let rules: Vec<Rule> = match first {
+fn passes(
+    case: &TestCase,
+    planned: &PlannedTests,
+    ledger: &CaseLedger,
+    first: Option<&TestedRule>,
+    rows: Vec<RowsBySlot>,
+) -> bool {
+    let rules = planned.rules.iter().map(|(rule, _)| rule);
+    let rules: Vec<TestedRule> = match first {
         Some(first) => std::iter::once(first).chain(rules.skip(1)).cloned().collect(),
         None => rules.cloned().collect(),
     };
@@ -108,7 +114,7 @@ fn passes(case: &Case, bench: &Bench, ledger: &Ledger, first: Option<&Rule>, row
 }
 
 /// The rule with `for` one interval longer, and shorter if there is any.
-fn waits(rule: &Rule) -> Vec<(String, Rule)> {
+fn wait_mutants(rule: &TestedRule) -> Vec<(String, TestedRule)> {
     let interval = rule.timing.interval;
     let longer = Some(rule.timing.for_ + interval);
     let shorter = (rule.timing.for_ > Duration::ZERO).then(|| rule.timing.for_.saturating_sub(interval));
@@ -122,7 +128,7 @@ fn waits(rule: &Rule) -> Vec<(String, Rule)> {
 
 /// Every mutant of a SELECT.
 #[must_use]
-pub fn mutants(sql: &str) -> Vec<Mutant> {
+pub fn mutants(sql: &str) -> Vec<RuleMutant> {
     let tokens = tokens(sql);
     let mut mutants = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
@@ -140,7 +146,7 @@ pub fn mutants(sql: &str) -> Vec<Mutant> {
                 return;
             };
             let line = before.lines().count().max(1);
-            mutants.push(Mutant {
+            mutants.push(RuleMutant {
                 what: format!("line {line}: `{old}` → `{to}`"),
                 sql: format!("{before}{to}{after}"),
             });
@@ -169,7 +175,7 @@ pub fn mutants(sql: &str) -> Vec<Mutant> {
                 && previous != ","
                 && text.starts_with(|letter: char| letter.is_ascii_digit()) =>
             {
-                for to in moved(text) {
+                for to in moved_thresholds(text) {
                     change(1, to);
                 }
             }
@@ -180,7 +186,7 @@ pub fn mutants(sql: &str) -> Vec<Mutant> {
 }
 
 /// A threshold a little lower and a little higher.
-fn moved(number: &str) -> Vec<String> {
+fn moved_thresholds(number: &str) -> Vec<String> {
     match number.parse::<i64>() {
         Ok(whole) => vec![(whole - 1).to_string(), (whole + 1).to_string()],
         Err(_) => ["0.9", "1.1"]
@@ -189,7 +195,7 @@ fn moved(number: &str) -> Vec<String> {
     }
 }
 
-struct Token<'s> {
+struct SqlToken<'s> {
     text: &'s str,
     start: usize,
     /// True within `where`, `having` and `on`.
@@ -197,8 +203,8 @@ struct Token<'s> {
 }
 
 /// Words, numbers, operators and texts of a SELECT; comments left out.
-fn tokens(sql: &str) -> Vec<Token<'_>> {
-    let mut tokens: Vec<Token<'_>> = Vec::new();
+fn tokens(sql: &str) -> Vec<SqlToken<'_>> {
+    let mut tokens: Vec<SqlToken<'_>> = Vec::new();
     // Whether a condition is being read, at each depth of parentheses.
     let mut conditions = vec![false];
     let mut start = 0;
@@ -218,7 +224,7 @@ fn tokens(sql: &str) -> Vec<Token<'_>> {
                 }
                 _ => {}
             }
-            tokens.push(Token {
+            tokens.push(SqlToken {
                 text,
                 start,
                 is_condition: conditions.last().copied().unwrap_or(false),
@@ -295,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_texts_comments_selections_and_arguments_is_left_alone() {
+    fn texts_comments_selections_and_arguments_are_left_alone() {
         assert_eq!(
             changes("select coalesce(n, 0), 'a = 1', x ->> 'b' -- c > 1\nfrom pod group by 1, 2"),
             Vec::<String>::new()

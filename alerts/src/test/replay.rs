@@ -4,38 +4,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fleetledger_paging::{
-    Condition, Decision, Inhibition, Inhibitor, Instance, Labels, Matcher, NotifyKind, NotifyReason, Snooze,
-    Surroundings, Timing, Told, Transition, decide,
-    matcher::{Operator, all_met},
+    AlertCondition, AlertInstance, AlertSnooze, ConditionTransition, Inhibition, Inhibitor, LabelSet,
+    Matcher, NotifiedState, NotifyDecision, NotifyKind, NotifyReason, SlotContext, Timing, decide,
+    matcher::{MatchOperator, all_met},
     snooze::{self, SnoozeKind},
     step,
 };
 use fleetledger_queries::{
-    Query, Subject,
-    alert::{AlertRule, Inhibit, STATUS_COLUMN, Status},
+    StoredQuery, TemplateSubject,
+    alert::{AlertRule, InhibitRule, RowStatus, STATUS_COLUMN},
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::database::ResultRow;
-use super::file::{Case, Fault, Offset};
-use super::row::Ledger;
-use crate::observation::{Seen, StaleSource, observe};
+use super::file::{TestCase, TestFault, TestOffset};
+use super::row::CaseLedger;
+use crate::observation::{ObservedRow, StaleSource, observe};
 
 /// A rule under test.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub struct TestedRule {
     /// Its file.
-    pub query: Arc<Query>,
+    pub query: Arc<StoredQuery>,
     /// What it says.
     pub alert: Arc<AlertRule>,
     /// Its durations.
     pub timing: Timing,
 }
 
-impl Rule {
+impl TestedRule {
     /// The rule of a query, with `interval` in place of its own.
     #[must_use]
-    pub fn of(query: &Arc<Query>, interval: Option<std::time::Duration>) -> Option<Self> {
+    pub fn of(query: &Arc<StoredQuery>, interval: Option<std::time::Duration>) -> Option<Self> {
         let alert = query.alert()?.clone();
         let timing = Timing {
             interval: interval.unwrap_or(alert.schedule.interval.duration()),
@@ -53,7 +53,7 @@ impl Rule {
 
     /// A row of the result as the evaluator reads it.
     #[must_use]
-    pub fn read(&self, row: &ResultRow) -> Seen {
+    pub fn read(&self, row: &ResultRow) -> ObservedRow {
         let text = |name: &String| row.get(name).cloned().flatten();
         let columns = &self.alert.columns;
         let mut labels = self.alert.labels.clone();
@@ -68,7 +68,7 @@ impl Rule {
             .annotations
             .iter()
             .filter_map(|name| Some((name.clone(), text(name)?)));
-        Seen {
+        ObservedRow {
             labels,
             value: columns
                 .value
@@ -80,7 +80,7 @@ impl Rule {
                 .get(STATUS_COLUMN)
                 .cloned()
                 .flatten()
-                .and_then(|status| Status::parse(&status)),
+                .and_then(|status| RowStatus::parse(&status)),
         }
     }
 }
@@ -89,9 +89,9 @@ impl Rule {
 #[derive(Debug, Clone)]
 pub struct AlertState {
     /// Its labels.
-    pub labels: Labels,
+    pub labels: LabelSet,
     /// Its condition.
-    pub condition: Condition,
+    pub condition: AlertCondition,
     /// Its number.
     pub value: Option<f64>,
     /// Columns that are shown, and templates filled in.
@@ -100,7 +100,7 @@ pub struct AlertState {
 
 /// A notification that was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
+pub struct SentNotification {
     /// At which slot.
     pub at: Timestamp,
     /// To whom.
@@ -110,16 +110,16 @@ pub struct Sent {
     /// Why.
     pub reason: NotifyReason,
     /// Of which instance.
-    pub labels: Labels,
+    pub labels: LabelSet,
 }
 
 /// What became of a test.
 #[derive(Debug, Default)]
-pub struct Replayed {
+pub struct CaseReplay {
     /// Alerts after each slot.
     pub states: BTreeMap<Timestamp, Vec<AlertState>>,
     /// Notifications in the order of their decision.
-    pub sent: Vec<Sent>,
+    pub notifications: Vec<SentNotification>,
     /// What happened, line by line.
     pub timeline: Vec<String>,
 }
@@ -127,23 +127,28 @@ pub struct Replayed {
 /// Rows of each rule by slot.
 pub type RowsBySlot = BTreeMap<Timestamp, Vec<ResultRow>>;
 
-struct Open {
-    instance: Instance,
-    seen: Seen,
-    told: BTreeMap<String, Told>,
+struct ReplayInstance {
+    instance: AlertInstance,
+    row: ObservedRow,
+    notified: BTreeMap<String, NotifiedState>,
 }
 
 /// Plays a test: `rows` holds one map a rule.
 #[must_use]
-pub fn replay(case: &Case, rules: &[Rule], rows: &[RowsBySlot], ledger_sources: &[StaleSource]) -> Replayed {
-    let mut player = Player {
+pub fn replay(
+    case: &TestCase,
+    rules: &[TestedRule],
+    rows: &[RowsBySlot],
+    ledger_sources: &[StaleSource],
+) -> CaseReplay {
+    let mut player = CasePlayer {
         case,
         rules,
         sources: ledger_sources,
         instances: BTreeMap::new(),
         snoozes: Vec::new(),
         actions_done: 0,
-        out: Replayed::default(),
+        out: CaseReplay::default(),
     };
     let slots: BTreeSet<Timestamp> = rows.iter().flat_map(|rows| rows.keys().copied()).collect();
     for slot in slots {
@@ -153,7 +158,7 @@ pub fn replay(case: &Case, rules: &[Rule], rows: &[RowsBySlot], ledger_sources: 
 }
 
 /// The clusters of a test.
-pub(crate) fn sources(ledger: &Ledger) -> Vec<StaleSource> {
+pub(crate) fn sources(ledger: &CaseLedger) -> Vec<StaleSource> {
     let sources = ledger.clusters.keys().map(|(datacenter, cluster)| StaleSource {
         datacenter: datacenter.clone(),
         cluster: cluster.clone(),
@@ -161,20 +166,20 @@ pub(crate) fn sources(ledger: &Ledger) -> Vec<StaleSource> {
     sources.collect()
 }
 
-struct Player<'t> {
-    case: &'t Case,
-    rules: &'t [Rule],
+struct CasePlayer<'t> {
+    case: &'t TestCase,
+    rules: &'t [TestedRule],
     sources: &'t [StaleSource],
-    instances: BTreeMap<(usize, Labels), Open>,
-    snoozes: Vec<Snooze>,
+    instances: BTreeMap<(usize, LabelSet), ReplayInstance>,
+    snoozes: Vec<AlertSnooze>,
     actions_done: usize,
-    out: Replayed,
+    out: CaseReplay,
 }
 
-impl Player<'_> {
+impl CasePlayer<'_> {
     fn slot(&mut self, slot: Timestamp, rows: &[RowsBySlot]) {
         if self.has_fault(slot, |fault| fault.missed) {
-            self.say(slot, "the slot is missed");
+            self.add_timeline_line(slot, "the slot is missed");
             return;
         }
         if self.has_fault(slot, |fault| fault.restart) {
@@ -191,7 +196,7 @@ impl Player<'_> {
         self.remember(slot);
     }
 
-    fn faults(&self, slot: Timestamp) -> impl Iterator<Item = &Fault> {
+    fn faults(&self, slot: Timestamp) -> impl Iterator<Item = &TestFault> {
         let start = self.case.start_timestamp;
         self.case.faults.iter().filter(move |fault| {
             let from = fault.from.or(fault.at).unwrap_or_default().after(start);
@@ -203,17 +208,17 @@ impl Player<'_> {
         })
     }
 
-    fn has_fault(&self, slot: Timestamp, is: fn(&Fault) -> bool) -> bool {
+    fn has_fault(&self, slot: Timestamp, is: fn(&TestFault) -> bool) -> bool {
         self.faults(slot).any(is)
     }
 
     /// What is kept between slots is plain data: it survives being written down and read again.
     fn restart(&mut self, slot: Timestamp) {
-        self.say(slot, "the evaluator is started anew");
+        self.add_timeline_line(slot, "the evaluator is started anew");
         for open in self.instances.values_mut() {
-            let written = serde_json::to_value((&open.instance, &open.told)).ok();
-            if let Some((instance, told)) = written.and_then(|value| serde_json::from_value(value).ok()) {
-                (open.instance, open.told) = (instance, told);
+            let written = serde_json::to_value((&open.instance, &open.notified)).ok();
+            if let Some((instance, notified)) = written.and_then(|value| serde_json::from_value(value).ok()) {
+                (open.instance, open.notified) = (instance, notified);
             }
         }
     }
@@ -230,16 +235,17 @@ impl Player<'_> {
         for action in due.iter().skip(self.actions_done) {
             let at = action.at.after(start);
             if let Some(snooze) = &action.snooze {
-                let until = Offset(SignedDuration::try_from(snooze.duration.duration()).unwrap_or_default())
-                    .after(at);
-                self.say(
+                let until =
+                    TestOffset(SignedDuration::try_from(snooze.duration.duration()).unwrap_or_default())
+                        .after(at);
+                self.add_timeline_line(
                     slot,
                     &format!(
                         "{} snoozes {:?} until {until}: {}",
                         snooze.by, snooze.matcher, snooze.reason
                     ),
                 );
-                self.snoozes.push(Snooze {
+                self.snoozes.push(AlertSnooze {
                     id: format!("{at}-{}", self.snoozes.len()),
                     kind: SnoozeKind::Snooze,
                     matchers: matchers(&snooze.matcher),
@@ -255,7 +261,7 @@ impl Player<'_> {
                 for snooze in self.snoozes.iter_mut().filter(|snooze| snooze.matchers == ended) {
                     snooze.ended_at.get_or_insert(slot);
                 }
-                self.say(slot, &format!("the snooze of {:?} is ended", unsnooze.matcher));
+                self.add_timeline_line(slot, &format!("the snooze of {:?} is ended", unsnooze.matcher));
             }
             if let Some(ack) = &action.ack {
                 let wanted = matchers(&ack.matcher);
@@ -264,17 +270,17 @@ impl Player<'_> {
                         open.instance.acknowledge(&ack.by, at);
                     }
                 }
-                self.say(slot, &format!("{} acknowledges {:?}", ack.by, ack.matcher));
+                self.add_timeline_line(slot, &format!("{} acknowledges {:?}", ack.by, ack.matcher));
             }
         }
         self.actions_done = due.len();
     }
 
-    fn evaluate(&mut self, index: usize, rule: &Rule, slot: Timestamp, rows: &[ResultRow]) {
-        let seen: Vec<Seen> = rows.iter().map(|row| rule.read(row)).collect();
+    fn evaluate(&mut self, index: usize, rule: &TestedRule, slot: Timestamp, rows: &[ResultRow]) {
+        let seen: Vec<ObservedRow> = rows.iter().map(|row| rule.read(row)).collect();
         let error = self.faults(slot).find_map(|fault| fault.query_error.clone());
         let stale = self.stale(rule, slot);
-        let known: Vec<Labels> = self
+        let known: Vec<LabelSet> = self
             .instances
             .keys()
             .filter(|(of, _)| *of == index)
@@ -286,24 +292,24 @@ impl Player<'_> {
             let open = self
                 .instances
                 .entry((index, labels.clone()))
-                .or_insert_with(|| Open {
-                    instance: Instance::default(),
-                    seen: Seen::default(),
-                    told: BTreeMap::new(),
+                .or_insert_with(|| ReplayInstance {
+                    instance: AlertInstance::default(),
+                    row: ObservedRow::default(),
+                    notified: BTreeMap::new(),
                 });
             if let Some(row) = seen.iter().find(|row| row.labels == labels) {
-                open.seen = row.clone();
+                open.row = row.clone();
             }
             let transitions = step(&mut open.instance, &rule.timing, slot, observation);
             for transition in transitions {
-                let line = format!("{} {}", describe(&labels, rule), told_as(&transition));
-                self.say(slot, &line);
+                let line = format!("{} {}", describe(&labels, rule), describe_transition(&transition));
+                self.add_timeline_line(slot, &line);
             }
         }
     }
 
     /// Sources that are silent at a slot: those whose known instants end, and those a fault silences.
-    fn stale(&self, rule: &Rule, slot: Timestamp) -> Vec<StaleSource> {
+    fn stale(&self, rule: &TestedRule, slot: Timestamp) -> Vec<StaleSource> {
         let Some(freshness) = &rule.alert.freshness else {
             return Vec::new();
         };
@@ -359,7 +365,7 @@ impl Player<'_> {
             .iter()
             .map(|check| &check.receiver)
             .collect();
-        let inhibited: BTreeSet<(usize, Labels)> = self
+        let inhibited: BTreeSet<(usize, LabelSet)> = self
             .instances
             .keys()
             .filter(|(_, labels)| inhibitor.inhibits(labels).is_some())
@@ -371,14 +377,15 @@ impl Player<'_> {
             let Some(rule) = self.rules.get(*index) else {
                 continue;
             };
-            let around = Surroundings {
+            let around = SlotContext {
                 snooze: snooze::in_force(&self.snoozes, labels, slot)
                     .map(|snooze| (snooze.id.as_str(), snooze.until)),
                 inhibited: inhibited.contains(key),
             };
             for receiver in &receivers {
-                let told = open.told.entry((*receiver).clone()).or_default();
-                let Decision { notify, .. } = decide(&mut open.instance, told, &rule.timing, slot, &around);
+                let notified = open.notified.entry((*receiver).clone()).or_default();
+                let NotifyDecision { notify, .. } =
+                    decide(&mut open.instance, notified, &rule.timing, slot, &around);
                 for one in notify {
                     lines.push(format!(
                         "{receiver} ← {} ({}) {}",
@@ -386,7 +393,7 @@ impl Player<'_> {
                         one.reason.as_str(),
                         describe(labels, rule)
                     ));
-                    self.out.sent.push(Sent {
+                    self.out.notifications.push(SentNotification {
                         at: slot,
                         receiver: (*receiver).clone(),
                         kind: one.kind,
@@ -397,7 +404,7 @@ impl Player<'_> {
             }
         }
         for line in lines {
-            self.say(slot, &line);
+            self.add_timeline_line(slot, &line);
         }
     }
 
@@ -405,7 +412,7 @@ impl Player<'_> {
         let is_there = |condition| {
             matches!(
                 condition,
-                Condition::Pending | Condition::Firing | Condition::Recovering
+                AlertCondition::Pending | AlertCondition::Firing | AlertCondition::Recovering
             )
         };
         let mut states = Vec::new();
@@ -417,24 +424,24 @@ impl Player<'_> {
             else {
                 continue;
             };
-            let mut annotations = rule.alert.annotations.render_all(&Subject {
+            let mut annotations = rule.alert.annotations.render_all(&TemplateSubject {
                 alertname: &rule.alert.alert,
                 labels,
-                value: open.seen.value,
-                annotations: &open.seen.annotations,
+                value: open.row.value,
+                annotations: &open.row.annotations,
             });
-            annotations.extend(open.seen.annotations.clone());
+            annotations.extend(open.row.annotations.clone());
             states.push(AlertState {
                 labels: labels.clone(),
                 condition: open.instance.condition,
-                value: open.seen.value,
+                value: open.row.value,
                 annotations,
             });
         }
         self.out.states.insert(slot, states);
     }
 
-    fn say(&mut self, slot: Timestamp, what: &str) {
+    fn add_timeline_line(&mut self, slot: Timestamp, what: &str) {
         let offset = slot.duration_since(self.case.start_timestamp);
         self.out.timeline.push(format!("{offset:#} {what}"));
     }
@@ -443,18 +450,18 @@ impl Player<'_> {
 fn matchers(labels: &BTreeMap<String, String>) -> Vec<Matcher> {
     labels
         .iter()
-        .filter_map(|(name, value)| Matcher::new(name, Operator::Equal, value).ok())
+        .filter_map(|(name, value)| Matcher::new(name, MatchOperator::Equal, value).ok())
         .collect()
 }
 
 /// What a rule keeps quiet while it fires.
-fn inhibitions(rule: &Rule) -> Vec<Inhibition> {
-    let source = Matcher::new("alertname", Operator::Equal, &rule.alert.alert);
-    let target = |inhibit: &Inhibit| {
+fn inhibitions(rule: &TestedRule) -> Vec<Inhibition> {
+    let source = Matcher::new("alertname", MatchOperator::Equal, &rule.alert.alert);
+    let target = |inhibit: &InhibitRule| {
         let any_of = inhibit
             .target
             .iter()
-            .map(|(name, values)| Matcher::new(name, Operator::Matches, values.join("|")));
+            .map(|(name, values)| Matcher::new(name, MatchOperator::Matches, values.join("|")));
         any_of.collect::<Result<Vec<_>, _>>()
     };
     let all = rule.alert.inhibits.iter().filter_map(|inhibit| {
@@ -468,7 +475,7 @@ fn inhibitions(rule: &Rule) -> Vec<Inhibition> {
 }
 
 /// An instance in one line: its name and the labels its row gives.
-fn describe(labels: &Labels, rule: &Rule) -> String {
+fn describe(labels: &LabelSet, rule: &TestedRule) -> String {
     let own = rule
         .alert
         .columns
@@ -478,15 +485,15 @@ fn describe(labels: &Labels, rule: &Rule) -> String {
     format!("{} {{{}}}", rule.alert.alert, own.collect::<Vec<_>>().join(", "))
 }
 
-fn told_as(transition: &Transition) -> String {
+fn describe_transition(transition: &ConditionTransition) -> String {
     match transition {
-        Transition::Pending => "is pending".to_owned(),
-        Transition::Reset => "is gone before `for` was over".to_owned(),
-        Transition::Fired { episode } => format!("fires (episode {episode})"),
-        Transition::Recovering => "is recovering".to_owned(),
-        Transition::Refired => "is back: the same episode".to_owned(),
-        Transition::Resolved { resolution } => format!("is resolved ({})", resolution.as_str()),
-        Transition::Held { held } => format!("is held: {held}"),
-        Transition::Known => "is known again".to_owned(),
+        ConditionTransition::Pending => "is pending".to_owned(),
+        ConditionTransition::Reset => "is gone before `for` was over".to_owned(),
+        ConditionTransition::Fired { episode } => format!("fires (episode {episode})"),
+        ConditionTransition::Recovering => "is recovering".to_owned(),
+        ConditionTransition::Refired => "is back: the same episode".to_owned(),
+        ConditionTransition::Resolved { resolution } => format!("is resolved ({})", resolution.as_str()),
+        ConditionTransition::Held { held } => format!("is held: {held}"),
+        ConditionTransition::Known => "is known again".to_owned(),
     }
 }

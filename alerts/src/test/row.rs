@@ -7,29 +7,29 @@
 use std::collections::BTreeMap;
 
 use fleetledger_schema::{
-    kind::Kind,
+    kind::RecordKind,
     postgres::literal,
-    row::{Column, ColumnType, Table, container_table, table},
+    row::{ColumnType, LedgerColumn, LedgerTable, container_table, table},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::TestError;
-use super::book::{self, Place};
-use super::file::{Case, FreshnessSpan, InputRow, Offset, first_datacenter};
+use super::bookkeeping::{self, RowPlacement};
+use super::file::{FreshnessSpan, InputRow, TestCase, TestOffset, first_datacenter};
 
 /// A datacenter and a cluster of it.
-pub(crate) type Source = (String, String);
+pub(crate) type ClusterName = (String, String);
 
 /// What a test puts into the ledger.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct CaseLedger {
     /// Clusters and their small numbers.
-    pub(crate) clusters: BTreeMap<Source, i32>,
+    pub(crate) clusters: BTreeMap<ClusterName, i32>,
     /// Versions of objects by table and identity, in the order of their instants.
-    objects: BTreeMap<(&'static str, String), Vec<Version>>,
+    objects: BTreeMap<(&'static str, String), Vec<InputVersion>>,
     /// Rows of the ingester's books.
-    books: Vec<BookRow>,
+    bookkeeping_rows: Vec<BookkeepingRow>,
     /// Owners of namespaces: cluster, namespace, team.
     teams: BTreeMap<(i32, String), String>,
     freshness: Vec<FreshnessSpan>,
@@ -37,21 +37,21 @@ pub(crate) struct Ledger {
 }
 
 #[derive(Debug)]
-struct Version {
+struct InputVersion {
     at: Timestamp,
     gone: bool,
     row: Map<String, Value>,
 }
 
 #[derive(Debug)]
-struct BookRow {
+struct BookkeepingRow {
     at: Timestamp,
     sql: String,
 }
 
-impl Ledger {
+impl CaseLedger {
     /// The ledger of a test.
-    pub(crate) fn of(case: &Case) -> Result<Self, TestError> {
+    pub(crate) fn of(case: &TestCase) -> Result<Self, TestError> {
         let mut ledger = Self {
             start: case.start_timestamp,
             freshness: case.freshness.clone(),
@@ -99,16 +99,16 @@ impl Ledger {
         match table_of(&input.table) {
             Some(table) => self.put_object(table, &source, at, input, index, row),
             None => {
-                let place = Place {
+                let place = RowPlacement {
                     cluster_id: self.cluster(&source.0, &source.1),
                     source: &source,
                     names_source,
-                    serial: self.books.len(),
+                    serial: self.bookkeeping_rows.len(),
                     at,
                     start: self.start,
                 };
-                let sql = book::insert(&input.table, &place, row)?;
-                self.books.push(BookRow { at, sql });
+                let sql = bookkeeping::insert(&input.table, &place, row)?;
+                self.bookkeeping_rows.push(BookkeepingRow { at, sql });
                 Ok(())
             }
         }
@@ -116,8 +116,8 @@ impl Ledger {
 
     fn put_object(
         &mut self,
-        table: &'static Table,
-        source: &Source,
+        table: &'static LedgerTable,
+        source: &ClusterName,
         at: Timestamp,
         input: &InputRow,
         index: u32,
@@ -171,7 +171,7 @@ impl Ledger {
         }
         let row = ledger_row(table, cluster_id, at, self.start, row)?;
         let versions = self.objects.entry((table.name, key)).or_default();
-        versions.push(Version {
+        versions.push(InputVersion {
             at,
             gone: input.gone,
             row,
@@ -182,7 +182,7 @@ impl Ledger {
     /// The pod of a container that the test does not spell out: what the view `container` shows of it.
     fn put_pod_of(
         &mut self,
-        source: &Source,
+        source: &ClusterName,
         at: Timestamp,
         row: &mut Map<String, Value>,
         uid: &str,
@@ -205,8 +205,8 @@ impl Ledger {
             pod.entry(name.to_owned()).or_insert(value);
         }
         let cluster_id = self.cluster(&source.0, &source.1);
-        let row = ledger_row(table(Kind::Pod), cluster_id, at, self.start, pod)?;
-        let version = Version { at, gone: false, row };
+        let row = ledger_row(table(RecordKind::Pod), cluster_id, at, self.start, pod)?;
+        let version = InputVersion { at, gone: false, row };
         self.objects.insert(("pod", uid.to_owned()), vec![version]);
         Ok(())
     }
@@ -232,7 +232,7 @@ impl Ledger {
             );
         }
         for (source, id) in &self.clusters {
-            for kind in Kind::TOPICS {
+            for kind in RecordKind::TOPICS {
                 let until = self.known_until(source, kind.as_str());
                 let until =
                     until.map_or_else(|| "'infinity'".to_owned(), |until| literal(&until.to_string()));
@@ -245,7 +245,7 @@ impl Ledger {
         }
         if as_of {
             sql += &self.versions();
-            self.books.iter().for_each(|book| sql += &book.sql);
+            self.bookkeeping_rows.iter().for_each(|row| sql += &row.sql);
         }
         sql
     }
@@ -269,8 +269,8 @@ impl Ledger {
                 }
             }
         }
-        for book in self.books.iter().filter(|book| due(book.at)) {
-            sql += &book.sql;
+        for row in self.bookkeeping_rows.iter().filter(|book| due(book.at)) {
+            sql += &row.sql;
         }
         // Live views subtract it from the slot, which they cannot do with infinity.
         sql + &format!(
@@ -310,7 +310,7 @@ impl Ledger {
     }
 
     /// Up to when a source is known; `None` = throughout.
-    pub(crate) fn known_until(&self, source: &Source, kind: &str) -> Option<Timestamp> {
+    pub(crate) fn known_until(&self, source: &ClusterName, kind: &str) -> Option<Timestamp> {
         let spans = self.freshness.iter().filter(|span| {
             span.datacenter == source.0
                 && span.cluster == source.1
@@ -336,7 +336,7 @@ fn insert(table: &str, suffix: &str, rows: &[Value]) -> String {
 
 /// A view's row in the ledger's columns and units.
 fn ledger_row(
-    table: &Table,
+    table: &LedgerTable,
     cluster_id: i32,
     at: Timestamp,
     start: Timestamp,
@@ -390,7 +390,7 @@ fn ledger_column(name: &str) -> (String, f64) {
     (name.to_owned(), 1.0)
 }
 
-fn convert(column: &Column, factor: f64, value: Value, start: Timestamp) -> Result<Value, String> {
+fn convert(column: &LedgerColumn, factor: f64, value: Value, start: Timestamp) -> Result<Value, String> {
     Ok(match (column.column_type, value) {
         (ColumnType::Timestamptz, Value::String(text)) => json!(instant(&text, start)?.to_string()),
         (ColumnType::Timestamptz, Value::Number(number)) if number.as_i64() == Some(0) => {
@@ -432,7 +432,7 @@ fn convert_nested(value: &mut Value, start: Timestamp) -> Result<(), String> {
 
 /// An offset from the start, or an instant.
 pub(crate) fn instant(text: &str, start: Timestamp) -> Result<Timestamp, String> {
-    match Offset::parse(text) {
+    match TestOffset::parse(text) {
         Some(offset) => Ok(offset.after(start)),
         None => text
             .parse()
@@ -441,7 +441,7 @@ pub(crate) fn instant(text: &str, start: Timestamp) -> Result<Timestamp, String>
 }
 
 /// What a column that is never NULL holds where nothing is said.
-fn empty(column: &Column, start: Timestamp) -> Value {
+fn empty(column: &LedgerColumn, start: Timestamp) -> Value {
     let lists = ["taints", "conditions", "addresses", "host_path_mounts", "failing"];
     match column.column_type {
         ColumnType::Text => json!(""),
@@ -506,10 +506,10 @@ fn defaults(table: &str) -> Vec<(&'static str, Value)> {
     }
 }
 
-fn table_of(view: &str) -> Option<&'static Table> {
+fn table_of(view: &str) -> Option<&'static LedgerTable> {
     match view {
         "container" => Some(container_table()),
-        view => Kind::parse(view).map(table),
+        view => RecordKind::parse(view).map(table),
     }
 }
 

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleetledger_queries::{Query, parse};
+use fleetledger_queries::{StoredQuery, parse};
 use jiff::{SignedDuration, Timestamp};
 
 use super::TestError;
-use super::database::{Prepared, Session};
-use super::file::{Case, TestFile};
-use super::replay::{Replayed, RowsBySlot, Rule, replay, sources};
-use super::row::Ledger;
-use super::verdict::differences;
+use super::comparison::differences;
+use super::database::{PlannedQuery, TestSession};
+use super::file::{TestCase, TestFile};
+use super::replay::{CaseReplay, RowsBySlot, TestedRule, replay, sources};
+use super::row::CaseLedger;
 
 /// What became of the tests of one file.
 #[derive(Debug)]
@@ -80,25 +80,25 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), TestError> {
 }
 
 /// Rules of a test file, each planned.
-pub(crate) struct Bench {
+pub(crate) struct PlannedTests {
     pub(crate) file: TestFile,
-    pub(crate) rules: Vec<(Rule, Prepared)>,
+    pub(crate) rules: Vec<(TestedRule, PlannedQuery)>,
 }
 
-impl Bench {
+impl PlannedTests {
     /// Reads a test file and the rules it names, and plans their queries.
-    pub(crate) async fn read(session: &mut Session, path: &Path) -> Result<Self, TestError> {
+    pub(crate) async fn read(session: &mut TestSession, path: &Path) -> Result<Self, TestError> {
         let file = TestFile::read(path)?;
         let interval = file.evaluation_interval.map(|interval| interval.duration());
         let mut rules = Vec::new();
         for name in &file.rule_files {
             let rule_path = path.with_file_name(name);
             let query = read_rule(&rule_path)?;
-            let rule = Rule::of(&query, interval)
+            let rule = TestedRule::of(&query, interval)
                 .ok_or_else(|| TestError::Rule(format!("{}: it is no alert", rule_path.display())))?;
             let prepared = session.prepare(&query.sql).await;
             let prepared =
-                prepared.map_err(|said| TestError::Rule(format!("{}: {said}", rule_path.display())))?;
+                prepared.map_err(|message| TestError::Rule(format!("{}: {message}", rule_path.display())))?;
             rules.push((rule, prepared));
         }
         Ok(Self { file, rules })
@@ -114,7 +114,7 @@ impl Bench {
 ///
 /// # Errors
 /// It cannot be read, or is refused.
-pub fn read_rule(path: &Path) -> Result<Arc<Query>, TestError> {
+pub fn read_rule(path: &Path) -> Result<Arc<StoredQuery>, TestError> {
     let text = std::fs::read_to_string(path).map_err(|source| TestError::Read {
         path: path.to_owned(),
         source,
@@ -135,10 +135,10 @@ pub fn read_rule(path: &Path) -> Result<Arc<Query>, TestError> {
 ///
 /// # Errors
 /// The file, a rule or an input row is wrong, or the database is gone; a test that fails is no error.
-pub async fn run_file(session: &mut Session, path: &Path) -> Result<FileReport, TestError> {
-    let bench = Bench::read(session, path).await?;
+pub async fn run_file(session: &mut TestSession, path: &Path) -> Result<FileReport, TestError> {
+    let planned = PlannedTests::read(session, path).await?;
     let mut tests = Vec::new();
-    for case in &bench.file.tests {
+    for case in &planned.file.tests {
         let in_file = |error: TestError| match error {
             TestError::Row(why) => TestError::File {
                 path: path.to_owned(),
@@ -146,9 +146,9 @@ pub async fn run_file(session: &mut Session, path: &Path) -> Result<FileReport, 
             },
             other => other,
         };
-        tests.push(run_case(session, &bench, case).await.map_err(in_file)?);
+        tests.push(run_case(session, &planned, case).await.map_err(in_file)?);
     }
-    for (_, prepared) in &bench.rules {
+    for (_, prepared) in &planned.rules {
         session.forget(prepared).await;
     }
     Ok(FileReport {
@@ -157,19 +157,26 @@ pub async fn run_file(session: &mut Session, path: &Path) -> Result<FileReport, 
     })
 }
 
-async fn run_case(session: &Session, bench: &Bench, case: &Case) -> Result<CaseReport, TestError> {
-    let ledger = Ledger::of(case)?;
-    session.open(&ledger, bench.is_as_of()).await?;
-    let rows = rows_of(session, bench, case, &ledger).await;
+async fn run_case(
+    session: &TestSession,
+    planned: &PlannedTests,
+    case: &TestCase,
+) -> Result<CaseReport, TestError> {
+    let ledger = CaseLedger::of(case)?;
+    session.open(&ledger, planned.is_as_of()).await?;
+    let rows = rows_of(session, planned, case, &ledger).await;
     session.close().await?;
     let (replayed, differences) = match rows {
         Ok(rows) => {
-            let rules: Vec<Rule> = bench.rules.iter().map(|(rule, _)| rule.clone()).collect();
+            let rules: Vec<TestedRule> = planned.rules.iter().map(|(rule, _)| rule.clone()).collect();
             let replayed = replay(case, &rules, &rows, &sources(&ledger));
             let differences = differences(case, &replayed);
             (replayed, differences)
         }
-        Err(said) => (Replayed::default(), vec![format!("the query failed: {said}")]),
+        Err(message) => (
+            CaseReplay::default(),
+            vec![format!("the query failed: {message}")],
+        ),
     };
     Ok(CaseReport {
         name: case.name.clone(),
@@ -180,13 +187,13 @@ async fn run_case(session: &Session, bench: &Bench, case: &Case) -> Result<CaseR
 }
 
 async fn rows_of(
-    session: &Session,
-    bench: &Bench,
-    case: &Case,
-    ledger: &Ledger,
+    session: &TestSession,
+    planned: &PlannedTests,
+    case: &TestCase,
+    ledger: &CaseLedger,
 ) -> Result<Vec<RowsBySlot>, String> {
     let mut all = Vec::new();
-    for (rule, prepared) in &bench.rules {
+    for (rule, prepared) in &planned.rules {
         let slots = slots(case, rule.timing.interval);
         all.push(rows_at(session, prepared, ledger, &slots, rule).await?);
     }
@@ -195,11 +202,11 @@ async fn rows_of(
 
 /// Rows of one query at each slot.
 pub(crate) async fn rows_at(
-    session: &Session,
-    prepared: &Prepared,
-    ledger: &Ledger,
+    session: &TestSession,
+    prepared: &PlannedQuery,
+    ledger: &CaseLedger,
     slots: &[Timestamp],
-    rule: &Rule,
+    rule: &TestedRule,
 ) -> Result<RowsBySlot, String> {
     let offset = SignedDuration::try_from(rule.alert.schedule.query_offset.duration()).unwrap_or_default();
     let instants: Vec<Timestamp> = slots
@@ -211,7 +218,7 @@ pub(crate) async fn rows_at(
 }
 
 /// Slots of a test: from its start to the last instant it asks about.
-pub(crate) fn slots(case: &Case, interval: Duration) -> Vec<Timestamp> {
+pub(crate) fn slots(case: &TestCase, interval: Duration) -> Vec<Timestamp> {
     let checks = case.alert_rule_test.iter().map(|check| check.eval_time);
     let notifications = case
         .notification_test

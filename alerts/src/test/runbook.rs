@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fleetledger_paging::Labels;
+use fleetledger_paging::LabelSet;
 use fleetledger_schema::postgres::literal;
 use jiff::Timestamp;
 
 use super::TestError;
-use super::database::Session;
-use super::file::{Case, Purpose};
-use super::replay::{Rule, replay, sources};
-use super::row::Ledger;
-use super::run::{Bench, rows_at, slots};
+use super::database::TestSession;
+use super::file::{TestCase, TestPurpose};
+use super::replay::{TestedRule, replay, sources};
+use super::row::CaseLedger;
+use super::run::{PlannedTests, rows_at, slots};
 
 /// A step of a run book: SQL with psql's variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct RunbookStep {
     /// Line of the file it begins on.
     pub line: usize,
     /// The SQL.
@@ -25,13 +25,13 @@ pub struct Step {
 
 /// The SQL of a run book, block by block.
 #[must_use]
-pub fn steps(markdown: &str) -> Vec<Step> {
+pub fn steps(markdown: &str) -> Vec<RunbookStep> {
     let mut steps = Vec::new();
-    let mut open: Option<Step> = None;
+    let mut open: Option<RunbookStep> = None;
     for (index, line) in markdown.lines().enumerate() {
         match (&mut open, line.trim()) {
             (None, "```sql") => {
-                open = Some(Step {
+                open = Some(RunbookStep {
                     line: index + 2,
                     sql: String::new(),
                 });
@@ -67,20 +67,21 @@ pub fn fill(sql: &str, labels: &BTreeMap<String, String>) -> Result<String, Stri
 /// How many rows each step of a run book gives while its alert fires, in the first test of the rule that shows that.
 ///
 /// # Errors
-/// As [`super::run_file`]; [`TestError::Rule`] names the step that fails, or says that no test fires.
+/// As [`super::run_file`]; [`TestError::TestedRule`] names the step that fails, or says that no test fires.
 pub async fn try_steps(
-    session: &mut Session,
+    session: &mut TestSession,
     test_file: &Path,
     markdown: &str,
 ) -> Result<Vec<usize>, TestError> {
-    let bench = Bench::read(session, test_file).await?;
-    let is_firing = |case: &&Case| case.purpose == Some(Purpose::Firing);
-    let (Some(case), Some((rule, prepared))) = (bench.file.tests.iter().find(is_firing), bench.rules.first())
+    let planned = PlannedTests::read(session, test_file).await?;
+    let is_firing = |case: &&TestCase| case.purpose == Some(TestPurpose::Firing);
+    let (Some(case), Some((rule, prepared))) =
+        (planned.file.tests.iter().find(is_firing), planned.rules.first())
     else {
         return Err(TestError::Rule(format!("{}: nothing fires", test_file.display())));
     };
-    let ledger = Ledger::of(case)?;
-    session.open(&ledger, bench.is_as_of()).await?;
+    let ledger = CaseLedger::of(case)?;
+    session.open(&ledger, planned.is_as_of()).await?;
     let slots = slots(case, rule.timing.interval);
     let rows = rows_at(session, prepared, &ledger, &slots, rule).await;
     session.close().await?;
@@ -104,16 +105,16 @@ pub async fn try_steps(
     Ok(counts)
 }
 
-fn runbook(rule: &Rule) -> String {
+fn runbook(rule: &TestedRule) -> String {
     format!("docs/runbooks/{}.md", rule.alert.annotations.runbook())
 }
 
 async fn one_step(
-    session: &Session,
-    ledger: &Ledger,
+    session: &TestSession,
+    ledger: &CaseLedger,
     slot: Timestamp,
-    step: &Step,
-    labels: &Labels,
+    step: &RunbookStep,
+    labels: &LabelSet,
 ) -> Result<usize, String> {
     let sql = fill(&step.sql, labels).map_err(|name| format!("no label gives :'{name}'"))?;
     session.live(ledger, slot, &sql).await

@@ -5,54 +5,56 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
-use fleetledger_alerts::{Receiver, Receivers};
-use fleetledger_local::{Cache, alertmanager::Alertmanager, skip::unless_available};
-use fleetledger_paging::channel::{Client, Connection, Settings, alertmanager};
+use fleetledger_alerts::{AlertReceiver, ReceiverSet};
+use fleetledger_local::{ArtifactCache, alertmanager::Alertmanager, skip::unless_available};
+use fleetledger_paging::channel::{ChannelClient, ChannelSettings, ReceiverConnection, alertmanager};
 use prometheus::Registry;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    endpoint::Endpoint,
-    harness::{Place, TROUBLE},
+    endpoint::StubReceiver,
+    harness::{AlertsHarness, TROUBLE},
 };
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An Alertmanager that tells a recording endpoint at once, and an evaluator that runs on.
-struct Stage {
-    place: Place,
+struct EvaluatorFixture {
+    harness: AlertsHarness,
     server: Alertmanager,
-    heard: Endpoint,
+    endpoint: StubReceiver,
     _stop: DropGuard,
     _evaluator: JoinSet<()>,
 }
 
-impl Stage {
+impl EvaluatorFixture {
     /// `None` where no Alertmanager can be had.
     async fn set(test: &str) -> Option<Self> {
-        let heard = Endpoint::start().await;
+        let heard = StubReceiver::start().await;
         let config = format!(
             "route: {{receiver: hook, group_by: [alertname, cluster], group_wait: 0s, group_interval: 200ms, repeat_interval: 12h}}\n\
              receivers: [{{name: hook, webhook_configs: [{{url: '{}', send_resolved: true}}]}}]\n",
             heard.url
         );
         let started = Alertmanager::builder(&config)
-            .start(&Cache::new(Cache::default_root()))
+            .start(&ArtifactCache::new(ArtifactCache::default_root()))
             .await;
         let server = unless_available(test, started).unwrap()?;
-        let client = Client::new(Settings::Alertmanager(alertmanager::Settings {
-            urls: vec![server.url()],
-            authorization: None,
-            connection: Connection::default(),
-        }));
-        let receiver = Receiver {
+        let client = ChannelClient::new(ChannelSettings::Alertmanager(
+            alertmanager::AlertmanagerSettings {
+                urls: vec![server.url()],
+                authorization: None,
+                connection: ReceiverConnection::default(),
+            },
+        ));
+        let receiver = AlertReceiver {
             client: client.unwrap(),
             secret_ref: None,
         };
-        let place = Place::new().await.change(|settings| {
-            settings.receivers = Receivers::new(BTreeMap::from([("am".to_owned(), receiver)]), |_| {
+        let place = AlertsHarness::new().await.change(|settings| {
+            settings.receivers = ReceiverSet::new(BTreeMap::from([("am".to_owned(), receiver)]), |_| {
                 Err("there is no secret".to_owned())
             });
             settings.resend = Duration::from_secs(1);
@@ -71,37 +73,41 @@ impl Stage {
         let mut task = JoinSet::new();
         task.spawn(async move { evaluator.run(&Registry::new(), until).await.unwrap() });
         Some(Self {
-            place,
+            harness: place,
             server,
-            heard,
+            endpoint: heard,
             _stop: stop.drop_guard(),
             _evaluator: task,
         })
     }
 
     /// What it told its receiver of a cluster, in order: `firing` or `resolved`, with the wake label.
-    fn told_of(&self, cluster: &str) -> Vec<String> {
-        let mut told = Vec::new();
-        for request in self.heard.got() {
+    fn notifications_of(&self, cluster: &str) -> Vec<String> {
+        let mut notifications = Vec::new();
+        for request in self.endpoint.requests() {
             for alert in request.body["alerts"].as_array().unwrap() {
                 let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
                 if alert["labels"]["cluster"] == cluster {
                     let wake = text(&alert["labels"]["wake"]);
-                    told.push(format!("{} {wake}", text(&alert["status"])).trim().to_owned());
+                    notifications.push(format!("{} {wake}", text(&alert["status"])).trim().to_owned());
                 }
             }
         }
-        told
+        notifications
     }
 
     /// Waits until it has told its receiver so.
-    async fn hears(&self, cluster: &str, what: &str) {
+    async fn wait_for_notification(&self, cluster: &str, what: &str) {
         let begun = Moment::now();
-        while !self.told_of(cluster).iter().any(|told| told == what) {
+        while !self
+            .notifications_of(cluster)
+            .iter()
+            .any(|notifications| notifications == what)
+        {
             assert!(
                 begun.elapsed() < DEADLINE,
                 "{cluster} {what}: {:?}",
-                self.told_of(cluster)
+                self.notifications_of(cluster)
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -130,7 +136,7 @@ impl Stage {
     }
 
     /// Waits until that many silences are active.
-    async fn silenced(&self, count: usize) -> Vec<Value> {
+    async fn wait_for_silences(&self, count: usize) -> Vec<Value> {
         let begun = Moment::now();
         loop {
             let silences = self.silences().await;
@@ -143,7 +149,7 @@ impl Stage {
     }
 
     /// Waits until what it holds of a cluster has been sent to it again, twice.
-    async fn is_kept_alive(&self, cluster: &str) {
+    async fn wait_for_resend(&self, cluster: &str) {
         for _ in 0..2 {
             let (begun, before) = (Moment::now(), self.holds(cluster).await);
             assert!(!before.is_empty(), "{cluster} is not there");
@@ -162,61 +168,65 @@ impl Stage {
             "insert into ledger.snooze (kind, matchers, from_at, until_at, created_by, reason, created_at)
              values ('snooze', '[\"cluster=\\\"{cluster}\\\"\"]', now(), now() + interval '{seconds} s', 'alice', 'disk swap', now())"
         );
-        self.place.run(&snooze).await;
+        self.harness.run(&snooze).await;
     }
 
-    async fn is(&self, cluster: &str, condition: &str) {
+    async fn wait_for_condition(&self, cluster: &str, condition: &str) {
         let claim = format!(
             "select coalesce((select condition || case when held_since is not null then ' held' else '' end
              from ledger.alert_instance where alertname = 'Trouble' and cluster = '{cluster}'), 'none') = '{condition}'"
         );
-        self.place.until(&claim).await;
+        self.harness.until(&claim).await;
     }
 }
 
 #[tokio::test]
 async fn an_alert_lives_in_an_alertmanager_as_it_does_here() {
-    let Some(stage) = Stage::set("an_alert_lives_in_an_alertmanager_as_it_does_here").await else {
+    let Some(stage) = EvaluatorFixture::set("an_alert_lives_in_an_alertmanager_as_it_does_here").await else {
         return;
     };
     for cluster in ["a", "b", "c"] {
-        stage.place.trouble(cluster).await;
-        stage.hears(cluster, "firing").await;
+        stage.harness.trouble(cluster).await;
+        stage.wait_for_notification(cluster, "firing").await;
     }
 
     // Held, because the query fails: it neither resolves nor is forgotten, and nobody hears of it again.
-    stage.place.broken(true).await;
-    stage.is("a", "firing held").await;
-    stage.is_kept_alive("a").await;
+    stage.harness.broken(true).await;
+    stage.wait_for_condition("a", "firing held").await;
+    stage.wait_for_resend("a").await;
     assert_eq!(stage.holds("a").await[0].0, "active");
-    stage.place.broken(false).await;
-    stage.is("a", "firing").await;
-    assert_eq!(stage.told_of("a"), ["firing"]);
+    stage.harness.broken(false).await;
+    stage.wait_for_condition("a", "firing").await;
+    assert_eq!(stage.notifications_of("a"), ["firing"]);
 
     // A snooze is a silence of this instance alone; at its end the alert is heard again, as a new one.
     stage.snooze("a", 8).await;
-    let silences = stage.silenced(1).await;
+    let silences = stage.wait_for_silences(1).await;
     assert_eq!(silences[0]["comment"], "snoozed by alice: disk swap");
-    stage.is_kept_alive("a").await;
+    stage.wait_for_resend("a").await;
     assert_eq!(stage.holds("a").await[0].0, "suppressed");
     assert_eq!(stage.holds("b").await[0].0, "active");
-    assert_eq!(stage.told_of("a"), ["firing"]);
-    stage.hears("a", "firing 1").await;
-    stage.silenced(0).await;
-    stage.hears("a", "resolved").await;
+    assert_eq!(stage.notifications_of("a"), ["firing"]);
+    stage.wait_for_notification("a", "firing 1").await;
+    stage.wait_for_silences(0).await;
+    stage.wait_for_notification("a", "resolved").await;
 
     // What resolves while it is snoozed is heard to be resolved.
     stage.snooze("b", 3600).await;
-    stage.silenced(1).await;
-    stage.place.peace("b").await;
-    stage.hears("b", "resolved").await;
-    stage.silenced(0).await;
+    stage.wait_for_silences(1).await;
+    stage.harness.peace("b").await;
+    stage.wait_for_notification("b", "resolved").await;
+    stage.wait_for_silences(0).await;
 
-    stage.place.peace("a").await;
-    stage.hears("a", "resolved 1").await;
-    stage.is("a", "resolved").await;
+    stage.harness.peace("a").await;
+    stage.wait_for_notification("a", "resolved 1").await;
+    stage.wait_for_condition("a", "resolved").await;
     assert!(stage.holds("a").await.is_empty() && stage.holds("b").await.is_empty());
-    assert_eq!(stage.told_of("b"), ["firing", "resolved"]);
-    assert_eq!(stage.told_of("c"), ["firing"], "nobody else is concerned");
-    stage.is_kept_alive("c").await;
+    assert_eq!(stage.notifications_of("b"), ["firing", "resolved"]);
+    assert_eq!(
+        stage.notifications_of("c"),
+        ["firing"],
+        "nobody else is concerned"
+    );
+    stage.wait_for_resend("c").await;
 }

@@ -2,13 +2,13 @@
 
 use axum::{Extension, Router};
 use fleetledger_alerts::{
-    http::{Api, Caller, Role, SnoozeRow, router},
-    links::Places,
+    http::{AlertsApi, AlertsCaller, CallerRole, SnoozeRow, router},
+    links::LinkTargets,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::harness::{Place, TROUBLE};
+use crate::harness::{AlertsHarness, TROUBLE};
 
 const REPORT: &str = "\
 /*---
@@ -22,28 +22,28 @@ parameters:
 select cluster, count(*) as count, 'a,b' as note, null::text as nothing from quarantine
 where datacenter = :'datacenter' group by cluster order by cluster limit :'rows'";
 
-pub struct Server {
+pub struct AlertsApiServer {
     pub url: String,
     pub http: reqwest::Client,
     _task: JoinSet<()>,
 }
 
-impl Server {
-    pub async fn start(place: &Place, role: Role) -> Self {
+impl AlertsApiServer {
+    pub async fn start(place: &AlertsHarness, role: CallerRole) -> Self {
         let evaluator = place.evaluator("api", &[("trouble.sql", TROUBLE), ("put-aside.sql", REPORT)]);
-        let api = Api {
+        let api = AlertsApi {
             pool: evaluator.pool.clone(),
             reader: evaluator.reader.clone(),
             rules: evaluator.rules.clone(),
             receivers: evaluator.settings.receivers.clone(),
-            places: Places::default(),
+            link_targets: LinkTargets::default(),
             runbooks: concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbooks").into(),
         };
         let (routes, document) = router(api).split_for_parts();
         for path in ["/api/v1/snoozes", "/api/v1/reports/{report}", "/api/v1/rules/run"] {
             assert!(document.paths.paths.contains_key(path), "{path}");
         }
-        let caller = Caller {
+        let caller = AlertsCaller {
             name: "alice".to_owned(),
             role,
         };
@@ -60,15 +60,15 @@ impl Server {
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
-        answer(self.http.get(format!("{}{path}", self.url))).await
+        send(self.http.get(format!("{}{path}", self.url))).await
     }
 
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        answer(self.http.post(format!("{}{path}", self.url)).json(&body)).await
+        send(self.http.post(format!("{}{path}", self.url)).json(&body)).await
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+async fn send(request: reqwest::RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();
     (status, answer.json().await.unwrap_or_default())
@@ -77,11 +77,11 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
 #[tokio::test]
 async fn alerts_are_listed_snoozed_acknowledged_and_shown_with_their_history() {
     let rules: &[(&str, &str)] = &[("trouble.sql", TROUBLE)];
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.trouble("b").await;
     place.minutes(rules, 0..3).await;
-    let server = Server::start(&place, Role::Operator).await;
+    let server = AlertsApiServer::start(&place, CallerRole::Operator).await;
     let (status, alerts) = server
         .get("/api/v1/alerts?matchers=alertname%3DTrouble,cluster%3Da")
         .await;
@@ -98,7 +98,7 @@ async fn alerts_are_listed_snoozed_acknowledged_and_shown_with_their_history() {
         place.one::<String>("select state from fleet.snooze").await,
         "active"
     );
-    let (status, ended) = answer(
+    let (status, ended) = send(
         server
             .http
             .delete(format!("{}/api/v1/snoozes/{}", server.url, made.id)),
@@ -138,8 +138,8 @@ async fn alerts_are_listed_snoozed_acknowledged_and_shown_with_their_history() {
 
 #[tokio::test]
 async fn what_is_wrong_or_not_allowed_is_refused_with_a_reason() {
-    let place = Place::new().await;
-    let server = Server::start(&place, Role::Operator).await;
+    let place = AlertsHarness::new().await;
+    let server = AlertsApiServer::start(&place, CallerRole::Operator).await;
     for (body, why) in [
         (
             json!({"matchers": [], "for_seconds": 60, "reason": "x"}),
@@ -176,7 +176,7 @@ async fn what_is_wrong_or_not_allowed_is_refused_with_a_reason() {
         404
     );
     assert_eq!(server.get("/api/v1/alerts/none/none").await.0, 404);
-    let viewer = Server::start(&place, Role::Viewer).await;
+    let viewer = AlertsApiServer::start(&place, CallerRole::Viewer).await;
     assert_eq!(viewer.get("/api/v1/alerts").await.0, 200);
     let snooze = json!({"matchers": ["node=n1"], "for_seconds": 60, "reason": "x"});
     assert_eq!(viewer.post("/api/v1/snoozes", snooze).await.0, 403);
@@ -184,10 +184,10 @@ async fn what_is_wrong_or_not_allowed_is_refused_with_a_reason() {
 
 #[tokio::test]
 async fn reports_are_listed_and_asked_as_json_and_as_csv() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.trouble("b").await;
-    let server = Server::start(&place, Role::Viewer).await;
+    let server = AlertsApiServer::start(&place, CallerRole::Viewer).await;
     let (status, reports) = server.get("/api/v1/reports").await;
     assert_eq!(status, 200);
     assert_eq!(
@@ -278,9 +278,9 @@ async fn reports_are_listed_and_asked_as_json_and_as_csv() {
 
 #[tokio::test]
 async fn a_query_is_run_once_by_an_operator_as_the_reader() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
-    let server = Server::start(&place, Role::Operator).await;
+    let server = AlertsApiServer::start(&place, CallerRole::Operator).await;
     let run = |text: &str| json!({"file": "mine.sql", "text": text});
     let (status, answer) = server.post("/api/v1/rules/run", run(TROUBLE)).await;
     assert_eq!(status, 200, "{answer}");
@@ -320,7 +320,7 @@ async fn a_query_is_run_once_by_an_operator_as_the_reader() {
         assert_eq!(found, status, "{problem}");
         assert!(problem["error"].as_str().unwrap().contains(why), "{problem}");
     }
-    let viewer = Server::start(&place, Role::Viewer).await;
+    let viewer = AlertsApiServer::start(&place, CallerRole::Viewer).await;
     let (status, problem) = viewer.post("/api/v1/rules/run", run(TROUBLE)).await;
     assert_eq!(
         (status, problem),

@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    endpoint::{Answer, Endpoint},
-    harness::{Place, TROUBLE},
+    endpoint::{StubReceiver, StubResponse},
+    harness::{AlertsHarness, TROUBLE},
 };
 
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -19,24 +19,24 @@ fn to(receivers: &str) -> String {
 }
 
 /// Delivers until it is dropped.
-struct Delivering {
+struct DeliveryTask {
     _stop: DropGuard,
     _task: JoinSet<()>,
 }
 
-fn deliver(place: &Place) -> Delivering {
+fn deliver(place: &AlertsHarness) -> DeliveryTask {
     let (stop, evaluator) = (CancellationToken::new(), place.evaluator("one", &[]));
     let until = stop.clone();
     let mut task = JoinSet::new();
     task.spawn(async move { evaluator.deliver(&Registry::new(), until).await.unwrap() });
-    Delivering {
+    DeliveryTask {
         _stop: stop.drop_guard(),
         _task: task,
     }
 }
 
 /// One alert that fired, was snoozed, woke and ended, all of it while nobody delivered: what is queued for `pager`.
-async fn a_life(place: &Place, rules: &[(&str, &str)]) {
+async fn a_life(place: &AlertsHarness, rules: &[(&str, &str)]) {
     place.trouble("a").await;
     place.minutes(rules, 0..3).await;
     // Somebody tried and does not know what became of it: nothing may be cancelled any more.
@@ -56,8 +56,8 @@ async fn a_life(place: &Place, rules: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn pagerduty_hears_of_an_alerts_life_in_order() {
-    let endpoint = Endpoint::start().await;
-    let place = Place::new().await.with_receivers(&endpoint.url, TIMEOUT);
+    let endpoint = StubReceiver::start().await;
+    let place = AlertsHarness::new().await.with_receivers(&endpoint.url, TIMEOUT);
     a_life(&place, &[("trouble.sql", TROUBLE)]).await;
     let _delivering = deliver(&place);
     place.until(ALL_SETTLED).await;
@@ -84,7 +84,7 @@ async fn pagerduty_hears_of_an_alerts_life_in_order() {
             format!("resolve {second}"),
         ]
     );
-    let got = endpoint.got();
+    let got = endpoint.requests();
     assert_eq!(got[0].body["routing_key"], "new-key");
     assert_eq!(got[0].body["payload"]["severity"], "critical");
     assert!(
@@ -97,14 +97,14 @@ async fn pagerduty_hears_of_an_alerts_life_in_order() {
 
 #[tokio::test]
 async fn receivers_that_fail_are_tried_again_and_order_is_kept() {
-    let endpoint = Endpoint::start().await;
-    let place = Place::new().await.with_receivers(&endpoint.url, TIMEOUT);
+    let endpoint = StubReceiver::start().await;
+    let place = AlertsHarness::new().await.with_receivers(&endpoint.url, TIMEOUT);
     a_life(&place, &[("trouble.sql", TROUBLE)]).await;
     endpoint.script([
-        Answer::Status(500),
-        Answer::Status(503),
-        Answer::Slow(TIMEOUT * 3),
-        Answer::Status(502),
+        StubResponse::Status(500),
+        StubResponse::Status(503),
+        StubResponse::Slow(TIMEOUT * 3),
+        StubResponse::Status(502),
     ]);
     let _delivering = deliver(&place);
     place.until(ALL_SETTLED).await;
@@ -134,15 +134,15 @@ async fn receivers_that_fail_are_tried_again_and_order_is_kept() {
 
 #[tokio::test]
 async fn receiver_that_asks_to_wait_is_left_alone_for_so_long() {
-    let endpoint = Endpoint::start().await;
-    let place = Place::new().await.with_receivers(&endpoint.url, TIMEOUT);
+    let endpoint = StubReceiver::start().await;
+    let place = AlertsHarness::new().await.with_receivers(&endpoint.url, TIMEOUT);
     place.trouble("a").await;
     place.trouble("b").await;
     place.minutes(&[("trouble.sql", TROUBLE)], 0..3).await;
-    endpoint.script([Answer::Later(2), Answer::Later(2)]);
+    endpoint.script([StubResponse::Later(2), StubResponse::Later(2)]);
     let _delivering = deliver(&place);
     place.until(ALL_SETTLED).await;
-    let got = endpoint.got();
+    let got = endpoint.requests();
     assert_eq!(got.len(), 4, "{got:?}");
     for again in &got[2..] {
         let waited = again.at.duration_since(got[0].at);
@@ -154,10 +154,10 @@ async fn receiver_that_asks_to_wait_is_left_alone_for_so_long() {
 async fn receiver_that_is_away_gets_everything_when_it_is_back() {
     let address = {
         // A port that nobody listens on.
-        let taken = Endpoint::start().await;
+        let taken = StubReceiver::start().await;
         taken.url.trim_start_matches("http://").to_owned()
     };
-    let place = Place::new()
+    let place = AlertsHarness::new()
         .await
         .with_receivers(&format!("http://{address}"), TIMEOUT);
     a_life(&place, &[("trouble.sql", TROUBLE)]).await;
@@ -165,20 +165,20 @@ async fn receiver_that_is_away_gets_everything_when_it_is_back() {
     place
         .until("select count(*) >= 3 from ledger.delivery where outcome = 'retry'")
         .await;
-    let endpoint = Endpoint::start_at(&address).await;
+    let endpoint = StubReceiver::start_at(&address).await;
     place.until(ALL_SETTLED).await;
     assert_eq!(endpoint.events().len(), 5);
 }
 
 #[tokio::test]
 async fn notification_that_is_refused_is_a_dead_letter_that_people_see() {
-    let endpoint = Endpoint::start().await;
-    let place = Place::new().await.with_receivers(&endpoint.url, TIMEOUT);
+    let endpoint = StubReceiver::start().await;
+    let place = AlertsHarness::new().await.with_receivers(&endpoint.url, TIMEOUT);
     let rule = to("pager, nobody");
     let rules: &[(&str, &str)] = &[("trouble.sql", &rule)];
     place.trouble("a").await;
     place.minutes(rules, 0..3).await;
-    endpoint.script([Answer::Status(400)]);
+    endpoint.script([StubResponse::Status(400)]);
     let _delivering = deliver(&place);
     place.until(ALL_SETTLED).await;
     let dead = "select receiver || ' ' || attempts from fleet.notification where state = 'dead' order by 1";
@@ -187,24 +187,24 @@ async fn notification_that_is_refused_is_a_dead_letter_that_people_see() {
         .one("select last_error from fleet.notification where receiver = 'nobody'")
         .await;
     assert!(why.contains("there is no receiver nobody"), "{why}");
-    assert_eq!(endpoint.got().len(), 1);
+    assert_eq!(endpoint.requests().len(), 1);
     // The alert about it looks an hour back from its slot.
     place.run("update ledger.outbox set settled_at = slot").await;
     place.minutes(rules, 3..5).await;
-    let told = "select labels ->> 'receiver' from fleet.alert where alertname = 'NotificationFailing' and condition = 'firing' order by 1";
-    assert_eq!(place.all(told).await, ["nobody", "pager"]);
+    let notified = "select labels ->> 'receiver' from fleet.alert where alertname = 'NotificationFailing' and condition = 'firing' order by 1";
+    assert_eq!(place.all(notified).await, ["nobody", "pager"]);
 }
 
 #[tokio::test]
 async fn slack_and_webhooks_get_their_own_payloads() {
-    let endpoint = Endpoint::start().await;
-    let place = Place::new().await.with_receivers(&endpoint.url, TIMEOUT);
+    let endpoint = StubReceiver::start().await;
+    let place = AlertsHarness::new().await.with_receivers(&endpoint.url, TIMEOUT);
     let rule = to("chat, hook");
     place.trouble("a").await;
     place.minutes(&[("trouble.sql", &rule)], 0..3).await;
     let _delivering = deliver(&place);
     place.until(ALL_SETTLED).await;
-    let got = endpoint.got();
+    let got = endpoint.requests();
     let of = |path: &str| got.iter().find(|got| got.path == path).unwrap();
     assert!(of("/slack").body.to_string().contains("trouble in a"));
     let hook = of("/hook");
@@ -218,8 +218,8 @@ async fn slack_and_webhooks_get_their_own_payloads() {
 
 #[tokio::test]
 async fn incident_ends_with_the_secret_it_was_opened_with() {
-    let endpoint = Endpoint::start().await;
-    let place = Place::new().await.with_receivers(&endpoint.url, TIMEOUT);
+    let endpoint = StubReceiver::start().await;
+    let place = AlertsHarness::new().await.with_receivers(&endpoint.url, TIMEOUT);
     place.trouble("a").await;
     place.minutes(&[("trouble.sql", TROUBLE)], 0..3).await;
     // The routing key has been changed since.
@@ -231,7 +231,7 @@ async fn incident_ends_with_the_secret_it_was_opened_with() {
     let _delivering = deliver(&place);
     place.until(ALL_SETTLED).await;
     let keys: Vec<String> = endpoint
-        .got()
+        .requests()
         .iter()
         .map(|got| got.body["routing_key"].to_string())
         .collect();
@@ -240,8 +240,8 @@ async fn incident_ends_with_the_secret_it_was_opened_with() {
 
 #[tokio::test]
 async fn tickets_of_one_cluster_are_one_incident_that_ends_with_the_last() {
-    let endpoint = Endpoint::start().await;
-    let place = Place::new().await.with_receivers(&endpoint.url, TIMEOUT);
+    let endpoint = StubReceiver::start().await;
+    let place = AlertsHarness::new().await.with_receivers(&endpoint.url, TIMEOUT);
     let rule = "\
 /*---
 alert: Trouble
@@ -265,7 +265,7 @@ select cluster, coalesce(topic, '') as topic from quarantine where released_at i
     place.minutes(rules, 0..2).await;
     let delivering = deliver(&place);
     place.until(ALL_SETTLED).await;
-    let got = endpoint.got();
+    let got = endpoint.requests();
     assert_eq!(got.len(), 1, "{got:?}");
     assert!(
         got[0].body["payload"]["summary"]

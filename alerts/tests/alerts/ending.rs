@@ -1,9 +1,9 @@
 //! Rules that are removed, disabled, relabelled or renamed.
 
-use crate::harness::{Place, TROUBLE};
+use crate::harness::{AlertsHarness, TROUBLE};
 
-async fn firing() -> Place {
-    let place = Place::new().await;
+async fn firing() -> AlertsHarness {
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(&[("trouble.sql", TROUBLE)], 0..3).await;
     place
@@ -13,12 +13,12 @@ async fn firing() -> Place {
 }
 
 /// Another set comes into force when the last evaluator of the old one has gone.
-async fn deploy(place: &Place, rules: &[(&str, &str)], minutes: std::ops::Range<i64>) {
+async fn deploy(place: &AlertsHarness, rules: &[(&str, &str)], minutes: std::ops::Range<i64>) {
     place.run("delete from ledger.evaluator").await;
     place.minutes(rules, minutes).await;
 }
 
-async fn reason(place: &Place) -> String {
+async fn reason(place: &AlertsHarness) -> String {
     place.one("select resolved_reason from ledger.alert_instance where alertname = 'Trouble' and resolved_at is not null").await
 }
 
@@ -85,7 +85,7 @@ async fn renamed_rule_goes_on_with_its_alerts() {
 
 #[tokio::test]
 async fn shadow_rule_is_evaluated_and_notifies_nobody() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     let shadow = TROUBLE.replace("interval: 1m\n", "interval: 1m\nmode: shadow\n");
     place.minutes(&[("trouble.sql", &shadow)], 0..4).await;

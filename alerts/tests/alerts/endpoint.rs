@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 /// How one request is answered.
 #[derive(Debug, Clone, Copy)]
-pub enum Answer {
+pub enum StubResponse {
     Status(u16),
     /// 429 with Retry-After in seconds.
     Later(u64),
@@ -28,7 +28,7 @@ pub enum Answer {
 
 /// One request.
 #[derive(Debug, Clone)]
-pub struct Got {
+pub struct StubRequest {
     pub path: String,
     pub idempotency_key: Option<String>,
     pub body: Value,
@@ -37,18 +37,18 @@ pub struct Got {
 }
 
 #[derive(Default)]
-struct Book {
-    got: Mutex<Vec<Got>>,
-    script: Mutex<VecDeque<Answer>>,
+struct StubState {
+    requests: Mutex<Vec<StubRequest>>,
+    script: Mutex<VecDeque<StubResponse>>,
 }
 
-pub struct Endpoint {
+pub struct StubReceiver {
     pub url: String,
-    book: Arc<Book>,
+    state: Arc<StubState>,
     _server: JoinSet<()>,
 }
 
-impl Endpoint {
+impl StubReceiver {
     pub async fn start() -> Self {
         Self::start_at("127.0.0.1:0").await
     }
@@ -56,40 +56,40 @@ impl Endpoint {
     pub async fn start_at(address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let book = Arc::new(Book::default());
-        let router = Router::new().fallback(answer).with_state(book.clone());
+        let state = Arc::new(StubState::default());
+        let router = Router::new().fallback(respond).with_state(state.clone());
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
             url,
-            book,
+            state,
             _server: server,
         }
     }
 
     /// The next requests are answered so; those after them are taken.
-    pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.book.script.lock().unwrap().extend(answers);
+    pub fn script(&self, answers: impl IntoIterator<Item = StubResponse>) {
+        self.state.script.lock().unwrap().extend(answers);
     }
 
-    pub fn got(&self) -> Vec<Got> {
-        self.book.got.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<StubRequest> {
+        self.state.requests.lock().unwrap().clone()
     }
 
     /// What PagerDuty was told and took: action and key.
     pub fn events(&self) -> Vec<String> {
         let taken = self
-            .got()
+            .requests()
             .into_iter()
             .filter(|got| got.answered < 300 && got.path == "/v2/enqueue");
-        let text = |got: &Got, name: &str| got.body[name].as_str().unwrap_or_default().to_owned();
+        let text = |got: &StubRequest, name: &str| got.body[name].as_str().unwrap_or_default().to_owned();
         taken
             .map(|got| format!("{} {}", text(&got, "event_action"), text(&got, "dedup_key")))
             .collect()
     }
 }
 
-async fn answer(State(book): State<Arc<Book>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn respond(State(book): State<Arc<StubState>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let answer = book.script.lock().unwrap().pop_front();
     let path = uri.path().to_owned();
     let usual = match path.as_str() {
@@ -97,14 +97,14 @@ async fn answer(State(book): State<Arc<Book>>, uri: Uri, headers: HeaderMap, bod
         _ => (StatusCode::OK, "ok"),
     };
     let status = match answer {
-        Some(Answer::Status(status)) => StatusCode::from_u16(status).unwrap(),
-        Some(Answer::Later(_)) => StatusCode::TOO_MANY_REQUESTS,
+        Some(StubResponse::Status(status)) => StatusCode::from_u16(status).unwrap(),
+        Some(StubResponse::Later(_)) => StatusCode::TOO_MANY_REQUESTS,
         _ => usual.0,
     };
     let key = headers
         .get("Idempotency-Key")
         .and_then(|value| value.to_str().ok());
-    book.got.lock().unwrap().push(Got {
+    book.requests.lock().unwrap().push(StubRequest {
         path,
         idempotency_key: key.map(str::to_owned),
         body: serde_json::from_slice(&body).unwrap_or_default(),
@@ -112,12 +112,14 @@ async fn answer(State(book): State<Arc<Book>>, uri: Uri, headers: HeaderMap, bod
         answered: status.as_u16(),
     });
     match answer {
-        Some(Answer::Slow(wait)) => {
+        Some(StubResponse::Slow(wait)) => {
             tokio::time::sleep(wait).await;
             usual.into_response()
         }
-        Some(Answer::Later(seconds)) => (status, [("Retry-After", seconds.to_string())], "").into_response(),
-        Some(Answer::Status(_)) => status.into_response(),
+        Some(StubResponse::Later(seconds)) => {
+            (status, [("Retry-After", seconds.to_string())], "").into_response()
+        }
+        Some(StubResponse::Status(_)) => status.into_response(),
         None => usual.into_response(),
     }
 }

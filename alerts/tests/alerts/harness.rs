@@ -8,17 +8,19 @@ use std::{
 };
 
 use deadpool_postgres::Pool;
-use fleetledger_alerts::{Evaluator, Health, Receiver, Receivers, RuleSet, Settings, pool};
-use fleetledger_local::postgres::Template;
-use fleetledger_paging::{
-    Secret,
-    channel::{Client as Channel, Connection, Settings as ChannelSettings, pagerduty, slack, webhook},
-    retry::Backoff,
+use fleetledger_alerts::{
+    AlertReceiver, Evaluator, EvaluatorHealth, EvaluatorSettings, ReceiverSet, RuleSet, pool,
 };
-use fleetledger_queries::{Catalogue, Reader};
+use fleetledger_local::postgres::PostgresTemplate;
+use fleetledger_paging::{
+    ReceiverSecret,
+    channel::{ChannelClient as Channel, ChannelSettings, ReceiverConnection, pagerduty, slack, webhook},
+    retry::RetryBackoff,
+};
+use fleetledger_queries::{Catalogue, ReaderPool};
 use fleetledger_schema::{
     instant::Instant,
-    postgres::{Connector, migrate},
+    postgres::{PostgresConnector, migrate},
 };
 use tokio::sync::watch;
 use tokio_postgres::{Client, types::FromSqlOwned};
@@ -45,8 +47,8 @@ where released_at is null and 1 / case when detail = 'boom' then 0 else 1 end = 
 
 /// A migrated database of its own, on the server that all tests of this binary share.
 async fn database() -> String {
-    let template = Template::of_process(|url| async move {
-        let connector = Connector::new(url.parse().unwrap(), None);
+    let template = PostgresTemplate::of_process(|url| async move {
+        let connector = PostgresConnector::new(url.parse().unwrap(), None);
         let migrated = migrate(&connector, |_| {}).await;
         migrated.map(drop).map_err(|error| error.to_string())
     });
@@ -60,33 +62,33 @@ pub fn minute(n: i64) -> Instant {
         .plus_micros(n * 60_000_000)
 }
 
-pub struct Place {
+pub struct AlertsHarness {
     /// The owner's.
     pub sql: Client,
     pub url: String,
-    settings: Settings,
+    settings: EvaluatorSettings,
 }
 
-impl Place {
+impl AlertsHarness {
     pub async fn new() -> Self {
         Self::at(database().await).await
     }
 
     /// The database of that address.
     pub async fn at(url: String) -> Self {
-        let connector = Connector::new(url.parse().unwrap(), None);
+        let connector = PostgresConnector::new(url.parse().unwrap(), None);
         let sql = connector.connect("test").await.unwrap();
         Self {
             sql,
             url,
-            settings: Settings {
-                backoff: Backoff {
+            settings: EvaluatorSettings {
+                backoff: RetryBackoff {
                     base: Duration::from_millis(20),
                     cap: Duration::from_millis(100),
-                    ..Backoff::default()
+                    ..RetryBackoff::default()
                 },
                 lease: Duration::from_secs(2),
-                ..Settings::default()
+                ..EvaluatorSettings::default()
             },
         }
     }
@@ -97,15 +99,15 @@ impl Place {
         self
     }
 
-    pub fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub fn change(mut self, change: impl FnOnce(&mut EvaluatorSettings)) -> Self {
         change(&mut self.settings);
         self
     }
 
-    fn connector(&self, user: &str) -> Connector {
+    fn connector(&self, user: &str) -> PostgresConnector {
         let mut config: tokio_postgres::Config = self.url.parse().unwrap();
         config.user(user);
-        Connector::new(config, None)
+        PostgresConnector::new(config, None)
     }
 
     pub fn pool(&self) -> Pool {
@@ -118,15 +120,15 @@ impl Place {
         // Nobody changes the files.
         drop(send);
         Evaluator {
-            settings: Arc::new(Settings {
+            settings: Arc::new(EvaluatorSettings {
                 evaluator: name.to_owned(),
                 ..self.settings.clone()
             }),
             rules,
             pool: self.pool(),
             outbox: self.pool(),
-            reader: Reader::new(&self.connector("fleetledger_reader"), 4).unwrap(),
-            health: Health::new(),
+            reader: ReaderPool::new(&self.connector("fleetledger_reader"), 4).unwrap(),
+            health: EvaluatorHealth::new(),
         }
     }
 
@@ -255,39 +257,39 @@ pub fn rule_set(rules: &[(&str, &str)]) -> RuleSet {
 }
 
 /// `pager` is PagerDuty, `chat` Slack, `hook` a webhook, all at one address.
-pub fn receivers(base_url: &str, timeout: Duration) -> Receivers {
-    let connection = || Connection {
+pub fn receivers(base_url: &str, timeout: Duration) -> ReceiverSet {
+    let connection = || ReceiverConnection {
         timeout,
-        ..Connection::default()
+        ..ReceiverConnection::default()
     };
-    let receiver = |settings, secret_ref: Option<&str>| Receiver {
+    let receiver = |settings, secret_ref: Option<&str>| AlertReceiver {
         client: Channel::new(settings).unwrap(),
         secret_ref: secret_ref.map(str::to_owned),
     };
-    let pager = ChannelSettings::PagerDuty(pagerduty::Settings {
+    let pager = ChannelSettings::PagerDuty(pagerduty::PagerDutySettings {
         base_url: base_url.to_owned(),
-        routing_key: Secret::new("new-key"),
+        routing_key: ReceiverSecret::new("new-key"),
         connection: connection(),
     });
-    let chat = ChannelSettings::Slack(slack::Settings {
-        url: Secret::new(format!("{base_url}/slack")),
+    let chat = ChannelSettings::Slack(slack::SlackSettings {
+        url: ReceiverSecret::new(format!("{base_url}/slack")),
         connection: connection(),
     });
-    let hook = ChannelSettings::Webhook(webhook::Settings {
-        url: Secret::new(format!("{base_url}/hook")),
-        signing_secret: Some(Secret::new("signing")),
+    let hook = ChannelSettings::Webhook(webhook::WebhookSettings {
+        url: ReceiverSecret::new(format!("{base_url}/hook")),
+        signing_secret: Some(ReceiverSecret::new("signing")),
         authorization: None,
         external_url: String::new(),
         connection: connection(),
     });
-    let by_name: BTreeMap<String, Receiver> = [
+    let by_name: BTreeMap<String, AlertReceiver> = [
         ("pager".to_owned(), receiver(pager, Some("file:/new"))),
         ("chat".to_owned(), receiver(chat, None)),
         ("hook".to_owned(), receiver(hook, None)),
     ]
     .into();
-    Receivers::new(by_name, |reference| match reference {
-        "file:/old" => Ok(Secret::new("old-key")),
+    ReceiverSet::new(by_name, |reference| match reference {
+        "file:/old" => Ok(ReceiverSecret::new("old-key")),
         other => Err(format!("{other} cannot be read")),
     })
 }

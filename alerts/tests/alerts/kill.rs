@@ -11,8 +11,8 @@ use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    endpoint::Endpoint,
-    harness::{Place, TROUBLE},
+    endpoint::StubReceiver,
+    harness::{AlertsHarness, TROUBLE},
 };
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ async fn evaluator_of_the_kill_test() {
         let (name, nth) = point.split_once(':').unwrap();
         arm(FailPoint::parse(name).unwrap(), nth.parse().unwrap());
     }
-    let place = Place::at(url)
+    let place = AlertsHarness::at(url)
         .await
         .with_receivers(&endpoint, Duration::from_secs(5));
     let rules = rules();
@@ -48,10 +48,10 @@ async fn evaluator_of_the_kill_test() {
         .unwrap();
 }
 
-struct Child(std::process::Child);
+struct EvaluatorProcess(std::process::Child);
 
-impl Child {
-    fn start(place: &Place, endpoint: &Endpoint, point: Option<String>) -> Self {
+impl EvaluatorProcess {
+    fn start(place: &AlertsHarness, endpoint: &StubReceiver, point: Option<String>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "kill::evaluator_of_the_kill_test", "--nocapture"])
@@ -66,7 +66,7 @@ impl Child {
     }
 
     /// Waits until it has killed itself.
-    async fn died(&mut self) {
+    async fn wait_until_dead(&mut self) {
         let begun = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
             assert!(begun.elapsed() < DEADLINE, "it never came to its point");
@@ -75,7 +75,7 @@ impl Child {
     }
 }
 
-impl Drop for Child {
+impl Drop for EvaluatorProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -83,7 +83,7 @@ impl Drop for Child {
 }
 
 /// The claims of a process that died end with their lease; the next one need not wait for it here.
-async fn free(place: &Place) {
+async fn free(place: &AlertsHarness) {
     place
         .run(
             "update ledger.rule_group set owner = null, lease_until = null; delete from ledger.evaluator;
@@ -94,8 +94,8 @@ async fn free(place: &Place) {
 
 #[tokio::test]
 async fn killed_at_every_point_no_slot_is_applied_twice_and_no_notification_is_lost() {
-    let endpoint = Endpoint::start().await;
-    let place = Place::new().await;
+    let endpoint = StubReceiver::start().await;
+    let place = AlertsHarness::new().await;
     let mut lives = 0;
     for (number, point) in FailPoint::ALL.into_iter().enumerate() {
         let cluster = format!("c{number}");
@@ -104,8 +104,9 @@ async fn killed_at_every_point_no_slot_is_applied_twice_and_no_notification_is_l
         for nth in [1, 3] {
             // Points of the delivery are passed once an alert.
             let nth = if number >= 6 { 1 } else { nth };
-            let mut child = Child::start(&place, &endpoint, Some(format!("{}:{nth}", point.as_str())));
-            child.died().await;
+            let mut child =
+                EvaluatorProcess::start(&place, &endpoint, Some(format!("{}:{nth}", point.as_str())));
+            child.wait_until_dead().await;
             free(&place).await;
             lives += 1;
             if number >= 6 {
@@ -113,7 +114,7 @@ async fn killed_at_every_point_no_slot_is_applied_twice_and_no_notification_is_l
             }
         }
     }
-    let child = Child::start(&place, &endpoint, None);
+    let child = EvaluatorProcess::start(&place, &endpoint, None);
     let clusters = FailPoint::ALL.len();
     place
         .until(&format!(

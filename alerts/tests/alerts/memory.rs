@@ -1,19 +1,19 @@
 //! What has to survive a restart does: every minute has an evaluator of its own.
 
-use crate::harness::{Place, TROUBLE, minute};
+use crate::harness::{AlertsHarness, TROUBLE, minute};
 
 const RULES: &[(&str, &str)] = &[("trouble.sql", TROUBLE)];
 
 #[tokio::test]
 async fn warm_up_episode_and_cool_down_outlive_restarts() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..2).await;
     assert_eq!(place.state("a").await, "pending");
     assert_eq!(place.queued("pager").await, Vec::<String>::new());
     place.minutes(RULES, 2..4).await;
     assert_eq!(place.state("a").await, "firing");
-    sent(&place).await;
+    mark_all_sent(&place).await;
     place.peace("a").await;
     place.minutes(RULES, 4..5).await;
     assert_eq!(place.state("a").await, "resolved");
@@ -29,10 +29,10 @@ async fn warm_up_episode_and_cool_down_outlive_restarts() {
 
 #[tokio::test]
 async fn cool_down_ends_with_a_page_of_the_episode_that_waits() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..4).await;
-    sent(&place).await;
+    mark_all_sent(&place).await;
     place.peace("a").await;
     place.minutes(RULES, 4..5).await;
     place.trouble("a").await;
@@ -47,13 +47,13 @@ async fn cool_down_ends_with_a_page_of_the_episode_that_waits() {
 
 #[tokio::test]
 async fn snooze_is_quiet_wakes_and_resolves_the_old_key_first() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..3).await;
-    sent(&place).await;
+    mark_all_sent(&place).await;
     place.snooze("cluster=\"a\"", 3, 10).await;
     place.minutes(RULES, 3..10).await;
-    sent(&place).await;
+    mark_all_sent(&place).await;
     place.minutes(RULES, 10..12).await;
     assert_eq!(
         place.queued("pager").await,
@@ -70,10 +70,10 @@ async fn snooze_is_quiet_wakes_and_resolves_the_old_key_first() {
 
 #[tokio::test]
 async fn snooze_that_ends_while_the_query_fails_still_wakes() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..3).await;
-    sent(&place).await;
+    mark_all_sent(&place).await;
     place.snooze("cluster=\"a\"", 3, 10).await;
     place.minutes(RULES, 3..10).await;
     place.broken(true).await;
@@ -90,10 +90,10 @@ async fn snooze_that_ends_while_the_query_fails_still_wakes() {
 
 #[tokio::test]
 async fn snooze_taken_back_wakes_and_one_resolved_for_a_while_ends() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..3).await;
-    sent(&place).await;
+    mark_all_sent(&place).await;
     let snooze = place.snooze("cluster=\"a\"", 3, 600).await;
     place.minutes(RULES, 3..5).await;
     let end = "update ledger.snooze set ended_at = $2, ended_by = 'bob', ended_reason = 'unsnoozed' where snooze_id = $1";
@@ -107,10 +107,10 @@ async fn snooze_taken_back_wakes_and_one_resolved_for_a_while_ends() {
 
 #[tokio::test]
 async fn acknowledged_alert_is_not_repeated() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..3).await;
-    sent(&place).await;
+    mark_all_sent(&place).await;
     place
         .run(&format!(
             "insert into ledger.alert_ack (rule, fingerprint, acked_by, acked_at)
@@ -136,7 +136,7 @@ async fn acknowledged_alert_is_not_repeated() {
 
 #[tokio::test]
 async fn trigger_that_nobody_saw_leaves_no_stuck_incident() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..3).await;
     place.peace("a").await;
@@ -149,7 +149,7 @@ async fn trigger_that_nobody_saw_leaves_no_stuck_incident() {
 }
 
 /// As if everything that is queued had been delivered.
-async fn sent(place: &Place) {
+async fn mark_all_sent(place: &AlertsHarness) {
     place
         .run("update ledger.outbox set state = 'sent', settled_at = now(), attempts = 1 where state = 'queued'")
         .await;

@@ -1,13 +1,13 @@
 //! The pages that notifications link to, over real instances.
 
-use fleetledger_alerts::{http::Role, links::Places};
+use fleetledger_alerts::{http::CallerRole, links::LinkTargets};
 
 use crate::{
-    api::Server,
-    harness::{Place, TROUBLE},
+    api::AlertsApiServer,
+    harness::{AlertsHarness, TROUBLE},
 };
 
-async fn page(server: &Server, path: &str) -> (u16, String) {
+async fn page(server: &AlertsApiServer, path: &str) -> (u16, String) {
     let answer = server
         .http
         .get(format!("{}{path}", server.url))
@@ -23,18 +23,18 @@ async fn page(server: &Server, path: &str) -> (u16, String) {
 async fn every_link_of_a_notification_leads_to_a_page_that_is_there() {
     let rules = TROUBLE.replace("runbook: trouble", "runbook: node-not-reporting");
     let rules: &[(&str, &str)] = &[("trouble.sql", &rules)];
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.trouble("<b>").await;
     place.minutes(rules, 0..3).await;
-    let server = Server::start(&place, Role::Viewer).await;
+    let server = AlertsApiServer::start(&place, CallerRole::Viewer).await;
     let message: serde_json::Value = place
         .one("select annotations from ledger.alert_instance where alertname = 'Trouble' and cluster = '<b>'")
         .await;
     let labels: serde_json::Value = place
         .one("select labels from ledger.alert_instance where alertname = 'Trouble' and cluster = '<b>'")
         .await;
-    let places = Places {
+    let places = LinkTargets {
         console_url: server.url.clone(),
         runbook_base_url: String::new(),
     };
@@ -83,9 +83,9 @@ async fn every_link_of_a_notification_leads_to_a_page_that_is_there() {
 #[tokio::test]
 async fn a_rule_is_shown_with_its_sql_and_its_runs_and_what_is_not_there_is_a_page_too() {
     let rules: &[(&str, &str)] = &[("trouble.sql", TROUBLE)];
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.minutes(rules, 0..2).await;
-    let server = Server::start(&place, Role::Viewer).await;
+    let server = AlertsApiServer::start(&place, CallerRole::Viewer).await;
     let (status, rule) = page(&server, "/rules/trouble").await;
     assert_eq!(status, 200, "{rule}");
     assert!(
@@ -104,10 +104,10 @@ async fn a_rule_is_shown_with_its_sql_and_its_runs_and_what_is_not_there_is_a_pa
         "/runbooks/..%2F..%2FCargo",
         "/runbooks/README.md",
     ] {
-        let (status, said) = page(&server, missing).await;
+        let (status, body) = page(&server, missing).await;
         assert!(
-            status == 404 && said.contains("<h1>Not Found</h1>"),
-            "{missing}: {status} {said}"
+            status == 404 && body.contains("<h1>Not Found</h1>"),
+            "{missing}: {status} {body}"
         );
     }
     assert_eq!(page(&server, "/timeline").await.0, 400);

@@ -5,13 +5,13 @@ use std::time::Duration;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Place, TROUBLE, minute};
+use crate::harness::{AlertsHarness, TROUBLE, minute};
 
 const RULES: &[(&str, &str)] = &[("trouble.sql", TROUBLE)];
 
 #[tokio::test]
 async fn a_slot_is_applied_once_however_often_it_is_run() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..3).await;
     let (one, two) = (place.evaluator("one", RULES), place.evaluator("one", RULES));
@@ -34,8 +34,8 @@ async fn a_slot_is_applied_once_however_often_it_is_run() {
 }
 
 #[tokio::test]
-async fn evaluator_with_other_files_stands_by_until_the_last_one_has_gone() {
-    let place = Place::new()
+async fn evaluator_with_other_files_is_in_standby_until_the_last_one_has_gone() {
+    let place = AlertsHarness::new()
         .await
         .change(|settings| settings.lease = Duration::from_secs(60));
     let one = place.evaluator("one", RULES);
@@ -58,7 +58,7 @@ async fn evaluator_with_other_files_stands_by_until_the_last_one_has_gone() {
 
 #[tokio::test]
 async fn deposed_evaluator_applies_nothing() {
-    let place = Place::new()
+    let place = AlertsHarness::new()
         .await
         .change(|settings| settings.lease = Duration::from_secs(60));
     let (one, two) = (place.evaluator("one", RULES), place.evaluator("two", RULES));
@@ -80,7 +80,7 @@ async fn deposed_evaluator_applies_nothing() {
 /// Both run by the clock, on rules of one second; one is stopped, and the other has all of it.
 #[tokio::test]
 async fn two_evaluators_share_the_groups_and_one_takes_over() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     let quick = TROUBLE
         .replace("interval: 1m", "interval: 1s\ntimeout: 1s")
         .replace("for: 2m", "for: 1s");

@@ -1,6 +1,6 @@
 //! What is not known resolves nothing: failed queries, silent sources, rows beyond the limit.
 
-use crate::harness::{Place, TROUBLE, minute};
+use crate::harness::{AlertsHarness, TROUBLE, minute};
 
 const RULES: &[(&str, &str)] = &[("trouble.sql", TROUBLE)];
 
@@ -9,8 +9,8 @@ fn with_freshness(freshness: &str) -> String {
 }
 
 #[tokio::test]
-async fn query_that_fails_holds_its_alerts_and_is_told_of_after_three_runs() {
-    let place = Place::new().await;
+async fn query_that_fails_holds_its_alerts_and_is_notified_after_three_runs() {
+    let place = AlertsHarness::new().await;
     place.trouble("a").await;
     place.minutes(RULES, 0..3).await;
     place.broken(true).await;
@@ -38,7 +38,7 @@ async fn query_that_fails_holds_its_alerts_and_is_told_of_after_three_runs() {
 
 #[tokio::test]
 async fn silent_source_holds_its_own_alerts_and_no_others() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     let rule = with_freshness("freshness: {by: [datacenter, cluster], max_age: 5m, kinds: [node]}");
     let rules: &[(&str, &str)] = &[("trouble.sql", &rule)];
     place.source("dc1", "a", 4).await;
@@ -65,7 +65,7 @@ async fn silent_source_holds_its_own_alerts_and_no_others() {
 
 #[tokio::test]
 async fn aggregate_over_the_fleet_does_not_resolve_while_one_datacenter_is_silent() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     let rule = "\
 /*---
 alert: Trouble
@@ -105,7 +105,7 @@ select count(*) as clusters from quarantine where released_at is null having cou
 
 #[tokio::test]
 async fn more_rows_than_the_limit_make_nothing_new_and_known_alerts_go_on() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     for cluster in ["a", "b"] {
         place.trouble(cluster).await;
     }
@@ -118,14 +118,14 @@ async fn more_rows_than_the_limit_make_nothing_new_and_known_alerts_go_on() {
     let known = "select cluster || ' ' || condition from ledger.alert_instance where alertname = 'Trouble' order by 1";
     assert_eq!(place.all(known).await, ["a firing", "b resolved"]);
     place.minutes(RULES, 5..6).await;
-    let told =
+    let notified =
         "select count(*) from fleet.alert where alertname = 'RuleLimitExceeded' and condition = 'firing'";
-    assert_eq!(place.one::<i64>(told).await, 1);
+    assert_eq!(place.one::<i64>(notified).await, 1);
 }
 
 #[tokio::test]
 async fn alerts_of_a_retired_cluster_close_and_say_why() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     let rule = with_freshness("freshness: {by: [datacenter, cluster], max_age: 5m, kinds: [node]}");
     let rules: &[(&str, &str)] = &[("trouble.sql", &rule)];
     place.source("dc1", "a", 100).await;
@@ -144,7 +144,7 @@ async fn alerts_of_a_retired_cluster_close_and_say_why() {
 
 #[tokio::test]
 async fn heartbeat_always_fires_and_goes_to_its_own_receivers_alone() {
-    let place = Place::new()
+    let place = AlertsHarness::new()
         .await
         .change(|settings| settings.heartbeat_receivers = vec!["hook".to_owned()]);
     place.minutes(&[], 0..12).await;
@@ -162,7 +162,7 @@ async fn heartbeat_always_fires_and_goes_to_its_own_receivers_alone() {
 
 #[tokio::test]
 async fn stalled_ingestion_is_one_page_and_not_one_a_cluster() {
-    let place = Place::new().await;
+    let place = AlertsHarness::new().await;
     let stale = "\
 /*---
 alert: ClusterStale

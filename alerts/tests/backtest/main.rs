@@ -10,10 +10,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fleetledger_alerts::backtest::{BacktestError, Stretch, backtest, slot_by_slot};
+use fleetledger_alerts::backtest::{BacktestError, BacktestRange, backtest, slot_by_slot};
 use fleetledger_alerts::test::TestDatabase;
-use fleetledger_queries::{Query, parse};
-use fleetledger_schema::postgres::Connector;
+use fleetledger_queries::{StoredQuery, parse};
+use fleetledger_schema::postgres::PostgresConnector;
 use jiff::Timestamp;
 
 const SILENT_NODES: &str = "
@@ -49,7 +49,7 @@ select pg_temp.node('n1', '2026-01-02 05:00:10Z', '2026-01-02 05:30:10Z', true);
 select pg_temp.node('n1', '2026-01-02 05:30:10Z', '2026-01-08 00:00Z', false);
 ";
 
-fn rule(name: &str) -> Arc<Query> {
+fn rule(name: &str) -> Arc<StoredQuery> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../queries/alerts")
         .join(name);
@@ -64,11 +64,11 @@ fn at(text: &str) -> Timestamp {
 #[tokio::test]
 async fn a_week_of_history_pages_as_often_as_every_slot_by_itself_would() {
     let database = TestDatabase::start().await.unwrap();
-    let connector = Connector::new(database.url().parse().unwrap(), None);
+    let connector = PostgresConnector::new(database.url().parse().unwrap(), None);
     let client = connector.connect("test").await.unwrap();
     client.batch_execute(SILENT_NODES).await.unwrap();
     client.batch_execute(HISTORY).await.unwrap();
-    let stretch = Stretch {
+    let stretch = BacktestRange {
         from: at("2026-01-01T00:00:00Z"),
         to: at("2026-01-08T00:00:00Z"),
         connections: 2,
@@ -78,7 +78,7 @@ async fn a_week_of_history_pages_as_often_as_every_slot_by_itself_would() {
         .unwrap();
 
     assert_eq!(found.slots, 7 * 24 * 60);
-    assert!(found.asked < found.slots / 3, "{} slots asked", found.asked);
+    assert!(found.queried < found.slots / 3, "{} slots asked", found.queried);
     let episodes: Vec<(Timestamp, Option<Timestamp>)> = found
         .episodes
         .iter()
@@ -90,15 +90,15 @@ async fn a_week_of_history_pages_as_often_as_every_slot_by_itself_would() {
         (at("2026-01-02T05:06:00Z"), Some(at("2026-01-02T05:31:00Z"))),
     ];
     assert_eq!(episodes, expected);
-    let told = found.receivers.values().next().unwrap();
-    assert_eq!((told.new, told.repeated, told.resolved), (2, 1, 2));
+    let counts = found.receivers.values().next().unwrap();
+    assert_eq!((counts.new, counts.repeated, counts.resolved), (2, 1, 2));
 }
 
 #[tokio::test]
-async fn a_rule_about_a_book_without_history_is_refused_by_name() {
+async fn a_rule_about_bookkeeping_without_history_is_refused_by_name() {
     let database = TestDatabase::start().await.unwrap();
-    let connector = Connector::new(database.url().parse().unwrap(), None);
-    let stretch = Stretch {
+    let connector = PostgresConnector::new(database.url().parse().unwrap(), None);
+    let stretch = BacktestRange {
         from: at("2026-01-01T00:00:00Z"),
         to: at("2026-01-02T00:00:00Z"),
         connections: 1,
@@ -125,7 +125,7 @@ async fn on_random_history_every_shipped_rule_pages_as_slot_by_slot() {
         .filter(|name| name.ends_with(".sql"))
         .collect();
     files.sort();
-    let stretch = Stretch {
+    let stretch = BacktestRange {
         from: at("2026-01-01T02:00:00Z"),
         to: at("2026-01-01T05:30:00Z"),
         connections: 2,
@@ -133,7 +133,7 @@ async fn on_random_history_every_shipped_rule_pages_as_slot_by_slot() {
     let (mut compared, mut fired) = (0, Vec::new());
     for seed in ["0.25", "-0.5"] {
         let database = TestDatabase::start().await.unwrap();
-        let connector = Connector::new(database.url().parse().unwrap(), None);
+        let connector = PostgresConnector::new(database.url().parse().unwrap(), None);
         let client = connector.connect("test").await.unwrap();
         let history = format!("select setseed({seed}); {RANDOM_HISTORY}");
         client.batch_execute(&history).await.unwrap();

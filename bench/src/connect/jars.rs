@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use fleetledger_local::{Cache, process};
+use fleetledger_local::{ArtifactCache, process};
 use tokio::process::Command;
 
 const WORKER: &str = include_str!("worker.xml");
@@ -16,11 +16,11 @@ const NOT_IN_PLUGIN: &[&str] = &["jackson-core", "jackson-databind", "jackson-an
 
 /// The worker's and the connector's classes.
 #[derive(Debug)]
-pub(super) struct Jars {
+pub(super) struct ConnectJars {
     folder: PathBuf,
 }
 
-impl Jars {
+impl ConnectJars {
     /// `java` with so many megabytes of heap, up to the worker's own arguments.
     pub(super) fn java(&self, heap_mb: u32) -> Vec<String> {
         [
@@ -45,17 +45,17 @@ impl Jars {
 }
 
 /// Fetches the jars once a version of these files; about 150 MB.
-pub(super) async fn fetch(cache: &Cache) -> anyhow::Result<Jars> {
+pub(super) async fn fetch(cache: &ArtifactCache) -> anyhow::Result<ConnectJars> {
     let texts = [WORKER, PLUGIN, LOGGING].concat();
     let hash = xxhash_rust::xxh3::xxh3_64(texts.as_bytes());
     let make = |staging: PathBuf| async move { download(&staging).await };
     let folder = cache.artifact(&format!("connect-{hash:016x}"), make).await;
-    Ok(Jars {
+    Ok(ConnectJars {
         folder: folder.context("fetch kafka connect")?,
     })
 }
 
-async fn download(staging: &Path) -> fleetledger_local::Result<()> {
+async fn download(staging: &Path) -> fleetledger_local::LocalResult<()> {
     for (name, pom) in [("worker", WORKER), ("plugins/jdbc", PLUGIN)] {
         let folder = staging.join(name);
         write(&folder.join("pom.xml"), pom)?;
@@ -71,7 +71,7 @@ async fn download(staging: &Path) -> fleetledger_local::Result<()> {
     }
     write(&staging.join("log4j2.properties"), LOGGING)?;
     let plugin = staging.join("plugins/jdbc/lib");
-    let read = |source| fleetledger_local::Error::File {
+    let read = |source| fleetledger_local::LocalError::File {
         action: "read",
         path: plugin.clone(),
         source,
@@ -89,8 +89,8 @@ async fn download(staging: &Path) -> fleetledger_local::Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> fleetledger_local::Result<()> {
-    let failed = |source| fleetledger_local::Error::File {
+fn write(path: &Path, text: &str) -> fleetledger_local::LocalResult<()> {
+    let failed = |source| fleetledger_local::LocalError::File {
         action: "write",
         path: path.to_owned(),
         source,

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fleetledger_local::{
-    kafka::Kafka,
+    kafka::LocalKafka,
     ports::free_port,
-    postgres::{Postgres, SUPERUSER},
-    process::{Launch, Supervised},
+    postgres::{LocalPostgres, SUPERUSER},
+    process::{ServerLaunch, SupervisedServer},
 };
-use fleetledger_schema::{key::Source, partition::partition_of, record::Pod};
+use fleetledger_schema::{key::RecordSource, partition::partition_of, record::Pod};
 use tempfile::TempDir;
 use tokio_postgres::Client;
 
 use crate::{
     flat,
     fleet::PARTITIONS,
-    loader::Sender,
+    loader::RecordSender,
     parts::{cache, until},
     usage,
 };
@@ -27,20 +27,20 @@ use crate::{
 const READY: Duration = Duration::from_secs(300);
 
 /// A worker with one connector, its topic and its database.
-pub(crate) struct Connect {
-    worker: Supervised,
-    sender: Sender,
+pub(crate) struct KafkaConnect {
+    worker: SupervisedServer,
+    sender: RecordSender,
     topic: String,
     /// The database it writes to.
     pub(crate) client: Client,
     _folder: TempDir,
 }
 
-impl Connect {
+impl KafkaConnect {
     /// Starts the worker on `topic` and table `pod` of `database`, both of which exist.
     pub(crate) async fn start(
-        kafka: &Kafka,
-        postgres: &Postgres,
+        kafka: &LocalKafka,
+        postgres: &LocalPostgres,
         database: &str,
         client: Client,
         topic: &str,
@@ -57,19 +57,20 @@ impl Connect {
         std::fs::write(&connector_file, connector_properties(postgres, database, topic))?;
         let mut command = jars.java(2048);
         command.extend([worker_file, connector_file].map(|file| file.display().to_string()));
-        let mut worker = Supervised::start(&Launch {
+        let mut worker = SupervisedServer::start(&ServerLaunch {
             part: "Kafka Connect".to_owned(),
             command,
             environment: Vec::new(),
             log: folder.path().join("log"),
             last_signal: "KILL",
         })?;
-        let started =
-            |worker: &Supervised| std::future::ready(worker.has_logged("Adding newly assigned partitions"));
+        let started = |worker: &SupervisedServer| {
+            std::future::ready(worker.has_logged("Adding newly assigned partitions"))
+        };
         worker.wait_ready(READY, started).await?;
         Ok(Self {
             worker,
-            sender: Sender::new(&kafka.client_config())?,
+            sender: RecordSender::new(&kafka.client_config())?,
             topic: topic.to_owned(),
             client,
             _folder: folder,
@@ -92,7 +93,7 @@ impl Connect {
     }
 
     /// Sends one pod.
-    pub(crate) fn write(&self, source: &Source, pod: &Pod) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, source: &RecordSource, pod: &Pod) -> anyhow::Result<()> {
         let value = flat::to_json(&flat::row(source, pod)).to_string();
         let key = format!("{source}/{}", pod.uid);
         let partition = partition_of(&source.cluster_uid, 0, PARTITIONS);
@@ -107,7 +108,11 @@ impl Connect {
 
     /// Waits until these pods, the last of their partitions, stand as they were sent. Each partition is written in
     /// order, so everything before them stands too.
-    pub(crate) async fn landed(&self, last: &[(&Source, &Pod)], limit: Duration) -> anyhow::Result<()> {
+    pub(crate) async fn await_landed(
+        &self,
+        last: &[(&RecordSource, &Pod)],
+        limit: Duration,
+    ) -> anyhow::Result<()> {
         let statement = "select 1::bigint from pod where cluster_uid = $1 and uid = $2 and reason = $3";
         let statement = self.client.prepare(statement).await?;
         for (source, pod) in last {
@@ -132,7 +137,11 @@ fn tail(log: &str) -> String {
         .join("\n")
 }
 
-fn worker_properties(servers: &str, jars: &jars::Jars, folder: &std::path::Path) -> anyhow::Result<String> {
+fn worker_properties(
+    servers: &str,
+    jars: &jars::ConnectJars,
+    folder: &std::path::Path,
+) -> anyhow::Result<String> {
     let schema = flat::connect_schema().to_string();
     let offsets = folder.join("offsets").display().to_string();
     let listener = format!("http://127.0.0.1:{}", free_port()?);
@@ -159,7 +168,7 @@ fn worker_properties(servers: &str, jars: &jars::Jars, folder: &std::path::Path)
     Ok(text(&properties))
 }
 
-fn connector_properties(postgres: &Postgres, database: &str, topic: &str) -> String {
+fn connector_properties(postgres: &LocalPostgres, database: &str, topic: &str) -> String {
     let url = format!("jdbc:postgresql://127.0.0.1:{}/{database}", postgres.port());
     text(&[
         ("name", "pods"),

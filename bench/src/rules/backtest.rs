@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use fleetledger_local::postgres::Postgres;
+use fleetledger_local::postgres::LocalPostgres;
 use tokio::process::Command;
 
 use super::{fill, load};
 use crate::{
-    figure::{Figure, Report},
-    parts::{Ledger, Setting},
+    figure::{BenchFigure, BenchReport},
+    parts::{BenchContext, BenchLedger},
 };
 
 const PODS: usize = 100_000;
@@ -30,10 +30,14 @@ const RULES: [&str; 5] = [
 ];
 
 /// Runs it.
-pub(super) async fn run(setting: &Setting, report: &mut Report, postgres: &Postgres) -> anyhow::Result<()> {
+pub(super) async fn run(
+    setting: &BenchContext,
+    report: &mut BenchReport,
+    postgres: &LocalPostgres,
+) -> anyhow::Result<()> {
     let pods = setting.scaled(PODS);
     let hours = ((DAYS * 24.0 * setting.scale).round() as i64).max(2);
-    let ledger = Ledger::create(postgres, "week").await?;
+    let ledger = BenchLedger::create(postgres, "week").await?;
     let more = format!("set bench.days = '{:.2}'; {HISTORY}", hours as f64 / 24.0);
     let seeded = Instant::now();
     fill(&ledger, pods, &more).await?;
@@ -70,11 +74,16 @@ pub(super) async fn run(setting: &Setting, report: &mut Report, postgres: &Postg
         named.join(", "),
         load()
     );
-    report.add(Figure::new("backtest_week_100k_pods_seconds", worst, "s", detail));
+    report.add(BenchFigure::new(
+        "backtest_week_100k_pods_seconds",
+        worst,
+        "s",
+        detail,
+    ));
     Ok(())
 }
 
-async fn one(setting: &Setting, url: &str, rule: &str, from: &str, to: &str) -> anyhow::Result<f64> {
+async fn one(setting: &BenchContext, url: &str, rule: &str, from: &str, to: &str) -> anyhow::Result<f64> {
     let file = format!("{}/../queries/alerts/{rule}.sql", env!("CARGO_MANIFEST_DIR"));
     let begin = Instant::now();
     let arguments = [

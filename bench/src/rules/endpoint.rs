@@ -13,13 +13,13 @@ use tokio::{
 };
 
 /// A running endpoint.
-pub(super) struct Endpoint {
+pub(super) struct CountingEndpoint {
     pub(super) url: String,
     taken: Arc<AtomicU64>,
     _server: JoinSet<()>,
 }
 
-impl Endpoint {
+impl CountingEndpoint {
     pub(super) async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("listen")?;
         let url = format!("http://{}/hook", listener.local_addr()?);

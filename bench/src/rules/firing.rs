@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use fleetledger_local::postgres::Postgres;
+use fleetledger_local::postgres::LocalPostgres;
 
-use super::{LIMIT, Watch, endpoint::Endpoint, evaluator, files, interval, load};
+use super::{LIMIT, SlotWatch, endpoint::CountingEndpoint, evaluator, files, interval, load};
 use crate::{
-    figure::{Figure, Report, median},
-    parts::{Ledger, Setting},
+    figure::{BenchFigure, BenchReport, median},
+    parts::{BenchContext, BenchLedger},
 };
 
 /// Rules of 500 alerts each.
@@ -22,15 +22,19 @@ const CLUSTERS: &str = "
     select 'dc' || c % 5, 'prod-' || c, 'uid-' || c, now() - interval '1 day' from generate_series(1, 50) as c";
 
 /// Runs it.
-pub(super) async fn run(setting: &Setting, report: &mut Report, postgres: &Postgres) -> anyhow::Result<()> {
+pub(super) async fn run(
+    setting: &BenchContext,
+    report: &mut BenchReport,
+    postgres: &LocalPostgres,
+) -> anyhow::Result<()> {
     let rules = setting.scaled(RULES).max(2);
-    let ledger = Ledger::create(postgres, "firing").await?;
+    let ledger = BenchLedger::create(postgres, "firing").await?;
     ledger.client.batch_execute(CLUSTERS).await?;
     let folder = tempfile::tempdir()?;
     let queries = folder.path().join("queries");
     std::fs::create_dir(&queries)?;
     files::firing(&queries, rules, interval(setting))?;
-    let endpoint = Endpoint::start().await?;
+    let endpoint = CountingEndpoint::start().await?;
     let secret = folder.path().join("url");
     std::fs::write(&secret, &endpoint.url)?;
     let receivers = format!(
@@ -40,18 +44,18 @@ pub(super) async fn run(setting: &Setting, report: &mut Report, postgres: &Postg
     let started = "select clock_timestamp()::text";
     let started: String = ledger.client.query_one(started, &[]).await?.get(0);
     let mut program = evaluator(setting, postgres, "firing", &queries, &receivers)?;
-    let slots = Watch::new(rules)
+    let slots = SlotWatch::new(rules)
         .complete_slots(&ledger.client, &mut program, 1 + SLOTS)
         .await?;
     let begun = std::time::Instant::now();
     let open = "select count(*) from ledger.outbox where state = 'queued'";
     while begun.elapsed() < WATCHED && ledger.number(open).await? > 0 {
         program.check_alive()?;
-        tokio::time::sleep(super::LOOK).await;
+        tokio::time::sleep(super::POLL_INTERVAL).await;
     }
     program.kill().await?;
 
-    let storm = Storm::read(&ledger, rules, &started).await?;
+    let storm = FiringResult::read(&ledger, rules, &started).await?;
     let missed = match slots {
         slots if slots > SLOTS => String::new(),
         slots => format!("only {slots} whole slots in {} s; ", LIMIT.as_secs()),
@@ -66,12 +70,17 @@ pub(super) async fn run(setting: &Setting, report: &mut Report, postgres: &Postg
         [] => LIMIT.as_secs_f64(),
         later => median(later),
     };
-    report.add(Figure::new("rules_100k_firing_slot_seconds", later, "s", detail));
+    report.add(BenchFigure::new(
+        "rules_100k_firing_slot_seconds",
+        later,
+        "s",
+        detail,
+    ));
     let detail = format!(
         "{what} begin to fire: instances, events and a notification each; load {}",
         load()
     );
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "rules_100k_begin_slot_seconds",
         storm.begin,
         "s",
@@ -84,7 +93,7 @@ pub(super) async fn run(setting: &Setting, report: &mut Report, postgres: &Postg
         load()
     );
     let rate = per_second(storm.sent_meanwhile, storm.begin);
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "notifications_per_second_in_storm",
         rate,
         "notifications/s",
@@ -98,7 +107,7 @@ pub(super) async fn run(setting: &Setting, report: &mut Report, postgres: &Postg
         load()
     );
     let rate = per_second(storm.sent, storm.sending);
-    report.add(Figure::new(
+    report.add(BenchFigure::new(
         "notifications_per_second",
         rate,
         "notifications/s",
@@ -116,7 +125,7 @@ fn per_second(count: i64, seconds: f64) -> f64 {
 }
 
 /// What the ledger says of it.
-struct Storm {
+struct FiringResult {
     firing: i64,
     /// From the slot, or the evaluator's start within it, until every rule stands for the first time, in seconds.
     begin: f64,
@@ -128,8 +137,8 @@ struct Storm {
     sending: f64,
 }
 
-impl Storm {
-    async fn read(ledger: &Ledger, rules: usize, started: &str) -> anyhow::Result<Self> {
+impl FiringResult {
+    async fn read(ledger: &BenchLedger, rules: usize, started: &str) -> anyhow::Result<Self> {
         // The newest slot is applied when the evaluator starts, in the middle of an interval.
         let begin = format!(
             "select count(*), coalesce(extract(epoch from max(first_at) - greatest(min(slot), '{started}'::timestamptz)), 0)::double precision,

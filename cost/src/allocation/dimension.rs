@@ -6,7 +6,7 @@ use fleetledger_schema::postgres::literal;
 
 /// What cost can be grouped and filtered by, as OpenCost names it; team, datacenter and node class are ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Dimension {
+pub enum CostDimension {
     /// Name of the datacenter.
     Datacenter,
     /// Name of the cluster.
@@ -33,7 +33,7 @@ pub enum Dimension {
     Annotation(String),
 }
 
-impl Dimension {
+impl CostDimension {
     /// Reads one name.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Dimension {
     }
 }
 
-impl fmt::Display for Dimension {
+impl fmt::Display for CostDimension {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Datacenter => "datacenter",
@@ -139,22 +139,25 @@ mod tests {
     #[test]
     fn names_are_read_and_printed_alike() {
         let text = "cluster,node,namespace,controllerKind,controller,pod,container,label:app,annotation:a/b,team,datacenter,nodeClass";
-        let all = Dimension::parse_list(text).unwrap();
-        let printed: Vec<String> = all.iter().map(Dimension::to_string).collect();
+        let all = CostDimension::parse_list(text).unwrap();
+        let printed: Vec<String> = all.iter().map(CostDimension::to_string).collect();
         assert_eq!(printed.join(","), text);
         assert!(
-            Dimension::parse("service")
+            CostDimension::parse("service")
                 .unwrap_err()
                 .contains("controllerKind")
         );
-        assert!(Dimension::parse("label:").is_err());
+        assert!(CostDimension::parse("label:").is_err());
     }
 
     #[test]
     fn a_label_is_of_pods_unless_it_is_rolled_up() {
-        let label = Dimension::Label("app".to_owned());
+        let label = CostDimension::Label("app".to_owned());
         assert!(label.is_of_pods(&[]));
         assert!(!label.is_of_pods(&["app".to_owned()]));
-        assert_eq!(Dimension::Label("a'b".to_owned()).sql(), "p.labels ->> 'a''b'");
+        assert_eq!(
+            CostDimension::Label("a'b".to_owned()).sql(),
+            "p.labels ->> 'a''b'"
+        );
     }
 }

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::dimension::Dimension;
+use super::dimension::CostDimension;
 
 /// A condition on a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Filter {
+pub enum CostFilter {
     /// All of them.
-    And(Vec<Filter>),
+    And(Vec<CostFilter>),
     /// One of them.
-    Or(Vec<Filter>),
+    Or(Vec<CostFilter>),
     /// A dimension compared with values.
     Compare {
         /// The dimension.
-        dimension: Dimension,
+        dimension: CostDimension,
         /// How.
-        comparison: Comparison,
+        comparison: FilterComparison,
         /// With one of these; with none of these where it is negated.
         values: Vec<String>,
         /// True for `!:` and the like.
@@ -26,7 +26,7 @@ pub enum Filter {
 
 /// How a value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
+pub enum FilterComparison {
     /// `:`
     Equals,
     /// `~:`
@@ -37,13 +37,13 @@ pub enum Comparison {
     Ends,
 }
 
-impl Filter {
+impl CostFilter {
     /// Reads a filter.
     ///
     /// # Errors
     /// What is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut reader = Reader {
+        let mut reader = FilterParser {
             rest: text,
             whole: text,
         };
@@ -57,7 +57,7 @@ impl Filter {
     }
 
     /// The dimensions it asks for.
-    pub fn dimensions(&self, into: &mut BTreeSet<Dimension>) {
+    pub fn dimensions(&self, into: &mut BTreeSet<CostDimension>) {
         match self {
             Self::And(all) | Self::Or(all) => all.iter().for_each(|one| one.dimensions(into)),
             Self::Compare { dimension, .. } => {
@@ -67,7 +67,7 @@ impl Filter {
     }
 
     /// Whether a row passes; `value` tells its dimensions.
-    pub fn passes<'v>(&self, value: &impl Fn(&Dimension) -> Option<&'v str>) -> bool {
+    pub fn passes<'v>(&self, value: &impl Fn(&CostDimension) -> Option<&'v str>) -> bool {
         match self {
             Self::And(all) => all.iter().all(|one| one.passes(value)),
             Self::Or(all) => all.iter().any(|one| one.passes(value)),
@@ -79,10 +79,10 @@ impl Filter {
             } => {
                 let found = value(dimension).unwrap_or_default();
                 let matches = values.iter().any(|wanted| match comparison {
-                    Comparison::Equals => found == wanted,
-                    Comparison::Contains => found.contains(wanted.as_str()),
-                    Comparison::Begins => found.starts_with(wanted.as_str()),
-                    Comparison::Ends => found.ends_with(wanted.as_str()),
+                    FilterComparison::Equals => found == wanted,
+                    FilterComparison::Contains => found.contains(wanted.as_str()),
+                    FilterComparison::Begins => found.starts_with(wanted.as_str()),
+                    FilterComparison::Ends => found.ends_with(wanted.as_str()),
                 });
                 matches != *negated
             }
@@ -90,12 +90,12 @@ impl Filter {
     }
 }
 
-struct Reader<'t> {
+struct FilterParser<'t> {
     rest: &'t str,
     whole: &'t str,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> FilterParser<'t> {
     fn space(&mut self) {
         self.rest = self.rest.trim_start();
     }
@@ -120,23 +120,23 @@ impl<'t> Reader<'t> {
         )
     }
 
-    fn or(&mut self) -> Result<Filter, String> {
+    fn or(&mut self) -> Result<CostFilter, String> {
         let mut all = vec![self.and()?];
         while self.take("|") {
             all.push(self.and()?);
         }
-        Ok(single(all, Filter::Or))
+        Ok(single(all, CostFilter::Or))
     }
 
-    fn and(&mut self) -> Result<Filter, String> {
+    fn and(&mut self) -> Result<CostFilter, String> {
         let mut all = vec![self.one()?];
         while self.take("+") {
             all.push(self.one()?);
         }
-        Ok(single(all, Filter::And))
+        Ok(single(all, CostFilter::And))
     }
 
-    fn one(&mut self) -> Result<Filter, String> {
+    fn one(&mut self) -> Result<CostFilter, String> {
         if self.take("(") {
             let inner = self.or()?;
             return if self.take(")") {
@@ -147,14 +147,14 @@ impl<'t> Reader<'t> {
         }
         let dimension = self.dimension()?;
         let operators = [
-            ("!<~:", Comparison::Begins, true),
-            ("!~>:", Comparison::Ends, true),
-            ("!~:", Comparison::Contains, true),
-            ("!:", Comparison::Equals, true),
-            ("<~:", Comparison::Begins, false),
-            ("~>:", Comparison::Ends, false),
-            ("~:", Comparison::Contains, false),
-            (":", Comparison::Equals, false),
+            ("!<~:", FilterComparison::Begins, true),
+            ("!~>:", FilterComparison::Ends, true),
+            ("!~:", FilterComparison::Contains, true),
+            ("!:", FilterComparison::Equals, true),
+            ("<~:", FilterComparison::Begins, false),
+            ("~>:", FilterComparison::Ends, false),
+            ("~:", FilterComparison::Contains, false),
+            (":", FilterComparison::Equals, false),
         ];
         let found = operators.into_iter().find(|(token, ..)| self.take(token));
         let (_, comparison, negated) = found.ok_or_else(|| self.fail("one of : !: ~: !~: <~: ~>:"))?;
@@ -162,7 +162,7 @@ impl<'t> Reader<'t> {
         while self.take(",") {
             values.push(self.value()?);
         }
-        Ok(Filter::Compare {
+        Ok(CostFilter::Compare {
             dimension,
             comparison,
             values,
@@ -171,7 +171,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A name, or `label[NAME]` and `annotation[NAME]`.
-    fn dimension(&mut self) -> Result<Dimension, String> {
+    fn dimension(&mut self) -> Result<CostDimension, String> {
         self.space();
         let end = self
             .rest
@@ -179,12 +179,12 @@ impl<'t> Reader<'t> {
             .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         let of_pod = match name {
-            "label" => Some(Dimension::Label as fn(String) -> Dimension),
-            "annotation" => Some(Dimension::Annotation as fn(String) -> Dimension),
+            "label" => Some(CostDimension::Label as fn(String) -> CostDimension),
+            "annotation" => Some(CostDimension::Annotation as fn(String) -> CostDimension),
             _ => None,
         };
         let Some(of_pod) = of_pod else {
-            let dimension = Dimension::parse(name).map_err(|error| format!("filter: {error}"))?;
+            let dimension = CostDimension::parse(name).map_err(|error| format!("filter: {error}"))?;
             self.rest = rest;
             return Ok(dimension);
         };
@@ -214,7 +214,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-fn single(mut all: Vec<Filter>, many: fn(Vec<Filter>) -> Filter) -> Filter {
+fn single(mut all: Vec<CostFilter>, many: fn(Vec<CostFilter>) -> CostFilter) -> CostFilter {
     match all.len() {
         1 => all.remove(0),
         _ => many(all),
@@ -226,11 +226,11 @@ mod tests {
     use super::*;
 
     fn passes(filter: &str, namespace: &str, cluster: &str) -> bool {
-        let filter = Filter::parse(filter).unwrap();
+        let filter = CostFilter::parse(filter).unwrap();
         filter.passes(&|dimension| match dimension {
-            Dimension::Namespace => Some(namespace),
-            Dimension::Cluster => Some(cluster),
-            Dimension::Label(label) if label == "app" => Some("web"),
+            CostDimension::Namespace => Some(namespace),
+            CostDimension::Cluster => Some(cluster),
+            CostDimension::Label(label) if label == "app" => Some("web"),
             _ => None,
         })
     }
@@ -249,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
-        let wrong = |text: &str| Filter::parse(text).unwrap_err();
+    fn what_is_wrong_is_reported_with_its_position() {
+        let wrong = |text: &str| CostFilter::parse(text).unwrap_err();
         assert!(wrong("namespace=a").contains("character 10"));
         assert!(wrong("namspace:a").contains("`namspace` is none of"));
         assert!(wrong(r#"namespace:"a"#).contains("closing"));

@@ -9,4 +9,4 @@ pub mod share;
 pub mod store;
 pub mod window;
 
-pub use question::{Parameters, Question};
+pub use question::{AllocationParameters, AllocationQuery};

@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::{
-    dimension::Dimension,
-    filter::Filter,
-    window::{self, Window},
+    dimension::CostDimension,
+    filter::CostFilter,
+    window::{self, CostWindow},
 };
-use crate::book::Spread;
+use crate::definitions::SpreadMethod;
 
 /// Parameters of a request, as OpenCost names them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub struct Parameters {
+pub struct AllocationParameters {
     /// Window of time: `7d`, `24h`, `7d offset 1d`, `today`, `yesterday`, `week`, `lastweek`, `month`, `lastmonth`, or
     /// two instants or Unix times with a comma between them. Cut to whole hours.
     pub window: String,
@@ -49,48 +49,49 @@ pub struct Parameters {
 
 /// A request that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct AllocationQuery {
     /// The whole window.
-    pub window: Window,
+    pub window: CostWindow,
     /// Its sets.
-    pub steps: Vec<Window>,
+    pub steps: Vec<CostWindow>,
     /// What to group by.
-    pub aggregate: Vec<Dimension>,
+    pub aggregate: Vec<CostDimension>,
     /// Rows for what nobody was charged.
     pub include_idle: bool,
     /// One of them for each node.
     pub idle_by_node: bool,
     /// How it is shared.
-    pub share: Share,
+    pub share: SharingOptions,
     /// What is shown.
-    pub filter: Option<Filter>,
+    pub filter: Option<CostFilter>,
     /// True for CSV.
     pub csv: bool,
 }
 
 /// How cost is shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Share {
+pub struct SharingOptions {
     /// Idle and system, by all.
     pub idle: bool,
     /// Cost of these namespaces, by all others.
     pub namespaces: BTreeSet<String>,
     /// By what.
-    pub spread: Spread,
+    pub spread: SpreadMethod,
 }
 
 /// Most sets of an answer.
 const STEPS: usize = 800;
 
-impl Parameters {
+impl AllocationParameters {
     /// Understands the request as of an instant; `default` is what the files say of sharing.
     ///
     /// # Errors
     /// What is wrong, by parameter.
-    pub fn read(&self, now: Timestamp, default: &Share) -> Result<Question, String> {
-        let window = Window::parse(&self.window, now)?;
+    pub fn read(&self, now: Timestamp, default: &SharingOptions) -> Result<AllocationQuery, String> {
+        let window = CostWindow::parse(&self.window, now)?;
         let aggregate = self.aggregate.as_deref().unwrap_or("namespace");
-        let aggregate = Dimension::parse_list(aggregate).map_err(|error| format!("aggregate: {error}"))?;
+        let aggregate =
+            CostDimension::parse_list(aggregate).map_err(|error| format!("aggregate: {error}"))?;
         let steps = match (&self.step, self.accumulate.unwrap_or(false)) {
             (None, _) | (_, true) => vec![window],
             (Some(step), false) => {
@@ -111,7 +112,7 @@ impl Parameters {
             Some("csv") => true,
             Some(other) => return Err(format!("format: `{other}` is neither json nor csv")),
         };
-        Ok(Question {
+        Ok(AllocationQuery {
             window,
             steps,
             aggregate,
@@ -122,15 +123,15 @@ impl Parameters {
                 .filter
                 .as_deref()
                 .filter(|text| !text.trim().is_empty())
-                .map(Filter::parse)
+                .map(CostFilter::parse)
                 .transpose()?,
             csv,
         })
     }
 
-    fn share(&self, default: &Share) -> Result<Share, String> {
+    fn share(&self, default: &SharingOptions) -> Result<SharingOptions, String> {
         let mut share = match self.sharing.as_deref() {
-            None => Share::default(),
+            None => SharingOptions::default(),
             Some("default") => default.clone(),
             Some(other) => return Err(format!("sharing: `{other}` is not default")),
         };
@@ -143,26 +144,30 @@ impl Parameters {
         }
         match self.share_split.as_deref() {
             None => {}
-            Some("weighted") => share.spread = Spread::Weighted,
-            Some("even") => share.spread = Spread::Even,
+            Some("weighted") => share.spread = SpreadMethod::Weighted,
+            Some("even") => share.spread = SpreadMethod::Even,
             Some(other) => return Err(format!("shareSplit: `{other}` is neither weighted nor even")),
         }
         Ok(share)
     }
 }
 
-impl Question {
+impl AllocationQuery {
     /// The dimensions rows are read by: those it groups and filters by, and those sharing needs.
     #[must_use]
-    pub fn dimensions(&self) -> Vec<Dimension> {
-        let mut all: BTreeSet<Dimension> = self.aggregate.iter().cloned().collect();
+    pub fn dimensions(&self) -> Vec<CostDimension> {
+        let mut all: BTreeSet<CostDimension> = self.aggregate.iter().cloned().collect();
         if let Some(filter) = &self.filter {
             filter.dimensions(&mut all);
         }
         // Idle is shared within a cluster and a class of nodes; namespaces tell idle and shared rows.
-        all.extend([Dimension::Cluster, Dimension::NodeClass, Dimension::Namespace]);
+        all.extend([
+            CostDimension::Cluster,
+            CostDimension::NodeClass,
+            CostDimension::Namespace,
+        ]);
         if self.idle_by_node {
-            all.insert(Dimension::Node);
+            all.insert(CostDimension::Node);
         }
         all.into_iter().collect()
     }
@@ -172,16 +177,16 @@ impl Question {
 mod tests {
     use super::*;
 
-    fn read(change: impl FnOnce(&mut Parameters)) -> Result<Question, String> {
-        let mut parameters = Parameters {
+    fn read(change: impl FnOnce(&mut AllocationParameters)) -> Result<AllocationQuery, String> {
+        let mut parameters = AllocationParameters {
             window: "7d".to_owned(),
-            ..Parameters::default()
+            ..AllocationParameters::default()
         };
         change(&mut parameters);
-        let default = Share {
+        let default = SharingOptions {
             idle: true,
             namespaces: ["kube-system".to_owned()].into(),
-            spread: Spread::Even,
+            spread: SpreadMethod::Even,
         };
         parameters.read("2026-03-11T14:25:00Z".parse().unwrap(), &default)
     }
@@ -189,9 +194,9 @@ mod tests {
     #[test]
     fn defaults_are_one_set_by_namespace_with_nothing_shared() {
         let question = read(|_| {}).unwrap();
-        assert_eq!(question.aggregate, [Dimension::Namespace]);
+        assert_eq!(question.aggregate, [CostDimension::Namespace]);
         assert_eq!(question.steps, [question.window]);
-        assert!(!question.include_idle && question.share == Share::default() && !question.csv);
+        assert!(!question.include_idle && question.share == SharingOptions::default() && !question.csv);
     }
 
     #[test]
@@ -207,7 +212,9 @@ mod tests {
             p.share_split = Some("weighted".into());
         });
         let share = share.unwrap().share;
-        assert!(share.idle && share.spread == Spread::Weighted && share.namespaces.contains("kube-system"));
+        assert!(
+            share.idle && share.spread == SpreadMethod::Weighted && share.namespaces.contains("kube-system")
+        );
     }
 
     #[test]

@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    dimension::Dimension,
-    question::Question,
-    share::{self, IDLE, Row, SYSTEM},
-    window::{Window, text},
+    dimension::CostDimension,
+    question::AllocationQuery,
+    share::{self, AllocationRow, IDLE, SYSTEM},
+    window::{CostWindow, text},
 };
-use crate::money::Nanos;
+use crate::money::CurrencyNanos;
 
 /// An answer: one set for each step.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Answer {
+pub struct AllocationResponse {
     /// 200.
     pub code: u16,
     /// One set for each step, by name.
-    pub data: Vec<BTreeMap<String, Allocation>>,
+    pub data: Vec<BTreeMap<String, CostAllocation>>,
     /// Currency of all amounts; null where no price sheet stands.
     pub currency: Option<String>,
 }
@@ -27,13 +27,13 @@ pub struct Answer {
 /// What one name was allocated within a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Allocation {
+pub struct CostAllocation {
     /// Values it was grouped by, with / between them.
     pub name: String,
     /// What all of it has in common, by dimension.
     pub properties: BTreeMap<String, String>,
     /// The window.
-    pub window: Span,
+    pub window: AllocationSpan,
     /// Begin of the window.
     pub start: String,
     /// End of the window.
@@ -90,7 +90,7 @@ pub struct Allocation {
 
 /// A window of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Span {
+pub struct AllocationSpan {
     /// Begin.
     pub start: String,
     /// End, exclusive.
@@ -99,10 +99,14 @@ pub struct Span {
 
 /// Rows of a step as a set: shared, then filtered, then summed.
 #[must_use]
-pub fn set(question: &Question, window: Window, mut rows: Vec<Row>) -> BTreeMap<String, Allocation> {
-    let named = |row: &Row| name(question, row);
+pub fn set(
+    question: &AllocationQuery,
+    window: CostWindow,
+    mut rows: Vec<AllocationRow>,
+) -> BTreeMap<String, CostAllocation> {
+    let named = |row: &AllocationRow| name(question, row);
     share::share(&mut rows, &question.share, named);
-    let shown = |row: &Row| {
+    let shown = |row: &AllocationRow| {
         if row.is_nobodys() {
             return question.include_idle || question.share.idle;
         }
@@ -118,11 +122,11 @@ pub fn set(question: &Question, window: Window, mut rows: Vec<Row>) -> BTreeMap<
 }
 
 /// A name of a row: its values with / between them; nobody's cost has one name, or one for each node.
-fn name(question: &Question, row: &Row) -> String {
-    let namespace = row.name(&Dimension::Namespace);
+fn name(question: &AllocationQuery, row: &AllocationRow) -> String {
+    let namespace = row.name(&CostDimension::Namespace);
     if matches!(namespace, IDLE | SYSTEM) {
         return match question.idle_by_node {
-            true => format!("{}/{namespace}", row.name(&Dimension::Node)),
+            true => format!("{}/{namespace}", row.name(&CostDimension::Node)),
             false => namespace.to_owned(),
         };
     }
@@ -136,7 +140,7 @@ fn name(question: &Question, row: &Row) -> String {
     values.collect::<Vec<_>>().join("/")
 }
 
-fn allocation(name: String, window: Window, row: &Row) -> Allocation {
+fn allocation(name: String, window: CostWindow, row: &AllocationRow) -> CostAllocation {
     let hours = window.length().as_secs_f64() / 3_600.0;
     let amounts = &row.amounts;
     let covered = ratio(amounts.usage_ms as f64, amounts.life_ms as f64);
@@ -159,11 +163,11 @@ fn allocation(name: String, window: Window, row: &Row) -> Allocation {
     };
     let (start, end) = (text(window.from), text(window.to));
     let properties = row.names.iter().filter(|(_, value)| !value.is_empty());
-    Allocation {
+    CostAllocation {
         properties: properties
             .map(|(name, value)| (name.to_string(), value.clone()))
             .collect(),
-        window: Span {
+        window: AllocationSpan {
             start: start.clone(),
             end: end.clone(),
         },
@@ -202,7 +206,7 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
 }
 
 /// Billionths as an amount; exact up to nine million of the currency, and rounded to 15 digits beyond.
-fn money(nanos: Nanos) -> f64 {
+fn money(nanos: CurrencyNanos) -> f64 {
     nanos as f64 / 1e9
 }
 
@@ -228,7 +232,7 @@ const COLUMNS: [&str; 19] = [
     "totalEfficiency",
 ];
 
-impl Answer {
+impl AllocationResponse {
     /// As CSV: a line for each name of each set.
     #[must_use]
     pub fn csv(&self) -> String {
@@ -264,34 +268,34 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allocation::Parameters;
+    use crate::allocation::AllocationParameters;
 
-    fn question(filter: Option<&str>, idle: bool) -> Question {
-        let parameters = Parameters {
+    fn question(filter: Option<&str>, idle: bool) -> AllocationQuery {
+        let parameters = AllocationParameters {
             window: "2026-03-01T00:00:00Z,2026-03-01T02:00:00Z".to_owned(),
             include_idle: Some(idle),
             filter: filter.map(str::to_owned),
             share_namespaces: Some("kube-system".to_owned()),
-            ..Parameters::default()
+            ..AllocationParameters::default()
         };
         parameters
             .read(
                 "2026-03-11T14:25:00Z".parse().unwrap(),
-                &crate::allocation::question::Share::default(),
+                &crate::allocation::question::SharingOptions::default(),
             )
             .unwrap()
     }
 
-    fn rows() -> Vec<Row> {
+    fn rows() -> Vec<AllocationRow> {
         let row = |namespace: &str, own| {
             let names = [
-                (Dimension::Namespace, namespace.to_owned()),
-                (Dimension::Cluster, "a".to_owned()),
+                (CostDimension::Namespace, namespace.to_owned()),
+                (CostDimension::Cluster, "a".to_owned()),
             ];
-            let mut row = Row {
+            let mut row = AllocationRow {
                 names: names.into(),
                 own,
-                ..Row::default()
+                ..AllocationRow::default()
             };
             row.amounts.charged = [7_200_000_000, 7_200 << 30, 0];
             row.amounts.requested = [7_200_000_000, 7_200 << 30, 0];
@@ -333,7 +337,7 @@ mod tests {
             set.keys().map(String::as_str).collect::<Vec<_>>(),
             ["__idle__", "data", "shop"]
         );
-        let answer = Answer {
+        let answer = AllocationResponse {
             code: 200,
             data: vec![set],
             currency: Some("USD".to_owned()),

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use super::{dimension::Dimension, question::Share};
+use super::{dimension::CostDimension, question::SharingOptions};
 use crate::{
-    book::Spread,
-    money::{Nanos, split},
+    definitions::SpreadMethod,
+    money::{CurrencyNanos, split},
 };
 
 /// Namespace of what could have been requested and was not.
@@ -19,24 +19,24 @@ pub const RESOURCES: usize = 3;
 
 /// A row of rated cost.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Row {
+pub struct AllocationRow {
     /// Values of the dimensions it was read by.
-    pub names: BTreeMap<Dimension, String>,
+    pub names: BTreeMap<CostDimension, String>,
     /// Own cost of cpu, memory, gpu.
-    pub own: [Nanos; RESOURCES],
+    pub own: [CurrencyNanos; RESOURCES],
     /// Shared idle and system, by resource.
-    pub idle: [Nanos; RESOURCES],
+    pub idle: [CurrencyNanos; RESOURCES],
     /// Cost of shared namespaces.
-    pub shared: Nanos,
+    pub shared: CurrencyNanos,
     /// Booked for closed months.
-    pub adjustment: Nanos,
+    pub adjustment: CurrencyNanos,
     /// Everything else that is summed.
-    pub amounts: Amounts,
+    pub amounts: AllocationAmounts,
 }
 
 /// Sums of what was charged, requested and used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Amounts {
+pub struct AllocationAmounts {
     /// Charged: core-microseconds, byte-seconds, card-microseconds.
     pub charged: [i128; RESOURCES],
     /// Requested, likewise; of GPUs what is charged.
@@ -49,29 +49,29 @@ pub struct Amounts {
     pub usage_ms: i128,
 }
 
-impl Row {
+impl AllocationRow {
     /// Value of a dimension; empty where there is none.
     #[must_use]
-    pub fn name(&self, dimension: &Dimension) -> &str {
+    pub fn name(&self, dimension: &CostDimension) -> &str {
         self.names.get(dimension).map_or("", String::as_str)
     }
 
     /// True for idle and system.
     #[must_use]
     pub fn is_nobodys(&self) -> bool {
-        matches!(self.name(&Dimension::Namespace), IDLE | SYSTEM)
+        matches!(self.name(&CostDimension::Namespace), IDLE | SYSTEM)
     }
 
     /// Own cost.
     #[must_use]
-    pub fn own_total(&self) -> Nanos {
+    pub fn own_total(&self) -> CurrencyNanos {
         self.own.iter().sum()
     }
 
     /// All of it.
     #[must_use]
-    pub fn total(&self) -> Nanos {
-        self.own_total() + self.idle.iter().sum::<Nanos>() + self.shared
+    pub fn total(&self) -> CurrencyNanos {
+        self.own_total() + self.idle.iter().sum::<CurrencyNanos>() + self.shared
     }
 
     /// Adds what another row has; its names are dropped.
@@ -102,7 +102,7 @@ impl Row {
 }
 
 /// Shares among rows. Weights are own costs, before anything is added; `key` tells what an even share goes to.
-pub fn share(rows: &mut Vec<Row>, how: &Share, key: impl Fn(&Row) -> String) {
+pub fn share(rows: &mut Vec<AllocationRow>, how: &SharingOptions, key: impl Fn(&AllocationRow) -> String) {
     if how.idle {
         share_idle(rows);
     }
@@ -111,20 +111,20 @@ pub fn share(rows: &mut Vec<Row>, how: &Share, key: impl Fn(&Row) -> String) {
     }
 }
 
-fn weight(nanos: Nanos) -> u64 {
+fn weight(nanos: CurrencyNanos) -> u64 {
     u64::try_from(nanos).unwrap_or(0)
 }
 
 /// Idle and system of a cluster and class of nodes go to those who were charged there, resource by resource; of a
 /// resource that nobody was charged, they stay.
-fn share_idle(rows: &mut Vec<Row>) {
-    let pool = |row: &Row| {
+fn share_idle(rows: &mut Vec<AllocationRow>) {
+    let pool = |row: &AllocationRow| {
         let name = |dimension| row.name(&dimension).to_owned();
         (
-            name(Dimension::Datacenter),
-            name(Dimension::Cluster),
-            name(Dimension::NodeClass),
-            name(Dimension::Node),
+            name(CostDimension::Datacenter),
+            name(CostDimension::Cluster),
+            name(CostDimension::NodeClass),
+            name(CostDimension::Node),
         )
     };
     let mut pools: BTreeMap<_, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
@@ -138,7 +138,7 @@ fn share_idle(rows: &mut Vec<Row>) {
     }
     for (nobodys, somebodys) in pools.values() {
         for resource in 0..RESOURCES {
-            let of = |rows: &[Row], place: usize| {
+            let of = |rows: &[AllocationRow], place: usize| {
                 rows.get(place)
                     .and_then(|row| row.own.get(resource))
                     .copied()
@@ -148,7 +148,7 @@ fn share_idle(rows: &mut Vec<Row>) {
             if weights.iter().all(|weight| *weight == 0) {
                 continue;
             }
-            let amount: Nanos = nobodys.iter().map(|place| of(rows, *place)).sum();
+            let amount: CurrencyNanos = nobodys.iter().map(|place| of(rows, *place)).sum();
             for (place, part) in somebodys.iter().zip(split(amount, &weights)) {
                 if let Some(idle) = rows.get_mut(*place).and_then(|row| row.idle.get_mut(resource)) {
                     *idle += part;
@@ -165,8 +165,12 @@ fn share_idle(rows: &mut Vec<Row>) {
 }
 
 /// Cost of shared namespaces, their share of idle with it, goes to all others.
-fn share_namespaces(rows: &mut Vec<Row>, how: &Share, key: impl Fn(&Row) -> String) {
-    let is_shared = |row: &Row| how.namespaces.contains(row.name(&Dimension::Namespace));
+fn share_namespaces(
+    rows: &mut Vec<AllocationRow>,
+    how: &SharingOptions,
+    key: impl Fn(&AllocationRow) -> String,
+) {
+    let is_shared = |row: &AllocationRow| how.namespaces.contains(row.name(&CostDimension::Namespace));
     // Own costs are those before idle was added.
     let own: Vec<u64> = rows.iter().map(|row| weight(row.own_total())).collect();
     let takers: Vec<usize> = (0..rows.len())
@@ -175,14 +179,18 @@ fn share_namespaces(rows: &mut Vec<Row>, how: &Share, key: impl Fn(&Row) -> Stri
                 .is_some_and(|row| !is_shared(row) && !row.is_nobodys())
         })
         .collect();
-    let amount: Nanos = rows.iter().filter(|row| is_shared(row)).map(Row::total).sum();
+    let amount: CurrencyNanos = rows
+        .iter()
+        .filter(|row| is_shared(row))
+        .map(AllocationRow::total)
+        .sum();
     let weight_of = |place: usize| own.get(place).copied().unwrap_or(0);
-    let parts: Vec<(usize, Nanos)> = match how.spread {
-        Spread::Weighted => {
+    let parts: Vec<(usize, CurrencyNanos)> = match how.spread {
+        SpreadMethod::Weighted => {
             let weights: Vec<u64> = takers.iter().map(|place| weight_of(*place)).collect();
             takers.iter().copied().zip(split(amount, &weights)).collect()
         }
-        Spread::Even => {
+        SpreadMethod::Even => {
             let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
             for place in &takers {
                 if let Some(row) = rows.get(*place) {
@@ -190,7 +198,7 @@ fn share_namespaces(rows: &mut Vec<Row>, how: &Share, key: impl Fn(&Row) -> Stri
                 }
             }
             let each = split(amount, &vec![1; groups.len()]);
-            let within = |(members, part): (&Vec<usize>, Nanos)| {
+            let within = |(members, part): (&Vec<usize>, CurrencyNanos)| {
                 let mut weights: Vec<u64> = members.iter().map(|place| weight_of(*place)).collect();
                 if weights.iter().all(|weight| *weight == 0) {
                     weights.fill(1);
@@ -205,7 +213,7 @@ fn share_namespaces(rows: &mut Vec<Row>, how: &Share, key: impl Fn(&Row) -> Stri
         }
     };
     // Nobody to take it: it stays where it is.
-    if parts.iter().map(|(_, part)| part).sum::<Nanos>() != amount {
+    if parts.iter().map(|(_, part)| part).sum::<CurrencyNanos>() != amount {
         return;
     }
     for (place, part) in parts {
@@ -217,8 +225,11 @@ fn share_namespaces(rows: &mut Vec<Row>, how: &Share, key: impl Fn(&Row) -> Stri
 }
 
 /// Sums rows by what is asked for; `None` as a key leaves a row out.
-pub fn sum(rows: &[Row], key: impl Fn(&Row) -> Option<String>) -> BTreeMap<String, Row> {
-    let mut sums: BTreeMap<String, Row> = BTreeMap::new();
+pub fn sum(
+    rows: &[AllocationRow],
+    key: impl Fn(&AllocationRow) -> Option<String>,
+) -> BTreeMap<String, AllocationRow> {
+    let mut sums: BTreeMap<String, AllocationRow> = BTreeMap::new();
     for row in rows {
         let Some(key) = key(row) else { continue };
         match sums.entry(key) {
@@ -242,24 +253,24 @@ mod tests {
 
     use super::*;
 
-    fn row(namespace: &str, own: [Nanos; 3]) -> Row {
+    fn row(namespace: &str, own: [CurrencyNanos; 3]) -> AllocationRow {
         let names = [
-            (Dimension::Namespace, namespace.to_owned()),
-            (Dimension::Cluster, "a".to_owned()),
+            (CostDimension::Namespace, namespace.to_owned()),
+            (CostDimension::Cluster, "a".to_owned()),
         ];
-        Row {
+        AllocationRow {
             names: names.into(),
             own,
-            ..Row::default()
+            ..AllocationRow::default()
         }
     }
 
-    fn by_namespace(row: &Row) -> String {
-        row.name(&Dimension::Namespace).to_owned()
+    fn by_namespace(row: &AllocationRow) -> String {
+        row.name(&CostDimension::Namespace).to_owned()
     }
 
-    fn total(rows: &[Row]) -> Nanos {
-        rows.iter().map(Row::total).sum()
+    fn total(rows: &[AllocationRow]) -> CurrencyNanos {
+        rows.iter().map(AllocationRow::total).sum()
     }
 
     #[test]
@@ -269,9 +280,9 @@ mod tests {
             row("b", [10, 30, 0]),
             row(IDLE, [40, 40, 7]),
         ];
-        let how = Share {
+        let how = SharingOptions {
             idle: true,
-            ..Share::default()
+            ..SharingOptions::default()
         };
         share(&mut rows, &how, by_namespace);
         assert_eq!(rows[0].idle, [30, 10, 0]);
@@ -287,7 +298,7 @@ mod tests {
                 row("b", [10, 0, 0]),
                 row("kube-system", [20, 0, 0]),
             ];
-            let how = Share {
+            let how = SharingOptions {
                 namespaces: ["kube-system".to_owned()].into(),
                 spread,
                 idle: false,
@@ -296,8 +307,8 @@ mod tests {
             assert_eq!(rows.len(), 2);
             (rows[0].shared, rows[1].shared)
         };
-        assert_eq!(spread(Spread::Weighted), (18, 2));
-        assert_eq!(spread(Spread::Even), (10, 10));
+        assert_eq!(spread(SpreadMethod::Weighted), (18, 2));
+        assert_eq!(spread(SpreadMethod::Even), (10, 10));
     }
 
     #[test]
@@ -308,10 +319,10 @@ mod tests {
             row("s", [0, 10, 0]),
             row(IDLE, [100, 0, 0]),
         ];
-        let how = Share {
+        let how = SharingOptions {
             idle: true,
             namespaces: ["s".to_owned()].into(),
-            spread: Spread::Weighted,
+            spread: SpreadMethod::Weighted,
         };
         share(&mut rows, &how, by_namespace);
         assert_eq!((rows[0].shared, rows[1].shared, total(&rows)), (5, 5, 210));
@@ -324,14 +335,14 @@ mod tests {
             idle in any::<bool>(), even in any::<bool>(), shared in prop::collection::btree_set(0_usize..4, 0..3),
         ) {
             let names = ["n0", "n1", "n2", "n3", IDLE, SYSTEM];
-            let mut rows: Vec<Row> = own.iter().map(|(name, class, own)| {
+            let mut rows: Vec<AllocationRow> = own.iter().map(|(name, class, own)| {
                 let mut row = row(names[*name], *own);
-                row.names.insert(Dimension::NodeClass, format!("c{class}"));
+                row.names.insert(CostDimension::NodeClass, format!("c{class}"));
                 row
             }).collect();
             let before = total(&rows);
             let namespaces = shared.iter().map(|place| names[*place].to_owned()).collect();
-            let how = Share { idle, namespaces, spread: if even { Spread::Even } else { Spread::Weighted } };
+            let how = SharingOptions { idle, namespaces, spread: if even { SpreadMethod::Even } else { SpreadMethod::Weighted } };
             share(&mut rows, &how, by_namespace);
             prop_assert_eq!(total(&rows), before);
         }

@@ -1,18 +1,18 @@
 //! Reads the rows of a question, as the reader.
 
-use fleetledger_queries::Reader;
+use fleetledger_queries::ReaderPool;
 use fleetledger_schema::instant::Instant;
 use tokio_postgres::{Client, Row as PgRow};
 
 use super::{
-    dimension::Dimension,
-    question::{Question, Share},
-    shape::{Answer, set},
-    share::{Amounts, Row},
-    window::Window,
+    dimension::CostDimension,
+    question::{AllocationQuery, SharingOptions},
+    shape::{AllocationResponse, set},
+    share::{AllocationAmounts, AllocationRow},
+    window::CostWindow,
 };
 use crate::{
-    book::Spread,
+    definitions::SpreadMethod,
     errors::{CostError, while_},
 };
 
@@ -21,7 +21,7 @@ pub const POD_HOURS: i64 = 2_000_000;
 
 /// Where rows come from: the coarsest that tells what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Grain {
+enum AllocationGrain {
     Namespaces,
     Lines,
     Pods,
@@ -31,17 +31,20 @@ enum Grain {
 ///
 /// # Errors
 /// [`CostError::TooLarge`] where it takes more pod-hours than are rated on demand; the database's.
-pub async fn answer(reader: &Reader, question: &Question) -> Result<Answer, CostError> {
+pub async fn answer(
+    reader: &ReaderPool,
+    question: &AllocationQuery,
+) -> Result<AllocationResponse, CostError> {
     let client = connect(reader).await?;
     let dimensions = question.dimensions();
     let labels = rollup_labels(&client).await?;
     let grain = if question.idle_by_node || dimensions.iter().any(|one| one.is_of_pods(&labels)) {
         check_size(&client, question.window).await?;
-        Grain::Pods
-    } else if dimensions.iter().all(Dimension::is_of_namespaces) {
-        Grain::Namespaces
+        AllocationGrain::Pods
+    } else if dimensions.iter().all(CostDimension::is_of_namespaces) {
+        AllocationGrain::Namespaces
     } else {
-        Grain::Lines
+        AllocationGrain::Lines
     };
     let sql = sql(grain, &dimensions);
     let mut data = Vec::with_capacity(question.steps.len());
@@ -54,7 +57,7 @@ pub async fn answer(reader: &Reader, question: &Question) -> Result<Answer, Cost
         .query_opt(currency, &[])
         .await
         .map_err(while_("read the currency"))?;
-    Ok(Answer {
+    Ok(AllocationResponse {
         code: 200,
         data,
         currency: currency.map(|row| row.get(0)),
@@ -65,7 +68,7 @@ pub async fn answer(reader: &Reader, question: &Question) -> Result<Answer, Cost
 ///
 /// # Errors
 /// The database's.
-pub async fn default_share(reader: &Reader) -> Result<Share, CostError> {
+pub async fn default_share(reader: &ReaderPool) -> Result<SharingOptions, CostError> {
     let client = connect(reader).await?;
     let ask = "select namespaces, spread, idle from fleet.cost_sharing where valid_from <= now() and coalesce(valid_to, 'infinity') > now()
         order by valid_from desc limit 1";
@@ -73,17 +76,17 @@ pub async fn default_share(reader: &Reader) -> Result<Share, CostError> {
         .query_opt(ask, &[])
         .await
         .map_err(while_("read the default of sharing"))?;
-    Ok(row.map_or_else(Share::default, |row| Share {
+    Ok(row.map_or_else(SharingOptions::default, |row| SharingOptions {
         namespaces: row.get::<_, Vec<String>>(0).into_iter().collect(),
         spread: match row.get::<_, String>(1).as_str() {
-            "even" => Spread::Even,
-            _ => Spread::Weighted,
+            "even" => SpreadMethod::Even,
+            _ => SpreadMethod::Weighted,
         },
         idle: row.get::<_, String>(2) == "shared",
     }))
 }
 
-async fn connect(reader: &Reader) -> Result<deadpool_postgres::Object, CostError> {
+async fn connect(reader: &ReaderPool) -> Result<deadpool_postgres::Object, CostError> {
     reader.get().await.map_err(|error| CostError::Connect {
         step: "read cost",
         why: error.to_string(),
@@ -100,7 +103,7 @@ async fn rollup_labels(client: &Client) -> Result<Vec<String>, CostError> {
 }
 
 /// Pods are not stored: they are rated for the question, and how many is known before.
-async fn check_size(client: &Client, window: Window) -> Result<(), CostError> {
+async fn check_size(client: &Client, window: CostWindow) -> Result<(), CostError> {
     let ask = "select coalesce(sum(pods), 0)::bigint from fleet.cost_run where stands and hour_at >= $1 and hour_at < $2";
     let (from, to) = ends(window);
     let row = client
@@ -117,18 +120,18 @@ async fn check_size(client: &Client, window: Window) -> Result<(), CostError> {
     Ok(())
 }
 
-fn ends(window: Window) -> (Instant, Instant) {
+fn ends(window: CostWindow) -> (Instant, Instant) {
     (
         Instant::from_timestamp(window.from),
         Instant::from_timestamp(window.to),
     )
 }
 
-fn sql(grain: Grain, dimensions: &[Dimension]) -> String {
+fn sql(grain: AllocationGrain, dimensions: &[CostDimension]) -> String {
     let from = match grain {
-        Grain::Namespaces => "fleet.cost_namespace_parts",
-        Grain::Lines => "fleet.cost_line_parts",
-        Grain::Pods => "fleet.cost_pod_parts",
+        AllocationGrain::Namespaces => "fleet.cost_namespace_parts",
+        AllocationGrain::Lines => "fleet.cost_line_parts",
+        AllocationGrain::Pods => "fleet.cost_pod_parts",
     };
     let names: Vec<String> = dimensions
         .iter()
@@ -151,9 +154,9 @@ fn sql(grain: Grain, dimensions: &[Dimension]) -> String {
 async fn rows(
     client: &Client,
     sql: &str,
-    dimensions: &[Dimension],
-    window: Window,
-) -> Result<Vec<Row>, CostError> {
+    dimensions: &[CostDimension],
+    window: CostWindow,
+) -> Result<Vec<AllocationRow>, CostError> {
     let (from, to) = ends(window);
     let rows = client
         .query(sql, &[&from, &to])
@@ -162,12 +165,12 @@ async fn rows(
     Ok(rows.iter().map(|row| read(row, dimensions)).collect())
 }
 
-fn read(row: &PgRow, dimensions: &[Dimension]) -> Row {
+fn read(row: &PgRow, dimensions: &[CostDimension]) -> AllocationRow {
     let count = dimensions.len();
     let nanos = |place: usize| row.get::<_, i64>(count + place);
     let amount = |place: usize| row.get::<_, String>(count + place).parse().unwrap_or(0_i128);
     let gpu = amount(6);
-    Row {
+    AllocationRow {
         names: dimensions
             .iter()
             .cloned()
@@ -175,13 +178,13 @@ fn read(row: &PgRow, dimensions: &[Dimension]) -> Row {
             .collect(),
         own: [nanos(0), nanos(1), nanos(2)],
         adjustment: nanos(3),
-        amounts: Amounts {
+        amounts: AllocationAmounts {
             charged: [amount(4), amount(5), gpu],
             requested: [amount(7), amount(8), gpu],
             used: [amount(9), amount(10), 0],
             life_ms: amount(11),
             usage_ms: amount(12),
         },
-        ..Row::default()
+        ..AllocationRow::default()
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Span, Timestamp, Unit, tz::TimeZone};
 
 /// A half-open span of UTC time; both ends are whole hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct CostWindow {
     /// Begin.
     pub from: Timestamp,
     /// End, exclusive.
@@ -14,7 +14,7 @@ pub struct Window {
 const FORMS: &str = "give a length (7d, 24h, 90m), `7d offset 1d`, today, yesterday, week, lastweek, month, lastmonth, or two instants or \
      Unix times with a comma between them";
 
-impl Window {
+impl CostWindow {
     /// Reads a window as of an instant. Ends are cut to whole hours: cost is known by the hour, and the running hour
     /// counts as far as it has been rated.
     ///
@@ -100,7 +100,7 @@ fn instant(text: &str) -> Option<Timestamp> {
     }
 }
 
-fn calendar(name: &str, now: Timestamp) -> Option<Window> {
+fn calendar(name: &str, now: Timestamp) -> Option<CostWindow> {
     let utc = now.to_zoned(TimeZone::UTC);
     let day = utc.start_of_day().ok()?;
     let weekday = i64::from(day.weekday().to_monday_zero_offset());
@@ -115,7 +115,7 @@ fn calendar(name: &str, now: Timestamp) -> Option<Window> {
         "month" => (month, utc),
         _ => (before(&month, Span::new().months(1))?, month),
     };
-    Some(Window {
+    Some(CostWindow {
         from: from.timestamp(),
         to: to.timestamp(),
     })
@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn read(text: &str) -> String {
-        match Window::parse(text, now()) {
+        match CostWindow::parse(text, now()) {
             Ok(window) => format!("{}/{}", window.from, window.to),
             Err(error) => error,
         }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn steps_cover_the_window_without_a_gap() {
-        let window = Window::parse("2026-03-01T00:00:00Z,2026-03-03T12:00:00Z", now()).unwrap();
+        let window = CostWindow::parse("2026-03-01T00:00:00Z,2026-03-03T12:00:00Z", now()).unwrap();
         let steps = window.steps(SignedDuration::from_hours(24));
         assert_eq!(steps.len(), 3);
         assert!(steps.windows(2).all(|pair| pair[0].to == pair[1].from));

@@ -1,17 +1,17 @@
 //! The allocation API over rated hours, as the reader.
 
 use fleetledger_cost::allocation::{
-    Parameters,
-    question::Share,
-    shape::Answer,
+    AllocationParameters,
+    question::SharingOptions,
+    shape::AllocationResponse,
     store::{answer, default_share},
 };
-use fleetledger_queries::Reader;
+use fleetledger_queries::ReaderPool;
 
-use crate::fleet::Fleet;
+use crate::fleet::RatingFixture;
 
-async fn fleet() -> (Fleet, Reader) {
-    let mut fleet = Fleet::new().await;
+async fn fleet() -> (RatingFixture, ReaderPool) {
+    let mut fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a'), test.cluster('ams', 'b');
@@ -28,14 +28,14 @@ async fn fleet() -> (Fleet, Reader) {
         .apply("[[sharing]]\nnamespaces = ['kube-system']\nspread = 'even'\nidle = 'shared'\nvalid_from = 2026-01-01\n")
         .await;
     fleet.rate("2026-03-02T00:00:00Z", 30).await;
-    let reader = Reader::new(&fleet.connector("fleetledger_reader"), 2).unwrap();
+    let reader = ReaderPool::new(&fleet.connector("fleetledger_reader"), 2).unwrap();
     (fleet, reader)
 }
 
-async fn ask(reader: &Reader, change: impl FnOnce(&mut Parameters)) -> Answer {
-    let mut parameters = Parameters {
+async fn ask(reader: &ReaderPool, change: impl FnOnce(&mut AllocationParameters)) -> AllocationResponse {
+    let mut parameters = AllocationParameters {
         window: "2026-03-02T00:00:00Z,2026-03-03T06:00:00Z".to_owned(),
-        ..Parameters::default()
+        ..AllocationParameters::default()
     };
     change(&mut parameters);
     let now = "2026-03-11T14:25:00Z".parse().unwrap();
@@ -47,7 +47,7 @@ async fn ask(reader: &Reader, change: impl FnOnce(&mut Parameters)) -> Answer {
 /// What 30 hours of three nodes cost, in millionths.
 const TOTAL: f64 = 30.0 * (3.0 * (10.0 * 0.03 + 40.0 * 0.004) + 4.0 * 2.0);
 
-fn total(answer: &Answer) -> f64 {
+fn total(answer: &AllocationResponse) -> f64 {
     answer
         .data
         .iter()
@@ -56,7 +56,7 @@ fn total(answer: &Answer) -> f64 {
         .sum()
 }
 
-fn assert_total(answer: &Answer, what: &str) {
+fn assert_total(answer: &AllocationResponse, what: &str) {
     assert!(
         (total(answer) - TOTAL).abs() < 1e-6,
         "{what}: {} is not {TOTAL}",
@@ -159,13 +159,16 @@ async fn idle_and_namespaces_are_shared_and_filters_come_after() {
 async fn more_pod_hours_than_are_rated_on_demand_are_refused_with_the_limit() {
     let (fleet, reader) = fleet().await;
     fleet.run("update ledger.cost_run set pods = 1000000").await;
-    let parameters = Parameters {
+    let parameters = AllocationParameters {
         window: "2026-03-02T00:00:00Z,2026-03-03T06:00:00Z".to_owned(),
         aggregate: Some("pod".to_owned()),
-        ..Parameters::default()
+        ..AllocationParameters::default()
     };
     let question = parameters
-        .read("2026-03-11T14:25:00Z".parse().unwrap(), &Share::default())
+        .read(
+            "2026-03-11T14:25:00Z".parse().unwrap(),
+            &SharingOptions::default(),
+        )
         .unwrap();
     let refused = answer(&reader, &question).await.unwrap_err().to_string();
     assert!(
@@ -175,7 +178,7 @@ async fn more_pod_hours_than_are_rated_on_demand_are_refused_with_the_limit() {
 }
 
 #[tokio::test]
-async fn functions_of_every_kind_agree_with_the_books() {
+async fn functions_of_every_kind_agree_with_the_ledger() {
     let (fleet, _reader) = fleet().await;
     let span = "'2026-03-02', '2026-03-03 06:00Z'";
     let total = format!("{TOTAL:.6}");
@@ -209,8 +212,8 @@ async fn functions_of_every_kind_agree_with_the_books() {
 }
 
 #[tokio::test]
-async fn hours_of_days_that_stand_are_not_read() {
-    let fleet = Fleet::new().await;
+async fn hours_of_days_that_are_rolled_up_are_not_read() {
+    let fleet = RatingFixture::new().await;
     fleet
         .run("select test.cluster('dfw', 'a'); select test.node(1, 'n1', '2026-03-01', null, 10, 10)")
         .await;
@@ -236,7 +239,7 @@ async fn hours_of_days_that_stand_are_not_read() {
 
 #[tokio::test]
 async fn pods_on_demand_are_those_of_the_window_and_add_up() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     // A node that comes within the hour, and a pod that comes later still and uses more than it requests.
     fleet
         .run(

@@ -1,6 +1,6 @@
 //! The worked example of docs/cost.md, recomputed.
 
-use crate::fleet::Fleet;
+use crate::fleet::RatingFixture;
 
 const PAGE: &str = include_str!("../../../docs/cost.md");
 
@@ -15,7 +15,7 @@ fn block<'p>(mark: &str, open: &str, close: &str) -> &'p str {
 
 #[tokio::test]
 async fn the_worked_example_of_the_book_is_what_comes_out() {
-    let fleet = Fleet::with(block("<!-- example: prices -->", "```toml\n", "```")).await;
+    let fleet = RatingFixture::with(block("<!-- example: prices -->", "```toml\n", "```")).await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');

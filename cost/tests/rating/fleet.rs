@@ -1,8 +1,8 @@
 //! A made-up fleet in a database of its own.
 
-use fleetledger_cost::{book::Book, store};
-use fleetledger_local::postgres::Template;
-use fleetledger_schema::postgres::{Connector, migrate};
+use fleetledger_cost::{definitions::CostDefinitions, store};
+use fleetledger_local::postgres::PostgresTemplate;
+use fleetledger_schema::postgres::{PostgresConnector, migrate};
 use tokio_postgres::Client;
 
 /// Prices of a core, a GiB and a card for an hour, in a currency unit: 3.6 of them a core-second is a nano.
@@ -18,14 +18,14 @@ price_per_gib_hour = 0.004
 price_per_gpu_hour = 2
 ";
 
-pub(crate) struct Fleet {
+pub(crate) struct RatingFixture {
     url: String,
     pub(crate) client: Client,
 }
 
 /// Migrates the database that each test copies.
 async fn prepare(url: String) -> Result<(), String> {
-    let connector = Connector::new(url.parse().unwrap(), None);
+    let connector = PostgresConnector::new(url.parse().unwrap(), None);
     migrate(&connector, |_| {})
         .await
         .map_err(|error| error.to_string())?;
@@ -41,7 +41,7 @@ async fn prepare(url: String) -> Result<(), String> {
     Ok(())
 }
 
-impl Fleet {
+impl RatingFixture {
     /// With the prices above.
     pub(crate) async fn new() -> Self {
         Self::with(PRICES).await
@@ -49,24 +49,24 @@ impl Fleet {
 
     /// With these files.
     pub(crate) async fn with(book: &str) -> Self {
-        let template = Template::of_process(prepare).await.unwrap();
+        let template = PostgresTemplate::of_process(prepare).await.unwrap();
         let url = template.database().await.unwrap();
-        let client = Connector::new(url.parse().unwrap(), None);
+        let client = PostgresConnector::new(url.parse().unwrap(), None);
         let client = client.connect("test").await.unwrap();
         let mut fleet = Self { url, client };
         fleet.apply(book).await;
         fleet
     }
 
-    pub(crate) fn connector(&self, user: &str) -> Connector {
+    pub(crate) fn connector(&self, user: &str) -> PostgresConnector {
         let mut config: tokio_postgres::Config = self.url.parse().unwrap();
         config.user(user);
-        Connector::new(config, None)
+        PostgresConnector::new(config, None)
     }
 
     /// Makes files stand.
-    pub(crate) async fn apply(&mut self, book: &str) -> store::Applied {
-        let book = Book::parse(&[("test.toml", book)]).unwrap();
+    pub(crate) async fn apply(&mut self, book: &str) -> store::DefinitionChanges {
+        let book = CostDefinitions::parse(&[("test.toml", book)]).unwrap();
         store::apply(&mut self.client, &book, "test").await.unwrap()
     }
 

@@ -1,10 +1,10 @@
 //! Lives of pods and nodes, by the objects' own instants.
 
-use crate::fleet::Fleet;
+use crate::fleet::RatingFixture;
 
 const NODE: &str = "select test.cluster('dfw', 'a'); select test.node(1, 'n1', '2026-03-01', null, 10, 10)";
 
-async fn core_hours(fleet: &Fleet, namespace: &str) -> String {
+async fn core_hours(fleet: &RatingFixture, namespace: &str) -> String {
     let sql = format!(
         "select trim_scale(sum(cpu_core_hours)) from fleet.cost_by_namespace('2026-03-02', '2026-03-04') where namespace = '{namespace}'"
     );
@@ -13,7 +13,7 @@ async fn core_hours(fleet: &Fleet, namespace: &str) -> String {
 
 #[tokio::test]
 async fn pod_recreated_with_the_same_name() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run(&format!(
             "{NODE};
@@ -31,7 +31,7 @@ async fn pod_recreated_with_the_same_name() {
 
 #[tokio::test]
 async fn succeeded_and_failed_cost_nothing_after_their_end() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run(&format!(
             "{NODE};
@@ -52,7 +52,7 @@ async fn succeeded_and_failed_cost_nothing_after_their_end() {
 
 #[tokio::test]
 async fn a_pod_is_charged_from_when_it_was_scheduled_and_not_from_when_it_was_seen() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run(&format!(
             "{NODE};
@@ -65,7 +65,7 @@ async fn a_pod_is_charged_from_when_it_was_scheduled_and_not_from_when_it_was_se
 
 #[tokio::test]
 async fn a_request_resized_in_place_is_charged_by_time() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run(&format!(
             "{NODE};
@@ -79,7 +79,7 @@ async fn a_request_resized_in_place_is_charged_by_time() {
 
 #[tokio::test]
 async fn what_a_pod_reserves_beyond_its_containers_is_a_line_of_its_own() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run(&format!(
             "{NODE};
@@ -94,7 +94,7 @@ async fn what_a_pod_reserves_beyond_its_containers_is_a_line_of_its_own() {
 
 #[tokio::test]
 async fn cluster_retired() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run(&format!(
             "{NODE};
@@ -111,7 +111,7 @@ async fn cluster_retired() {
 
 #[tokio::test]
 async fn a_node_that_comes_back_under_its_name_costs_once() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');

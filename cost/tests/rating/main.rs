@@ -9,7 +9,7 @@
 )]
 
 mod allocation;
-mod book;
+mod definitions;
 mod example;
 mod fleet;
 mod life;

@@ -1,10 +1,10 @@
 //! Owners, months and what is booked after they were closed.
 
-use crate::fleet::Fleet;
+use crate::fleet::RatingFixture;
 
 #[tokio::test]
 async fn owner_moves_mid_month() {
-    let mut fleet = Fleet::new().await;
+    let mut fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');
@@ -49,7 +49,7 @@ async fn owner_moves_mid_month() {
 
 #[tokio::test]
 async fn a_pods_label_counts_where_its_namespaces_owner_allows_it() {
-    let mut fleet = Fleet::new().await;
+    let mut fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');
@@ -71,7 +71,7 @@ async fn a_pods_label_counts_where_its_namespaces_owner_allows_it() {
 #[tokio::test]
 async fn february() {
     let prices = "[[sheet]]\nsheet = 'a'\nvalid_from = 2025-01-01\ncurrency = 'USD'\n[[sheet.class]]\nclass = 'a'\nprice_per_node_month = 1000\n";
-    let fleet = Fleet::with(prices).await;
+    let fleet = RatingFixture::with(prices).await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');
@@ -98,7 +98,7 @@ async fn february() {
 
 #[tokio::test]
 async fn a_closed_month_does_not_change_and_what_comes_later_is_a_dated_adjustment() {
-    let mut fleet = Fleet::new().await;
+    let mut fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');

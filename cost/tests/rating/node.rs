@@ -1,11 +1,11 @@
 //! What nodes cost, and what of it is allocated, idle and the system's.
 
-use crate::fleet::Fleet;
+use crate::fleet::RatingFixture;
 
 /// A node of 4 cores, of which pods may request 3.8, with so much charged for an hour at 1 a core-hour.
 async fn charged(cores: &str) -> Vec<String> {
     let prices = "[[sheet]]\nsheet = 'a'\nvalid_from = 2025-01-01\ncurrency = 'USD'\n[[sheet.class]]\nclass = 'a'\nprice_per_core_hour = 1\nprice_per_gib_hour = 0\nprice_per_gpu_hour = 0\n";
-    let fleet = Fleet::with(prices).await;
+    let fleet = RatingFixture::with(prices).await;
     fleet
         .run(&format!(
             "select test.cluster('dfw', 'a');
@@ -31,7 +31,7 @@ async fn overcommitted_node() {
 
 #[tokio::test]
 async fn node_resized() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');
@@ -55,7 +55,7 @@ async fn node_resized() {
 
 #[tokio::test]
 async fn price_changes_mid_hour() {
-    let mut fleet = Fleet::new().await;
+    let mut fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');
@@ -87,7 +87,7 @@ async fn price_changes_mid_hour() {
 #[tokio::test]
 async fn a_node_without_price_or_capacity_is_unpriced_and_not_free() {
     let prices = "[[sheet]]\nsheet = 'a'\ndatacenters = ['dfw']\nvalid_from = 2025-01-01\ncurrency = 'USD'\n[[sheet.class]]\nclass = 'gpu'\nlabels = { pool = 'gpu' }\nprice_per_node_hour = 12\n";
-    let fleet = Fleet::with(prices).await;
+    let fleet = RatingFixture::with(prices).await;
     fleet
         .run(
             "select test.cluster('dfw', 'a'), test.cluster('ams', 'b');
@@ -116,7 +116,7 @@ async fn a_node_without_price_or_capacity_is_unpriced_and_not_free() {
 async fn a_node_price_is_split_over_its_capacity() {
     // 730 hours: 730 a month is 1 an hour. 10 cores of 4 GiB, 40 GiB, 2 cards of 20 GiB: 120 GiB in all.
     let prices = "[[sheet]]\nsheet = 'a'\nvalid_from = 2025-01-01\ncurrency = 'USD'\nmonth_basis = '730h'\n[[sheet.class]]\nclass = 'gpu'\nprice_per_node_month = { amortisation = 1000, power = 460 }\ncpu_to_ram = 4\ngpu_to_ram = 20\ndiscount = 0.4\n";
-    let fleet = Fleet::with(prices).await;
+    let fleet = RatingFixture::with(prices).await;
     fleet
         .run("select test.cluster('dfw', 'a'); select test.node(1, 'n1', '2026-03-01', null, 10, 40, 2)")
         .await;

@@ -1,30 +1,30 @@
 //! Random fleets: the books add up, whatever there is; arrival and repetition change nothing; SQL splits as Rust does.
 
-use fleetledger_cost::money::{Shares, Stretch, split};
+use fleetledger_cost::money::{CapacityShares, ResourceAmounts, split};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
     test_runner::{Config, TestRunner},
 };
 
-use crate::fleet::Fleet;
+use crate::fleet::RatingFixture;
 
 #[derive(Debug, Clone)]
-struct Machine {
+struct NodeLife {
     cores: u32,
     gib: u32,
     gpus: u32,
-    reserved_millis: u32,
+    reserved_millicores: u32,
     begin: i32,
     end: Option<i32>,
     resized_at: Option<i32>,
 }
 
 #[derive(Debug, Clone)]
-struct Life {
+struct PodLife {
     machine: usize,
     namespace: usize,
-    cores_millis: Option<u32>,
+    millicores: Option<u32>,
     mib: Option<u32>,
     gpu_millis: Option<u32>,
     begin: i32,
@@ -37,7 +37,7 @@ fn instant() -> impl Strategy<Value = i32> {
     -1_800..5_400_i32
 }
 
-fn machine() -> impl Strategy<Value = Machine> {
+fn machine() -> impl Strategy<Value = NodeLife> {
     let size = (1..130_u32, 1..900_u32, 0..9_u32, 0..900_u32);
     let life = (
         -9_000..3_600_i32,
@@ -45,11 +45,11 @@ fn machine() -> impl Strategy<Value = Machine> {
         prop::option::of(1..3_600_i32),
     );
     (size, life).prop_map(
-        |((cores, gib, gpus, reserved_millis), (begin, end, resized_at))| Machine {
+        |((cores, gib, gpus, reserved_millicores), (begin, end, resized_at))| NodeLife {
             cores,
             gib,
             gpus,
-            reserved_millis,
+            reserved_millicores,
             begin,
             end,
             resized_at: resized_at.filter(|at| *at > begin),
@@ -57,7 +57,7 @@ fn machine() -> impl Strategy<Value = Machine> {
     )
 }
 
-fn life() -> impl Strategy<Value = Life> {
+fn life() -> impl Strategy<Value = PodLife> {
     let size = (
         prop::option::of(0..40_000_u32),
         prop::option::of(0..200_000_u32),
@@ -65,10 +65,10 @@ fn life() -> impl Strategy<Value = Life> {
     );
     let usage = prop::option::of((1..60_u32, 0..20_000_u32));
     (0..5_usize, 0..4_usize, size, instant(), 1..7_200_i32, usage).prop_map(
-        |(machine, namespace, (cores_millis, mib, gpu_millis), begin, length, usage)| Life {
+        |(machine, namespace, (millicores, mib, gpu_millis), begin, length, usage)| PodLife {
             machine,
             namespace,
-            cores_millis,
+            millicores,
             mib,
             gpu_millis,
             begin,
@@ -80,12 +80,12 @@ fn life() -> impl Strategy<Value = Life> {
 
 const HOUR: &str = "timestamptz '2026-03-02 10:00Z'";
 
-fn machine_sql(number: usize, machine: &Machine) -> String {
-    let Machine {
+fn machine_sql(number: usize, machine: &NodeLife) -> String {
+    let NodeLife {
         cores,
         gib,
         gpus,
-        reserved_millis,
+        reserved_millicores,
         begin,
         end,
         resized_at,
@@ -96,7 +96,7 @@ fn machine_sql(number: usize, machine: &Machine) -> String {
         "jsonb_build_object('created_at', {}, 'uid', 'm{number}')",
         at(begin)
     );
-    let reserved = f64::from(*reserved_millis) / 1000.0;
+    let reserved = f64::from(*reserved_millicores) / 1000.0;
     let one = |cores: u32, begin: String, end: String, reason: &str| {
         format!(
             "select test.node(1, 'n{number}', {begin}, {end}, {cores}, {gib}, {gpus}, {reserved}, {created}, '{reason}');\n"
@@ -110,7 +110,7 @@ fn machine_sql(number: usize, machine: &Machine) -> String {
     }
 }
 
-fn life_sql(number: usize, life: &Life) -> String {
+fn life_sql(number: usize, life: &PodLife) -> String {
     let text = |amount: Option<f64>| amount.map_or("null".to_owned(), |amount| amount.to_string());
     let mut sql = format!(
         "select test.pod(1, 'u{number}', 'ns{}', 'n{}', {HOUR} + interval '{} seconds', {HOUR} + interval '{} seconds', {}, {}, {});\n",
@@ -118,21 +118,21 @@ fn life_sql(number: usize, life: &Life) -> String {
         life.machine,
         life.begin,
         life.begin + life.length,
-        text(life.cores_millis.map(|millis| f64::from(millis) / 1000.0)),
+        text(life.millicores.map(|thousandths| f64::from(thousandths) / 1000.0)),
         text(life.mib.map(|mib| f64::from(mib) / 1024.0)),
-        text(life.gpu_millis.map(|millis| f64::from(millis) / 1000.0)),
+        text(life.gpu_millis.map(|thousandths| f64::from(thousandths) / 1000.0)),
     );
-    if let Some((minutes, millis)) = life.usage {
-        let request = life.cores_millis.unwrap_or(0);
+    if let Some((minutes, thousandths)) = life.usage {
+        let request = life.millicores.unwrap_or(0);
         sql += &format!(
-            "select test.usage(1, {HOUR}, 'u{number}', {minutes}, {millis} / 1000.0, {request} / 1000.0, now());\n"
+            "select test.usage(1, {HOUR}, 'u{number}', {minutes}, {thousandths} / 1000.0, {request} / 1000.0, now());\n"
         );
     }
     sql
 }
 
 /// What stands of the hour, without the numbers of runs and lines.
-const STANDS: &str = "select md5(coalesce(string_agg(concat_ws('/', i.namespace, i.workload, i.container, i.node_class, i.team, h.cpu_nanos,
+const RATED_DIGEST: &str = "select md5(coalesce(string_agg(concat_ws('/', i.namespace, i.workload, i.container, i.node_class, i.team, h.cpu_nanos,
     h.memory_nanos, h.gpu_nanos, h.cpu_charged_core_us, h.memory_charged_byte_seconds, h.gpu_charged_card_us, h.life_ms, h.usage_ms, h.unknown_ms, h.unpriced_ms),
     ';' order by i.namespace, i.workload, i.container, i.node_class), '')) from ledger.cost_hourly as h join ledger.cost_line as i using (line_id)";
 
@@ -140,10 +140,10 @@ const EMPTY: &str = "truncate ledger.node, ledger.node_history, ledger.pod, ledg
     ledger.container_history, ledger.usage_hourly, ledger.usage_window, ledger.cost_hourly, ledger.cost_node_hourly, ledger.cost_check";
 
 #[tokio::test]
-async fn the_books_of_random_fleets_add_up_whatever_the_order_of_arrival() {
+async fn costs_of_random_fleets_add_up_whatever_the_order_of_arrival() {
     let prices = "[[sheet]]\nsheet = 'a'\nvalid_from = 2025-01-01\ncurrency = 'USD'\n[[sheet.class]]\nclass = 'a'\nprice_per_node_month = 4321.123\ncpu_to_ram = 7.3\ngpu_to_ram = 311\n\
         [[sheet]]\nsheet = 'a'\nvalid_from = 2026-03-02T10:42:17Z\ncurrency = 'USD'\n[[sheet.class]]\nclass = 'b'\nprice_per_core_hour = 0.0311\nprice_per_gib_hour = 0.0047\nprice_per_gpu_hour = 1.9\n";
-    let fleet = Fleet::with(prices).await;
+    let fleet = RatingFixture::with(prices).await;
     fleet.run("select test.cluster('dfw', 'a')").await;
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
@@ -163,14 +163,14 @@ async fn the_books_of_random_fleets_add_up_whatever_the_order_of_arrival() {
         statements.extend(lives.iter().enumerate().map(|(n, one)| life_sql(n, one)));
         fleet.run(&format!("{EMPTY};{}", statements.concat())).await;
         fleet.rate("2026-03-02T10:00:00Z", 1).await;
-        let first = fleet.text(STANDS).await;
+        let first = fleet.text(RATED_DIGEST).await;
         fleet.rate("2026-03-02T10:00:00Z", 1).await;
-        assert_eq!(fleet.text(STANDS).await, first, "round {round}: again");
+        assert_eq!(fleet.text(RATED_DIGEST).await, first, "round {round}: again");
         statements.reverse();
         fleet.run(&format!("{EMPTY};{}", statements.concat())).await;
         fleet.rate("2026-03-02T10:00:00Z", 1).await;
         assert_eq!(
-            fleet.text(STANDS).await,
+            fleet.text(RATED_DIGEST).await,
             first,
             "round {round}: in another order\n{machines:?}\n{lives:?}"
         );
@@ -179,7 +179,7 @@ async fn the_books_of_random_fleets_add_up_whatever_the_order_of_arrival() {
 }
 
 /// Every segment is split as `money` splits it.
-async fn equals_rust(fleet: &Fleet) {
+async fn equals_rust(fleet: &RatingFixture) {
     for resource in ["cpu", "memory", "gpu"] {
         let sql = format!(
             "select {resource}_capacity, {resource}_allocatable, {resource}_charged, {resource}_cost_nanos,
@@ -187,12 +187,12 @@ async fn equals_rust(fleet: &Fleet) {
         );
         for row in fleet.client.query(&sql, &[]).await.unwrap() {
             let amount = |place: usize| u64::try_from(row.get::<_, i64>(place)).unwrap();
-            let stretch = Stretch {
+            let stretch = ResourceAmounts {
                 capacity: amount(0),
                 allocatable: amount(1),
                 charged: amount(2),
             };
-            let expected = Shares {
+            let expected = CapacityShares {
                 allocated: row.get(4),
                 idle: row.get(5),
                 system: row.get(6),
@@ -204,7 +204,7 @@ async fn equals_rust(fleet: &Fleet) {
 
 #[tokio::test]
 async fn splitting_a_life_at_any_instant_changes_no_total() {
-    let fleet = Fleet::new().await;
+    let fleet = RatingFixture::new().await;
     fleet
         .run("select test.cluster('dfw', 'a'); select test.node(1, 'n1', '2026-03-01', null, 7, 13)")
         .await;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use fleetledger_cost::rating::{Rating, Settings};
+use fleetledger_cost::rating::{CostRater, RatingSettings};
 use fleetledger_schema::instant::Instant;
 use prometheus::Registry;
 
-use crate::fleet::Fleet;
+use crate::fleet::RatingFixture;
 
-const SETTINGS: Settings = Settings {
+const SETTINGS: RatingSettings = RatingSettings {
     interval: Duration::from_secs(60),
     partial: None,
     history: Duration::from_secs(3 * 3600),
@@ -19,14 +19,14 @@ fn at(text: &str) -> Instant {
     Instant::parse(text).unwrap()
 }
 
-async fn rated(fleet: &Fleet) -> Vec<String> {
+async fn rated(fleet: &RatingFixture) -> Vec<String> {
     let sql =
         "select to_char(hour_at, 'HH24'), complete, partial, fillings from ledger.cost_hour order by hour_at";
     fleet.rows(sql).await
 }
 
-async fn two_clusters() -> Fleet {
-    let fleet = Fleet::new().await;
+async fn two_clusters() -> RatingFixture {
+    let fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a'), test.cluster('ams', 'b');
@@ -41,7 +41,7 @@ async fn two_clusters() -> Fleet {
 #[tokio::test]
 async fn hours_are_rated_once_they_are_over_and_known() {
     let fleet = two_clusters().await;
-    let rating = Rating::new(
+    let rating = CostRater::new(
         fleet.connector("fleetledger_evaluate"),
         SETTINGS,
         &Registry::new(),
@@ -61,7 +61,7 @@ async fn hours_are_rated_once_they_are_over_and_known() {
 #[tokio::test]
 async fn cluster_silent_for_an_hour() {
     let fleet = two_clusters().await;
-    let rating = Rating::new(
+    let rating = CostRater::new(
         fleet.connector("fleetledger_evaluate"),
         SETTINGS,
         &Registry::new(),
@@ -93,11 +93,11 @@ async fn cluster_silent_for_an_hour() {
 #[tokio::test]
 async fn the_running_hour_is_partial_and_labelled_so() {
     let fleet = two_clusters().await;
-    let settings = Settings {
+    let settings = RatingSettings {
         partial: Some(Duration::from_secs(600)),
         ..SETTINGS
     };
-    let rating = Rating::new(
+    let rating = CostRater::new(
         fleet.connector("fleetledger_evaluate"),
         settings,
         &Registry::new(),
@@ -116,11 +116,11 @@ async fn the_running_hour_is_partial_and_labelled_so() {
 
 #[tokio::test]
 async fn without_a_price_sheet_nothing_is_rated() {
-    let fleet = Fleet::with("[[team]]\nteam = 'red'\nvalid_from = 2026-01-01\n").await;
+    let fleet = RatingFixture::with("[[team]]\nteam = 'red'\nvalid_from = 2026-01-01\n").await;
     fleet
         .run("select test.cluster('dfw', 'a'); select test.known('2026-03-02 12:05Z')")
         .await;
-    let rating = Rating::new(
+    let rating = CostRater::new(
         fleet.connector("fleetledger_evaluate"),
         SETTINGS,
         &Registry::new(),

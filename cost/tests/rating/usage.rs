@@ -1,9 +1,9 @@
 //! Usage where it was seen, the request where it was not.
 
-use crate::fleet::Fleet;
+use crate::fleet::RatingFixture;
 
-async fn fleet() -> Fleet {
-    let fleet = Fleet::new().await;
+async fn fleet() -> RatingFixture {
+    let fleet = RatingFixture::new().await;
     fleet
         .run(
             "select test.cluster('dfw', 'a');
@@ -15,7 +15,7 @@ async fn fleet() -> Fleet {
     fleet
 }
 
-async fn hours(fleet: &Fleet, namespace: &str) -> Vec<String> {
+async fn hours(fleet: &RatingFixture, namespace: &str) -> Vec<String> {
     let sql = format!(
         "select charge_basis, trim_scale(sum(cpu_core_hours)), trim_scale(sum(unknown_hours)) from fleet.cost_hourly
          where namespace = '{namespace}' group by 1 order by 1"

@@ -1,14 +1,17 @@
 use super::*;
 use crate::variable::VARIABLES;
 
-fn view() -> View {
+fn view() -> DashboardView {
     let chosen = [
-        ("datacenter", Chosen::All),
-        ("cluster", Chosen::Values(vec!["a".to_owned(), "o'b".to_owned()])),
-        ("namespace", Chosen::Values(vec!["pay".to_owned()])),
-        ("node", Chosen::Values(vec!["n'1".to_owned()])),
+        ("datacenter", ChosenValues::All),
+        (
+            "cluster",
+            ChosenValues::Values(vec!["a".to_owned(), "o'b".to_owned()]),
+        ),
+        ("namespace", ChosenValues::Values(vec!["pay".to_owned()])),
+        ("node", ChosenValues::Values(vec!["n'1".to_owned()])),
     ];
-    View {
+    DashboardView {
         from: "2026-05-05T10:00:00Z".parse().unwrap(),
         to: "2026-05-05T11:00:00Z".parse().unwrap(),
         interval_ms: 30_000,
@@ -21,7 +24,7 @@ fn check(sql: &str, expected: &str) {
 }
 
 #[test]
-fn variables_stand_as_lists_as_one_value_or_as_what_means_all() {
+fn variables_become_lists_one_value_or_what_means_all() {
     check("datacenter in ($datacenter)", "datacenter in (datacenter)");
     check("cluster in (${cluster})", "cluster in ('a','o''b')");
     check("namespace in ([[namespace]])", "namespace in ('pay')");
@@ -35,7 +38,7 @@ fn variables_stand_as_lists_as_one_value_or_as_what_means_all() {
 }
 
 #[test]
-fn macros_stand_for_what_the_data_source_says() {
+fn macros_become_what_the_data_source_documents() {
     let (from, to) = ("'2026-05-05T10:00:00Z'", "'2026-05-05T11:00:00Z'");
     check("$__time(at)", "at AS \"time\"");
     check("$__timeEpoch(at)", "extract(epoch from at) as \"time\"");
@@ -69,22 +72,25 @@ fn what_grafana_would_not_know_is_an_error() {
     let expand = |sql: &str| expand(sql, VARIABLES, &view());
     assert_eq!(
         expand("$kluster"),
-        Err(QueryError::Variable("kluster".to_owned()))
+        Err(PanelQueryError::Variable("kluster".to_owned()))
     );
-    assert_eq!(expand("$team"), Err(QueryError::Variable("team".to_owned())));
+    assert_eq!(expand("$team"), Err(PanelQueryError::Variable("team".to_owned())));
     assert_eq!(
         expand("$__timeBucket(at)"),
-        Err(QueryError::Macro("__timeBucket".to_owned()))
+        Err(PanelQueryError::Macro("__timeBucket".to_owned()))
     );
-    assert!(matches!(expand("$__timeFilter()"), Err(QueryError::Call { .. })));
+    assert!(matches!(
+        expand("$__timeFilter()"),
+        Err(PanelQueryError::Call { .. })
+    ));
     assert!(matches!(
         expand("$__timeGroup(at, 'soon')"),
-        Err(QueryError::Call { .. })
+        Err(PanelQueryError::Call { .. })
     ));
     let mut several = view();
-    several.chosen.insert("node".to_owned(), Chosen::All);
+    several.chosen.insert("node".to_owned(), ChosenValues::All);
     assert!(matches!(
         super::expand("'$node'", VARIABLES, &several),
-        Err(QueryError::Several(_))
+        Err(PanelQueryError::Several(_))
     ));
 }

@@ -7,11 +7,11 @@ use std::{
 
 use fleetledger_dashboards::{
     Dashboard,
-    query::{Chosen, View, expand},
-    variable::{Choice, VARIABLES},
+    query::{ChosenValues, DashboardView, expand},
+    variable::{VARIABLES, VariableArity},
 };
-use fleetledger_local::{Cache, postgres::Postgres, skip::unless_available};
-use fleetledger_schema::postgres::{Connector, migrate};
+use fleetledger_local::{ArtifactCache, postgres::LocalPostgres, skip::unless_available};
+use fleetledger_schema::postgres::{PostgresConnector, migrate};
 use jiff::{Timestamp, ToSpan};
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
@@ -20,28 +20,28 @@ const FLEET: &str = include_str!("../../testdata/fleet.sql");
 const INCIDENTS: &str = include_str!("../../testdata/incidents.sql");
 /// Chosen where a variable has no value.
 pub(crate) const NOBODY: &str = "-";
-static SHARED: Mutex<Weak<Filled>> = Mutex::const_new(Weak::new());
+static SHARED: Mutex<Weak<FilledDatabase>> = Mutex::const_new(Weak::new());
 
 /// A server with a fleet of 2,400 pods, ten days of history and the nine incidents.
-pub(crate) struct Filled {
-    pub(crate) postgres: Postgres,
-    pub(crate) owner: Connector,
+pub(crate) struct FilledDatabase {
+    pub(crate) postgres: LocalPostgres,
+    pub(crate) owner: PostgresConnector,
 }
 
 /// Filled by whichever test comes first; `None` where there is no PostgreSQL.
-pub(crate) async fn filled(test: &str) -> Option<Arc<Filled>> {
+pub(crate) async fn filled_database(test: &str) -> Option<Arc<FilledDatabase>> {
     let mut shared = SHARED.lock().await;
     if let Some(filled) = shared.upgrade() {
         return Some(filled);
     }
-    let server = Postgres::builder()
+    let server = LocalPostgres::builder()
         .temporary()
         .fast()
-        .start(&Cache::new(Cache::default_root()))
+        .start(&ArtifactCache::new(ArtifactCache::default_root()))
         .await;
     let postgres = unless_available(test, server).unwrap()?;
     postgres.create_database("ledger").await.unwrap();
-    let owner = Connector::new(postgres.url_of("ledger").parse().unwrap(), None);
+    let owner = PostgresConnector::new(postgres.url_of("ledger").parse().unwrap(), None);
     migrate(&owner, |_| {}).await.unwrap();
     let client = owner.connect("fill").await.unwrap();
     let sizes = [
@@ -59,17 +59,20 @@ pub(crate) async fn filled(test: &str) -> Option<Arc<Filled>> {
             .await
             .unwrap_or_else(|error| panic!("{error:?}"));
     }
-    let filled = Arc::new(Filled { postgres, owner });
+    let filled = Arc::new(FilledDatabase { postgres, owner });
     *shared = Arc::downgrade(&filled);
     Some(filled)
 }
 
-impl Filled {
+impl FilledDatabase {
     /// A session of the reader's role, as Grafana's data source has.
     pub(crate) async fn reader(&self) -> Client {
         let mut config = self.owner.config().clone();
         config.user("fleetledger_reader");
-        Connector::new(config, None).connect("grafana").await.unwrap()
+        PostgresConnector::new(config, None)
+            .connect("grafana")
+            .await
+            .unwrap()
     }
 }
 
@@ -89,7 +92,7 @@ pub(crate) fn range(from: &str) -> (Timestamp, Timestamp) {
 
 /// How much of each variable a viewer chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Breadth {
+pub(crate) enum ChoiceBreadth {
     One,
     Several,
     All,
@@ -100,14 +103,14 @@ pub(crate) async fn view(
     reader: &Client,
     dashboard: &Dashboard,
     range: (Timestamp, Timestamp),
-    breadth: Breadth,
-) -> View {
-    let millis = range.1.as_millisecond() - range.0.as_millisecond();
-    let mut view = View {
+    breadth: ChoiceBreadth,
+) -> DashboardView {
+    let range_ms = range.1.as_millisecond() - range.0.as_millisecond();
+    let mut view = DashboardView {
         from: range.0,
         to: range.1,
         // As Grafana rounds what a panel of at most 360 points needs, up to a whole minute.
-        interval_ms: (millis / 360 / 60_000 + 1) * 60_000,
+        interval_ms: (range_ms / 360 / 60_000 + 1) * 60_000,
         chosen: BTreeMap::new(),
     };
     for variable in dashboard.variables() {
@@ -120,13 +123,17 @@ pub(crate) async fn view(
         // The last ones: the first is the datacenter of which nothing is heard.
         values.reverse();
         let chosen = match (variable.choice, breadth) {
-            (Choice::Many { .. }, Breadth::All) => Chosen::All,
-            (Choice::Many { .. }, Breadth::Several) => Chosen::Values(values.into_iter().take(2).collect()),
-            _ => Chosen::Values(values.into_iter().take(1).collect()),
+            (VariableArity::Many { .. }, ChoiceBreadth::All) => ChosenValues::All,
+            (VariableArity::Many { .. }, ChoiceBreadth::Several) => {
+                ChosenValues::Values(values.into_iter().take(2).collect())
+            }
+            _ => ChosenValues::Values(values.into_iter().take(1).collect()),
         };
         // A ledger where nobody owns anything has no team to choose.
         let chosen = match chosen {
-            Chosen::Values(values) if values.is_empty() => Chosen::Values(vec![NOBODY.to_owned()]),
+            ChosenValues::Values(values) if values.is_empty() => {
+                ChosenValues::Values(vec![NOBODY.to_owned()])
+            }
             chosen => chosen,
         };
         view.chosen.insert(variable.name.to_owned(), chosen);

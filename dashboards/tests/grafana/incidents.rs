@@ -1,17 +1,17 @@
 //! Nine incidents, each in a panel of the dashboard that somebody opens first.
 
 use fleetledger_dashboards::{
-    query::{Chosen, expand},
+    query::{ChosenValues, expand},
     variable::VARIABLES,
 };
 
 use crate::{
     dashboards,
-    database::{Breadth, filled, range, rows, view},
+    database::{ChoiceBreadth, filled_database, range, rows, view},
 };
 
 /// What to see where.
-struct Incident {
+struct ExpectedIncident {
     what: &'static str,
     dashboard: &'static str,
     panel: &'static str,
@@ -21,15 +21,15 @@ struct Incident {
     row: &'static [(&'static str, &'static str)],
 }
 
-const INCIDENTS: [Incident; 9] = [
-    Incident {
+const INCIDENTS: [ExpectedIncident; 9] = [
+    ExpectedIncident {
         what: "a datacenter is stale",
         dashboard: "fleet",
         panel: "Silent clusters",
         chosen: &[],
         row: &[("datacenter", "ams"), ("cluster", "edge-2"), ("state", "stale")],
     },
-    Incident {
+    ExpectedIncident {
         what: "a node flaps",
         dashboard: "datacenter",
         panel: "Nodes that flap",
@@ -40,7 +40,7 @@ const INCIDENTS: [Incident; 9] = [
             ("transitions", "9"),
         ],
     },
-    Incident {
+    ExpectedIncident {
         what: "one image crashes across datacenters",
         dashboard: "fleet",
         panel: "Images that fail in several datacenters",
@@ -52,7 +52,7 @@ const INCIDENTS: [Incident; 9] = [
             ("containers", "60"),
         ],
     },
-    Incident {
+    ExpectedIncident {
         what: "a workload leaks pods",
         dashboard: "workload",
         panel: "Workloads that leak pods",
@@ -65,7 +65,7 @@ const INCIDENTS: [Incident; 9] = [
             ("new_pods", "31"),
         ],
     },
-    Incident {
+    ExpectedIncident {
         what: "an alert is snoozed",
         dashboard: "alerts",
         panel: "Snoozed",
@@ -77,21 +77,21 @@ const INCIDENTS: [Incident; 9] = [
             ("reason", "disk is being replaced"),
         ],
     },
-    Incident {
+    ExpectedIncident {
         what: "a team is over budget",
         dashboard: "cost",
         panel: "Budgets",
         chosen: &[],
         row: &[("team", "team-3"), ("budget", "0.5"), ("currency", "USD")],
     },
-    Incident {
+    ExpectedIncident {
         what: "machines stand idle",
         dashboard: "cost",
         panel: "Idle capacity",
         chosen: &[],
         row: &[("cluster", "prod-2"), ("resource", "cpu")],
     },
-    Incident {
+    ExpectedIncident {
         what: "records cannot land",
         dashboard: "pipeline",
         panel: "Newest dead letters",
@@ -103,7 +103,7 @@ const INCIDENTS: [Incident; 9] = [
             ("kind", "pod"),
         ],
     },
-    Incident {
+    ExpectedIncident {
         what: "a watchdog fails",
         dashboard: "watchdogs",
         panel: "Watchdogs that fail",
@@ -119,8 +119,8 @@ const INCIDENTS: [Incident; 9] = [
 ];
 
 #[tokio::test]
-async fn nine_incidents_are_seen_where_somebody_looks_first() {
-    let Some(filled) = filled("nine_incidents_are_seen_where_somebody_looks_first").await else {
+async fn nine_incidents_are_seen_where_an_engineer_begins() {
+    let Some(filled) = filled_database("nine_incidents_are_seen_where_somebody_looks_first").await else {
         return;
     };
     let reader = filled.reader().await;
@@ -135,9 +135,9 @@ async fn nine_incidents_are_seen_where_somebody_looks_first() {
             .filter(|panel| panel.title == incident.panel)
             .find(|panel| !panel.columns.is_empty());
         let panel = panel.unwrap_or_else(|| panic!("{}: no table {}", incident.dashboard, incident.panel));
-        let mut view = view(&reader, dashboard, range(&dashboard.from), Breadth::All).await;
+        let mut view = view(&reader, dashboard, range(&dashboard.from), ChoiceBreadth::All).await;
         for (variable, value) in incident.chosen {
-            let value = Chosen::Values(vec![(*value).to_owned()]);
+            let value = ChosenValues::Values(vec![(*value).to_owned()]);
             view.chosen.insert((*variable).to_owned(), value);
         }
         let sql = expand(&panel.raw_sql(), VARIABLES, &view).unwrap();
@@ -182,14 +182,14 @@ async fn nine_incidents_are_seen_where_somebody_looks_first() {
 }
 
 #[tokio::test]
-async fn who_is_over_budget_and_what_is_idle_stands_first() {
-    let Some(filled) = filled("who_is_over_budget_and_what_is_idle_stands_first").await else {
+async fn who_is_over_budget_and_what_is_idle_comes_first() {
+    let Some(filled) = filled_database("who_is_over_budget_and_what_is_idle_stands_first").await else {
         return;
     };
     let reader = filled.reader().await;
     let dashboards = dashboards();
     let (_, cost) = dashboards.iter().find(|(name, _)| name == "cost").unwrap();
-    let view = view(&reader, cost, range(&cost.from), Breadth::All).await;
+    let view = view(&reader, cost, range(&cost.from), ChoiceBreadth::All).await;
     let first = |title: &'static str| {
         let panel = cost.panels().find(|panel| panel.title == title).unwrap();
         expand(&panel.raw_sql(), VARIABLES, &view).unwrap()

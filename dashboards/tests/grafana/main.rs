@@ -9,15 +9,15 @@
     reason = "a helper of a test may fail it"
 )]
 
-mod asking;
 mod database;
 mod incidents;
-mod kept;
 mod layout;
 mod panels;
 mod provisioning;
 mod published_types;
+mod reader_questions;
 mod rollups;
+mod stored_json;
 
 use fleetledger_dashboards::{Dashboard, folder, load};
 

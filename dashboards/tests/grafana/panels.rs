@@ -2,17 +2,17 @@
 
 use fleetledger_dashboards::{
     Panel,
-    query::{Chosen, expand},
-    source::Kind,
+    query::{ChosenValues, expand},
+    source::PanelKind,
     variable::VARIABLES,
 };
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use regex::Regex;
 use tokio_postgres::{Client, Column, types::Type};
 
 use crate::{
     dashboards,
-    database::{Breadth, NOBODY, filled, range, rows, view},
+    database::{ChoiceBreadth, NOBODY, filled_database, range, rows, view},
 };
 
 const NUMBERS: [Type; 6] = [
@@ -35,23 +35,23 @@ fn is_time(column: &Column) -> bool {
 /// What is wrong with a panel's columns for its kind, if anything is.
 fn fault(panel: &Panel, columns: &[Column]) -> Option<String> {
     let is_text = |column: &Column| *column.type_() == Type::TEXT;
-    let told: Vec<String> = columns
+    let column_texts: Vec<String> = columns
         .iter()
         .map(|column| format!("{} {}", column.name(), column.type_()))
         .collect();
     let fits = match panel.kind {
-        Kind::Stat => matches!(columns, [value] if is_number(value)),
-        Kind::Bars => matches!(columns, [name, value] if is_text(name) && is_number(value)),
-        Kind::StateTimeline => matches!(columns, [time, metric, value]
+        PanelKind::Stat => matches!(columns, [value] if is_number(value)),
+        PanelKind::Bars => matches!(columns, [name, value] if is_text(name) && is_number(value)),
+        PanelKind::StateTimeline => matches!(columns, [time, metric, value]
             if is_time(time) && metric.name() == "metric" && is_text(metric) && is_number(value)),
-        Kind::Timeseries => match columns {
+        PanelKind::Timeseries => match columns {
             [time, metric, value] if metric.name() == "metric" => {
                 is_time(time) && is_text(metric) && is_number(value)
             }
             [time, values @ ..] => is_time(time) && !values.is_empty() && values.iter().all(is_number),
             [] => false,
         },
-        Kind::Table => {
+        PanelKind::Table => {
             let names: Vec<&str> = columns.iter().map(Column::name).collect();
             let shown = |column: &Column| {
                 is_number(column) || [Type::TEXT, Type::BOOL, Type::TIMESTAMPTZ].contains(column.type_())
@@ -59,7 +59,7 @@ fn fault(panel: &Panel, columns: &[Column]) -> Option<String> {
             names == panel.columns && columns.iter().all(shown)
         }
     };
-    (!fits).then(|| format!("a {:?} cannot show {told:?}", panel.kind))
+    (!fits).then(|| format!("a {:?} cannot show {column_texts:?}", panel.kind))
 }
 
 /// Runs it and looks at what comes: how many rows.
@@ -70,7 +70,7 @@ async fn run(reader: &Client, place: &str, panel: &Panel, sql: &str) -> usize {
         panic!("{place}: {fault}\n{sql}");
     }
     let found = rows(reader, sql).await;
-    if matches!(panel.kind, Kind::Timeseries | Kind::StateTimeline) {
+    if matches!(panel.kind, PanelKind::Timeseries | PanelKind::StateTimeline) {
         let is_instant = *statement.columns()[0].type_() == Type::TIMESTAMPTZ;
         let times: Vec<&str> = found
             .iter()
@@ -90,18 +90,18 @@ async fn run(reader: &Client, place: &str, panel: &Panel, sql: &str) -> usize {
 
 #[tokio::test]
 async fn every_panel_runs_as_the_reader_whatever_is_chosen() {
-    let Some(filled) = filled("every_panel_runs_as_the_reader_whatever_is_chosen").await else {
+    let Some(filled) = filled_database("every_panel_runs_as_the_reader_whatever_is_chosen").await else {
         return;
     };
     let reader = filled.reader().await;
     let mut empty = Vec::new();
     for (name, dashboard) in dashboards() {
-        for breadth in [Breadth::All, Breadth::One, Breadth::Several] {
+        for breadth in [ChoiceBreadth::All, ChoiceBreadth::One, ChoiceBreadth::Several] {
             // The whole history once: what is chosen of it changes nothing about its length.
-            let whole = (breadth == Breadth::All).then_some("now-9d");
+            let whole = (breadth == ChoiceBreadth::All).then_some("now-9d");
             for from in [Some(dashboard.from.as_str()), whole].into_iter().flatten() {
                 let view = view(&reader, &dashboard, range(from), breadth).await;
-                let nobody = Chosen::Values(vec![NOBODY.to_owned()]);
+                let nobody = ChosenValues::Values(vec![NOBODY.to_owned()]);
                 assert!(
                     view.chosen.values().all(|chosen| *chosen != nobody),
                     "{name}: {view:?}"
@@ -111,7 +111,7 @@ async fn every_panel_runs_as_the_reader_whatever_is_chosen() {
                     let sql = expand(&panel.raw_sql(), VARIABLES, &view);
                     let sql = sql.unwrap_or_else(|error| panic!("{place}: {error}"));
                     let found = run(&reader, &place, panel, &sql).await;
-                    if breadth == Breadth::All && from == "now-9d" && found == 0 {
+                    if breadth == ChoiceBreadth::All && from == "now-9d" && found == 0 {
                         empty.push(format!("{name}: {}", panel.title));
                     }
                 }
@@ -171,17 +171,25 @@ fn panels_read_schema_fleet_alone() {
 #[tokio::test]
 async fn the_customer_view_shows_a_team_itself_and_no_other_whatever_is_chosen() {
     let test = "the_customer_view_shows_a_team_itself_and_no_other_whatever_is_chosen";
-    let Some(filled) = filled(test).await else { return };
+    let Some(filled) = filled_database(test).await else {
+        return;
+    };
     let owner = filled.owner.connect("owner").await.unwrap();
     rows(&owner, "select ledger.team_grant('team-3')").await;
     let mut config = filled.owner.config().clone();
     config.user("fleetledger_team_team-3");
-    let team = Connector::new(config, None).connect("grafana").await.unwrap();
+    let team = PostgresConnector::new(config, None)
+        .connect("grafana")
+        .await
+        .unwrap();
     let reader = filled.reader().await;
     let all = dashboards();
     let (_, customer) = all.iter().find(|(name, _)| name == "customer").unwrap();
-    let mut view = view(&team, customer, range(&customer.from), Breadth::One).await;
-    assert_eq!(view.chosen["one_team"], Chosen::Values(vec!["team-3".to_owned()]));
+    let mut view = view(&team, customer, range(&customer.from), ChoiceBreadth::One).await;
+    assert_eq!(
+        view.chosen["one_team"],
+        ChosenValues::Values(vec!["team-3".to_owned()])
+    );
     let mut shown = 0;
     for panel in customer.panels() {
         let sql = expand(&panel.raw_sql(), VARIABLES, &view).unwrap();
@@ -190,7 +198,7 @@ async fn the_customer_view_shows_a_team_itself_and_no_other_whatever_is_chosen()
         shown += own;
     }
     assert!(shown > 20, "{shown}");
-    let other = Chosen::Values(vec!["team-4".to_owned()]);
+    let other = ChosenValues::Values(vec!["team-4".to_owned()]);
     view.chosen.insert("one_team".to_owned(), other);
     for panel in customer.panels() {
         let sql = expand(&panel.raw_sql(), VARIABLES, &view).unwrap();
@@ -203,14 +211,14 @@ async fn the_customer_view_shows_a_team_itself_and_no_other_whatever_is_chosen()
 
 #[tokio::test]
 async fn a_name_with_a_quote_ends_no_string() {
-    let Some(filled) = filled("a_name_with_a_quote_ends_no_string").await else {
+    let Some(filled) = filled_database("a_name_with_a_quote_ends_no_string").await else {
         return;
     };
     let reader = filled.reader().await;
     for (name, dashboard) in dashboards() {
-        let mut view = view(&reader, &dashboard, range("now-1h"), Breadth::One).await;
+        let mut view = view(&reader, &dashboard, range("now-1h"), ChoiceBreadth::One).await;
         for chosen in view.chosen.values_mut() {
-            *chosen = Chosen::Values(vec!["o'hare'; select 1; --".to_owned()]);
+            *chosen = ChosenValues::Values(vec!["o'hare'; select 1; --".to_owned()]);
         }
         for panel in dashboard.panels() {
             let sql = expand(&panel.raw_sql(), VARIABLES, &view).unwrap();
@@ -233,19 +241,19 @@ async fn every_panel_runs_on_the_ledger_that_is_named() {
     let config: tokio_postgres::Config = named
         .parse()
         .expect("FLEETLEDGER_GRAFANA_POSTGRES is a URL of PostgreSQL");
-    let reader = fleetledger_schema::postgres::Connector::new(config, None)
+    let reader = fleetledger_schema::postgres::PostgresConnector::new(config, None)
         .connect("grafana-check")
         .await
         .unwrap_or_else(|error| panic!("connect to FLEETLEDGER_GRAFANA_POSTGRES: {}", error.source));
     for (name, dashboard) in dashboards() {
-        let view = view(&reader, &dashboard, range(&dashboard.from), Breadth::All).await;
+        let view = view(&reader, &dashboard, range(&dashboard.from), ChoiceBreadth::All).await;
         for panel in dashboard.panels() {
             let sql = expand(&panel.raw_sql(), VARIABLES, &view).unwrap();
             let begun = std::time::Instant::now();
             let found = run(&reader, &format!("{name}, {}", panel.title), panel, &sql).await;
-            let millis = begun.elapsed().as_millis();
+            let elapsed_ms = begun.elapsed().as_millis();
             println!(
-                "{millis:6} ms  {found:5} rows  {} / {}",
+                "{elapsed_ms:6} ms  {found:5} rows  {} / {}",
                 dashboard.title, panel.title
             );
         }

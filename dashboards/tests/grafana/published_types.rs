@@ -2,7 +2,7 @@
 
 use fleetledger_dashboards::json;
 use fleetledger_local::{
-    Cache,
+    ArtifactCache,
     grafana_types::{self, RELEASES},
     skip::unless_available,
 };
@@ -57,7 +57,7 @@ fn program(dashboards: &[Value]) -> String {
 
 #[tokio::test]
 async fn dashboards_are_of_the_types_grafana_publishes() {
-    let types = grafana_types::fetch(&Cache::new(Cache::default_root())).await;
+    let types = grafana_types::fetch(&ArtifactCache::new(ArtifactCache::default_root())).await;
     let test = "dashboards_are_of_the_types_grafana_publishes";
     let Some(types) = unless_available(test, types).unwrap() else {
         return;
@@ -77,9 +77,9 @@ async fn dashboards_are_of_the_types_grafana_publishes() {
             "",
             "Grafana {release}"
         );
-        let said = types.check(release, &wrong).await.unwrap();
+        let output = types.check(release, &wrong).await.unwrap();
         for fault in ["reduceOption", "Type 'string' is not assignable to type 'number'"] {
-            assert!(said.contains(fault), "the check does not see {fault}: {said}");
+            assert!(output.contains(fault), "the check does not see {fault}: {output}");
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use deadpool_postgres::{Manager, Pool};
-use fleetledger_queries::{Filler, Query, Reader};
+use fleetledger_queries::{ReaderPool, RollupFiller, StoredQuery};
 use fleetledger_schema::{
     instant::Instant,
-    postgres::{Connector, migrate},
+    postgres::{PostgresConnector, migrate},
 };
 use tokio_postgres::{Client, NoTls};
 
-use crate::database::{filled, rows};
+use crate::database::{filled_database, rows};
 
 const NOW: &str = "2026-05-05T12:02:00Z";
 
@@ -72,8 +72,9 @@ async fn text(client: &Client, sql: &str) -> String {
 }
 
 #[tokio::test]
-async fn rollups_count_what_stood_and_functions_tell_what_happened() {
-    let Some(filled) = filled("rollups_count_what_stood_and_functions_tell_what_happened").await else {
+async fn rollups_count_states_and_functions_count_events() {
+    let Some(filled) = filled_database("rollups_count_what_stood_and_functions_tell_what_happened").await
+    else {
         return;
     };
     filled.postgres.create_database("history").await.unwrap();
@@ -82,7 +83,7 @@ async fn rollups_count_what_stood_and_functions_tell_what_happened() {
         if !role.is_empty() {
             config.user(role);
         }
-        Connector::new(config, None)
+        PostgresConnector::new(config, None)
     };
     migrate(&as_role(""), |_| {}).await.unwrap();
     as_role("")
@@ -99,14 +100,14 @@ async fn rollups_count_what_stood_and_functions_tell_what_happened() {
         .max_size(2)
         .build()
         .unwrap();
-    let reader = Reader::new(&as_role("fleetledger_reader"), 2).unwrap();
-    let filler = Filler::new(reader, writer).unwrap();
+    let reader = ReaderPool::new(&as_role("fleetledger_reader"), 2).unwrap();
+    let filler = RollupFiller::new(reader, writer).unwrap();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../queries");
     let catalogue = fleetledger_queries::catalogue::load(folder.as_ref()).unwrap();
     let now = Instant::parse(NOW).unwrap();
     let mut filled_rollups = Vec::new();
     for (query, rule) in catalogue.rollups() {
-        let query: &Arc<Query> = query;
+        let query: &Arc<StoredQuery> = query;
         if ["cluster", "namespace", "ingest"].contains(&rule.rollup.as_str()) {
             filler.fill_due(query, now).await.unwrap();
             filled_rollups.push(rule.rollup.clone());

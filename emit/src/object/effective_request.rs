@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec};
 
 use super::{
     quantity::Quantity,
-    resources::{KubeList, List, read, resources},
+    resources::{KubeResourceList, ResourceList, read, resources},
 };
 
 /// Effective request of the pod, with overhead: what the scheduler reserves.
@@ -18,7 +18,7 @@ pub fn requests(pod: &Pod) -> Resources {
         return Resources::default();
     };
     let infeasible = resize_infeasible(pod);
-    let statuses = Statuses::of(pod);
+    let statuses = ContainerStatuses::of(pod);
     let of = |container: &Container| container_requests(container, statuses.get(&container.name), infeasible);
     let mut sum = aggregate(spec, of);
     replace_by_pod_level(
@@ -51,13 +51,13 @@ pub fn limits(pod: &Pod) -> Resources {
 
 /// App containers and sidecars run together; each other init container runs beside the sidecars that stand
 /// before it. The pod needs the largest of these.
-fn aggregate(spec: &PodSpec, of: impl Fn(&Container) -> List) -> List {
-    let mut running = List::new();
+fn aggregate(spec: &PodSpec, of: impl Fn(&Container) -> ResourceList) -> ResourceList {
+    let mut running = ResourceList::new();
     for container in &spec.containers {
         add(&mut running, &of(container));
     }
-    let mut sidecars = List::new();
-    let mut starting = List::new();
+    let mut sidecars = ResourceList::new();
+    let mut starting = ResourceList::new();
     for container in spec.init_containers.iter().flatten() {
         let mut needs = of(container);
         if container.restart_policy.as_deref() == Some("Always") {
@@ -74,12 +74,16 @@ fn aggregate(spec: &PodSpec, of: impl Fn(&Container) -> List) -> List {
 }
 
 /// During an in-place resize the scheduler reserves the larger of what is asked for, what is granted and what runs.
-fn container_requests(container: &Container, status: Option<&ContainerStatus>, infeasible: bool) -> List {
+fn container_requests(
+    container: &Container,
+    status: Option<&ContainerStatus>,
+    infeasible: bool,
+) -> ResourceList {
     let spec = read(container.resources.as_ref().and_then(|r| r.requests.as_ref()));
     let Some(status) = status.filter(|status| status.resources.is_some()) else {
         return spec;
     };
-    let mut needs = if infeasible { List::new() } else { spec };
+    let mut needs = if infeasible { ResourceList::new() } else { spec };
     raise(
         &mut needs,
         &read(status.resources.as_ref().and_then(|r| r.requests.as_ref())),
@@ -88,9 +92,9 @@ fn container_requests(container: &Container, status: Option<&ContainerStatus>, i
     needs
 }
 
-struct Statuses<'p>(BTreeMap<&'p str, &'p ContainerStatus>);
+struct ContainerStatuses<'p>(BTreeMap<&'p str, &'p ContainerStatus>);
 
-impl<'p> Statuses<'p> {
+impl<'p> ContainerStatuses<'p> {
     fn of(pod: &'p Pod) -> Self {
         let status = pod.status.iter();
         let all = status.flat_map(|s| {
@@ -118,7 +122,7 @@ fn resize_infeasible(pod: &Pod) -> bool {
 }
 
 /// Resources set for the pod as a whole take the place of the containers' sum; only these kinds can be.
-fn replace_by_pod_level(sum: &mut List, pod_level: Option<&KubeList>) {
+fn replace_by_pod_level(sum: &mut ResourceList, pod_level: Option<&KubeResourceList>) {
     for (name, quantity) in read(pod_level) {
         if name == "cpu" || name == "memory" || name.starts_with("hugepages-") {
             sum.insert(name, quantity);
@@ -126,7 +130,7 @@ fn replace_by_pod_level(sum: &mut List, pod_level: Option<&KubeList>) {
     }
 }
 
-fn add(sum: &mut List, more: &List) {
+fn add(sum: &mut ResourceList, more: &ResourceList) {
     for (name, quantity) in more {
         sum.entry(name.clone())
             .and_modify(|sum| *sum = sum.plus(*quantity))
@@ -134,7 +138,7 @@ fn add(sum: &mut List, more: &List) {
     }
 }
 
-fn raise(sum: &mut List, other: &List) {
+fn raise(sum: &mut ResourceList, other: &ResourceList) {
     for (name, quantity) in other {
         sum.entry(name.clone())
             .and_modify(|sum| *sum = Quantity::max(*sum, *quantity))
@@ -149,12 +153,12 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct Vectors {
-        cases: Vec<Case>,
+    struct RequestVectors {
+        cases: Vec<RequestCase>,
     }
 
     #[derive(Deserialize)]
-    struct Case {
+    struct RequestCase {
         name: String,
         spec: PodSpec,
         requests: Resources,
@@ -163,7 +167,8 @@ mod tests {
 
     #[test]
     fn every_vector_of_kep_753_holds() {
-        let vectors: Vectors = serde_yaml_ng::from_str(include_str!("../../testdata/kep-753.yaml")).unwrap();
+        let vectors: RequestVectors =
+            serde_yaml_ng::from_str(include_str!("../../testdata/kep-753.yaml")).unwrap();
         assert!(vectors.cases.len() >= 12);
         for case in vectors.cases {
             let pod = Pod {

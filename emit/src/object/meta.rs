@@ -15,13 +15,13 @@ use k8s_openapi::{
     },
 };
 
-use super::Rules;
+use super::MetadataRules;
 
 /// Longest text of a message, in bytes.
 const MESSAGE_BYTES: usize = 1024;
 
 /// The part of a record that comes from the object's metadata.
-pub(super) struct Common {
+pub(super) struct CommonMetadata {
     pub(super) uid: String,
     pub(super) name: String,
     pub(super) namespace: String,
@@ -32,8 +32,8 @@ pub(super) struct Common {
     pub(super) finalizers: Vec<String>,
 }
 
-pub(super) fn common(meta: &ObjectMeta, rules: &Rules) -> Common {
-    Common {
+pub(super) fn common(meta: &ObjectMeta, rules: &MetadataRules) -> CommonMetadata {
+    CommonMetadata {
         uid: meta.uid.clone().unwrap_or_default(),
         name: meta.name.clone().unwrap_or_default(),
         namespace: meta.namespace.clone().unwrap_or_default(),

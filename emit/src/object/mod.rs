@@ -26,7 +26,7 @@ pub use workload::{cron_job, daemon_set, deployment, job, replica_set, stateful_
 
 /// What may be sent of an object's labels and annotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
+pub struct MetadataRules {
     /// Labels that are sent.
     pub labels: AllowList,
     /// Annotations that are sent.
@@ -34,8 +34,8 @@ pub struct Rules {
 }
 
 #[cfg(test)]
-pub(crate) fn test_rules() -> Rules {
-    Rules {
+pub(crate) fn test_rules() -> MetadataRules {
+    MetadataRules {
         labels: AllowList::new(&[
             "app".to_owned(),
             "team".to_owned(),

@@ -4,13 +4,13 @@ use fleetledger_schema::record;
 use k8s_openapi::api::core::v1::Namespace;
 
 use super::{
-    Rules,
+    MetadataRules,
     meta::{common, conditions},
 };
 
 /// The record of a namespace.
 #[must_use]
-pub fn namespace(namespace: &Namespace, rules: &Rules) -> record::Namespace {
+pub fn namespace(namespace: &Namespace, rules: &MetadataRules) -> record::Namespace {
     let common = common(&namespace.metadata, rules);
     let status = namespace.status.as_ref();
     let mut finalizers = common.finalizers;

@@ -7,7 +7,7 @@ use fleetledger_schema::{
 use k8s_openapi::api::core::v1::{Node, NodeStatus};
 
 use super::{
-    Rules,
+    MetadataRules,
     meta::{common, conditions, filled, instant},
     resources::kube_resources,
 };
@@ -23,7 +23,7 @@ pub struct NodeHeartbeat {
 
 /// The record of a node. Heartbeat times, images and volumes stay behind.
 #[must_use]
-pub fn node(node: &Node, rules: &Rules, heartbeat: &NodeHeartbeat) -> record::Node {
+pub fn node(node: &Node, rules: &MetadataRules, heartbeat: &NodeHeartbeat) -> record::Node {
     let common = common(&node.metadata, rules);
     let spec = node.spec.as_ref();
     let status = node.status.as_ref();

@@ -6,7 +6,7 @@ use fleetledger_schema::record::{self, HostPathMount};
 use k8s_openapi::api::core::v1::{Pod, PodSpec, VolumeMount};
 
 use super::{
-    Rules,
+    MetadataRules,
     container::containers,
     effective_request,
     meta::{common, conditions, controller, filled, instant, message},
@@ -34,7 +34,7 @@ pub enum TopOwner {
 
 /// The record of a pod whose chain of owners ends at `top`. Probe times stay behind.
 #[must_use]
-pub fn pod(pod: &Pod, rules: &Rules, top: &TopOwner) -> record::Pod {
+pub fn pod(pod: &Pod, rules: &MetadataRules, top: &TopOwner) -> record::Pod {
     let common = common(&pod.metadata, rules);
     let owner = controller(&pod.metadata);
     let spec = pod.spec.clone().unwrap_or_default();
@@ -128,7 +128,7 @@ fn host_path_mounts(spec: &PodSpec) -> Vec<HostPathMount> {
 
 #[cfg(test)]
 mod tests {
-    use fleetledger_schema::{codec, record::Object};
+    use fleetledger_schema::{codec, record::ObjectRecord};
     use proptest::prelude::*;
 
     use super::{super::test_rules, *};

@@ -15,7 +15,7 @@ const MAX_NANOS: i128 = i64::MAX as i128 * NANOS;
 
 /// How a quantity was written, which is how a sum of such quantities is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Form {
+enum QuantityForm {
     #[default]
     Decimal,
     Binary,
@@ -25,7 +25,7 @@ enum Form {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quantity {
     nanos: i128,
-    form: Form,
+    form: QuantityForm,
 }
 
 /// Why a text is not a quantity.
@@ -56,7 +56,7 @@ impl Quantity {
         if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
             return None;
         }
-        let (scale, form) = Scale::read(suffix)?;
+        let (scale, form) = SuffixScale::read(suffix)?;
         let nanos = scale.nanos(whole, fraction);
         Some(Self {
             nanos: if negative { -nanos } else { nanos },
@@ -72,7 +72,7 @@ impl Quantity {
 
     /// In thousandths, rounded up.
     #[must_use]
-    pub fn millis(self) -> i64 {
+    pub fn thousandths(self) -> i64 {
         self.rounded_up(NANOS / 1000)
     }
 
@@ -120,7 +120,7 @@ impl fmt::Display for Quantity {
         if self.nanos == 0 {
             return f.write_str("0");
         }
-        if self.form == Form::Binary && self.nanos % NANOS == 0 && self.nanos.abs() >= 1024 * NANOS {
+        if self.form == QuantityForm::Binary && self.nanos % NANOS == 0 && self.nanos.abs() >= 1024 * NANOS {
             return write_scaled(f, self.nanos / NANOS, 1024, &BINARY);
         }
         write_scaled(f, self.nanos, 1000, &DECIMAL)
@@ -139,15 +139,15 @@ fn write_scaled(f: &mut fmt::Formatter<'_>, mut value: i128, base: i128, suffixe
 }
 
 /// What a suffix multiplies by.
-enum Scale {
+enum SuffixScale {
     Ten(i32),
     Two(u32),
 }
 
-impl Scale {
-    fn read(suffix: &str) -> Option<(Self, Form)> {
-        let ten = |power| Some((Scale::Ten(power), Form::Decimal));
-        let two = |power| Some((Scale::Two(power), Form::Binary));
+impl SuffixScale {
+    fn read(suffix: &str) -> Option<(Self, QuantityForm)> {
+        let ten = |power| Some((SuffixScale::Ten(power), QuantityForm::Decimal));
+        let two = |power| Some((SuffixScale::Two(power), QuantityForm::Binary));
         match suffix {
             "n" => ten(-9),
             "u" => ten(-6),
@@ -181,8 +181,8 @@ impl Scale {
     /// `whole.fraction` times this scale, in nanos, rounded up and bounded.
     fn nanos(&self, whole: &str, fraction: &str) -> i128 {
         let (power, factor) = match self {
-            Scale::Ten(power) => (*power, 1),
-            Scale::Two(power) => (0, 1_i128 << power),
+            SuffixScale::Ten(power) => (*power, 1),
+            SuffixScale::Two(power) => (0, 1_i128 << power),
         };
         let mut value: i128 = 0;
         let mut rest = false;
@@ -192,7 +192,7 @@ impl Scale {
             value = value.saturating_mul(10).saturating_add(digit);
         }
         // Binary suffixes need the whole fraction before it can be rounded: 0.1Ki is 102.4.
-        let mut scaled = Fraction::default();
+        let mut scaled = DecimalFraction::default();
         for digit in fraction.bytes().map(|c| i128::from(c - b'0')) {
             if factor > 1 {
                 scaled.push(digit);
@@ -217,13 +217,13 @@ impl Scale {
 
 /// Decimal digits after the point, up to 18 of them exactly.
 #[derive(Default)]
-struct Fraction {
+struct DecimalFraction {
     digits: i128,
     places: u32,
     rest: bool,
 }
 
-impl Fraction {
+impl DecimalFraction {
     fn push(&mut self, digit: i128) {
         if self.places < 18 {
             self.digits = self.digits * 10 + digit;
@@ -250,8 +250,8 @@ mod tests {
 
     use super::*;
 
-    fn millis(text: &str) -> i64 {
-        Quantity::parse(text).unwrap().millis()
+    fn thousandths_of(text: &str) -> i64 {
+        Quantity::parse(text).unwrap().thousandths()
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
             ("0.1Ki", 102_400),
             ("0.5Gi", 536_870_912_000),
         ] {
-            assert_eq!(millis(text), expected, "{text}");
+            assert_eq!(thousandths_of(text), expected, "{text}");
         }
         for (text, expected) in [
             ("1Ei", 1_i64 << 60),
@@ -331,7 +331,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_or_refused_and_never_panics(text in "[-+]?[0-9.]{0,40}[a-zA-Z0-9]{0,5}") {
-            let _ = Quantity::parse(&text).map(|q| (q.millis(), q.units(), q.to_string()));
+            let _ = Quantity::parse(&text).map(|q| (q.thousandths(), q.units(), q.to_string()));
         }
 
         #[test]

@@ -8,12 +8,12 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as KubeQuantity;
 use super::quantity::Quantity;
 
 /// A resource list as the API server writes it.
-pub(super) type KubeList = BTreeMap<String, KubeQuantity>;
+pub(super) type KubeResourceList = BTreeMap<String, KubeQuantity>;
 /// The same, read.
-pub(super) type List = BTreeMap<String, Quantity>;
+pub(super) type ResourceList = BTreeMap<String, Quantity>;
 
 /// Reads a list. A quantity that is none is left out: the API server has validated all of them.
-pub(super) fn read(list: Option<&KubeList>) -> List {
+pub(super) fn read(list: Option<&KubeResourceList>) -> ResourceList {
     list.into_iter()
         .flatten()
         .filter_map(|(name, quantity)| Some((name.clone(), Quantity::parse(&quantity.0).ok()?)))
@@ -21,15 +21,15 @@ pub(super) fn read(list: Option<&KubeList>) -> List {
 }
 
 /// A list as a record keeps it.
-pub(super) fn resources(list: &List) -> Resources {
+pub(super) fn resources(list: &ResourceList) -> Resources {
     let mut resources = Resources::default();
     for (name, quantity) in list {
         match name.as_str() {
-            "cpu" => resources.cpu_millicores = Some(quantity.millis()),
+            "cpu" => resources.cpu_millicores = Some(quantity.thousandths()),
             "memory" => resources.memory_bytes = Some(quantity.units()),
             "ephemeral-storage" => resources.ephemeral_storage_bytes = Some(quantity.units()),
             "pods" => resources.pods = Some(quantity.units()),
-            name if name.ends_with("/gpu") => add(&mut resources.gpu_millis, quantity.millis()),
+            name if name.ends_with("/gpu") => add(&mut resources.gpu_millis, quantity.thousandths()),
             name if name.ends_with("/gpu-milli") => add(&mut resources.gpu_millis, quantity.units()),
             _ => {
                 resources.other.insert(name.clone(), quantity.to_string());
@@ -40,7 +40,7 @@ pub(super) fn resources(list: &List) -> Resources {
 }
 
 /// A list of the API server as a record keeps it.
-pub(super) fn kube_resources(list: Option<&KubeList>) -> Resources {
+pub(super) fn kube_resources(list: Option<&KubeResourceList>) -> Resources {
     let read = read(list);
     let mut resources = resources(&read);
     for (name, text) in &mut resources.other {
@@ -67,7 +67,7 @@ mod tests {
             ("memory", "1Gi"),
             ("hugepages-2Mi", "4Mi"),
         ];
-        let list: KubeList = list
+        let list: KubeResourceList = list
             .into_iter()
             .map(|(n, q)| (n.to_owned(), KubeQuantity(q.to_owned())))
             .collect();

@@ -28,7 +28,7 @@ pub fn shorten(record: &mut Record, step: usize) -> bool {
     true
 }
 
-struct Parts<'r> {
+struct RecordParts<'r> {
     labels: &'r mut fleetledger_schema::record::StringMap,
     annotations: &'r mut fleetledger_schema::record::StringMap,
     finalizers: &'r mut Vec<String>,
@@ -36,10 +36,10 @@ struct Parts<'r> {
     containers: Option<&'r mut Vec<fleetledger_schema::record::Container>>,
 }
 
-fn each(record: &mut Record, change: impl FnOnce(Parts<'_>)) {
+fn each(record: &mut Record, change: impl FnOnce(RecordParts<'_>)) {
     macro_rules! parts {
         ($object:expr, $containers:expr) => {
-            change(Parts {
+            change(RecordParts {
                 labels: &mut $object.labels,
                 annotations: &mut $object.annotations,
                 finalizers: &mut $object.finalizers,

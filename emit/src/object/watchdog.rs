@@ -3,7 +3,7 @@
 use fleetledger_schema::record::{self, FailingNode};
 
 use super::{
-    Rules,
+    MetadataRules,
     meta::{common, conditions, filled, instant, message},
 };
 use crate::watchdog_resource::Watchdog;
@@ -13,7 +13,7 @@ const MAX_FAILING: usize = 20;
 
 /// The record of a watchdog. Run instants and ids stay behind.
 #[must_use]
-pub fn watchdog(watchdog: &Watchdog, rules: &Rules) -> record::Watchdog {
+pub fn watchdog(watchdog: &Watchdog, rules: &MetadataRules) -> record::Watchdog {
     let common = common(&watchdog.metadata, rules);
     let spec = &watchdog.spec;
     let status = watchdog.status.clone().unwrap_or_default();

@@ -11,13 +11,13 @@ use k8s_openapi::{
 };
 
 use super::{
-    Rules,
+    MetadataRules,
     meta::{common, conditions, controller, filled, instant, match_labels},
 };
 
 /// The record of a Deployment.
 #[must_use]
-pub fn deployment(object: &Deployment, rules: &Rules) -> Workload {
+pub fn deployment(object: &Deployment, rules: &MetadataRules) -> Workload {
     let spec = object.spec.clone().unwrap_or_default();
     let status = object.status.clone().unwrap_or_default();
     Workload {
@@ -39,7 +39,7 @@ pub fn deployment(object: &Deployment, rules: &Rules) -> Workload {
 
 /// The record of a StatefulSet.
 #[must_use]
-pub fn stateful_set(object: &StatefulSet, rules: &Rules) -> Workload {
+pub fn stateful_set(object: &StatefulSet, rules: &MetadataRules) -> Workload {
     let spec = object.spec.clone().unwrap_or_default();
     let status = object.status.clone().unwrap_or_default();
     Workload {
@@ -62,7 +62,7 @@ pub fn stateful_set(object: &StatefulSet, rules: &Rules) -> Workload {
 
 /// The record of a DaemonSet.
 #[must_use]
-pub fn daemon_set(object: &DaemonSet, rules: &Rules) -> Workload {
+pub fn daemon_set(object: &DaemonSet, rules: &MetadataRules) -> Workload {
     let spec = object.spec.clone().unwrap_or_default();
     let status = object.status.clone().unwrap_or_default();
     Workload {
@@ -86,7 +86,7 @@ pub fn daemon_set(object: &DaemonSet, rules: &Rules) -> Workload {
 
 /// The record of a ReplicaSet; `None` for one that a Deployment or another object controls, which is part of that.
 #[must_use]
-pub fn replica_set(object: &ReplicaSet, rules: &Rules) -> Option<Workload> {
+pub fn replica_set(object: &ReplicaSet, rules: &MetadataRules) -> Option<Workload> {
     if controller(&object.metadata).is_some() {
         return None;
     }
@@ -109,7 +109,7 @@ pub fn replica_set(object: &ReplicaSet, rules: &Rules) -> Option<Workload> {
 
 /// The record of a Job.
 #[must_use]
-pub fn job(object: &Job, rules: &Rules) -> Workload {
+pub fn job(object: &Job, rules: &MetadataRules) -> Workload {
     let spec = object.spec.clone().unwrap_or_default();
     let status = object.status.clone().unwrap_or_default();
     Workload {
@@ -132,7 +132,7 @@ pub fn job(object: &Job, rules: &Rules) -> Workload {
 
 /// The record of a CronJob.
 #[must_use]
-pub fn cron_job(object: &CronJob, rules: &Rules) -> Workload {
+pub fn cron_job(object: &CronJob, rules: &MetadataRules) -> Workload {
     let spec = object.spec.clone().unwrap_or_default();
     let status = object.status.clone().unwrap_or_default();
     let template: JobSpec = spec.job_template.spec.unwrap_or_default();
@@ -149,7 +149,7 @@ pub fn cron_job(object: &CronJob, rules: &Rules) -> Workload {
     }
 }
 
-fn start(kind: &str, meta: &ObjectMeta, rules: &Rules) -> Workload {
+fn start(kind: &str, meta: &ObjectMeta, rules: &MetadataRules) -> Workload {
     let common = common(meta, rules);
     let owner = controller(meta);
     Workload {

@@ -12,11 +12,11 @@ use rand::Rng;
 
 use super::{
     template,
-    world::{Action, World, time},
+    world::{ScheduledAction, SimulatedCluster, time},
 };
-use crate::resource::{KubeObject, Resource};
+use crate::resource::{KubeObject, WatchedResource};
 
-impl World {
+impl SimulatedCluster {
     /// Begins something; what follows from it is scheduled.
     pub(super) fn begin_activity(&mut self, now: Instant) {
         let quiet = !self.settings.incidents;
@@ -36,30 +36,30 @@ impl World {
     }
 
     /// Lets something happen that was scheduled.
-    pub(super) fn act(&mut self, action: Action, now: Instant) {
+    pub(super) fn act(&mut self, action: ScheduledAction, now: Instant) {
         match action {
-            Action::RenewLease(node) => self.renew_lease(node, now),
-            Action::Schedule(pod) => {
+            ScheduledAction::RenewLease(node) => self.renew_lease(node, now),
+            ScheduledAction::Schedule(pod) => {
                 self.schedule_pod(&pod, now);
                 let pause = self.between(1.0, 4.0);
-                self.later(now, pause, Action::Run(pod));
+                self.later(now, pause, ScheduledAction::Run(pod));
             }
-            Action::Run(pod) => {
+            ScheduledAction::Run(pod) => {
                 self.run_pod(&pod, now);
                 self.refresh_workload_of(&pod);
             }
-            Action::Remove(resource, uid) => {
+            ScheduledAction::Remove(resource, uid) => {
                 self.remove(resource, &uid);
-                if resource == Resource::Pods {
+                if resource == WatchedResource::Pods {
                     self.refresh_workload_of(&uid);
                 }
             }
-            Action::Restart(pod) => self.change_pod(&pod, |pod| restart(pod, now)),
-            Action::Finish { pod, job } => self.finish_job(&pod, &job, now),
-            Action::Replace { workload, pod } => self.replace_pod(workload, &pod, now),
-            Action::NodeUnknown(node) => self.set_node_ready(node, false, now),
-            Action::NodeUp(node) => self.set_node_ready(node, true, now),
-            Action::WatchdogOk(uid) => self.set_watchdog(&uid, false, now),
+            ScheduledAction::Restart(pod) => self.change_pod(&pod, |pod| restart(pod, now)),
+            ScheduledAction::Finish { pod, job } => self.finish_job(&pod, &job, now),
+            ScheduledAction::Replace { workload, pod } => self.replace_pod(workload, &pod, now),
+            ScheduledAction::NodeUnknown(node) => self.set_node_ready(node, false, now),
+            ScheduledAction::NodeUp(node) => self.set_node_ready(node, true, now),
+            ScheduledAction::WatchdogOk(uid) => self.set_watchdog(&uid, false, now),
         }
     }
 
@@ -159,7 +159,7 @@ impl World {
         for uid in gone {
             self.workload_of.remove(&uid);
         }
-        let Some(KubeObject::Deployment(deployment)) = self.get(Resource::Deployments, &uid) else {
+        let Some(KubeObject::Deployment(deployment)) = self.get(WatchedResource::Deployments, &uid) else {
             return;
         };
         let mut status = deployment.status.clone().unwrap_or_default();
@@ -203,7 +203,7 @@ impl World {
     fn start_pod(&mut self, workload: usize, now: Instant) {
         if let Some(pod) = self.create_pod(workload, now) {
             let pause = self.between(0.2, 2.0);
-            self.later(now, pause, Action::Schedule(pod));
+            self.later(now, pause, ScheduledAction::Schedule(pod));
         }
     }
 
@@ -213,7 +213,11 @@ impl World {
             pod.metadata.deletion_timestamp = time(now.plus_micros(30_000_000));
         });
         let pause = self.between(0.5, 8.0);
-        self.later(now, pause, Action::Remove(Resource::Pods, pod.to_owned()));
+        self.later(
+            now,
+            pause,
+            ScheduledAction::Remove(WatchedResource::Pods, pod.to_owned()),
+        );
     }
 
     fn replace_any_pod(&mut self, now: Instant) {
@@ -262,18 +266,18 @@ impl World {
         let mut pause = 0;
         for pod in state.pods {
             pause += self.between(0.5, 3.0);
-            self.later(now, pause, Action::Replace { workload: index, pod });
+            self.later(now, pause, ScheduledAction::Replace { workload: index, pod });
         }
         self.later(
             now,
             pause + 60_000_000,
-            Action::Remove(Resource::ReplicaSets, former),
+            ScheduledAction::Remove(WatchedResource::ReplicaSets, former),
         );
     }
 
     /// A Job whose pod is born and gone within seconds.
     fn run_job(&mut self, now: Instant) {
-        let Some(KubeObject::CronJob(cron_job)) = self.pick_of(Resource::CronJobs) else {
+        let Some(KubeObject::CronJob(cron_job)) = self.pick_of(WatchedResource::CronJobs) else {
             return;
         };
         let namespace = cron_job.metadata.namespace.clone().unwrap_or_default();
@@ -296,12 +300,12 @@ impl World {
         let owner = Some(("batch/v1", "Job", job_name.as_str(), job_uid.as_str()));
         self.put(template::pod(&name, &pod_uid, &shape, owner, now));
         let pause = self.between(0.1, 0.5);
-        self.later(now, pause, Action::Schedule(pod_uid.clone()));
+        self.later(now, pause, ScheduledAction::Schedule(pod_uid.clone()));
         let pause = self.between(5.0, 12.0);
         self.later(
             now,
             pause,
-            Action::Finish {
+            ScheduledAction::Finish {
                 pod: pod_uid,
                 job: job_uid,
             },
@@ -316,7 +320,7 @@ impl World {
                 container.ready = false;
             });
         });
-        if let Some(KubeObject::Job(found)) = self.get(Resource::Jobs, job) {
+        if let Some(KubeObject::Job(found)) = self.get(WatchedResource::Jobs, job) {
             let mut found = (**found).clone();
             let status = found.status.get_or_insert_default();
             status.active = None;
@@ -324,8 +328,16 @@ impl World {
             status.completion_time = time(now);
             self.put(found);
         }
-        self.later(now, 1_000_000, Action::Remove(Resource::Pods, pod.to_owned()));
-        self.later(now, 30_000_000, Action::Remove(Resource::Jobs, job.to_owned()));
+        self.later(
+            now,
+            1_000_000,
+            ScheduledAction::Remove(WatchedResource::Pods, pod.to_owned()),
+        );
+        self.later(
+            now,
+            30_000_000,
+            ScheduledAction::Remove(WatchedResource::Jobs, job.to_owned()),
+        );
     }
 
     /// Replicas follow the time of day.
@@ -375,7 +387,7 @@ impl World {
             set_condition(pod, "Ready", false, now);
         });
         let pause = self.between(5.0, 20.0);
-        self.later(now, pause, Action::Restart(pod));
+        self.later(now, pause, ScheduledAction::Restart(pod));
     }
 
     fn evict(&mut self, now: Instant) {
@@ -389,21 +401,25 @@ impl World {
             status.message = Some("The node was low on resource: memory.".to_owned());
         });
         let pause = self.between(20.0, 60.0);
-        self.later(now, pause, Action::Remove(Resource::Pods, pod));
+        self.later(now, pause, ScheduledAction::Remove(WatchedResource::Pods, pod));
         self.start_pod(workload, now);
     }
 
     /// Pods beyond a workload's replicas, which nobody removes for a while. However busy the fleet is, they stay few.
     fn leak(&mut self, now: Instant) {
         let most = self.settings.pods as usize * 21 / 20 + 3;
-        if self.count(Resource::Pods) > most {
+        if self.count(WatchedResource::Pods) > most {
             return;
         }
         let Some(index) = self.any_workload() else { return };
         for _ in 0..3 {
             if let Some(pod) = self.create_pod(index, now) {
-                self.later(now, 300_000, Action::Schedule(pod.clone()));
-                self.later(now, 180_000_000, Action::Remove(Resource::Pods, pod));
+                self.later(now, 300_000, ScheduledAction::Schedule(pod.clone()));
+                self.later(
+                    now,
+                    180_000_000,
+                    ScheduledAction::Remove(WatchedResource::Pods, pod),
+                );
             }
         }
     }
@@ -419,9 +435,9 @@ impl World {
             return;
         };
         node.up = false;
-        self.later(now, 40_000_000, Action::NodeUnknown(index));
+        self.later(now, 40_000_000, ScheduledAction::NodeUnknown(index));
         let pause = self.between(150.0, 400.0);
-        self.later(now, pause, Action::NodeUp(index));
+        self.later(now, pause, ScheduledAction::NodeUp(index));
     }
 
     fn set_node_ready(&mut self, index: usize, ready: bool, now: Instant) {
@@ -430,7 +446,7 @@ impl World {
         };
         state.up |= ready;
         let state = state.clone();
-        let Some(KubeObject::Node(node)) = self.get(Resource::Nodes, &state.uid) else {
+        let Some(KubeObject::Node(node)) = self.get(WatchedResource::Nodes, &state.uid) else {
             return;
         };
         let mut node = (**node).clone();
@@ -465,7 +481,7 @@ impl World {
             let here: Vec<String> = pods.filter(is_here).cloned().collect();
             for pod in here {
                 let pause = self.between(5.0, 60.0);
-                self.later(now, pause, Action::Replace { workload, pod });
+                self.later(now, pause, ScheduledAction::Replace { workload, pod });
             }
         }
     }
@@ -480,21 +496,25 @@ impl World {
         namespace.status.get_or_insert_default().phase = Some("Terminating".to_owned());
         self.put(namespace);
         let pause = self.between(20.0, 90.0);
-        self.later(now, pause, Action::Remove(Resource::Namespaces, uid));
+        self.later(
+            now,
+            pause,
+            ScheduledAction::Remove(WatchedResource::Namespaces, uid),
+        );
     }
 
     fn fail_watchdog(&mut self, now: Instant) {
-        let watchdog = self.pick_of(Resource::Watchdogs);
+        let watchdog = self.pick_of(WatchedResource::Watchdogs);
         let Some(uid) = watchdog.map(|watchdog| watchdog.uid().to_owned()) else {
             return;
         };
         self.set_watchdog(&uid, true, now);
         let pause = self.between(30.0, 180.0);
-        self.later(now, pause, Action::WatchdogOk(uid));
+        self.later(now, pause, ScheduledAction::WatchdogOk(uid));
     }
 
     fn set_watchdog(&mut self, uid: &str, failing: bool, now: Instant) {
-        let Some(KubeObject::Watchdog(watchdog)) = self.get(Resource::Watchdogs, uid).cloned() else {
+        let Some(KubeObject::Watchdog(watchdog)) = self.get(WatchedResource::Watchdogs, uid).cloned() else {
             return;
         };
         let chosen = self.pick(self.nodes.len());
@@ -511,7 +531,7 @@ impl World {
             counts.ok = counts.desired.map(|desired| desired - i32::from(failing));
         }
         if failing {
-            let failing = crate::watchdog_resource::Failing {
+            let failing = crate::watchdog_resource::NodeCheckFailure {
                 node,
                 message: Some("unexpected value".to_owned()),
                 since: time(now),

@@ -4,8 +4,8 @@ use fleetledger_schema::instant::Instant;
 use rand::Rng;
 
 use super::{
-    template::{self, PodShape, Pool},
-    world::{Action, NodeState, WorkloadState, World},
+    template::{self, NodePool, PodShape},
+    world::{ScheduledAction, SimulatedCluster, SimulatedNode, SimulatedWorkload},
 };
 
 /// Everything that outlives a restart was created within the 30 days after 2026-01-01.
@@ -28,7 +28,7 @@ const APPS: [&str; 10] = [
 ];
 const CHECKS: [&str; 5] = ["sysctl", "etcd", "kubelet", "dns", "certificate"];
 
-pub(super) fn fill(world: &mut World, now: Instant) {
+pub(super) fn fill(world: &mut SimulatedCluster, now: Instant) {
     namespaces(world);
     nodes(world, now);
     workloads(world, now);
@@ -49,7 +49,7 @@ fn team(number: usize) -> String {
     }
 }
 
-fn namespaces(world: &mut World) {
+fn namespaces(world: &mut SimulatedCluster) {
     let cluster_uid = world.cluster_uid().to_owned();
     world.put(template::namespace("kube-system", &cluster_uid, None, ANCHOR));
     for number in 0..world.settings.teams as usize {
@@ -59,8 +59,8 @@ fn namespaces(world: &mut World) {
     }
 }
 
-fn nodes(world: &mut World, now: Instant) {
-    let pools: Vec<Pool> = (0..world.settings.pools.max(1))
+fn nodes(world: &mut SimulatedCluster, now: Instant) {
+    let pools: Vec<NodePool> = (0..world.settings.pools.max(1))
         .map(|number| pool(number, world.settings.pools))
         .collect();
     for index in 0..world.settings.nodes as usize {
@@ -76,37 +76,37 @@ fn nodes(world: &mut World, now: Instant) {
         }
         world.put(node);
         world.put(template::lease(&name, &format!("lease-{uid}"), now));
-        world.nodes.push(NodeState { name, uid, up: true });
+        world.nodes.push(SimulatedNode { name, uid, up: true });
         let first = world.between(0.0, 10.0);
-        world.later(now, first, Action::RenewLease(index));
+        world.later(now, first, ScheduledAction::RenewLease(index));
     }
 }
 
-fn pool(number: u32, pools: u32) -> Pool {
+fn pool(number: u32, pools: u32) -> NodePool {
     let gpu = pools > 1 && number + 1 == pools;
     match (gpu, number % 3) {
-        (true, _) => Pool {
+        (true, _) => NodePool {
             name: "gpu".to_owned(),
             instance_type: "g-48x384-8",
             cpu: 48,
             memory_gib: 384,
             gpus: 8,
         },
-        (_, 0) => Pool {
+        (_, 0) => NodePool {
             name: format!("general-{number}"),
             instance_type: "m-16x64",
             cpu: 16,
             memory_gib: 64,
             gpus: 0,
         },
-        (_, 1) => Pool {
+        (_, 1) => NodePool {
             name: format!("compute-{number}"),
             instance_type: "c-32x64",
             cpu: 32,
             memory_gib: 64,
             gpus: 0,
         },
-        _ => Pool {
+        _ => NodePool {
             name: format!("memory-{number}"),
             instance_type: "r-16x128",
             cpu: 16,
@@ -116,7 +116,7 @@ fn pool(number: u32, pools: u32) -> Pool {
     }
 }
 
-fn workloads(world: &mut World, now: Instant) {
+fn workloads(world: &mut SimulatedCluster, now: Instant) {
     let teams = world.settings.teams.max(1) as usize;
     let mut left = world.settings.pods as usize;
     let mut number = 0;
@@ -144,13 +144,13 @@ fn workloads(world: &mut World, now: Instant) {
     }
 }
 
-fn shape(world: &mut World, team: &str, app: &str) -> PodShape {
+fn shape(world: &mut SimulatedCluster, team: &str, app: &str) -> PodShape {
     PodShape {
         namespace: team.to_owned(),
         team: team.to_owned(),
         app: app.to_owned(),
         image: format!("registry.example/{team}/{app}:v{}", world.rng.random_range(1..40)),
-        cpu_millis: 50 * world.rng.random_range(1..40),
+        cpu_millicores: 50 * world.rng.random_range(1..40),
         memory_mib: 64 * world.rng.random_range(1..64),
         gpus: u32::from(world.settings.pools > 1 && world.rng.random_ratio(1, 20)),
         sidecar: world.rng.random_ratio(1, 3),
@@ -158,7 +158,7 @@ fn shape(world: &mut World, team: &str, app: &str) -> PodShape {
     }
 }
 
-fn workload(world: &mut World, name: &str, shape: PodShape, replicas: usize, now: Instant) {
+fn workload(world: &mut SimulatedCluster, name: &str, shape: PodShape, replicas: usize, now: Instant) {
     let created = long_ago(world);
     let uid = world.stable_uid(&format!("deployment/{}/{name}", shape.namespace));
     let set_name = format!("{name}-{:08x}", world.rng.random::<u32>());
@@ -167,7 +167,7 @@ fn workload(world: &mut World, name: &str, shape: PodShape, replicas: usize, now
     world.put(template::deployment(name, &uid, &shape, desired, created));
     let owner = Some(("apps/v1", "Deployment", name, uid.as_str()));
     world.put(template::replica_set(&set_name, &set_uid, &shape, owner, created));
-    world.workloads.push(WorkloadState {
+    world.workloads.push(SimulatedWorkload {
         name: name.to_owned(),
         uid,
         set_name,
@@ -189,7 +189,7 @@ fn workload(world: &mut World, name: &str, shape: PodShape, replicas: usize, now
     world.refresh_workload(index);
 }
 
-fn long_ago(world: &mut World) -> Instant {
+fn long_ago(world: &mut SimulatedCluster) -> Instant {
     let after = world.rng.random_range(0..30 * DAY);
     ANCHOR.plus_micros(after)
 }

@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc::Sender, task::JoinSet};
 
 use crate::{
-    resource::{Change, Event, Resource},
-    usage::{ByNode, GpuSample, Sample},
+    resource::{ResourceChange, SourceEvent, WatchedResource},
+    usage::{ContainerSample, GpuSample, SamplesByNode},
 };
-pub(crate) use world::World;
+pub(crate) use world::SimulatedCluster;
 
 /// How often the simulated cluster moves on.
 const STEP: Duration = Duration::from_millis(100);
@@ -71,13 +71,15 @@ impl Default for SimulateSettings {
 /// A simulated API server.
 #[derive(Clone)]
 pub(crate) struct Simulation {
-    world: Arc<Mutex<World>>,
+    world: Arc<Mutex<SimulatedCluster>>,
 }
 
 impl Simulation {
     pub(crate) fn new(settings: &SimulateSettings, datacenter: &str, cluster: &str, now: Instant) -> Self {
         Self {
-            world: Arc::new(Mutex::new(World::build(settings, datacenter, cluster, now))),
+            world: Arc::new(Mutex::new(SimulatedCluster::build(
+                settings, datacenter, cluster, now,
+            ))),
         }
     }
 
@@ -86,15 +88,15 @@ impl Simulation {
     }
 
     /// Usage of every container that runs, by the name of its node.
-    pub(crate) fn usage(&self, now: Instant) -> (ByNode<Sample>, ByNode<GpuSample>) {
+    pub(crate) fn usage(&self, now: Instant) -> (SamplesByNode<ContainerSample>, SamplesByNode<GpuSample>) {
         lock(&self.world).usage(now)
     }
 
-    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<Event>) {
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<SourceEvent>) {
         let world = self.world.clone();
         tasks.spawn(async move {
-            for resource in Resource::ALL {
-                if !send_list(&world, resource, &events, Event::Watch).await {
+            for resource in WatchedResource::ALL {
+                if !send_list(&world, resource, &events, SourceEvent::Watch).await {
                     return;
                 }
             }
@@ -102,7 +104,7 @@ impl Simulation {
             loop {
                 let changes = lock(&world).take_changes();
                 for (resource, change) in changes {
-                    if events.send(Event::Watch(resource, change)).await.is_err() {
+                    if events.send(SourceEvent::Watch(resource, change)).await.is_err() {
                         return;
                     }
                 }
@@ -112,11 +114,16 @@ impl Simulation {
         });
     }
 
-    pub(crate) fn relist(&self, tasks: &mut JoinSet<()>, resources: Vec<Resource>, events: Sender<Event>) {
+    pub(crate) fn relist(
+        &self,
+        tasks: &mut JoinSet<()>,
+        resources: Vec<WatchedResource>,
+        events: Sender<SourceEvent>,
+    ) {
         let world = self.world.clone();
         tasks.spawn(async move {
             for resource in resources {
-                if !send_list(&world, resource, &events, Event::Relist).await {
+                if !send_list(&world, resource, &events, SourceEvent::Relist).await {
                     return;
                 }
             }
@@ -125,31 +132,31 @@ impl Simulation {
 }
 
 async fn send_list(
-    world: &Mutex<World>,
-    resource: Resource,
-    events: &Sender<Event>,
-    wrap: fn(Resource, Change) -> Event,
+    world: &Mutex<SimulatedCluster>,
+    resource: WatchedResource,
+    events: &Sender<SourceEvent>,
+    wrap: fn(WatchedResource, ResourceChange) -> SourceEvent,
 ) -> bool {
-    let send = async |change: Change| events.send(wrap(resource, change)).await.is_ok();
-    if !send(Change::Begin).await {
+    let send = async |change: ResourceChange| events.send(wrap(resource, change)).await.is_ok();
+    if !send(ResourceChange::Begin).await {
         return false;
     }
     let mut after: Option<String> = None;
     loop {
         let page = lock(world).page(resource, after.as_deref(), PAGE);
         let Some(last) = page.last() else {
-            return send(Change::End).await;
+            return send(ResourceChange::End).await;
         };
         after = Some(last.uid().to_owned());
         for object in page {
-            if !send(Change::Listed(object)).await {
+            if !send(ResourceChange::Listed(object)).await {
                 return false;
             }
         }
     }
 }
 
-fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+fn lock(world: &Mutex<SimulatedCluster>) -> MutexGuard<'_, SimulatedCluster> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -164,8 +171,8 @@ mod tests {
             changes_per_second: 50.0,
             ..SimulateSettings::default()
         };
-        let mut world = World::build(&settings, "dfw", "sim", start);
-        for resource in Resource::ALL {
+        let mut world = SimulatedCluster::build(&settings, "dfw", "sim", start);
+        for resource in WatchedResource::ALL {
             assert!(
                 world.of(resource).all(|object| !object.uid().is_empty()),
                 "{resource}"
@@ -200,12 +207,12 @@ mod tests {
             changes_per_second: 200.0,
             ..SimulateSettings::default()
         };
-        let mut world = World::build(&settings, "dfw", "sim", start);
+        let mut world = SimulatedCluster::build(&settings, "dfw", "sim", start);
         for step in 1..=3000 {
             world.step(start.plus_micros(step * 100_000));
             world.take_changes();
         }
-        let pods = world.count(Resource::Pods);
+        let pods = world.count(WatchedResource::Pods);
         assert!((300..1500).contains(&pods), "{pods}");
     }
 }

@@ -14,7 +14,7 @@ use crate::watchdog_resource::Watchdog;
 
 /// A pool of equal nodes.
 #[derive(Debug, Clone)]
-pub(super) struct Pool {
+pub(super) struct NodePool {
     pub(super) name: String,
     pub(super) instance_type: &'static str,
     pub(super) cpu: u32,
@@ -29,7 +29,7 @@ pub(super) struct PodShape {
     pub(super) team: String,
     pub(super) app: String,
     pub(super) image: String,
-    pub(super) cpu_millis: u32,
+    pub(super) cpu_millicores: u32,
     pub(super) memory_mib: u32,
     pub(super) gpus: u32,
     pub(super) sidecar: bool,
@@ -67,7 +67,7 @@ pub(super) fn namespace(name: &str, uid: &str, team: Option<&str>, created: Inst
     }))
 }
 
-pub(super) fn node(name: &str, uid: &str, pool: &Pool, zone: &str, created: Instant) -> Node {
+pub(super) fn node(name: &str, uid: &str, pool: &NodePool, zone: &str, created: Instant) -> Node {
     let mut capacity = json!({"cpu": pool.cpu.to_string(), "memory": format!("{}Gi", pool.memory_gib),
         "ephemeral-storage": "200Gi", "pods": "110", "hugepages-2Mi": "0"});
     if pool.gpus > 0
@@ -219,7 +219,7 @@ pub(super) fn watchdog(name: &str, uid: &str, check: &str, nodes: usize, created
 
 fn template(shape: &PodShape) -> Json {
     let mut requests =
-        json!({"cpu": format!("{}m", shape.cpu_millis), "memory": format!("{}Mi", shape.memory_mib)});
+        json!({"cpu": format!("{}m", shape.cpu_millicores), "memory": format!("{}Mi", shape.memory_mib)});
     let mut limits = json!({"memory": format!("{}Mi", shape.memory_mib * 2)});
     if shape.gpus > 0 {
         for list in [&mut requests, &mut limits] {

@@ -7,11 +7,11 @@ use fleetledger_schema::instant::Instant;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::World;
+use super::SimulatedCluster;
 use crate::{
     object::quantity::Quantity,
-    resource::{KubeObject, Resource},
-    usage::{ByNode, Cpu, GpuSample, Sample},
+    resource::{KubeObject, WatchedResource},
+    usage::{ContainerSample, CpuMeasure, GpuSample, SamplesByNode},
 };
 
 /// What a container without a request uses, in thousandths of a core and in bytes.
@@ -19,13 +19,14 @@ const UNREQUESTED: (f64, f64) = (20.0, 48e6);
 /// Angular speed of a day, per second.
 const DAY: f64 = TAU / 86_400.0;
 
-impl World {
+impl SimulatedCluster {
     /// Usage of every container that runs, by the name of its node; nodes that are down tell nothing.
-    pub(crate) fn usage(&self, now: Instant) -> (ByNode<Sample>, ByNode<GpuSample>) {
+    pub(crate) fn usage(&self, now: Instant) -> (SamplesByNode<ContainerSample>, SamplesByNode<GpuSample>) {
         let up = self.nodes.iter().filter(|node| node.up);
-        let mut by_node: ByNode<Sample> = up.map(|node| (node.name.clone(), Vec::new())).collect();
-        let mut cards: ByNode<GpuSample> = HashMap::new();
-        for object in self.of(Resource::Pods) {
+        let mut by_node: SamplesByNode<ContainerSample> =
+            up.map(|node| (node.name.clone(), Vec::new())).collect();
+        let mut cards: SamplesByNode<GpuSample> = HashMap::new();
+        for object in self.of(WatchedResource::Pods) {
             let KubeObject::Pod(pod) = object else { continue };
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
             let Some((node, samples)) = node.and_then(|node| Some((node, by_node.get_mut(node)?))) else {
@@ -35,7 +36,7 @@ impl World {
                 let Some(started_at) = started_at(status) else {
                     continue;
                 };
-                let of = Behaviour::of(pod, container, started_at);
+                let of = ContainerBehaviour::of(pod, container, started_at);
                 samples.push(of.sample(pod, container, now));
                 let gpus = cards.entry(node.to_owned()).or_default();
                 gpus.extend(of.cards(pod, container, now));
@@ -64,7 +65,7 @@ fn started_at(status: &ContainerStatus) -> Option<Instant> {
 }
 
 /// How a container behaves.
-struct Behaviour {
+struct ContainerBehaviour {
     millicores: f64,
     memory_bytes: f64,
     gpus: i64,
@@ -73,7 +74,7 @@ struct Behaviour {
     started_at: Instant,
 }
 
-impl Behaviour {
+impl ContainerBehaviour {
     fn of(pod: &Pod, container: &Container, started_at: Instant) -> Self {
         let requested = |name: &str| {
             let requests = container.resources.as_ref()?.requests.as_ref()?;
@@ -81,7 +82,7 @@ impl Behaviour {
         };
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         let hash = xxh3_64(format!("{uid}/{}", container.name).as_bytes());
-        let millicores = requested("cpu").map(|cpu| cpu.millis() as f64);
+        let millicores = requested("cpu").map(|cpu| cpu.thousandths() as f64);
         let memory_bytes = requested("memory").map(|memory| memory.units() as f64);
         Self {
             millicores: millicores.unwrap_or(UNREQUESTED.0),
@@ -92,13 +93,13 @@ impl Behaviour {
         }
     }
 
-    fn sample(&self, pod: &Pod, container: &Container, now: Instant) -> Sample {
-        Sample {
+    fn sample(&self, pod: &Pod, container: &Container, now: Instant) -> ContainerSample {
+        ContainerSample {
             namespace: pod.metadata.namespace.clone().unwrap_or_default(),
             pod: pod.metadata.name.clone().unwrap_or_default(),
             container: container.name.clone(),
             at: now,
-            cpu: Cpu::Counter(self.cpu_core_us(now)),
+            cpu: CpuMeasure::Counter(self.cpu_core_us(now)),
             memory_bytes: (self.memory_bytes * (0.35 + 0.7 * self.character)) as i64,
             started_at: Some(self.started_at),
         }
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn counters_rise_and_machines_are_not_used_beyond_reason() {
         let start = Instant(1_790_000_000_000_000);
-        let world = World::build(&SimulateSettings::default(), "dfw", "sim", start);
+        let world = SimulatedCluster::build(&SimulateSettings::default(), "dfw", "sim", start);
         let (first, _) = world.usage(start.plus_micros(3_600_000_000));
         let (second, cards) = world.usage(start.plus_micros(7_200_000_000));
         let mut containers = 0;
@@ -147,7 +148,8 @@ mod tests {
                     (&one.namespace, &one.pod, &one.container)
                         == (&sample.namespace, &sample.pod, &sample.container)
                 });
-                let (Cpu::Counter(now), Cpu::Counter(then)) = (sample.cpu, before.unwrap().cpu) else {
+                let (CpuMeasure::Counter(now), CpuMeasure::Counter(then)) = (sample.cpu, before.unwrap().cpu)
+                else {
                     panic!()
                 };
                 assert!(now >= then, "{sample:?}");

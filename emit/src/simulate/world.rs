@@ -15,44 +15,44 @@ use super::{
     SimulateSettings, build,
     template::{self, PodShape},
 };
-use crate::resource::{Change, KubeObject, Resource};
+use crate::resource::{KubeObject, ResourceChange, WatchedResource};
 
 /// Time between two renewals of a node's Lease.
 pub(super) const LEASE_RENEWAL_MICROS: i64 = 10_000_000;
 
 /// A simulated cluster.
-pub(crate) struct World {
+pub(crate) struct SimulatedCluster {
     pub(super) settings: SimulateSettings,
     pub(super) rng: StdRng,
     pub(super) identity: String,
     pub(super) incarnation: i64,
     cluster_uid: String,
-    objects: BTreeMap<Resource, BTreeMap<String, KubeObject>>,
-    changes: Vec<(Resource, Change)>,
+    objects: BTreeMap<WatchedResource, BTreeMap<String, KubeObject>>,
+    changes: Vec<(WatchedResource, ResourceChange)>,
     /// True once the fleet stands: what made it is nobody's news, and takes more memory than the fleet.
-    stands: bool,
+    is_built: bool,
     /// Changes so far, without those of Leases.
     changed: i64,
     version: u64,
     serial: u64,
-    schedule: BTreeMap<(Instant, u64), Action>,
+    schedule: BTreeMap<(Instant, u64), ScheduledAction>,
     tokens: f64,
     stepped_at: Instant,
-    pub(super) nodes: Vec<NodeState>,
-    pub(super) workloads: Vec<WorkloadState>,
+    pub(super) nodes: Vec<SimulatedNode>,
+    pub(super) workloads: Vec<SimulatedWorkload>,
     /// Number of the workload that a pod belongs to.
     pub(super) workload_of: HashMap<String, usize>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct NodeState {
+pub(super) struct SimulatedNode {
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) up: bool,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct WorkloadState {
+pub(super) struct SimulatedWorkload {
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) set_name: String,
@@ -65,11 +65,11 @@ pub(super) struct WorkloadState {
 
 /// Something that is to happen.
 #[derive(Debug, Clone)]
-pub(super) enum Action {
+pub(super) enum ScheduledAction {
     RenewLease(usize),
     Schedule(String),
     Run(String),
-    Remove(Resource, String),
+    Remove(WatchedResource, String),
     Restart(String),
     Finish { pod: String, job: String },
     Replace { workload: usize, pod: String },
@@ -78,7 +78,7 @@ pub(super) enum Action {
     WatchdogOk(String),
 }
 
-impl World {
+impl SimulatedCluster {
     /// A fleet of that shape at `now`. Nodes, namespaces and workloads are the same after a restart; pods are new.
     pub(crate) fn build(settings: &SimulateSettings, datacenter: &str, cluster: &str, now: Instant) -> Self {
         let identity = format!("{}/{datacenter}/{cluster}", settings.seed);
@@ -90,7 +90,7 @@ impl World {
             incarnation: now.0,
             objects: BTreeMap::new(),
             changes: Vec::new(),
-            stands: false,
+            is_built: false,
             changed: 0,
             version: u64::try_from(now.0 / 1000).unwrap_or(1),
             serial: 0,
@@ -102,7 +102,7 @@ impl World {
             workload_of: HashMap::new(),
         };
         build::fill(&mut world, now);
-        world.stands = true;
+        world.is_built = true;
         world
     }
 
@@ -111,7 +111,12 @@ impl World {
     }
 
     /// A page of the objects of a resource: those with the next uids after `after`.
-    pub(crate) fn page(&self, resource: Resource, after: Option<&str>, size: usize) -> Vec<KubeObject> {
+    pub(crate) fn page(
+        &self,
+        resource: WatchedResource,
+        after: Option<&str>,
+        size: usize,
+    ) -> Vec<KubeObject> {
         let Some(objects) = self.objects.get(&resource) else {
             return Vec::new();
         };
@@ -121,12 +126,12 @@ impl World {
     }
 
     /// Objects of a resource, as they stand.
-    pub(super) fn of(&self, resource: Resource) -> impl Iterator<Item = &KubeObject> {
+    pub(super) fn of(&self, resource: WatchedResource) -> impl Iterator<Item = &KubeObject> {
         self.objects.get(&resource).into_iter().flat_map(BTreeMap::values)
     }
 
     /// What has changed since the last call.
-    pub(crate) fn take_changes(&mut self) -> Vec<(Resource, Change)> {
+    pub(crate) fn take_changes(&mut self) -> Vec<(WatchedResource, ResourceChange)> {
         std::mem::take(&mut self.changes)
     }
 
@@ -158,19 +163,19 @@ impl World {
         1.0 + 0.5 * ((hour - 8.0) / 24.0 * std::f64::consts::TAU).sin()
     }
 
-    pub(super) fn get(&self, resource: Resource, uid: &str) -> Option<&KubeObject> {
+    pub(super) fn get(&self, resource: WatchedResource, uid: &str) -> Option<&KubeObject> {
         self.objects.get(&resource)?.get(uid)
     }
 
     pub(super) fn pod(&self, uid: &str) -> Option<&Pod> {
-        match self.get(Resource::Pods, uid)? {
+        match self.get(WatchedResource::Pods, uid)? {
             KubeObject::Pod(pod) => Some(pod),
             _ => None,
         }
     }
 
     /// Number of objects of a resource.
-    pub(super) fn count(&self, resource: Resource) -> usize {
+    pub(super) fn count(&self, resource: WatchedResource) -> usize {
         self.objects.get(&resource).map_or(0, BTreeMap::len)
     }
 
@@ -180,8 +185,8 @@ impl World {
         self.version += 1;
         set_version(&mut object, self.version);
         let resource = object.resource();
-        if self.stands {
-            self.note(resource, Change::Applied(object.clone()));
+        if self.is_built {
+            self.note(resource, ResourceChange::Applied(object.clone()));
         }
         self.objects
             .entry(resource)
@@ -190,7 +195,7 @@ impl World {
     }
 
     /// Removes an object.
-    pub(super) fn remove(&mut self, resource: Resource, uid: &str) {
+    pub(super) fn remove(&mut self, resource: WatchedResource, uid: &str) {
         if let Some(mut object) = self
             .objects
             .get_mut(&resource)
@@ -198,13 +203,13 @@ impl World {
         {
             self.version += 1;
             set_version(&mut object, self.version);
-            self.note(resource, Change::Deleted(object));
+            self.note(resource, ResourceChange::Deleted(object));
         }
     }
 
     /// Changes a pod, if it is there.
     pub(super) fn change_pod(&mut self, uid: &str, change: impl FnOnce(&mut Pod)) {
-        let pods = self.objects.get_mut(&Resource::Pods);
+        let pods = self.objects.get_mut(&WatchedResource::Pods);
         let Some(object) = pods.and_then(|pods| pods.get_mut(uid)) else {
             return;
         };
@@ -214,19 +219,19 @@ impl World {
         }
         self.version += 1;
         set_version(object, self.version);
-        if self.stands {
+        if self.is_built {
             let changed = object.clone();
-            self.note(Resource::Pods, Change::Applied(changed));
+            self.note(WatchedResource::Pods, ResourceChange::Applied(changed));
         }
     }
 
-    fn note(&mut self, resource: Resource, change: Change) {
-        self.changed += i64::from(resource != Resource::Leases);
+    fn note(&mut self, resource: WatchedResource, change: ResourceChange) {
+        self.changed += i64::from(resource != WatchedResource::Leases);
         self.changes.push((resource, change));
     }
 
     /// Lets `action` happen after `micros`.
-    pub(super) fn later(&mut self, now: Instant, micros: i64, action: Action) {
+    pub(super) fn later(&mut self, now: Instant, micros: i64, action: ScheduledAction) {
         self.serial += 1;
         self.schedule
             .insert((now.plus_micros(micros), self.serial), action);
@@ -254,7 +259,7 @@ impl World {
     }
 
     /// A random object of a resource.
-    pub(super) fn pick_of(&mut self, resource: Resource) -> Option<&KubeObject> {
+    pub(super) fn pick_of(&mut self, resource: WatchedResource) -> Option<&KubeObject> {
         let chosen = self.pick(self.count(resource))?;
         self.of(resource).nth(chosen)
     }
@@ -266,7 +271,7 @@ impl World {
         if node.up {
             self.put(template::lease(&node.name, &format!("lease-{}", node.uid), now));
         }
-        self.later(now, LEASE_RENEWAL_MICROS, Action::RenewLease(index));
+        self.later(now, LEASE_RENEWAL_MICROS, ScheduledAction::RenewLease(index));
     }
 }
 

@@ -14,16 +14,16 @@ use tokio::{sync::mpsc::Sender, task::JoinSet};
 
 use crate::{
     error::EmitError,
-    resource::{Change, Event, KubeObject, Resource},
+    resource::{KubeObject, ResourceChange, SourceEvent, WatchedResource},
     watchdog_resource::Watchdog,
 };
 
 /// The objects of a dump.
-pub(crate) struct Dump {
+pub(crate) struct ClusterDump {
     objects: Arc<Vec<KubeObject>>,
 }
 
-impl Dump {
+impl ClusterDump {
     /// Reads every file of a folder. Kinds that are not kept are passed over.
     pub(crate) fn read(directory: &Path) -> Result<Self, EmitError> {
         let fail = |path: &Path, why: String| EmitError::Dump {
@@ -58,7 +58,8 @@ impl Dump {
 
     pub(crate) fn cluster_uid(&self) -> Result<String, String> {
         let named = |object: &&KubeObject| {
-            object.resource() == Resource::Namespaces && object.meta().name.as_deref() == Some("kube-system")
+            object.resource() == WatchedResource::Namespaces
+                && object.meta().name.as_deref() == Some("kube-system")
         };
         let uid = self
             .objects
@@ -71,33 +72,42 @@ impl Dump {
         })
     }
 
-    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<Event>) {
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<SourceEvent>) {
         let objects = self.objects.clone();
         tasks.spawn(async move {
-            send_lists(&objects, &Resource::ALL, &events, Event::Watch).await;
-            events.send(Event::Finished).await.ok();
+            send_lists(&objects, &WatchedResource::ALL, &events, SourceEvent::Watch).await;
+            events.send(SourceEvent::Finished).await.ok();
         });
     }
 
-    pub(crate) fn relist(&self, tasks: &mut JoinSet<()>, resources: Vec<Resource>, events: Sender<Event>) {
+    pub(crate) fn relist(
+        &self,
+        tasks: &mut JoinSet<()>,
+        resources: Vec<WatchedResource>,
+        events: Sender<SourceEvent>,
+    ) {
         let objects = self.objects.clone();
-        tasks.spawn(async move { send_lists(&objects, &resources, &events, Event::Relist).await });
+        tasks.spawn(async move { send_lists(&objects, &resources, &events, SourceEvent::Relist).await });
     }
 }
 
 async fn send_lists(
     objects: &[KubeObject],
-    resources: &[Resource],
-    events: &Sender<Event>,
-    wrap: fn(Resource, Change) -> Event,
+    resources: &[WatchedResource],
+    events: &Sender<SourceEvent>,
+    wrap: fn(WatchedResource, ResourceChange) -> SourceEvent,
 ) {
     for resource in resources {
         let listed = objects
             .iter()
             .filter(|object| object.resource() == *resource)
             .cloned()
-            .map(Change::Listed);
-        for change in [Change::Begin].into_iter().chain(listed).chain([Change::End]) {
+            .map(ResourceChange::Listed);
+        for change in [ResourceChange::Begin]
+            .into_iter()
+            .chain(listed)
+            .chain([ResourceChange::End])
+        {
             if events.send(wrap(*resource, change)).await.is_err() {
                 return;
             }
@@ -152,7 +162,7 @@ fn collect(json: Json, objects: &mut Vec<KubeObject>) -> Result<(), String> {
         _ => return Ok(()),
     }?;
     let node_lease = object.meta().namespace.as_deref() == Some("kube-node-lease");
-    if object.resource() != Resource::Leases || node_lease {
+    if object.resource() != WatchedResource::Leases || node_lease {
         objects.push(object);
     }
     Ok(())
@@ -172,7 +182,7 @@ mod tests {
     fn lists_and_single_objects_of_known_kinds_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        assert!(Dump::read(folder.path()).is_err());
+        assert!(ClusterDump::read(folder.path()).is_err());
         write(
             "namespaces.json",
             r#"{"kind": "List", "items": [{"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "k"}}]}"#,
@@ -186,7 +196,7 @@ mod tests {
             "kind: ConfigMap\nmetadata: {name: c}\ndata: {secret: x}\n",
         );
         write("readme.txt", "no");
-        let dump = Dump::read(folder.path()).unwrap();
+        let dump = ClusterDump::read(folder.path()).unwrap();
         assert_eq!(dump.objects.len(), 2);
         assert_eq!(dump.cluster_uid(), Ok("k".to_owned()));
     }

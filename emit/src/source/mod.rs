@@ -9,12 +9,12 @@ use tokio::{sync::mpsc::Sender, task::JoinSet};
 
 use crate::{
     owner::OwnerRef,
-    resource::{Event, Resource},
+    resource::{SourceEvent, WatchedResource},
     simulate::{SimulateSettings, Simulation},
 };
 
 /// Where an emitter's objects come from.
-pub enum Source {
+pub enum ObjectSource {
     /// A live API server.
     Watch {
         /// Client of the cluster; its identity needs the rights of `deploy/kubernetes/emit-rbac.yaml`.
@@ -30,47 +30,52 @@ pub enum Source {
 }
 
 /// A source that runs.
-pub(crate) enum Feed {
-    Watch(watch::Watcher),
-    Dump(dump::Dump),
+pub(crate) enum SourceFeed {
+    Watch(watch::ClusterWatcher),
+    Dump(dump::ClusterDump),
     Simulate(Simulation),
 }
 
-impl Feed {
+impl SourceFeed {
     /// Uid of the cluster's kube-system namespace.
     pub(crate) async fn cluster_uid(&self) -> Result<String, String> {
         match self {
-            Feed::Watch(watcher) => watcher.cluster_uid().await,
-            Feed::Dump(dump) => dump.cluster_uid(),
-            Feed::Simulate(simulation) => Ok(simulation.cluster_uid()),
+            SourceFeed::Watch(watcher) => watcher.cluster_uid().await,
+            SourceFeed::Dump(dump) => dump.cluster_uid(),
+            SourceFeed::Simulate(simulation) => Ok(simulation.cluster_uid()),
         }
     }
 
     /// Begins to report.
-    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<Event>) {
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<SourceEvent>) {
         match self {
-            Feed::Watch(watcher) => watcher.start(tasks, &events),
-            Feed::Dump(dump) => dump.start(tasks, events),
-            Feed::Simulate(simulation) => simulation.start(tasks, events),
+            SourceFeed::Watch(watcher) => watcher.start(tasks, &events),
+            SourceFeed::Dump(dump) => dump.start(tasks, events),
+            SourceFeed::Simulate(simulation) => simulation.start(tasks, events),
         }
     }
 
     /// Lists these resources afresh.
-    pub(crate) fn relist(&self, tasks: &mut JoinSet<()>, resources: Vec<Resource>, events: Sender<Event>) {
+    pub(crate) fn relist(
+        &self,
+        tasks: &mut JoinSet<()>,
+        resources: Vec<WatchedResource>,
+        events: Sender<SourceEvent>,
+    ) {
         match self {
-            Feed::Watch(watcher) => watcher.relist(tasks, resources, events),
-            Feed::Dump(dump) => dump.relist(tasks, resources, events),
-            Feed::Simulate(simulation) => simulation.relist(tasks, resources, events),
+            SourceFeed::Watch(watcher) => watcher.relist(tasks, resources, events),
+            SourceFeed::Dump(dump) => dump.relist(tasks, resources, events),
+            SourceFeed::Simulate(simulation) => simulation.relist(tasks, resources, events),
         }
     }
 
     /// Asks for an owner; the answer is an event.
-    pub(crate) fn ask(&self, tasks: &mut JoinSet<()>, owner: OwnerRef, events: Sender<Event>) {
+    pub(crate) fn ask(&self, tasks: &mut JoinSet<()>, owner: OwnerRef, events: Sender<SourceEvent>) {
         match self {
-            Feed::Watch(watcher) => watcher.ask(tasks, owner, events),
-            Feed::Dump(_) | Feed::Simulate(_) => {
+            SourceFeed::Watch(watcher) => watcher.ask(tasks, owner, events),
+            SourceFeed::Dump(_) | SourceFeed::Simulate(_) => {
                 tasks.spawn(async move {
-                    events.send(Event::Owner(Box::new(owner), None)).await.ok();
+                    events.send(SourceEvent::Owner(Box::new(owner), None)).await.ok();
                 });
             }
         }
@@ -78,6 +83,6 @@ impl Feed {
 
     /// True for a source whose heartbeats belong to the past.
     pub(crate) fn is_dump(&self) -> bool {
-        matches!(self, Feed::Dump(_))
+        matches!(self, SourceFeed::Dump(_))
     }
 }

@@ -22,27 +22,27 @@ use tokio::{
 };
 
 use crate::{
-    owner::{Owner, OwnerRef},
-    resource::{Change, Event, KubeObject, Resource},
-    settings::Settings,
+    owner::{KnownOwner, OwnerRef},
+    resource::{KubeObject, ResourceChange, SourceEvent, WatchedResource},
+    settings::EmitSettings,
     watchdog_resource::Watchdog,
 };
 
 /// Namespace of the kubelets' Leases.
 const NODE_LEASES: &str = "kube-node-lease";
 /// First pause after an error; doubled each time, with jitter.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// Longest pause after an error.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// Pause before a resource that the API server does not have is looked for again.
-const ABSENT_PAUSE: Duration = Duration::from_secs(60);
+const ABSENT_RETRY_DELAY: Duration = Duration::from_secs(60);
 /// A streaming list without a word for this long comes from a server that does not know them.
 const STREAMING_PATIENCE: Duration = Duration::from_secs(15);
 /// Questions about owners that are under way at once.
 const QUESTIONS_AT_ONCE: usize = 4;
 
 /// Watches one API server.
-pub(crate) struct Watcher {
+pub(crate) struct ClusterWatcher {
     client: Client,
     page_size: u32,
     streaming_lists: bool,
@@ -54,47 +54,47 @@ macro_rules! with_api {
     ($resource:expr, $client:expr, $api:ident => $body:expr) => {{
         let client = $client;
         match $resource {
-            Resource::Namespaces => {
+            WatchedResource::Namespaces => {
                 let $api: Api<Namespace> = Api::all(client);
                 $body
             }
-            Resource::Leases => {
+            WatchedResource::Leases => {
                 let $api: Api<Lease> = Api::namespaced(client, NODE_LEASES);
                 $body
             }
-            Resource::Nodes => {
+            WatchedResource::Nodes => {
                 let $api: Api<Node> = Api::all(client);
                 $body
             }
-            Resource::Deployments => {
+            WatchedResource::Deployments => {
                 let $api: Api<Deployment> = Api::all(client);
                 $body
             }
-            Resource::StatefulSets => {
+            WatchedResource::StatefulSets => {
                 let $api: Api<StatefulSet> = Api::all(client);
                 $body
             }
-            Resource::DaemonSets => {
+            WatchedResource::DaemonSets => {
                 let $api: Api<DaemonSet> = Api::all(client);
                 $body
             }
-            Resource::ReplicaSets => {
+            WatchedResource::ReplicaSets => {
                 let $api: Api<ReplicaSet> = Api::all(client);
                 $body
             }
-            Resource::CronJobs => {
+            WatchedResource::CronJobs => {
                 let $api: Api<CronJob> = Api::all(client);
                 $body
             }
-            Resource::Jobs => {
+            WatchedResource::Jobs => {
                 let $api: Api<Job> = Api::all(client);
                 $body
             }
-            Resource::Pods => {
+            WatchedResource::Pods => {
                 let $api: Api<Pod> = Api::all(client);
                 $body
             }
-            Resource::Watchdogs => {
+            WatchedResource::Watchdogs => {
                 let $api: Api<Watchdog> = Api::all(client);
                 $body
             }
@@ -102,8 +102,8 @@ macro_rules! with_api {
     }};
 }
 
-impl Watcher {
-    pub(crate) fn new(client: Client, settings: &Settings) -> Self {
+impl ClusterWatcher {
+    pub(crate) fn new(client: Client, settings: &EmitSettings) -> Self {
         Self {
             client,
             page_size: settings.page_size,
@@ -122,8 +122,8 @@ impl Watcher {
             .ok_or_else(|| "namespace kube-system has no uid".to_owned())
     }
 
-    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: &Sender<Event>) {
-        for resource in Resource::ALL {
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: &Sender<SourceEvent>) {
+        for resource in WatchedResource::ALL {
             let (events, page_size, streaming) = (events.clone(), self.page_size, self.streaming_lists);
             with_api!(resource, self.client.clone(), api => {
                 tasks.spawn(watch(api, resource, page_size, streaming, events));
@@ -131,7 +131,12 @@ impl Watcher {
         }
     }
 
-    pub(crate) fn relist(&self, tasks: &mut JoinSet<()>, resources: Vec<Resource>, events: Sender<Event>) {
+    pub(crate) fn relist(
+        &self,
+        tasks: &mut JoinSet<()>,
+        resources: Vec<WatchedResource>,
+        events: Sender<SourceEvent>,
+    ) {
         let (client, page_size) = (self.client.clone(), self.page_size);
         // One resource after the other: a sweep is no reason to press the API server.
         tasks.spawn(async move {
@@ -141,7 +146,7 @@ impl Watcher {
         });
     }
 
-    pub(crate) fn ask(&self, tasks: &mut JoinSet<()>, reference: OwnerRef, events: Sender<Event>) {
+    pub(crate) fn ask(&self, tasks: &mut JoinSet<()>, reference: OwnerRef, events: Sender<SourceEvent>) {
         let (client, questions) = (self.client.clone(), self.questions.clone());
         tasks.spawn(async move {
             let permit = questions.acquire().await;
@@ -149,13 +154,13 @@ impl Watcher {
                 tracing::debug!(kind = reference.kind, owner = reference.name, %error, "owner cannot be read");
             });
             drop(permit);
-            events.send(Event::Owner(Box::new(reference), owner.ok().flatten().map(Box::new))).await.ok();
+            events.send(SourceEvent::Owner(Box::new(reference), owner.ok().flatten().map(Box::new))).await.ok();
         });
     }
 }
 
 /// Reads an owner's metadata alone. `None` if it is gone, or another object has its name by now.
-async fn get_owner(client: Client, reference: &OwnerRef) -> Result<Option<Owner>, kube::Error> {
+async fn get_owner(client: Client, reference: &OwnerRef) -> Result<Option<KnownOwner>, kube::Error> {
     let (group, version) = reference
         .api_version
         .split_once('/')
@@ -170,7 +175,7 @@ async fn get_owner(client: Client, reference: &OwnerRef) -> Result<Option<Owner>
     };
     let found = api.get_metadata_opt(&reference.name).await?;
     let found = found.filter(|found| found.metadata.uid.as_deref() == Some(reference.uid.as_str()));
-    Ok(found.map(|found| Owner {
+    Ok(found.map(|found| KnownOwner {
         kind: reference.kind.clone(),
         name: reference.name.clone(),
         controller: OwnerRef::of(&found.metadata),
@@ -178,12 +183,17 @@ async fn get_owner(client: Client, reference: &OwnerRef) -> Result<Option<Owner>
 }
 
 /// Watches one resource for ever, or until the receiver is gone.
-async fn watch<K>(api: Api<K>, resource: Resource, page_size: u32, mut streaming: bool, events: Sender<Event>)
-where
+async fn watch<K>(
+    api: Api<K>,
+    resource: WatchedResource,
+    page_size: u32,
+    mut streaming: bool,
+    events: Sender<SourceEvent>,
+) where
     K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
     KubeObject: From<K>,
 {
-    let mut pause = FIRST_PAUSE;
+    let mut pause = FIRST_BACKOFF;
     loop {
         let mut config = watcher::Config::default().page_size(page_size);
         if streaming {
@@ -198,29 +208,33 @@ where
         )
         .await;
         let wait = match ended {
-            Ended::Closed => return,
-            Ended::NoStreaming => {
+            WatchEnd::Closed => return,
+            WatchEnd::NoStreaming => {
                 tracing::info!(%resource, "the API server has no streaming lists; using pages");
                 streaming = false;
                 Duration::ZERO
             }
-            Ended::Absent => {
-                if events.send(Event::Watch(resource, Change::Absent)).await.is_err() {
+            WatchEnd::Absent => {
+                if events
+                    .send(SourceEvent::Watch(resource, ResourceChange::Absent))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
-                ABSENT_PAUSE
+                ABSENT_RETRY_DELAY
             }
-            Ended::Failed(why) => {
+            WatchEnd::Failed(why) => {
                 tracing::warn!(%resource, why, "watch failed; retried");
                 if events
-                    .send(Event::Watch(resource, Change::Failed(why)))
+                    .send(SourceEvent::Watch(resource, ResourceChange::Failed(why)))
                     .await
                     .is_err()
                 {
                     return;
                 }
                 let wait = pause.mul_f64(rand::random_range(0.5..1.0));
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(LONGEST_BACKOFF);
                 wait
             }
         };
@@ -229,7 +243,7 @@ where
 }
 
 /// Why a watch must begin anew.
-enum Ended {
+enum WatchEnd {
     /// Nobody listens any more.
     Closed,
     NoStreaming,
@@ -240,11 +254,11 @@ enum Ended {
 /// Passes events on until an error that the stream does not survive by itself.
 async fn follow<K>(
     stream: impl futures::Stream<Item = watcher::Result<WatchEvent<K>>>,
-    resource: Resource,
+    resource: WatchedResource,
     streaming: bool,
-    events: &Sender<Event>,
+    events: &Sender<SourceEvent>,
     pause: &mut Duration,
-) -> Ended
+) -> WatchEnd
 where
     K: KubeResource,
     KubeObject: From<K>,
@@ -256,13 +270,13 @@ where
         let next = if streaming && listing {
             match tokio::time::timeout(STREAMING_PATIENCE, next).await {
                 Ok(next) => next,
-                Err(_) => return Ended::NoStreaming,
+                Err(_) => return WatchEnd::NoStreaming,
             }
         } else {
             next.await
         };
         let change = match next {
-            Ok(None) => return Ended::Failed("watch ended".to_owned()),
+            Ok(None) => return WatchEnd::Failed("watch ended".to_owned()),
             Ok(Some(event)) => {
                 listing = matches!(event, WatchEvent::Init | WatchEvent::InitApply(_));
                 change_of(event)
@@ -279,15 +293,15 @@ where
             }
         };
         if !listing {
-            *pause = FIRST_PAUSE;
+            *pause = FIRST_BACKOFF;
         }
-        if events.send(Event::Watch(resource, change)).await.is_err() {
-            return Ended::Closed;
+        if events.send(SourceEvent::Watch(resource, change)).await.is_err() {
+            return WatchEnd::Closed;
         }
     }
 }
 
-fn ended_by(error: &watcher::Error, streaming: bool) -> Ended {
+fn ended_by(error: &watcher::Error, streaming: bool) -> WatchEnd {
     let code = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
@@ -296,27 +310,27 @@ fn ended_by(error: &watcher::Error, streaming: bool) -> Ended {
         _ => 0,
     };
     match code {
-        404 => Ended::Absent,
+        404 => WatchEnd::Absent,
         // What servers say that do not know sendInitialEvents or resourceVersionMatch on a watch.
-        400 | 405 | 406 | 422 | 501 if streaming => Ended::NoStreaming,
-        403 => Ended::Failed(format!(
+        400 | 405 | 406 | 422 | 501 if streaming => WatchEnd::NoStreaming,
+        403 => WatchEnd::Failed(format!(
             "forbidden: {error}; grant get, list and watch (deploy/kubernetes/emit-rbac.yaml)"
         )),
-        _ => Ended::Failed(error.to_string()),
+        _ => WatchEnd::Failed(error.to_string()),
     }
 }
 
-fn change_of<K>(event: WatchEvent<K>) -> Change
+fn change_of<K>(event: WatchEvent<K>) -> ResourceChange
 where
     K: KubeResource,
     KubeObject: From<K>,
 {
     match event {
-        WatchEvent::Init => Change::Begin,
-        WatchEvent::InitApply(object) => Change::Listed(trim(object)),
-        WatchEvent::InitDone => Change::End,
-        WatchEvent::Apply(object) => Change::Applied(trim(object)),
-        WatchEvent::Delete(object) => Change::Deleted(trim(object)),
+        WatchEvent::Init => ResourceChange::Begin,
+        WatchEvent::InitApply(object) => ResourceChange::Listed(trim(object)),
+        WatchEvent::InitDone => ResourceChange::End,
+        WatchEvent::Apply(object) => ResourceChange::Applied(trim(object)),
+        WatchEvent::Delete(object) => ResourceChange::Deleted(trim(object)),
     }
 }
 
@@ -349,7 +363,7 @@ where
 }
 
 /// Lists one resource page by page, from the begin again if the list expires on the way.
-async fn relist<K>(api: Api<K>, resource: Resource, page_size: u32, events: &Sender<Event>)
+async fn relist<K>(api: Api<K>, resource: WatchedResource, page_size: u32, events: &Sender<SourceEvent>)
 where
     K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
     KubeObject: From<K>,
@@ -357,23 +371,23 @@ where
     let mut attempts = 0;
     let last = loop {
         match relist_once(&api, resource, page_size, events).await {
-            Ok(()) => break Change::End,
-            Err(kube::Error::Api(status)) if status.code == 404 => break Change::Absent,
-            Err(error) if attempts >= 3 => break Change::Failed(error.to_string()),
+            Ok(()) => break ResourceChange::End,
+            Err(kube::Error::Api(status)) if status.code == 404 => break ResourceChange::Absent,
+            Err(error) if attempts >= 3 => break ResourceChange::Failed(error.to_string()),
             Err(_) => {
                 attempts += 1;
-                tokio::time::sleep(FIRST_PAUSE * attempts).await;
+                tokio::time::sleep(FIRST_BACKOFF * attempts).await;
             }
         }
     };
-    events.send(Event::Relist(resource, last)).await.ok();
+    events.send(SourceEvent::Relist(resource, last)).await.ok();
 }
 
 async fn relist_once<K>(
     api: &Api<K>,
-    resource: Resource,
+    resource: WatchedResource,
     page_size: u32,
-    events: &Sender<Event>,
+    events: &Sender<SourceEvent>,
 ) -> Result<(), kube::Error>
 where
     K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -385,7 +399,10 @@ where
         let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
         for object in page.items {
             if events
-                .send(Event::Relist(resource, Change::Listed(trim(object))))
+                .send(SourceEvent::Relist(
+                    resource,
+                    ResourceChange::Listed(trim(object)),
+                ))
                 .await
                 .is_err()
             {

@@ -10,7 +10,7 @@ use kube::{
 use serde_json::Value as Json;
 
 use super::{
-    reading::{Cpu, Sample, Target},
+    reading::{ContainerSample, CpuMeasure, UsageTarget},
     roster::Roster,
 };
 use crate::object::quantity::Quantity;
@@ -19,7 +19,11 @@ use crate::object::quantity::Quantity;
 const USUAL_WINDOW_MICROS: i64 = 15_000_000;
 
 /// The text of a kubelet's resource metrics, through the API server's proxy.
-pub(crate) async fn proxied(client: &Client, target: &Target, within: Duration) -> Result<String, String> {
+pub(crate) async fn proxied(
+    client: &Client,
+    target: &UsageTarget,
+    within: Duration,
+) -> Result<String, String> {
     let path = format!("/api/v1/nodes/{}/proxy/metrics", target.node);
     let request = Request::new(path)
         .get("resource", &GetParams::default())
@@ -35,7 +39,7 @@ pub(crate) async fn pod_metrics(
     client: &Client,
     roster: &Roster,
     within: Duration,
-) -> Result<(HashMap<String, Vec<Sample>>, usize), String> {
+) -> Result<(HashMap<String, Vec<ContainerSample>>, usize), String> {
     let request = Request::new("/apis/metrics.k8s.io/v1beta1/pods")
         .list(&ListParams::default())
         .map_err(|error| error.to_string())?;
@@ -43,7 +47,7 @@ pub(crate) async fn pod_metrics(
         Ok(answer) => answer.map_err(|error| error.to_string())?,
         Err(_) => return Err(format!("no answer within {} s", within.as_secs())),
     };
-    let mut by_node: HashMap<String, Vec<Sample>> = HashMap::new();
+    let mut by_node: HashMap<String, Vec<ContainerSample>> = HashMap::new();
     let mut unknown = 0;
     for item in listed.get("items").and_then(Json::as_array).into_iter().flatten() {
         let samples = samples(item);
@@ -57,7 +61,7 @@ pub(crate) async fn pod_metrics(
 }
 
 /// Containers of one PodMetrics; those that cannot be read are left out.
-fn samples(item: &Json) -> Vec<Sample> {
+fn samples(item: &Json) -> Vec<ContainerSample> {
     let text = |pointer: &str| item.pointer(pointer).and_then(Json::as_str);
     let (Some(namespace), Some(pod)) = (text("/metadata/namespace"), text("/metadata/name")) else {
         return Vec::new();
@@ -72,12 +76,12 @@ fn samples(item: &Json) -> Vec<Sample> {
     let read = containers.into_iter().flatten().filter_map(|container| {
         let of = |name: &str| container.pointer(name).and_then(Json::as_str);
         let amount = |name: &str| Quantity::parse(of(name)?).ok();
-        Some(Sample {
+        Some(ContainerSample {
             namespace: namespace.to_owned(),
             pod: pod.to_owned(),
             container: of("/name")?.to_owned(),
             at,
-            cpu: Cpu::Rate {
+            cpu: CpuMeasure::Rate {
                 nanocores: amount("/usage/cpu")?.nanos(),
                 window_micros,
             },
@@ -132,7 +136,7 @@ mod tests {
         assert_eq!(read.len(), 1);
         assert_eq!(
             read[0].cpu,
-            Cpu::Rate {
+            CpuMeasure::Rate {
                 nanocores: 156_340,
                 window_micros: 15_055_000
             }

@@ -4,7 +4,7 @@ use fleetledger_schema::instant::Instant;
 
 /// A sample of one line.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Line<'t> {
+pub(crate) struct ExpositionLine<'t> {
     pub(crate) metric: &'t str,
     labels: Vec<(&'t str, String)>,
     pub(crate) value: f64,
@@ -12,7 +12,7 @@ pub(crate) struct Line<'t> {
     pub(crate) at: Option<Instant>,
 }
 
-impl Line<'_> {
+impl ExpositionLine<'_> {
     /// Value of a label; empty if the line lacks it.
     pub(crate) fn label(&self, name: &str) -> &str {
         let found = self.labels.iter().find(|(label, _)| *label == name);
@@ -21,7 +21,7 @@ impl Line<'_> {
 }
 
 /// The lines of the metrics that `wanted` names; what cannot be read is passed over and counted.
-pub(crate) fn lines<'t>(text: &'t str, wanted: &[&str]) -> (Vec<Line<'t>>, usize) {
+pub(crate) fn lines<'t>(text: &'t str, wanted: &[&str]) -> (Vec<ExpositionLine<'t>>, usize) {
     let (mut read, mut unreadable) = (Vec::new(), 0);
     for line in text.lines().map(str::trim) {
         let name_end = line.find(['{', ' ', '\t']).unwrap_or(line.len());
@@ -36,7 +36,7 @@ pub(crate) fn lines<'t>(text: &'t str, wanted: &[&str]) -> (Vec<Line<'t>>, usize
     (read, unreadable)
 }
 
-fn read_line(line: &str, name_end: usize) -> Option<Line<'_>> {
+fn read_line(line: &str, name_end: usize) -> Option<ExpositionLine<'_>> {
     let (metric, mut rest) = line.split_at_checked(name_end)?;
     let mut labels = Vec::new();
     if let Some(mut inner) = rest.strip_prefix('{') {
@@ -55,10 +55,10 @@ fn read_line(line: &str, name_end: usize) -> Option<Line<'_>> {
     let mut words = rest.split_whitespace();
     let value: f64 = words.next()?.parse().ok()?;
     let at = match words.next() {
-        Some(millis) => Some(Instant::from_millis(millis.parse().ok()?)),
+        Some(unix_ms) => Some(Instant::from_ms(unix_ms.parse().ok()?)),
         None => None,
     };
-    (value.is_finite() && words.next().is_none()).then_some(Line {
+    (value.is_finite() && words.next().is_none()).then_some(ExpositionLine {
         metric,
         labels,
         value,

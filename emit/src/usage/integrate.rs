@@ -15,9 +15,9 @@ use fleetledger_schema::{
 };
 
 use super::{
-    reading::{Cpu, Reading, Sample, Target},
+    reading::{ContainerSample, CpuMeasure, NodeReading, UsageTarget},
     roster::Roster,
-    window::Sums,
+    window::WindowSums,
 };
 
 /// No machine has more: a counter that runs faster is broken.
@@ -30,7 +30,7 @@ type ContainerKey = (Arc<str>, String);
 
 /// What is followed of one container.
 #[derive(Debug)]
-struct Track {
+struct ContainerTrack {
     at: Instant,
     counter: i64,
     memory_bytes: i64,
@@ -38,12 +38,12 @@ struct Track {
 }
 
 #[derive(Debug, Default)]
-struct NodeBook {
+struct NodeIntegration {
     node: Option<Arc<str>>,
     read_at: Option<Instant>,
     gpu_read_at: Option<Instant>,
-    tracks: HashMap<ContainerKey, Track>,
-    windows: BTreeMap<Instant, BTreeMap<ContainerKey, Sums>>,
+    tracks: HashMap<ContainerKey, ContainerTrack>,
+    windows: BTreeMap<Instant, BTreeMap<ContainerKey, WindowSums>>,
     /// Windows before this one were handed over.
     open_from: Instant,
 }
@@ -56,18 +56,18 @@ pub(crate) struct Integrator {
     /// A window is handed over this long after its end even where some container was not heard of.
     patience_micros: i64,
     source: &'static str,
-    nodes: HashMap<Arc<str>, NodeBook>,
+    nodes: HashMap<Arc<str>, NodeIntegration>,
 }
 
 /// What was known of a container when something of it was read.
-pub(crate) struct Facts<'f> {
+pub(crate) struct ContainerFacts<'f> {
     pub(crate) namespace: &'f str,
     pub(crate) pod: &'f str,
     pub(crate) requests: (Option<i64>, Option<i64>),
 }
 
 /// A stretch of time within which a container's usage is even.
-struct Stretch {
+struct UsageStretch {
     from: Instant,
     to: Instant,
     cpu_us: i64,
@@ -92,7 +92,7 @@ impl Integrator {
     }
 
     /// Takes what a look at a node showed; returns how many samples are of no pod that is known.
-    pub(crate) fn take(&mut self, target: &Target, reading: &Reading, roster: &Roster) -> usize {
+    pub(crate) fn take(&mut self, target: &UsageTarget, reading: &NodeReading, roster: &Roster) -> usize {
         let (window, gap) = (self.window_micros, self.gap_micros);
         let book = self.nodes.entry(target.uid.clone()).or_default();
         book.node = Some(target.node.clone());
@@ -111,7 +111,7 @@ impl Integrator {
                     unknown += 1;
                     continue;
                 };
-                let facts = Facts {
+                let facts = ContainerFacts {
                     namespace: &sample.namespace,
                     pod: &sample.pod,
                     requests: known.requests(&sample.container),
@@ -121,7 +121,7 @@ impl Integrator {
                     book.spread(&key, &stretch, &facts, window);
                 }
             }
-            book.look(reading.at, gap, window);
+            book.open_read_windows(reading.at, gap, window);
         }
         if let Some(gpus) = &reading.gpus {
             let before = book.gpu_read_at.replace(reading.at);
@@ -131,7 +131,7 @@ impl Integrator {
                     unknown += 1;
                     continue;
                 };
-                let facts = Facts {
+                let facts = ContainerFacts {
                     namespace: &gpu.namespace,
                     pod: &gpu.pod,
                     requests: known.requests(&gpu.container),
@@ -180,13 +180,19 @@ impl Integrator {
     }
 }
 
-fn of_container(((uid, container), sums): (ContainerKey, Sums)) -> ContainerUsage {
+fn of_container(((uid, container), sums): (ContainerKey, WindowSums)) -> ContainerUsage {
     sums.finish(uid.to_string(), container)
 }
 
-impl NodeBook {
+impl NodeIntegration {
     /// Follows a container to its newest sample; returns what lies between that and the one before, if it is known.
-    fn follow(&mut self, key: &ContainerKey, sample: &Sample, read_at: Instant, gap: i64) -> Option<Stretch> {
+    fn follow(
+        &mut self,
+        key: &ContainerKey,
+        sample: &ContainerSample,
+        read_at: Instant,
+        gap: i64,
+    ) -> Option<UsageStretch> {
         let at = if sample.at.micros_since(read_at) > AHEAD_MICROS {
             read_at
         } else {
@@ -200,8 +206,8 @@ impl NodeBook {
             return None;
         }
         let counter = match sample.cpu {
-            Cpu::Counter(counter) => counter,
-            Cpu::Rate { .. } => 0,
+            CpuMeasure::Counter(counter) => counter,
+            CpuMeasure::Rate { .. } => 0,
         };
         let began = sample
             .started_at
@@ -209,7 +215,7 @@ impl NodeBook {
         let stretch = match (before, sample.cpu) {
             (
                 before,
-                Cpu::Rate {
+                CpuMeasure::Rate {
                     nanocores,
                     window_micros,
                 },
@@ -226,8 +232,8 @@ impl NodeBook {
                 ))
             }
             // Seen for the first time: all that it has used is known if it began lately.
-            (None, Cpu::Counter(_)) => began.map(|began| (began, counter, None)),
-            (Some(before), Cpu::Counter(_)) => {
+            (None, CpuMeasure::Counter(_)) => began.map(|began| (began, counter, None)),
+            (Some(before), CpuMeasure::Counter(_)) => {
                 let anew = counter < before.counter
                     || matches!((before.started_at, sample.started_at), (Some(old), Some(new)) if old != new);
                 if anew {
@@ -240,7 +246,7 @@ impl NodeBook {
             }
         };
         let memory_bytes = sample.memory_bytes;
-        let track = Track {
+        let track = ContainerTrack {
             at,
             counter,
             memory_bytes,
@@ -253,7 +259,7 @@ impl NodeBook {
             return None;
         }
         let before = memory_before.unwrap_or(memory_bytes);
-        Some(Stretch {
+        Some(UsageStretch {
             from,
             to: at,
             cpu_us,
@@ -263,7 +269,13 @@ impl NodeBook {
     }
 
     /// Adds a stretch to the windows it touches.
-    fn spread(&mut self, key: &ContainerKey, stretch: &Stretch, facts: &Facts<'_>, window: i64) {
+    fn spread(
+        &mut self,
+        key: &ContainerKey,
+        stretch: &UsageStretch,
+        facts: &ContainerFacts<'_>,
+        window: i64,
+    ) {
         let length = stretch.to.micros_since(stretch.from);
         let used_until = |at: Instant| {
             let part = i128::from(stretch.cpu_us) * i128::from(at.micros_since(stretch.from));
@@ -288,7 +300,7 @@ impl NodeBook {
         key: &ContainerKey,
         (from, to): (Instant, Instant),
         micro_cards: i64,
-        facts: &Facts<'_>,
+        facts: &ContainerFacts<'_>,
         window: i64,
     ) {
         for (start, from, to) in self.parts(from, to, window) {
@@ -297,7 +309,7 @@ impl NodeBook {
     }
 
     /// The node was read: windows since the last time exist even if no container ran.
-    fn look(&mut self, at: Instant, gap: i64, window: i64) {
+    fn open_read_windows(&mut self, at: Instant, gap: i64, window: i64) {
         let before = self.read_at.replace(at);
         if let Some(before) = before
             && at.micros_since(before) <= gap
@@ -321,11 +333,11 @@ impl NodeBook {
         parts
     }
 
-    fn sums(&mut self, start: Instant, key: &ContainerKey, facts: &Facts<'_>) -> &mut Sums {
+    fn sums(&mut self, start: Instant, key: &ContainerKey, facts: &ContainerFacts<'_>) -> &mut WindowSums {
         let containers = self.windows.entry(start).or_default();
         containers
             .entry(key.clone())
-            .or_insert_with(|| Sums::new(facts.namespace, facts.pod))
+            .or_insert_with(|| WindowSums::new(facts.namespace, facts.pod))
     }
 }
 

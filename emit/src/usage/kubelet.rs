@@ -7,7 +7,7 @@ use reqwest::{Certificate, Client, Response};
 
 use super::{
     exposition::lines,
-    reading::{Cpu, GpuSample, Sample, Target},
+    reading::{ContainerSample, CpuMeasure, GpuSample, UsageTarget},
     settings::{GpuSettings, UsageSettings},
 };
 
@@ -19,11 +19,11 @@ const STARTED: &str = "container_start_time_seconds";
 
 /// Asks nodes over HTTP.
 #[derive(Debug, Clone)]
-pub(crate) struct Http {
+pub(crate) struct NodeHttpClient {
     client: Client,
 }
 
-impl Http {
+impl NodeHttpClient {
     pub(crate) fn new(settings: &UsageSettings) -> Result<Self, String> {
         let mut builder = Client::builder()
             .timeout(Duration::from_secs(settings.timeout_seconds))
@@ -73,7 +73,7 @@ async fn read(mut response: Response) -> Result<String, String> {
 }
 
 /// A URL for one node.
-pub(crate) fn url_of(pattern: &str, target: &Target) -> String {
+pub(crate) fn url_of(pattern: &str, target: &UsageTarget) -> String {
     let address = if target.address.contains(':') {
         format!("[{}]", target.address)
     } else {
@@ -85,13 +85,14 @@ pub(crate) fn url_of(pattern: &str, target: &Target) -> String {
 }
 
 /// Containers of a kubelet's resource metrics: those of which both CPU and memory are there.
-pub(crate) fn samples(text: &str, read_at: Instant) -> Vec<Sample> {
+pub(crate) fn samples(text: &str, read_at: Instant) -> Vec<ContainerSample> {
     let (lines, unreadable) = lines(text, &[CPU, MEMORY, STARTED]);
     if unreadable > 0 {
         tracing::debug!(unreadable, "lines of resource metrics cannot be read");
     }
-    type Name<'l> = (&'l str, &'l str, &'l str);
-    let mut found: std::collections::HashMap<Name<'_>, Sample> = std::collections::HashMap::new();
+    type ContainerName<'l> = (&'l str, &'l str, &'l str);
+    let mut found: std::collections::HashMap<ContainerName<'_>, ContainerSample> =
+        std::collections::HashMap::new();
     let mut memory = std::collections::HashMap::new();
     let mut started = std::collections::HashMap::new();
     for line in &lines {
@@ -105,12 +106,12 @@ pub(crate) fn samples(text: &str, read_at: Instant) -> Vec<Sample> {
         }
         match line.metric {
             CPU => {
-                let sample = Sample {
+                let sample = ContainerSample {
                     namespace: name.0.to_owned(),
                     pod: name.1.to_owned(),
                     container: name.2.to_owned(),
                     at: line.at.unwrap_or(read_at),
-                    cpu: Cpu::Counter(micros(line.value)),
+                    cpu: CpuMeasure::Counter(micros(line.value)),
                     memory_bytes: 0,
                     started_at: None,
                 };
@@ -181,7 +182,7 @@ pod_cpu_usage_seconds_total{namespace="a",pod="api-0"} 13 1767225600123
     fn a_container_is_known_once_both_its_resources_are() {
         let found = samples(RESOURCE, Instant(0));
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].cpu, Cpu::Counter(12_500_000));
+        assert_eq!(found[0].cpu, CpuMeasure::Counter(12_500_000));
         assert_eq!(found[0].memory_bytes, 1_048_576);
         assert_eq!(found[0].at, Instant(1_767_225_600_123_000));
         assert_eq!(found[0].started_at, Some(Instant(1_767_225_500_000_000)));
@@ -203,7 +204,7 @@ DCGM_FI_DEV_GPU_UTIL{gpu="2"} 99
 
     #[test]
     fn urls_name_the_node() {
-        let target = |address: &str| Target {
+        let target = |address: &str| UsageTarget {
             uid: "u".into(),
             node: "node-1".into(),
             address: address.into(),

@@ -24,36 +24,36 @@ use tokio::{
 
 pub use settings::{GpuSettings, UsageSettings, UsageSource};
 
-pub(crate) use reading::{Cpu, GpuSample, Sample};
+pub(crate) use reading::{ContainerSample, CpuMeasure, GpuSample};
 pub(crate) use roster::Roster;
 
 use self::{
     integrate::Integrator,
-    kubelet::{Http, gpus, samples, url_of},
-    reading::{Reading, Target},
+    kubelet::{NodeHttpClient, gpus, samples, url_of},
+    reading::{NodeReading, UsageTarget},
 };
-use crate::{error::EmitError, metrics::Metrics, simulate::Simulation};
+use crate::{error::EmitError, metrics::EmitMetrics, simulate::Simulation};
 
 const SECOND_MICROS: i64 = 1_000_000;
 /// A node that fails again and again is asked every so many rounds at least.
 const MOST_ROUNDS_SKIPPED: u32 = 15;
 
 /// Where usage is read.
-pub(crate) enum Eyes {
+pub(crate) enum UsageBackend {
     Kubelet,
     Proxy(kube::Client),
     MetricsApi(kube::Client),
     Simulated(Simulation),
 }
 
-impl Eyes {
+impl UsageBackend {
     /// As records have it.
     fn as_str(&self) -> &'static str {
         match self {
-            Eyes::Kubelet => "kubelet",
-            Eyes::Proxy(_) => "proxy",
-            Eyes::MetricsApi(_) => "metrics-api",
-            Eyes::Simulated(_) => "simulate",
+            UsageBackend::Kubelet => "kubelet",
+            UsageBackend::Proxy(_) => "proxy",
+            UsageBackend::MetricsApi(_) => "metrics-api",
+            UsageBackend::Simulated(_) => "simulate",
         }
     }
 
@@ -61,38 +61,43 @@ impl Eyes {
     pub(crate) fn of_cluster(source: UsageSource, client: &kube::Client) -> Option<Self> {
         match source {
             UsageSource::None => None,
-            UsageSource::Kubelet => Some(Eyes::Kubelet),
-            UsageSource::Proxy => Some(Eyes::Proxy(client.clone())),
-            UsageSource::MetricsApi => Some(Eyes::MetricsApi(client.clone())),
+            UsageSource::Kubelet => Some(UsageBackend::Kubelet),
+            UsageSource::Proxy => Some(UsageBackend::Proxy(client.clone())),
+            UsageSource::MetricsApi => Some(UsageBackend::MetricsApi(client.clone())),
         }
     }
 }
 
 /// Samples of every node, by its name.
-pub(crate) type ByNode<S> = HashMap<String, Vec<S>>;
+pub(crate) type SamplesByNode<S> = HashMap<String, Vec<S>>;
 
 /// Reads the usage of one cluster.
-pub(crate) struct Collector {
+pub(crate) struct UsageCollector {
     settings: UsageSettings,
-    eyes: Eyes,
-    http: Http,
+    backend: UsageBackend,
+    http: NodeHttpClient,
     pub(crate) roster: Roster,
-    metrics: Metrics,
+    metrics: EmitMetrics,
 }
 
 /// How a node has answered.
 #[derive(Debug, Default)]
-struct Answers {
+struct NodeBackoff {
     failures: u32,
     skip: u32,
 }
 
-impl Collector {
-    pub(crate) fn new(settings: &UsageSettings, eyes: Eyes, metrics: Metrics) -> Result<Self, EmitError> {
-        let http = Http::new(settings).map_err(|why| EmitError::settings("usage.kubelet_ca_file", why))?;
+impl UsageCollector {
+    pub(crate) fn new(
+        settings: &UsageSettings,
+        backend: UsageBackend,
+        metrics: EmitMetrics,
+    ) -> Result<Self, EmitError> {
+        let http =
+            NodeHttpClient::new(settings).map_err(|why| EmitError::settings("usage.kubelet_ca_file", why))?;
         Ok(Self {
             settings: settings.clone(),
-            eyes,
+            backend,
             http,
             roster: Roster::default(),
             metrics,
@@ -111,7 +116,7 @@ impl Collector {
             i64::from(self.settings.window_minutes) * 60 * SECOND_MICROS,
             seconds(self.settings.gap_seconds),
             patience,
-            self.eyes.as_str(),
+            self.backend.as_str(),
         );
         let mut answers = HashMap::new();
         let mut round = tokio::time::interval(Duration::from_secs(self.settings.interval_seconds));
@@ -119,9 +124,13 @@ impl Collector {
         loop {
             round.tick().await;
             let begun = Tick::now();
-            let failing = match &self.eyes {
-                Eyes::Kubelet | Eyes::Proxy(_) => self.read_nodes(&mut integrator, &mut answers).await,
-                Eyes::MetricsApi(_) | Eyes::Simulated(_) => self.read_cluster(&mut integrator).await,
+            let failing = match &self.backend {
+                UsageBackend::Kubelet | UsageBackend::Proxy(_) => {
+                    self.read_nodes(&mut integrator, &mut answers).await
+                }
+                UsageBackend::MetricsApi(_) | UsageBackend::Simulated(_) => {
+                    self.read_cluster(&mut integrator).await
+                }
             };
             self.metrics
                 .usage_failing_nodes
@@ -141,7 +150,7 @@ impl Collector {
     async fn read_nodes(
         &self,
         integrator: &mut Integrator,
-        answers: &mut HashMap<Arc<str>, Answers>,
+        answers: &mut HashMap<Arc<str>, NodeBackoff>,
     ) -> usize {
         let token = self.token().await;
         let targets = self.roster.nodes();
@@ -152,15 +161,15 @@ impl Collector {
             of_node.skip = of_node.skip.saturating_sub(1);
             !skipped
         });
-        let due: Vec<Target> = due.collect();
+        let due: Vec<UsageTarget> = due.collect();
         let asked = due.into_iter().map(|target| self.ask(target, token.as_deref()));
-        let mut told = futures::stream::iter(asked).buffer_unordered(self.settings.concurrency);
+        let mut readings = futures::stream::iter(asked).buffer_unordered(self.settings.concurrency);
         let mut newly_failed: Option<(Arc<str>, String)> = None;
-        while let Some((target, reading, failure)) = told.next().await {
+        while let Some((target, reading, failure)) = readings.next().await {
             self.take(integrator, &target, &reading);
             let of_node = answers.entry(target.uid.clone()).or_default();
             match failure {
-                None => *of_node = Answers::default(),
+                None => *of_node = NodeBackoff::default(),
                 Some(why) => {
                     tracing::debug!(node = %target.node, why, "usage of a node cannot be read");
                     if of_node.failures == 0 {
@@ -178,13 +187,17 @@ impl Collector {
         failing
     }
 
-    async fn ask(&self, target: Target, token: Option<&str>) -> (Target, Reading, Option<String>) {
-        let text = match &self.eyes {
-            Eyes::Proxy(client) => {
+    async fn ask(
+        &self,
+        target: UsageTarget,
+        token: Option<&str>,
+    ) -> (UsageTarget, NodeReading, Option<String>) {
+        let text = match &self.backend {
+            UsageBackend::Proxy(client) => {
                 let within = Duration::from_secs(self.settings.timeout_seconds);
                 api::proxied(client, &target, within).await
             }
-            Eyes::Kubelet | Eyes::MetricsApi(_) | Eyes::Simulated(_) => {
+            UsageBackend::Kubelet | UsageBackend::MetricsApi(_) | UsageBackend::Simulated(_) => {
                 self.http
                     .text(&url_of(&self.settings.kubelet_url, &target), token)
                     .await
@@ -195,7 +208,7 @@ impl Collector {
             Ok(text) => (Some(text), None),
             Err(why) => (None, Some(why)),
         };
-        let reading = Reading {
+        let reading = NodeReading {
             at,
             samples: text.map(|text| samples(&text, at)),
             gpus: self.ask_gpus(&target).await,
@@ -204,7 +217,7 @@ impl Collector {
     }
 
     /// Cards of a node; none where it has no exporter, as most nodes have none.
-    async fn ask_gpus(&self, target: &Target) -> Option<Vec<GpuSample>> {
+    async fn ask_gpus(&self, target: &UsageTarget) -> Option<Vec<GpuSample>> {
         let gpu = &self.settings.gpu;
         if gpu.url.is_empty() {
             return None;
@@ -221,9 +234,9 @@ impl Collector {
     /// Asks once for all nodes; returns how many are not told of.
     async fn read_cluster(&self, integrator: &mut Integrator) -> usize {
         let targets = self.roster.nodes();
-        let (mut by_node, mut gpus) = match &self.eyes {
-            Eyes::Simulated(simulation) => simulation.usage(Instant::now()),
-            Eyes::MetricsApi(client) => {
+        let (mut by_node, mut gpus) = match &self.backend {
+            UsageBackend::Simulated(simulation) => simulation.usage(Instant::now()),
+            UsageBackend::MetricsApi(client) => {
                 let within = Duration::from_secs(self.settings.timeout_seconds);
                 match api::pod_metrics(client, &self.roster, within).await {
                     Ok((by_node, unknown)) => {
@@ -237,17 +250,17 @@ impl Collector {
                     }
                 }
             }
-            Eyes::Kubelet | Eyes::Proxy(_) => return 0,
+            UsageBackend::Kubelet | UsageBackend::Proxy(_) => return 0,
         };
         let at = Instant::now();
         for target in &targets {
             // A node that does not exist for the source is not idle but unknown.
             let samples = by_node.remove(&*target.node);
-            let cards = match &self.eyes {
-                Eyes::MetricsApi(_) => self.ask_gpus(target).await,
+            let cards = match &self.backend {
+                UsageBackend::MetricsApi(_) => self.ask_gpus(target).await,
                 _ => gpus.remove(&*target.node),
             };
-            let reading = Reading {
+            let reading = NodeReading {
                 at,
                 samples,
                 gpus: cards,
@@ -257,7 +270,7 @@ impl Collector {
         0
     }
 
-    fn take(&self, integrator: &mut Integrator, target: &Target, reading: &Reading) {
+    fn take(&self, integrator: &mut Integrator, target: &UsageTarget, reading: &NodeReading) {
         let result = if reading.samples.is_some() {
             "read"
         } else {

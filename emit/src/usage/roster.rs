@@ -11,11 +11,11 @@ use fleetledger_schema::{
     record::{Node, Pod, Record},
 };
 
-use super::reading::Target;
+use super::reading::UsageTarget;
 
 /// A pod's container and what it requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Requests {
+pub(crate) struct ContainerRequests {
     pub(crate) container: String,
     /// Thousandths of a core; none if not set.
     pub(crate) cpu_millicores: Option<i64>,
@@ -25,14 +25,14 @@ pub(crate) struct Requests {
 
 /// A living pod.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownPod {
     pub(crate) uid: Arc<str>,
     pub(crate) node: Arc<str>,
     pub(crate) created_at: Instant,
-    pub(crate) containers: Vec<Requests>,
+    pub(crate) containers: Vec<ContainerRequests>,
 }
 
-impl Known {
+impl KnownPod {
     /// What a container requests: CPU in thousandths of a core, memory in bytes.
     pub(crate) fn requests(&self, container: &str) -> (Option<i64>, Option<i64>) {
         let found = self.containers.iter().find(|of| of.container == container);
@@ -44,15 +44,15 @@ impl Known {
 type PodName = (Arc<str>, Arc<str>);
 
 #[derive(Debug, Default)]
-struct Lists {
-    nodes: HashMap<Arc<str>, Target>,
-    pods: HashMap<PodName, Arc<Known>>,
+struct RosterLists {
+    nodes: HashMap<Arc<str>, UsageTarget>,
+    pods: HashMap<PodName, Arc<KnownPod>>,
     names: HashMap<Arc<str>, PodName>,
 }
 
 /// Nodes and pods that live; clones share one list.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Roster(Arc<Mutex<Lists>>);
+pub(crate) struct Roster(Arc<Mutex<RosterLists>>);
 
 impl Roster {
     /// Notes the newest state of an object.
@@ -70,7 +70,7 @@ impl Roster {
             .iter()
             .find(|address| address.address_type == "InternalIP");
         let address = internal.or(node.addresses.first());
-        let target = Target {
+        let target = UsageTarget {
             uid: node.uid.as_str().into(),
             node: node.node.as_str().into(),
             address: address.map_or("", |address| address.address.as_str()).into(),
@@ -82,12 +82,12 @@ impl Roster {
         let Some(node) = pod.node.as_deref().filter(|_| pod.deleted_at.is_none()) else {
             return;
         };
-        let requests = |container: &fleetledger_schema::record::Container| Requests {
+        let requests = |container: &fleetledger_schema::record::Container| ContainerRequests {
             container: container.container.clone(),
             cpu_millicores: container.requests.cpu_millicores,
             memory_bytes: container.requests.memory_bytes,
         };
-        let known = Known {
+        let known = KnownPod {
             uid: pod.uid.as_str().into(),
             node: node.into(),
             created_at: pod.created_at,
@@ -119,25 +119,25 @@ impl Roster {
     }
 
     /// Every node, by name.
-    pub(crate) fn nodes(&self) -> Vec<Target> {
-        let mut nodes: Vec<Target> = self.lock().nodes.values().cloned().collect();
+    pub(crate) fn nodes(&self) -> Vec<UsageTarget> {
+        let mut nodes: Vec<UsageTarget> = self.lock().nodes.values().cloned().collect();
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
         nodes
     }
 
     /// The living pod of that name.
-    pub(crate) fn pod(&self, namespace: &str, pod: &str) -> Option<Arc<Known>> {
+    pub(crate) fn pod(&self, namespace: &str, pod: &str) -> Option<Arc<KnownPod>> {
         self.lock().pods.get(&(namespace.into(), pod.into())).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lists> {
+    fn lock(&self) -> MutexGuard<'_, RosterLists> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use fleetledger_schema::record::{Container, Object, Resources};
+    use fleetledger_schema::record::{Container, ObjectRecord, Resources};
 
     use super::*;
 

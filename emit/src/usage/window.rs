@@ -4,7 +4,7 @@ use fleetledger_schema::{instant::Instant, record::ContainerUsage};
 
 /// The sums of one container within one window, in units fine enough that parts lose nothing.
 #[derive(Debug)]
-pub(crate) struct Sums {
+pub(crate) struct WindowSums {
     namespace: String,
     pod: String,
     covered_us: i64,
@@ -25,7 +25,7 @@ pub(crate) struct Sums {
     gpu_micro_us: Option<i128>,
 }
 
-impl Sums {
+impl WindowSums {
     pub(crate) fn new(namespace: &str, pod: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),

@@ -4,15 +4,15 @@
 
 use std::time::Duration;
 
-use fleetledger_emit::Settings;
+use fleetledger_emit::EmitSettings;
 use fleetledger_schema::{
-    codec::{SchemaSubject, Schemas, WriterSchema, own_schema},
+    codec::{KnownSchemas, SchemaSubject, WriterSchema, own_schema},
     framing::{self, SchemaRef},
-    headers::{Headers, MARK_EVENT_TYPE, SCHEMA_EVENT_TYPE},
+    headers::{MARK_EVENT_TYPE, RecordHeaders, SCHEMA_EVENT_TYPE},
     instant::Instant,
-    key::{RecordKey, Source, Subject},
-    kind::Kind,
-    record::{Mark, Object, Pod, Record},
+    key::{RecordKey, RecordSource, RecordSubject},
+    kind::RecordKind,
+    record::{Mark, ObjectRecord, Pod, Record},
 };
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
@@ -25,26 +25,26 @@ use rdkafka::{
 
 /// One record of a log.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct KafkaLogEntry {
     pub key: RecordKey,
     pub value: Option<Vec<u8>>,
-    pub headers: Headers,
+    pub headers: RecordHeaders,
 }
 
-impl Entry {
+impl KafkaLogEntry {
     pub fn is_object(&self, uid: &str) -> bool {
-        matches!(&self.key.subject, Subject::Object(found) if found == uid)
+        matches!(&self.key.subject, RecordSubject::Object(found) if found == uid)
     }
 
     /// The object's record, if it is one of this version.
     pub fn record(&self) -> Option<Record> {
-        let Subject::Object(_) = self.key.subject else {
+        let RecordSubject::Object(_) = self.key.subject else {
             return None;
         };
         let (SchemaRef::Fingerprint(schema), body) = framing::split(self.value.as_ref()?).ok()? else {
             return None;
         };
-        Schemas::own()
+        KnownSchemas::own()
             .get(schema)?
             .decode(body)
             .ok()
@@ -61,14 +61,14 @@ impl Entry {
 }
 
 /// A Kafka cluster with one partition a kind.
-pub struct Logs {
+pub struct KafkaLogs {
     cluster: MockCluster<'static, DefaultProducerContext>,
 }
 
-impl Logs {
+impl KafkaLogs {
     pub fn new() -> Self {
         let cluster = MockCluster::new(1).unwrap();
-        for kind in Kind::TOPICS {
+        for kind in RecordKind::TOPICS {
             cluster
                 .create_topic(&kind.topic("fleetledger", None), 1, 1)
                 .unwrap();
@@ -93,7 +93,7 @@ impl Logs {
     }
 
     /// Everything in the log of that kind.
-    pub fn read(&self, kind: Kind) -> Vec<Entry> {
+    pub fn read(&self, kind: RecordKind) -> Vec<KafkaLogEntry> {
         let mut config = self.kafka();
         config
             .set("group.id", "test")
@@ -113,10 +113,10 @@ impl Logs {
                 Ok(message) => {
                     let headers = message.headers().unwrap();
                     let pairs = headers.iter().map(|header| (header.key, header.value.unwrap()));
-                    entries.push(Entry {
+                    entries.push(KafkaLogEntry {
                         key: RecordKey::parse(message.key().unwrap()).unwrap(),
                         value: message.payload().map(<[u8]>::to_vec),
-                        headers: Headers::parse(pairs).unwrap(),
+                        headers: RecordHeaders::parse(pairs).unwrap(),
                     });
                 }
                 Err(KafkaError::PartitionEOF(_)) => return entries,
@@ -126,21 +126,27 @@ impl Logs {
     }
 
     /// A mark in the log of namespaces by an emitter of that epoch.
-    pub fn write_mark(&self, settings: &Settings, cluster_uid: &str, epoch: i64) {
-        let source = Source::new(&settings.datacenter, &settings.cluster, cluster_uid).unwrap();
-        let headers = Headers::new(&source, MARK_EVENT_TYPE, 0, Instant::now(), epoch, 1);
+    pub fn write_mark(&self, settings: &EmitSettings, cluster_uid: &str, epoch: i64) {
+        let source = RecordSource::new(&settings.datacenter, &settings.cluster, cluster_uid).unwrap();
+        let headers = RecordHeaders::new(&source, MARK_EVENT_TYPE, 0, Instant::now(), epoch, 1);
         let mark = fleetledger_schema::codec::encode_mark(&Mark::default()).unwrap();
         let value = framing::join(
             SchemaRef::Fingerprint(own_schema(SchemaSubject::Mark).fingerprint()),
             &mark,
         );
-        self.write(Kind::Namespace, &source, Subject::Mark(0), &value, &headers);
+        self.write(
+            RecordKind::Namespace,
+            &source,
+            RecordSubject::Mark(0),
+            &value,
+            &headers,
+        );
     }
 
     /// A pod by an emitter whose schema has one field more, with its announcement.
-    pub fn write_newer_pod(&self, settings: &Settings, cluster_uid: &str, uid: &str) -> WriterSchema {
-        let source = Source::new(&settings.datacenter, &settings.cluster, cluster_uid).unwrap();
-        let own = own_schema(SchemaSubject::Kind(Kind::Pod));
+    pub fn write_newer_pod(&self, settings: &EmitSettings, cluster_uid: &str, uid: &str) -> WriterSchema {
+        let source = RecordSource::new(&settings.datacenter, &settings.cluster, cluster_uid).unwrap();
+        let own = own_schema(SchemaSubject::Kind(RecordKind::Pod));
         let mut json: serde_json::Value = serde_json::from_str(own.json()).unwrap();
         json["fields"]
             .as_array_mut()
@@ -148,10 +154,10 @@ impl Logs {
             .push(serde_json::json!({"name": "colour", "type": "string"}));
         let newer = WriterSchema::parse(&json.to_string()).unwrap();
         let headers =
-            |event_type, sequence| Headers::new(&source, event_type, 0, Instant::now(), 1, sequence);
-        let announced = Subject::Schema(newer.fingerprint());
+            |event_type, sequence| RecordHeaders::new(&source, event_type, 0, Instant::now(), 1, sequence);
+        let announced = RecordSubject::Schema(newer.fingerprint());
         self.write(
-            Kind::Pod,
+            RecordKind::Pod,
             &source,
             announced,
             newer.json().as_bytes(),
@@ -168,16 +174,23 @@ impl Logs {
             .unwrap();
         let value = framing::join(SchemaRef::Fingerprint(newer.fingerprint()), &body);
         self.write(
-            Kind::Pod,
+            RecordKind::Pod,
             &source,
-            Subject::Object(uid.to_owned()),
+            RecordSubject::Object(uid.to_owned()),
             &value,
-            &headers(Kind::Pod.event_type(), 2),
+            &headers(RecordKind::Pod.event_type(), 2),
         );
         newer
     }
 
-    fn write(&self, kind: Kind, source: &Source, subject: Subject, value: &[u8], headers: &Headers) {
+    fn write(
+        &self,
+        kind: RecordKind,
+        source: &RecordSource,
+        subject: RecordSubject,
+        value: &[u8],
+        headers: &RecordHeaders,
+    ) {
         let producer: ThreadedProducer<DefaultProducerContext> = self.kafka().create().unwrap();
         let key = RecordKey {
             source: source.clone(),

@@ -2,19 +2,19 @@
 
 use anyhow::bail;
 use fleetledger_alerts::http::{
-    AckRequest, AlertDetail, AlertRow, Counted, DrillRequest, SnoozeRequest, SnoozeRow,
+    AckRequest, AffectedCount, AlertDetail, AlertRow, DrillRequest, SnoozeRequest, SnoozeRow,
 };
 use reqwest::Method;
 
 use super::table;
 use crate::{
     cli::{AlertsArgs, AlertsCommand},
-    connect::console::Console,
-    exit::Exit,
+    connect::console::ConsoleClient,
+    exit::ExitReason,
 };
 
-pub(super) async fn run(args: &AlertsArgs) -> anyhow::Result<Exit> {
-    let console = Console::new(&args.server)?;
+pub(super) async fn run(args: &AlertsArgs) -> anyhow::Result<ExitReason> {
+    let console = ConsoleClient::new(&args.server)?;
     match &args.command {
         AlertsCommand::List { which, condition } => list(&console, which, condition.as_deref()).await,
         AlertsCommand::Show { which } => show(&console, which).await,
@@ -31,9 +31,9 @@ pub(super) async fn run(args: &AlertsArgs) -> anyhow::Result<Exit> {
                 from: from.clone(),
             };
             let made: SnoozeRow = console
-                .ask(Method::POST, "/api/v1/snoozes", Some(&request))
+                .request(Method::POST, "/api/v1/snoozes", Some(&request))
                 .await?;
-            console.say(&made, || {
+            console.print_response(&made, || {
                 format!(
                     "snooze {} of {} until {}\n",
                     made.id,
@@ -41,48 +41,52 @@ pub(super) async fn run(args: &AlertsArgs) -> anyhow::Result<Exit> {
                     made.until
                 )
             });
-            Ok(Exit::Done)
+            Ok(ExitReason::Done)
         }
         AlertsCommand::Snoozes => snoozes(&console).await,
         AlertsCommand::Unsnooze { number } => {
             let path = format!("/api/v1/snoozes/{number}");
-            let ended: SnoozeRow = console.ask(Method::DELETE, &path, None::<&()>).await?;
-            console.say(&ended, || {
+            let ended: SnoozeRow = console.request(Method::DELETE, &path, None::<&()>).await?;
+            console.print_response(&ended, || {
                 format!("snooze {number} has ended; what still fires is told at the next slot\n")
             });
-            Ok(Exit::Done)
+            Ok(ExitReason::Done)
         }
         AlertsCommand::Ack { which, reason } => {
             let request = AckRequest {
                 matchers: matchers(which)?,
                 reason: reason.clone(),
             };
-            let done: Counted = console
-                .ask(Method::POST, "/api/v1/alerts/ack", Some(&request))
+            let done: AffectedCount = console
+                .request(Method::POST, "/api/v1/alerts/ack", Some(&request))
                 .await?;
-            console.say(&done, || {
+            console.print_response(&done, || {
                 format!("{} acknowledged from the next slot on\n", done.count)
             });
-            Ok(Exit::Done)
+            Ok(ExitReason::Done)
         }
         AlertsCommand::Drill { receiver } => {
             let request = DrillRequest {
                 receiver: receiver.clone(),
             };
-            let done: Counted = console
-                .ask(Method::POST, "/api/v1/alerts/drill", Some(&request))
+            let done: AffectedCount = console
+                .request(Method::POST, "/api/v1/alerts/drill", Some(&request))
                 .await?;
-            console.say(&done, || {
+            console.print_response(&done, || {
                 format!("{} drills queued; select * from notification where reason = 'drill' shows what came of them\n", done.count)
             });
-            Ok(Exit::Done)
+            Ok(ExitReason::Done)
         }
     }
 }
 
-async fn list(console: &Console, which: &[String], condition: Option<&str>) -> anyhow::Result<Exit> {
+async fn list(
+    console: &ConsoleClient,
+    which: &[String],
+    condition: Option<&str>,
+) -> anyhow::Result<ExitReason> {
     let alerts = find(console, which, condition).await?;
-    console.say(&alerts, || {
+    console.print_response(&alerts, || {
         let row = |alert: &AlertRow| {
             let hidden = ["alertname", "severity", "team"];
             let labels = alert
@@ -112,7 +116,7 @@ async fn list(console: &Console, which: &[String], condition: Option<&str>) -> a
             ),
         }
     });
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 /// Condition and everything that keeps it quiet.
@@ -126,7 +130,7 @@ fn flags(alert: &AlertRow) -> String {
     words.join(", ")
 }
 
-async fn show(console: &Console, which: &[String]) -> anyhow::Result<Exit> {
+async fn show(console: &ConsoleClient, which: &[String]) -> anyhow::Result<ExitReason> {
     let alerts = find(console, which, None).await?;
     let alert = match alerts.as_slice() {
         [one] => one,
@@ -137,8 +141,8 @@ async fn show(console: &Console, which: &[String]) -> anyhow::Result<Exit> {
         ),
     };
     let path = format!("/api/v1/alerts/{}/{}", alert.rule, alert.fingerprint);
-    let detail: AlertDetail = console.ask(Method::GET, &path, None::<&()>).await?;
-    console.say(&detail, || {
+    let detail: AlertDetail = console.request(Method::GET, &path, None::<&()>).await?;
+    console.print_response(&detail, || {
         let mut text = format!("{}: {}\n", detail.alert.alertname, flags(&detail.alert));
         let facts = [
             ("summary", detail.alert.summary.clone()),
@@ -174,12 +178,14 @@ async fn show(console: &Console, which: &[String]) -> anyhow::Result<Exit> {
         text.push_str(&format!("\n{}\n", detail.query_text.trim()));
         text
     });
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
-async fn snoozes(console: &Console) -> anyhow::Result<Exit> {
-    let snoozes: Vec<SnoozeRow> = console.ask(Method::GET, "/api/v1/snoozes", None::<&()>).await?;
-    console.say(&snoozes, || {
+async fn snoozes(console: &ConsoleClient) -> anyhow::Result<ExitReason> {
+    let snoozes: Vec<SnoozeRow> = console
+        .request(Method::GET, "/api/v1/snoozes", None::<&()>)
+        .await?;
+    console.print_response(&snoozes, || {
         let row = |snooze: &SnoozeRow| {
             let matchers = snooze.matchers.join(" ");
             vec![
@@ -201,10 +207,14 @@ async fn snoozes(console: &Console) -> anyhow::Result<Exit> {
             ),
         }
     });
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
-async fn find(console: &Console, which: &[String], condition: Option<&str>) -> anyhow::Result<Vec<AlertRow>> {
+async fn find(
+    console: &ConsoleClient,
+    which: &[String],
+    condition: Option<&str>,
+) -> anyhow::Result<Vec<AlertRow>> {
     let mut query = vec![("matchers", matchers(which)?.join(","))];
     query.extend(condition.map(|condition| ("condition", condition.to_owned())));
     console.get("/api/v1/alerts", &query).await

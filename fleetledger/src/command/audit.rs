@@ -3,12 +3,12 @@
 use anyhow::Context as _;
 
 use super::table::count;
-use crate::{cli::AuditArgs, config::Loaded, exit::Exit};
+use crate::{cli::AuditArgs, config::LoadedConfig, exit::ExitReason};
 
 /// Altered rows that are named; the rest is counted.
 const NAMED: usize = 50;
 
-pub(super) async fn run(loaded: &Loaded, args: &AuditArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, args: &AuditArgs) -> anyhow::Result<ExitReason> {
     let (connector, _) = super::database(loaded, "fleetledger-audit").await?;
     let report = fleetledger_ingest::audit::run(&connector, |step| eprintln!("{step}"))
         .await
@@ -35,5 +35,5 @@ pub(super) async fn run(loaded: &Loaded, args: &AuditArgs) -> anyhow::Result<Exi
             println!("the next sweep of their clusters (hourly, or SIGUSR1 to the emitter) lands them anew");
         }
     }
-    Ok(if sound { Exit::Done } else { Exit::Red })
+    Ok(if sound { ExitReason::Done } else { ExitReason::Red })
 }

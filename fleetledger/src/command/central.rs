@@ -7,32 +7,32 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     console,
-    evaluate::{self, Parts, ways},
+    evaluate::{self, EvaluatorParts, connectors},
     role,
     topics::client_config,
 };
-use crate::{config::Loaded, connect, exit::Exit, telemetry::Probe};
+use crate::{config::LoadedConfig, connect, exit::ExitReason, telemetry::RoleProbe};
 
-pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let config = &loaded.config;
     config
         .ingest
         .check()
         .map_err(|error| super::ingest::refused(loaded, &error))?;
     let kafka = client_config(loaded)?;
-    let ways = ways(loaded)?;
+    let ways = connectors(loaded)?;
     let client = connect::postgres::connect(&config.postgres, &ways.own, "fleetledger-central").await?;
     super::require_current(&ways.own, &client).await?;
     drop(client);
     let (registry, following) = (Registry::new(), CancellationToken::new());
-    let parts = Parts::new(loaded, &ways, &registry, following.clone()).await?;
+    let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
     let server = console::bind(loaded, &config.console, &parts).await?;
     tracing::info!(listen = %server.address()?, "console");
-    let ingest = fleetledger_ingest::Health::new();
+    let ingest = fleetledger_ingest::IngestHealth::new();
     let probe = {
         let (live, ready) = (evaluate::probe(&parts.health), ingest.clone());
         let (evaluate_live, evaluate_ready, ingest_live) = (live.live, live.ready, ingest.clone());
-        Probe::new(
+        RoleProbe::new(
             "central",
             move || ingest_live.live().and_then(|()| evaluate_live()),
             move || ready.ready().and_then(|()| evaluate_ready()),

@@ -8,9 +8,9 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use super::table::{age, text};
-use crate::{cli::ClustersCommand, config::Loaded, exit::Exit};
+use crate::{cli::ClustersCommand, config::LoadedConfig, exit::ExitReason};
 
-pub(super) async fn run(loaded: &Loaded, command: ClustersCommand) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, command: ClustersCommand) -> anyhow::Result<ExitReason> {
     let (connector, client) = super::database(loaded, "fleetledger-clusters").await?;
     match command {
         ClustersCommand::List(args) => list(&client, args.json).await?,
@@ -43,18 +43,18 @@ pub(super) async fn run(loaded: &Loaded, command: ClustersCommand) -> anyhow::Re
             println!("{known} is retired: {closed}; its history stays");
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 /// A cluster that the ledger knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct LedgerCluster {
     pub(crate) datacenter: String,
     pub(crate) cluster: String,
     pub(crate) uid: String,
 }
 
-impl fmt::Display for Known {
+impl fmt::Display for LedgerCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -68,7 +68,7 @@ impl fmt::Display for Known {
 ///
 /// # Errors
 /// None, or more than one.
-pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<Known> {
+pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<LedgerCluster> {
     let question = "
         select datacenter, cluster, cluster_uid from fleet.cluster
         where cluster_uid = $1 or (datacenter || '/' || cluster = $1) order by 3";
@@ -77,7 +77,7 @@ pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<Known> {
         .await
         .context("read fleet.cluster")?;
     match rows.as_slice() {
-        [row] => Ok(Known {
+        [row] => Ok(LedgerCluster {
             datacenter: row.get(0),
             cluster: row.get(1),
             uid: row.get(2),

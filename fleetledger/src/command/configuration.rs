@@ -4,11 +4,11 @@ use anyhow::Context as _;
 
 use crate::{
     cli::ConfigCommand,
-    config::{Loaded, reference},
-    exit::Exit,
+    config::{LoadedConfig, reference},
+    exit::ExitReason,
 };
 
-pub(super) fn run(loaded: &Loaded, command: &ConfigCommand) -> anyhow::Result<Exit> {
+pub(super) fn run(loaded: &LoadedConfig, command: &ConfigCommand) -> anyhow::Result<ExitReason> {
     match command {
         ConfigCommand::Reference => print!("{}", reference::markdown()),
         ConfigCommand::Check => {
@@ -24,5 +24,5 @@ pub(super) fn run(loaded: &Loaded, command: &ConfigCommand) -> anyhow::Result<Ex
             eprintln!("configuration can be used ({place})");
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }

@@ -13,64 +13,68 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use fleetledger_alerts::http::{self, Api, Caller, Problem, Role};
+use fleetledger_alerts::http::{self, AlertsApi, AlertsCaller, AlertsErrorBody, CallerRole};
 use openssl::{memcmp, sha::sha256};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
 
 use super::{
-    evaluate::{Parts, ways},
+    evaluate::{EvaluatorParts, connectors},
     role,
 };
 use crate::{
-    config::{Console, Fault, Http, Loaded},
+    config::{ConfigFault, ConsoleConfig, HttpConfig, LoadedConfig},
     connect,
-    exit::Exit,
-    telemetry::{Probe, http::Server},
+    exit::ExitReason,
+    telemetry::{RoleProbe, http::BoundServer},
 };
 
 /// Queries that callers ask at a time; others wait for ten seconds, and are then told that all are busy.
 const ASKED_AT_ONCE: usize = 4;
 
 /// Who may call, by the hash of their token.
-struct Guard {
-    tokens: Vec<([u8; 32], Caller)>,
+struct TokenGuard {
+    tokens: Vec<([u8; 32], AlertsCaller)>,
 }
 
-pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
-    let ways = ways(loaded)?;
+pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
+    let ways = connectors(loaded)?;
     let client =
         connect::postgres::connect(&loaded.config.postgres, &ways.own, "fleetledger-console").await?;
     super::require_current(&ways.own, &client).await?;
     drop(client);
     let (registry, following) = (Registry::new(), CancellationToken::new());
-    let parts = Parts::new(loaded, &ways, &registry, following.clone()).await?;
+    let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
     let server = bind(loaded, &loaded.config.console, &parts).await?;
     tracing::info!(listen = %server.address()?, "console");
-    let probe = Probe::new("console", || Ok(()), || Ok(()));
+    let probe = RoleProbe::new("console", || Ok(()), || Ok(()));
     let done = role::run(loaded, registry, probe, |stop| server.run(stop)).await;
     following.cancel();
     done
 }
 
 /// Takes the console's port.
-pub(crate) async fn bind(loaded: &Loaded, console: &Console, parts: &Parts) -> anyhow::Result<Server> {
+pub(crate) async fn bind(
+    loaded: &LoadedConfig,
+    console: &ConsoleConfig,
+    parts: &EvaluatorParts,
+) -> anyhow::Result<BoundServer> {
     let guard = guard(console).map_err(|fault| loaded.explain(fault))?;
-    let api = Api {
+    let api = AlertsApi {
         pool: parts.pool.clone(),
         reader: parts.reader.beside(ASKED_AT_ONCE)?,
         rules: parts.rules.clone(),
         receivers: parts.settings.receivers.clone(),
-        places: parts.settings.places.clone(),
+        link_targets: parts.settings.link_targets.clone(),
         runbooks: console.runbooks.clone(),
     };
-    let cost = fleetledger_cost::http::Api {
+    let cost = fleetledger_cost::http::CostApi {
         pool: api.pool.clone(),
         reader: api.reader.clone(),
     };
-    let listen: Http = console.http();
-    Server::bind_router(&listen, "console.listen", router(api, cost, guard)).await
+    let listen: HttpConfig = console.http();
+    BoundServer::bind_router(&listen, "console.listen", router(api, cost, guard)).await
 }
 
 #[derive(utoipa::OpenApi)]
@@ -78,10 +82,10 @@ pub(crate) async fn bind(loaded: &Loaded, console: &Console, parts: &Parts) -> a
     title = "fleetledger",
     description = "Alerts, snoozes, rules and reports. Each request carries `Authorization: Bearer <token>` where tokens are configured."
 ))]
-struct Document;
+struct ConsoleOpenApi;
 
-fn router(api: Api, cost: fleetledger_cost::http::Api, guard: Guard) -> Router {
-    let (routes, document) = utoipa_axum::router::OpenApiRouter::with_openapi(Document::openapi())
+fn router(api: AlertsApi, cost: fleetledger_cost::http::CostApi, guard: TokenGuard) -> Router {
+    let (routes, document) = utoipa_axum::router::OpenApiRouter::with_openapi(ConsoleOpenApi::openapi())
         .merge(http::router(api))
         .merge(fleetledger_cost::http::router(cost))
         .split_for_parts();
@@ -93,34 +97,34 @@ fn router(api: Api, cost: fleetledger_cost::http::Api, guard: Guard) -> Router {
             get(move || async move { Json((*document).clone()) }),
         )
         .fallback(|| async {
-            problem(
+            error_response(
                 StatusCode::NOT_FOUND,
                 "there is no such path; see /api/openapi.json",
             )
         })
 }
 
-fn guard(console: &Console) -> Result<Guard, Fault> {
-    let read = |(name, token): (&String, &crate::config::Token)| {
+fn guard(console: &ConsoleConfig) -> Result<TokenGuard, ConfigFault> {
+    let read = |(name, token): (&String, &crate::config::TokenConfig)| {
         let secret = token.token.read(&format!("console.tokens.{name}.token"))?;
-        let caller = Caller {
+        let caller = AlertsCaller {
             name: name.clone(),
             role: token.role.into(),
         };
         Ok((sha256(secret.expose().as_bytes()), caller))
     };
-    Ok(Guard {
+    Ok(TokenGuard {
         tokens: console.tokens.iter().map(read).collect::<Result<_, _>>()?,
     })
 }
 
-impl Guard {
+impl TokenGuard {
     /// Who calls with this header; everybody may where there are no tokens, because then only this machine can.
-    fn caller(&self, header: Option<&str>, is_read: bool) -> Option<Caller> {
+    fn caller(&self, header: Option<&str>, is_read: bool) -> Option<AlertsCaller> {
         if self.tokens.is_empty() {
-            return Some(Caller {
+            return Some(AlertsCaller {
                 name: "local".to_owned(),
-                role: Role::Admin,
+                role: CallerRole::Admin,
             });
         }
         let header = header?;
@@ -141,7 +145,7 @@ fn password(encoded: &str) -> Option<Vec<u8>> {
     decoded.get(colon + 1..).map(<[u8]>::to_vec)
 }
 
-async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+async fn admit(State(guard): State<Arc<TokenGuard>>, mut request: Request, next: Next) -> Response {
     let header = request
         .headers()
         .get(AUTHORIZATION)
@@ -151,15 +155,17 @@ async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
     let is_page = !request.uri().path().starts_with("/api/");
     match guard.caller(header, is_read) {
         Some(caller) => {
-            request.extensions_mut().insert(fleetledger_cost::http::Caller {
-                name: caller.name.clone(),
-                may_apply: caller.role >= Role::Admin,
-            });
+            request
+                .extensions_mut()
+                .insert(fleetledger_cost::http::CostCaller {
+                    name: caller.name.clone(),
+                    may_apply: caller.role >= CallerRole::Admin,
+                });
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
         None => {
-            let mut refused = problem(
+            let mut refused = error_response(
                 StatusCode::UNAUTHORIZED,
                 "this takes a token: Authorization: Bearer …, or in a browser as the password, with any name",
             );
@@ -172,34 +178,37 @@ async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
     }
 }
 
-fn problem(status: StatusCode, error: &str) -> Response {
+fn error_response(status: StatusCode, error: &str) -> Response {
     let error = error.to_owned();
-    (status, Json(Problem { error })).into_response()
+    (status, Json(AlertsErrorBody { error })).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn guard(tokens: &[(&str, Role)]) -> Guard {
-        let token = |(token, role): &(&str, Role)| {
-            let caller = Caller {
+    fn guard(tokens: &[(&str, CallerRole)]) -> TokenGuard {
+        let token = |(token, role): &(&str, CallerRole)| {
+            let caller = AlertsCaller {
                 name: (*token).to_owned(),
                 role: *role,
             };
             (sha256(token.as_bytes()), caller)
         };
-        Guard {
+        TokenGuard {
             tokens: tokens.iter().map(token).collect(),
         }
     }
 
     #[test]
     fn a_token_says_who_calls_and_what_they_may_do() {
-        let guard = guard(&[("alice-token", Role::Viewer), ("bob-token", Role::Admin)]);
+        let guard = guard(&[
+            ("alice-token", CallerRole::Viewer),
+            ("bob-token", CallerRole::Admin),
+        ]);
         assert_eq!(
             guard.caller(Some("Bearer alice-token"), false).unwrap().role,
-            Role::Viewer
+            CallerRole::Viewer
         );
         assert_eq!(
             guard.caller(Some("Bearer bob-token"), false).unwrap().name,
@@ -218,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_browser_may_look_with_the_token_as_its_password_and_change_nothing() {
-        let guard = guard(&[("alice-token", Role::Admin)]);
+        let guard = guard(&[("alice-token", CallerRole::Admin)]);
         let header = |text: &str| format!("Basic {}", openssl::base64::encode_block(text.as_bytes()));
         for known in ["alice:alice-token", ":alice-token"] {
             assert!(guard.caller(Some(&header(known)), true).is_some(), "{known}");
@@ -231,6 +240,6 @@ mod tests {
 
     #[test]
     fn without_tokens_the_caller_is_of_this_machine() {
-        assert_eq!(guard(&[]).caller(None, false).unwrap().role, Role::Admin);
+        assert_eq!(guard(&[]).caller(None, false).unwrap().role, CallerRole::Admin);
     }
 }

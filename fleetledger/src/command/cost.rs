@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::bail;
 use fleetledger_cost::{
-    allocation::shape::{Allocation, Answer},
-    book::Book,
-    http::{CloseRequest, RerateRequest, Rerated},
-    store::{Applied, Closed},
+    allocation::shape::{AllocationResponse, CostAllocation},
+    definitions::CostDefinitions,
+    http::{CloseRequest, RerateRequest, RerateResponse},
+    store::{ClosedMonth, DefinitionChanges},
 };
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -15,62 +15,62 @@ use reqwest::Method;
 use super::table;
 use crate::{
     cli::{CostArgs, CostCommand},
-    connect::console::Console,
-    exit::Exit,
+    connect::console::ConsoleClient,
+    exit::ExitReason,
 };
 
-pub(super) async fn run(args: &CostArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: &CostArgs) -> anyhow::Result<ExitReason> {
     if let Some(CostCommand::Check { path }) = &args.command {
         return Ok(check(path));
     }
-    let console = Console::new(&args.server)?;
+    let console = ConsoleClient::new(&args.server)?;
     match &args.command {
         None | Some(CostCommand::Check { .. }) => show(&console, args).await,
         Some(CostCommand::Apply { path }) => apply(&console, path).await,
         Some(CostCommand::Close { month }) => {
             let request = CloseRequest { month: month.clone() };
-            let closed: Closed = console
-                .ask(Method::POST, "/api/v1/cost/months", Some(&request))
+            let closed: ClosedMonth = console
+                .request(Method::POST, "/api/v1/cost/months", Some(&request))
                 .await?;
-            console.say(&closed, || {
+            console.print_response(&closed, || {
                 let currency = closed.currency.as_deref().unwrap_or_default();
                 format!("{month} is closed: its nodes cost {} {currency}\n", closed.cost)
             });
-            Ok(Exit::Done)
+            Ok(ExitReason::Done)
         }
         Some(CostCommand::Rerate { from, to }) => rerate(&console, *from, *to).await,
     }
 }
 
-fn check(path: &Path) -> Exit {
-    match Book::read(path) {
+fn check(path: &Path) -> ExitReason {
+    match CostDefinitions::read(path) {
         Ok(book) => {
             println!("{}: {}", path.display(), book.summary());
-            Exit::Done
+            ExitReason::Done
         }
         Err(faults) => {
             println!("{faults}");
-            Exit::Red
+            ExitReason::Red
         }
     }
 }
 
-async fn apply(console: &Console, path: &Path) -> anyhow::Result<Exit> {
-    let book = match Book::read(path) {
+async fn apply(console: &ConsoleClient, path: &Path) -> anyhow::Result<ExitReason> {
+    let book = match CostDefinitions::read(path) {
         Ok(book) => book,
         Err(faults) => {
             println!("{faults}");
-            return Ok(Exit::Red);
+            return Ok(ExitReason::Red);
         }
     };
-    let applied: Applied = console
-        .ask(Method::POST, "/api/v1/cost/book", Some(&book))
+    let applied: DefinitionChanges = console
+        .request(Method::POST, "/api/v1/cost/book", Some(&book))
         .await?;
-    console.say(&applied, || applied_text(&book, &applied));
-    Ok(Exit::Done)
+    console.print_response(&applied, || applied_text(&book, &applied));
+    Ok(ExitReason::Done)
 }
 
-fn applied_text(book: &Book, applied: &Applied) -> String {
+fn applied_text(book: &CostDefinitions, applied: &DefinitionChanges) -> String {
     if applied.is_nothing() {
         return format!("nothing to do: {} stand\n", book.summary());
     }
@@ -100,7 +100,7 @@ fn applied_text(book: &Book, applied: &Applied) -> String {
 }
 
 /// Hour by hour, so that each answer is soon there.
-async fn rerate(console: &Console, from: Timestamp, to: Timestamp) -> anyhow::Result<Exit> {
+async fn rerate(console: &ConsoleClient, from: Timestamp, to: Timestamp) -> anyhow::Result<ExitReason> {
     if from >= to {
         bail!("--from {from} is not before --to {to}");
     }
@@ -112,17 +112,19 @@ async fn rerate(console: &Console, from: Timestamp, to: Timestamp) -> anyhow::Re
             from: hour.to_string(),
             to: end.to_string(),
         };
-        let rated: Rerated = console
-            .ask(Method::POST, "/api/v1/cost/rerate", Some(&request))
+        let rated: RerateResponse = console
+            .request(Method::POST, "/api/v1/cost/rerate", Some(&request))
             .await?;
         hours += rated.hours;
         hour = end;
     }
-    console.say(&Rerated { hours }, || format!("{hours} hours were rated again\n"));
-    Ok(Exit::Done)
+    console.print_response(&RerateResponse { hours }, || {
+        format!("{hours} hours were rated again\n")
+    });
+    Ok(ExitReason::Done)
 }
 
-async fn show(console: &Console, args: &CostArgs) -> anyhow::Result<Exit> {
+async fn show(console: &ConsoleClient, args: &CostArgs) -> anyhow::Result<ExitReason> {
     let mut query = vec![
         ("window", args.window.clone()),
         ("aggregate", args.by.clone()),
@@ -133,19 +135,19 @@ async fn show(console: &Console, args: &CostArgs) -> anyhow::Result<Exit> {
     if args.shared {
         query.push(("sharing", "default".to_owned()));
     }
-    let answer: Answer = console.get("/api/allocation", &query).await?;
-    console.say(&answer, || text(&args.by, &answer));
-    Ok(Exit::Done)
+    let answer: AllocationResponse = console.get("/api/allocation", &query).await?;
+    console.print_response(&answer, || text(&args.by, &answer));
+    Ok(ExitReason::Done)
 }
 
-fn text(by: &str, answer: &Answer) -> String {
+fn text(by: &str, answer: &AllocationResponse) -> String {
     let Some(currency) = &answer.currency else {
         return "no price sheet stands: fleetledger cost apply\n".to_owned();
     };
     let mut rows = Vec::new();
     let mut total = 0.0;
     for set in &answer.data {
-        let mut all: Vec<&Allocation> = set.values().collect();
+        let mut all: Vec<&CostAllocation> = set.values().collect();
         all.sort_by(|a, b| b.total_cost.total_cmp(&a.total_cost));
         for one in all {
             total += one.total_cost;
@@ -174,7 +176,7 @@ fn text(by: &str, answer: &Answer) -> String {
     )
 }
 
-fn row(one: &Allocation) -> Vec<String> {
+fn row(one: &CostAllocation) -> Vec<String> {
     let money = |amount: f64| format!("{amount:.2}");
     vec![
         one.name.clone(),

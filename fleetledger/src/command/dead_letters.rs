@@ -3,22 +3,22 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use fleetledger_ingest::dead_letters::{self, Selection};
+use fleetledger_ingest::dead_letters::{self, DeadLetterSelection};
 use fleetledger_schema::{
     codec::WriterSchema,
     framing::{self, SchemaRef},
-    postgres::Connector,
+    postgres::PostgresConnector,
 };
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 use super::table::{count, text};
-use crate::{cli::DeadLettersCommand, config::Loaded, exit::Exit};
+use crate::{cli::DeadLettersCommand, config::LoadedConfig, exit::ExitReason};
 
 /// Bytes of a value that are printed where it cannot be decoded.
 const HEX_BYTES: usize = 512;
 
-pub(super) async fn run(loaded: &Loaded, command: DeadLettersCommand) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, command: DeadLettersCommand) -> anyhow::Result<ExitReason> {
     let (connector, client) = super::database(loaded, "fleetledger-dead-letters").await?;
     match command {
         DeadLettersCommand::List(args) => list(&client, args.json).await?,
@@ -32,24 +32,24 @@ pub(super) async fn run(loaded: &Loaded, command: DeadLettersCommand) -> anyhow:
                 Some(name) => Some(super::find_cluster(&client, name).await?),
                 None => None,
             };
-            let selection = Selection {
+            let selection = DeadLetterSelection {
                 reason,
                 datacenter: known.as_ref().map(|known| known.datacenter.clone()),
                 cluster: known.map(|known| known.cluster),
-                ..Selection::default()
+                ..DeadLetterSelection::default()
             };
             return replay(loaded, &connector, &selection, dry_run).await;
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 async fn replay(
-    loaded: &Loaded,
-    connector: &Connector,
-    selection: &Selection,
+    loaded: &LoadedConfig,
+    connector: &PostgresConnector,
+    selection: &DeadLetterSelection,
     dry_run: bool,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<ExitReason> {
     let settings = &loaded.config.ingest;
     let report = dead_letters::replay(connector, settings, selection, dry_run)
         .await
@@ -68,9 +68,9 @@ async fn replay(
         report.still_dead
     );
     Ok(if report.still_dead == 0 {
-        Exit::Done
+        ExitReason::Done
     } else {
-        Exit::Red
+        ExitReason::Red
     })
 }
 
@@ -134,11 +134,11 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// One dead letter for people.
-async fn show(connector: &Connector, client: &Client, number: i64) -> anyhow::Result<String> {
+async fn show(connector: &PostgresConnector, client: &Client, number: i64) -> anyhow::Result<String> {
     let whole = dead_letters::show(connector, number)
         .await
         .context("show the dead letter")?;
-    let letter = &whole.letter;
+    let letter = &whole.summary;
     let mut out = format!("dead letter {number} ({})\n", letter.state);
     let _ = writeln!(
         out,

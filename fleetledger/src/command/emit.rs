@@ -1,29 +1,29 @@
 //! `fleetledger emit`.
 
 use anyhow::{Context as _, bail};
-use fleetledger_emit::{EmitError, Health, Source};
+use fleetledger_emit::{EmitError, EmitterHealth, ObjectSource};
 use prometheus::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{role, topics::client_config};
 use crate::{
     cli::{EmitArgs, EmitSource},
-    config::{ConfigError, Fault, Loaded},
-    connect::{self, Trouble},
-    exit::Exit,
-    telemetry::Probe,
+    config::{ConfigError, ConfigFault, LoadedConfig},
+    connect::{self, HopErrorKind},
+    exit::ExitReason,
+    telemetry::RoleProbe,
 };
 
-pub(super) async fn run(loaded: &Loaded, args: &EmitArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Result<ExitReason> {
     let config = &loaded.config;
     config.emit.check().map_err(|error| refused(loaded, &error))?;
     let kafka = client_config(loaded)?;
     wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka).await)?;
     let source = source(loaded, args).await?;
     let registry = Registry::new();
-    let health = Health::new();
+    let health = EmitterHealth::new();
     let (live, ready) = (health.clone(), health.clone());
-    let probe = Probe::new("emit", move || live.live(), move || ready.ready());
+    let probe = RoleProbe::new("emit", move || live.live(), move || ready.ready());
     let settings = config.emit.clone();
     role::run(loaded, registry.clone(), probe, |stop| async move {
         let emitting = fleetledger_emit::run(settings, source, kafka, &registry, health.clone(), stop);
@@ -40,7 +40,7 @@ pub(super) async fn run(loaded: &Loaded, args: &EmitArgs) -> anyhow::Result<Exit
 }
 
 /// SIGUSR1 asks for a sweep now.
-async fn sweep_when_asked(health: &Health) -> anyhow::Error {
+async fn sweep_when_asked(health: &EmitterHealth) -> anyhow::Error {
     let mut asked = match signal(SignalKind::user_defined1()) {
         Ok(asked) => asked,
         Err(error) => return anyhow::Error::new(error).context("listen for SIGUSR1"),
@@ -52,21 +52,21 @@ async fn sweep_when_asked(health: &Health) -> anyhow::Error {
     }
 }
 
-async fn source(loaded: &Loaded, args: &EmitArgs) -> anyhow::Result<Source> {
+async fn source(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Result<ObjectSource> {
     match (args.source, &args.directory) {
         (EmitSource::Dump, Some(directory)) => {
-            return Ok(Source::Dump {
+            return Ok(ObjectSource::Dump {
                 directory: directory.clone(),
             });
         }
         (EmitSource::Dump, None) => bail!("--source dump needs --directory DIR"),
-        (EmitSource::Simulate, _) => return Ok(Source::Simulate(loaded.config.simulate.clone())),
+        (EmitSource::Simulate, _) => return Ok(ObjectSource::Simulate(loaded.config.simulate.clone())),
         (EmitSource::Watch, _) => {}
     }
     let kubernetes = &loaded.config.kubernetes;
     let server = connect::kubernetes::client(kubernetes).await?;
     wait_or_refuse(connect::kubernetes::probe(kubernetes, &server).await)?;
-    Ok(Source::Watch {
+    Ok(ObjectSource::Watch {
         client: server.client,
     })
 }
@@ -75,7 +75,7 @@ async fn source(loaded: &Loaded, args: &EmitArgs) -> anyhow::Result<Source> {
 pub(super) fn wait_or_refuse<T>(probed: Result<T, connect::HopError>) -> Result<(), connect::HopError> {
     match probed {
         Ok(_) => Ok(()),
-        Err(error) if error.trouble == Trouble::Away => {
+        Err(error) if error.kind == HopErrorKind::Away => {
             tracing::warn!(
                 hop = error.hop,
                 why = error.why,
@@ -88,9 +88,11 @@ pub(super) fn wait_or_refuse<T>(probed: Result<T, connect::HopError>) -> Result<
     }
 }
 
-fn refused(loaded: &Loaded, error: &EmitError) -> ConfigError {
+fn refused(loaded: &LoadedConfig, error: &EmitError) -> ConfigError {
     match error {
-        EmitError::Settings { key, why } => loaded.explain(Fault::new(format!("emit.{key}"), why.clone())),
-        other => loaded.explain(Fault::new("emit", other.to_string())),
+        EmitError::Settings { key, why } => {
+            loaded.explain(ConfigFault::new(format!("emit.{key}"), why.clone()))
+        }
+        other => loaded.explain(ConfigFault::new("emit", other.to_string())),
     }
 }

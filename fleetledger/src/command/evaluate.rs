@@ -4,19 +4,22 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use fleetledger_alerts::{
-    DELIVERY_CONNECTIONS, Evaluator, Health, ROLLUPS_AT_ONCE, Receiver, Receivers, RuleSet, Settings,
-    links::Places, pool, reload, runs,
+    AlertReceiver, DELIVERY_CONNECTIONS, Evaluator, EvaluatorHealth, EvaluatorSettings, ROLLUPS_AT_ONCE,
+    ReceiverSet, RuleSet, links::LinkTargets, pool, reload, runs,
 };
-use fleetledger_cost::rating::Rating;
+use fleetledger_cost::rating::CostRater;
 use fleetledger_paging::{
-    Secret,
+    ReceiverSecret,
     channel::{
-        Client, Connection, Settings as Channel, Tls as ChannelTls, alertmanager, pagerduty, slack, webhook,
+        ChannelClient, ChannelSettings as Channel, ReceiverConnection, ReceiverTls as ChannelTls,
+        alertmanager, pagerduty, slack, webhook,
     },
-    retry::Backoff,
+    retry::RetryBackoff,
 };
-use fleetledger_queries::{Metrics, Reader, Recorder, Standing, live::Live, recorder};
-use fleetledger_schema::postgres::Connector;
+use fleetledger_queries::{
+    CurrentQueries, MetricRecorder, QueryMetrics, ReaderPool, live::LiveCatalogue, recorder,
+};
+use fleetledger_schema::postgres::PostgresConnector;
 use prometheus::Registry;
 use tokio::{
     sync::{mpsc::unbounded_channel, watch},
@@ -26,46 +29,46 @@ use tokio_util::sync::CancellationToken;
 
 use super::role;
 use crate::{
-    config::{self, Config, Fault, Loaded, ReceiverKind, SecretRef},
+    config::{self, ConfigFault, FleetledgerConfig, LoadedConfig, ReceiverKind, SecretRef},
     connect,
-    exit::Exit,
-    reaper::Reaper,
-    telemetry::Probe,
+    exit::ExitReason,
+    reaper::SessionReaper,
+    telemetry::RoleProbe,
 };
 
 /// How often the folder of the rules is looked at.
 const FOLLOW: Duration = Duration::from_secs(5);
 
 /// The two ways to the database: as the evaluator, and as the reader who runs the rules' SQL.
-pub(crate) struct Ways {
-    pub(crate) own: Connector,
-    pub(crate) reader: Connector,
+pub(crate) struct EvaluatorConnectors {
+    pub(crate) own: PostgresConnector,
+    pub(crate) reader: PostgresConnector,
 }
 
 /// Everything of an evaluator that stands before it runs; the console works with the same.
-pub(crate) struct Parts {
-    pub(crate) settings: Settings,
+pub(crate) struct EvaluatorParts {
+    pub(crate) settings: EvaluatorSettings,
     pub(crate) pool: deadpool_postgres::Pool,
     outbox: deadpool_postgres::Pool,
-    pub(crate) reader: Reader,
+    pub(crate) reader: ReaderPool,
     pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
-    standing: watch::Receiver<Standing>,
+    live_catalogue: watch::Receiver<CurrentQueries>,
     reader_limit: Duration,
-    rating: (Connector, fleetledger_cost::rating::Settings),
-    pub(crate) health: Health,
+    rating: (PostgresConnector, fleetledger_cost::rating::RatingSettings),
+    pub(crate) health: EvaluatorHealth,
     following: JoinSet<()>,
 }
 
-pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     #[cfg(feature = "fail-points")]
     super::ingest::prepare_fault()?;
-    let ways = ways(loaded)?;
+    let ways = connectors(loaded)?;
     let client =
         connect::postgres::connect(&loaded.config.postgres, &ways.own, "fleetledger-evaluate").await?;
     super::require_current(&ways.own, &client).await?;
     drop(client);
     let (registry, stop_following) = (Registry::new(), CancellationToken::new());
-    let parts = Parts::new(loaded, &ways, &registry, stop_following.clone()).await?;
+    let parts = EvaluatorParts::new(loaded, &ways, &registry, stop_following.clone()).await?;
     let probe = probe(&parts.health);
     let done = role::run(loaded, registry.clone(), probe, |stop| {
         Box::pin(evaluate(parts, registry, stop))
@@ -76,24 +79,24 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
 }
 
 /// Whether it lives and works.
-pub(crate) fn probe(health: &Health) -> Probe {
+pub(crate) fn probe(health: &EvaluatorHealth) -> RoleProbe {
     let (live, ready) = (health.clone(), health.clone());
-    Probe::new("evaluate", move || live.live(), move || ready.ready())
+    RoleProbe::new("evaluate", move || live.live(), move || ready.ready())
 }
 
 /// Evaluates, records, fills rollups and delivers until `stop`.
 pub(crate) async fn evaluate(
-    parts: Parts,
+    parts: EvaluatorParts,
     registry: Registry,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut following = parts.following;
     // Connections of its own: no alert waits for a metric.
     let (tell, evaluated) = unbounded_channel();
-    let recorder = Recorder::new(parts.reader.beside(recorder::AT_ONCE)?)
+    let recorder = MetricRecorder::new(parts.reader.beside(recorder::AT_ONCE)?)
         .context("count metrics")?
-        .heard_by(tell);
-    following.spawn(runs::keep(
+        .with_listener(tell);
+    following.spawn(runs::record_runs(
         parts.pool.clone(),
         parts.settings.evaluator.clone(),
         evaluated,
@@ -102,10 +105,10 @@ pub(crate) async fn evaluate(
     registry
         .register(Box::new(recorder.clone()))
         .context("show metrics")?;
-    following.spawn(recorder.follow(parts.standing, stop.clone()));
-    following.spawn(Reaper::new(parts.pool.clone(), parts.reader_limit).run(stop.clone()));
+    following.spawn(recorder.follow(parts.live_catalogue, stop.clone()));
+    following.spawn(SessionReaper::new(parts.pool.clone(), parts.reader_limit).run(stop.clone()));
     let (connector, settings) = parts.rating;
-    let rating = Rating::new(connector, settings, &registry).context("count hours that are rated")?;
+    let rating = CostRater::new(connector, settings, &registry).context("count hours that are rated")?;
     following.spawn(rating.follow(stop.clone()));
     let evaluator = Evaluator {
         settings: Arc::new(parts.settings),
@@ -121,7 +124,7 @@ pub(crate) async fn evaluate(
 }
 
 /// The ways of this configuration. Opens nothing.
-pub(crate) fn ways(loaded: &Loaded) -> anyhow::Result<Ways> {
+pub(crate) fn connectors(loaded: &LoadedConfig) -> anyhow::Result<EvaluatorConnectors> {
     let config = &loaded.config;
     let own = connect::postgres::connector(&config.postgres)?;
     let mut reader = own.config().clone();
@@ -132,17 +135,17 @@ pub(crate) fn ways(loaded: &Loaded) -> anyhow::Result<Ways> {
             .map_err(|fault| loaded.explain(fault))?;
         reader.password(secret.expose());
     }
-    Ok(Ways {
-        reader: Connector::new(reader, own.tls().cloned()),
+    Ok(EvaluatorConnectors {
+        reader: PostgresConnector::new(reader, own.tls().cloned()),
         own,
     })
 }
 
-impl Parts {
+impl EvaluatorParts {
     /// Reads the rules and connects as the reader. A broken file is told of and does not hold up the others.
     pub(crate) async fn new(
-        loaded: &Loaded,
-        ways: &Ways,
+        loaded: &LoadedConfig,
+        ways: &EvaluatorConnectors,
         registry: &Registry,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -153,22 +156,22 @@ impl Parts {
         let pool = |size, name| pool::new(&ways.own, size, name).context("make a pool of connections");
         let outbox = pool(DELIVERY_CONNECTIONS, "fleetledger-deliver")?;
         let pool = pool(size, "fleetledger-evaluate")?;
-        let reader = Reader::new(&ways.reader, config.evaluate.concurrency + 1)?;
+        let reader = ReaderPool::new(&ways.reader, config.evaluate.concurrency + 1)?;
         reader
             .check_role()
             .await
             .context("check the user that runs the rules' SQL")?;
-        let metrics = Metrics::new(registry).context("count the files of the rules")?;
-        let mut live = Live::new(&config.evaluate.rules, Some(reader.clone()), Some(metrics));
+        let metrics = QueryMetrics::new(registry).context("count the files of the rules")?;
+        let mut live = LiveCatalogue::new(&config.evaluate.rules, Some(reader.clone()), Some(metrics));
         live.reload(fleetledger_schema::instant::Instant::now()).await;
-        let health = Health::new();
+        let health = EvaluatorHealth::new();
         let mut following = JoinSet::new();
         let rules = reload::follow(live.subscribe(), &health, &mut following).context("take up the rules")?;
-        let standing = live.subscribe();
+        let live_catalogue = live.subscribe();
         following.spawn(live.follow(FOLLOW, stop));
         let rating = (ways.own.clone(), rating(&config.cost));
         Ok(Self {
-            standing,
+            live_catalogue,
             reader_limit: Duration::from_secs(config.evaluate.reader_limit_seconds),
             rating,
             settings,
@@ -183,9 +186,9 @@ impl Parts {
 }
 
 /// When hours are rated.
-fn rating(cost: &config::Cost) -> fleetledger_cost::rating::Settings {
+fn rating(cost: &config::CostConfig) -> fleetledger_cost::rating::RatingSettings {
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
-    fleetledger_cost::rating::Settings {
+    fleetledger_cost::rating::RatingSettings {
         interval: Duration::from_secs(cost.interval_seconds),
         partial: (cost.partial_minutes > 0).then(|| Duration::from_secs(cost.partial_minutes * 60)),
         history: hours(cost.history_hours),
@@ -193,71 +196,75 @@ fn rating(cost: &config::Cost) -> fleetledger_cost::rating::Settings {
     }
 }
 
-fn settings(config: &Config) -> Result<Settings, Fault> {
+fn settings(config: &FleetledgerConfig) -> Result<EvaluatorSettings, ConfigFault> {
     let evaluate = &config.evaluate;
     let name = evaluate.name.clone().unwrap_or_else(|| {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         format!("{}-{}", host.trim(), std::process::id())
     });
-    Ok(Settings {
+    Ok(EvaluatorSettings {
         evaluator: name,
         lease: Duration::from_secs(evaluate.lease_seconds),
         concurrency: evaluate.concurrency,
         routes: config.routes.tree()?,
         inhibitions: Vec::new(),
-        places: Places {
+        link_targets: LinkTargets {
             console_url: evaluate.console_url.clone(),
             runbook_base_url: evaluate.runbook_base_url.clone(),
         },
         receivers: receivers(config)?,
         heartbeat_receivers: evaluate.heartbeat_receivers.clone(),
-        backoff: Backoff::default(),
+        backoff: RetryBackoff::default(),
         deliveries: evaluate.deliveries,
-        ..Settings::default()
+        ..EvaluatorSettings::default()
     })
 }
 
 /// The receivers of this configuration, with their secrets read.
-pub(crate) fn receivers(config: &Config) -> Result<Receivers, Fault> {
+pub(crate) fn receivers(config: &FleetledgerConfig) -> Result<ReceiverSet, ConfigFault> {
     let mut by_name = BTreeMap::new();
     for (name, receiver) in &config.receivers {
-        let client = Client::new(channel(config, name, receiver)?)
-            .map_err(|error| Fault::new(format!("receivers.{name}"), connect::hop::chain(&error)))?;
+        let client = ChannelClient::new(channel(config, name, receiver)?)
+            .map_err(|error| ConfigFault::new(format!("receivers.{name}"), connect::hop::chain(&error)))?;
         let secret_ref = receiver.routing_key.as_ref().map(SecretRef::reference);
-        by_name.insert(name.clone(), Receiver { client, secret_ref });
+        by_name.insert(name.clone(), AlertReceiver { client, secret_ref });
     }
-    Ok(Receivers::new(by_name, |reference| {
+    Ok(ReceiverSet::new(by_name, |reference| {
         let secret = SecretRef::new(reference).read("the incident's secret");
         secret
-            .map(|secret| Secret::new(secret.expose()))
+            .map(|secret| ReceiverSecret::new(secret.expose()))
             .map_err(|fault| fault.why)
     }))
 }
 
-fn channel(config: &Config, name: &str, receiver: &config::Receiver) -> Result<Channel, Fault> {
+fn channel(
+    config: &FleetledgerConfig,
+    name: &str,
+    receiver: &config::ReceiverConfig,
+) -> Result<Channel, ConfigFault> {
     let section = format!("receivers.{name}");
     let read = |key: &str, secret: &Option<SecretRef>| match secret {
         None => Ok(None),
         Some(secret) => {
             let read = secret.read(&format!("{section}.{key}"))?;
-            Ok(Some(Secret::new(read.expose())))
+            Ok(Some(ReceiverSecret::new(read.expose())))
         }
     };
-    let needed = |key: &str, secret: Option<Secret>| {
-        secret.ok_or_else(|| Fault::new(format!("{section}.{key}"), "is missing"))
+    let needed = |key: &str, secret: Option<ReceiverSecret>| {
+        secret.ok_or_else(|| ConfigFault::new(format!("{section}.{key}"), "is missing"))
     };
-    let connection = Connection {
+    let connection = ReceiverConnection {
         timeout: Duration::from_secs(receiver.timeout_seconds),
-        ..Connection::default()
+        ..ReceiverConnection::default()
     };
-    let connection = Connection {
+    let connection = ReceiverConnection {
         tls: tls(&section, receiver.tls.as_ref())?,
-        proxy: receiver.proxy.as_deref().map(Secret::new),
+        proxy: receiver.proxy.as_deref().map(ReceiverSecret::new),
         ..connection
     };
     let authorization = read("authorization", &receiver.authorization)?;
     Ok(match receiver.kind {
-        ReceiverKind::Pagerduty => Channel::PagerDuty(pagerduty::Settings {
+        ReceiverKind::Pagerduty => Channel::PagerDuty(pagerduty::PagerDutySettings {
             base_url: receiver
                 .url
                 .clone()
@@ -265,16 +272,16 @@ fn channel(config: &Config, name: &str, receiver: &config::Receiver) -> Result<C
             routing_key: needed("routing_key", read("routing_key", &receiver.routing_key)?)?,
             connection,
         }),
-        ReceiverKind::Alertmanager => Channel::Alertmanager(alertmanager::Settings {
+        ReceiverKind::Alertmanager => Channel::Alertmanager(alertmanager::AlertmanagerSettings {
             urls: receiver.urls.clone(),
             authorization,
             connection,
         }),
-        ReceiverKind::Slack => Channel::Slack(slack::Settings {
+        ReceiverKind::Slack => Channel::Slack(slack::SlackSettings {
             url: needed("secret_url", read("secret_url", &receiver.secret_url)?)?,
             connection,
         }),
-        ReceiverKind::Webhook => Channel::Webhook(webhook::Settings {
+        ReceiverKind::Webhook => Channel::Webhook(webhook::WebhookSettings {
             url: needed("secret_url", read("secret_url", &receiver.secret_url)?)?,
             signing_secret: read("signing_secret", &receiver.signing_secret)?,
             authorization,
@@ -284,13 +291,13 @@ fn channel(config: &Config, name: &str, receiver: &config::Receiver) -> Result<C
     })
 }
 
-fn tls(section: &str, tls: Option<&config::Tls>) -> Result<ChannelTls, Fault> {
+fn tls(section: &str, tls: Option<&config::TlsConfig>) -> Result<ChannelTls, ConfigFault> {
     let Some(tls) = tls else {
         return Ok(ChannelTls::default());
     };
     let read = |key: &str, file: &Path| {
         std::fs::read(file).map_err(|error| {
-            Fault::new(
+            ConfigFault::new(
                 format!("{section}.tls.{key}"),
                 format!("cannot read {}: {error}", file.display()),
             )
@@ -299,7 +306,7 @@ fn tls(section: &str, tls: Option<&config::Tls>) -> Result<ChannelTls, Fault> {
     let client_pem = match (&tls.certificate, &tls.key) {
         (Some(certificate), Some(key)) => {
             let key = String::from_utf8_lossy(&read("key", key)?).into_owned();
-            Some((read("certificate", certificate)?, Secret::new(key)))
+            Some((read("certificate", certificate)?, ReceiverSecret::new(key)))
         }
         _ => None,
     };

@@ -1,18 +1,18 @@
 //! `fleetledger ingest`, and its repairs `ingest resume` and `ingest release`.
 
 use anyhow::Context as _;
-use fleetledger_ingest::{Health, IngestError, ResumeFrom};
+use fleetledger_ingest::{IngestError, IngestHealth, ResumeFrom};
 use prometheus::Registry;
 
 use super::{emit::wait_or_refuse, role, topics::client_config};
 use crate::{
-    config::{ConfigError, Fault, Loaded},
+    config::{ConfigError, ConfigFault, LoadedConfig},
     connect,
-    exit::Exit,
-    telemetry::Probe,
+    exit::ExitReason,
+    telemetry::RoleProbe,
 };
 
-pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let config = &loaded.config;
     config.ingest.check().map_err(|error| refused(loaded, &error))?;
     #[cfg(feature = "fail-points")]
@@ -25,9 +25,9 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         Err(error) => wait_or_refuse(Err::<(), _>(error))?,
     }
     let registry = Registry::new();
-    let health = Health::new();
+    let health = IngestHealth::new();
     let (live, ready) = (health.clone(), health.clone());
-    let probe = Probe::new("ingest", move || live.live(), move || ready.ready());
+    let probe = RoleProbe::new("ingest", move || live.live(), move || ready.ready());
     let settings = config.ingest.clone();
     role::run(loaded, registry.clone(), probe, |stop| async move {
         let ended = fleetledger_ingest::run(settings, kafka, connector, &registry, health, stop).await;
@@ -73,29 +73,29 @@ pub(super) fn prepare_fault() -> anyhow::Result<()> {
 }
 
 pub(super) async fn resume(
-    loaded: &Loaded,
+    loaded: &LoadedConfig,
     topic: &str,
     partition: i32,
     from: ResumeFrom,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<ExitReason> {
     let (connector, _) = super::database(loaded, "fleetledger-resume").await?;
     match fleetledger_ingest::resume(&connector, topic, partition, from).await {
         Err(IngestError::NotFound(why)) => {
             println!("{why}; fleetledger status shows which are");
-            return Ok(Exit::Red);
+            return Ok(ExitReason::Red);
         }
         other => other.context("resume the partition")?,
     }
     println!("{topic} partition {partition} goes on within seconds");
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
-pub(super) async fn release(loaded: &Loaded, number: i64) -> anyhow::Result<Exit> {
+pub(super) async fn release(loaded: &LoadedConfig, number: i64) -> anyhow::Result<ExitReason> {
     let (connector, _) = super::database(loaded, "fleetledger-release").await?;
     match fleetledger_ingest::quarantine::release(&connector, number).await {
         Err(IngestError::NotFound(why)) => {
             println!("{why}; fleetledger status shows which are open");
-            return Ok(Exit::Red);
+            return Ok(ExitReason::Red);
         }
         other => other.context("release the quarantine")?,
     }
@@ -103,14 +103,14 @@ pub(super) async fn release(loaded: &Loaded, number: i64) -> anyhow::Result<Exit
         "quarantine {number} ends within seconds; fleetledger dead-letters replay --reason quarantined \
          lands what was put aside"
     );
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
-pub(super) fn refused(loaded: &Loaded, error: &IngestError) -> ConfigError {
+pub(super) fn refused(loaded: &LoadedConfig, error: &IngestError) -> ConfigError {
     match error {
         IngestError::Settings { key, why } => {
-            loaded.explain(Fault::new(format!("ingest.{key}"), why.clone()))
+            loaded.explain(ConfigFault::new(format!("ingest.{key}"), why.clone()))
         }
-        other => loaded.explain(Fault::new("ingest", other.to_string())),
+        other => loaded.explain(ConfigFault::new("ingest", other.to_string())),
     }
 }

@@ -5,12 +5,12 @@ use fleetledger_schema::{instant::Instant, postgres::MigrateError};
 use tokio_postgres::Client;
 
 use crate::{
-    config::{Config, Loaded},
+    config::{FleetledgerConfig, LoadedConfig},
     connect::{self, HopError},
-    exit::Exit,
+    exit::ExitReason,
 };
 
-pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let postgres = &loaded.config.postgres;
     let connector = connect::postgres::connector(postgres)?;
     println!("migrating {}", connector.target());
@@ -45,14 +45,14 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
             loaded.config.owners.namespace_label
         );
     }
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 /// Stores the settings that views and functions read; true if one changed. Owners follow at once.
 ///
 /// # Errors
 /// The database refused.
-pub(crate) async fn store_settings(client: &Client, config: &Config) -> anyhow::Result<bool> {
+pub(crate) async fn store_settings(client: &Client, config: &FleetledgerConfig) -> anyhow::Result<bool> {
     let upsert = "insert into ledger.setting as s (name, value) values ('owners.namespace_label', $1)
         on conflict (name) do update set value = excluded.value, set_at = now() where s.value <> excluded.value";
     let changed = client.execute(upsert, &[&config.owners.namespace_label]).await;

@@ -27,40 +27,40 @@ pub(crate) use table::count;
 
 use anyhow::Context as _;
 use fleetledger_ingest::ResumeFrom;
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 use tokio_postgres::Client;
 
 use crate::{
-    cli::{Cli, Command, IngestRepair},
-    config::{self, Loaded},
+    cli::{Cli, CliCommand, IngestRepair},
+    config::{self, LoadedConfig},
     connect::{self, HopError},
     demo,
-    exit::Exit,
+    exit::ExitReason,
     telemetry,
 };
 
 /// Runs what the command line asks for.
 ///
 /// # Errors
-/// What failed; [`Exit::of`] tells the exit code.
-pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+/// What failed; [`ExitReason::of`] tells the exit code.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
     let loaded = match (config::load(cli.config.as_deref()), &cli.command) {
         (Ok(loaded), _) => loaded,
         // A broken configuration is one of the set-ups doctor tells about, and none to the reference.
-        (Err(error), Command::Doctor(args)) => return doctor::refused(args, &error),
-        (Err(_), Command::Config(crate::cli::ConfigCommand::Reference)) => Loaded::default(),
+        (Err(error), CliCommand::Doctor(args)) => return doctor::refused(args, &error),
+        (Err(_), CliCommand::Config(crate::cli::ConfigCommand::Reference)) => LoadedConfig::default(),
         (Err(error), _) => return Err(error.into()),
     };
     let mut log = loaded.config.log.clone();
-    if matches!(cli.command, Command::Demo(_)) && log == config::Log::default() {
+    if matches!(cli.command, CliCommand::Demo(_)) && log == config::LogConfig::default() {
         // Its screen shows what goes on; the log is for what goes wrong.
         log.filter = "warn".to_owned();
     }
     telemetry::log::start(&log, cli.log_format).context("start logging")?;
     match cli.command {
-        Command::Demo(args) => demo::run(&loaded, &args).await,
-        Command::Emit(args) => emit::run(&loaded, &args).await,
-        Command::Ingest(args) => match args.repair {
+        CliCommand::Demo(args) => demo::run(&loaded, &args).await,
+        CliCommand::Emit(args) => emit::run(&loaded, &args).await,
+        CliCommand::Ingest(args) => match args.repair {
             None => ingest::run(&loaded).await,
             Some(IngestRepair::Resume {
                 topic,
@@ -76,28 +76,31 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             }
             Some(IngestRepair::Release { number }) => ingest::release(&loaded, number).await,
         },
-        Command::Evaluate => Box::pin(evaluate::run(&loaded)).await,
-        Command::Console => Box::pin(console::run(&loaded)).await,
-        Command::Central => Box::pin(central::run(&loaded)).await,
-        Command::Cost(args) => Box::pin(cost::run(&args)).await,
-        Command::Alerts(args) => Box::pin(alerts::run(&args)).await,
-        Command::Migrate => migrate::run(&loaded).await,
-        Command::Doctor(args) => doctor::run(&loaded, &args).await,
-        Command::Status(args) => status::run(&loaded, args.json).await,
-        Command::Audit(args) => audit::run(&loaded, &args).await,
-        Command::Clusters(command) => clusters::run(&loaded, command).await,
-        Command::Teams(command) => teams::run(&loaded, command).await,
-        Command::DeadLetters(command) => dead_letters::run(&loaded, command).await,
-        Command::Topics(crate::cli::TopicsCommand::Create) => topics::create(&loaded).await,
-        Command::Sql(args) => sql::run(&loaded, &args),
-        Command::Report(args) => rules::report(&args).await,
-        Command::Rules(command) => rules::run(&loaded, command).await,
-        Command::Config(command) => configuration::run(&loaded, &command),
+        CliCommand::Evaluate => Box::pin(evaluate::run(&loaded)).await,
+        CliCommand::Console => Box::pin(console::run(&loaded)).await,
+        CliCommand::Central => Box::pin(central::run(&loaded)).await,
+        CliCommand::Cost(args) => Box::pin(cost::run(&args)).await,
+        CliCommand::Alerts(args) => Box::pin(alerts::run(&args)).await,
+        CliCommand::Migrate => migrate::run(&loaded).await,
+        CliCommand::Doctor(args) => doctor::run(&loaded, &args).await,
+        CliCommand::Status(args) => status::run(&loaded, args.json).await,
+        CliCommand::Audit(args) => audit::run(&loaded, &args).await,
+        CliCommand::Clusters(command) => clusters::run(&loaded, command).await,
+        CliCommand::Teams(command) => teams::run(&loaded, command).await,
+        CliCommand::DeadLetters(command) => dead_letters::run(&loaded, command).await,
+        CliCommand::Topics(crate::cli::TopicsCommand::Create) => topics::create(&loaded).await,
+        CliCommand::Sql(args) => sql::run(&loaded, &args),
+        CliCommand::Report(args) => rules::report(&args).await,
+        CliCommand::Rules(command) => rules::run(&loaded, command).await,
+        CliCommand::Config(command) => configuration::run(&loaded, &command),
     }
 }
 
 /// The database of this configuration, connected.
-async fn database(loaded: &Loaded, application_name: &str) -> anyhow::Result<(Connector, Client)> {
+async fn database(
+    loaded: &LoadedConfig,
+    application_name: &str,
+) -> anyhow::Result<(PostgresConnector, Client)> {
     let postgres = &loaded.config.postgres;
     let connector = connect::postgres::connector(postgres)?;
     let client = connect::postgres::connect(postgres, &connector, application_name).await?;
@@ -106,24 +109,24 @@ async fn database(loaded: &Loaded, application_name: &str) -> anyhow::Result<(Co
 }
 
 /// Refuses a database that is not at this version, and says what to do.
-pub(crate) async fn require_current(connector: &Connector, client: &Client) -> anyhow::Result<()> {
-    use fleetledger_schema::postgres::Standing;
+pub(crate) async fn require_current(connector: &PostgresConnector, client: &Client) -> anyhow::Result<()> {
+    use fleetledger_schema::postgres::MigrationStatus;
     let hop = format!("postgres {}", connector.target());
-    let standing = fleetledger_schema::postgres::standing(client)
+    let migration_status = fleetledger_schema::postgres::migration_status(client)
         .await
         .context("read the database's version")?;
-    let (why, fix) = match standing {
-        Standing::Current => return Ok(()),
-        Standing::Empty => ("it holds no ledger".to_owned(), "run: fleetledger migrate"),
-        Standing::Behind { missing } => (
+    let (why, fix) = match migration_status {
+        MigrationStatus::Current => return Ok(()),
+        MigrationStatus::Empty => ("it holds no ledger".to_owned(), "run: fleetledger migrate"),
+        MigrationStatus::Behind { missing } => (
             format!("it lacks {}", missing.join(", ")),
             "run: fleetledger migrate",
         ),
-        Standing::Edited(name) => (
+        MigrationStatus::Edited(name) => (
             format!("migration {name} was edited after it had been applied"),
             "use the release that applied it, or restore the migration's text",
         ),
-        Standing::Ahead(name) => (
+        MigrationStatus::Ahead(name) => (
             format!("it has migration {name}, which this version does not know"),
             "run the newer fleetledger that migrated it",
         ),

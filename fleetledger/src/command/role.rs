@@ -7,26 +7,26 @@ use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Loaded,
-    exit::Exit,
-    shutdown::{Ended, Signals},
-    telemetry::{self, Probe},
+    config::LoadedConfig,
+    exit::ExitReason,
+    shutdown::{ShutdownOutcome, StopSignals},
+    telemetry::{self, RoleProbe},
 };
 
 /// Runs `work` beside its health server until it ends or a signal comes. `work` gets the token that
 /// tells it to stop.
 pub(super) async fn run<W>(
-    loaded: &Loaded,
+    loaded: &LoadedConfig,
     registry: Registry,
-    probe: Probe,
+    probe: RoleProbe,
     work: impl FnOnce(CancellationToken) -> W,
-) -> anyhow::Result<Exit>
+) -> anyhow::Result<ExitReason>
 where
     W: Future<Output = anyhow::Result<()>>,
 {
-    let mut signals = Signals::listen()?;
+    let mut signals = StopSignals::listen()?;
     let role = probe.role;
-    let server = telemetry::http::Server::bind(&loaded.config.http, registry, vec![probe]).await?;
+    let server = telemetry::http::BoundServer::bind(&loaded.config.http, registry, vec![probe]).await?;
     tracing::info!(role, version = env!("CARGO_PKG_VERSION"), listen = %server.address()?, "started");
     let stop = CancellationToken::new();
     // Health is answered until the work has ended, so that a slow end can be watched.
@@ -49,11 +49,11 @@ where
         done
     };
     match signals.run(both, &stop, deadline).await {
-        Ended::Finished(Ok(())) => {
+        ShutdownOutcome::Finished(Ok(())) => {
             tracing::info!(role, "stopped");
-            Ok(Exit::Done)
+            Ok(ExitReason::Done)
         }
-        Ended::Finished(Err(error)) => Err(error),
-        Ended::GivenUp => Ok(Exit::Deadline),
+        ShutdownOutcome::Finished(Err(error)) => Err(error),
+        ShutdownOutcome::GivenUp => Ok(ExitReason::Deadline),
     }
 }

@@ -4,24 +4,24 @@ use std::{os::unix::process::CommandExt as _, process::Command};
 
 use anyhow::Context as _;
 
-use super::evaluate::ways;
+use super::evaluate::connectors;
 use crate::{
     cli::SqlArgs,
-    config::{Loaded, Postgres, PostgresTls},
-    exit::Exit,
+    config::{LoadedConfig, PostgresConfig, PostgresTls},
+    exit::ExitReason,
 };
 
 /// Becomes psql; comes back only where that fails.
-pub(super) fn run(loaded: &Loaded, args: &SqlArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<ExitReason> {
     let mut psql = psql(loaded, args)?;
     let error = psql.exec();
     Err(error).context("run psql; install it with: apt-get install postgresql-client")
 }
 
 /// The command: who and where by libpq's environment, so that no password stands among the arguments.
-fn psql(loaded: &Loaded, args: &SqlArgs) -> anyhow::Result<Command> {
+fn psql(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<Command> {
     let config = &loaded.config;
-    let reader = ways(loaded)?.reader;
+    let reader = connectors(loaded)?.reader;
     let target = reader.config();
     let mut psql = Command::new("psql");
     let hosts: Vec<String> = target.get_hosts().iter().map(host).collect();
@@ -58,7 +58,7 @@ fn options(as_of: Option<&str>) -> String {
     }
 }
 
-fn tls(postgres: &Postgres) -> Vec<(&'static str, String)> {
+fn tls(postgres: &PostgresConfig) -> Vec<(&'static str, String)> {
     let mode = match postgres.tls {
         PostgresTls::VerifyFull => "verify-full",
         PostgresTls::VerifyCa => "verify-ca",
@@ -97,9 +97,9 @@ mod tests {
 
     #[test]
     fn certificates_are_checked_as_configured() {
-        let verified = Postgres {
+        let verified = PostgresConfig {
             ca: Some("/etc/ca.crt".into()),
-            ..Postgres::default()
+            ..PostgresConfig::default()
         };
         assert_eq!(
             tls(&verified),
@@ -108,9 +108,9 @@ mod tests {
                 ("PGSSLROOTCERT", "/etc/ca.crt".to_owned())
             ]
         );
-        let off = Postgres {
+        let off = PostgresConfig {
             tls: PostgresTls::Off,
-            ..Postgres::default()
+            ..PostgresConfig::default()
         };
         assert_eq!(tls(&off), [("PGSSLMODE", "disable".to_owned())]);
     }

@@ -5,9 +5,9 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use super::table::text;
-use crate::{cli::TeamsCommand, config::Loaded, exit::Exit};
+use crate::{cli::TeamsCommand, config::LoadedConfig, exit::ExitReason};
 
-pub(super) async fn run(loaded: &Loaded, command: TeamsCommand) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, command: TeamsCommand) -> anyhow::Result<ExitReason> {
     let (_, client) = super::database(loaded, "fleetledger-teams").await?;
     match command {
         TeamsCommand::List(args) => list(&client, args.json).await?,
@@ -32,7 +32,7 @@ pub(super) async fn run(loaded: &Loaded, command: TeamsCommand) -> anyhow::Resul
             println!("team {team} has no role any more; sessions that are open see nothing from now on");
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {

@@ -1,20 +1,20 @@
 //! `fleetledger topics create`.
 
 use crate::{
-    config::{ConfigError, Loaded},
+    config::{ConfigError, LoadedConfig},
     connect,
-    exit::Exit,
+    exit::ExitReason,
     topics,
 };
 
-pub(super) async fn create(loaded: &Loaded) -> anyhow::Result<Exit> {
+pub(super) async fn create(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let config = &loaded.config;
     let kafka = client_config(loaded)?;
     let there = connect::kafka::brokers(&config.kafka, &kafka).await?;
     let made = topics::create(config, &kafka).await?;
     for (_, name) in topics::names(config) {
-        let standing = there.topics.iter().find(|topic| topic.topic == name);
-        match standing {
+        let existing = there.topics.iter().find(|topic| topic.topic == name);
+        match existing {
             _ if made.contains(&name) => {
                 println!("created {name} with {} partitions", config.topics.partitions)
             }
@@ -25,10 +25,10 @@ pub(super) async fn create(loaded: &Loaded) -> anyhow::Result<Exit> {
             None => println!("kept    {name}"),
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 /// Refuses a configuration whose secrets cannot be read.
-pub(super) fn client_config(loaded: &Loaded) -> Result<rdkafka::ClientConfig, ConfigError> {
+pub(super) fn client_config(loaded: &LoadedConfig) -> Result<rdkafka::ClientConfig, ConfigError> {
     connect::kafka::client_config(&loaded.config.kafka).map_err(|fault| loaded.explain(fault))
 }

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use fleetledger_alerts::http::Role;
+use fleetledger_alerts::http::CallerRole;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Http, SecretRef, section};
+use super::{ConfigFault, HttpConfig, SecretRef, section};
 
 /// The console: HTTP API and pages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Console {
+pub struct ConsoleConfig {
     /// Address and port. Without a token it must be a loopback address.
     pub listen: SocketAddr,
     /// PEM file of this server's certificate, with its chain; plain HTTP where it is not set.
@@ -23,13 +23,13 @@ pub struct Console {
     /// Folder of the run books that links of notifications lead to.
     pub runbooks: PathBuf,
     /// Who may call, by name.
-    pub tokens: BTreeMap<String, Token>,
+    pub tokens: BTreeMap<String, TokenConfig>,
 }
 
 /// One token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Token {
+pub struct TokenConfig {
     /// What its owner may do.
     pub role: TokenRole,
     /// The token: `file:/path` or `env:NAME`.
@@ -48,7 +48,7 @@ pub enum TokenRole {
     Admin,
 }
 
-impl From<TokenRole> for Role {
+impl From<TokenRole> for CallerRole {
     fn from(role: TokenRole) -> Self {
         match role {
             TokenRole::Viewer => Self::Viewer,
@@ -58,7 +58,7 @@ impl From<TokenRole> for Role {
     }
 }
 
-impl Default for Console {
+impl Default for ConsoleConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9660)),
@@ -71,19 +71,19 @@ impl Default for Console {
     }
 }
 
-impl Console {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl ConsoleConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         for (name, token) in &self.tokens {
             token.token.check(&format!("console.tokens.{name}.token"))?;
         }
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
             let why =
                 "is open to others, and there is no token: add [console.tokens.NAME], or listen on 127.0.0.1";
-            return Err(Fault::new("console.listen", why));
+            return Err(ConfigFault::new("console.listen", why));
         }
         section::check_pair("console", self.certificate.as_ref(), self.key.as_ref())?;
         if self.client_ca.is_some() && self.certificate.is_none() {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "console.certificate",
                 "is missing: console.client_ca needs TLS",
             ));
@@ -93,8 +93,8 @@ impl Console {
 
     /// Its listener.
     #[must_use]
-    pub fn http(&self) -> Http {
-        Http {
+    pub fn http(&self) -> HttpConfig {
+        HttpConfig {
             listen: self.listen,
             certificate: self.certificate.clone(),
             key: self.key.clone(),
@@ -109,20 +109,20 @@ mod tests {
 
     #[test]
     fn console_without_tokens_listens_on_loopback_alone() {
-        let open = Console {
+        let open = ConsoleConfig {
             listen: ([0, 0, 0, 0], 9660).into(),
-            ..Console::default()
+            ..ConsoleConfig::default()
         };
         assert_eq!(open.check().unwrap_err().key, "console.listen");
-        let token = Token {
+        let token = TokenConfig {
             role: TokenRole::Viewer,
             token: SecretRef::new("env:TOKEN"),
         };
-        let guarded = Console {
+        let guarded = ConsoleConfig {
             tokens: [("alice".to_owned(), token)].into(),
             ..open
         };
         guarded.check().unwrap();
-        Console::default().check().unwrap();
+        ConsoleConfig::default().check().unwrap();
     }
 }

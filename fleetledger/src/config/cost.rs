@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fault;
+use super::ConfigFault;
 
 /// Cost: hours are rated by `evaluate` once a price sheet was applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Cost {
+pub struct CostConfig {
     /// Labels of pods that cost is kept by, each a part of every line; others are answered on demand. `migrate` stores them.
     pub rollup_labels: Vec<String>,
     /// How often it is looked for hours to rate, in seconds.
@@ -21,7 +21,7 @@ pub struct Cost {
     pub lateness_days: u64,
 }
 
-impl Default for Cost {
+impl Default for CostConfig {
     fn default() -> Self {
         Self {
             rollup_labels: Vec::new(),
@@ -33,14 +33,14 @@ impl Default for Cost {
     }
 }
 
-impl Cost {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl CostConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         if self.rollup_labels.iter().any(|label| label.trim().is_empty()) {
-            return Err(Fault::new("cost.rollup_labels", "holds an empty name"));
+            return Err(ConfigFault::new("cost.rollup_labels", "holds an empty name"));
         }
         let within = |key: &str, value: u64, least: u64, most: u64| match value {
-            value if value < least => Err(Fault::new(key, format!("must be at least {least}"))),
-            value if value > most => Err(Fault::new(key, format!("must be at most {most}"))),
+            value if value < least => Err(ConfigFault::new(key, format!("must be at least {least}"))),
+            value if value > most => Err(ConfigFault::new(key, format!("must be at most {most}"))),
             _ => Ok(()),
         };
         within("cost.interval_seconds", self.interval_seconds, 1, 3_600)?;

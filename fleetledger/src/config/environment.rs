@@ -6,7 +6,7 @@ use config::{Map, Source, Value, ValueKind};
 
 use super::{
     ConfigError,
-    key::{self, Shape},
+    key::{self, KeyShape},
 };
 
 const PREFIX: &str = "FLEETLEDGER__";
@@ -32,9 +32,9 @@ pub(super) fn key_of(variable: &str) -> String {
 
 /// Variables whose keys are known, each with its value as the key wants it.
 #[derive(Debug, Clone)]
-pub(super) struct Layer(Map<String, Value>);
+pub(super) struct EnvironmentLayer(Map<String, Value>);
 
-impl Layer {
+impl EnvironmentLayer {
     /// Reads the variables.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Layer {
                 });
             };
             let kind = match found.shape {
-                Shape::Section | Shape::Sections | Shape::Map => {
+                KeyShape::Section | KeyShape::Sections | KeyShape::Map => {
                     let why = "is a section: set one of its keys, or write it in the file".to_owned();
                     return Err(ConfigError::Value {
                         key: name,
@@ -62,9 +62,9 @@ impl Layer {
                         why,
                     });
                 }
-                Shape::List => list(&place, text),
+                KeyShape::List => list(&place, text),
                 // The reader turns text into numbers and booleans where the key wants them.
-                Shape::Text | Shape::Boolean | Shape::Integer | Shape::Number => {
+                KeyShape::Text | KeyShape::Boolean | KeyShape::Integer | KeyShape::Number => {
                     ValueKind::String(text.clone())
                 }
             };
@@ -79,7 +79,7 @@ fn list(place: &String, text: &str) -> ValueKind {
     ValueKind::Array(parts.map(|part| Value::new(Some(place), part)).collect())
 }
 
-impl Source for Layer {
+impl Source for EnvironmentLayer {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
         Box::new(self.clone())
     }

@@ -6,12 +6,12 @@ use fleetledger_paging::{GroupBy, Matcher, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, SecretRef, Tls};
+use super::{ConfigFault, SecretRef, TlsConfig};
 
 /// The evaluator: stored SQL to alerts and metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Evaluate {
+pub struct EvaluateConfig {
     /// Folder of the rules.
     pub rules: PathBuf,
     /// Name of this evaluator, which no other one has; host name and process number where it is not set.
@@ -36,7 +36,7 @@ pub struct Evaluate {
     pub heartbeat_receivers: Vec<String>,
 }
 
-impl Default for Evaluate {
+impl Default for EvaluateConfig {
     fn default() -> Self {
         Self {
             rules: "/etc/fleetledger/queries".into(),
@@ -54,14 +54,14 @@ impl Default for Evaluate {
     }
 }
 
-impl Evaluate {
-    pub(super) fn check(&self, receivers: &BTreeMap<String, Receiver>) -> Result<(), Fault> {
+impl EvaluateConfig {
+    pub(super) fn check(&self, receivers: &BTreeMap<String, ReceiverConfig>) -> Result<(), ConfigFault> {
         if let Some(password) = &self.reader_password {
             password.check("evaluate.reader_password")?;
         }
         let within = |key: &str, value: u64, most: u64| match value {
-            0 => Err(Fault::new(key, "must be at least 1")),
-            value if value > most => Err(Fault::new(key, format!("must be at most {most}"))),
+            0 => Err(ConfigFault::new(key, "must be at least 1")),
+            value if value > most => Err(ConfigFault::new(key, format!("must be at most {most}"))),
             _ => Ok(()),
         };
         within("evaluate.concurrency", self.concurrency as u64, 64)?;
@@ -79,7 +79,7 @@ impl Evaluate {
 /// One receiver of notifications.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Receiver {
+pub struct ReceiverConfig {
     /// What it is.
     pub kind: ReceiverKind,
     /// Base address of PagerDuty's events API, where it is not PagerDuty's own.
@@ -108,7 +108,7 @@ pub struct Receiver {
     pub proxy: Option<String>,
     /// Certificates beyond the system's.
     #[serde(default)]
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
 }
 
 fn ten() -> u64 {
@@ -129,12 +129,12 @@ pub enum ReceiverKind {
     Webhook,
 }
 
-impl Receiver {
-    pub(super) fn check(&self, name: &str) -> Result<(), Fault> {
+impl ReceiverConfig {
+    pub(super) fn check(&self, name: &str) -> Result<(), ConfigFault> {
         let section = format!("receivers.{name}");
         let needs = |key: &str, there: bool, what: &str| match there {
             true => Ok(()),
-            false => Err(Fault::new(
+            false => Err(ConfigFault::new(
                 format!("{section}.{key}"),
                 format!("is missing: {what}"),
             )),
@@ -174,7 +174,7 @@ impl Receiver {
             }
         }
         if self.timeout_seconds == 0 || self.timeout_seconds > 30 {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 format!("{section}.timeout_seconds"),
                 "must be 1 to 30",
             ));
@@ -188,7 +188,7 @@ impl Receiver {
 /// Where alerts go whose rule names no receivers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Routes {
+pub struct RoutingConfig {
     /// Receivers of what no route takes.
     pub receivers: Vec<String>,
     /// Labels that make a group, or `instance`; where it is not set, pages are told one by one, all else by alert and cluster.
@@ -198,13 +198,13 @@ pub struct Routes {
     /// The least time between two notifications of a group that has changed, in seconds.
     pub group_interval_seconds: u64,
     /// Routes by label, tried in order: tables `[[routes.routes]]` of `matchers`, `receivers`, `group_by`, `group_wait_seconds`, `group_interval_seconds`, `continue` (go on to the next route as well) and further `routes`.
-    pub routes: Vec<Branch>,
+    pub routes: Vec<RouteConfig>,
 }
 
 /// One route.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Branch {
+pub struct RouteConfig {
     /// Which alerts enter.
     pub matchers: Vec<String>,
     /// Receivers; the parent's if there are none.
@@ -219,11 +219,11 @@ pub struct Branch {
     #[serde(rename = "continue")]
     pub go_on: bool,
     /// Tried in order.
-    pub routes: Vec<Branch>,
+    pub routes: Vec<RouteConfig>,
 }
 
-impl Routes {
-    pub(super) fn check(&self, receivers: &BTreeMap<String, Receiver>) -> Result<(), Fault> {
+impl RoutingConfig {
+    pub(super) fn check(&self, receivers: &BTreeMap<String, ReceiverConfig>) -> Result<(), ConfigFault> {
         let tree = self.tree()?;
         let names: Vec<String> = tree.receivers().into_iter().map(str::to_owned).collect();
         known("routes.receivers", &names, receivers)
@@ -233,23 +233,27 @@ impl Routes {
     ///
     /// # Errors
     /// A matcher that is none.
-    pub fn tree(&self) -> Result<Route, Fault> {
+    pub fn tree(&self) -> Result<Route, ConfigFault> {
         Ok(Route {
             receivers: self.receivers.clone(),
             group_by: group_by(&self.group_by),
             group_wait_seconds: Some(self.group_wait_seconds),
             group_interval_seconds: Some(self.group_interval_seconds),
-            routes: self.routes.iter().map(Branch::tree).collect::<Result<_, _>>()?,
+            routes: self
+                .routes
+                .iter()
+                .map(RouteConfig::tree)
+                .collect::<Result<_, _>>()?,
             ..Route::default()
         })
     }
 }
 
-impl Branch {
-    fn tree(&self) -> Result<Route, Fault> {
+impl RouteConfig {
+    fn tree(&self) -> Result<Route, ConfigFault> {
         let matcher = |text: &String| {
             text.parse::<Matcher>()
-                .map_err(|error| Fault::new("routes.routes", error.to_string()))
+                .map_err(|error| ConfigFault::new("routes.routes", error.to_string()))
         };
         Ok(Route {
             matchers: self.matchers.iter().map(matcher).collect::<Result<_, _>>()?,
@@ -271,9 +275,13 @@ fn group_by(labels: &[String]) -> Option<GroupBy> {
     }
 }
 
-fn known(key: &str, names: &[String], receivers: &BTreeMap<String, Receiver>) -> Result<(), Fault> {
+fn known(
+    key: &str,
+    names: &[String],
+    receivers: &BTreeMap<String, ReceiverConfig>,
+) -> Result<(), ConfigFault> {
     match names.iter().find(|name| !receivers.contains_key(*name)) {
-        Some(name) => Err(Fault::new(
+        Some(name) => Err(ConfigFault::new(
             key,
             format!("names {name}, and there is no [receivers.{name}]"),
         )),
@@ -287,13 +295,13 @@ mod tests {
 
     fn read(toml: &str) -> Result<(), String> {
         #[derive(Deserialize)]
-        struct Part {
+        struct RoutingFixture {
             #[serde(default)]
-            receivers: BTreeMap<String, Receiver>,
+            receivers: BTreeMap<String, ReceiverConfig>,
             #[serde(default)]
-            routes: Routes,
+            routes: RoutingConfig,
         }
-        let part: Part = toml::from_str(toml).map_err(|error| error.to_string())?;
+        let part: RoutingFixture = toml::from_str(toml).map_err(|error| error.to_string())?;
         for (name, receiver) in &part.receivers {
             receiver
                 .check(name)

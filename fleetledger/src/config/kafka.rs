@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, SecretRef, Tls};
+use super::{ConfigFault, SecretRef, TlsConfig};
 
 /// How Kafka is reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Kafka {
+pub struct KafkaConfig {
     /// Brokers to ask first: `host:port`, several separated by commas.
     pub bootstrap_servers: String,
     /// TLS to the brokers, where this section stands (an empty one trusts the system's authorities); the broker's name is always checked.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
     /// Secret of `kafka.tls.key`, if it is encrypted: `file:/path` or `env:NAME`.
     pub tls_key_password: Option<SecretRef>,
     /// Who this process is to the brokers, where they ask for SASL.
-    pub sasl: Option<Sasl>,
+    pub sasl: Option<SaslConfig>,
     /// Further librdkafka properties. Those the keys above stand for, and those that would weaken delivery, are refused.
     pub properties: BTreeMap<String, String>,
 }
@@ -26,7 +26,7 @@ pub struct Kafka {
 /// A SASL login.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Sasl {
+pub struct SaslConfig {
     /// Mechanism.
     pub mechanism: SaslMechanism,
     /// User name.
@@ -61,7 +61,7 @@ impl SaslMechanism {
     }
 }
 
-impl Default for Kafka {
+impl Default for KafkaConfig {
     fn default() -> Self {
         Self {
             bootstrap_servers: "127.0.0.1:9092".to_owned(),
@@ -73,7 +73,7 @@ impl Default for Kafka {
     }
 }
 
-impl Default for Sasl {
+impl Default for SaslConfig {
     fn default() -> Self {
         Self {
             mechanism: SaslMechanism::ScramSha512,
@@ -119,8 +119,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("isolation.level", "it is read_committed"),
 ];
 
-impl Kafka {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl KafkaConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         check_brokers(&self.bootstrap_servers)?;
         if let Some(tls) = &self.tls {
             tls.check("kafka.tls")?;
@@ -133,7 +133,7 @@ impl Kafka {
         }
         for name in self.properties.keys() {
             if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == name) {
-                return Err(Fault::new(
+                return Err(ConfigFault::new(
                     format!("kafka.properties.{name}"),
                     format!("cannot be set here: {why}"),
                 ));
@@ -143,18 +143,18 @@ impl Kafka {
     }
 }
 
-impl Sasl {
-    fn check(&self, tls: bool) -> Result<(), Fault> {
+impl SaslConfig {
+    fn check(&self, tls: bool) -> Result<(), ConfigFault> {
         if self.username.is_empty() {
-            return Err(Fault::new("kafka.sasl.username", "is missing"));
+            return Err(ConfigFault::new("kafka.sasl.username", "is missing"));
         }
         if self.mechanism == SaslMechanism::Plain && !tls {
             let why = "PLAIN without TLS sends the password readable; add [kafka.tls] or use SCRAM-SHA-512";
-            return Err(Fault::new("kafka.sasl.mechanism", why));
+            return Err(ConfigFault::new("kafka.sasl.mechanism", why));
         }
         match &self.password {
             Some(password) => password.check("kafka.sasl.password"),
-            None => Err(Fault::new(
+            None => Err(ConfigFault::new(
                 "kafka.sasl.password",
                 "is missing: write file:/path or env:NAME",
             )),
@@ -162,7 +162,7 @@ impl Sasl {
     }
 }
 
-fn check_brokers(servers: &str) -> Result<(), Fault> {
+fn check_brokers(servers: &str) -> Result<(), ConfigFault> {
     let well_formed = |server: &str| {
         server
             .rsplit_once(':')
@@ -171,7 +171,7 @@ fn check_brokers(servers: &str) -> Result<(), Fault> {
     if servers.split(',').all(|server| well_formed(server.trim())) {
         return Ok(());
     }
-    Err(Fault::new(
+    Err(ConfigFault::new(
         "kafka.bootstrap_servers",
         "must be host:port, several separated by commas",
     ))
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn property_that_would_weaken_delivery_is_refused_by_name() {
-        let mut kafka = Kafka::default();
+        let mut kafka = KafkaConfig::default();
         kafka.check().unwrap();
         kafka.properties.insert("acks".to_owned(), "1".to_owned());
         let fault = kafka.check().unwrap_err();
@@ -192,17 +192,17 @@ mod tests {
 
     #[test]
     fn plain_password_over_plain_tcp_is_refused() {
-        let sasl = Sasl {
+        let sasl = SaslConfig {
             mechanism: SaslMechanism::Plain,
             username: "u".to_owned(),
             password: Some(SecretRef::new("env:P")),
         };
-        let mut kafka = Kafka {
+        let mut kafka = KafkaConfig {
             sasl: Some(sasl),
-            ..Kafka::default()
+            ..KafkaConfig::default()
         };
         assert_eq!(kafka.check().unwrap_err().key, "kafka.sasl.mechanism");
-        kafka.tls = Some(Tls::default());
+        kafka.tls = Some(TlsConfig::default());
         kafka.check().unwrap();
     }
 

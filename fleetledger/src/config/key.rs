@@ -1,14 +1,14 @@
-//! The keys that exist, from the JSON schema of [`super::Config`].
+//! The keys that exist, from the JSON schema of [`super::FleetledgerConfig`].
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Config;
+use super::FleetledgerConfig;
 
 /// What one key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum KeyShape {
     /// Text, or one of several words.
     Text,
     /// `true` or `false`.
@@ -32,15 +32,15 @@ pub(super) const ANY_NAME: &str = "NAME";
 
 /// One key.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct ConfigKey {
     /// What it takes.
-    pub(super) shape: Shape,
+    pub(super) shape: KeyShape,
     /// The part of the schema that describes it.
     pub(super) schema: Value,
 }
 
 /// Every key by its dotted name, sections included, in the order of the schema.
-pub(super) fn all() -> Vec<(String, Key)> {
+pub(super) fn all() -> Vec<(String, ConfigKey)> {
     let root = schema();
     let mut keys = Vec::new();
     collect(&root, &root, "", &mut keys);
@@ -48,15 +48,15 @@ pub(super) fn all() -> Vec<(String, Key)> {
 }
 
 /// The same, to look up.
-pub(super) fn by_name() -> BTreeMap<String, Key> {
+pub(super) fn by_name() -> BTreeMap<String, ConfigKey> {
     all().into_iter().collect()
 }
 
 fn schema() -> Value {
-    schemars::schema_for!(Config).to_value()
+    schemars::schema_for!(FleetledgerConfig).to_value()
 }
 
-fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<(String, Key)>) {
+fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<(String, ConfigKey)>) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return;
     };
@@ -75,20 +75,20 @@ fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<(String, K
         }
         keys.push((
             path.clone(),
-            Key {
+            ConfigKey {
                 shape,
                 schema: described,
             },
         ));
         match shape {
-            Shape::Section => collect(root, &target, &path, keys),
-            Shape::Sections => {
+            KeyShape::Section => collect(root, &target, &path, keys),
+            KeyShape::Sections => {
                 let element = resolve(root, target.get("additionalProperties").unwrap_or(&Value::Null));
                 let path = format!("{path}.{ANY_NAME}");
                 keys.push((
                     path.clone(),
-                    Key {
-                        shape: Shape::Section,
+                    ConfigKey {
+                        shape: KeyShape::Section,
                         schema: element.clone(),
                     },
                 ));
@@ -120,14 +120,14 @@ pub(super) fn resolve(root: &Value, schema: &Value) -> Value {
     schema.clone()
 }
 
-fn shape_of(root: &Value, schema: &Value) -> Shape {
+fn shape_of(root: &Value, schema: &Value) -> KeyShape {
     if schema.get("properties").is_some() {
-        return Shape::Section;
+        return KeyShape::Section;
     }
     if let Some(element) = schema.get("additionalProperties")
         && resolve(root, element).get("properties").is_some()
     {
-        return Shape::Sections;
+        return KeyShape::Sections;
     }
     if let Some(choices) = schema.get("anyOf").and_then(Value::as_array)
         && let Some(first) = choices.first()
@@ -144,12 +144,12 @@ fn shape_of(root: &Value, schema: &Value) -> Shape {
         _ => "string",
     };
     match name {
-        "boolean" => Shape::Boolean,
-        "integer" => Shape::Integer,
-        "number" => Shape::Number,
-        "array" => Shape::List,
-        "object" => Shape::Map,
-        _ => Shape::Text,
+        "boolean" => KeyShape::Boolean,
+        "integer" => KeyShape::Integer,
+        "number" => KeyShape::Number,
+        "array" => KeyShape::List,
+        "object" => KeyShape::Map,
+        _ => KeyShape::Text,
     }
 }
 
@@ -173,23 +173,23 @@ mod tests {
     fn keys_of_every_section_are_known_with_their_shapes() {
         let keys = by_name();
         for (name, shape) in [
-            ("kafka", Shape::Section),
-            ("kafka.bootstrap_servers", Shape::Text),
-            ("kafka.tls", Shape::Section),
-            ("kafka.tls.ca", Shape::Text),
-            ("kafka.sasl.mechanism", Shape::Text),
-            ("kafka.properties", Shape::Map),
-            ("postgres.port", Shape::Integer),
-            ("postgres.password", Shape::Text),
-            ("emit.labels", Shape::List),
-            ("emit.streaming_lists", Shape::Boolean),
-            ("demo.postgres_port", Shape::Integer),
-            ("receivers", Shape::Sections),
-            ("receivers.NAME", Shape::Section),
-            ("receivers.NAME.routing_key", Shape::Text),
-            ("receivers.NAME.tls.ca", Shape::Text),
-            ("console.tokens.NAME.role", Shape::Text),
-            ("routes.routes", Shape::List),
+            ("kafka", KeyShape::Section),
+            ("kafka.bootstrap_servers", KeyShape::Text),
+            ("kafka.tls", KeyShape::Section),
+            ("kafka.tls.ca", KeyShape::Text),
+            ("kafka.sasl.mechanism", KeyShape::Text),
+            ("kafka.properties", KeyShape::Map),
+            ("postgres.port", KeyShape::Integer),
+            ("postgres.password", KeyShape::Text),
+            ("emit.labels", KeyShape::List),
+            ("emit.streaming_lists", KeyShape::Boolean),
+            ("demo.postgres_port", KeyShape::Integer),
+            ("receivers", KeyShape::Sections),
+            ("receivers.NAME", KeyShape::Section),
+            ("receivers.NAME.routing_key", KeyShape::Text),
+            ("receivers.NAME.tls.ca", KeyShape::Text),
+            ("console.tokens.NAME.role", KeyShape::Text),
+            ("routes.routes", KeyShape::List),
         ] {
             assert_eq!(keys.get(name).map(|key| key.shape), Some(shape), "{name}");
         }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, SecretRef, section};
+use super::{ConfigFault, SecretRef, section};
 
 /// How the API server is reached: a kubeconfig, a URL with its credentials, or the pod's service account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Kubernetes {
+pub struct KubernetesConfig {
     /// A kubeconfig file.
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig; its current one where it is not set.
@@ -27,8 +27,8 @@ pub struct Kubernetes {
     pub token: Option<SecretRef>,
 }
 
-impl Kubernetes {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl KubernetesConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         section::check_file("kubernetes.kubeconfig", self.kubeconfig.as_ref())?;
         section::check_file("kubernetes.ca", self.ca.as_ref())?;
         section::check_pair("kubernetes", self.certificate.as_ref(), self.key.as_ref())?;
@@ -36,18 +36,19 @@ impl Kubernetes {
             token.check("kubernetes.token")?;
         }
         match (&self.kubeconfig, &self.url) {
-            (Some(_), Some(_)) => Err(Fault::new(
+            (Some(_), Some(_)) => Err(ConfigFault::new(
                 "kubernetes.url",
                 "and kubernetes.kubeconfig exclude each other",
             )),
-            (None, None) if self.context.is_some() => {
-                Err(Fault::new("kubernetes.context", "needs kubernetes.kubeconfig"))
-            }
+            (None, None) if self.context.is_some() => Err(ConfigFault::new(
+                "kubernetes.context",
+                "needs kubernetes.kubeconfig",
+            )),
             (None, Some(url)) if !url.starts_with("https://") => {
-                Err(Fault::new("kubernetes.url", "must begin with https://"))
+                Err(ConfigFault::new("kubernetes.url", "must begin with https://"))
             }
             (_, None) if self.ca.is_some() || self.certificate.is_some() || self.token.is_some() => {
-                Err(Fault::new(
+                Err(ConfigFault::new(
                     "kubernetes.url",
                     "is missing: ca, certificate, key and token go with it",
                 ))

@@ -1,4 +1,4 @@
-//! From file and environment to a checked [`Config`].
+//! From file and environment to a checked [`FleetledgerConfig`].
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +8,8 @@ use std::{
 use config::{File, FileFormat};
 
 use super::{
-    Config, ConfigError, Fault, environment,
-    key::{self, ANY_NAME, Shape},
+    ConfigError, ConfigFault, FleetledgerConfig, environment,
+    key::{self, ANY_NAME, KeyShape},
 };
 
 /// Where the file stands when nobody names another; it may be missing.
@@ -17,9 +17,9 @@ const DEFAULT_FILE: &str = "/etc/fleetledger/fleetledger.toml";
 
 /// A configuration and where it came from.
 #[derive(Debug, Clone, Default)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// What is set.
-    pub config: Config,
+    pub config: FleetledgerConfig,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
     variables: BTreeMap<String, String>,
@@ -29,7 +29,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// See [`ConfigError`]; nothing has been opened but the file.
-pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+pub fn load(file: Option<&Path>) -> Result<LoadedConfig, ConfigError> {
     let default = Path::new(DEFAULT_FILE);
     let file = file.or(default.exists().then_some(default));
     load_with(file, &environment::ours())
@@ -39,7 +39,10 @@ pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
 ///
 /// # Errors
 /// See [`ConfigError`].
-pub fn load_with(file: Option<&Path>, variables: &BTreeMap<String, String>) -> Result<Loaded, ConfigError> {
+pub fn load_with(
+    file: Option<&Path>,
+    variables: &BTreeMap<String, String>,
+) -> Result<LoadedConfig, ConfigError> {
     let mut builder = config::Config::builder();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
@@ -50,10 +53,12 @@ pub fn load_with(file: Option<&Path>, variables: &BTreeMap<String, String>) -> R
         // Read again by path, so that the reader's messages name the file.
         builder = builder.add_source(File::from(path.to_owned()).format(FileFormat::Toml));
     }
-    let layered = builder.add_source(environment::Layer::new(variables)?).build();
-    let config = layered.and_then(config::Config::try_deserialize::<Config>);
+    let layered = builder
+        .add_source(environment::EnvironmentLayer::new(variables)?)
+        .build();
+    let config = layered.and_then(config::Config::try_deserialize::<FleetledgerConfig>);
     let config = config.map_err(|error| ConfigError::Type(error.to_string()))?;
-    let loaded = Loaded {
+    let loaded = LoadedConfig {
         config,
         file: file.map(Path::to_owned),
         variables: variables.clone(),
@@ -62,10 +67,10 @@ pub fn load_with(file: Option<&Path>, variables: &BTreeMap<String, String>) -> R
     Ok(loaded)
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// Names the place of the key that is at fault.
     #[must_use]
-    pub fn explain(&self, fault: Fault) -> ConfigError {
+    pub fn explain(&self, fault: ConfigFault) -> ConfigError {
         let variable = self
             .variables
             .keys()
@@ -104,7 +109,7 @@ fn check_table(
     path: &Path,
     prefix: &str,
     table: &toml::Table,
-    known: &BTreeMap<String, key::Key>,
+    known: &BTreeMap<String, key::ConfigKey>,
 ) -> Result<(), ConfigError> {
     for (name, value) in table {
         let full = if prefix.is_empty() {
@@ -121,8 +126,8 @@ fn check_table(
             });
         };
         match (found.shape, value) {
-            (Shape::Section, toml::Value::Table(inner)) => check_table(path, &full, inner, known)?,
-            (Shape::Sections, toml::Value::Table(named)) => {
+            (KeyShape::Section, toml::Value::Table(inner)) => check_table(path, &full, inner, known)?,
+            (KeyShape::Sections, toml::Value::Table(named)) => {
                 for inner in named.values().filter_map(toml::Value::as_table) {
                     check_table(path, &format!("{full}.{ANY_NAME}"), inner, known)?;
                 }
@@ -137,7 +142,7 @@ fn check_table(
 mod tests {
     use super::*;
 
-    fn read(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+    fn read(text: &str, variables: &[(&str, &str)]) -> Result<LoadedConfig, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("fleetledger.toml");
         std::fs::write(&file, text).unwrap();

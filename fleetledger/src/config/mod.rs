@@ -18,16 +18,18 @@ pub mod reference;
 mod secret;
 mod section;
 
-pub use console::{Console, Token, TokenRole};
-pub use cost::Cost;
+pub use console::{ConsoleConfig, TokenConfig, TokenRole};
+pub use cost::CostConfig;
 pub use error::ConfigError;
-pub use evaluate::{Branch, Evaluate, Receiver, ReceiverKind, Routes};
-pub use kafka::{Kafka, Sasl, SaslMechanism};
-pub use kubernetes::Kubernetes;
-pub use load::{Loaded, load, load_with};
-pub use postgres::{Postgres, PostgresTls};
-pub use secret::{Secret, SecretRef};
-pub use section::{Demo, Http, Log, LogFormat, Owners, Shutdown, Tls, Topics};
+pub use evaluate::{EvaluateConfig, ReceiverConfig, ReceiverKind, RouteConfig, RoutingConfig};
+pub use kafka::{KafkaConfig, SaslConfig, SaslMechanism};
+pub use kubernetes::KubernetesConfig;
+pub use load::{LoadedConfig, load, load_with};
+pub use postgres::{PostgresConfig, PostgresTls};
+pub use secret::{SecretRef, SecretValue};
+pub use section::{
+    DemoConfig, HttpConfig, LogConfig, LogFormat, OwnersConfig, ShutdownConfig, TlsConfig, TopicsConfig,
+};
 
 use std::collections::BTreeMap;
 
@@ -37,50 +39,50 @@ use serde::{Deserialize, Serialize};
 /// Everything that can be set, by section.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub struct FleetledgerConfig {
     /// How Kafka is reached.
-    pub kafka: Kafka,
+    pub kafka: KafkaConfig,
     /// What topics are made with, and held against by doctor.
-    pub topics: Topics,
+    pub topics: TopicsConfig,
     /// How the central PostgreSQL is reached.
-    pub postgres: Postgres,
+    pub postgres: PostgresConfig,
     /// How the cluster's API server is reached by the emitter. With none of these keys the emitter uses its pod's service account.
-    pub kubernetes: Kubernetes,
+    pub kubernetes: KubernetesConfig,
     /// The emitter: one Kubernetes cluster.
-    pub emit: fleetledger_emit::Settings,
+    pub emit: fleetledger_emit::EmitSettings,
     /// The simulated fleet of `fleetledger emit --simulate`.
     pub simulate: fleetledger_emit::SimulateSettings,
     /// The ingester.
-    pub ingest: fleetledger_ingest::Settings,
+    pub ingest: fleetledger_ingest::IngestSettings,
     /// The evaluator: stored SQL to alerts and metrics.
-    pub evaluate: Evaluate,
+    pub evaluate: EvaluateConfig,
     /// Who is told of alerts, by name.
-    pub receivers: BTreeMap<String, Receiver>,
+    pub receivers: BTreeMap<String, ReceiverConfig>,
     /// Where alerts go whose rule names no receivers.
-    pub routes: Routes,
+    pub routes: RoutingConfig,
     /// The console: HTTP API and pages.
-    pub console: Console,
+    pub console: ConsoleConfig,
     /// Cost: hours are rated by `evaluate` once a price sheet was applied.
-    pub cost: Cost,
+    pub cost: CostConfig,
     /// Who owns a namespace.
-    pub owners: Owners,
+    pub owners: OwnersConfig,
     /// Metrics and health of a running role.
-    pub http: Http,
+    pub http: HttpConfig,
     /// Logging.
-    pub log: Log,
+    pub log: LogConfig,
     /// How a role ends.
-    pub shutdown: Shutdown,
+    pub shutdown: ShutdownConfig,
     /// `fleetledger demo`.
-    pub demo: Demo,
+    pub demo: DemoConfig,
 }
 
-impl Config {
+impl FleetledgerConfig {
     /// Checks what no type expresses, before anything is opened. The emitter's names are checked by
     /// its own role alone: the centre has none.
     ///
     /// # Errors
     /// The first key that cannot work, and what would.
-    pub fn check(&self) -> Result<(), Fault> {
+    pub fn check(&self) -> Result<(), ConfigFault> {
         self.kafka.check()?;
         self.topics.check()?;
         self.postgres.check()?;
@@ -101,14 +103,14 @@ impl Config {
 
 /// A key whose value cannot work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigFault {
     /// Dotted name, such as `kafka.tls.ca`.
     pub key: String,
     /// What is wrong with it and what to write instead; never the value of a secret.
     pub why: String,
 }
 
-impl Fault {
+impl ConfigFault {
     /// A fault of `key`.
     pub fn new(key: impl Into<String>, why: impl Into<String>) -> Self {
         Self {

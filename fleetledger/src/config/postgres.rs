@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, SecretRef, section};
+use super::{ConfigFault, SecretRef, section};
 
 /// How the central PostgreSQL is reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Postgres {
+pub struct PostgresConfig {
     /// `postgres://user@host:port/database` in place of the five keys below; it may hold no password.
     pub url: Option<String>,
     /// Host name or address.
@@ -47,7 +47,7 @@ pub enum PostgresTls {
     Off,
 }
 
-impl Default for Postgres {
+impl Default for PostgresConfig {
     fn default() -> Self {
         Self {
             url: None,
@@ -65,17 +65,20 @@ impl Default for Postgres {
     }
 }
 
-impl Postgres {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl PostgresConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         self.check_url()?;
         if self.host.is_empty() || self.user.is_empty() || self.database.is_empty() {
-            return Err(Fault::new("postgres.host, user, database", "must not be empty"));
+            return Err(ConfigFault::new(
+                "postgres.host, user, database",
+                "must not be empty",
+            ));
         }
         if let Some(password) = &self.password {
             password.check("postgres.password")?;
         }
         if self.connect_timeout_seconds == 0 {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "postgres.connect_timeout_seconds",
                 "must be at least 1",
             ));
@@ -88,13 +91,13 @@ impl Postgres {
     ///
     /// # Errors
     /// What is wrong with it; never its text.
-    pub fn check_url(&self) -> Result<(), Fault> {
+    pub fn check_url(&self) -> Result<(), ConfigFault> {
         self.url.as_deref().map_or(Ok(()), check_url)
     }
 }
 
-fn check_url(url: &str) -> Result<(), Fault> {
-    let fault = |why: &str| Err(Fault::new("postgres.url", why));
+fn check_url(url: &str) -> Result<(), ConfigFault> {
+    let fault = |why: &str| Err(ConfigFault::new("postgres.url", why));
     if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         return fault("must begin with postgres://");
     }
@@ -116,9 +119,9 @@ mod tests {
     #[test]
     fn password_in_the_url_is_refused_without_being_shown() {
         let url = Some("postgres://u:hunter2@db/fleet".to_owned());
-        let fault = Postgres {
+        let fault = PostgresConfig {
             url,
-            ..Postgres::default()
+            ..PostgresConfig::default()
         }
         .check()
         .unwrap_err();
@@ -132,9 +135,9 @@ mod tests {
 
     #[test]
     fn certificate_without_key_is_refused() {
-        let postgres = Postgres {
+        let postgres = PostgresConfig {
             certificate: Some("/etc/hostname".into()),
-            ..Postgres::default()
+            ..PostgresConfig::default()
         };
         assert_eq!(postgres.check().unwrap_err().key, "postgres.key");
     }

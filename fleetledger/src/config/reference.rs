@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{
-    Config,
-    key::{self, Key, Shape},
+    FleetledgerConfig,
+    key::{self, ConfigKey, KeyShape},
 };
 
 const HEAD: &str = "\
@@ -30,10 +30,10 @@ One TOML file, and environment variables over it.
 /// The whole reference as Markdown.
 #[must_use]
 pub fn markdown() -> String {
-    let defaults = serde_json::to_value(Config::default()).unwrap_or(Value::Null);
+    let defaults = serde_json::to_value(FleetledgerConfig::default()).unwrap_or(Value::Null);
     let mut text = HEAD.to_owned();
     let keys = key::all();
-    for (section, key) in keys.iter().filter(|(_, key)| key.shape == Shape::Section) {
+    for (section, key) in keys.iter().filter(|(_, key)| key.shape == KeyShape::Section) {
         let _ = writeln!(text, "## [{section}]\n\n{}\n", description(key));
         text.push_str("| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
         for (name, key) in &keys {
@@ -61,12 +61,12 @@ pub fn key_names() -> Vec<String> {
 }
 
 /// True for a key that takes a value of its own.
-fn is_value(key: &Key) -> bool {
-    !matches!(key.shape, Shape::Section | Shape::Sections)
+fn is_value(key: &ConfigKey) -> bool {
+    !matches!(key.shape, KeyShape::Section | KeyShape::Sections)
 }
 
 /// A key's doc comment, on one line, with the meaning of each word it takes.
-fn description(key: &Key) -> String {
+fn description(key: &ConfigKey) -> String {
     let own = key
         .schema
         .get("description")
@@ -90,7 +90,7 @@ fn description(key: &Key) -> String {
     text
 }
 
-fn is_list_of_tables(key: &Key) -> bool {
+fn is_list_of_tables(key: &ConfigKey) -> bool {
     key.schema.pointer("/items/$ref").is_some()
 }
 
@@ -103,7 +103,7 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-fn type_of(key: &Key) -> String {
+fn type_of(key: &ConfigKey) -> String {
     let words = |name: &str| {
         let choices = key
             .schema
@@ -118,16 +118,16 @@ fn type_of(key: &Key) -> String {
             .join(", ")
     };
     match key.shape {
-        Shape::Boolean => "true, false".to_owned(),
-        Shape::Integer => "integer".to_owned(),
-        Shape::Number => "number".to_owned(),
-        Shape::List if is_list_of_tables(key) => "list of tables".to_owned(),
-        Shape::List => "list of text".to_owned(),
-        Shape::Map => "table of text".to_owned(),
-        Shape::Section | Shape::Sections => "section".to_owned(),
-        Shape::Text if key.schema.get("oneOf").is_some() => words("oneOf"),
-        Shape::Text if key.schema.get("enum").is_some() => words("enum"),
-        Shape::Text => "text".to_owned(),
+        KeyShape::Boolean => "true, false".to_owned(),
+        KeyShape::Integer => "integer".to_owned(),
+        KeyShape::Number => "number".to_owned(),
+        KeyShape::List if is_list_of_tables(key) => "list of tables".to_owned(),
+        KeyShape::List => "list of text".to_owned(),
+        KeyShape::Map => "table of text".to_owned(),
+        KeyShape::Section | KeyShape::Sections => "section".to_owned(),
+        KeyShape::Text if key.schema.get("oneOf").is_some() => words("oneOf"),
+        KeyShape::Text if key.schema.get("enum").is_some() => words("enum"),
+        KeyShape::Text => "text".to_owned(),
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_stands_in_the_reference_once() {
+    fn every_key_is_in_the_reference_once() {
         let text = markdown();
         for name in key_names() {
             let (section, leaf) = name.rsplit_once('.').unwrap();

@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Fault;
+use super::ConfigFault;
 
 /// Where a secret stands: `file:/path` or `env:NAME`. A secret written out in its place is refused,
 /// and shown nowhere.
@@ -15,9 +15,9 @@ pub struct SecretRef(String);
 
 /// A secret. It has no `Display` and its `Debug` says `[redacted]`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct SecretValue(String);
 
-enum Place<'r> {
+enum SecretLocation<'r> {
     File(&'r Path),
     Environment(&'r str),
 }
@@ -39,20 +39,20 @@ impl SecretRef {
     ///
     /// # Errors
     /// Names `key`, not the value: that may be the secret itself.
-    pub fn check(&self, key: &str) -> Result<(), Fault> {
-        self.place(key).map(drop)
+    pub fn check(&self, key: &str) -> Result<(), ConfigFault> {
+        self.location(key).map(drop)
     }
 
     /// Reads the secret; the newline at a file's end does not belong to it.
     ///
     /// # Errors
     /// Names `key` and the file or variable that cannot be read.
-    pub fn read(&self, key: &str) -> Result<Secret, Fault> {
-        let text = match self.place(key)? {
-            Place::File(path) => std::fs::read_to_string(path)
-                .map_err(|error| Fault::new(key, format!("cannot read {}: {error}", path.display())))?,
-            Place::Environment(name) => read_variable(name).ok_or_else(|| {
-                Fault::new(
+    pub fn read(&self, key: &str) -> Result<SecretValue, ConfigFault> {
+        let text = match self.location(key)? {
+            SecretLocation::File(path) => std::fs::read_to_string(path)
+                .map_err(|error| ConfigFault::new(key, format!("cannot read {}: {error}", path.display())))?,
+            SecretLocation::Environment(name) => read_variable(name).ok_or_else(|| {
+                ConfigFault::new(
                     key,
                     format!("environment variable {name} is not set or not utf-8"),
                 )
@@ -60,18 +60,18 @@ impl SecretRef {
         };
         let secret = text.trim_end_matches(['\r', '\n']);
         if secret.is_empty() {
-            return Err(Fault::new(key, format!("{self:?} is empty")));
+            return Err(ConfigFault::new(key, format!("{self:?} is empty")));
         }
-        Ok(Secret(secret.to_owned()))
+        Ok(SecretValue(secret.to_owned()))
     }
 
-    fn place(&self, key: &str) -> Result<Place<'_>, Fault> {
+    fn location(&self, key: &str) -> Result<SecretLocation<'_>, ConfigFault> {
         if let Some(path) = self.0.strip_prefix("file:").filter(|path| !path.is_empty()) {
-            Ok(Place::File(Path::new(path)))
+            Ok(SecretLocation::File(Path::new(path)))
         } else if let Some(name) = self.0.strip_prefix("env:").filter(|name| is_variable(name)) {
-            Ok(Place::Environment(name))
+            Ok(SecretLocation::Environment(name))
         } else {
-            Err(Fault::new(
+            Err(ConfigFault::new(
                 key,
                 "must say where the secret stands: file:/path or env:NAME",
             ))
@@ -96,7 +96,7 @@ fn read_variable(name: &str) -> Option<String> {
 
 impl fmt::Debug for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.place("").is_ok() {
+        f.write_str(if self.location("").is_ok() {
             &self.0
         } else {
             "[redacted]"
@@ -110,7 +110,7 @@ impl Serialize for SecretRef {
     }
 }
 
-impl Secret {
+impl SecretValue {
     /// The secret, for the one place that hands it to a driver.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -118,7 +118,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }

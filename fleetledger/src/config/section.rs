@@ -5,12 +5,12 @@ use std::{net::SocketAddr, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fault;
+use super::ConfigFault;
 
 /// Certificates of one end of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Tls {
+pub struct TlsConfig {
     /// PEM file of the authorities whose certificates are trusted; the system's where it is not set.
     pub ca: Option<PathBuf>,
     /// PEM file of this end's certificate, with its chain, for mutual TLS.
@@ -19,9 +19,9 @@ pub struct Tls {
     pub key: Option<PathBuf>,
 }
 
-impl Tls {
+impl TlsConfig {
     /// Certificate and key come together, and every file can be read.
-    pub(super) fn check(&self, section: &str) -> Result<(), Fault> {
+    pub(super) fn check(&self, section: &str) -> Result<(), ConfigFault> {
         check_pair(section, self.certificate.as_ref(), self.key.as_ref())?;
         check_file(&format!("{section}.ca"), self.ca.as_ref())
     }
@@ -32,17 +32,17 @@ pub(super) fn check_pair(
     section: &str,
     certificate: Option<&PathBuf>,
     key: Option<&PathBuf>,
-) -> Result<(), Fault> {
+) -> Result<(), ConfigFault> {
     match (certificate, key) {
         (Some(_), None) => {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 format!("{section}.key"),
                 "is missing: certificate is set, and needs its key",
             ));
         }
         (None, Some(_)) => {
             let why = "is missing: key is set, and needs its certificate";
-            return Err(Fault::new(format!("{section}.certificate"), why));
+            return Err(ConfigFault::new(format!("{section}.certificate"), why));
         }
         _ => {}
     }
@@ -51,11 +51,11 @@ pub(super) fn check_pair(
 }
 
 /// A file that cannot be opened is refused before anything else is.
-pub(super) fn check_file(key: &str, file: Option<&PathBuf>) -> Result<(), Fault> {
+pub(super) fn check_file(key: &str, file: Option<&PathBuf>) -> Result<(), ConfigFault> {
     let Some(file) = file else { return Ok(()) };
     match std::fs::File::open(file) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Fault::new(
+        Err(error) => Err(ConfigFault::new(
             key,
             format!("cannot read {}: {error}", file.display()),
         )),
@@ -65,7 +65,7 @@ pub(super) fn check_file(key: &str, file: Option<&PathBuf>) -> Result<(), Fault>
 /// What topics are made with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Topics {
+pub struct TopicsConfig {
     /// Partitions of each topic. Fixed for the life of the topics: a change means new topics and a sweep.
     pub partitions: i32,
     /// Copies of each partition; -1 asks for the broker's default.
@@ -82,7 +82,7 @@ pub struct Topics {
     pub max_message_bytes: i64,
 }
 
-impl Default for Topics {
+impl Default for TopicsConfig {
     fn default() -> Self {
         Self {
             partitions: 12,
@@ -95,44 +95,53 @@ impl Default for Topics {
     }
 }
 
-impl Topics {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl TopicsConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         if self.partitions < 1 {
-            return Err(Fault::new("topics.partitions", "must be at least 1"));
+            return Err(ConfigFault::new("topics.partitions", "must be at least 1"));
         }
         if self.replication_factor != -1 && self.replication_factor < 1 {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "topics.replication_factor",
                 "must be at least 1, or -1 for the broker's default",
             ));
         }
         if self.min_insync_replicas < 1 {
-            return Err(Fault::new("topics.min_insync_replicas", "must be at least 1"));
+            return Err(ConfigFault::new(
+                "topics.min_insync_replicas",
+                "must be at least 1",
+            ));
         }
         if self.replication_factor > 0 && self.min_insync_replicas > self.replication_factor {
             let why = format!(
                 "must be at most topics.replication_factor, which is {}",
                 self.replication_factor
             );
-            return Err(Fault::new("topics.min_insync_replicas", why));
+            return Err(ConfigFault::new("topics.min_insync_replicas", why));
         }
         if self.min_compaction_lag_hours < 168 {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "topics.min_compaction_lag_hours",
                 "must be at least 168 (7 days)",
             ));
         }
         if self.usage_retention_hours < 24 {
-            return Err(Fault::new("topics.usage_retention_hours", "must be at least 24"));
+            return Err(ConfigFault::new(
+                "topics.usage_retention_hours",
+                "must be at least 24",
+            ));
         }
         if self.max_message_bytes < 65_536 {
-            return Err(Fault::new("topics.max_message_bytes", "must be at least 65536"));
+            return Err(ConfigFault::new(
+                "topics.max_message_bytes",
+                "must be at least 65536",
+            ));
         }
         Ok(())
     }
 }
 
-impl Topics {
+impl TopicsConfig {
     /// How long the topic of usage keeps its records, in milliseconds.
     #[must_use]
     pub fn usage_retention_ms(&self) -> i64 {
@@ -143,12 +152,12 @@ impl Topics {
 /// Who owns a namespace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Owners {
+pub struct OwnersConfig {
     /// Label, else annotation, of a namespace that names its team; `migrate` stores it.
     pub namespace_label: String,
 }
 
-impl Default for Owners {
+impl Default for OwnersConfig {
     fn default() -> Self {
         Self {
             namespace_label: "team".to_owned(),
@@ -156,10 +165,10 @@ impl Default for Owners {
     }
 }
 
-impl Owners {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl OwnersConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         if self.namespace_label.trim().is_empty() {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "owners.namespace_label",
                 "must name a label, such as team",
             ));
@@ -171,7 +180,7 @@ impl Owners {
 /// Metrics and health of a running role: `/metrics`, `/livez`, `/readyz`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Http {
+pub struct HttpConfig {
     /// Address and port. Two roles on one machine need two.
     pub listen: SocketAddr,
     /// PEM file of this server's certificate, with its chain; plain HTTP where it is not set.
@@ -182,7 +191,7 @@ pub struct Http {
     pub client_ca: Option<PathBuf>,
 }
 
-impl Default for Http {
+impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9650)),
@@ -193,11 +202,11 @@ impl Default for Http {
     }
 }
 
-impl Http {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl HttpConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         check_pair("http", self.certificate.as_ref(), self.key.as_ref())?;
         if self.client_ca.is_some() && self.certificate.is_none() {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "http.certificate",
                 "is missing: http.client_ca needs TLS",
             ));
@@ -209,7 +218,7 @@ impl Http {
 /// Logging, to standard error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Log {
+pub struct LogConfig {
     /// How a line looks; `--log-format` wins.
     pub format: LogFormat,
     /// What is logged, as tracing's directives: `info`, or `info,fleetledger_ingest=debug`.
@@ -226,7 +235,7 @@ pub enum LogFormat {
     Json,
 }
 
-impl Default for Log {
+impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
@@ -235,11 +244,11 @@ impl Default for Log {
     }
 }
 
-impl Log {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl LogConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         match tracing_subscriber::EnvFilter::try_new(&self.filter) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Fault::new(
+            Err(error) => Err(ConfigFault::new(
                 "log.filter",
                 format!("{error}; write such as info,fleetledger_ingest=debug"),
             )),
@@ -250,22 +259,22 @@ impl Log {
 /// How a role ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Shutdown {
+pub struct ShutdownConfig {
     /// How long a role may take to finish after SIGTERM or SIGINT, in seconds; then it ends with exit code 9. Nothing is lost by that.
     pub deadline_seconds: u64,
 }
 
-impl Default for Shutdown {
+impl Default for ShutdownConfig {
     fn default() -> Self {
         Self { deadline_seconds: 30 }
     }
 }
 
-impl Shutdown {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+impl ShutdownConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         match self.deadline_seconds {
             1..=3600 => Ok(()),
-            _ => Err(Fault::new("shutdown.deadline_seconds", "must be 1 to 3600")),
+            _ => Err(ConfigFault::new("shutdown.deadline_seconds", "must be 1 to 3600")),
         }
     }
 }
@@ -273,7 +282,7 @@ impl Shutdown {
 /// `fleetledger demo`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Demo {
+pub struct DemoConfig {
     /// Folder of its data: `/var/lib/fleetledger/demo` for root, else `${XDG_STATE_HOME:-~/.local/state}/fleetledger/demo`.
     pub directory: Option<PathBuf>,
     /// Port of its PostgreSQL on 127.0.0.1; one that is free at its first start, kept from then on.

@@ -1,7 +1,7 @@
 //! The console, asked over HTTP by the commands of people.
 
 use anyhow::{Context as _, bail};
-use fleetledger_alerts::http::Problem;
+use fleetledger_alerts::http::AlertsErrorBody;
 use reqwest::{Certificate, Method};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -9,14 +9,14 @@ use super::hop::{HopError, chain};
 use crate::{cli::ServerArgs, command::print_json, config::SecretRef};
 
 /// A way to the console's API.
-pub(crate) struct Console {
+pub(crate) struct ConsoleClient {
     http: reqwest::Client,
     server: String,
     token: Option<String>,
     json: bool,
 }
 
-impl Console {
+impl ConsoleClient {
     /// # Errors
     /// A token or a file of authorities that cannot be read.
     pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
@@ -57,7 +57,7 @@ impl Console {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub(crate) async fn ask<T: DeserializeOwned>(
+    pub(crate) async fn request<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -84,7 +84,7 @@ impl Console {
         if status.is_success() {
             return serde_json::from_str(&text).context("read the console's answer: is it of this version?");
         }
-        let error = serde_json::from_str::<Problem>(&text).map_or(text, |problem| problem.error);
+        let error = serde_json::from_str::<AlertsErrorBody>(&text).map_or(text, |problem| problem.error);
         match status.as_u16() {
             401 => Err(HopError::setup(
                 hop,
@@ -97,7 +97,7 @@ impl Console {
     }
 
     /// Prints an answer: as text, or as JSON where that is asked for.
-    pub(crate) fn say<T: Serialize>(&self, answer: &T, text: impl FnOnce() -> String) {
+    pub(crate) fn print_response<T: Serialize>(&self, answer: &T, text: impl FnOnce() -> String) {
         if self.json {
             print_json(&serde_json::json!(answer));
         } else {

@@ -15,12 +15,12 @@ pub struct HopError {
     /// What to do.
     pub fix: String,
     /// Whether waiting may help.
-    pub trouble: Trouble,
+    pub kind: HopErrorKind,
 }
 
 /// Whether waiting may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum HopErrorKind {
     /// It is away: it may come back by itself.
     Away,
     /// It is set up wrongly, here or there: somebody must change something.
@@ -34,7 +34,7 @@ impl HopError {
             hop: hop.to_string(),
             why: why.into(),
             fix: fix.into(),
-            trouble: Trouble::Away,
+            kind: HopErrorKind::Away,
         }
     }
 
@@ -44,7 +44,7 @@ impl HopError {
             hop: hop.to_string(),
             why: why.into(),
             fix: fix.into(),
-            trouble: Trouble::Setup,
+            kind: HopErrorKind::Setup,
         }
     }
 }

@@ -14,8 +14,8 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use super::{HopError, Trouble, hop::authorities};
-use crate::config::{Fault, Kafka};
+use super::{HopError, HopErrorKind, hop::authorities};
+use crate::config::{ConfigFault, KafkaConfig};
 
 /// How long the brokers may take to answer a first question.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -26,7 +26,7 @@ const REASONS: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// A secret that cannot be read.
-pub fn client_config(kafka: &Kafka) -> Result<ClientConfig, Fault> {
+pub fn client_config(kafka: &KafkaConfig) -> Result<ClientConfig, ConfigFault> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &kafka.bootstrap_servers);
     config.set("client.id", "fleetledger");
@@ -86,7 +86,7 @@ pub struct TopicMetadata {
 
 /// What the brokers told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Brokers {
+pub struct BrokerMetadata {
     /// Id of the broker that answered.
     pub broker: i32,
     /// Every topic this user may see.
@@ -97,30 +97,30 @@ pub struct Brokers {
 ///
 /// # Errors
 /// What is wrong with the way to them, naming the broker.
-pub async fn brokers(kafka: &Kafka, config: &ClientConfig) -> Result<Brokers, HopError> {
+pub async fn brokers(kafka: &KafkaConfig, config: &ClientConfig) -> Result<BrokerMetadata, HopError> {
     let (kafka, config) = (kafka.clone(), config.clone());
     let asked = tokio::task::spawn_blocking(move || ask(&kafka, &config)).await;
     asked.unwrap_or_else(|_| Err(HopError::away("kafka", "the question was cancelled", "try again")))
 }
 
-fn ask(kafka: &Kafka, config: &ClientConfig) -> Result<Brokers, HopError> {
-    let complaints = Complaints::default();
+fn ask(kafka: &KafkaConfig, config: &ClientConfig) -> Result<BrokerMetadata, HopError> {
+    let complaints = LibrdkafkaErrors::default();
     let mut config = config.clone();
     // A broker that hangs up is told of at level 6.
     config.set("log_level", "6");
-    let consumer: BaseConsumer<Complaints> = config
+    let consumer: BaseConsumer<LibrdkafkaErrors> = config
         .create_with_context(complaints.clone())
         .map_err(|error| unusable(kafka, &error))?;
     match consumer.fetch_metadata(None, ANSWER) {
-        Ok(metadata) => Ok(Brokers {
+        Ok(metadata) => Ok(BrokerMetadata {
             broker: metadata.orig_broker_id(),
             topics: metadata.topics().iter().map(describe).collect(),
         }),
         Err(error) => {
             // Global errors are handed over by a poll only.
             let _ = consumer.poll(REASONS);
-            let explained = explain(kafka, &complaints.taken(), &error);
-            let unclear = explained.trouble == Trouble::Away && kafka.tls.is_none();
+            let explained = explain(kafka, &complaints.take_all(), &error);
+            let unclear = explained.kind == HopErrorKind::Away && kafka.tls.is_none();
             // A broker that is spoken to in plain text on its TLS port just hangs up.
             Err(if unclear && speaks_tls(&kafka.bootstrap_servers) {
                 wants_tls(kafka)
@@ -149,7 +149,7 @@ fn describe(topic: &rdkafka::metadata::MetadataTopic) -> TopicMetadata {
     }
 }
 
-fn wants_tls(kafka: &Kafka) -> HopError {
+fn wants_tls(kafka: &KafkaConfig) -> HopError {
     let fix = "add [kafka.tls], or name a plaintext port in kafka.bootstrap_servers";
     HopError::setup(
         broker_of(kafka, ""),
@@ -179,7 +179,7 @@ fn speaks_tls(servers: &str) -> bool {
 }
 
 /// librdkafka refused its settings: files it cannot use, or properties it does not know.
-fn unusable(kafka: &Kafka, error: &KafkaError) -> HopError {
+fn unusable(kafka: &KafkaConfig, error: &KafkaError) -> HopError {
     let hop = format!("kafka {}", kafka.bootstrap_servers);
     HopError::setup(
         hop,
@@ -190,19 +190,19 @@ fn unusable(kafka: &Kafka, error: &KafkaError) -> HopError {
 
 /// What librdkafka complained about.
 #[derive(Debug, Clone, Default)]
-struct Complaints(Arc<Mutex<Vec<String>>>);
+struct LibrdkafkaErrors(Arc<Mutex<Vec<String>>>);
 
-impl Complaints {
+impl LibrdkafkaErrors {
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn taken(&self) -> Vec<String> {
+    fn take_all(&self) -> Vec<String> {
         std::mem::take(&mut *self.lock())
     }
 }
 
-impl ClientContext for Complaints {
+impl ClientContext for LibrdkafkaErrors {
     fn log(&self, _: RDKafkaLogLevel, _: &str, message: &str) {
         self.lock().push(message.to_owned());
     }
@@ -212,12 +212,12 @@ impl ClientContext for Complaints {
     }
 }
 
-impl ConsumerContext for Complaints {}
+impl ConsumerContext for LibrdkafkaErrors {}
 
 /// What complaints mean, in the order in which a connection is made.
-type Meaning = (&'static [&'static str], fn(&Kafka) -> (String, String));
+type ErrorExplanation = (&'static [&'static str], fn(&KafkaConfig) -> (String, String));
 
-const MEANINGS: &[Meaning] = &[
+const ERROR_EXPLANATIONS: &[ErrorExplanation] = &[
     (&["Failed to resolve"], |kafka| {
         (
             format!("no such host in {}", kafka.bootstrap_servers),
@@ -289,8 +289,8 @@ const MEANINGS: &[Meaning] = &[
     ),
 ];
 
-fn explain(kafka: &Kafka, complaints: &[String], error: &KafkaError) -> HopError {
-    for (words, meaning) in MEANINGS {
+fn explain(kafka: &KafkaConfig, complaints: &[String], error: &KafkaError) -> HopError {
+    for (words, meaning) in ERROR_EXPLANATIONS {
         let matching = complaints
             .iter()
             .find(|complaint| words.iter().any(|word| complaint.contains(word)));
@@ -316,7 +316,7 @@ fn explain(kafka: &Kafka, complaints: &[String], error: &KafkaError) -> HopError
 }
 
 /// librdkafka's lines name the broker as `ssl://host:port/bootstrap: …`.
-fn broker_of(kafka: &Kafka, complaint: &str) -> String {
+fn broker_of(kafka: &KafkaConfig, complaint: &str) -> String {
     let servers = kafka.bootstrap_servers.split(',').map(str::trim);
     let named = servers.clone().find(|server| complaint.contains(server));
     let after = || {
@@ -335,21 +335,21 @@ fn broker_of(kafka: &Kafka, complaint: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Tls;
+    use crate::config::TlsConfig;
 
-    fn explained(kafka: &Kafka, complaint: &str) -> HopError {
+    fn explained(kafka: &KafkaConfig, complaint: &str) -> HopError {
         explain(kafka, &[complaint.to_owned()], &KafkaError::Canceled)
     }
 
     #[test]
     fn wrong_ca_names_broker_file_and_key() {
-        let kafka = Kafka {
+        let kafka = KafkaConfig {
             bootstrap_servers: "127.0.0.1:9093".to_owned(),
-            tls: Some(Tls {
+            tls: Some(TlsConfig {
                 ca: Some("/etc/ca.pem".into()),
-                ..Tls::default()
+                ..TlsConfig::default()
             }),
-            ..Kafka::default()
+            ..KafkaConfig::default()
         };
         let complaint = "[thrd:ssl://127.0.0.1:9093/bootstrap]: ssl://127.0.0.1:9093/bootstrap: SSL handshake \
             failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified";
@@ -360,14 +360,14 @@ mod tests {
     }
 
     #[test]
-    fn broker_that_is_away_is_told_from_one_set_up_wrongly() {
-        let kafka = Kafka::default();
+    fn broker_that_is_away_is_distinguished_from_one_set_up_wrongly() {
+        let kafka = KafkaConfig::default();
         let away = explained(
             &kafka,
             "127.0.0.1:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
         );
-        assert_eq!(away.trouble, Trouble::Away);
+        assert_eq!(away.kind, HopErrorKind::Away);
         let login = explained(&kafka, "b:1/1: SASL authentication error: Authentication failed");
-        assert_eq!(login.trouble, Trouble::Setup);
+        assert_eq!(login.kind, HopErrorKind::Setup);
     }
 }

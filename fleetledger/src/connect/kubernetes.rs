@@ -14,7 +14,7 @@ use super::{
     HopError,
     hop::{authorities, chain},
 };
-use crate::config::{Kubernetes, SecretRef};
+use crate::config::{KubernetesConfig, SecretRef};
 
 /// A client and the address it speaks to.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub struct ApiServer {
 ///
 /// # Errors
 /// A file or secret that cannot be read.
-pub async fn client(kubernetes: &Kubernetes) -> anyhow::Result<ApiServer> {
+pub async fn client(kubernetes: &KubernetesConfig) -> anyhow::Result<ApiServer> {
     let options = KubeConfigOptions {
         context: kubernetes.context.clone(),
         ..KubeConfigOptions::default()
@@ -53,7 +53,7 @@ pub async fn client(kubernetes: &Kubernetes) -> anyhow::Result<ApiServer> {
 }
 
 /// URL and credentials as a kubeconfig, so that there is one way to read them.
-fn kubeconfig_of(kubernetes: &Kubernetes, url: &str) -> anyhow::Result<Kubeconfig> {
+fn kubeconfig_of(kubernetes: &KubernetesConfig, url: &str) -> anyhow::Result<Kubeconfig> {
     let text =
         |file: &Option<std::path::PathBuf>| file.as_deref().map(Path::to_string_lossy).map(String::from);
     let mut user = serde_json::Map::new();
@@ -95,7 +95,7 @@ fn token_file(token: &SecretRef) -> Option<String> {
 ///
 /// # Errors
 /// What is wrong with the way to it, naming it.
-pub async fn probe(kubernetes: &Kubernetes, server: &ApiServer) -> Result<String, HopError> {
+pub async fn probe(kubernetes: &KubernetesConfig, server: &ApiServer) -> Result<String, HopError> {
     let namespaces: Api<Namespace> = Api::all(server.client.clone());
     let found = namespaces.get("kube-system").await;
     let namespace =
@@ -105,7 +105,12 @@ pub async fn probe(kubernetes: &Kubernetes, server: &ApiServer) -> Result<String
 
 /// What a refusal means.
 #[must_use]
-pub fn explain(kubernetes: &Kubernetes, server: &ApiServer, what: &str, error: &kube::Error) -> HopError {
+pub fn explain(
+    kubernetes: &KubernetesConfig,
+    server: &ApiServer,
+    what: &str,
+    error: &kube::Error,
+) -> HopError {
     let hop = format!("kubernetes API server {}", server.url);
     if let kube::Error::Api(status) = error {
         return match status.code {

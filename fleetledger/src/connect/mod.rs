@@ -8,4 +8,4 @@ pub mod kafka;
 pub mod kubernetes;
 pub mod postgres;
 
-pub use hop::{HopError, Trouble};
+pub use hop::{HopError, HopErrorKind};

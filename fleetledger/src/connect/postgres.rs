@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleetledger_schema::postgres::{ConnectError, Connector};
+use fleetledger_schema::postgres::{ConnectError, PostgresConnector};
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::{Client, config::SslMode, error::SqlState};
@@ -12,7 +12,7 @@ use super::{
     HopError,
     hop::{authorities, chain},
 };
-use crate::config::{Postgres, PostgresTls};
+use crate::config::{PostgresConfig, PostgresTls};
 
 /// What to do where the server wants another certificate of this end.
 const OWN_PAIR: &str =
@@ -22,7 +22,7 @@ const OWN_PAIR: &str =
 ///
 /// # Errors
 /// A secret or certificate that cannot be read.
-pub fn connector(postgres: &Postgres) -> anyhow::Result<Connector> {
+pub fn connector(postgres: &PostgresConfig) -> anyhow::Result<PostgresConnector> {
     let mut config = match &postgres.url {
         // The reader's words may quote the url; what is wrong with it was said when it was checked.
         Some(url) => url
@@ -50,10 +50,10 @@ pub fn connector(postgres: &Postgres) -> anyhow::Result<Connector> {
         PostgresTls::VerifyFull | PostgresTls::VerifyCa => config.ssl_mode(SslMode::Require),
     };
     let tls = tls_connector(postgres).context("set up TLS to postgres")?;
-    Ok(Connector::new(config, tls))
+    Ok(PostgresConnector::new(config, tls))
 }
 
-fn tls_connector(postgres: &Postgres) -> anyhow::Result<Option<MakeTlsConnector>> {
+fn tls_connector(postgres: &PostgresConfig) -> anyhow::Result<Option<MakeTlsConnector>> {
     if postgres.tls == PostgresTls::Off {
         return Ok(None);
     }
@@ -86,7 +86,11 @@ fn tls_connector(postgres: &Postgres) -> anyhow::Result<Option<MakeTlsConnector>
 ///
 /// # Errors
 /// What is wrong with the way to the database, naming it.
-pub async fn connect(postgres: &Postgres, connector: &Connector, role: &str) -> Result<Client, HopError> {
+pub async fn connect(
+    postgres: &PostgresConfig,
+    connector: &PostgresConnector,
+    role: &str,
+) -> Result<Client, HopError> {
     connector
         .connect(role)
         .await
@@ -107,7 +111,7 @@ pub fn is_loopback_url(url: &str) -> bool {
 
 /// What a refused connection means.
 #[must_use]
-pub fn explain(postgres: &Postgres, connector: &Connector, error: &ConnectError) -> HopError {
+pub fn explain(postgres: &PostgresConfig, connector: &PostgresConnector, error: &ConnectError) -> HopError {
     let hop = format!("postgres {}", error.target);
     let user = connector.config().get_user().unwrap_or_default();
     if let Some(refusal) = error.source.as_db_error() {

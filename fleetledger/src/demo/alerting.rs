@@ -7,13 +7,13 @@ use prometheus::Registry;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::database::Database;
+use super::database::DemoDatabase;
 use crate::{
     command::{
         console,
-        evaluate::{self, Parts, Ways},
+        evaluate::{self, EvaluatorConnectors, EvaluatorParts},
     },
-    config::{Config, Console, Loaded},
+    config::{ConsoleConfig, FleetledgerConfig, LoadedConfig},
 };
 
 /// Where the rules stand in a source tree.
@@ -22,19 +22,19 @@ const SOURCE_TREE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../queries");
 const RUNBOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbooks");
 
 /// A running evaluator and console.
-pub(super) struct Alerting {
+pub(super) struct DemoAlerting {
     /// Address of the console.
     pub(super) console: String,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
-impl Alerting {
+impl DemoAlerting {
     /// Starts both; `None` on a database of the user's own, where nobody may log in as the reader, or without rules.
     pub(super) async fn start(
-        loaded: &Loaded,
-        config: &Config,
-        database: &Database,
+        loaded: &LoadedConfig,
+        config: &FleetledgerConfig,
+        database: &DemoDatabase,
         registry: &Registry,
     ) -> anyhow::Result<Option<Self>> {
         let (Some((own, reader)), Some(rules)) = (database.evaluator(), folder(config)) else {
@@ -47,13 +47,19 @@ impl Alerting {
         loaded.config.cost.interval_seconds = 5;
         loaded.config.cost.partial_minutes = 1;
         super::cost::apply(&own).await?;
-        let console = Console {
+        let console = ConsoleConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             runbooks: RUNBOOKS.into(),
-            ..Console::default()
+            ..ConsoleConfig::default()
         };
         let stop = CancellationToken::new();
-        let parts = Parts::new(&loaded, &Ways { own, reader }, registry, stop.clone()).await?;
+        let parts = EvaluatorParts::new(
+            &loaded,
+            &EvaluatorConnectors { own, reader },
+            registry,
+            stop.clone(),
+        )
+        .await?;
         let server = console::bind(&loaded, &console, &parts).await?;
         let address = server.address().context("read the console's address")?;
         let mut tasks = JoinSet::new();
@@ -73,7 +79,7 @@ impl Alerting {
 }
 
 /// The folder of the configuration, else that of the source tree.
-fn folder(config: &Config) -> Option<PathBuf> {
+fn folder(config: &FleetledgerConfig) -> Option<PathBuf> {
     let folders = [config.evaluate.rules.as_path(), Path::new(SOURCE_TREE)];
     folders
         .into_iter()

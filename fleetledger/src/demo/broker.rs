@@ -1,62 +1,62 @@
 //! The broker of the demo: in memory, a real Apache Kafka, or the user's own.
 
 use anyhow::Context as _;
-use fleetledger_local::{Cache, kafka::Kafka, mock_kafka::MockKafka};
+use fleetledger_local::{ArtifactCache, kafka::LocalKafka, mock_kafka::MockKafka};
 use rdkafka::ClientConfig;
 
-use super::folder::Folder;
+use super::folder::DemoFolder;
 use crate::{
-    config::{self, Config},
+    config::{self, FleetledgerConfig},
     connect, topics,
 };
 
 /// A running broker.
-pub(super) struct Broker {
-    kind: Kind,
-    section: config::Kafka,
+pub(super) struct DemoBroker {
+    kind: BrokerKind,
+    section: config::KafkaConfig,
 }
 
-enum Kind {
+enum BrokerKind {
     InMemory(MockKafka),
-    Apache(Box<Kafka>),
+    Apache(Box<LocalKafka>),
     Yours,
 }
 
-impl Broker {
+impl DemoBroker {
     pub(super) async fn start(
-        folder: &Folder,
-        config: &Config,
+        folder: &DemoFolder,
+        config: &FleetledgerConfig,
         wanted: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let plain = |servers: &str| config::Kafka {
+        let plain = |servers: &str| config::KafkaConfig {
             bootstrap_servers: servers.to_owned(),
-            ..config::Kafka::default()
+            ..config::KafkaConfig::default()
         };
         match wanted {
             None => {
                 let broker = MockKafka::start().context("start the in-memory broker")?;
                 let section = plain(broker.bootstrap_servers());
                 Ok(Self {
-                    kind: Kind::InMemory(broker),
+                    kind: BrokerKind::InMemory(broker),
                     section,
                 })
             }
             Some("apache") => {
                 println!("starting Apache Kafka (the first time its jars are fetched)");
-                let builder = Kafka::builder().data_dir(folder.join("kafka"));
+                let builder = LocalKafka::builder().data_dir(folder.join("kafka"));
                 let kafka = builder
-                    .start(&Cache::new(Cache::default_root()))
+                    .start(&ArtifactCache::new(ArtifactCache::default_root()))
                     .await
                     .context("start Apache Kafka")?;
                 let section = plain(&kafka.bootstrap_servers());
                 Ok(Self {
-                    kind: Kind::Apache(Box::new(kafka)),
+                    kind: BrokerKind::Apache(Box::new(kafka)),
                     section,
                 })
             }
             Some(servers) => {
                 // TLS and login come from the user's file.
-                let section = config::Kafka {
+                let section = config::KafkaConfig {
                     bootstrap_servers: servers.to_owned(),
                     ..config.kafka.clone()
                 };
@@ -64,7 +64,7 @@ impl Broker {
                     .map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?;
                 connect::kafka::brokers(&section, &client).await?;
                 Ok(Self {
-                    kind: Kind::Yours,
+                    kind: BrokerKind::Yours,
                     section,
                 })
             }
@@ -72,8 +72,8 @@ impl Broker {
     }
 
     /// The section [kafka] that reaches it; properties of the user's file stay.
-    pub(super) fn section(&self, base: &config::Kafka) -> config::Kafka {
-        config::Kafka {
+    pub(super) fn section(&self, base: &config::KafkaConfig) -> config::KafkaConfig {
+        config::KafkaConfig {
             properties: base.properties.clone(),
             ..self.section.clone()
         }
@@ -87,28 +87,28 @@ impl Broker {
 
     /// Whether it forgets everything when the demo ends.
     pub(super) fn is_new_each_time(&self) -> bool {
-        matches!(self.kind, Kind::InMemory(_))
+        matches!(self.kind, BrokerKind::InMemory(_))
     }
 
     /// Whether it was started here.
     pub(super) fn is_ours(&self) -> bool {
-        !matches!(self.kind, Kind::Yours)
+        !matches!(self.kind, BrokerKind::Yours)
     }
 
     /// What it is, for the screen.
     pub(super) fn describe(&self) -> String {
         let servers = &self.section.bootstrap_servers;
         match &self.kind {
-            Kind::InMemory(_) => format!(
+            BrokerKind::InMemory(_) => format!(
                 "{servers}, in this process's memory: for the demo only, it forgets and is no Kafka for real data (--kafka apache starts a real one)"
             ),
-            Kind::Apache(_) => format!("{servers}, a real Apache Kafka of this demo's own"),
-            Kind::Yours => format!("{servers}, yours"),
+            BrokerKind::Apache(_) => format!("{servers}, a real Apache Kafka of this demo's own"),
+            BrokerKind::Yours => format!("{servers}, yours"),
         }
     }
 
-    pub(super) async fn create_topics(&self, config: &Config) -> anyhow::Result<()> {
-        if let Kind::InMemory(broker) = &self.kind {
+    pub(super) async fn create_topics(&self, config: &FleetledgerConfig) -> anyhow::Result<()> {
+        if let BrokerKind::InMemory(broker) = &self.kind {
             for (_, name) in topics::names(config) {
                 broker
                     .create_topic(&name, config.topics.partitions)
@@ -121,8 +121,8 @@ impl Broker {
 
     pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
         match &mut self.kind {
-            Kind::Apache(kafka) => kafka.stop().await.context("stop Apache Kafka"),
-            Kind::InMemory(_) | Kind::Yours => Ok(()),
+            BrokerKind::Apache(kafka) => kafka.stop().await.context("stop Apache Kafka"),
+            BrokerKind::InMemory(_) | BrokerKind::Yours => Ok(()),
         }
     }
 }

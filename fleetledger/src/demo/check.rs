@@ -3,22 +3,22 @@
 use std::{collections::BTreeSet, fmt};
 
 use anyhow::Context as _;
-use fleetledger_emit::Summary;
-use fleetledger_schema::{content_hash::Digest, instant::Instant, kind::Kind};
+use fleetledger_emit::EmitterSummary;
+use fleetledger_schema::{content_hash::ContentDigest, instant::Instant, kind::RecordKind};
 use tokio_postgres::Client;
 
-use super::{database::Database, poison::Poison};
+use super::{database::DemoDatabase, poison::PoisonInjector};
 use crate::command::count;
 
 /// What was compared, and what differs.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct DemoReport {
     lines: Vec<String>,
     /// What differs; empty if the demo did what it should.
     pub(super) differences: Vec<String>,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for DemoReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.lines {
             writeln!(f, "ok      {line}")?;
@@ -33,7 +33,7 @@ impl fmt::Display for Report {
     }
 }
 
-impl Report {
+impl DemoReport {
     fn compare<T: PartialEq>(&mut self, same: (&T, &T), line: String, difference: String) {
         if same.0 == same.1 {
             self.lines.push(line)
@@ -45,17 +45,17 @@ impl Report {
 
 /// Compares everything.
 pub(super) async fn check(
-    database: &Database,
+    database: &DemoDatabase,
     since: Instant,
-    sent: &[Summary],
-    poison: &Poison,
-) -> anyhow::Result<Report> {
+    sent: &[EmitterSummary],
+    poison: &PoisonInjector,
+) -> anyhow::Result<DemoReport> {
     let client = database.connect().await?;
-    let mut report = Report::default();
+    let mut report = DemoReport::default();
     for summary in sent {
         rows(&client, summary, &mut report).await?;
     }
-    books(&client, since, sent, poison, &mut report).await?;
+    check_batch_ledger(&client, since, sent, poison, &mut report).await?;
     balance(&client, &mut report).await?;
     dead_letters(&client, since, poison, &mut report).await?;
     faults(&client, &mut report).await?;
@@ -63,34 +63,34 @@ pub(super) async fn check(
 }
 
 /// Rows of each kind, by count and by digest, against what the emitter knows to live.
-async fn rows(client: &Client, summary: &Summary, report: &mut Report) -> anyhow::Result<()> {
+async fn rows(client: &Client, summary: &EmitterSummary, report: &mut DemoReport) -> anyhow::Result<()> {
     let mut objects = 0;
     let before = report.differences.len();
-    for kind in Kind::ALL {
+    for kind in RecordKind::ALL {
         let question = format!(
             "select count(*), coalesce(bit_xor(o.body_hash_hi), 0), coalesce(bit_xor(o.body_hash_lo), 0)
              from ledger.{kind} as o join ledger.cluster as c using (cluster_id) where c.cluster_uid = $1"
         );
         let row = client.query_one(&question, &[&summary.cluster_uid]).await;
         let row = row.with_context(|| format!("count {kind} rows"))?;
-        let mut stands = Digest {
+        let mut current = ContentDigest {
             count: row.get(0),
-            ..Digest::default()
+            ..ContentDigest::default()
         };
-        (stands.xor.hi, stands.xor.lo) = (row.get(1), row.get(2));
+        (current.xor.hi, current.xor.lo) = (row.get(1), row.get(2));
         let lives = summary
             .kinds
             .get(&kind)
             .map(|sent| sent.living)
             .unwrap_or_default();
-        objects += stands.count;
-        if stands != lives {
+        objects += current.count;
+        if current != lives {
             report.differences.push(format!(
                 "{} {kind}: {} live and {} rows stand; digests {}",
                 summary.datacenter,
                 lives.count,
-                stands.count,
-                if stands.xor == lives.xor {
+                current.count,
+                if current.xor == lives.xor {
                     "are equal"
                 } else {
                     "differ"
@@ -109,12 +109,12 @@ async fn rows(client: &Client, summary: &Summary, report: &mut Report) -> anyhow
 }
 
 /// Every record that was produced stands in the batch ledger once, in one column.
-async fn books(
+async fn check_batch_ledger(
     client: &Client,
     since: Instant,
-    sent: &[Summary],
-    poison: &Poison,
-    report: &mut Report,
+    sent: &[EmitterSummary],
+    poison: &PoisonInjector,
+    report: &mut DemoReport,
 ) -> anyhow::Result<()> {
     let question = "
         select coalesce(sum(delivered), 0)::bigint as delivered,
@@ -179,7 +179,7 @@ async fn books(
     Ok(())
 }
 
-async fn balance(client: &Client, report: &mut Report) -> anyhow::Result<()> {
+async fn balance(client: &Client, report: &mut DemoReport) -> anyhow::Result<()> {
     let question = "
         select coalesce(string_agg(datacenter || '/' || cluster || ' ' || kind, ', ') filter (where balanced is not true), ''),
             count(*)
@@ -201,8 +201,8 @@ async fn balance(client: &Client, report: &mut Report) -> anyhow::Result<()> {
 async fn dead_letters(
     client: &Client,
     since: Instant,
-    poison: &Poison,
-    report: &mut Report,
+    poison: &PoisonInjector,
+    report: &mut DemoReport,
 ) -> anyhow::Result<()> {
     let question =
         "select topic, partition, record_offset, reason from fleet.dead_letter where died_at >= $1";
@@ -232,7 +232,7 @@ async fn dead_letters(
     Ok(())
 }
 
-async fn faults(client: &Client, report: &mut Report) -> anyhow::Result<()> {
+async fn faults(client: &Client, report: &mut DemoReport) -> anyhow::Result<()> {
     for (what, question) in [
         (
             "halted partitions",

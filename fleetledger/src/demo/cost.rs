@@ -1,8 +1,8 @@
 //! Prices of the demo: the examples that ship.
 
 use anyhow::Context as _;
-use fleetledger_cost::{book::Book, store};
-use fleetledger_schema::postgres::Connector;
+use fleetledger_cost::{definitions::CostDefinitions, store};
+use fleetledger_schema::postgres::PostgresConnector;
 
 /// Machines that are rented, who owns what, and how shared cost is shown.
 const FILES: [(&str, &str); 3] = [
@@ -12,8 +12,8 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// Makes them stand; twice changes nothing.
-pub(super) async fn apply(own: &Connector) -> anyhow::Result<()> {
-    let book = Book::parse(&FILES).context("read the example's prices")?;
+pub(super) async fn apply(own: &PostgresConnector) -> anyhow::Result<()> {
+    let book = CostDefinitions::parse(&FILES).context("read the example's prices")?;
     let mut client = own
         .connect("fleetledger-demo")
         .await

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleetledger_local::{Cache, ports, postgres::Postgres};
+use fleetledger_local::{ArtifactCache, ports, postgres::LocalPostgres};
 use fleetledger_schema::{
     instant::Instant,
-    postgres::{Connector, migrate},
+    postgres::{PostgresConnector, migrate},
 };
 use tokio_postgres::Client;
 
-use super::{broker::Broker, folder::Folder};
+use super::{broker::DemoBroker, folder::DemoFolder};
 use crate::{
     command,
-    config::{self, Config, PostgresTls},
+    config::{self, FleetledgerConfig, PostgresTls},
     connect,
 };
 
@@ -21,24 +21,28 @@ const DATABASE: &str = "fleetledger";
 const PORT_FILE: &str = "postgres.port";
 
 /// A database that is reached, in three roles.
-pub(super) struct Database {
-    server: Option<Postgres>,
-    owner: Connector,
+pub(super) struct DemoDatabase {
+    server: Option<LocalPostgres>,
+    owner: PostgresConnector,
     /// As the ingester's role.
-    pub(super) ingest: Connector,
+    pub(super) ingest: PostgresConnector,
     /// Where people ask, without a password.
     pub(super) reader_url: String,
 }
 
-impl Database {
-    pub(super) async fn start(folder: &Folder, config: &Config, url: Option<&str>) -> anyhow::Result<Self> {
+impl DemoDatabase {
+    pub(super) async fn start(
+        folder: &DemoFolder,
+        config: &FleetledgerConfig,
+        url: Option<&str>,
+    ) -> anyhow::Result<Self> {
         match url {
             Some(url) => Self::yours(config, url).await,
             None => Self::embedded(folder, config).await,
         }
     }
 
-    async fn embedded(folder: &Folder, config: &Config) -> anyhow::Result<Self> {
+    async fn embedded(folder: &DemoFolder, config: &FleetledgerConfig) -> anyhow::Result<Self> {
         let kept = config.demo.postgres_port.or_else(|| folder.kept_port(PORT_FILE));
         // A port somebody else has taken since is not worth failing for.
         let port = match kept.filter(|port| config.demo.postgres_port.is_some() || is_free(*port)) {
@@ -46,13 +50,15 @@ impl Database {
             None => ports::free_port().context("find a port for PostgreSQL")?,
         };
         println!("starting PostgreSQL on 127.0.0.1:{port}");
-        let builder = Postgres::builder().data_dir(folder.join("postgres")).port(port);
+        let builder = LocalPostgres::builder()
+            .data_dir(folder.join("postgres"))
+            .port(port);
         let server = builder
-            .start(&Cache::new(Cache::default_root()))
+            .start(&ArtifactCache::new(ArtifactCache::default_root()))
             .await
             .context("start PostgreSQL")?;
         folder.keep_port(PORT_FILE, port)?;
-        let first = Connector::new(server.url().parse().context("read the server's url")?, None);
+        let first = PostgresConnector::new(server.url().parse().context("read the server's url")?, None);
         let client = first.connect("fleetledger-demo").await?;
         let there = client
             .query_opt("select from pg_database where datname = $1", &[&DATABASE])
@@ -63,9 +69,9 @@ impl Database {
                 .await
                 .context("create the database")?;
         }
-        let as_role = |role: &str| -> anyhow::Result<Connector> {
+        let as_role = |role: &str| -> anyhow::Result<PostgresConnector> {
             let url = format!("postgres://{role}@127.0.0.1:{port}/{DATABASE}");
-            Ok(Connector::new(
+            Ok(PostgresConnector::new(
                 url.parse().context("read the database's url")?,
                 None,
             ))
@@ -78,8 +84,8 @@ impl Database {
         })
     }
 
-    async fn yours(config: &Config, url: &str) -> anyhow::Result<Self> {
-        let mut section = config::Postgres {
+    async fn yours(config: &FleetledgerConfig, url: &str) -> anyhow::Result<Self> {
+        let mut section = config::PostgresConfig {
             url: Some(url.to_owned()),
             ..config.postgres.clone()
         };
@@ -100,18 +106,18 @@ impl Database {
     }
 
     /// The ways of the evaluator and of the reader; `None` on a database of the user's own.
-    pub(super) fn evaluator(&self) -> Option<(Connector, Connector)> {
+    pub(super) fn evaluator(&self) -> Option<(PostgresConnector, PostgresConnector)> {
         self.server.as_ref()?;
         let as_role = |role: &str| {
             let mut config = self.owner.config().clone();
             config.user(role);
-            Connector::new(config, None)
+            PostgresConnector::new(config, None)
         };
         Some((as_role("fleetledger_evaluate"), as_role("fleetledger_reader")))
     }
 
     /// Migrates, lets the roles in, and forgets the offsets of a broker that is gone.
-    pub(super) async fn prepare(&self, config: &Config, new_broker: bool) -> anyhow::Result<()> {
+    pub(super) async fn prepare(&self, config: &FleetledgerConfig, new_broker: bool) -> anyhow::Result<()> {
         let report = migrate(&self.owner, |_| {})
             .await
             .context("migrate the database")?;
@@ -168,7 +174,11 @@ impl Database {
     }
 
     /// Waits until everything that the broker has stands here; false if it does not by the deadline.
-    pub(super) async fn drained(&self, broker: &Broker, deadline: Duration) -> anyhow::Result<bool> {
+    pub(super) async fn await_drained(
+        &self,
+        broker: &DemoBroker,
+        deadline: Duration,
+    ) -> anyhow::Result<bool> {
         let client = self.connect().await?;
         let kafka = broker.client_config()?;
         let question = "select topic, partition, next_offset from ledger.ingest_partition order by 1, 2";

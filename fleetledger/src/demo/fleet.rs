@@ -1,74 +1,80 @@
 //! The running roles of the demo: three emitters and the ingester.
 
 use anyhow::{Context as _, anyhow};
-use fleetledger_emit::{Source, Summary};
-use fleetledger_schema::postgres::Connector;
+use fleetledger_emit::{EmitterSummary, ObjectSource};
+use fleetledger_schema::postgres::PostgresConnector;
 use prometheus::Registry;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    broker::Broker,
+    broker::DemoBroker,
     plan::{self, DATACENTERS},
 };
-use crate::{cli::DemoSize, config::Config};
+use crate::{cli::DemoSize, config::FleetledgerConfig};
 
 /// Emitters and ingester, as tasks.
-pub(super) struct Fleet {
-    emitters: JoinSet<anyhow::Result<Summary>>,
+pub(super) struct DemoFleet {
+    emitters: JoinSet<anyhow::Result<EmitterSummary>>,
     ingester: JoinSet<anyhow::Result<()>>,
     stop_emitters: CancellationToken,
     stop_ingester: CancellationToken,
-    health: Health,
+    health: DemoHealth,
 }
 
 /// Their health together.
 #[derive(Clone)]
-pub(super) struct Health {
-    emitters: Vec<fleetledger_emit::Health>,
-    ingester: fleetledger_ingest::Health,
+pub(super) struct DemoHealth {
+    emitters: Vec<fleetledger_emit::EmitterHealth>,
+    ingester: fleetledger_ingest::IngestHealth,
 }
 
-impl Health {
+impl DemoHealth {
     pub(super) fn live(&self) -> Result<(), String> {
         self.emitters
             .iter()
-            .try_for_each(fleetledger_emit::Health::live)
+            .try_for_each(fleetledger_emit::EmitterHealth::live)
             .and_then(|()| self.ingester.live())
     }
 
     pub(super) fn ready(&self) -> Result<(), String> {
         self.emitters
             .iter()
-            .try_for_each(fleetledger_emit::Health::ready)
+            .try_for_each(fleetledger_emit::EmitterHealth::ready)
             .and_then(|()| self.ingester.ready())
     }
 }
 
-impl Fleet {
+impl DemoFleet {
     pub(super) fn start(
-        config: &Config,
-        broker: &Broker,
-        database: Connector,
+        config: &FleetledgerConfig,
+        broker: &DemoBroker,
+        database: PostgresConnector,
         registry: &Registry,
         size: DemoSize,
     ) -> anyhow::Result<Self> {
         let kafka = broker.client_config()?;
         let (stop_emitters, stop_ingester) = (CancellationToken::new(), CancellationToken::new());
-        let mut health = Health {
+        let mut health = DemoHealth {
             emitters: Vec::new(),
-            ingester: fleetledger_ingest::Health::new(),
+            ingester: fleetledger_ingest::IngestHealth::new(),
         };
         let mut emitters = JoinSet::new();
         for (index, datacenter) in DATACENTERS.into_iter().enumerate() {
             let (settings, simulate) = plan::emitter(config, index, datacenter, size);
             let (kafka, registry, stop) = (kafka.clone(), registry.clone(), stop_emitters.clone());
-            let own = fleetledger_emit::Health::new();
+            let own = fleetledger_emit::EmitterHealth::new();
             health.emitters.push(own.clone());
             emitters.spawn(async move {
-                let emitted =
-                    fleetledger_emit::run(settings, Source::Simulate(simulate), kafka, &registry, own, stop)
-                        .await;
+                let emitted = fleetledger_emit::run(
+                    settings,
+                    ObjectSource::Simulate(simulate),
+                    kafka,
+                    &registry,
+                    own,
+                    stop,
+                )
+                .await;
                 emitted.with_context(|| format!("emit {datacenter}"))
             });
         }
@@ -88,16 +94,16 @@ impl Fleet {
         })
     }
 
-    pub(super) fn health(&self) -> Health {
+    pub(super) fn health(&self) -> DemoHealth {
         self.health.clone()
     }
 
     /// What each emitter has sent so far.
-    pub(super) fn sources(&self) -> Vec<Summary> {
+    pub(super) fn sources(&self) -> Vec<EmitterSummary> {
         self.health
             .emitters
             .iter()
-            .map(fleetledger_emit::Health::summary)
+            .map(fleetledger_emit::EmitterHealth::summary)
             .collect()
     }
 
@@ -111,7 +117,7 @@ impl Fleet {
     }
 
     /// Tells the emitters to stop, and returns what each has sent once Kafka has acknowledged all of it.
-    pub(super) async fn stop_emitters(&mut self) -> anyhow::Result<Vec<Summary>> {
+    pub(super) async fn stop_emitters(&mut self) -> anyhow::Result<Vec<EmitterSummary>> {
         self.stop_emitters.cancel();
         let mut sent = Vec::new();
         while let Some(ended) = self.emitters.join_next().await {

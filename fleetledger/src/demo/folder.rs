@@ -8,12 +8,12 @@ use std::{
 use anyhow::{Context as _, bail};
 
 /// The folder, locked for the life of this value.
-pub(super) struct Folder {
+pub(super) struct DemoFolder {
     path: PathBuf,
     _lock: File,
 }
 
-impl Folder {
+impl DemoFolder {
     /// Opens it; with `fresh` what stands in it is thrown away first.
     pub(super) fn open(path: &Path, fresh: bool) -> anyhow::Result<Self> {
         fs::create_dir_all(path).with_context(|| format!("create {}", path.display()))?;
@@ -74,15 +74,16 @@ mod tests {
     #[test]
     fn second_demo_on_one_folder_is_refused_and_fresh_throws_data_away() {
         let place = tempfile::tempdir().unwrap();
-        let first = Folder::open(place.path(), false).unwrap();
+        let first = DemoFolder::open(place.path(), false).unwrap();
         fs::create_dir(first.join("postgres")).unwrap();
         first.keep_port("port", 5).unwrap();
         assert_eq!(first.kept_port("port"), Some(5));
         assert!(
-            Folder::open(place.path(), false).is_err_and(|error| error.to_string().contains("another demo"))
+            DemoFolder::open(place.path(), false)
+                .is_err_and(|error| error.to_string().contains("another demo"))
         );
         drop(first);
-        let fresh = Folder::open(place.path(), true).unwrap();
+        let fresh = DemoFolder::open(place.path(), true).unwrap();
         assert!(!fresh.join("postgres").exists());
     }
 }

@@ -23,15 +23,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    alerting::Alerting, broker::Broker, database::Database, fleet::Fleet, folder::Folder, poison::Poison,
-    screen::Screen,
+    alerting::DemoAlerting, broker::DemoBroker, database::DemoDatabase, fleet::DemoFleet, folder::DemoFolder,
+    poison::PoisonInjector, screen::DemoScreen,
 };
 use crate::{
     cli::DemoArgs,
-    config::{Http, Loaded},
-    exit::Exit,
-    shutdown::Signals,
-    telemetry::{self, Probe},
+    config::{HttpConfig, LoadedConfig},
+    exit::ExitReason,
+    shutdown::StopSignals,
+    telemetry::{self, RoleProbe},
 };
 
 /// How long the ingester may take to land what the emitters sent last.
@@ -47,10 +47,10 @@ const TICK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// A part that could not be started, or that ended by itself.
-pub async fn run(loaded: &Loaded, args: &DemoArgs) -> anyhow::Result<Exit> {
-    let mut signals = Signals::listen()?;
+pub async fn run(loaded: &LoadedConfig, args: &DemoArgs) -> anyhow::Result<ExitReason> {
+    let mut signals = StopSignals::listen()?;
     let started = tokio::select! {
-        started = Box::pin(Demo::start(loaded, args)) => started,
+        started = Box::pin(RunningDemo::start(loaded, args)) => started,
         signal = signals.arrived() => bail!("{signal} while starting"),
     };
     let mut demo = started?;
@@ -63,61 +63,61 @@ pub async fn run(loaded: &Loaded, args: &DemoArgs) -> anyhow::Result<Exit> {
     exit.and_then(|exit| stopped.map(|()| exit))
 }
 
-struct Demo {
-    broker: Broker,
-    database: Database,
-    fleet: Fleet,
-    alerting: Option<Alerting>,
-    poison: Poison,
-    screen: Screen,
+struct RunningDemo {
+    broker: DemoBroker,
+    database: DemoDatabase,
+    fleet: DemoFleet,
+    alerting: Option<DemoAlerting>,
+    poison: PoisonInjector,
+    screen: DemoScreen,
     http: CancellationToken,
     server: tokio::task::JoinSet<anyhow::Result<()>>,
     // Last: the lock on the folder goes when everything else has ended.
-    _folder: Folder,
+    _folder: DemoFolder,
 }
 
-impl Demo {
-    async fn start(loaded: &Loaded, args: &DemoArgs) -> anyhow::Result<Self> {
+impl RunningDemo {
+    async fn start(loaded: &LoadedConfig, args: &DemoArgs) -> anyhow::Result<Self> {
         let directory = loaded
             .config
             .demo
             .directory
             .clone()
             .unwrap_or_else(crate::config::places::demo_directory);
-        let folder = Folder::open(&directory, args.fresh)?;
+        let folder = DemoFolder::open(&directory, args.fresh)?;
         println!("data in {}", directory.display());
-        let database = Database::start(&folder, &loaded.config, args.postgres.as_deref()).await?;
-        let broker = Broker::start(&folder, &loaded.config, args.kafka.as_deref()).await?;
+        let database = DemoDatabase::start(&folder, &loaded.config, args.postgres.as_deref()).await?;
+        let broker = DemoBroker::start(&folder, &loaded.config, args.kafka.as_deref()).await?;
         let config = plan::config(&loaded.config, &broker)?;
         database.prepare(&config, broker.is_new_each_time()).await?;
         broker.create_topics(&config).await?;
 
         let registry = Registry::new();
         let since = database.now().await?;
-        let fleet = Fleet::start(&config, &broker, database.ingest.clone(), &registry, args.size)?;
-        let alerting = Alerting::start(loaded, &config, &database, &registry).await?;
+        let fleet = DemoFleet::start(&config, &broker, database.ingest.clone(), &registry, args.size)?;
+        let alerting = DemoAlerting::start(loaded, &config, &database, &registry).await?;
         let probe = {
             let (live, ready) = (fleet.health(), fleet.health());
-            Probe::new("demo", move || live.live(), move || ready.ready())
+            RoleProbe::new("demo", move || live.live(), move || ready.ready())
         };
-        let listen = Http {
+        let listen = HttpConfig {
             listen: ([127, 0, 0, 1], 0).into(),
-            ..Http::default()
+            ..HttpConfig::default()
         };
-        let http = telemetry::http::Server::bind(&listen, registry, vec![probe]).await?;
+        let http = telemetry::http::BoundServer::bind(&listen, registry, vec![probe]).await?;
         let address = http.address()?;
         let stop = CancellationToken::new();
         let mut server = tokio::task::JoinSet::new();
         server.spawn(http.run(stop.clone()));
 
-        let screen = Screen::new(database.watch().await?, since, args.run_for);
+        let screen = DemoScreen::new(database.watch().await?, since, args.run_for);
         screen.welcome(
             &database.reader_url,
             &broker,
             &format!("http://{address}/metrics"),
             alerting.as_ref().map(|alerting| alerting.console.as_str()),
         );
-        let poison = Poison::new(&broker, &config);
+        let poison = PoisonInjector::new(&broker, &config);
         Ok(Self {
             broker,
             database,
@@ -132,7 +132,7 @@ impl Demo {
     }
 
     /// Watches until the time is over (false) or a signal comes (true).
-    async fn attend(&mut self, signals: &mut Signals, run_for: Option<Duration>) -> anyhow::Result<bool> {
+    async fn attend(&mut self, signals: &mut StopSignals, run_for: Option<Duration>) -> anyhow::Result<bool> {
         let begun = Instant::now();
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -156,27 +156,27 @@ impl Demo {
     }
 
     /// Emitters first, so that nothing new comes; then the ingester, once it has landed everything.
-    async fn finish(&mut self, interrupted: bool, unattended: bool) -> anyhow::Result<Exit> {
+    async fn finish(&mut self, interrupted: bool, unattended: bool) -> anyhow::Result<ExitReason> {
         let sent = self.fleet.stop_emitters().await?;
         let deadline = if interrupted { DRAIN_INTERRUPTED } else { DRAIN };
-        let drained = self.database.drained(&self.broker, deadline).await?;
+        let drained = self.database.await_drained(&self.broker, deadline).await?;
         self.fleet.stop_ingester().await?;
         if interrupted || !unattended {
-            return Ok(Exit::Done);
+            return Ok(ExitReason::Done);
         }
         if !drained {
             println!(
                 "\nFAILED: {} s after the last record was sent there are still some that have not landed",
                 deadline.as_secs()
             );
-            return Ok(Exit::Red);
+            return Ok(ExitReason::Red);
         }
         let report = check::check(&self.database, self.screen.since(), &sent, &self.poison).await?;
         print!("\n{report}");
         Ok(if report.differences.is_empty() {
-            Exit::Done
+            ExitReason::Done
         } else {
-            Exit::Red
+            ExitReason::Red
         })
     }
 

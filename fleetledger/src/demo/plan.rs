@@ -1,7 +1,7 @@
 //! What is configured: the user's file, with the demo's own rhythm over it.
 
-use super::broker::Broker;
-use crate::{cli::DemoSize, config::Config};
+use super::broker::DemoBroker;
+use crate::{cli::DemoSize, config::FleetledgerConfig};
 
 /// The simulated datacenters; each has one cluster.
 pub(super) const DATACENTERS: [&str; 3] = ["dfw", "iad", "fra"];
@@ -11,13 +11,13 @@ pub(super) const CLUSTER: &str = "prod-1";
 const PARTITIONS: i32 = 4;
 
 /// Marks, sweeps and comparisons come often enough to be watched.
-pub(super) fn config(base: &Config, broker: &Broker) -> anyhow::Result<Config> {
+pub(super) fn config(base: &FleetledgerConfig, broker: &DemoBroker) -> anyhow::Result<FleetledgerConfig> {
     let mut config = base.clone();
     config.kafka = broker.section(&base.kafka);
     config.owners.namespace_label = base.owners.namespace_label.clone();
     config.emit.mark_interval_seconds = 10;
     config.emit.sweep_interval_seconds = 300;
-    config.emit.settle_millis = 2_000;
+    config.emit.settle_ms = 2_000;
     config.emit.usage.interval_seconds = 10;
     config.emit.usage.window_minutes = 1;
     config.ingest.topic_prefix = config.emit.topic_prefix.clone();
@@ -37,11 +37,11 @@ pub(super) fn config(base: &Config, broker: &Broker) -> anyhow::Result<Config> {
 
 /// Emitter and simulated fleet of one datacenter; each has its own seed.
 pub(super) fn emitter(
-    config: &Config,
+    config: &FleetledgerConfig,
     index: usize,
     datacenter: &str,
     size: DemoSize,
-) -> (fleetledger_emit::Settings, fleetledger_emit::SimulateSettings) {
+) -> (fleetledger_emit::EmitSettings, fleetledger_emit::SimulateSettings) {
     let mut settings = config.emit.clone();
     settings.datacenter = datacenter.to_owned();
     settings.cluster = CLUSTER.to_owned();

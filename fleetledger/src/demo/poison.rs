@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, anyhow};
-use fleetledger_emit::Summary;
+use fleetledger_emit::EmitterSummary;
 use fleetledger_schema::{
-    headers::Headers, instant::Instant, key::Source, kind::Kind, partition::partition_of,
+    headers::RecordHeaders, instant::Instant, key::RecordSource, kind::RecordKind, partition::partition_of,
 };
 use rdkafka::{
     ClientConfig,
@@ -14,14 +14,14 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 
-use super::broker::Broker;
-use crate::config::Config;
+use super::broker::DemoBroker;
+use crate::config::FleetledgerConfig;
 
 /// How long the broker may take over one question.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// The poison of one run.
-pub(super) struct Poison {
+pub(super) struct PoisonInjector {
     kafka: anyhow::Result<ClientConfig>,
     prefix: String,
     suffix: Option<String>,
@@ -30,15 +30,15 @@ pub(super) struct Poison {
 }
 
 /// One bad record.
-struct Bad {
+struct PoisonRecord {
     key: String,
     value: Vec<u8>,
     headers: OwnedHeaders,
     partition: i32,
 }
 
-impl Poison {
-    pub(super) fn new(broker: &Broker, config: &Config) -> Self {
+impl PoisonInjector {
+    pub(super) fn new(broker: &DemoBroker, config: &FleetledgerConfig) -> Self {
         Self {
             kafka: broker.client_config(),
             prefix: config.emit.topic_prefix.clone(),
@@ -58,7 +58,7 @@ impl Poison {
     }
 
     /// Puts a few into the topic of pods, beside records of the first emitter.
-    pub(super) async fn inject(&mut self, sources: &[Summary]) -> anyhow::Result<()> {
+    pub(super) async fn inject(&mut self, sources: &[EmitterSummary]) -> anyhow::Result<()> {
         let Some(source) = sources
             .iter()
             .find(|source| !source.cluster_uid.is_empty() && source.epoch > 0)
@@ -67,7 +67,7 @@ impl Poison {
         };
         let kafka = self.kafka.as_ref().map_err(|error| anyhow!("{error}"))?;
         let producer: FutureProducer = kafka.create().context("set up the poison's producer")?;
-        let topic = Kind::Pod.topic(&self.prefix, self.suffix.as_deref());
+        let topic = RecordKind::Pod.topic(&self.prefix, self.suffix.as_deref());
         for bad in self.records(source)? {
             let record = FutureRecord::to(&topic)
                 .key(&bad.key)
@@ -82,12 +82,12 @@ impl Poison {
         Ok(())
     }
 
-    fn records(&self, emitter: &Summary) -> anyhow::Result<Vec<Bad>> {
-        let source = Source::new(&emitter.datacenter, &emitter.cluster, &emitter.cluster_uid)?;
+    fn records(&self, emitter: &EmitterSummary) -> anyhow::Result<Vec<PoisonRecord>> {
+        let source = RecordSource::new(&emitter.datacenter, &emitter.cluster, &emitter.cluster_uid)?;
         let partition = partition_of(&emitter.cluster_uid, 0, self.partitions);
         let now = Instant::now();
         // Headers as an emitter writes them, numbered beyond what it has sent so that no order is in question.
-        let headers = Headers::new(&source, Kind::Pod.event_type(), 0, now, emitter.epoch, 0);
+        let headers = RecordHeaders::new(&source, RecordKind::Pod.event_type(), 0, now, emitter.epoch, 0);
         let whole = headers.to_pairs();
         let without = |name: &str| {
             whole
@@ -96,7 +96,7 @@ impl Poison {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let bad = |key: String, value: &[u8], headers: &[(&'static str, String)]| Bad {
+        let bad = |key: String, value: &[u8], headers: &[(&'static str, String)]| PoisonRecord {
             key,
             value: value.to_vec(),
             headers: headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {

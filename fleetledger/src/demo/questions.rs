@@ -2,7 +2,7 @@
 
 /// A question in words and in SQL.
 #[derive(Debug, Clone, Copy)]
-pub struct Question {
+pub struct DemoQuestion {
     /// In words.
     pub asks: &'static str,
     /// In SQL: one statement, on schema fleet.
@@ -10,8 +10,8 @@ pub struct Question {
 }
 
 /// The ten.
-pub const QUESTIONS: [Question; 10] = [
-    Question {
+pub const QUESTIONS: [DemoQuestion; 10] = [
+    DemoQuestion {
         asks: "How large is each datacenter, and how much of it is asked for?",
         sql: "\
 select n.datacenter, n.nodes, n.cores, round(100 * p.cores / n.cores) as requested_percent, p.pods
@@ -19,57 +19,57 @@ from (select datacenter, count(*) as nodes, sum(cpu_allocatable_cores) as cores 
 join (select datacenter, count(*) as pods, sum(cpu_request_cores) as cores from pod group by 1) as p using (datacenter)
 order by 1;",
     },
-    Question {
+    DemoQuestion {
         asks: "What is not running, why, and since when?",
         sql: "\
 select datacenter, namespace, pod, phase, coalesce(unschedulable_reason, reason) as reason,
     date_trunc('second', now() - created_at) as age
 from pod where phase in ('Pending', 'Failed', 'Unknown') order by created_at limit 20;",
     },
-    Question {
+    DemoQuestion {
         asks: "Which containers wait or crash, and how often were they restarted?",
         sql: "\
 select datacenter, namespace, workload, container, reason, last_reason, last_exit_code, restart_count
 from container where state = 'waiting' or restart_count > 3 order by restart_count desc limit 20;",
     },
-    Question {
+    DemoQuestion {
         asks: "Which nodes are silent, not ready or cordoned?",
         sql: "\
 select datacenter, node, ready_status, ready_reason, heartbeat_stale_since, unschedulable
 from node where ready_status is distinct from 'True' or heartbeat_stale_since is not null or unschedulable;",
     },
-    Question {
+    DemoQuestion {
         asks: "Who asks for the most?",
         sql: "\
 select team, count(*) as pods, sum(cpu_request_cores) as cores, pg_size_pretty(sum(memory_request_bytes)) as memory,
     sum(gpu_request) as gpus
 from pod where phase = 'Running' group by 1 order by 3 desc nulls last;",
     },
-    Question {
+    DemoQuestion {
         asks: "Which workloads have fewer ready replicas than they want?",
         sql: "\
 select datacenter, namespace, workload_kind, workload, desired, ready, team
 from workload where ready < desired order by desired - ready desc limit 20;",
     },
-    Question {
+    DemoQuestion {
         asks: "Who has no limit on memory?",
         sql: "\
 select team, namespace, workload, count(*) as containers
 from container where memory_limit_bytes is null and container_type = 'app' group by 1, 2, 3 order by 4 desc limit 20;",
     },
-    Question {
+    DemoQuestion {
         asks: "What changed in the last two minutes?",
         sql: "\
 select date_trunc('second', valid_from) as since, datacenter, namespace, pod, phase, ready, node
 from pod_history where valid_from > now() - interval '2 minutes' order by valid_from desc limit 20;",
     },
-    Question {
+    DemoQuestion {
         asks: "How was it 30 seconds ago?",
         sql: "\
 select datacenter, phase, count(*) as pods
 from pod_at(now() - interval '30 seconds') group by 1, 2 order by 1, 2;",
     },
-    Question {
+    DemoQuestion {
         asks: "Does the ledger equal the clusters, and was any record lost?",
         sql: "\
 select b.datacenter, b.cluster, b.kind, b.in_cluster, b.in_ledger, b.balanced, round(f.age_seconds) as age_seconds

@@ -9,14 +9,14 @@ use anyhow::Context as _;
 use fleetledger_schema::instant::Instant;
 use tokio_postgres::Client;
 
-use super::{broker::Broker, questions};
+use super::{broker::DemoBroker, questions};
 use crate::command::count;
 
 /// Where nobody watches, one line in this many ticks.
 const TICKS_A_LINE: u32 = 5;
 
 /// The screen.
-pub(super) struct Screen {
+pub(super) struct DemoScreen {
     client: Client,
     since: Instant,
     run_for: Option<Duration>,
@@ -26,7 +26,7 @@ pub(super) struct Screen {
 }
 
 /// Figures of one moment.
-struct Figures {
+struct DemoFigures {
     at: Instant,
     fresh: i64,
     nodes: i64,
@@ -39,7 +39,7 @@ struct Figures {
     dead: i64,
 }
 
-impl Screen {
+impl DemoScreen {
     pub(super) fn new(client: Client, since: Instant, run_for: Option<Duration>) -> Self {
         Self {
             client,
@@ -56,7 +56,13 @@ impl Screen {
         self.since
     }
 
-    pub(super) fn welcome(&self, reader_url: &str, broker: &Broker, metrics: &str, console: Option<&str>) {
+    pub(super) fn welcome(
+        &self,
+        reader_url: &str,
+        broker: &DemoBroker,
+        metrics: &str,
+        console: Option<&str>,
+    ) {
         println!("\nPostgreSQL  psql {reader_url}");
         println!("Kafka       {}", broker.describe());
         println!("metrics     {metrics}");
@@ -96,7 +102,7 @@ impl Screen {
         Ok(())
     }
 
-    fn line(&self, figures: &Figures) -> String {
+    fn line(&self, figures: &DemoFigures) -> String {
         let seconds = figures.at.micros_since(self.since) / 1_000_000;
         let rate = self.last.map_or(0, |(at, delivered)| {
             (figures.delivered - delivered) * 1_000_000 / figures.at.micros_since(at).max(1)
@@ -117,7 +123,7 @@ impl Screen {
         )
     }
 
-    async fn read(&self) -> anyhow::Result<Figures> {
+    async fn read(&self) -> anyhow::Result<DemoFigures> {
         let question = "
             select clock_timestamp() as at,
                 (select count(*) from fleet.cluster where state = 'fresh') as fresh,
@@ -134,7 +140,7 @@ impl Screen {
             .query_one(question, &[&self.since])
             .await
             .context("read the demo's figures")?;
-        Ok(Figures {
+        Ok(DemoFigures {
             at: row.get("at"),
             fresh: row.get("fresh"),
             nodes: row.get("nodes"),

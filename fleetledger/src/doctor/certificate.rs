@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use openssl::{asn1::Asn1Time, x509::X509};
 
-use super::{Scene, Verdict};
+use super::{CheckVerdict, DoctorObservations};
 
 /// How long before its end a certificate is reported, in days.
 const DAYS_AHEAD: u32 = 14;
 
 /// They are valid today and in two weeks.
-pub(super) async fn valid(scene: &Scene) -> Verdict {
+pub(super) async fn valid(scene: &DoctorObservations) -> CheckVerdict {
     let config = &scene.config;
     let tls = config.kafka.tls.clone().unwrap_or_default();
     let files: [(&str, Option<PathBuf>); 9] = [
@@ -31,20 +31,20 @@ pub(super) async fn valid(scene: &Scene) -> Verdict {
         match ends(&file) {
             Ok(None) => {}
             Ok(Some(why)) => {
-                return Verdict::broken(
+                return CheckVerdict::broken(
                     format!("{key}: {} {why}", file.display()),
                     format!("renew it and put the new one into {}", file.display()),
                 );
             }
             Err(why) => {
-                return Verdict::broken(
+                return CheckVerdict::broken(
                     format!("{key}: {} is no PEM certificate ({why})", file.display()),
                     format!("name the PEM file of the certificate in {key}"),
                 );
             }
         }
     }
-    Verdict::well(format!("{looked} certificates"))
+    CheckVerdict::well(format!("{looked} certificates"))
 }
 
 /// Why a file's first certificate must be renewed.

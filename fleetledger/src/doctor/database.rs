@@ -1,36 +1,38 @@
 //! The ledger in its database.
 
-use fleetledger_schema::postgres::Standing;
+use fleetledger_schema::postgres::MigrationStatus;
 
-use super::{Scene, Verdict};
+use super::{CheckVerdict, DoctorObservations};
 
-pub(super) async fn migrated(scene: &Scene) -> Verdict {
+pub(super) async fn migrated(scene: &DoctorObservations) -> CheckVerdict {
     let postgres = match scene.postgres.get("postgres") {
         Ok(postgres) => postgres,
         Err(skipped) => return skipped,
     };
-    match &postgres.standing {
-        Ok(standing) => judge_standing(standing),
-        Err(why) => Verdict::broken(
+    match &postgres.migration_status {
+        Ok(migration_status) => judge_migration_status(migration_status),
+        Err(why) => CheckVerdict::broken(
             format!("the list of migrations cannot be read: {why}"),
             "grant fleetledger_ingest to the configured user, or connect as the ledger's owner",
         ),
     }
 }
 
-fn judge_standing(standing: &Standing) -> Verdict {
-    match standing {
-        Standing::Current => Verdict::well("at this version"),
-        Standing::Empty => Verdict::broken("the database holds no ledger", "run: fleetledger migrate"),
-        Standing::Behind { missing } => Verdict::broken(
+fn judge_migration_status(migration_status: &MigrationStatus) -> CheckVerdict {
+    match migration_status {
+        MigrationStatus::Current => CheckVerdict::well("at this version"),
+        MigrationStatus::Empty => {
+            CheckVerdict::broken("the database holds no ledger", "run: fleetledger migrate")
+        }
+        MigrationStatus::Behind { missing } => CheckVerdict::broken(
             format!("the database is behind: {} missing", missing.join(", ")),
             "run: fleetledger migrate",
         ),
-        Standing::Edited(name) => Verdict::broken(
+        MigrationStatus::Edited(name) => CheckVerdict::broken(
             format!("migration {name} was edited after it had been applied"),
             "use the release that applied it, or restore the migration's text and put the change into a new one",
         ),
-        Standing::Ahead(name) => Verdict::broken(
+        MigrationStatus::Ahead(name) => CheckVerdict::broken(
             format!("the database has migration {name}, which this version does not know"),
             "run the newer fleetledger that migrated it, or restore a backup from before",
         ),
@@ -38,7 +40,7 @@ fn judge_standing(standing: &Standing) -> Verdict {
 }
 
 /// A batch that meets a day without partition waits for one; tomorrow's are made a week ahead.
-pub(super) async fn partitions(scene: &Scene) -> Verdict {
+pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
     let postgres = match scene.postgres.get("postgres") {
         Ok(postgres) => postgres,
         Err(skipped) => return skipped,
@@ -51,10 +53,10 @@ pub(super) async fn partitions(scene: &Scene) -> Verdict {
             select from ledger.partition_bounds(p.table_name) as b where b.from_at <= d.day and d.day < b.to_at
         )";
     match postgres.client.query_one(question, &[]).await {
-        Err(_) => Verdict::skipped("see postgres-migrated"),
+        Err(_) => CheckVerdict::skipped("see postgres-migrated"),
         Ok(row) => match row.get::<_, String>(0) {
-            missing if missing.is_empty() => Verdict::well("today and tomorrow"),
-            missing => Verdict::broken(
+            missing if missing.is_empty() => CheckVerdict::well("today and tomorrow"),
+            missing => CheckVerdict::broken(
                 format!("no partition for today or tomorrow: {missing}"),
                 "run: fleetledger migrate (or select ledger.ensure_partitions()); a running ingester makes them each hour",
             ),
@@ -62,7 +64,7 @@ pub(super) async fn partitions(scene: &Scene) -> Verdict {
     }
 }
 
-pub(super) async fn grants(scene: &Scene) -> Verdict {
+pub(super) async fn grants(scene: &DoctorObservations) -> CheckVerdict {
     let postgres = match scene.postgres.get("postgres") {
         Ok(postgres) => postgres,
         Err(skipped) => return skipped,
@@ -86,17 +88,17 @@ pub(super) async fn grants(scene: &Scene) -> Verdict {
             where not has_database_privilege(current_database(), 'temporary')
         ) as t";
     match postgres.client.query_one(question, &[]).await {
-        Err(error) => Verdict::skipped(format!("the server does not tell ({error})")),
+        Err(error) => CheckVerdict::skipped(format!("the server does not tell ({error})")),
         Ok(row) => {
             let (user, missing): (String, String) = (row.get(0), row.get(1));
             if missing.is_empty() {
-                return Verdict::well(format!("user {user}"));
+                return CheckVerdict::well(format!("user {user}"));
             }
             if row.get(2) {
-                return Verdict::skipped(format!("user {user} is an evaluator's; see evaluate-grants"));
+                return CheckVerdict::skipped(format!("user {user} is an evaluator's; see evaluate-grants"));
             }
             let first: Vec<&str> = missing.split(", ").take(3).collect();
-            Verdict::broken(
+            CheckVerdict::broken(
                 format!("user {user} lacks privileges: {} …", first.join(", ")),
                 format!("grant fleetledger_ingest to {user}"),
             )
@@ -109,21 +111,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_standing_but_current_is_broken_with_its_fix() {
-        assert!(matches!(judge_standing(&Standing::Current), Verdict::Well { .. }));
-        for (standing, word) in [
-            (Standing::Empty, "no ledger"),
+    fn every_migration_status_but_current_is_broken_with_its_fix() {
+        assert!(matches!(
+            judge_migration_status(&MigrationStatus::Current),
+            CheckVerdict::Well { .. }
+        ));
+        for (migration_status, word) in [
+            (MigrationStatus::Empty, "no ledger"),
             (
-                Standing::Behind {
+                MigrationStatus::Behind {
                     missing: vec!["views".into()],
                 },
                 "views missing",
             ),
-            (Standing::Edited("0001_a.sql".into()), "0001_a.sql was edited"),
-            (Standing::Ahead("0009_z.sql".into()), "0009_z.sql"),
+            (
+                MigrationStatus::Edited("0001_a.sql".into()),
+                "0001_a.sql was edited",
+            ),
+            (MigrationStatus::Ahead("0009_z.sql".into()), "0009_z.sql"),
         ] {
-            let Verdict::Broken { why, fix } = judge_standing(&standing) else {
-                panic!("{standing:?}")
+            let CheckVerdict::Broken { why, fix } = judge_migration_status(&migration_status) else {
+                panic!("{migration_status:?}")
             };
             assert!(why.contains(word) && !fix.is_empty(), "{why}");
         }

@@ -2,43 +2,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetledger_queries::{Catalogue, Reader, ReaderError, catalogue, prepare};
+use fleetledger_queries::{Catalogue, ReaderError, ReaderPool, catalogue, prepare};
 
-use super::{Scene, Verdict};
+use super::{CheckVerdict, DoctorObservations};
 use crate::{
     command::evaluate,
-    config::{Config, Evaluate},
+    config::{EvaluateConfig, FleetledgerConfig},
 };
 
 /// Faults of one kind that are named; the rest is counted.
 const NAMED: usize = 3;
 
 /// Why nothing of it is looked at; `None` where an evaluator or a console is set up here.
-fn left(config: &Config) -> Option<Verdict> {
-    let is_plain = config.evaluate == Evaluate::default() && config.receivers.is_empty();
+fn skip_reason(config: &FleetledgerConfig) -> Option<CheckVerdict> {
+    let is_plain = config.evaluate == EvaluateConfig::default() && config.receivers.is_empty();
     (is_plain && !config.evaluate.rules.exists()).then(|| {
-        Verdict::skipped("no evaluator is configured here (sections [evaluate] and [receivers] are empty)")
+        CheckVerdict::skipped(
+            "no evaluator is configured here (sections [evaluate] and [receivers] are empty)",
+        )
     })
 }
 
 /// Stored SQL runs as somebody who can read and nothing more.
-pub(super) async fn reader(scene: &Scene) -> Verdict {
-    if let Some(skipped) = left(&scene.config).or_else(|| scene.postgres.get("postgres").err()) {
+pub(super) async fn reader(scene: &DoctorObservations) -> CheckVerdict {
+    if let Some(skipped) = skip_reason(&scene.config).or_else(|| scene.postgres.get("postgres").err()) {
         return skipped;
     }
     let user = &scene.config.evaluate.reader_user;
     match &scene.reader {
-        Err(why) => Verdict::broken(
+        Err(why) => CheckVerdict::broken(
             why.clone(),
             "correct evaluate.reader_user and evaluate.reader_password",
         ),
         Ok(reader) => match reader.check_role().await {
-            Ok(()) => Verdict::well(format!("user {user}")),
-            Err(ReaderError::TooMighty { why, .. }) => Verdict::broken(
+            Ok(()) => CheckVerdict::well(format!("user {user}")),
+            Err(ReaderError::TooMighty { why, .. }) => CheckVerdict::broken(
                 format!("stored SQL would run as {user}, who {why}"),
                 "set evaluate.reader_user to fleetledger_reader, or to another member of fleetledger_select alone",
             ),
-            Err(ReaderError::Unavailable { why, .. }) => Verdict::broken(
+            Err(ReaderError::Unavailable { why, .. }) => CheckVerdict::broken(
                 format!("user {user} cannot log in: {why}"),
                 format!(
                     "alter role {user} login; let pg_hba.conf accept it, and set evaluate.reader_password if it needs one"
@@ -49,8 +51,8 @@ pub(super) async fn reader(scene: &Scene) -> Verdict {
 }
 
 /// The evaluator's own user may write what is the evaluator's.
-pub(super) async fn grants(scene: &Scene) -> Verdict {
-    if let Some(skipped) = left(&scene.config) {
+pub(super) async fn grants(scene: &DoctorObservations) -> CheckVerdict {
+    if let Some(skipped) = skip_reason(&scene.config) {
         return skipped;
     }
     let postgres = match scene.postgres.get("postgres") {
@@ -67,17 +69,17 @@ pub(super) async fn grants(scene: &Scene) -> Verdict {
             and has_table_privilege('fleetledger_evaluate', c.oid, p.privilege)
             and not has_table_privilege(c.oid, p.privilege)";
     match postgres.client.query_one(question, &[]).await {
-        Err(_) => Verdict::skipped("see postgres-migrated"),
+        Err(_) => CheckVerdict::skipped("see postgres-migrated"),
         Ok(row) => {
             let (user, missing): (String, String) = (row.get(0), row.get(1));
             if missing.is_empty() {
-                return Verdict::well(format!("user {user}"));
+                return CheckVerdict::well(format!("user {user}"));
             }
             if row.get(2) {
-                return Verdict::skipped(format!("user {user} is an ingester's; see postgres-grants"));
+                return CheckVerdict::skipped(format!("user {user} is an ingester's; see postgres-grants"));
             }
             let first: Vec<&str> = missing.split(", ").take(NAMED).collect();
-            Verdict::broken(
+            CheckVerdict::broken(
                 format!("user {user} lacks privileges: {} …", first.join(", ")),
                 format!(
                     "grant fleetledger_evaluate to {user}, or let the evaluator log in as fleetledger_evaluate"
@@ -88,8 +90,8 @@ pub(super) async fn grants(scene: &Scene) -> Verdict {
 }
 
 /// Every file of the rules can be used, on this database where it answers.
-pub(super) async fn rules(scene: &Scene) -> Verdict {
-    if let Some(skipped) = left(&scene.config) {
+pub(super) async fn rules(scene: &DoctorObservations) -> CheckVerdict {
+    if let Some(skipped) = skip_reason(&scene.config) {
         return skipped;
     }
     let folder = &scene.config.evaluate.rules;
@@ -98,7 +100,7 @@ pub(super) async fn rules(scene: &Scene) -> Verdict {
         folder.display()
     );
     if !folder.is_dir() {
-        return Verdict::broken(
+        return CheckVerdict::broken(
             format!("evaluate.rules: there is no folder {}", folder.display()),
             "copy the rules there, or set evaluate.rules to where they are",
         );
@@ -109,8 +111,8 @@ pub(super) async fn rules(scene: &Scene) -> Verdict {
     };
     match on_server(scene, &catalogue).await {
         Some(refusals) if !refusals.is_empty() => refused(refusals, fix),
-        Some(_) => Verdict::well(format!("{} files, prepared on this database", catalogue.len())),
-        None => Verdict::well(format!(
+        Some(_) => CheckVerdict::well(format!("{} files, prepared on this database", catalogue.len())),
+        None => CheckVerdict::well(format!(
             "{} files; the database was not asked of them",
             catalogue.len()
         )),
@@ -118,9 +120,9 @@ pub(super) async fn rules(scene: &Scene) -> Verdict {
 }
 
 /// What the server refuses; `None` where it cannot be asked as the reader.
-async fn on_server(scene: &Scene, catalogue: &Catalogue) -> Option<Vec<String>> {
+async fn on_server(scene: &DoctorObservations, catalogue: &Catalogue) -> Option<Vec<String>> {
     scene.postgres.get("postgres").ok()?;
-    let reader: &Reader = scene.reader.as_ref().ok()?;
+    let reader: &ReaderPool = scene.reader.as_ref().ok()?;
     reader.check_role().await.ok()?;
     let queries: Vec<_> = catalogue.iter().cloned().collect();
     let outcomes = prepare(reader, &queries).await.ok()?;
@@ -128,33 +130,33 @@ async fn on_server(scene: &Scene, catalogue: &Catalogue) -> Option<Vec<String>> 
     Some(refusals.map(|refusal| refusal.to_string()).collect())
 }
 
-fn refused(lines: Vec<String>, fix: String) -> Verdict {
+fn refused(lines: Vec<String>, fix: String) -> CheckVerdict {
     let more = match lines.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!("; … {more} more"),
     };
     let first = lines.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
-    Verdict::broken(format!("{first}{more}"), fix)
+    CheckVerdict::broken(format!("{first}{more}"), fix)
 }
 
 /// Every receiver can be set up: its secrets and certificates can be read.
-pub(super) async fn receivers(scene: &Scene) -> Verdict {
+pub(super) async fn receivers(scene: &DoctorObservations) -> CheckVerdict {
     let config = &scene.config;
-    if let Some(skipped) = left(config) {
+    if let Some(skipped) = skip_reason(config) {
         return skipped;
     }
     if config.receivers.is_empty() {
-        return Verdict::broken(
+        return CheckVerdict::broken(
             "there is no receiver: alerts are evaluated, and nobody is told",
             "add a section [receivers.NAME] and name it in a route",
         );
     }
     match evaluate::receivers(config) {
-        Err(fault) => Verdict::broken(
+        Err(fault) => CheckVerdict::broken(
             format!("{}: {}", fault.key, fault.why),
             "put the secret where the reference says, readable by this user; or correct the section",
         ),
-        Ok(_) => Verdict::well(format!(
+        Ok(_) => CheckVerdict::well(format!(
             "{}; fleetledger alerts drill NAME tries one out",
             config.receivers.keys().cloned().collect::<Vec<_>>().join(", ")
         )),
@@ -162,29 +164,29 @@ pub(super) async fn receivers(scene: &Scene) -> Verdict {
 }
 
 /// Every token of the console can be read, and is one person's.
-pub(super) async fn tokens(scene: &Scene) -> Verdict {
+pub(super) async fn tokens(scene: &DoctorObservations) -> CheckVerdict {
     let tokens = &scene.config.console.tokens;
     if tokens.is_empty() {
-        return Verdict::skipped("no token is configured: the console answers this machine alone");
+        return CheckVerdict::skipped("no token is configured: the console answers this machine alone");
     }
     let fix = "put the token where the reference says, readable by this user; or correct the reference";
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (name, token) in tokens {
         match token.token.read(&format!("console.tokens.{name}.token")) {
-            Err(fault) => return Verdict::broken(format!("{}: {}", fault.key, fault.why), fix),
+            Err(fault) => return CheckVerdict::broken(format!("{}: {}", fault.key, fault.why), fix),
             Ok(secret) => {
                 owners.entry(secret.expose().to_owned()).or_default().insert(name);
             }
         }
     }
     match owners.into_values().find(|owners| owners.len() > 1) {
-        Some(owners) => Verdict::broken(
+        Some(owners) => CheckVerdict::broken(
             format!(
                 "{} have the same token: who of them did what cannot be told",
                 owners.into_iter().collect::<Vec<_>>().join(" and ")
             ),
             "give each a token of their own, such as from: openssl rand -hex 32",
         ),
-        None => Verdict::well(format!("{} tokens", tokens.len())),
+        None => CheckVerdict::well(format!("{} tokens", tokens.len())),
     }
 }

@@ -1,30 +1,30 @@
 //! The name of the emitter's cluster, against what the ledger knows.
 
-use super::{Scene, Verdict};
+use super::{CheckVerdict, DoctorObservations};
 
 /// One cluster uid under two names: the newer source would be quarantined.
-pub(super) async fn name(scene: &Scene) -> Verdict {
+pub(super) async fn name(scene: &DoctorObservations) -> CheckVerdict {
     let kubernetes = match scene.kubernetes.get("kubernetes") {
         Ok(kubernetes) => kubernetes,
         Err(skipped) => return skipped,
     };
     let Ok(uid) = &kubernetes.cluster_uid else {
-        return Verdict::skipped("see kubernetes-rbac");
+        return CheckVerdict::skipped("see kubernetes-rbac");
     };
     let Ok(postgres) = scene.postgres.get("postgres") else {
-        return Verdict::skipped("see postgres-reach");
+        return CheckVerdict::skipped("see postgres-reach");
     };
     let emit = &scene.config.emit;
     let configured = format!("{}/{}", emit.datacenter, emit.cluster);
     let question = "select datacenter || '/' || cluster, cluster_uid from fleet.cluster
         where cluster_uid = $1 or (datacenter || '/' || cluster = $2 and state <> 'retired')";
     let Ok(rows) = postgres.client.query(question, &[uid, &configured]).await else {
-        return Verdict::skipped("see postgres-migrated");
+        return CheckVerdict::skipped("see postgres-migrated");
     };
     for row in &rows {
         let (known, known_uid): (String, String) = (row.get(0), row.get(1));
         if known_uid == *uid && known != configured {
-            return Verdict::broken(
+            return CheckVerdict::broken(
                 format!(
                     "the ledger knows this cluster as {known}, the emitter is configured as {configured}: it would be quarantined"
                 ),
@@ -34,7 +34,7 @@ pub(super) async fn name(scene: &Scene) -> Verdict {
             );
         }
         if known == configured && known_uid != *uid {
-            return Verdict::broken(
+            return CheckVerdict::broken(
                 format!(
                     "another cluster (uid {known_uid}) has the name {configured}: the two would be mixed up by people"
                 ),
@@ -44,5 +44,5 @@ pub(super) async fn name(scene: &Scene) -> Verdict {
             );
         }
     }
-    Verdict::well(format!("{configured} is {uid}"))
+    CheckVerdict::well(format!("{configured} is {uid}"))
 }

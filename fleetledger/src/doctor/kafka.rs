@@ -5,19 +5,19 @@ use rdkafka::{
     client::DefaultClientContext,
 };
 
-use super::{Scene, Verdict, scene::KafkaScene};
+use super::{CheckVerdict, DoctorObservations, observation::KafkaObservation};
 use crate::topics;
 
 const CREATE: &str = "run: fleetledger topics create";
 
-pub(super) async fn reach(scene: &Scene) -> Verdict {
+pub(super) async fn reach(scene: &DoctorObservations) -> CheckVerdict {
     let servers = &scene.config.kafka.bootstrap_servers;
     scene
         .kafka
         .reached(|kafka| format!("{servers}, {} topics", kafka.topics.len()))
 }
 
-pub(super) async fn exist(scene: &Scene) -> Verdict {
+pub(super) async fn exist(scene: &DoctorObservations) -> CheckVerdict {
     let kafka = match scene.kafka.get("kafka") {
         Ok(kafka) => kafka,
         Err(skipped) => return skipped,
@@ -32,12 +32,12 @@ pub(super) async fn exist(scene: &Scene) -> Verdict {
         .map(String::as_str)
         .collect();
     if missing.is_empty() {
-        return Verdict::well(names.join(", "));
+        return CheckVerdict::well(names.join(", "));
     }
-    Verdict::broken(format!("there is no topic {}", missing.join(", ")), CREATE)
+    CheckVerdict::broken(format!("there is no topic {}", missing.join(", ")), CREATE)
 }
 
-pub(super) async fn leaders(scene: &Scene) -> Verdict {
+pub(super) async fn leaders(scene: &DoctorObservations) -> CheckVerdict {
     let kafka = match scene.kafka.get("kafka") {
         Ok(kafka) => kafka,
         Err(skipped) => return skipped,
@@ -51,7 +51,7 @@ pub(super) async fn leaders(scene: &Scene) -> Verdict {
             ));
         }
     }
-    Verdict::of(
+    CheckVerdict::of(
         &faults,
         "start the brokers that are down: kafka-topics.sh --describe --unavailable-partitions",
         "all",
@@ -59,25 +59,25 @@ pub(super) async fn leaders(scene: &Scene) -> Verdict {
 }
 
 /// A topic that springs up because somebody asked for it is neither compacted nor has the right partitions.
-pub(super) async fn auto_create(scene: &Scene) -> Verdict {
+pub(super) async fn auto_create(scene: &DoctorObservations) -> CheckVerdict {
     let kafka = match scene.kafka.get("kafka") {
         Ok(kafka) => kafka,
         Err(skipped) => return skipped,
     };
     match broker_setting(kafka, "auto.create.topics.enable").await {
-        Ok(Some(value)) if value == "true" => Verdict::broken(
+        Ok(Some(value)) if value == "true" => CheckVerdict::broken(
             "brokers make a topic when somebody asks for one that does not exist: it is not compacted and its partition count is the broker's",
             "set auto.create.topics.enable=false in server.properties of every broker and restart them one by one",
         ),
-        Ok(Some(value)) => Verdict::well(format!("auto.create.topics.enable={value}")),
-        Ok(None) => Verdict::skipped("the broker does not tell"),
-        Err(error) => Verdict::skipped(format!(
+        Ok(Some(value)) => CheckVerdict::well(format!("auto.create.topics.enable={value}")),
+        Ok(None) => CheckVerdict::skipped("the broker does not tell"),
+        Err(error) => CheckVerdict::skipped(format!(
             "brokers do not tell their settings to this user ({error})"
         )),
     }
 }
 
-async fn broker_setting(kafka: &KafkaScene, name: &str) -> anyhow::Result<Option<String>> {
+async fn broker_setting(kafka: &KafkaObservation, name: &str) -> anyhow::Result<Option<String>> {
     let admin: AdminClient<DefaultClientContext> = kafka.client.create()?;
     let options = AdminOptions::new().request_timeout(Some(std::time::Duration::from_secs(10)));
     let described = admin

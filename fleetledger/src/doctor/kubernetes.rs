@@ -9,7 +9,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, api::PostParams};
 
-use super::{Scene, Verdict, scene::KubernetesScene, server::judge_clock};
+use super::{CheckVerdict, DoctorObservations, observation::KubernetesObservation, server::judge_clock};
 use crate::connect;
 
 const RBAC: &str = "kubectl apply -f deploy/kubernetes/emit-rbac.yaml, and bind it to the emitter's account";
@@ -29,13 +29,13 @@ const WATCHED: &[(&str, &str)] = &[
     ("fleetledger.io", "watchdogs"),
 ];
 
-pub(super) async fn reach(scene: &Scene) -> Verdict {
+pub(super) async fn reach(scene: &DoctorObservations) -> CheckVerdict {
     scene
         .kubernetes
         .reached(|kubernetes| kubernetes.server.url.clone())
 }
 
-pub(super) async fn rbac(scene: &Scene) -> Verdict {
+pub(super) async fn rbac(scene: &DoctorObservations) -> CheckVerdict {
     let kubernetes = match scene.kubernetes.get("kubernetes") {
         Ok(kubernetes) => kubernetes,
         Err(skipped) => return skipped,
@@ -54,9 +54,9 @@ pub(super) async fn rbac(scene: &Scene) -> Verdict {
         missing.push(format!("get namespace kube-system ({})", error.why));
     }
     if missing.is_empty() {
-        return Verdict::well(format!("{} resources", WATCHED.len()));
+        return CheckVerdict::well(format!("{} resources", WATCHED.len()));
     }
-    Verdict::broken(format!("the emitter may not {}", missing.join(", ")), RBAC)
+    CheckVerdict::broken(format!("the emitter may not {}", missing.join(", ")), RBAC)
 }
 
 /// What reading usage needs: API group, resource and verb.
@@ -69,26 +69,26 @@ fn usage_right(source: UsageSource) -> Option<(&'static str, &'static str, &'sta
     }
 }
 
-pub(super) async fn usage(scene: &Scene) -> Verdict {
+pub(super) async fn usage(scene: &DoctorObservations) -> CheckVerdict {
     let Some((group, resource, verb)) = usage_right(scene.config.emit.usage.source) else {
-        return Verdict::well("usage is not read (emit.usage.source)");
+        return CheckVerdict::well("usage is not read (emit.usage.source)");
     };
     let kubernetes = match scene.kubernetes.get("kubernetes") {
         Ok(kubernetes) => kubernetes,
         Err(skipped) => return skipped,
     };
     match may(kubernetes, group, resource, verb, None).await {
-        Ok(true) => Verdict::well(format!("may {verb} {resource}")),
-        Ok(false) if resource == "nodes/proxy" => Verdict::broken(
+        Ok(true) => CheckVerdict::well(format!("may {verb} {resource}")),
+        Ok(false) if resource == "nodes/proxy" => CheckVerdict::broken(
             "the emitter may not get nodes/proxy",
             "kubectl apply -f deploy/kubernetes/emit-usage-proxy-rbac.yaml, or better set emit.usage.source = \"kubelet\"",
         ),
-        Ok(false) => Verdict::broken(format!("the emitter may not {verb} {resource}"), RBAC),
+        Ok(false) => CheckVerdict::broken(format!("the emitter may not {verb} {resource}"), RBAC),
         Err(error) => cannot_ask(scene, kubernetes, &error),
     }
 }
 
-pub(super) async fn lease(scene: &Scene) -> Verdict {
+pub(super) async fn lease(scene: &DoctorObservations) -> CheckVerdict {
     let kubernetes = match scene.kubernetes.get("kubernetes") {
         Ok(kubernetes) => kubernetes,
         Err(skipped) => return skipped,
@@ -103,7 +103,7 @@ pub(super) async fn lease(scene: &Scene) -> Verdict {
         }
     }
     if !missing.is_empty() {
-        return Verdict::broken(
+        return CheckVerdict::broken(
             format!(
                 "the emitter may not {} leases in namespace {namespace}: it can never lead",
                 missing.join(", ")
@@ -113,15 +113,15 @@ pub(super) async fn lease(scene: &Scene) -> Verdict {
     }
     let namespaces: Api<Namespace> = Api::all(kubernetes.server.client.clone());
     match namespaces.get_opt(namespace).await {
-        Ok(None) => Verdict::broken(
+        Ok(None) => CheckVerdict::broken(
             format!("there is no namespace {namespace} for the emitter's Lease"),
             format!("kubectl create namespace {namespace}"),
         ),
-        Ok(Some(_)) | Err(_) => Verdict::well(format!("in namespace {namespace}")),
+        Ok(Some(_)) | Err(_) => CheckVerdict::well(format!("in namespace {namespace}")),
     }
 }
 
-pub(super) async fn leader(scene: &Scene) -> Verdict {
+pub(super) async fn leader(scene: &DoctorObservations) -> CheckVerdict {
     let kubernetes = match scene.kubernetes.get("kubernetes") {
         Ok(kubernetes) => kubernetes,
         Err(skipped) => return skipped,
@@ -130,8 +130,8 @@ pub(super) async fn leader(scene: &Scene) -> Verdict {
     let leases: Api<Lease> = Api::namespaced(kubernetes.server.client.clone(), &settings.namespace);
     let spec = match leases.get_opt(&settings.lease).await {
         Ok(Some(lease)) => lease.spec.unwrap_or_default(),
-        Ok(None) => return Verdict::well("no emitter has led yet"),
-        Err(_) => return Verdict::skipped("see kubernetes-lease"),
+        Ok(None) => return CheckVerdict::well("no emitter has led yet"),
+        Err(_) => return CheckVerdict::skipped("see kubernetes-lease"),
     };
     let holder = spec.holder_identity.unwrap_or_default();
     let renewed = spec.renew_time.map(|at| Instant::from_timestamp(at.0));
@@ -140,7 +140,7 @@ pub(super) async fn leader(scene: &Scene) -> Verdict {
         .unwrap_or(i64::MAX)
         .saturating_mul(4);
     if holder.is_empty() || age_seconds > limit {
-        return Verdict::broken(
+        return CheckVerdict::broken(
             format!(
                 "nobody renews Lease {}/{}: no emitter runs for this cluster",
                 settings.namespace, settings.lease
@@ -150,22 +150,22 @@ pub(super) async fn leader(scene: &Scene) -> Verdict {
     }
     let other = !settings.identity.is_empty() && settings.identity != holder;
     let role = if other { "; this one would stand by" } else { "" };
-    Verdict::well(format!("{holder} leads, renewed {age_seconds} s ago{role}"))
+    CheckVerdict::well(format!("{holder} leads, renewed {age_seconds} s ago{role}"))
 }
 
-pub(super) async fn clock(scene: &Scene) -> Verdict {
+pub(super) async fn clock(scene: &DoctorObservations) -> CheckVerdict {
     let kubernetes = match scene.kubernetes.get("kubernetes") {
         Ok(kubernetes) => kubernetes,
         Err(skipped) => return skipped,
     };
     match server_date(kubernetes).await {
-        None => Verdict::skipped("the API server does not tell the time"),
+        None => CheckVerdict::skipped("the API server does not tell the time"),
         // The header has whole seconds.
         Some(there) => judge_clock("API server", there.micros_since(Instant::now()) + 500_000),
     }
 }
 
-async fn server_date(kubernetes: &KubernetesScene) -> Option<Instant> {
+async fn server_date(kubernetes: &KubernetesObservation) -> Option<Instant> {
     let request = axum::http::Request::get("/version")
         .body(kube::client::Body::empty())
         .ok()?;
@@ -176,7 +176,7 @@ async fn server_date(kubernetes: &KubernetesScene) -> Option<Instant> {
 }
 
 async fn may(
-    kubernetes: &KubernetesScene,
+    kubernetes: &KubernetesObservation,
     group: &str,
     resource: &str,
     verb: &str,
@@ -205,12 +205,16 @@ async fn may(
     Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
-fn cannot_ask(scene: &Scene, kubernetes: &KubernetesScene, error: &kube::Error) -> Verdict {
+fn cannot_ask(
+    scene: &DoctorObservations,
+    kubernetes: &KubernetesObservation,
+    error: &kube::Error,
+) -> CheckVerdict {
     let error = connect::kubernetes::explain(
         &scene.config.kubernetes,
         &kubernetes.server,
         "ask for permissions",
         error,
     );
-    Verdict::broken(format!("{}: {}", error.hop, error.why), error.fix)
+    CheckVerdict::broken(format!("{}: {}", error.hop, error.why), error.fix)
 }

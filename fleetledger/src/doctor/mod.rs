@@ -1,7 +1,7 @@
 //! Looks for broken set-ups and says how to fix each. Changes nothing.
 //!
-//! [`CHECKS`] is the table of everything that is looked at; a check is a function from the [`Scene`] (what
-//! answered, and what it said) to a [`Verdict`].
+//! [`CHECKS`] is the table of everything that is looked at; a check is a function from the [`DoctorObservations`] (what
+//! answered, and what it said) to a [`CheckVerdict`].
 
 mod certificate;
 mod database;
@@ -9,34 +9,34 @@ mod evaluator;
 mod identity;
 mod kafka;
 mod kubernetes;
-mod scene;
+mod observation;
 mod secret;
 mod server;
 mod topic;
 
-pub use scene::Scene;
+pub use observation::DoctorObservations;
 
 use futures::future::BoxFuture;
 use serde::Serialize;
 
-use crate::{cli::DoctorHop, config::Loaded};
+use crate::{cli::DoctorHop, config::LoadedConfig};
 
 /// One thing that is looked at.
 #[derive(Clone, Copy)]
-pub struct Check {
+pub struct DoctorCheck {
     /// Its name.
     pub name: &'static str,
     /// What it makes sure of.
     pub about: &'static str,
     /// What part of the way it belongs to.
     pub hop: DoctorHop,
-    run: for<'s> fn(&'s Scene) -> BoxFuture<'s, Verdict>,
+    run: for<'s> fn(&'s DoctorObservations) -> BoxFuture<'s, CheckVerdict>,
 }
 
 /// What a check came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// As it should be.
     Well {
         /// What was seen.
@@ -56,7 +56,7 @@ pub enum Verdict {
     },
 }
 
-impl Verdict {
+impl CheckVerdict {
     pub(crate) fn well(detail: impl Into<String>) -> Self {
         Self::Well {
             detail: detail.into(),
@@ -86,22 +86,22 @@ impl Verdict {
 
 /// What one check came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct DoctorFinding {
     /// Name of the check.
     pub check: &'static str,
     /// What it came to.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub verdict: CheckVerdict,
 }
 
 macro_rules! checks {
     ($($name:literal, $hop:ident, $run:path, $about:literal;)*) => {
-        &[$(Check { name: $name, about: $about, hop: DoctorHop::$hop, run: |scene| Box::pin($run(scene)) }),*]
+        &[$(DoctorCheck { name: $name, about: $about, hop: DoctorHop::$hop, run: |scene| Box::pin($run(scene)) }),*]
     };
 }
 
 /// Everything that is looked at, in the order of a record's way.
-pub const CHECKS: &[Check] = checks! {
+pub const CHECKS: &[DoctorCheck] = checks! {
     "secret-files", Machine, secret::closed, "secrets and private keys can be read, by their owner alone";
     "certificates", Machine, certificate::valid, "certificates are valid today and in two weeks";
     "kubernetes-reach", Kubernetes, kubernetes::reach, "the API server answers, with a certificate that is trusted, and knows this client";
@@ -141,14 +141,14 @@ pub const CHECKS: &[Check] = checks! {
 };
 
 /// Looks at everything, or at one part.
-pub async fn examine(loaded: &Loaded, only: Option<DoctorHop>) -> Vec<Finding> {
-    let scene = Scene::look(loaded, only).await;
+pub async fn examine(loaded: &LoadedConfig, only: Option<DoctorHop>) -> Vec<DoctorFinding> {
+    let scene = DoctorObservations::observe(loaded, only).await;
     let mut findings = Vec::new();
     for check in CHECKS
         .iter()
         .filter(|check| only.is_none_or(|hop| hop == check.hop))
     {
-        findings.push(Finding {
+        findings.push(DoctorFinding {
             check: check.name,
             verdict: (check.run)(&scene).await,
         });

@@ -2,16 +2,16 @@
 
 use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
-use super::{Scene, Verdict};
-use crate::config::{Config, SecretRef};
+use super::{CheckVerdict, DoctorObservations};
+use crate::config::{FleetledgerConfig, SecretRef};
 
 /// They can be read, and by nobody else on this machine.
-pub(super) async fn closed(scene: &Scene) -> Verdict {
+pub(super) async fn closed(scene: &DoctorObservations) -> CheckVerdict {
     let config = &scene.config;
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     for (key, secret) in secrets(config) {
         if let Err(fault) = secret.read(&key) {
-            return Verdict::broken(
+            return CheckVerdict::broken(
                 format!("{}: {}", fault.key, fault.why),
                 "put the secret where the reference says, readable by this user; or correct the reference",
             );
@@ -22,17 +22,17 @@ pub(super) async fn closed(scene: &Scene) -> Verdict {
     for (key, file) in &files {
         let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
         if mode & 0o007 != 0 {
-            return Verdict::broken(
+            return CheckVerdict::broken(
                 format!("{key}: every user of this machine can read {}", file.display()),
                 format!("chmod o= {}", file.display()),
             );
         }
     }
-    Verdict::well(format!("{} files", files.len()))
+    CheckVerdict::well(format!("{} files", files.len()))
 }
 
 /// Every secret of the configuration.
-fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
+fn secrets(config: &FleetledgerConfig) -> Vec<(String, &SecretRef)> {
     let sasl = config.kafka.sasl.as_ref().and_then(|sasl| sasl.password.as_ref());
     let own = [
         ("postgres.password", config.postgres.password.as_ref()),
@@ -67,7 +67,7 @@ fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
 }
 
 /// Every private key.
-fn keys(config: &Config) -> Vec<(String, PathBuf)> {
+fn keys(config: &FleetledgerConfig) -> Vec<(String, PathBuf)> {
     let own = [
         ("postgres.key", config.postgres.key.clone()),
         (

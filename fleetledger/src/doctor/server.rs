@@ -3,17 +3,17 @@
 use fleetledger_schema::instant::Instant;
 use tokio_postgres::types::FromSql;
 
-use super::{Scene, Verdict};
+use super::{CheckVerdict, DoctorObservations};
 
 /// Clocks that differ by more than this, in seconds, make instants of history wrong.
 const SKEW_SECONDS: f64 = 2.0;
 
-pub(super) async fn reach(scene: &Scene) -> Verdict {
+pub(super) async fn reach(scene: &DoctorObservations) -> CheckVerdict {
     scene.postgres.reached(|postgres| postgres.target.clone())
 }
 
 /// The answer to a question of one value, or the verdict that says why there is none.
-async fn ask<T>(scene: &Scene, question: &str) -> Result<T, Verdict>
+async fn ask<T>(scene: &DoctorObservations, question: &str) -> Result<T, CheckVerdict>
 where
     T: for<'r> FromSql<'r>,
 {
@@ -23,58 +23,58 @@ where
         .query_one(question, &[])
         .await
         .and_then(|row| row.try_get(0));
-    asked.map_err(|error| Verdict::skipped(format!("the server does not tell ({error})")))
+    asked.map_err(|error| CheckVerdict::skipped(format!("the server does not tell ({error})")))
 }
 
-pub(super) async fn version(scene: &Scene) -> Verdict {
+pub(super) async fn version(scene: &DoctorObservations) -> CheckVerdict {
     match ask::<i32>(scene, "select current_setting('server_version_num')::integer").await {
         Err(skipped) => skipped,
         Ok(number) => judge_version(number),
     }
 }
 
-fn judge_version(number: i32) -> Verdict {
+fn judge_version(number: i32) -> CheckVerdict {
     let major = number / 10_000;
     if major >= 15 {
-        return Verdict::well(format!("PostgreSQL {major}"));
+        return CheckVerdict::well(format!("PostgreSQL {major}"));
     }
-    Verdict::broken(
+    CheckVerdict::broken(
         format!("PostgreSQL is version {major}"),
         "upgrade the server to 15 or later: pg_upgrade",
     )
 }
 
-pub(super) async fn primary(scene: &Scene) -> Verdict {
+pub(super) async fn primary(scene: &DoctorObservations) -> CheckVerdict {
     let question = "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean";
     match ask::<bool>(scene, question).await {
         Err(skipped) => skipped,
-        Ok(false) => Verdict::well("it can be written"),
-        Ok(true) => Verdict::broken(
+        Ok(false) => CheckVerdict::well("it can be written"),
+        Ok(true) => CheckVerdict::broken(
             "it is a standby, or read-only by default: nothing can land",
             "name the primary in postgres.host or postgres.url; or: alter database … set default_transaction_read_only = off",
         ),
     }
 }
 
-pub(super) async fn encoding(scene: &Scene) -> Verdict {
+pub(super) async fn encoding(scene: &DoctorObservations) -> CheckVerdict {
     match ask::<String>(scene, "select current_setting('server_encoding')").await {
         Err(skipped) => skipped,
-        Ok(encoding) if encoding == "UTF8" => Verdict::well("UTF8"),
-        Ok(encoding) => Verdict::broken(
+        Ok(encoding) if encoding == "UTF8" => CheckVerdict::well("UTF8"),
+        Ok(encoding) => CheckVerdict::broken(
             format!("the database's encoding is {encoding}: names in other letters cannot land"),
             "create database fleetledger encoding 'UTF8' template template0, and migrate it",
         ),
     }
 }
 
-pub(super) async fn durability(scene: &Scene) -> Verdict {
+pub(super) async fn durability(scene: &DoctorObservations) -> CheckVerdict {
     let question = "
         select coalesce(string_agg(name, ', ' order by name), '')
         from pg_settings where name in ('fsync', 'full_page_writes') and setting = 'off'";
     match ask::<String>(scene, question).await {
         Err(skipped) => skipped,
-        Ok(off) if off.is_empty() => Verdict::well("fsync and full_page_writes are on"),
-        Ok(off) => Verdict::broken(
+        Ok(off) if off.is_empty() => CheckVerdict::well("fsync and full_page_writes are on"),
+        Ok(off) => CheckVerdict::broken(
             format!("{off} is off: a crash can destroy the database, and with it the offsets"),
             format!(
                 "alter system reset {}; select pg_reload_conf()",
@@ -84,7 +84,7 @@ pub(super) async fn durability(scene: &Scene) -> Verdict {
     }
 }
 
-pub(super) async fn locks(scene: &Scene) -> Verdict {
+pub(super) async fn locks(scene: &DoctorObservations) -> CheckVerdict {
     match ask::<i32>(
         scene,
         "select current_setting('max_locks_per_transaction')::integer",
@@ -92,8 +92,8 @@ pub(super) async fn locks(scene: &Scene) -> Verdict {
     .await
     {
         Err(skipped) => skipped,
-        Ok(locks) if locks >= 256 => Verdict::well(format!("max_locks_per_transaction = {locks}")),
-        Ok(locks) => Verdict::broken(
+        Ok(locks) if locks >= 256 => CheckVerdict::well(format!("max_locks_per_transaction = {locks}")),
+        Ok(locks) => CheckVerdict::broken(
             format!(
                 "max_locks_per_transaction = {locks}: a question about the past locks every partition it cannot prune, and fails"
             ),
@@ -102,11 +102,11 @@ pub(super) async fn locks(scene: &Scene) -> Verdict {
     }
 }
 
-pub(super) async fn jit(scene: &Scene) -> Verdict {
+pub(super) async fn jit(scene: &DoctorObservations) -> CheckVerdict {
     match ask::<bool>(scene, "select current_setting('jit')::boolean").await {
         Err(skipped) => skipped,
-        Ok(false) => Verdict::well("jit = off"),
-        Ok(true) => Verdict::broken(
+        Ok(false) => CheckVerdict::well("jit = off"),
+        Ok(true) => CheckVerdict::broken(
             "jit is on for this user: a question about the past takes ten times as long, most of it compiling",
             format!(
                 "alter role {} set jit = off (or alter system set jit = off; select pg_reload_conf())",
@@ -116,13 +116,13 @@ pub(super) async fn jit(scene: &Scene) -> Verdict {
     }
 }
 
-async fn user(scene: &Scene) -> String {
+async fn user(scene: &DoctorObservations) -> String {
     ask::<String>(scene, "select quote_ident(current_user)")
         .await
         .unwrap_or_else(|_| "…".to_owned())
 }
 
-pub(super) async fn connections(scene: &Scene) -> Verdict {
+pub(super) async fn connections(scene: &DoctorObservations) -> CheckVerdict {
     // One a lane, and those of balance, retention and health.
     let needed = i64::try_from(scene.config.ingest.lanes)
         .unwrap_or(i64::MAX)
@@ -132,15 +132,15 @@ pub(super) async fn connections(scene: &Scene) -> Verdict {
             - (select count(*) from pg_stat_activity where backend_type = 'client backend'))";
     match ask::<i64>(scene, question).await {
         Err(skipped) => skipped,
-        Ok(left) if left >= needed => Verdict::well(format!("{left} left")),
-        Ok(left) => Verdict::broken(
+        Ok(left) if left >= needed => CheckVerdict::well(format!("{left} left")),
+        Ok(left) => CheckVerdict::broken(
             format!("{left} connections are left and an ingester needs {needed}"),
             "alter system set max_connections = 200, then restart PostgreSQL; or end idle clients (pg_stat_activity)",
         ),
     }
 }
 
-pub(super) async fn clock(scene: &Scene) -> Verdict {
+pub(super) async fn clock(scene: &DoctorObservations) -> CheckVerdict {
     let before = Instant::now();
     match ask::<Instant>(scene, "select clock_timestamp()").await {
         Err(skipped) => skipped,
@@ -153,16 +153,16 @@ pub(super) async fn clock(scene: &Scene) -> Verdict {
 }
 
 /// `ahead_micros` is how far that clock is ahead of this one.
-pub(super) fn judge_clock(whose: &str, ahead_micros: i64) -> Verdict {
+pub(super) fn judge_clock(whose: &str, ahead_micros: i64) -> CheckVerdict {
     #[expect(
         clippy::cast_precision_loss,
         reason = "a skew is small, and printed in whole seconds"
     )]
     let seconds = ahead_micros as f64 / 1e6;
     if seconds.abs() <= SKEW_SECONDS {
-        return Verdict::well(format!("{seconds:+.3} s"));
+        return CheckVerdict::well(format!("{seconds:+.3} s"));
     }
-    Verdict::broken(
+    CheckVerdict::broken(
         format!("the {whose}'s clock is {seconds:+.0} s from this machine's"),
         "let both machines follow a time server: timedatectl set-ntp true; chronyc tracking shows who is wrong",
     )
@@ -174,11 +174,14 @@ mod tests {
 
     #[test]
     fn clock_that_is_off_and_server_that_is_old_are_broken() {
-        assert!(matches!(judge_clock("database", 1_000_000), Verdict::Well { .. }));
+        assert!(matches!(
+            judge_clock("database", 1_000_000),
+            CheckVerdict::Well { .. }
+        ));
         assert!(
-            matches!(judge_clock("database", -90_000_000), Verdict::Broken { why, .. } if why.contains("-90 s"))
+            matches!(judge_clock("database", -90_000_000), CheckVerdict::Broken { why, .. } if why.contains("-90 s"))
         );
-        assert!(matches!(judge_version(150_004), Verdict::Well { .. }));
-        assert!(matches!(judge_version(140_011), Verdict::Broken { why, .. } if why.contains("14")));
+        assert!(matches!(judge_version(150_004), CheckVerdict::Well { .. }));
+        assert!(matches!(judge_version(140_011), CheckVerdict::Broken { why, .. } if why.contains("14")));
     }
 }

@@ -1,13 +1,13 @@
 //! How the topics are set up.
 
-use super::{Scene, Verdict, scene::KafkaScene};
+use super::{CheckVerdict, DoctorObservations, observation::KafkaObservation};
 use crate::topics;
 
 /// Seven days, in milliseconds.
 const WEEK_MS: i64 = 7 * 24 * 3_600_000;
 
 /// The command that changes settings of one topic.
-fn alter(scene: &Scene, topic: &str, setting: &str) -> String {
+fn alter(scene: &DoctorObservations, topic: &str, setting: &str) -> String {
     format!(
         "kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {topic} --add-config {setting}",
         scene.config.kafka.bootstrap_servers
@@ -15,15 +15,15 @@ fn alter(scene: &Scene, topic: &str, setting: &str) -> String {
 }
 
 /// Every topic that exists, with one of its settings; or why it cannot be told.
-fn each<'s>(scene: &'s Scene, setting: &str) -> Result<Vec<(String, &'s str)>, Verdict> {
+fn each<'s>(scene: &'s DoctorObservations, setting: &str) -> Result<Vec<(String, &'s str)>, CheckVerdict> {
     let kafka = scene.kafka.get("kafka")?;
     let settings = kafka.settings.as_ref().map_err(|why| {
-        Verdict::skipped(format!(
+        CheckVerdict::skipped(format!(
             "brokers do not tell topics' settings ({why}); allow this user DescribeConfigs"
         ))
     })?;
     if settings.is_empty() {
-        return Err(Verdict::skipped("see kafka-topics"));
+        return Err(CheckVerdict::skipped("see kafka-topics"));
     }
     Ok(settings
         .iter()
@@ -32,7 +32,11 @@ fn each<'s>(scene: &'s Scene, setting: &str) -> Result<Vec<(String, &'s str)>, V
 }
 
 /// The same, of topics of objects or of the others.
-fn each_of<'s>(scene: &'s Scene, setting: &str, objects: bool) -> Result<Vec<(String, &'s str)>, Verdict> {
+fn each_of<'s>(
+    scene: &'s DoctorObservations,
+    setting: &str,
+    objects: bool,
+) -> Result<Vec<(String, &'s str)>, CheckVerdict> {
     let mut topics = each(scene, setting)?;
     let kinds = topics::names(&scene.config);
     topics.retain(|(topic, _)| {
@@ -43,12 +47,12 @@ fn each_of<'s>(scene: &'s Scene, setting: &str, objects: bool) -> Result<Vec<(St
     Ok(topics)
 }
 
-pub(super) async fn compaction(scene: &Scene) -> Verdict {
+pub(super) async fn compaction(scene: &DoctorObservations) -> CheckVerdict {
     match each_of(scene, "cleanup.policy", true) {
         Err(skipped) => skipped,
         Ok(topics) => match topics.iter().find(|(_, policy)| *policy != "compact") {
-            None => Verdict::well("cleanup.policy=compact"),
-            Some((topic, policy)) => Verdict::broken(
+            None => CheckVerdict::well("cleanup.policy=compact"),
+            Some((topic, policy)) => CheckVerdict::broken(
                 format!(
                     "{topic} has cleanup.policy={policy}: it forgets objects that did not change for long"
                 ),
@@ -58,14 +62,14 @@ pub(super) async fn compaction(scene: &Scene) -> Verdict {
     }
 }
 
-pub(super) async fn compaction_lag(scene: &Scene) -> Verdict {
+pub(super) async fn compaction_lag(scene: &DoctorObservations) -> CheckVerdict {
     match each_of(scene, "min.compaction.lag.ms", true) {
         Err(skipped) => skipped,
         Ok(topics) => {
             let short = |value: &str| value.parse::<i64>().is_ok_and(|lag_ms| lag_ms < WEEK_MS);
             match topics.iter().find(|(_, value)| short(value)) {
-                None => Verdict::well("7 days or more"),
-                Some((topic, value)) => Verdict::broken(
+                None => CheckVerdict::well("7 days or more"),
+                Some((topic, value)) => CheckVerdict::broken(
                     format!(
                         "{topic} has min.compaction.lag.ms={value}: an ingester that was away for a day misses versions"
                     ),
@@ -77,13 +81,13 @@ pub(super) async fn compaction_lag(scene: &Scene) -> Verdict {
 }
 
 /// Usage is a log of windows: compacted, it would keep one window of each node.
-pub(super) async fn usage_retention(scene: &Scene) -> Verdict {
+pub(super) async fn usage_retention(scene: &DoctorObservations) -> CheckVerdict {
     let policies = match each_of(scene, "cleanup.policy", false) {
         Ok(topics) => topics,
         Err(skipped) => return skipped,
     };
     if let Some((topic, policy)) = policies.iter().find(|(_, policy)| *policy != "delete") {
-        return Verdict::broken(
+        return CheckVerdict::broken(
             format!("{topic} has cleanup.policy={policy}: it keeps the newest window of each node alone"),
             alter(scene, topic, "cleanup.policy=delete"),
         );
@@ -99,8 +103,8 @@ pub(super) async fn usage_retention(scene: &Scene) -> Verdict {
                     .is_ok_and(|kept_ms| (0..wanted_ms).contains(&kept_ms))
             };
             match topics.iter().find(|(_, value)| short(value)) {
-                None => Verdict::well("kept long enough"),
-                Some((topic, value)) => Verdict::broken(
+                None => CheckVerdict::well("kept long enough"),
+                Some((topic, value)) => CheckVerdict::broken(
                     format!(
                         "{topic} has retention.ms={value}, topics.usage_retention_hours asks for {wanted_ms}: an ingester that was away for longer misses usage"
                     ),
@@ -111,15 +115,15 @@ pub(super) async fn usage_retention(scene: &Scene) -> Verdict {
     }
 }
 
-pub(super) async fn message_size(scene: &Scene) -> Verdict {
+pub(super) async fn message_size(scene: &DoctorObservations) -> CheckVerdict {
     let wanted = scene.config.topics.max_message_bytes;
     match each(scene, "max.message.bytes") {
         Err(skipped) => skipped,
         Ok(topics) => {
             let small = |value: &str| value.parse::<i64>().is_ok_and(|bytes| bytes < wanted);
             match topics.iter().find(|(_, value)| small(value)) {
-                None => Verdict::well(format!("{wanted} bytes or more")),
-                Some((topic, value)) => Verdict::broken(
+                None => CheckVerdict::well(format!("{wanted} bytes or more")),
+                Some((topic, value)) => CheckVerdict::broken(
                     format!(
                         "{topic} has max.message.bytes={value}, topics.max_message_bytes is {wanted}: larger records are refused"
                     ),
@@ -130,7 +134,7 @@ pub(super) async fn message_size(scene: &Scene) -> Verdict {
     }
 }
 
-pub(super) async fn replicas(scene: &Scene) -> Verdict {
+pub(super) async fn replicas(scene: &DoctorObservations) -> CheckVerdict {
     let topics = match each(scene, "min.insync.replicas") {
         Ok(topics) => topics,
         Err(skipped) => return skipped,
@@ -143,24 +147,24 @@ pub(super) async fn replicas(scene: &Scene) -> Verdict {
         let needed: usize = value.parse().unwrap_or(1);
         let copies = kafka.topic(topic).map_or(needed, |topic| topic.replicas);
         if copies < needed {
-            return Verdict::broken(
+            return CheckVerdict::broken(
                 format!("{topic} has {copies} copies and min.insync.replicas={needed}: every write fails"),
                 alter(scene, topic, &format!("min.insync.replicas={copies}")),
             );
         }
     }
-    Verdict::well("enough")
+    CheckVerdict::well("enough")
 }
 
 /// Keys are spread by the partition count: with another one, an object's records are in two logs.
-pub(super) async fn partitions(scene: &Scene) -> Verdict {
+pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
     let kafka = match scene.kafka.get("kafka") {
         Ok(kafka) => kafka,
         Err(skipped) => return skipped,
     };
     let recorded = match recorded(scene).await {
         Ok(recorded) => recorded,
-        Err(why) => return Verdict::skipped(why),
+        Err(why) => return CheckVerdict::skipped(why),
     };
     let mut faults = Vec::new();
     for (_, name) in topics::names(&scene.config) {
@@ -174,14 +178,14 @@ pub(super) async fn partitions(scene: &Scene) -> Verdict {
             ));
         }
     }
-    Verdict::of(
+    CheckVerdict::of(
         &faults,
         "make new topics under another topic_prefix (fleetledger topics create), set emit.topic_prefix and ingest.topic_prefix to it, and let the emitters sweep; partitions cannot be taken away again",
         format!("{} recorded", recorded.len()),
     )
 }
 
-async fn recorded(scene: &Scene) -> Result<Vec<(String, i32)>, String> {
+async fn recorded(scene: &DoctorObservations) -> Result<Vec<(String, i32)>, String> {
     let postgres = scene
         .postgres
         .get("postgres")
@@ -194,7 +198,7 @@ async fn recorded(scene: &Scene) -> Result<Vec<(String, i32)>, String> {
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-impl KafkaScene {
+impl KafkaObservation {
     /// One topic, if it exists.
     pub(super) fn topic(&self, name: &str) -> Option<&crate::connect::kafka::TopicMetadata> {
         self.topics

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 /// A question to a role: `Err` says what is wrong.
-pub type Answer = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+pub type ProbeCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// The two questions of one role.
 #[derive(Clone)]
-pub struct Probe {
+pub struct RoleProbe {
     /// Name of the role, in the answers.
     pub role: &'static str,
     /// Whether the process is worth keeping.
-    pub live: Answer,
+    pub live: ProbeCheck,
     /// Whether it does its work.
-    pub ready: Answer,
+    pub ready: ProbeCheck,
 }
 
-impl Probe {
+impl RoleProbe {
     /// A probe of `role`.
     pub fn new(
         role: &'static str,
@@ -32,7 +32,7 @@ impl Probe {
 }
 
 /// All roles' answers as text, and whether all are well.
-pub(super) fn ask(probes: &[Probe], question: impl Fn(&Probe) -> &Answer) -> (bool, String) {
+pub(super) fn ask(probes: &[RoleProbe], question: impl Fn(&RoleProbe) -> &ProbeCheck) -> (bool, String) {
     let mut well = true;
     let mut text = String::new();
     for probe in probes {

@@ -16,34 +16,34 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    health::{self, Probe},
+    health::{self, RoleProbe},
     tls::{self, TlsListener},
 };
-use crate::config::Http;
+use crate::config::HttpConfig;
 
 /// A bound server that has yet to answer.
-pub struct Server {
+pub struct BoundServer {
     tcp: TcpListener,
     acceptor: Option<SslAcceptor>,
     router: Router,
 }
 
-struct Shared {
+struct ProbeState {
     registry: Registry,
-    probes: Vec<Probe>,
+    probes: Vec<RoleProbe>,
 }
 
-impl Server {
+impl BoundServer {
     /// Takes the port, so that one that is taken is known before a role starts.
     ///
     /// # Errors
     /// A port that is taken, or certificates that cannot be used.
-    pub async fn bind(http: &Http, registry: Registry, probes: Vec<Probe>) -> anyhow::Result<Self> {
+    pub async fn bind(http: &HttpConfig, registry: Registry, probes: Vec<RoleProbe>) -> anyhow::Result<Self> {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
-            .with_state(Arc::new(Shared { registry, probes }));
+            .with_state(Arc::new(ProbeState { registry, probes }));
         Self::bind_router(http, "http.listen", router).await
     }
 
@@ -51,7 +51,7 @@ impl Server {
     ///
     /// # Errors
     /// A port that is taken, or certificates that cannot be used.
-    pub async fn bind_router(http: &Http, key: &str, router: Router) -> anyhow::Result<Self> {
+    pub async fn bind_router(http: &HttpConfig, key: &str, router: Router) -> anyhow::Result<Self> {
         let acceptor = tls::acceptor(http)?;
         let tcp = TcpListener::bind(http.listen).await.with_context(|| {
             format!(
@@ -97,7 +97,7 @@ impl Server {
     }
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+async fn metrics(State(shared): State<Arc<ProbeState>>) -> Response {
     let mut text = Vec::new();
     let encoder = TextEncoder::new();
     match encoder.encode(&shared.registry.gather(), &mut text) {
@@ -106,11 +106,11 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-async fn livez(State(shared): State<Arc<Shared>>) -> Response {
+async fn livez(State(shared): State<Arc<ProbeState>>) -> Response {
     answer(health::ask(&shared.probes, |probe| &probe.live))
 }
 
-async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+async fn readyz(State(shared): State<Arc<ProbeState>>) -> Response {
     answer(health::ask(&shared.probes, |probe| &probe.ready))
 }
 
@@ -127,7 +127,7 @@ fn answer((well, text): (bool, String)) -> Response {
 mod tests {
     use std::pin::Pin;
 
-    use fleetledger_local::tls::{Authority, TlsFiles};
+    use fleetledger_local::tls::{CertificateAuthority, TlsFiles};
     use openssl::ssl::{SslConnector, SslFiletype, SslMethod};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -139,22 +139,24 @@ mod tests {
     use super::*;
 
     async fn started(
-        http: &Http,
-        probe: Probe,
+        http: &HttpConfig,
+        probe: RoleProbe,
     ) -> (SocketAddr, JoinSet<anyhow::Result<()>>, CancellationToken) {
-        let http = Http {
+        let http = HttpConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             ..http.clone()
         };
-        let server = Server::bind(&http, Registry::new(), vec![probe]).await.unwrap();
+        let server = BoundServer::bind(&http, Registry::new(), vec![probe])
+            .await
+            .unwrap();
         let (address, stop) = (server.address().unwrap(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run(stop.clone()));
         (address, tasks, stop)
     }
 
-    fn probe(ready: Result<(), String>) -> Probe {
-        Probe::new("emit", || Ok(()), move || ready.clone())
+    fn probe(ready: Result<(), String>) -> RoleProbe {
+        RoleProbe::new("emit", || Ok(()), move || ready.clone())
     }
 
     async fn get(
@@ -203,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn role_that_is_not_ready_is_alive_and_says_why() {
         let (address, mut tasks, stop) =
-            started(&Http::default(), probe(Err("kafka: away".to_owned()))).await;
+            started(&HttpConfig::default(), probe(Err("kafka: away".to_owned()))).await;
         let ask = async |path| {
             get(TcpStream::connect(address).await.unwrap(), path)
                 .await
@@ -223,14 +225,14 @@ mod tests {
     #[tokio::test]
     async fn mutual_tls_answers_clients_with_a_certificate_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let ours = Authority::create(&folder.path().join("ours"), "ours").unwrap();
-        let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
+        let ours = CertificateAuthority::create(&folder.path().join("ours"), "ours").unwrap();
+        let theirs = CertificateAuthority::create(&folder.path().join("theirs"), "theirs").unwrap();
         let files = ours.server("http").unwrap();
-        let http = Http {
+        let http = HttpConfig {
             certificate: Some(files.certificate.clone()),
             key: Some(files.key.clone()),
             client_ca: Some(ours.ca().to_owned()),
-            ..Http::default()
+            ..HttpConfig::default()
         };
         let (address, _tasks, _stop) = started(&http, probe(Ok(()))).await;
         let (friend, stranger) = (

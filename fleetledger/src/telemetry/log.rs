@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{LogConfig, LogFormat};
 
 /// What drivers say about themselves. Kafka errors come to the roles as values; librdkafka's own lines repeat them.
 const DRIVERS: &str =
@@ -14,7 +14,7 @@ const DRIVERS: &str =
 ///
 /// # Errors
 /// A filter that cannot be read.
-pub fn start(log: &Log, format: Option<LogFormat>) -> anyhow::Result<()> {
+pub fn start(log: &LogConfig, format: Option<LogFormat>) -> anyhow::Result<()> {
     // What the configuration says about a driver wins, because it stands later.
     let filter = EnvFilter::try_new(format!("{DRIVERS},{}", log.filter))?;
     let builder = tracing_subscriber::fmt()

@@ -5,4 +5,4 @@ pub mod http;
 pub mod log;
 mod tls;
 
-pub use health::Probe;
+pub use health::RoleProbe;

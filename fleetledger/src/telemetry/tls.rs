@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_openssl::SslStream;
 
-use crate::config::Http;
+use crate::config::HttpConfig;
 
 /// How long a client may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const HANDSHAKES: usize = 64;
 
 /// The acceptor of this configuration; `None` for plain HTTP.
-pub(super) fn acceptor(http: &Http) -> anyhow::Result<Option<SslAcceptor>> {
+pub(super) fn acceptor(http: &HttpConfig) -> anyhow::Result<Option<SslAcceptor>> {
     let (Some(certificate), Some(key)) = (&http.certificate, &http.key) else {
         return Ok(None);
     };

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, extract::State, routing::post};
-use fleetledger_local::{mock_kafka::MockKafka, ports, postgres::Postgres};
-use fleetledger_schema::kind::Kind;
+use fleetledger_local::{mock_kafka::MockKafka, ports, postgres::LocalPostgres};
+use fleetledger_schema::kind::RecordKind;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
-    process::{DEADLINE, Running, get, wait_for},
-    support::{self, Setup},
+    process::{DEADLINE, RoleProcess, get, wait_for},
+    support::{self, BinaryFixture},
 };
 
 const TROUBLE: &str = "/*---
@@ -39,9 +39,9 @@ where :'datacenter' in ('', datacenter) group by cluster order by cluster limit 
 
 /// What a webhook got, by its path.
 #[derive(Clone, Default)]
-struct Hook(Arc<Mutex<Vec<Value>>>);
+struct ReceivedWebhooks(Arc<Mutex<Vec<Value>>>);
 
-impl Hook {
+impl ReceivedWebhooks {
     async fn start() -> (Self, String, JoinSet<()>) {
         let hook = Self::default();
         let take = |State(hook): State<Self>, body: axum::Json<Value>| async move {
@@ -58,13 +58,13 @@ impl Hook {
     /// Waits until so many messages say this.
     async fn until(&self, words: &str, count: usize) {
         let begun = std::time::Instant::now();
-        let told = |bodies: &[Value]| {
+        let received = |bodies: &[Value]| {
             bodies
                 .iter()
                 .filter(|body| body.to_string().contains(words))
                 .count()
         };
-        while told(&self.0.lock().unwrap()) < count {
+        while received(&self.0.lock().unwrap()) < count {
             assert!(
                 begun.elapsed() < DEADLINE,
                 "never got {words}: {:?}",
@@ -76,16 +76,16 @@ impl Hook {
 }
 
 /// A database with trouble in clusters a and b, and rules about it.
-struct Place {
-    server: Postgres,
+struct ConsoleFixture {
+    server: LocalPostgres,
     folder: tempfile::TempDir,
-    hook: Hook,
+    hook: ReceivedWebhooks,
     hook_url: String,
     console: u16,
     _hook: JoinSet<()>,
 }
 
-impl Place {
+impl ConsoleFixture {
     async fn new() -> Self {
         let server = support::postgres().await;
         let url = support::migrated(&server, "ledger").await;
@@ -108,7 +108,7 @@ impl Place {
         for name in ["viewer", "operator"] {
             write(&format!("token-{name}"), &format!("{name}-secret"));
         }
-        let (hook, hook_url, task) = Hook::start().await;
+        let (hook, hook_url, task) = ReceivedWebhooks::start().await;
         write("hook", &hook_url);
         let console = ports::free_port().unwrap();
         Self {
@@ -122,9 +122,9 @@ impl Place {
     }
 
     /// A configuration whose metrics are on that port.
-    fn setup(&self, port: u16, more: &str) -> Setup {
+    fn setup(&self, port: u16, more: &str) -> BinaryFixture {
         let folder = self.folder.path().display();
-        Setup::new(&format!(
+        BinaryFixture::new(&format!(
             "[postgres]\nurl = \"postgres://fleetledger_evaluate@127.0.0.1:{}/ledger\"\ntls = \"off\"\n\
              [http]\nlisten = \"127.0.0.1:{port}\"\n\
              [evaluate]\nrules = \"{folder}/queries\"\n\
@@ -138,20 +138,20 @@ impl Place {
     }
 
     /// What a command says to somebody with that token.
-    fn said(&self, token: &str, arguments: &[&str]) -> (i32, String) {
+    fn run_command(&self, token: &str, arguments: &[&str]) -> (i32, String) {
         let server = format!("http://127.0.0.1:{}", self.console);
         let token = format!("file:{}/token-{token}", self.folder.path().display());
-        let setup = Setup::new("")
+        let setup = BinaryFixture::new("")
             .variable("FLEETLEDGER_SERVER", &server)
             .variable("FLEETLEDGER_TOKEN", &token);
-        setup.said(arguments)
+        setup.run_to_text(arguments)
     }
 
     /// Says it until the answer holds these words.
-    fn says(&self, arguments: &[&str], words: &str) -> String {
+    fn await_output(&self, arguments: &[&str], words: &str) -> String {
         let begun = std::time::Instant::now();
         loop {
-            let (code, text) = self.said("operator", arguments);
+            let (code, text) = self.run_command("operator", arguments);
             if code == 0 && text.contains(words) {
                 return text;
             }
@@ -166,15 +166,15 @@ impl Place {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_work_with_alerts_through_console_and_evaluator() {
-    let place = Place::new().await;
+    let place = ConsoleFixture::new().await;
     let (of_console, of_evaluate) = (ports::free_port().unwrap(), ports::free_port().unwrap());
     let (for_console, for_evaluate) = (place.setup(of_console, ""), place.setup(of_evaluate, ""));
-    let console = Running::start(&for_console, &["console"]);
-    let evaluator = Running::start(&for_evaluate, &["evaluate"]);
+    let console = RoleProcess::start(&for_console, &["console"]);
+    let evaluator = RoleProcess::start(&for_evaluate, &["evaluate"]);
     wait_for(of_evaluate, "/readyz", "evaluate: ok");
     wait_for(of_console, "/readyz", "console: ok");
 
-    let list = place.says(&["alerts", "list", "cluster=a"], "Trouble");
+    let list = place.await_output(&["alerts", "list", "cluster=a"], "Trouble");
     let lines: Vec<&str> = list.lines().map(str::trim).collect();
     assert!(
         lines[0].starts_with("alert    condition  severity  since") && lines.len() == 2,
@@ -201,19 +201,19 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
         "--reason",
         "disk swap",
     ];
-    let (code, said) = place.said("operator", &snooze);
+    let (code, said) = place.run_command("operator", &snooze);
     assert!(
         code == 0 && said.contains("of alertname=\"Trouble\", cluster=\"a\" until "),
         "{said}"
     );
     let number = said.split(' ').nth(1).unwrap().to_owned();
-    place.says(&["alerts", "list", "cluster=a"], "firing, snoozed");
-    let (_, snoozes) = place.said("viewer", &["alerts", "snoozes"]);
+    place.await_output(&["alerts", "list", "cluster=a"], "firing, snoozed");
+    let (_, snoozes) = place.run_command("viewer", &["alerts", "snoozes"]);
     assert!(
         snoozes.contains("olga") && snoozes.contains("disk swap"),
         "{snoozes}"
     );
-    let (code, said) = place.said("operator", &["alerts", "unsnooze", &number]);
+    let (code, said) = place.run_command("operator", &["alerts", "unsnooze", &number]);
     assert!(
         code == 0 && said.contains(&format!("snooze {number} has ended")),
         "{said}"
@@ -222,11 +222,11 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
 
     let ack = ["alerts", "ack", "Trouble", "cluster=b", "--reason", "on it"];
     assert_eq!(
-        place.said("operator", &ack),
+        place.run_command("operator", &ack),
         (0, "1 acknowledged from the next slot on\n".to_owned())
     );
-    place.says(&["alerts", "list", "cluster=b"], "acked by olga");
-    let show = place.says(&["alerts", "show", "Trouble", "cluster=b"], "acked");
+    place.await_output(&["alerts", "list", "cluster=b"], "acked by olga");
+    let show = place.await_output(&["alerts", "show", "Trouble", "cluster=b"], "acked");
     for words in [
         "Trouble: firing, acked by olga",
         "trouble in b",
@@ -236,12 +236,12 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     ] {
         assert!(show.contains(words), "{words}: {show}");
     }
-    let (code, said) = place.said("operator", &["alerts", "show", "Trouble"]);
+    let (code, said) = place.run_command("operator", &["alerts", "show", "Trouble"]);
     assert!(
         code == 5 && said.contains("2 alerts have these labels"),
         "{code} {said}"
     );
-    let (_, document) = place.said("viewer", &["alerts", "list", "--json"]);
+    let (_, document) = place.run_command("viewer", &["alerts", "list", "--json"]);
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!(
         document.as_array().unwrap().len(),
@@ -249,18 +249,18 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
         "{document}"
     );
 
-    let (code, said) = place.said("operator", &["alerts", "drill", "hook"]);
+    let (code, said) = place.run_command("operator", &["alerts", "drill", "hook"]);
     assert!(code == 0 && said.starts_with("1 drills queued"), "{said}");
     place.hook.until("drill", 1).await;
 
     // What a token may not, and who has none.
-    let (code, said) = place.said("viewer", &snooze);
+    let (code, said) = place.run_command("viewer", &snooze);
     assert!(
         code == 5 && said.contains("this takes a token of role operator"),
         "{code} {said}"
     );
     let server = format!("http://127.0.0.1:{}", place.console);
-    let (code, said) = Setup::new("").said(&["alerts", "list", "--server", &server]);
+    let (code, said) = BinaryFixture::new("").run_to_text(&["alerts", "list", "--server", &server]);
     assert!(
         code != 0 && said.contains("name the token's place with --token"),
         "{code} {said}"
@@ -272,7 +272,7 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
         assert_eq!(code, Some(0), "{name}: {log}");
         assert!(!log.contains("secret"), "a secret is in the log of {name}: {log}");
     }
-    let (code, said) = place.said("operator", &["alerts", "list"]);
+    let (code, said) = place.run_command("operator", &["alerts", "list"]);
     assert!(
         code != 0 && said.contains("start it (fleetledger console)"),
         "{code} {said}"
@@ -291,9 +291,9 @@ fn builtin(document: &Value) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
-    let place = Place::new().await;
+    let place = ConsoleFixture::new().await;
     let broker = MockKafka::start().unwrap();
-    for kind in Kind::TOPICS {
+    for kind in RecordKind::TOPICS {
         broker.create_topic(&kind.topic("fleetledger", None), 1).unwrap();
     }
     let port = ports::free_port().unwrap();
@@ -317,7 +317,7 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
         text.replace("fleetledger_evaluate@", "fleetledger_central@"),
     )
     .unwrap();
-    let central = Running::start(&setup, &["central"]);
+    let central = RoleProcess::start(&setup, &["central"]);
     wait_for(port, "/readyz", "central: ok");
     let metrics = wait_for(
         port,
@@ -325,10 +325,10 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
         "fleetledger_alerts_runs_total{outcome=\"ok\",rule=\"trouble\"}",
     );
     assert!(metrics.contains("fleetledger_ingest_"), "{metrics}");
-    place.says(&["alerts", "list"], "Trouble");
+    place.await_output(&["alerts", "list"], "Trouble");
 
     assert_eq!(
-        place.said("viewer", &["report"]),
+        place.run_command("viewer", &["report"]),
         (
             0,
             "  report     parameters           title\n  put-aside  datacenter= rows=10  What was put aside\n"
@@ -339,8 +339,8 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
         0,
         "  cluster  count\n  a        1\n  b        1\n2 rows\n".to_owned(),
     );
-    assert_eq!(place.said("viewer", &["report", "put-aside"]), two);
-    let one = place.said(
+    assert_eq!(place.run_command("viewer", &["report", "put-aside"]), two);
+    let one = place.run_command(
         "viewer",
         &["report", "put-aside", "--param", "datacenter=iad", "--json"],
     );
@@ -349,12 +349,12 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
         document["rows"],
         serde_json::json!([{"cluster": "b", "count": 1}])
     );
-    let (code, said) = place.said("viewer", &["report", "put-away"]);
+    let (code, said) = place.run_command("viewer", &["report", "put-away"]);
     assert!(
         code == 5 && said.contains("there is no report `put-away`; there are put-aside"),
         "{said}"
     );
-    let (code, said) = place.said("viewer", &["report", "put-aside", "--param", "rows=all"]);
+    let (code, said) = place.run_command("viewer", &["report", "put-aside", "--param", "rows=all"]);
     assert!(
         code == 5 && said.contains("`all` is not a whole number"),
         "{said}"
@@ -362,14 +362,14 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
 
     let file = place.folder.path().join("queries/reports/put-aside.sql");
     let run = ["rules", "run", file.to_str().unwrap()];
-    assert_eq!(place.said("operator", &run), two);
-    let (code, said) = place.said("viewer", &run);
+    assert_eq!(place.run_command("operator", &run), two);
+    let (code, said) = place.run_command("viewer", &run);
     assert!(
         code == 5 && said.contains("this takes a token of role operator"),
         "{said}"
     );
     std::fs::write(&file, REPORT.replace("select cluster", "select clustre")).unwrap();
-    let (code, said) = place.said("operator", &run);
+    let (code, said) = place.run_command("operator", &run);
     assert!(
         code == 5 && said.contains("put-aside.sql:7:8: column \"clustre\" does not exist"),
         "{said}"
@@ -384,5 +384,5 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
         place.server.port()
     );
     let run = [&run[..], &["--postgres", &reader]].concat();
-    assert_eq!(place.said("operator", &run), two);
+    assert_eq!(place.run_command("operator", &run), two);
 }

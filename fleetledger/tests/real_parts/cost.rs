@@ -3,31 +3,31 @@
 
 use std::time::{Duration, Instant};
 
-use fleetledger_local::{mock_kafka::MockKafka, ports, postgres::Postgres};
-use fleetledger_schema::kind::Kind;
+use fleetledger_local::{mock_kafka::MockKafka, ports, postgres::LocalPostgres};
+use fleetledger_schema::kind::RecordKind;
 use tokio_postgres::Client;
 
 use crate::{
-    process::{DEADLINE, Running, wait_for},
-    support::{self, Setup},
+    process::{DEADLINE, RoleProcess, wait_for},
+    support::{self, BinaryFixture},
 };
 
 const PRICES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/cost");
 
 /// The four roles, each with a port for its health, and who asks.
-struct Place {
-    server: Postgres,
+struct CostFixture {
+    server: LocalPostgres,
     broker: MockKafka,
     token: tempfile::TempDir,
     console: u16,
 }
 
-impl Place {
+impl CostFixture {
     async fn new() -> Self {
         let server = support::postgres().await;
         support::migrated(&server, "ledger").await;
         let broker = MockKafka::start().unwrap();
-        for kind in Kind::TOPICS {
+        for kind in RecordKind::TOPICS {
             broker.create_topic(&kind.topic("fleetledger", None), 2).unwrap();
         }
         let token = tempfile::tempdir().unwrap();
@@ -42,10 +42,10 @@ impl Place {
     }
 
     /// Starts a role and waits until it is ready.
-    fn start(&self, user: &str, role: &[&str]) -> Running {
+    fn start(&self, user: &str, role: &[&str]) -> RoleProcess {
         let port = ports::free_port().unwrap();
         let token = self.token.path().display();
-        let setup = Setup::new(&format!(
+        let setup = BinaryFixture::new(&format!(
             "[kafka]\nbootstrap_servers = \"{}\"\n\
              [postgres]\nurl = \"postgres://{user}@127.0.0.1:{}/ledger\"\ntls = \"off\"\n\
              [http]\nlisten = \"127.0.0.1:{port}\"\n\
@@ -56,28 +56,28 @@ impl Place {
             self.server.port(),
             self.console,
         ));
-        let running = Running::start(&setup, role);
+        let running = RoleProcess::start(&setup, role);
         wait_for(port, "/readyz", &format!("{}: ok", role[0]));
         running
     }
 
     /// What a command says to somebody with the token.
-    fn said(&self, arguments: &[&str]) -> String {
+    fn run_command(&self, arguments: &[&str]) -> String {
         let token = format!("file:{}/token", self.token.path().display());
-        let setup = Setup::new("")
+        let setup = BinaryFixture::new("")
             .variable(
                 "FLEETLEDGER_SERVER",
                 &format!("http://127.0.0.1:{}", self.console),
             )
             .variable("FLEETLEDGER_TOKEN", &token);
-        let (code, text) = setup.said(arguments);
+        let (code, text) = setup.run_to_text(arguments);
         assert_eq!(code, 0, "{arguments:?}: {text}");
         text
     }
 
     /// What `GET /api/allocation` answers for all that was rated: the total of every team, idle and system.
-    fn asked(&self) -> f64 {
-        let text = self.said(&["cost", "--window", "7d", "--by", "team", "--json"]);
+    fn query_total_cost(&self) -> f64 {
+        let text = self.run_command(&["cost", "--window", "7d", "--by", "team", "--json"]);
         let answer: serde_json::Value =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let sets = answer["data"].as_array().unwrap();
@@ -87,7 +87,7 @@ impl Place {
 }
 
 /// What the nodes cost by the books, read back, and how many hours of them do not add up.
-async fn books(client: &Client) -> (f64, i64) {
+async fn read_cost_balance(client: &Client) -> (f64, i64) {
     let balance =
         "select coalesce(sum(cost), 0)::float8, count(*) filter (where not balanced or difference <> 0)
         from fleet.cost_balance where period = 'hour'";
@@ -96,24 +96,24 @@ async fn books(client: &Client) -> (f64, i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_is_rated_and_what_people_are_shown_is_what_the_books_say() {
-    let place = Place::new().await;
+async fn an_hour_is_rated_and_what_people_are_shown_is_what_the_ledger_says() {
+    let place = CostFixture::new().await;
     let client = support::client(&place.server.url_of("ledger")).await;
     let _ingester = place.start("fleetledger_ingest", &["ingest"]);
     let _emitter = place.start("fleetledger_ingest", &["emit", "--source", "simulate"]);
     let _evaluator = place.start("fleetledger_evaluate", &["evaluate"]);
     let _console = place.start("fleetledger_evaluate", &["console"]);
-    assert!(place.said(&["cost"]).contains("no price sheet stands"));
-    let applied = place.said(&["cost", "apply", PRICES]);
+    assert!(place.run_command(&["cost"]).contains("no price sheet stands"));
+    let applied = place.run_command(&["cost", "apply", PRICES]);
     assert!(applied.contains("price sheet cloud stands"), "{applied}");
 
     // The evaluator rates by itself. An hour may be rated again between two questions: they are asked until nothing was.
     let begun = Instant::now();
     let table = loop {
-        let (cost, wrong) = books(&client).await;
+        let (cost, wrong) = read_cost_balance(&client).await;
         assert_eq!(wrong, 0, "hours that do not add up");
-        let asked = place.asked();
-        let table = place.said(&["cost", "--window", "7d", "--by", "team"]);
+        let asked = place.query_total_cost();
+        let table = place.run_command(&["cost", "--window", "7d", "--by", "team"]);
         let total = format!("total {cost:.2} USD; compute only");
         if cost > 0.0 && (asked - cost).abs() < 1e-6 && table.contains(&total) {
             break table;

@@ -8,12 +8,12 @@ use std::{
 
 use fleetledger::demo::questions::QUESTIONS;
 
-use crate::support::{self, Setup};
+use crate::support::{self, BinaryFixture};
 
 /// A folder that PostgreSQL's user can enter, removed at the end.
-struct Folder(PathBuf);
+struct PostgresFolder(PathBuf);
 
-impl Folder {
+impl PostgresFolder {
     fn new(name: &str) -> Self {
         let folder = support::cache()
             .data_root()
@@ -27,7 +27,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for PostgresFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -53,9 +53,9 @@ async fn every_question_is_one_the_reader_may_ask() {
 }
 
 /// A demo that runs; a test that fails takes it along.
-struct Running(Child);
+struct DemoProcess(Child);
 
-impl Drop for Running {
+impl Drop for DemoProcess {
     fn drop(&mut self) {
         if let Ok(None) = self.0.try_wait() {
             let _ = Command::new("kill")
@@ -67,14 +67,14 @@ impl Drop for Running {
 }
 
 /// Starts `demo`, and reads what it prints until it shows its first figures of three fresh clusters.
-fn start_and_wait(setup: &Setup) -> (Running, BufReader<std::process::ChildStdout>) {
+fn start_and_wait(setup: &BinaryFixture) -> (DemoProcess, BufReader<std::process::ChildStdout>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_fleetledger"))
         .args(["--config", &setup.file().display().to_string(), "demo"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let child = Running(child);
+    let child = DemoProcess(child);
     let (mut line, mut seen) = (String::new(), String::new());
     while lines.read_line(&mut line).unwrap() > 0 {
         seen.push_str(&line);
@@ -89,16 +89,16 @@ fn start_and_wait(setup: &Setup) -> (Running, BufReader<std::process::ChildStdou
 
 #[tokio::test]
 async fn demo_checks_itself_and_goes_on_with_its_data() {
-    let folder = Folder::new("whole");
-    let setup = Setup::new(&format!("[demo]\ndirectory = \"{}\"\n", folder.text()));
-    let (code, said) = setup.said(&["demo", "--for", "15s", "--fresh"]);
+    let folder = PostgresFolder::new("whole");
+    let setup = BinaryFixture::new(&format!("[demo]\ndirectory = \"{}\"\n", folder.text()));
+    let (code, output) = setup.run_to_text(&["demo", "--for", "15s", "--fresh"]);
     assert!(
-        code == 0 && said.contains("the ledger equals what was emitted"),
-        "{code} {said}"
+        code == 0 && output.contains("the ledger equals what was emitted"),
+        "{code} {output}"
     );
     assert!(
-        said.contains("4 poison records injected, all in the dead letters"),
-        "{said}"
+        output.contains("4 poison records injected, all in the dead letters"),
+        "{output}"
     );
 
     let (mut child, mut lines) = start_and_wait(&setup);
@@ -113,22 +113,22 @@ async fn demo_checks_itself_and_goes_on_with_its_data() {
             question.asks
         );
     }
-    let asking = Setup::new(&format!(
+    let asking = BinaryFixture::new(&format!(
         "[postgres]\nurl = \"{}\"\ntls = \"off\"\n",
         url("fleetledger")
     ));
-    let (code, said) = asking.said(&["status"]);
+    let (code, said) = asking.run_to_text(&["status"]);
     assert!(
         code == 0 && said.contains("OK     nothing is red") && said.contains("dfw/prod-1"),
         "{code} {said}"
     );
-    let (code, said) = asking.said(&["clusters", "list"]);
+    let (code, said) = asking.run_to_text(&["clusters", "list"]);
     assert!(code == 0 && said.matches("prod-1").count() == 3, "{code} {said}");
-    let (code, said) = asking.said(&["audit"]);
+    let (code, said) = asking.run_to_text(&["audit"]);
     assert!(code == 0 && said.contains("0 altered now"), "{code} {said}");
-    let (code, said) = asking.said(&["migrate"]);
+    let (code, said) = asking.run_to_text(&["migrate"]);
     assert!(code == 0 && said.contains("nothing to do"), "{code} {said}");
-    let (code, said) = setup.said(&["demo", "--for", "5s"]);
+    let (code, said) = setup.run_to_text(&["demo", "--for", "5s"]);
     assert!(code == 5 && said.contains("another demo runs"), "{code} {said}");
 
     Command::new("kill")

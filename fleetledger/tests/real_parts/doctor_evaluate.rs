@@ -1,6 +1,6 @@
 //! Doctor of evaluator and console: each broken set-up is found, with its fix.
 
-use crate::support::{self, Setup, assert_broken, assert_well, client, finding};
+use crate::support::{self, BinaryFixture, assert_broken, assert_well, client, finding};
 
 const RULE: &str = "/*---
 alert: Trouble
@@ -11,12 +11,12 @@ freshness: none
 select 1 as one from quarantine
 ";
 
-struct Place {
-    server: fleetledger_local::postgres::Postgres,
+struct DoctorFixture {
+    server: fleetledger_local::postgres::LocalPostgres,
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl DoctorFixture {
     async fn new() -> Self {
         let server = support::postgres().await;
         support::migrated(&server, "ledger").await;
@@ -44,7 +44,7 @@ impl Place {
     }
 
     /// A set-up as it should be, but for what is replaced in its file.
-    fn setup(&self, old: &str, new: &str) -> Setup {
+    fn setup(&self, old: &str, new: &str) -> BinaryFixture {
         let folder = self.folder.path().display();
         let toml = format!(
             "[postgres]\nurl = \"postgres://fleetledger_evaluate@127.0.0.1:{}/ledger\"\ntls = \"off\"\n\
@@ -55,7 +55,7 @@ impl Place {
             self.server.port()
         );
         assert!(toml.contains(old), "{old}");
-        Setup::new(&toml.replace(old, new))
+        BinaryFixture::new(&toml.replace(old, new))
     }
 
     fn broken(&self, (old, new): (&str, &str), check: &str, why: &str, fix: &str) {
@@ -65,7 +65,7 @@ impl Place {
 
 #[tokio::test]
 async fn an_evaluator_that_is_set_up_well_is_found_well() {
-    let place = Place::new().await;
+    let place = DoctorFixture::new().await;
     let setup = place.setup("", "");
     for check in [
         "evaluate-reader",
@@ -80,7 +80,7 @@ async fn an_evaluator_that_is_set_up_well_is_found_well() {
     assert_eq!(finding(&setup, "postgres-grants", "postgres").0, "skipped");
     let ingester = place.setup("fleetledger_evaluate@", "fleetledger_ingest@");
     assert_eq!(finding(&ingester, "evaluate-grants", "evaluate").0, "skipped");
-    let bare = Setup::new(
+    let bare = BinaryFixture::new(
         "[postgres]\nurl = \"postgres://x@127.0.0.1:1/x\"\ntls = \"off\"\n[evaluate]\nrules = \"/no/such/folder\"\n",
     );
     assert_broken(
@@ -90,13 +90,13 @@ async fn an_evaluator_that_is_set_up_well_is_found_well() {
         "there is no folder /no/such/folder",
         "set evaluate.rules",
     );
-    let none = Setup::new("");
+    let none = BinaryFixture::new("");
     assert_eq!(finding(&none, "evaluate-receivers", "evaluate").0, "skipped");
 }
 
 #[tokio::test]
-async fn a_reader_who_cannot_log_in_or_could_do_more_is_told() {
-    let place = Place::new().await;
+async fn a_reader_who_cannot_log_in_or_could_do_more_is_reported() {
+    let place = DoctorFixture::new().await;
     let reader = "reader_user = \"fleetledger_reader\"";
     place.broken(
         (reader, "reader_user = \"nobody_here\""),
@@ -139,8 +139,8 @@ async fn a_reader_who_cannot_log_in_or_could_do_more_is_told() {
 }
 
 #[tokio::test]
-async fn rules_receivers_and_tokens_that_cannot_be_used_are_told() {
-    let place = Place::new().await;
+async fn rules_receivers_and_tokens_that_cannot_be_used_are_reported() {
+    let place = DoctorFixture::new().await;
     let none = ("", "");
     place.write("queries/bad.sql", "select 1");
     place.broken(

@@ -1,7 +1,7 @@
 //! Doctor against Kafka: each broken set-up is found, with its fix.
 
-use crate::support::{self, Setup, assert_broken, assert_well};
-use fleetledger_local::{kafka::Kafka, mock_kafka::MockKafka, ports, skip, tls::Authority};
+use crate::support::{self, BinaryFixture, assert_broken, assert_well};
+use fleetledger_local::{kafka::LocalKafka, mock_kafka::MockKafka, ports, skip, tls::CertificateAuthority};
 
 fn section(servers: &str, more: &str) -> String {
     // No database: what needs one is skipped.
@@ -12,9 +12,9 @@ fn section(servers: &str, more: &str) -> String {
 }
 
 #[test]
-fn broker_that_is_away_and_missing_topics_are_told() {
+fn broker_that_is_away_and_missing_topics_are_reported() {
     let nobody = format!("127.0.0.1:{}", ports::free_port().unwrap());
-    let away = Setup::new(&section(&nobody, ""));
+    let away = BinaryFixture::new(&section(&nobody, ""));
     assert_broken(
         &away,
         "kafka",
@@ -31,7 +31,7 @@ fn broker_that_is_away_and_missing_topics_are_told() {
     );
 
     let broker = MockKafka::start().unwrap();
-    let setup = Setup::new(&section(broker.bootstrap_servers(), ""));
+    let setup = BinaryFixture::new(&section(broker.bootstrap_servers(), ""));
     assert_well(&setup, "kafka", "kafka-reach");
     assert_broken(
         &setup,
@@ -40,13 +40,13 @@ fn broker_that_is_away_and_missing_topics_are_told() {
         "fleetledger.pod",
         "fleetledger topics create",
     );
-    let tls = Setup::new(&section(broker.bootstrap_servers(), "[kafka.tls]\n"));
+    let tls = BinaryFixture::new(&section(broker.bootstrap_servers(), "[kafka.tls]\n"));
     assert_broken(&tls, "kafka", "kafka-reach", "TLS", "kafka");
 }
 
 #[tokio::test]
-async fn topics_set_up_wrongly_are_told_each_with_its_command() {
-    let started = Kafka::builder()
+async fn topics_set_up_wrongly_are_reported_each_with_its_command() {
+    let started = LocalKafka::builder()
         .property("auto.create.topics.enable", "true")
         .start(&support::cache())
         .await;
@@ -54,7 +54,7 @@ async fn topics_set_up_wrongly_are_told_each_with_its_command() {
         return;
     };
     let servers = kafka.bootstrap_servers();
-    let setup = Setup::new(&section(&servers, ""));
+    let setup = BinaryFixture::new(&section(&servers, ""));
     assert_broken(
         &setup,
         "kafka",
@@ -63,12 +63,12 @@ async fn topics_set_up_wrongly_are_told_each_with_its_command() {
         "auto.create.topics.enable=false",
     );
 
-    let (code, said) = setup.said(&["topics", "create"]);
+    let (code, output) = setup.run_to_text(&["topics", "create"]);
     assert!(
-        code == 0 && said.contains("created fleetledger.pod with 2 partitions"),
-        "{said}"
+        code == 0 && output.contains("created fleetledger.pod with 2 partitions"),
+        "{output}"
     );
-    let (code, said) = setup.said(&["topics", "create"]);
+    let (code, said) = setup.run_to_text(&["topics", "create"]);
     assert!(code == 0 && said.contains("kept    fleetledger.pod"), "{said}");
     for check in [
         "kafka-topics",
@@ -83,7 +83,7 @@ async fn topics_set_up_wrongly_are_told_each_with_its_command() {
     }
 
     let other = |prefix: &str| {
-        Setup::new(&section(
+        BinaryFixture::new(&section(
             &servers,
             &format!("[emit]\ntopic_prefix = \"{prefix}\"\n[ingest]\ntopic_prefix = \"{prefix}\""),
         ))
@@ -149,7 +149,7 @@ async fn topics_set_up_wrongly_are_told_each_with_its_command() {
 }
 
 #[tokio::test]
-async fn partition_count_that_is_not_the_recorded_one_is_told() {
+async fn partition_count_that_is_not_the_recorded_one_is_reported() {
     let server = support::postgres().await;
     let url = support::migrated(&server, "ledger").await;
     let broker = MockKafka::start().unwrap();
@@ -157,7 +157,7 @@ async fn partition_count_that_is_not_the_recorded_one_is_told() {
     let recorded =
         "insert into ledger.topic (topic, kind, partitions, shards) values ('fleetledger.pod', 2, 2, 1)";
     support::client(&url).await.batch_execute(recorded).await.unwrap();
-    let setup = Setup::new(&format!(
+    let setup = BinaryFixture::new(&format!(
         "[postgres]\nurl = \"{url}\"\ntls = \"off\"\n[kafka]\nbootstrap_servers = \"{}\"\n",
         broker.bootstrap_servers()
     ));
@@ -173,9 +173,12 @@ async fn partition_count_that_is_not_the_recorded_one_is_told() {
 #[tokio::test]
 async fn wrong_ca_names_the_broker_and_the_file_and_mutual_tls_works() {
     let folder = tempfile::tempdir().unwrap();
-    let ours = Authority::create(&folder.path().join("ours"), "ours").unwrap();
-    let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
-    let started = Kafka::builder().mutual_tls(&ours).start(&support::cache()).await;
+    let ours = CertificateAuthority::create(&folder.path().join("ours"), "ours").unwrap();
+    let theirs = CertificateAuthority::create(&folder.path().join("theirs"), "theirs").unwrap();
+    let started = LocalKafka::builder()
+        .mutual_tls(&ours)
+        .start(&support::cache())
+        .await;
     let Some(kafka) = skip::unless_available("wrong_ca_names_the_broker", started).unwrap() else {
         return;
     };
@@ -187,7 +190,7 @@ async fn wrong_ca_names_the_broker_and_the_file_and_mutual_tls_works() {
         own.key.display()
     );
     let with = |ca: &std::path::Path, more: &str| {
-        Setup::new(&section(
+        BinaryFixture::new(&section(
             &servers,
             &format!("[kafka.tls]\nca = \"{}\"\n{more}", ca.display()),
         ))
@@ -195,10 +198,10 @@ async fn wrong_ca_names_the_broker_and_the_file_and_mutual_tls_works() {
     assert_well(&with(ours.ca(), &pair), "kafka", "kafka-reach");
     let wrong = with(theirs.ca(), &pair);
     assert_broken(&wrong, "kafka", "kafka-reach", "theirs/ca.pem", "kafka.tls.ca");
-    let (code, said) = wrong.said(&["topics", "create"]);
+    let (code, output) = wrong.run_to_text(&["topics", "create"]);
     assert!(
-        code == 4 && said.contains(&format!("kafka broker {servers}")) && said.contains("theirs/ca.pem"),
-        "{code} {said}"
+        code == 4 && output.contains(&format!("kafka broker {servers}")) && output.contains("theirs/ca.pem"),
+        "{code} {output}"
     );
     assert_broken(
         &with(ours.ca(), ""),
@@ -208,7 +211,7 @@ async fn wrong_ca_names_the_broker_and_the_file_and_mutual_tls_works() {
         "kafka.tls.certificate",
     );
     assert_broken(
-        &Setup::new(&section(&servers, "")),
+        &BinaryFixture::new(&section(&servers, "")),
         "kafka",
         "kafka-reach",
         "speaks TLS on this port",

@@ -1,11 +1,11 @@
 //! Doctor against a real API server: each broken set-up is found, with its fix.
 
-use crate::support::{self, Setup, assert_broken, assert_well};
-use fleetledger_local::{kube_apiserver::KubeApiserver, ports, skip, tls::Authority};
+use crate::support::{self, BinaryFixture, assert_broken, assert_well};
+use fleetledger_local::{kube_apiserver::KubeApiserver, ports, skip, tls::CertificateAuthority};
 
-fn section(url: &str, ca: &std::path::Path, more: &str) -> Setup {
+fn section(url: &str, ca: &std::path::Path, more: &str) -> BinaryFixture {
     let nobody = ports::free_port().unwrap();
-    Setup::new(&format!(
+    BinaryFixture::new(&format!(
         "[postgres]\nport = {nobody}\ntls = \"off\"\n[emit]\ndatacenter = \"dfw\"\ncluster = \"a\"\n\
          [kubernetes]\nurl = \"{url}\"\nca = \"{}\"\n{more}\n",
         ca.display()
@@ -13,9 +13,9 @@ fn section(url: &str, ca: &std::path::Path, more: &str) -> Setup {
 }
 
 #[test]
-fn api_server_that_is_away_is_told() {
+fn api_server_that_is_away_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::create(folder.path(), "ca").unwrap();
+    let authority = CertificateAuthority::create(folder.path(), "ca").unwrap();
     let url = format!("https://127.0.0.1:{}", ports::free_port().unwrap());
     let setup = section(&url, authority.ca(), "token = \"env:TEST_TOKEN\"").variable("TEST_TOKEN", "hunter2");
     assert_broken(
@@ -28,9 +28,9 @@ fn api_server_that_is_away_is_told() {
 }
 
 #[tokio::test]
-async fn wrong_ca_wrong_token_and_missing_rights_are_told() {
+async fn wrong_ca_wrong_token_and_missing_rights_are_reported() {
     let folder = tempfile::tempdir().unwrap();
-    let theirs = Authority::create(folder.path(), "theirs").unwrap();
+    let theirs = CertificateAuthority::create(folder.path(), "theirs").unwrap();
     let started = KubeApiserver::builder()
         .user("stranger", &[])
         .start(&support::cache())
@@ -72,8 +72,8 @@ async fn wrong_ca_wrong_token_and_missing_rights_are_told() {
     );
     let unknown = with(server.ca(), "hunter2");
     assert_broken(&unknown, "kubernetes", "kubernetes-reach", "401", "token");
-    let (_, said) = unknown.said(&["doctor", "--only", "kubernetes"]);
-    assert!(!said.contains("hunter2"), "{said}");
+    let (_, output) = unknown.run_to_text(&["doctor", "--only", "kubernetes"]);
+    assert!(!output.contains("hunter2"), "{output}");
 
     let stranger = with(server.ca(), server.token_of("stranger").unwrap());
     assert_broken(

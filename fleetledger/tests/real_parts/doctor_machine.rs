@@ -2,31 +2,31 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::{Setup, assert_broken, assert_well};
+use crate::support::{BinaryFixture, assert_broken, assert_well};
 use openssl::{asn1::Asn1Time, hash::MessageDigest, pkey::PKey, rsa::Rsa, x509::X509};
 
 #[test]
 fn unknown_key_is_refused_by_every_command_with_exit_code_3() {
-    let setup = Setup::new("[postgres]\npasswrod = \"env:X\"\n");
+    let setup = BinaryFixture::new("[postgres]\npasswrod = \"env:X\"\n");
     for command in [&["status"][..], &["ingest"], &["doctor"], &["config", "check"]] {
-        let (code, said) = setup.said(command);
-        assert_eq!(code, 3, "{said}");
+        let (code, output) = setup.run_to_text(command);
+        assert_eq!(code, 3, "{output}");
         assert!(
-            said.contains("postgres.passwrod") && said.contains("postgres.password"),
-            "{said}"
+            output.contains("postgres.passwrod") && output.contains("postgres.password"),
+            "{output}"
         );
-        assert!(said.contains(&setup.file().display().to_string()), "{said}");
+        assert!(output.contains(&setup.file().display().to_string()), "{output}");
     }
 }
 
 #[test]
 fn unreadable_file_and_unknown_variable_are_refused() {
-    let setup = Setup::new("");
+    let setup = BinaryFixture::new("");
     std::fs::remove_file(setup.file()).unwrap();
-    let (code, said) = setup.said(&["doctor"]);
-    assert!(code == 3 && said.contains("No such file"), "{code} {said}");
-    let setup = Setup::new("").variable("FLEETLEDGER__KAFKA__BOOTSTRAP", "a:1");
-    let (code, said) = setup.said(&["config", "check"]);
+    let (code, output) = setup.run_to_text(&["doctor"]);
+    assert!(code == 3 && output.contains("No such file"), "{code} {output}");
+    let setup = BinaryFixture::new("").variable("FLEETLEDGER__KAFKA__BOOTSTRAP", "a:1");
+    let (code, said) = setup.run_to_text(&["config", "check"]);
     assert!(
         code == 3 && said.contains("FLEETLEDGER__KAFKA__BOOTSTRAP"),
         "{code} {said}"
@@ -35,17 +35,17 @@ fn unreadable_file_and_unknown_variable_are_refused() {
 
 #[test]
 fn role_without_its_settings_opens_nothing() {
-    let (code, said) = Setup::new("").said(&["emit"]);
-    assert!(code == 3 && said.contains("emit.datacenter"), "{code} {said}");
+    let (code, output) = BinaryFixture::new("").run_to_text(&["emit"]);
+    assert!(code == 3 && output.contains("emit.datacenter"), "{code} {output}");
 }
 
 #[test]
-fn secret_that_everybody_can_read_and_secret_that_is_missing_are_told() {
+fn secret_that_everybody_can_read_and_secret_that_is_missing_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     std::fs::write(&file, "hunter2\n").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let setup = Setup::new(&format!("[postgres]\npassword = \"file:{}\"\n", file.display()));
+    let setup = BinaryFixture::new(&format!("[postgres]\npassword = \"file:{}\"\n", file.display()));
     assert_broken(
         &setup,
         "machine",
@@ -66,7 +66,7 @@ fn secret_that_everybody_can_read_and_secret_that_is_missing_are_told() {
 }
 
 #[test]
-fn certificate_that_ends_soon_is_told() {
+fn certificate_that_ends_soon_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
@@ -82,7 +82,7 @@ fn certificate_that_ends_soon_is_told() {
         builder.sign(&key, MessageDigest::sha256()).unwrap();
         std::fs::write(&file, builder.build().to_pem().unwrap()).unwrap();
     };
-    let setup = Setup::new(&format!("[postgres]\nca = \"{}\"\n", file.display()));
+    let setup = BinaryFixture::new(&format!("[postgres]\nca = \"{}\"\n", file.display()));
     write(3);
     assert_broken(&setup, "machine", "certificates", "postgres.ca", "renew it");
     write(300);

@@ -1,7 +1,7 @@
 //! Doctor against PostgreSQL: each broken set-up is found, with its fix.
 
-use crate::support::{self, Setup, assert_broken, assert_well, client};
-use fleetledger_local::{postgres::Postgres, tls::Authority};
+use crate::support::{self, BinaryFixture, assert_broken, assert_well, client};
+use fleetledger_local::{postgres::LocalPostgres, tls::CertificateAuthority};
 
 fn section(port: u16, more: &str) -> String {
     format!(
@@ -9,12 +9,12 @@ fn section(port: u16, more: &str) -> String {
     )
 }
 
-fn on_database(port: u16, database: &str) -> Setup {
-    Setup::new(&section(port, &format!("database = \"{database}\"")))
+fn on_database(port: u16, database: &str) -> BinaryFixture {
+    BinaryFixture::new(&section(port, &format!("database = \"{database}\"")))
 }
 
 #[tokio::test]
-async fn unreachable_wrong_database_and_wrong_password_are_told_apart() {
+async fn unreachable_wrong_database_and_wrong_password_are_distinguished() {
     let server = support::postgres().await;
     let nobody = fleetledger_local::ports::free_port().unwrap();
     assert_broken(
@@ -53,7 +53,7 @@ async fn unreachable_wrong_database_and_wrong_password_are_told_apart() {
         "database = \"postgres\"\npassword = \"env:TEST_PASSWORD\"",
     )
     .replace("user = \"fleetledger\"", "user = \"secretive\"");
-    let wrong = Setup::new(&wrong).variable("TEST_PASSWORD", "hunter2");
+    let wrong = BinaryFixture::new(&wrong).variable("TEST_PASSWORD", "hunter2");
     // The server reads its rules a moment after it was told to.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while support::finding(&wrong, "postgres-reach", "postgres").0 != "broken"
@@ -66,12 +66,12 @@ async fn unreachable_wrong_database_and_wrong_password_are_told_apart() {
         "refuses the password of user secretive",
         "postgres.password",
     );
-    let (_, said) = wrong.said(&["doctor", "--only", "postgres"]);
-    assert!(!said.contains("hunter2"), "{said}");
+    let (_, output) = wrong.run_to_text(&["doctor", "--only", "postgres"]);
+    assert!(!output.contains("hunter2"), "{output}");
 }
 
 #[tokio::test]
-async fn database_that_is_empty_behind_edited_or_ahead_is_told() {
+async fn database_that_is_empty_behind_edited_or_ahead_is_reported() {
     let server = support::postgres().await;
     server.create_database("empty").await.unwrap();
     assert_broken(
@@ -136,8 +136,8 @@ async fn database_that_is_empty_behind_edited_or_ahead_is_told() {
 }
 
 #[tokio::test]
-async fn settings_of_the_server_that_do_harm_are_told() {
-    let server = Postgres::builder()
+async fn settings_of_the_server_that_do_harm_are_reported() {
+    let server = LocalPostgres::builder()
         .temporary()
         .fast()
         .config("jit", "on")
@@ -204,12 +204,12 @@ async fn settings_of_the_server_that_do_harm_are_told() {
     );
 }
 
-async fn client_of(server: &Postgres) -> tokio_postgres::Client {
+async fn client_of(server: &LocalPostgres) -> tokio_postgres::Client {
     client(&server.url()).await
 }
 
 #[tokio::test]
-async fn missing_partitions_and_missing_privileges_are_told() {
+async fn missing_partitions_and_missing_privileges_are_reported() {
     let server = support::postgres().await;
     let url = support::migrated(&server, "ledger").await;
     let client = client(&url).await;
@@ -237,7 +237,7 @@ async fn missing_partitions_and_missing_privileges_are_told() {
     );
     let stranger = section(server.port(), "database = \"ledger\"")
         .replace("user = \"fleetledger\"", "user = \"stranger\"");
-    let stranger = Setup::new(&stranger);
+    let stranger = BinaryFixture::new(&stranger);
     assert_broken(
         &stranger,
         "postgres",
@@ -255,9 +255,9 @@ async fn missing_partitions_and_missing_privileges_are_told() {
 #[tokio::test]
 async fn wrong_ca_names_the_database_and_the_file_and_mutual_tls_works() {
     let folder = tempfile::tempdir().unwrap();
-    let ours = Authority::create(&folder.path().join("ours"), "ours").unwrap();
-    let theirs = Authority::create(&folder.path().join("theirs"), "theirs").unwrap();
-    let server = Postgres::builder()
+    let ours = CertificateAuthority::create(&folder.path().join("ours"), "ours").unwrap();
+    let theirs = CertificateAuthority::create(&folder.path().join("theirs"), "theirs").unwrap();
+    let server = LocalPostgres::builder()
         .temporary()
         .fast()
         .tls(ours.server("postgres").unwrap(), true)
@@ -268,7 +268,7 @@ async fn wrong_ca_names_the_database_and_the_file_and_mutual_tls_works() {
     let with = |ca: &std::path::Path, more: &str| {
         let base = section(server.port(), "database = \"postgres\"")
             .replace("tls = \"off\"", "tls = \"verify-full\"");
-        Setup::new(&format!("{base}ca = \"{}\"\n{more}", ca.display()))
+        BinaryFixture::new(&format!("{base}ca = \"{}\"\n{more}", ca.display()))
     };
     let pair = format!(
         "certificate = \"{}\"\nkey = \"{}\"\n",
@@ -287,10 +287,10 @@ async fn wrong_ca_names_the_database_and_the_file_and_mutual_tls_works() {
         "theirs/ca.pem",
         "postgres.ca",
     );
-    let (code, said) = wrong.said(&["migrate"]);
+    let (code, output) = wrong.run_to_text(&["migrate"]);
     assert!(
-        code == 4 && said.contains(&place) && said.contains("theirs/ca.pem"),
-        "{code} {said}"
+        code == 4 && output.contains(&place) && output.contains("theirs/ca.pem"),
+        "{code} {output}"
     );
     assert_broken(
         &with(ours.ca(), ""),
@@ -312,7 +312,7 @@ async fn wrong_ca_names_the_database_and_the_file_and_mutual_tls_works() {
     assert!(verdict == "broken", "{why}");
 
     let plain = support::postgres().await;
-    let no_tls = Setup::new(
+    let no_tls = BinaryFixture::new(
         &section(plain.port(), "database = \"postgres\"").replace("tls = \"off\"", "tls = \"verify-full\""),
     );
     assert_broken(

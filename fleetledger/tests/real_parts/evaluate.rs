@@ -2,12 +2,12 @@
 
 use std::{path::Path, time::Instant};
 
-use fleetledger_local::{ports, postgres::Postgres};
+use fleetledger_local::{ports, postgres::LocalPostgres};
 use tokio_postgres::Client;
 
 use crate::{
-    process::{DEADLINE, Running, get, wait_for, wait_until},
-    support::{self, Setup},
+    process::{DEADLINE, RoleProcess, get, wait_for, wait_until},
+    support::{self, BinaryFixture},
 };
 
 const RECORD: &str = "/*---
@@ -38,7 +38,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 }
 
 /// A database with one record put aside, and the configuration of an evaluator on it.
-async fn place() -> (Postgres, Client, String) {
+async fn place() -> (LocalPostgres, Client, String) {
     let server = support::postgres().await;
     support::migrated(&server, "ledger").await;
     let client = support::client(&server.url_of("ledger")).await;
@@ -56,7 +56,7 @@ async fn place() -> (Postgres, Client, String) {
     (server, client, toml)
 }
 
-fn setup(toml: &str, port: u16, folder: &Path) -> Setup {
+fn setup(toml: &str, port: u16, folder: &Path) -> BinaryFixture {
     let rules = folder.join("queries");
     let toml = toml.replace(
         "[evaluate]\n",
@@ -65,7 +65,7 @@ fn setup(toml: &str, port: u16, folder: &Path) -> Setup {
             rules.display()
         ),
     );
-    Setup::new(&toml)
+    BinaryFixture::new(&toml)
 }
 
 async fn until(client: &Client, claim: &str) {
@@ -95,7 +95,7 @@ async fn metrics_and_rollups_of_a_folder_are_evaluated_and_follow_it() {
     write(folder.path(), "quarantines-hourly.sql", ROLLUP);
     let port = ports::free_port().unwrap();
     let setup = setup(&toml, port, folder.path());
-    let evaluator = Running::start(&setup, &["evaluate"]);
+    let evaluator = RoleProcess::start(&setup, &["evaluate"]);
 
     let metrics = wait_for(port, "/metrics", "fleet_quarantines{datacenter=\"dfw\"} 1");
     assert!(
@@ -167,9 +167,9 @@ async fn two_evaluators_fill_each_window_once_and_both_show_metrics() {
     }
     let ports = [ports::free_port().unwrap(), ports::free_port().unwrap()];
     let setups = ports.map(|port| setup(&toml, port, folder.path()));
-    let mut evaluators: Vec<Running> = setups
+    let mut evaluators: Vec<RoleProcess> = setups
         .iter()
-        .map(|setup| Running::start(setup, &["evaluate"]))
+        .map(|setup| RoleProcess::start(setup, &["evaluate"]))
         .collect();
     for port in ports {
         wait_for(port, "/metrics", "fleet_quarantines{datacenter=\"dfw\"} 1");
@@ -219,11 +219,11 @@ async fn a_range_of_a_rollup_is_rebuilt_from_the_command_line() {
     let file = folder.path().join("queries/quarantines-hourly.sql");
     let file = file.to_str().unwrap();
     let range = ["--from", "2026-01-01T00:30:00Z", "--to", "2026-01-01T03:00:00Z"];
-    let rebuild = |file: &str| setup.said(&[&["rules", "rebuild", file][..], &range[..]].concat());
-    let (code, said) = rebuild(file);
+    let rebuild = |file: &str| setup.run_to_text(&[&["rules", "rebuild", file][..], &range[..]].concat());
+    let (code, output) = rebuild(file);
     assert!(
-        code == 0 && said.contains("3 windows of 1h of rollup quarantines were filled"),
-        "{code} {said}"
+        code == 0 && output.contains("3 windows of 1h of rollup quarantines were filled"),
+        "{code} {output}"
     );
     client
         .batch_execute("update ledger.quarantine set datacenter = 'iad'")

@@ -2,16 +2,16 @@
 
 /// One thing to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum PagePart {
     /// A command to type.
-    Step(Step),
+    Step(PageStep),
     /// A file to write: a block after a line that ends with its name, as in "`queries/alerts/a.sql`:".
     File { path: String, text: String },
 }
 
 /// A command, and what the page says it answers.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct PageStep {
     /// Line of the page.
     pub(crate) line: usize,
     /// For a shell.
@@ -21,7 +21,7 @@ pub(crate) struct Step {
 }
 
 /// Everything a page tells to do, in order.
-pub(crate) fn parts(markdown: &str) -> Vec<Part> {
+pub(crate) fn parts(markdown: &str) -> Vec<PagePart> {
     let mut found = Vec::new();
     let (mut block, mut text, mut named) = (None::<String>, String::new(), None::<String>);
     for (index, line) in markdown.lines().enumerate() {
@@ -34,7 +34,7 @@ pub(crate) fn parts(markdown: &str) -> Vec<Part> {
                 if kind == "console" {
                     found.extend(steps(&text, index + 1 - text.lines().count()));
                 } else if let Some(path) = named.take() {
-                    found.push(Part::File {
+                    found.push(PagePart::File {
                         path,
                         text: text.clone(),
                     });
@@ -59,12 +59,12 @@ fn file_of(line: &str) -> Option<String> {
     Some(path.to_owned())
 }
 
-fn steps(block: &str, first_line: usize) -> Vec<Part> {
-    let mut steps: Vec<Step> = Vec::new();
+fn steps(block: &str, first_line: usize) -> Vec<PagePart> {
+    let mut steps: Vec<PageStep> = Vec::new();
     for (index, line) in block.lines().enumerate() {
         let line = line.trim_end();
         if let Some(command) = line.trim_start().strip_prefix("$ ") {
-            steps.push(Step {
+            steps.push(PageStep {
                 line: first_line + index,
                 command: command.to_owned(),
                 output: Vec::new(),
@@ -78,12 +78,12 @@ fn steps(block: &str, first_line: usize) -> Vec<Part> {
             }
         }
     }
-    steps.into_iter().map(Part::Step).collect()
+    steps.into_iter().map(PagePart::Step).collect()
 }
 
 /// The first of the lines that what was said lacks; they stand in order, with others in between.
-pub(crate) fn says(said: &str, lines: &[String]) -> Option<String> {
-    let mut rest = said.lines();
+pub(crate) fn missing_line(output: &str, lines: &[String]) -> Option<String> {
+    let mut rest = output.lines();
     for line in lines {
         if !rest.any(|found| is_like(found.trim_end(), line)) {
             return Some(line.clone());
@@ -116,13 +116,13 @@ fn is_like(found: &str, wanted: &str) -> bool {
 fn a_page_is_read_as_its_reader_reads_it() {
     let page = "# A\n\nOurs, `a.sql`:\n\n```sql\nselect 1\n```\n\n```console\n$ one \\\n>   more\nsaid … by it\n$ two\n```\n\n```text\n$ no\n```\n";
     let step = |line, command: &str, output: &[&str]| {
-        Part::Step(Step {
+        PagePart::Step(PageStep {
             line,
             command: command.to_owned(),
             output: output.iter().map(|line| (*line).to_owned()).collect(),
         })
     };
-    let file = Part::File {
+    let file = PagePart::File {
         path: "a.sql".to_owned(),
         text: "select 1\n".to_owned(),
     };
@@ -135,6 +135,9 @@ fn a_page_is_read_as_its_reader_reads_it() {
         ]
     );
     let wanted = ["said … by it".to_owned()];
-    assert_eq!(says("x\nsaid something by it\n", &wanted), None);
-    assert_eq!(says("said something by her\n", &wanted), Some(wanted[0].clone()));
+    assert_eq!(missing_line("x\nsaid something by it\n", &wanted), None);
+    assert_eq!(
+        missing_line("said something by her\n", &wanted),
+        Some(wanted[0].clone())
+    );
 }

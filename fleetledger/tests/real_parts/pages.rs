@@ -12,15 +12,15 @@ use std::{
 use fleetledger_queries::{Catalogue, catalogue};
 
 use crate::{
-    page::{Part, Step, parts, says},
+    page::{PagePart, PageStep, missing_line, parts},
     process::DEADLINE,
-    support::{self, Setup},
+    support::{self, BinaryFixture},
 };
 
 const TREE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// A demo that runs, and a shell for who reads a page beside it.
-struct Demo {
+struct PageDemo {
     child: Child,
     folder: tempfile::TempDir,
     data: PathBuf,
@@ -28,16 +28,16 @@ struct Demo {
     console: String,
 }
 
-impl Demo {
+impl PageDemo {
     /// Until a command says so: some of it comes by and by.
     fn waits_for(&self, command: &str, wanted: &str) {
         let begun = Instant::now();
         loop {
-            let (_, said) = self.shell(command);
-            if said.contains(wanted) {
+            let (_, output) = self.shell(command);
+            if output.contains(wanted) {
                 return;
             }
-            assert!(begun.elapsed() < DEADLINE, "{command}: no {wanted}: {said}");
+            assert!(begun.elapsed() < DEADLINE, "{command}: no {wanted}: {output}");
             std::thread::sleep(std::time::Duration::from_millis(500));
         }
     }
@@ -50,7 +50,7 @@ impl Demo {
             .join(format!("demo-test-pages-{}", std::process::id()));
         std::fs::create_dir_all(&data).unwrap();
         std::fs::create_dir(folder.path().join("rules")).unwrap();
-        let setup = Setup::new(&format!(
+        let setup = BinaryFixture::new(&format!(
             "[demo]\ndirectory = \"{}\"\n[evaluate]\nrules = \"{}/rules\"\n",
             data.display(),
             folder.path().display()
@@ -128,18 +128,18 @@ impl Demo {
         let mut commands = 0;
         for part in parts(&text) {
             match part {
-                Part::File { path, text } => std::fs::write(self.folder.path().join(path), text).unwrap(),
-                Part::Step(step) => {
+                PagePart::File { path, text } => std::fs::write(self.folder.path().join(path), text).unwrap(),
+                PagePart::Step(step) => {
                     let begun = Instant::now();
                     loop {
-                        let (code, said) = self.shell(&step.command);
-                        let missing = says(&said, &step.output);
+                        let (code, output) = self.shell(&step.command);
+                        let missing = missing_line(&output, &step.output);
                         if code == 0 && missing.is_none() {
                             break;
                         }
                         assert!(
                             code == 0 && begun.elapsed() < DEADLINE,
-                            "{page}:{}: `{}` ended with {code}, lacks {missing:?} and said:\n{said}",
+                            "{page}:{}: `{}` ended with {code}, lacks {missing:?} and said:\n{output}",
                             step.line,
                             step.command
                         );
@@ -153,7 +153,7 @@ impl Demo {
     }
 }
 
-impl Drop for Demo {
+impl Drop for PageDemo {
     fn drop(&mut self) {
         let _ = Command::new("kill")
             .args(["-INT", &self.child.id().to_string()])
@@ -166,23 +166,23 @@ impl Drop for Demo {
 /// Run books by name.
 fn runbooks() -> Vec<(String, String)> {
     let folder = Path::new(TREE).join("docs/runbooks");
-    let mut books = Vec::new();
+    let mut runbooks = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        books.push((name, std::fs::read_to_string(path).unwrap()));
+        runbooks.push((name, std::fs::read_to_string(path).unwrap()));
     }
-    books.sort();
-    books
+    runbooks.sort();
+    runbooks
 }
 
 /// The commands of a run book; a `fleetledger` in its prose is one as well if it names nothing to fill in.
-fn commands(book: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = parts(book)
+fn commands(book: &str) -> Vec<PageStep> {
+    let mut steps: Vec<PageStep> = parts(book)
         .into_iter()
         .filter_map(|part| match part {
-            Part::Step(step) => Some(step),
-            Part::File { .. } => None,
+            PagePart::Step(step) => Some(step),
+            PagePart::File { .. } => None,
         })
         .collect();
     for (index, line) in book.lines().enumerate() {
@@ -192,7 +192,7 @@ fn commands(book: &str) -> Vec<Step> {
             let is_open = |letter: char| letter.is_ascii_uppercase() || letter == '…';
             code.starts_with("fleetledger ") && !code.contains(is_open)
         });
-        steps.extend(complete.map(|code| Step {
+        steps.extend(complete.map(|code| PageStep {
             line: index + 1,
             command: code.to_owned(),
             output: Vec::new(),
@@ -202,8 +202,8 @@ fn commands(book: &str) -> Vec<Step> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_are_followed_as_they_stand() {
-    let demo = Demo::start();
+async fn pages_are_followed_as_written() {
+    let demo = PageDemo::start();
     assert!(demo.follow("docs/writing-a-rule.md") >= 8);
     demo.waits_for("fleetledger dead-letters list", "bad_headers");
 
@@ -221,12 +221,12 @@ async fn pages_are_followed_as_they_stand() {
             {
                 continue;
             }
-            let (code, said) = demo.shell(&step.command);
+            let (code, output) = demo.shell(&step.command);
             // `status` and `audit` end with 1 where something is red: dead letters are.
             let is_fine = code == 0 || (code == 1 && matches!(words[1], "status" | "audit"));
             assert!(
                 is_fine,
-                "{name}:{}: `{}` ended with {code}:\n{said}",
+                "{name}:{}: `{}` ended with {code}:\n{output}",
                 step.line, step.command
             );
             ran += 1;
@@ -236,7 +236,7 @@ async fn pages_are_followed_as_they_stand() {
 }
 
 #[test]
-fn commands_of_run_books_are_shell_and_their_snoozes_meet_the_alert() {
+fn commands_of_runbooks_are_shell_and_their_snoozes_meet_the_alert() {
     let catalogue = catalogue::load(&Path::new(TREE).join("queries/alerts")).unwrap();
     let mut snoozes = 0;
     for (name, book) in runbooks() {

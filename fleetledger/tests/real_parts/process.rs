@@ -7,15 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::Setup;
+use crate::support::BinaryFixture;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A process of the binary; it does not outlive its test.
-pub(crate) struct Running(Option<Child>);
+pub(crate) struct RoleProcess(Option<Child>);
 
-impl Running {
-    pub(crate) fn start(setup: &Setup, arguments: &[&str]) -> Self {
+impl RoleProcess {
+    pub(crate) fn start(setup: &BinaryFixture, arguments: &[&str]) -> Self {
         let mut command = setup.command();
         command.args(arguments).args(["--log-format", "json"]);
         Self(Some(command.stderr(Stdio::piped()).spawn().unwrap()))
@@ -36,7 +36,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RoleProcess {
     fn drop(&mut self) {
         if let Some(mut child) = self.0.take() {
             let _ = child.kill();

@@ -6,15 +6,15 @@ use fleetledger_local::ports;
 use tokio_postgres::error::SqlState;
 
 use crate::{
-    process::{Running, wait_for},
-    support::{self, Setup},
+    process::{RoleProcess, wait_for},
+    support::{self, BinaryFixture},
 };
 
 /// How long a session beyond its limit of a second may live: a look comes every five.
 const ENDED: Duration = Duration::from_secs(40);
 
 /// Waits until a session is ended.
-async fn ended(session: &tokio_postgres::Client) {
+async fn await_session_end(session: &tokio_postgres::Client) {
     let waited = Instant::now();
     while !session.is_closed() {
         assert!(waited.elapsed() < ENDED, "the session lives on");
@@ -28,13 +28,13 @@ async fn a_reader_who_lifts_the_timeout_is_cancelled_all_the_same() {
     let url = support::migrated(&server, "ledger").await;
     let as_role = |role: &str| url.replacen("fleetledger@", &format!("{role}@"), 1);
     let port = ports::free_port().unwrap();
-    let setup = Setup::new(&format!(
+    let setup = BinaryFixture::new(&format!(
         "[postgres]\nurl = \"{}\"\ntls = \"off\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n\
          [evaluate]\nrules = \"{}\"\nreader_limit_seconds = 1\n",
         as_role("fleetledger_evaluate"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/../queries/reports"),
     ));
-    let evaluator = Running::start(&setup, &["evaluate"]);
+    let evaluator = RoleProcess::start(&setup, &["evaluate"]);
     wait_for(port, "/readyz", "evaluate: ok");
 
     let reader = support::client(&as_role("fleetledger_reader")).await;
@@ -59,13 +59,13 @@ async fn a_reader_who_lifts_the_timeout_is_cancelled_all_the_same() {
     // One that catches its cancellation and goes on is ended with its session.
     let stubborn = "do $$ begin loop begin perform pg_sleep(600); exception when query_canceled then null; end; end loop; end $$";
     assert!(reader.batch_execute(stubborn).await.is_err());
-    ended(&reader).await;
+    await_session_end(&reader).await;
 
     // One that holds a transaction open and asks nothing.
     let idle = support::client(&as_role("fleetledger_reader")).await;
     idle.batch_execute(lift).await.unwrap();
     idle.batch_execute("begin; select 1").await.unwrap();
-    ended(&idle).await;
+    await_session_end(&idle).await;
 
     // Writers are nobody's prey.
     let ingester = support::client(&as_role("fleetledger_ingest")).await;
@@ -104,7 +104,7 @@ async fn sql_opens_psql_as_the_reader_where_names_resolve() {
         .output()
         .is_err()
     {
-        let missing: fleetledger_local::Result<()> = Err(fleetledger_local::Error::Unavailable {
+        let missing: fleetledger_local::LocalResult<()> = Err(fleetledger_local::LocalError::Unavailable {
             part: "psql",
             reason: "it is not installed".to_owned(),
             remedy: "apt-get install postgresql-client".to_owned(),
@@ -118,14 +118,14 @@ async fn sql_opens_psql_as_the_reader_where_names_resolve() {
     }
     let server = support::postgres().await;
     let url = support::migrated(&server, "ledger").await;
-    let setup = Setup::new(&format!("[postgres]\nurl = \"{url}\"\ntls = \"off\"\n"));
+    let setup = BinaryFixture::new(&format!("[postgres]\nurl = \"{url}\"\ntls = \"off\"\n"));
     let ask = "select current_user, current_schema(), as_of() < '2026-01-02', count(*) from pod";
-    let (code, said) = setup.said(&["sql", "--", "-X", "-A", "-t", "-c", ask]);
+    let (code, output) = setup.run_to_text(&["sql", "--", "-X", "-A", "-t", "-c", ask]);
     assert!(
-        code == 0 && said.contains("fleetledger_reader|fleet|f|0"),
-        "{code} {said}"
+        code == 0 && output.contains("fleetledger_reader|fleet|f|0"),
+        "{code} {output}"
     );
-    let (code, said) = setup.said(&[
+    let (code, said) = setup.run_to_text(&[
         "sql",
         "--as-of",
         "2026-01-01 14:00+00",

@@ -20,7 +20,7 @@ fn configuration_reference_is_what_the_code_says() {
 }
 
 #[test]
-fn example_file_is_accepted_but_for_files_that_stand_elsewhere() {
+fn example_file_is_accepted_but_for_files_that_are_elsewhere() {
     let file = workspace("deploy/config/fleetledger.toml");
     config::load_with(Some(&file), &BTreeMap::new()).unwrap();
 }

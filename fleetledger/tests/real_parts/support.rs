@@ -5,17 +5,17 @@ use std::{
     process::{Command, Output},
 };
 
-use fleetledger_local::{Cache, postgres::Postgres};
-use fleetledger_schema::postgres::{Connector, migrate};
+use fleetledger_local::{ArtifactCache, postgres::LocalPostgres};
+use fleetledger_schema::postgres::{PostgresConnector, migrate};
 use tokio_postgres::Client;
 
-pub(crate) fn cache() -> Cache {
-    Cache::new(Cache::default_root())
+pub(crate) fn cache() -> ArtifactCache {
+    ArtifactCache::new(ArtifactCache::default_root())
 }
 
 /// A quick server of its own.
-pub(crate) async fn postgres() -> Postgres {
-    Postgres::builder()
+pub(crate) async fn postgres() -> LocalPostgres {
+    LocalPostgres::builder()
         .temporary()
         .fast()
         .start(&cache())
@@ -24,29 +24,29 @@ pub(crate) async fn postgres() -> Postgres {
 }
 
 pub(crate) async fn client(url: &str) -> Client {
-    Connector::new(url.parse().unwrap(), None)
+    PostgresConnector::new(url.parse().unwrap(), None)
         .connect("test")
         .await
         .unwrap()
 }
 
 /// A migrated database of that name.
-pub(crate) async fn migrated(server: &Postgres, name: &str) -> String {
+pub(crate) async fn migrated(server: &LocalPostgres, name: &str) -> String {
     server.create_database(name).await.unwrap();
     let url = server.url_of(name);
-    migrate(&Connector::new(url.parse().unwrap(), None), |_| {})
+    migrate(&PostgresConnector::new(url.parse().unwrap(), None), |_| {})
         .await
         .unwrap();
     url
 }
 
 /// A configuration file in a folder of its own, and the binary under it.
-pub(crate) struct Setup {
+pub(crate) struct BinaryFixture {
     pub(crate) folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
 }
 
-impl Setup {
+impl BinaryFixture {
     pub(crate) fn new(toml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("fleetledger.toml"), toml).unwrap();
@@ -79,7 +79,7 @@ impl Setup {
     }
 
     /// Runs the binary; exit code, and all it printed.
-    pub(crate) fn said(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn run_to_text(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         let text = format!(
             "{}{}",
@@ -91,7 +91,7 @@ impl Setup {
 }
 
 /// The finding of one check of `doctor`, as (verdict, why, fix).
-pub(crate) fn finding(setup: &Setup, check: &str, hop: &str) -> (String, String, String) {
+pub(crate) fn finding(setup: &BinaryFixture, check: &str, hop: &str) -> (String, String, String) {
     let output = setup.run(&["doctor", "--json", "--only", hop]);
     let text = String::from_utf8_lossy(&output.stdout);
     let document: serde_json::Value = serde_json::from_str(&text)
@@ -104,7 +104,7 @@ pub(crate) fn finding(setup: &Setup, check: &str, hop: &str) -> (String, String,
 }
 
 /// The check finds the set-up broken: `why` and `fix` hold these words.
-pub(crate) fn assert_broken(setup: &Setup, hop: &str, check: &str, why: &str, fix: &str) {
+pub(crate) fn assert_broken(setup: &BinaryFixture, hop: &str, check: &str, why: &str, fix: &str) {
     let found = finding(setup, check, hop);
     assert_eq!(found.0, "broken", "{check}: {found:?}");
     assert!(found.1.contains(why), "{check}: {found:?} should hold {why:?}");
@@ -112,7 +112,7 @@ pub(crate) fn assert_broken(setup: &Setup, hop: &str, check: &str, why: &str, fi
 }
 
 /// The check finds nothing wrong.
-pub(crate) fn assert_well(setup: &Setup, hop: &str, check: &str) {
+pub(crate) fn assert_well(setup: &BinaryFixture, hop: &str, check: &str) {
     let found = finding(setup, check, hop);
     assert_eq!(found.0, "well", "{check}: {found:?}");
 }

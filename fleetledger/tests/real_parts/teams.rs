@@ -1,6 +1,6 @@
 //! Roles of teams as an administrator gives and takes them.
 
-use crate::support::{self, Setup};
+use crate::support::{self, BinaryFixture};
 
 /// Two teams with a namespace each.
 const NAMESPACES: &str = "
@@ -19,21 +19,21 @@ async fn a_role_is_granted_to_a_team_listed_and_taken_back() {
     let url = support::migrated(&server, "ledger").await;
     let owner = support::client(&url).await;
     owner.batch_execute(NAMESPACES).await.unwrap();
-    let setup = Setup::new(&format!("[postgres]\nurl = \"{url}\"\ntls = \"off\"\n"));
+    let setup = BinaryFixture::new(&format!("[postgres]\nurl = \"{url}\"\ntls = \"off\"\n"));
 
-    let (code, said) = setup.said(&["teams", "grant", "red"]);
+    let (code, output) = setup.run_to_text(&["teams", "grant", "red"]);
     assert!(
-        code == 0 && said.contains("role fleetledger_team_red sees the rows of team red"),
-        "{code} {said}"
+        code == 0 && output.contains("role fleetledger_team_red sees the rows of team red"),
+        "{code} {output}"
     );
-    let (code, said) = setup.said(&["teams", "grant", "red"]);
+    let (code, said) = setup.run_to_text(&["teams", "grant", "red"]);
     assert_eq!(code, 0, "granting twice is granting once: {said}");
     let listed = setup.run(&["teams", "list", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     assert_eq!(listed[0]["role"], "fleetledger_team_red");
     assert_eq!(listed[0]["namespaces"], 1);
-    let (code, said) = setup.said(&["teams", "list"]);
+    let (code, said) = setup.run_to_text(&["teams", "list"]);
     assert!(
         code == 0 && said.contains("fleetledger_team_red"),
         "{code} {said}"
@@ -41,10 +41,10 @@ async fn a_role_is_granted_to_a_team_listed_and_taken_back() {
 
     let team = support::client(&url.replacen("fleetledger@", "fleetledger_team_red@", 1)).await;
     let mine = "select coalesce(string_agg(namespace, ' '), 'nothing') from fleet.namespace";
-    let told: String = team.query_one(mine, &[]).await.unwrap().get(0);
-    assert_eq!(told, "ns-red");
+    let visible_namespaces: String = team.query_one(mine, &[]).await.unwrap().get(0);
+    assert_eq!(visible_namespaces, "ns-red");
 
-    let (code, said) = setup.said(&["teams", "revoke", "red"]);
+    let (code, said) = setup.run_to_text(&["teams", "revoke", "red"]);
     assert!(
         code == 0 && said.contains("team red has no role any more"),
         "{code} {said}"
@@ -53,12 +53,12 @@ async fn a_role_is_granted_to_a_team_listed_and_taken_back() {
     if let Ok(row) = team.query_one(mine, &[]).await {
         assert_eq!(row.get::<_, String>(0), "nothing");
     }
-    let (code, said) = setup.said(&["teams", "revoke", "red"]);
+    let (code, said) = setup.run_to_text(&["teams", "revoke", "red"]);
     assert!(
         code == 5 && said.contains("team red has no role"),
         "{code} {said}"
     );
-    let (code, said) = setup.said(&["teams", "grant", ""]);
+    let (code, said) = setup.run_to_text(&["teams", "grant", ""]);
     assert!(
         code == 5 && said.contains("name it as its namespaces do"),
         "{code} {said}"

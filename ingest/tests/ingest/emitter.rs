@@ -8,14 +8,14 @@ use std::{
 
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema, encode, encode_mark, own_schema},
-    content_hash::{ContentHash, Digest},
+    content_hash::{ContentDigest, ContentHash},
     framing::{SchemaRef, join},
-    headers::{Headers, MARK_EVENT_TYPE, SCHEMA_EVENT_TYPE},
+    headers::{MARK_EVENT_TYPE, RecordHeaders, SCHEMA_EVENT_TYPE},
     instant::Instant,
-    key::{RecordKey, Source, Subject},
-    kind::Kind,
+    key::{RecordKey, RecordSource, RecordSubject},
+    kind::RecordKind,
     partition::partition_of,
-    record::{Container, Mark, Namespace, Object, Pod, Record},
+    record::{Container, Mark, Namespace, ObjectRecord, Pod, Record},
 };
 use rdkafka::{
     ClientConfig,
@@ -23,11 +23,11 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 
-use crate::harness::{PARTITIONS, Place};
+use crate::harness::{IngestHarness, PARTITIONS};
 
 /// One message, before it is sent; a test may spoil any part of it.
 #[derive(Clone)]
-pub struct Message {
+pub struct ScriptedMessage {
     pub topic: String,
     pub partition: i32,
     pub key: Vec<u8>,
@@ -35,28 +35,28 @@ pub struct Message {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
-pub struct Emitter {
-    pub source: Source,
+pub struct ScriptedEmitter {
+    pub source: RecordSource,
     pub epoch: i64,
-    pub sequences: BTreeMap<Kind, i64>,
+    pub sequences: BTreeMap<RecordKind, i64>,
     pub suffix: Option<String>,
     /// Added to every clock of this emitter.
     pub clock_micros: i64,
-    pub living: BTreeMap<Kind, BTreeMap<String, ContentHash>>,
+    pub living: BTreeMap<RecordKind, BTreeMap<String, ContentHash>>,
     producer: FutureProducer,
     ends: Arc<Mutex<BTreeMap<(String, i32), i64>>>,
     sweeps: u32,
 }
 
-impl Emitter {
-    pub fn new(place: &Place, datacenter: &str, cluster: &str, cluster_uid: &str) -> Self {
+impl ScriptedEmitter {
+    pub fn new(place: &IngestHarness, datacenter: &str, cluster: &str, cluster_uid: &str) -> Self {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", place.kafka.bootstrap_servers())
             .set("linger.ms", "0")
             .set("message.timeout.ms", "30000");
         Self {
-            source: Source::new(datacenter, cluster, cluster_uid).unwrap(),
+            source: RecordSource::new(datacenter, cluster, cluster_uid).unwrap(),
             epoch: 1_000,
             sequences: BTreeMap::new(),
             suffix: None,
@@ -69,15 +69,20 @@ impl Emitter {
     }
 
     /// The next message about `subject`.
-    pub fn message(&mut self, kind: Kind, subject: Subject, value: Option<Vec<u8>>) -> Message {
+    pub fn message(
+        &mut self,
+        kind: RecordKind,
+        subject: RecordSubject,
+        value: Option<Vec<u8>>,
+    ) -> ScriptedMessage {
         let event_type = match subject {
-            Subject::Object(_) => kind.event_type(),
-            Subject::Schema(_) => SCHEMA_EVENT_TYPE,
+            RecordSubject::Object(_) => kind.event_type(),
+            RecordSubject::Schema(_) => SCHEMA_EVENT_TYPE,
             _ => MARK_EVENT_TYPE,
         };
         let sequence = self.sequences.entry(kind).or_insert(0);
         *sequence += 1;
-        let headers = Headers::new(
+        let headers = RecordHeaders::new(
             &self.source,
             event_type,
             0,
@@ -89,7 +94,7 @@ impl Emitter {
             source: self.source.clone(),
             subject,
         };
-        Message {
+        ScriptedMessage {
             topic: kind.topic("fleetledger", self.suffix.as_deref()),
             partition: partition_of(&self.source.cluster_uid, 0, PARTITIONS),
             key: key.to_string().into_bytes(),
@@ -102,7 +107,7 @@ impl Emitter {
         }
     }
 
-    pub async fn send(&self, message: &Message) -> i64 {
+    pub async fn send(&self, message: &ScriptedMessage) -> i64 {
         let mut headers = OwnedHeaders::new();
         for (key, value) in &message.headers {
             headers = headers.insert(Header {
@@ -126,12 +131,12 @@ impl Emitter {
         delivery.offset
     }
 
-    pub fn object(&mut self, record: &Record) -> Message {
+    pub fn object(&mut self, record: &Record) -> ScriptedMessage {
         let body = encode(record).unwrap();
         self.body(record, &own_schema(SchemaSubject::Kind(record.kind())), &body)
     }
 
-    pub fn body(&mut self, record: &Record, schema: &WriterSchema, body: &[u8]) -> Message {
+    pub fn body(&mut self, record: &Record, schema: &WriterSchema, body: &[u8]) -> ScriptedMessage {
         let kind = record.kind();
         let living = self.living.entry(kind).or_default();
         if record.deleted_at().is_some() {
@@ -140,16 +145,16 @@ impl Emitter {
             living.insert(record.uid().to_owned(), ContentHash::of(body));
         }
         let value = join(SchemaRef::Fingerprint(schema.fingerprint()), body);
-        self.message(kind, Subject::Object(record.uid().to_owned()), Some(value))
+        self.message(kind, RecordSubject::Object(record.uid().to_owned()), Some(value))
     }
 
-    pub async fn put(&mut self, object: impl Object) -> i64 {
+    pub async fn put(&mut self, object: impl ObjectRecord) -> i64 {
         let message = self.object(&object.into_record());
         self.send(&message).await
     }
 
     /// A last record, then a tombstone.
-    pub async fn delete(&mut self, mut object: impl Object, at: Instant) {
+    pub async fn delete(&mut self, mut object: impl ObjectRecord, at: Instant) {
         object.set_deleted(at, false);
         let record = object.into_record();
         let message = self.object(&record);
@@ -157,14 +162,14 @@ impl Emitter {
         self.tombstone(record.kind(), record.uid()).await;
     }
 
-    pub async fn tombstone(&mut self, kind: Kind, uid: &str) {
+    pub async fn tombstone(&mut self, kind: RecordKind, uid: &str) {
         self.living.entry(kind).or_default().remove(uid);
-        let message = self.message(kind, Subject::Object(uid.to_owned()), None);
+        let message = self.message(kind, RecordSubject::Object(uid.to_owned()), None);
         self.send(&message).await;
     }
 
-    fn point(&self, kind: Kind, point: &str) -> Mark {
-        let mut digest = Digest::default();
+    fn point(&self, kind: RecordKind, point: &str) -> Mark {
+        let mut digest = ContentDigest::default();
         self.living
             .get(&kind)
             .into_iter()
@@ -181,7 +186,7 @@ impl Emitter {
         }
     }
 
-    async fn send_mark(&mut self, kind: Kind, subject: Subject, mark: &Mark) -> i64 {
+    async fn send_mark(&mut self, kind: RecordKind, subject: RecordSubject, mark: &Mark) -> i64 {
         let schema = own_schema(SchemaSubject::Mark);
         let value = join(
             SchemaRef::Fingerprint(schema.fingerprint()),
@@ -191,29 +196,29 @@ impl Emitter {
         self.send(&message).await
     }
 
-    pub async fn mark(&mut self, kind: Kind) {
+    pub async fn mark(&mut self, kind: RecordKind) {
         let mark = self.point(kind, "mark");
-        self.send_mark(kind, Subject::Mark(0), &mark).await;
+        self.send_mark(kind, RecordSubject::Mark(0), &mark).await;
     }
 
-    pub async fn begin_sweep(&mut self, kind: Kind) -> (String, i64) {
+    pub async fn begin_sweep(&mut self, kind: RecordKind) -> (String, i64) {
         self.sweeps += 1;
         let sweep_id = format!("{}-{}", self.epoch, self.sweeps);
         let mut mark = self.point(kind, "sweep_begin");
         mark.sweep_id = Some(sweep_id.clone());
-        self.send_mark(kind, Subject::SweepBegin(0), &mark).await;
+        self.send_mark(kind, RecordSubject::SweepBegin(0), &mark).await;
         (sweep_id, self.sequences[&kind])
     }
 
-    pub async fn end_sweep(&mut self, kind: Kind, begun: (String, i64)) {
+    pub async fn end_sweep(&mut self, kind: RecordKind, begun: (String, i64)) {
         let mut mark = self.point(kind, "sweep_end");
         mark.sweep_id = Some(begun.0);
         mark.begin_sequence = Some(begun.1);
         mark.missed_changes = Some(0);
-        self.send_mark(kind, Subject::SweepEnd(0), &mark).await;
+        self.send_mark(kind, RecordSubject::SweepEnd(0), &mark).await;
     }
 
-    pub async fn sweep(&mut self, kind: Kind, objects: &[Record]) {
+    pub async fn sweep(&mut self, kind: RecordKind, objects: &[Record]) {
         let begun = self.begin_sweep(kind).await;
         for object in objects {
             let message = self.object(object);
@@ -222,10 +227,10 @@ impl Emitter {
         self.end_sweep(kind, begun).await;
     }
 
-    pub async fn announce(&mut self, kind: Kind, schema: &WriterSchema) {
+    pub async fn announce(&mut self, kind: RecordKind, schema: &WriterSchema) {
         let message = self.message(
             kind,
-            Subject::Schema(schema.fingerprint()),
+            RecordSubject::Schema(schema.fingerprint()),
             Some(schema.json().as_bytes().to_vec()),
         );
         self.send(&message).await;

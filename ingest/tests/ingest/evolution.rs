@@ -5,20 +5,20 @@ use std::sync::Arc;
 use fleetledger_ingest::audit;
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema, own_schema},
-    kind::Kind,
-    record::{Object, Record},
+    kind::RecordKind,
+    record::{ObjectRecord, Record},
 };
 use serde_json::{Value as Json, json};
 
 use crate::{
-    emitter::{Emitter, namespace, pod},
-    harness::Place,
+    emitter::{ScriptedEmitter, namespace, pod},
+    harness::IngestHarness,
 };
 
 /// Our namespace schema, its fields changed.
 fn schema(change: impl FnOnce(&mut Vec<Json>)) -> Arc<WriterSchema> {
     let mut json: Json =
-        serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Namespace)).json()).unwrap();
+        serde_json::from_str(own_schema(SchemaSubject::Kind(RecordKind::Namespace)).json()).unwrap();
     change(json["fields"].as_array_mut().unwrap());
     Arc::new(WriterSchema::parse(&json.to_string()).unwrap())
 }
@@ -29,27 +29,29 @@ fn record(uid: &str) -> Record {
     namespace.into_record()
 }
 
-async fn versions(place: &Place) -> i64 {
+async fn versions(place: &IngestHarness) -> i64 {
     place.one("select count(*) from ledger.namespace_history").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn emitter_upgraded_first_makes_no_false_version_and_keeps_what_it_adds() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
-    emitter.sweep(Kind::Namespace, &[record("u"), record("v")]).await;
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    emitter
+        .sweep(RecordKind::Namespace, &[record("u"), record("v")])
+        .await;
     place.landed().await;
     let newer =
         schema(|fields| fields.push(json!({"name": "color", "type": ["null", "string"], "default": null})));
-    emitter.announce(Kind::Namespace, &newer).await;
-    let begun = emitter.begin_sweep(Kind::Namespace).await;
+    emitter.announce(RecordKind::Namespace, &newer).await;
+    let begun = emitter.begin_sweep(RecordKind::Namespace).await;
     for uid in ["u", "v"] {
         let body = newer.encode(&record(uid), &json!({"color": "blue"})).unwrap();
         let message = emitter.body(&record(uid), &newer, &body);
         emitter.send(&message).await;
     }
-    emitter.end_sweep(Kind::Namespace, begun).await;
+    emitter.end_sweep(RecordKind::Namespace, begun).await;
     place.landed().await;
     assert_eq!(versions(&place).await, 0, "0 false versions");
     assert_eq!(
@@ -70,11 +72,13 @@ async fn emitter_upgraded_first_makes_no_false_version_and_keeps_what_it_adds() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn centre_upgraded_first_makes_no_false_version_and_the_next_sweep_fills_the_new_column() {
-    let place = Place::new().await;
+async fn central_site_upgraded_first_makes_no_false_version_and_the_next_sweep_fills_the_new_column() {
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
-    emitter.sweep(Kind::Namespace, &[record("u"), record("v")]).await;
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    emitter
+        .sweep(RecordKind::Namespace, &[record("u"), record("v")])
+        .await;
     place.landed().await;
     ingester.stop().await;
     // As an older reader left them: it did not know finalizers, and hashed its rows without them.
@@ -82,7 +86,9 @@ async fn centre_upgraded_first_makes_no_false_version_and_the_next_sweep_fills_t
         .execute("update ledger.namespace set reader_version = 0, finalizers = '{}', row_hash_hi = 1, row_hash_lo = 1")
         .await;
     let upgraded = place.start();
-    emitter.sweep(Kind::Namespace, &[record("u"), record("v")]).await;
+    emitter
+        .sweep(RecordKind::Namespace, &[record("u"), record("v")])
+        .await;
     place.landed().await;
     assert_eq!(versions(&place).await, 0, "0 false versions");
     assert_eq!(
@@ -99,11 +105,11 @@ async fn centre_upgraded_first_makes_no_false_version_and_the_next_sweep_fills_t
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_emitter_that_lacks_a_field_makes_no_false_version() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     let older = schema(|fields| fields.retain(|field| field["name"] != "finalizers"));
-    emitter.announce(Kind::Namespace, &older).await;
+    emitter.announce(RecordKind::Namespace, &older).await;
     let body = older.encode(&record("u"), &Json::Null).unwrap();
     let message = emitter.body(&record("u"), &older, &body);
     emitter.send(&message).await;
@@ -127,10 +133,11 @@ async fn an_older_emitter_that_lacks_a_field_makes_no_false_version() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_field_added_within_containers_makes_no_false_version() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
-    let mut json: Json = serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Pod)).json()).unwrap();
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    let mut json: Json =
+        serde_json::from_str(own_schema(SchemaSubject::Kind(RecordKind::Pod)).json()).unwrap();
     let fields = json["fields"].as_array_mut().unwrap();
     let containers = fields
         .iter_mut()
@@ -142,7 +149,7 @@ async fn a_field_added_within_containers_makes_no_false_version() {
     let mut known = pod("u", "Running", &[0, 3]);
     known.containers[1].image_id = Some("sha256:1".into());
     let record = known.clone().into_record();
-    emitter.announce(Kind::Pod, &older).await;
+    emitter.announce(RecordKind::Pod, &older).await;
     let body = older.encode(&record, &Json::Null).unwrap();
     let message = emitter.body(&record, &older, &body);
     emitter.send(&message).await;

@@ -1,18 +1,18 @@
 //! Who may land: claims, zombies, halted partitions, gaps, several ingesters.
 
 use fleetledger_ingest::{ResumeFrom, resume};
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 
 use crate::{
-    emitter::{Emitter, namespace},
-    harness::Place,
+    emitter::{ScriptedEmitter, namespace},
+    harness::IngestHarness,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_zombie_is_fenced_and_nothing_lands_twice() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(namespace("u", "a")).await;
     place.landed().await;
     // Someone else claims everything while a batch of ours is being built.
@@ -41,13 +41,13 @@ async fn a_zombie_is_fenced_and_nothing_lands_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_ingesters_of_a_group_share_the_partitions_and_one_takes_over() {
-    let place = Place::new().await;
-    let kinds = |settings: &mut fleetledger_ingest::Settings| settings.kinds = vec!["namespace".into()];
+    let place = IngestHarness::new().await;
+    let kinds = |settings: &mut fleetledger_ingest::IngestSettings| settings.kinds = vec!["namespace".into()];
     let first = place.start_with(kinds);
     first.ready().await;
     let second = place.start_with(kinds);
-    let mut emitters: Vec<Emitter> = (0..6)
-        .map(|number| Emitter::new(&place, "dfw", &format!("c{number}"), &format!("cu-{number}")))
+    let mut emitters: Vec<ScriptedEmitter> = (0..6)
+        .map(|number| ScriptedEmitter::new(&place, "dfw", &format!("c{number}"), &format!("cu-{number}")))
         .collect();
     second.ready().await;
     for round in 0..5 {
@@ -73,9 +73,9 @@ async fn two_ingesters_of_a_group_share_the_partitions_and_one_takes_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backend_killed_within_its_transaction_lands_once() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(namespace("u", "a")).await;
     place.landed().await;
     let held = place.hold_commits().await;
@@ -96,9 +96,9 @@ async fn a_backend_killed_within_its_transaction_lands_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_shorter_than_what_has_landed_halts_until_it_is_resumed() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(namespace("u", "a")).await;
     place.landed().await;
     ingester.stop().await;
@@ -133,10 +133,10 @@ async fn a_topic_shorter_than_what_has_landed_halts_until_it_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rewritten_topic_is_noticed_by_its_seam() {
-    let place = Place::new().await;
+async fn a_rewritten_topic_is_noticed_by_its_last_landed_record() {
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(namespace("u", "a")).await;
     place.landed().await;
     ingester.stop().await;
@@ -155,14 +155,14 @@ async fn a_rewritten_topic_is_noticed_by_its_seam() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_buffer_pauses_and_everything_lands() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start_with(|settings| {
         settings.kinds = vec!["namespace".into()];
         settings.buffer_bytes = 40_000;
         settings.batch_bytes = 20_000;
         settings.batch_rows = 10;
     });
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     ingester.ready().await;
     let held = place.hold_commits().await;
     for number in 0..300 {
@@ -172,7 +172,7 @@ async fn a_full_buffer_pauses_and_everything_lands() {
     let buffered = ingester.health.stats().buffer_bytes;
     assert!(buffered < 80_000, "{buffered}");
     drop(held);
-    emitter.mark(Kind::Namespace).await;
+    emitter.mark(RecordKind::Namespace).await;
     place.landed().await;
     assert_eq!(
         place.one::<i64>("select count(*) from ledger.namespace").await,

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
-use fleetledger_ingest::{Health, Settings, run};
-use fleetledger_local::{mock_kafka::MockKafka, postgres::Template};
+use fleetledger_ingest::{IngestHealth, IngestSettings, run};
+use fleetledger_local::{mock_kafka::MockKafka, postgres::PostgresTemplate};
 use fleetledger_schema::{
-    kind::Kind,
-    postgres::{Connector, migrate},
+    kind::RecordKind,
+    postgres::{PostgresConnector, migrate},
 };
 use rdkafka::ClientConfig;
 use tokio::task::JoinHandle;
@@ -25,14 +25,14 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A migrated database of its own, on the server that all tests of this binary share.
 async fn database() -> String {
-    let template = Template::of_process(|url| async move {
+    let template = PostgresTemplate::of_process(|url| async move {
         if std::env::var("FLEETLEDGER_TEST_LOG").is_ok() {
             tracing_subscriber::fmt()
                 .with_max_level(tracing::Level::DEBUG)
                 .with_test_writer()
                 .init();
         }
-        let connector = Connector::new(url.parse().unwrap(), None);
+        let connector = PostgresConnector::new(url.parse().unwrap(), None);
         migrate(&connector, |_| {})
             .await
             .map_err(|error| error.to_string())?;
@@ -43,30 +43,30 @@ async fn database() -> String {
     template.await.unwrap().database().await.unwrap()
 }
 
-pub struct Place {
+pub struct IngestHarness {
     pub kafka: MockKafka,
     /// The owner's.
-    pub connector: Connector,
+    pub connector: PostgresConnector,
     /// The ingester's, with no right but its own.
-    pub ingester: Connector,
+    pub ingester: PostgresConnector,
     pub sql: Client,
     /// End of each partition, as far as this test has written.
     pub ends: Arc<Mutex<BTreeMap<(String, i32), i64>>>,
 }
 
-impl Place {
+impl IngestHarness {
     pub async fn new() -> Self {
         Self::with_suffixes(&[]).await
     }
 
     pub async fn with_suffixes(suffixes: &[&str]) -> Self {
         let url = database().await;
-        let connector = Connector::new(url.parse().unwrap(), None);
+        let connector = PostgresConnector::new(url.parse().unwrap(), None);
         let mut as_ingester: tokio_postgres::Config = url.parse().unwrap();
         as_ingester.user("fleetledger_ingest");
         let sql = connector.connect("test").await.unwrap();
         let kafka = MockKafka::start().unwrap();
-        for kind in Kind::TOPICS {
+        for kind in RecordKind::TOPICS {
             if suffixes.is_empty() {
                 kafka
                     .create_topic(&kind.topic("fleetledger", None), PARTITIONS)
@@ -81,18 +81,18 @@ impl Place {
         Self {
             kafka,
             connector,
-            ingester: Connector::new(as_ingester, None),
+            ingester: PostgresConnector::new(as_ingester, None),
             sql,
             ends: Arc::default(),
         }
     }
 
-    pub fn settings(&self) -> Settings {
-        Settings {
+    pub fn settings(&self) -> IngestSettings {
+        IngestSettings {
             linger_ms: 20,
             linger_caught_up_ms: 5,
             table_sum_interval_seconds: 3600,
-            ..Settings::default()
+            ..IngestSettings::default()
         }
     }
 
@@ -108,9 +108,9 @@ impl Place {
     }
 
     /// An ingester of every partition, without a group: its first record lands at once.
-    pub fn start(&self) -> Ingester {
+    pub fn start(&self) -> IngesterTask {
         self.start_with(|settings| {
-            for kind in Kind::TOPICS {
+            for kind in RecordKind::TOPICS {
                 for partition in 0..PARTITIONS {
                     settings
                         .partitions
@@ -120,18 +120,18 @@ impl Place {
         })
     }
 
-    pub fn start_with(&self, change: impl FnOnce(&mut Settings)) -> Ingester {
+    pub fn start_with(&self, change: impl FnOnce(&mut IngestSettings)) -> IngesterTask {
         let mut settings = self.settings();
         change(&mut settings);
         let shutdown = CancellationToken::new();
-        let health = Health::new();
+        let health = IngestHealth::new();
         let (kafka, connector) = (self.kafka_config(), self.ingester.clone());
         let (stop, seen) = (shutdown.clone(), health.clone());
         let task = tokio::spawn(async move {
             let registry = prometheus::Registry::new();
             run(settings, kafka, connector, &registry, seen, stop).await
         });
-        Ingester {
+        IngesterTask {
             shutdown,
             health,
             task,
@@ -247,19 +247,19 @@ impl Place {
         client
     }
 
-    /// Waits until a batch hangs on [`Place::hold_commits`].
+    /// Waits until a batch hangs on [`IngestHarness::hold_commits`].
     pub async fn until_held(&self) {
         self.until("select exists (select from pg_locks where not granted and relation = 'ledger.freshness'::regclass)").await;
     }
 }
 
-pub struct Ingester {
+pub struct IngesterTask {
     shutdown: CancellationToken,
-    pub health: Health,
+    pub health: IngestHealth,
     task: JoinHandle<Result<(), fleetledger_ingest::IngestError>>,
 }
 
-impl Ingester {
+impl IngesterTask {
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap().unwrap();

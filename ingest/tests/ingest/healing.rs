@@ -2,13 +2,13 @@
 
 use fleetledger_ingest::audit;
 use fleetledger_schema::{
-    kind::Kind,
-    record::{Object, Record},
+    kind::RecordKind,
+    record::{ObjectRecord, Record},
 };
 
 use crate::{
-    emitter::{Emitter, pod},
-    harness::Place,
+    emitter::{ScriptedEmitter, pod},
+    harness::IngestHarness,
 };
 
 fn pods() -> Vec<Record> {
@@ -17,7 +17,7 @@ fn pods() -> Vec<Record> {
         .to_vec()
 }
 
-async fn content(place: &Place) -> Vec<String> {
+async fn content(place: &IngestHarness) -> Vec<String> {
     place
         .all("select p.uid || p.phase || c.container || c.restart_count from ledger.pod as p join ledger.container as c using (cluster_id, uid) order by 1")
         .await
@@ -25,10 +25,10 @@ async fn content(place: &Place) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
-    emitter.sweep(Kind::Pod, &pods()).await;
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    emitter.sweep(RecordKind::Pod, &pods()).await;
     place.landed().await;
     let before = content(&place).await;
     assert_eq!(
@@ -43,7 +43,7 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
         .await;
     let report = audit::run(&place.ingester, |_| {}).await.unwrap();
     assert_eq!(report.altered.len(), 2, "{report:?}");
-    emitter.sweep(Kind::Pod, &pods()).await;
+    emitter.sweep(RecordKind::Pod, &pods()).await;
     place.landed().await;
     assert_eq!(content(&place).await, before);
     assert_eq!(
@@ -55,7 +55,7 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
     assert_eq!((report.rows, report.sound), (3, 3));
     // Healed: the next sweep finds everything unchanged again.
     let landed = place.counts().await[1];
-    emitter.sweep(Kind::Pod, &pods()).await;
+    emitter.sweep(RecordKind::Pod, &pods()).await;
     place.landed().await;
     assert_eq!(place.counts().await[1], landed);
     ingester.stop().await;
@@ -63,13 +63,13 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_deleted_by_hand_is_found_by_the_table_sum_and_healed_by_the_next_sweep() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start_with(|settings| {
         settings.kinds = vec!["pod".into()];
         settings.table_sum_interval_seconds = 1;
     });
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
-    emitter.sweep(Kind::Pod, &pods()).await;
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    emitter.sweep(RecordKind::Pod, &pods()).await;
     place.landed().await;
     let before = content(&place).await;
     place
@@ -90,7 +90,7 @@ async fn a_row_deleted_by_hand_is_found_by_the_table_sum_and_healed_by_the_next_
     place
         .until("select count(*) = 1 from ledger.kind_state where generation = 1")
         .await;
-    emitter.sweep(Kind::Pod, &pods()).await;
+    emitter.sweep(RecordKind::Pod, &pods()).await;
     place.landed().await;
     assert_eq!(content(&place).await, before);
     place

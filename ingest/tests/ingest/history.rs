@@ -1,14 +1,14 @@
 //! Versions: contiguous, disjoint, one for each change and none beside.
 
-use fleetledger_schema::{instant::Instant, kind::Kind, record::Object};
+use fleetledger_schema::{instant::Instant, kind::RecordKind, record::ObjectRecord};
 
 use crate::{
-    emitter::{Emitter, namespace, pod},
-    harness::Place,
+    emitter::{ScriptedEmitter, namespace, pod},
+    harness::IngestHarness,
 };
 
 /// `phase [from, to)` of every version of `u`, oldest first.
-async fn versions(place: &Place, table: &str) -> Vec<String> {
+async fn versions(place: &IngestHarness, table: &str) -> Vec<String> {
     place
         .all(&format!(
             "select phase || ' ' || closed_reason from (
@@ -18,7 +18,7 @@ async fn versions(place: &Place, table: &str) -> Vec<String> {
         .await
 }
 
-async fn holes(place: &Place, table: &str) -> i64 {
+async fn holes(place: &IngestHarness, table: &str) -> i64 {
     place
         .one(&format!(
             "select count(*) from (select valid_from, lag(valid_to) over (order by valid_from) as before from (
@@ -31,13 +31,13 @@ async fn holes(place: &Place, table: &str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_make_versions_and_repeats_make_none() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     for phase in ["Active", "Active", "Terminating", "Terminating", "Active"] {
         emitter.put(namespace("u", phase)).await;
     }
-    emitter.mark(Kind::Namespace).await;
+    emitter.mark(RecordKind::Namespace).await;
     place.landed().await;
     assert_eq!(
         versions(&place, "namespace").await,
@@ -55,9 +55,9 @@ async fn changes_make_versions_and_repeats_make_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revert_arrives_while_previous_batch_commits() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(namespace("u", "A")).await;
     place.landed().await;
     let held = place.hold_commits().await;
@@ -78,9 +78,9 @@ async fn revert_arrives_while_previous_batch_commits() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_then_b_and_a_in_one_batch_then_c_are_contiguous() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(namespace("u", "A")).await;
     emitter.put(pod("u", "A", &[0, 0])).await;
     place.landed().await;
@@ -128,9 +128,9 @@ async fn a_then_b_and_a_in_one_batch_then_c_are_contiguous() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(pod("u", "Running", &[0, 0])).await;
     place.landed().await;
     emitter.put(pod("u", "Running", &[0])).await;
@@ -150,8 +150,8 @@ async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
     let gone = Instant::now();
     emitter.delete(pod("u", "Running", &[0]), gone).await;
     emitter.put(pod("v", "Running", &[0])).await;
-    emitter.tombstone(Kind::Pod, "v").await;
-    emitter.tombstone(Kind::Pod, "never").await;
+    emitter.tombstone(RecordKind::Pod, "v").await;
+    emitter.tombstone(RecordKind::Pod, "never").await;
     place.landed().await;
     assert_eq!(place.one::<i64>("select count(*) from ledger.pod").await, 0);
     assert_eq!(place.one::<i64>("select count(*) from ledger.container").await, 0);
@@ -181,9 +181,9 @@ async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pod_born_and_gone_between_two_sweeps_is_in_the_history() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     let mut short = pod("u", "Succeeded", &[0]);
     short.created_at = Instant::now().plus_micros(-3_000_000);
     let gone = Instant::now();
@@ -202,9 +202,9 @@ async fn a_pod_born_and_gone_between_two_sweeps_is_in_the_history() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clocks_two_days_off_leave_intervals_disjoint_and_within_bounds() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     let two_days = 2 * 86_400_000_000;
     for (phase, clock) in [
         ("a", 0),
@@ -237,9 +237,9 @@ async fn clocks_two_days_off_leave_intervals_disjoint_and_within_bounds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_partition_at_midnight_is_made_and_the_batch_lands() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(namespace("u", "A")).await;
     place.landed().await;
     // As if nobody had made partitions for a week: today's and all later ones are gone, of all tables.
@@ -263,9 +263,9 @@ async fn missing_partition_at_midnight_is_made_and_the_batch_lands() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_known_owner_is_kept_when_a_later_record_cannot_resolve_it() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     let owned = |phase: &str, owner: Option<&str>| {
         let mut pod = pod("u", phase, &[0]);
         pod.workload_kind = owner.map(|_| "Deployment".into());

@@ -2,28 +2,28 @@
 
 use std::time::Instant as Moment;
 
-use fleetledger_schema::{kind::Kind, record::Object};
+use fleetledger_schema::{kind::RecordKind, record::ObjectRecord};
 use futures::{StreamExt, stream::FuturesUnordered};
 
 use crate::{
-    emitter::{Emitter, pod},
-    harness::Place,
+    emitter::{ScriptedEmitter, pod},
+    harness::IngestHarness,
 };
 
 const PODS: usize = 4_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_pods_land_and_a_sweep_over_them_changes_nothing() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
     let mut emitters = [
-        Emitter::new(&place, "dfw", "a", "cu-1"),
-        Emitter::new(&place, "dfw", "b", "cu-4"),
+        ScriptedEmitter::new(&place, "dfw", "a", "cu-1"),
+        ScriptedEmitter::new(&place, "dfw", "b", "cu-4"),
     ];
     for round in 0..2 {
         let begin = Moment::now();
         for emitter in &mut emitters {
-            let begun = emitter.begin_sweep(Kind::Pod).await;
+            let begun = emitter.begin_sweep(RecordKind::Pod).await;
             let messages: Vec<_> = (0..PODS)
                 .map(|number| emitter.object(&pod(&format!("p{number}"), "Running", &[0, 1]).into_record()))
                 .collect();
@@ -32,7 +32,7 @@ async fn thousands_of_pods_land_and_a_sweep_over_them_changes_nothing() {
                 messages.iter().map(|message| emitter_ref.send(message)).collect();
             while sent.next().await.is_some() {}
             drop(sent);
-            emitter.end_sweep(Kind::Pod, begun).await;
+            emitter.end_sweep(RecordKind::Pod, begun).await;
         }
         place.landed().await;
         eprintln!("round {round}: {} records in {:?}", 2 * PODS, begin.elapsed());

@@ -1,23 +1,23 @@
 //! Poison: each kind goes to the dead letters with its place and reason, its neighbours land, and replay lands what a
 //! fix makes valid and resurrects nothing.
 
-use fleetledger_ingest::dead_letters::{self, Selection};
+use fleetledger_ingest::dead_letters::{self, DeadLetterSelection};
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema, encode, own_schema},
     framing::{SchemaRef, join},
     instant::Instant,
-    key::Subject,
-    kind::Kind,
-    record::{Namespace, Object},
+    key::RecordSubject,
+    kind::RecordKind,
+    record::{Namespace, ObjectRecord},
 };
 use serde_json::{Value as Json, json};
 
 use crate::{
-    emitter::{Emitter, Message, namespace},
-    harness::Place,
+    emitter::{ScriptedEmitter, ScriptedMessage, namespace},
+    harness::IngestHarness,
 };
 
-fn header(message: &mut Message, name: &str, value: Option<&str>) {
+fn header(message: &mut ScriptedMessage, name: &str, value: Option<&str>) {
     message.headers.retain(|(header, _)| header != name);
     if let Some(value) = value {
         message.headers.push((name.to_owned(), value.as_bytes().to_vec()));
@@ -25,13 +25,14 @@ fn header(message: &mut Message, name: &str, value: Option<&str>) {
 }
 
 /// The reason a record must die of, how its object is spoiled, and how its message.
-type Poison = (&'static str, fn(&mut Namespace), fn(&mut Message));
+type PoisonSetCase = (&'static str, fn(&mut Namespace), fn(&mut ScriptedMessage));
 
 /// One of each.
-fn poison_set() -> Vec<Poison> {
-    let mut set: Vec<Poison> = Vec::new();
-    let mut add =
-        |reason, object: fn(&mut Namespace), spoil: fn(&mut Message)| set.push((reason, object, spoil));
+fn poison_set() -> Vec<PoisonSetCase> {
+    let mut set: Vec<PoisonSetCase> = Vec::new();
+    let mut add = |reason, object: fn(&mut Namespace), spoil: fn(&mut ScriptedMessage)| {
+        set.push((reason, object, spoil))
+    };
     add("bad_magic", |_| {}, |m| m.value.as_mut().unwrap()[0] = b'{');
     add("unknown_schema", |_| {}, |m| m.value.as_mut().unwrap()[3] ^= 0xff);
     add("truncated", |_| {}, |m| m.value.as_mut().unwrap().truncate(14));
@@ -91,7 +92,7 @@ fn poison_set() -> Vec<Poison> {
             let body = encode(&namespace("x", "Active").into_record()).unwrap();
             let mut huge = body[..body.len() - 10].to_vec();
             huge.extend_from_slice(&[0xfe, 0xff, 0xff, 0xff, 0x0f]);
-            let schema = own_schema(SchemaSubject::Kind(Kind::Namespace));
+            let schema = own_schema(SchemaSubject::Kind(RecordKind::Namespace));
             m.value = Some(join(SchemaRef::Fingerprint(schema.fingerprint()), &huge));
         },
     );
@@ -100,9 +101,9 @@ fn poison_set() -> Vec<Poison> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_the_poison_set_is_a_dead_letter_and_its_neighbours_land() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     let set = poison_set();
     let mut expected = Vec::new();
     for (number, (reason, spoil_object, spoil_message)) in set.iter().enumerate() {
@@ -139,11 +140,11 @@ async fn each_of_the_poison_set_is_a_dead_letter_and_its_neighbours_land() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_datacenter_is_refused_where_topics_have_suffixes() {
-    let place = Place::with_suffixes(&["dfw"]).await;
+    let place = IngestHarness::with_suffixes(&["dfw"]).await;
     let ingester = place.start_with(|settings| settings.topic_suffixes = vec!["dfw".into()]);
-    let mut foreign = Emitter::new(&place, "iad", "prod", "cu-2");
+    let mut foreign = ScriptedEmitter::new(&place, "iad", "prod", "cu-2");
     foreign.suffix = Some("dfw".into());
-    let mut own = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut own = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     own.suffix = Some("dfw".into());
     foreign.put(namespace("u", "foreign")).await;
     own.put(namespace("u", "own")).await;
@@ -160,12 +161,12 @@ async fn a_foreign_datacenter_is_refused_where_topics_have_suffixes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     // A newer emitter whose schema nobody announced.
     let mut json: Json =
-        serde_json::from_str(own_schema(SchemaSubject::Kind(Kind::Namespace)).json()).unwrap();
+        serde_json::from_str(own_schema(SchemaSubject::Kind(RecordKind::Namespace)).json()).unwrap();
     json["fields"]
         .as_array_mut()
         .unwrap()
@@ -180,8 +181,8 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
     }
     emitter.put(namespace("overwritten", "newer")).await;
     emitter.delete(namespace("deleted", "gone"), Instant::now()).await;
-    emitter.tombstone(Kind::Namespace, "tombstoned").await;
-    emitter.mark(Kind::Namespace).await;
+    emitter.tombstone(RecordKind::Namespace, "tombstoned").await;
+    emitter.mark(RecordKind::Namespace).await;
     place.landed().await;
     assert_eq!(
         place.all("select distinct reason from ledger.dead_letter").await,
@@ -192,9 +193,9 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
         "emitter = centre + open dead keys"
     );
 
-    let selection = Selection {
+    let selection = DeadLetterSelection {
         reason: Some("unknown_schema".into()),
-        ..Selection::default()
+        ..DeadLetterSelection::default()
     };
     let report = dead_letters::replay(&place.ingester, &place.settings(), &selection, false)
         .await
@@ -202,8 +203,8 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
     assert_eq!((report.landed, report.still_dead), (0, 2), "{report:?}");
     // The fix: the schema becomes known.
     let message = emitter.message(
-        Kind::Namespace,
-        Subject::Schema(newer.fingerprint()),
+        RecordKind::Namespace,
+        RecordSubject::Schema(newer.fingerprint()),
         Some(newer.json().as_bytes().to_vec()),
     );
     emitter.send(&message).await;
@@ -222,20 +223,20 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
         .await
         .unwrap();
     assert_eq!(report.landed, 2, "{report:?}");
-    let standing = place
+    let current = place
         .all("select uid || ' ' || phase from ledger.namespace order by uid")
         .await;
-    assert_eq!(standing, ["born dead", "kept dead", "overwritten newer"]);
+    assert_eq!(current, ["born dead", "kept dead", "overwritten newer"]);
     assert!(
-        dead_letters::list(&place.connector, &Selection::default(), 10)
+        dead_letters::list(&place.connector, &DeadLetterSelection::default(), 10)
             .await
             .unwrap()
             .is_empty()
     );
     // The running ingester still counts right, and its next sweep finds nothing to mend.
-    emitter.mark(Kind::Namespace).await;
-    emitter.tombstone(Kind::Namespace, "born").await;
-    emitter.mark(Kind::Namespace).await;
+    emitter.mark(RecordKind::Namespace).await;
+    emitter.tombstone(RecordKind::Namespace, "born").await;
+    emitter.mark(RecordKind::Namespace).await;
     place.landed().await;
     assert!(place.one::<bool>("select balanced from fleet.balance").await);
     assert_eq!(

@@ -4,44 +4,44 @@ use std::time::Duration;
 
 use fleetledger_ingest::{
     clusters,
-    dead_letters::{self, Selection},
+    dead_letters::{self, DeadLetterSelection},
     quarantine,
 };
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 
 use crate::{
-    emitter::{Emitter, namespace},
-    harness::Place,
+    emitter::{ScriptedEmitter, namespace},
+    harness::IngestHarness,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn same_names_in_two_clusters_stay_apart() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut one = Emitter::new(&place, "dfw", "prod", "cu-1");
-    let mut two = Emitter::new(&place, "iad", "prod", "cu-2");
+    let mut one = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    let mut two = ScriptedEmitter::new(&place, "iad", "prod", "cu-2");
     one.put(namespace("u", "one")).await;
     two.put(namespace("u", "two")).await;
-    two.tombstone(Kind::Namespace, "u").await;
+    two.tombstone(RecordKind::Namespace, "u").await;
     place.landed().await;
-    let standing = place
+    let current = place
         .all("select c.datacenter || ' ' || n.phase from ledger.namespace as n join ledger.cluster as c using (cluster_id)")
         .await;
-    assert_eq!(standing, ["dfw one"]);
+    assert_eq!(current, ["dfw one"]);
     ingester.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_cluster_uid_under_two_names_quarantines_the_newer_until_it_is_renamed() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut first = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut first = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     first.put(namespace("u", "first")).await;
     place.landed().await;
-    let mut second = Emitter::new(&place, "dfw", "copy", "cu-1");
+    let mut second = ScriptedEmitter::new(&place, "dfw", "copy", "cu-1");
     second.epoch = 2_000;
     second.put(namespace("u", "second")).await;
-    second.tombstone(Kind::Namespace, "u").await;
+    second.tombstone(RecordKind::Namespace, "u").await;
     place.landed().await;
     assert_eq!(place.all("select phase from ledger.namespace").await, ["first"]);
     assert_eq!(
@@ -73,7 +73,7 @@ async fn one_cluster_uid_under_two_names_quarantines_the_newer_until_it_is_renam
     }
     // Tombstones under the former name close nothing, because the uid lives on.
     first.epoch = 3_000;
-    first.tombstone(Kind::Namespace, "u").await;
+    first.tombstone(RecordKind::Namespace, "u").await;
     place.landed().await;
     assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, 1);
     assert_eq!(place.one::<i64>("select count(*) from ledger.cluster").await, 1);
@@ -81,8 +81,8 @@ async fn one_cluster_uid_under_two_names_quarantines_the_newer_until_it_is_renam
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_poisoned_source_is_put_aside_and_its_neighbour_goes_on() {
-    let place = Place::new().await;
+async fn a_poisoned_source_is_quarantined_and_its_neighbour_goes_on() {
+    let place = IngestHarness::new().await;
     let ingester = place.start_with(|settings| {
         settings.quarantine_minimum = 5;
         settings.quarantine_window = 100;
@@ -92,8 +92,8 @@ async fn a_poisoned_source_is_put_aside_and_its_neighbour_goes_on() {
                 .push(format!("fleetledger.namespace:{partition}"));
         }
     });
-    let mut bad = Emitter::new(&place, "dfw", "bad", "cu-1");
-    let mut good = Emitter::new(&place, "dfw", "good", "cu-2");
+    let mut bad = ScriptedEmitter::new(&place, "dfw", "bad", "cu-1");
+    let mut good = ScriptedEmitter::new(&place, "dfw", "good", "cu-2");
     for number in 0..8 {
         let mut message = bad.object(&record(&format!("b{number}")));
         message.value.as_mut().unwrap().push(0);
@@ -122,9 +122,9 @@ async fn a_poisoned_source_is_put_aside_and_its_neighbour_goes_on() {
     quarantine::release(&place.connector, open[0].quarantine_id)
         .await
         .unwrap();
-    let selection = Selection {
+    let selection = DeadLetterSelection {
         reason: Some("quarantined".into()),
-        ..Selection::default()
+        ..DeadLetterSelection::default()
     };
     let dry = dead_letters::replay(&place.ingester, &place.settings(), &selection, true)
         .await
@@ -150,10 +150,10 @@ async fn a_poisoned_source_is_put_aside_and_its_neighbour_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_vanished_cluster_stands_until_it_is_retired_and_is_active_again_when_it_speaks() {
-    let place = Place::new().await;
+async fn a_vanished_cluster_is_kept_until_it_is_retired_and_is_active_again_when_it_sends() {
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     emitter.put(namespace("u", "Active")).await;
     place.landed().await;
     assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, 1);
@@ -180,6 +180,6 @@ async fn a_vanished_cluster_stands_until_it_is_retired_and_is_active_again_when_
 }
 
 fn record(uid: &str) -> fleetledger_schema::record::Record {
-    use fleetledger_schema::record::Object;
+    use fleetledger_schema::record::ObjectRecord;
     namespace(uid, "Active").into_record()
 }

@@ -1,42 +1,48 @@
 //! Sweeps close what is gone, and never what was only not seen.
 
 use fleetledger_schema::{
-    kind::Kind,
-    record::{Object, Record},
+    kind::RecordKind,
+    record::{ObjectRecord, Record},
 };
 
 use crate::{
-    emitter::{Emitter, namespace},
-    harness::Place,
+    emitter::{ScriptedEmitter, namespace},
+    harness::IngestHarness,
 };
 
 fn record(uid: &str) -> Record {
     namespace(uid, "Active").into_record()
 }
 
-async fn standing(place: &Place) -> Vec<String> {
+async fn current_uids(place: &IngestHarness) -> Vec<String> {
     place.all("select uid from ledger.namespace order by uid").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_complete_sweep_closes_what_it_does_not_name() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     for uid in ["a", "b", "c"] {
         emitter.put(namespace(uid, "Active")).await;
     }
     // b vanished while no emitter ran: nobody said so.
-    emitter.living.get_mut(&Kind::Namespace).unwrap().remove("b");
-    emitter.mark(Kind::Namespace).await;
+    emitter
+        .living
+        .get_mut(&RecordKind::Namespace)
+        .unwrap()
+        .remove("b");
+    emitter.mark(RecordKind::Namespace).await;
     place.landed().await;
     assert!(
         !place.one::<bool>("select balanced from fleet.balance").await,
         "the mark does not count b"
     );
-    emitter.sweep(Kind::Namespace, &[record("a"), record("c")]).await;
+    emitter
+        .sweep(RecordKind::Namespace, &[record("a"), record("c")])
+        .await;
     place.landed().await;
-    assert_eq!(standing(&place).await, ["a", "c"]);
+    assert_eq!(current_uids(&place).await, ["a", "c"]);
     assert_eq!(
         place
             .one::<String>("select closed_reason from ledger.namespace_history")
@@ -55,19 +61,19 @@ async fn a_complete_sweep_closes_what_it_does_not_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweep_with_a_hole_is_void_and_closes_nothing() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     for uid in ["a", "b"] {
         emitter.put(namespace(uid, "Active")).await;
     }
-    let begun = emitter.begin_sweep(Kind::Namespace).await;
+    let begun = emitter.begin_sweep(RecordKind::Namespace).await;
     emitter.put(namespace("a", "Active")).await;
     let lost = emitter.object(&record("b"));
     drop(lost);
-    emitter.end_sweep(Kind::Namespace, begun).await;
+    emitter.end_sweep(RecordKind::Namespace, begun).await;
     place.landed().await;
-    assert_eq!(standing(&place).await, ["a", "b"]);
+    assert_eq!(current_uids(&place).await, ["a", "b"]);
     assert_eq!(
         place.one::<String>("select state from ledger.sweep").await,
         "void"
@@ -77,20 +83,24 @@ async fn a_sweep_with_a_hole_is_void_and_closes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_record_counts_as_seen_and_its_object_stays() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     for uid in ["a", "b"] {
         emitter.put(namespace(uid, "Active")).await;
     }
-    let begun = emitter.begin_sweep(Kind::Namespace).await;
+    let begun = emitter.begin_sweep(RecordKind::Namespace).await;
     let mut dead = emitter.object(&record("b"));
     dead.value.as_mut().unwrap().push(0);
-    emitter.living.get_mut(&Kind::Namespace).unwrap().remove("a");
+    emitter
+        .living
+        .get_mut(&RecordKind::Namespace)
+        .unwrap()
+        .remove("a");
     emitter.send(&dead).await;
-    emitter.end_sweep(Kind::Namespace, begun).await;
+    emitter.end_sweep(RecordKind::Namespace, begun).await;
     place.landed().await;
-    assert_eq!(standing(&place).await, ["b"]);
+    assert_eq!(current_uids(&place).await, ["b"]);
     assert_eq!(place.all("select uid from ledger.dead_key").await, ["b"]);
     // The next record of the object settles it.
     emitter.put(namespace("b", "Terminating")).await;
@@ -105,13 +115,13 @@ async fn a_dead_record_counts_as_seen_and_its_object_stays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_inside_a_sweep_reads_it_again_from_its_begin() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     for uid in ["a", "b", "c"] {
         emitter.put(namespace(uid, "Active")).await;
     }
-    let begun = emitter.begin_sweep(Kind::Namespace).await;
+    let begun = emitter.begin_sweep(RecordKind::Namespace).await;
     emitter.put(namespace("a", "Active")).await;
     place.landed().await;
     assert_eq!(
@@ -121,10 +131,18 @@ async fn a_claim_inside_a_sweep_reads_it_again_from_its_begin() {
     ingester.stop().await;
     let second = place.start();
     emitter.put(namespace("c", "Active")).await;
-    emitter.living.get_mut(&Kind::Namespace).unwrap().remove("b");
-    emitter.end_sweep(Kind::Namespace, begun).await;
+    emitter
+        .living
+        .get_mut(&RecordKind::Namespace)
+        .unwrap()
+        .remove("b");
+    emitter.end_sweep(RecordKind::Namespace, begun).await;
     place.landed().await;
-    assert_eq!(standing(&place).await, ["a", "c"], "a was named before the claim");
+    assert_eq!(
+        current_uids(&place).await,
+        ["a", "c"],
+        "a was named before the claim"
+    );
     assert_eq!(
         place.one::<String>("select state from ledger.sweep").await,
         "complete"

@@ -2,20 +2,20 @@
 
 use std::time::Instant as Moment;
 
-use fleetledger_ingest::dead_letters::{self, Selection};
+use fleetledger_ingest::dead_letters::{self, DeadLetterSelection};
 use fleetledger_schema::{
     codec::{SchemaSubject, encode_usage, own_schema},
     framing::{SchemaRef, join},
     instant::Instant,
-    key::Subject,
-    kind::Kind,
+    key::RecordSubject,
+    kind::RecordKind,
     record::{ContainerUsage, Usage},
 };
 use futures::{StreamExt, stream::FuturesUnordered};
 
 use crate::{
-    emitter::{Emitter, Message, namespace},
-    harness::Place,
+    emitter::{ScriptedEmitter, ScriptedMessage, namespace},
+    harness::IngestHarness,
 };
 
 const MINUTE: i64 = 60_000_000;
@@ -59,16 +59,20 @@ fn window(from: i64, to: i64, containers: Vec<ContainerUsage>) -> Usage {
     }
 }
 
-fn message(emitter: &mut Emitter, usage: &Usage) -> Message {
-    let schema = own_schema(SchemaSubject::Kind(Kind::Usage));
+fn message(emitter: &mut ScriptedEmitter, usage: &Usage) -> ScriptedMessage {
+    let schema = own_schema(SchemaSubject::Kind(RecordKind::Usage));
     let value = join(
         SchemaRef::Fingerprint(schema.fingerprint()),
         &encode_usage(usage).unwrap(),
     );
-    emitter.message(Kind::Usage, Subject::Object(usage.uid.clone()), Some(value))
+    emitter.message(
+        RecordKind::Usage,
+        RecordSubject::Object(usage.uid.clone()),
+        Some(value),
+    )
 }
 
-async fn put(emitter: &mut Emitter, usage: &Usage) {
+async fn put(emitter: &mut ScriptedEmitter, usage: &Usage) {
     let message = message(emitter, usage);
     emitter.send(&message).await;
 }
@@ -80,9 +84,9 @@ fn at(minutes: i64) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn windows_are_added_to_the_hours_of_their_containers() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     put(
         &mut emitter,
         &window(0, 5, vec![container("a", 100), container("b", 7)]),
@@ -126,9 +130,9 @@ async fn windows_are_added_to_the_hours_of_their_containers() {
 async fn order_of_arrival_changes_nothing() {
     let mut seen = Vec::new();
     for order in [[0, 1, 2, 3], [3, 1, 0, 2]] {
-        let place = Place::new().await;
+        let place = IngestHarness::new().await;
         let ingester = place.start();
-        let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+        let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
         for window_number in order {
             let amount = 10_i64.pow(window_number as u32);
             let from = window_number * 5;
@@ -150,9 +154,9 @@ async fn order_of_arrival_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_window_sent_twice_is_superseded_and_added_once() {
     for held in [false, true] {
-        let place = Place::new().await;
+        let place = IngestHarness::new().await;
         let ingester = place.start();
-        let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+        let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
         put(&mut emitter, &window(0, 5, vec![container("a", 1)])).await;
         place.landed().await;
         let hold = if held {
@@ -188,11 +192,11 @@ async fn a_window_sent_twice_is_superseded_and_added_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_emitters_the_newer_one_counts_and_windows_both_sent_count_once() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut old = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut old = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     put(&mut old, &window(0, 5, vec![container("a", 1)])).await;
-    let mut new = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut new = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     new.epoch = old.epoch + 1;
     // It took over within the next window, whose first part nobody saw.
     let mut partial = container("a", 10);
@@ -214,16 +218,16 @@ async fn of_two_emitters_the_newer_one_counts_and_windows_both_sent_count_once()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_windows_land_days_later_and_lost_ones_are_noticed() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     for days in [40, 3, 0] {
         let mut late = window(0, 5, vec![container("a", 1)]);
         late.window_start_at = late.window_start_at.plus_micros(-days * 24 * HOUR);
         late.window_end_at = late.window_end_at.plus_micros(-days * 24 * HOUR);
         put(&mut emitter, &late).await;
     }
-    *emitter.sequences.get_mut(&Kind::Usage).unwrap() += 2;
+    *emitter.sequences.get_mut(&RecordKind::Usage).unwrap() += 2;
     put(&mut emitter, &window(5, 10, vec![container("a", 1)])).await;
     place.landed().await;
     assert_eq!(place.all(HOURS).await.len(), 3);
@@ -234,9 +238,9 @@ async fn late_windows_land_days_later_and_lost_ones_are_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_windows_are_dead_letters_beside_healthy_ones_and_replay_adds_nothing_twice() {
-    let place = Place::new().await;
+    let place = IngestHarness::new().await;
     let ingester = place.start();
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
     put(&mut emitter, &window(0, 5, vec![container("a", 1)])).await;
     let mut future = window(5, 10, vec![container("a", 1)]);
     future.window_start_at = Instant(hour() + 4 * HOUR);
@@ -278,9 +282,9 @@ async fn hostile_windows_are_dead_letters_beside_healthy_ones_and_replay_adds_no
         .execute("delete from ledger.usage_hourly where container = 'huge'")
         .await;
     for expected in [1, 0] {
-        let selection = Selection {
+        let selection = DeadLetterSelection {
             reason: Some("truncated".into()),
-            ..Selection::default()
+            ..DeadLetterSelection::default()
         };
         let report = dead_letters::replay(&place.ingester, &place.settings(), &selection, false)
             .await
@@ -296,9 +300,9 @@ async fn an_hour_of_many_nodes_lands_whole() {
     // The broker of these tests keeps 5 MB of a partition; the ingester starts when all of it stands.
     const NODES: i64 = 50;
     const PODS: i64 = 25;
-    let place = Place::new().await;
-    let mut emitter = Emitter::new(&place, "dfw", "prod", "cu-1");
-    let messages: Vec<Message> = (0..12)
+    let place = IngestHarness::new().await;
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    let messages: Vec<ScriptedMessage> = (0..12)
         .flat_map(|number| (0..NODES).map(move |node| (number, node)))
         .map(|(number, node)| {
             let of_pod = |pod: i64| {

@@ -4,25 +4,25 @@ mod package;
 
 use std::time::Duration;
 
-use crate::cache::Cache;
-use crate::error::Result;
-use crate::http::Request;
+use crate::cache::ArtifactCache;
+use crate::error::LocalResult;
+use crate::http::LoopbackRequest;
 use crate::ports::free_port;
-use crate::process::{Launch, Supervised, write_file};
-use crate::scratch::Scratch;
+use crate::process::{ServerLaunch, SupervisedServer, write_file};
+use crate::scratch::ScratchFolder;
 use crate::tls::TlsFiles;
-use package::Program;
+use package::AlertmanagerProgram;
 
-const READY: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Fetches it, unless it is installed or in the cache.
-pub async fn fetch(cache: &Cache) -> Result<()> {
+pub async fn fetch(cache: &ArtifactCache) -> LocalResult<()> {
     package::find(cache).await.map(|_| ())
 }
 
 /// How an Alertmanager is asked for.
 #[derive(Debug, Clone)]
-pub struct Builder {
+pub struct AlertmanagerBuilder {
     config_yaml: String,
     tls: Option<TlsFiles>,
 }
@@ -31,18 +31,18 @@ pub struct Builder {
 #[derive(Debug)]
 pub struct Alertmanager {
     // Declared before the scratch folder: the server ends before its data is removed.
-    server: Option<Supervised>,
-    launch: Launch,
+    server: Option<SupervisedServer>,
+    launch: ServerLaunch,
     port: u16,
     tls: Option<TlsFiles>,
-    _scratch: Scratch,
+    _scratch: ScratchFolder,
 }
 
 impl Alertmanager {
     /// How to start one with this configuration file's text.
     #[must_use]
-    pub fn builder(config_yaml: &str) -> Builder {
-        Builder {
+    pub fn builder(config_yaml: &str) -> AlertmanagerBuilder {
+        AlertmanagerBuilder {
             config_yaml: config_yaml.to_owned(),
             tls: None,
         }
@@ -58,27 +58,30 @@ impl Alertmanager {
     /// What it has logged since it was started.
     #[must_use]
     pub fn logged(&self) -> String {
-        self.server.as_ref().map(Supervised::logged).unwrap_or_default()
+        self.server
+            .as_ref()
+            .map(SupervisedServer::logged)
+            .unwrap_or_default()
     }
 
     /// Kills it (SIGKILL); its port refuses connections from then on.
-    pub async fn kill(&mut self) -> Result<()> {
+    pub async fn kill(&mut self) -> LocalResult<()> {
         match self.server.take() {
-            Some(mut server) => server.stop("KILL", READY).await,
+            Some(mut server) => server.stop("KILL", READY_TIMEOUT).await,
             None => Ok(()),
         }
     }
 
     /// Starts a killed one on the same port, with what it had saved.
-    pub async fn start(&mut self) -> Result<()> {
-        let mut server = Supervised::start(&self.launch)?;
-        let ready = || Request {
+    pub async fn start(&mut self) -> LocalResult<()> {
+        let mut server = SupervisedServer::start(&self.launch)?;
+        let ready = || LoopbackRequest {
             ca: self.tls.as_ref().map(|files| files.ca.clone()),
             client: self.tls.clone(),
-            ..Request::get(self.port, "/-/ready")
+            ..LoopbackRequest::get(self.port, "/-/ready")
         };
         server
-            .wait_ready(READY, |_| async {
+            .wait_ready(READY_TIMEOUT, |_| async {
                 ready().send().await.map(drop).map_err(|error| error.to_string())
             })
             .await?;
@@ -87,7 +90,7 @@ impl Alertmanager {
     }
 }
 
-impl Builder {
+impl AlertmanagerBuilder {
     /// Speaks TLS and accepts only clients whose certificate the authority in `files` signed; such files come from
     /// [`crate::tls::Authority::server`].
     #[must_use]
@@ -97,9 +100,9 @@ impl Builder {
     }
 
     /// Starts it, and returns once it is ready.
-    pub async fn start(self, cache: &Cache) -> Result<Alertmanager> {
+    pub async fn start(self, cache: &ArtifactCache) -> LocalResult<Alertmanager> {
         let program = package::find(cache).await?;
-        let scratch = Scratch::create(&cache.data_root().join("scratch"), "alertmanager").await?;
+        let scratch = ScratchFolder::create(&cache.data_root().join("scratch"), "alertmanager").await?;
         let port = free_port()?;
         let folder = scratch.path();
         write_file(&folder.join("alertmanager.yml"), &self.config_yaml)?;
@@ -111,7 +114,7 @@ impl Builder {
         }
         let mut alertmanager = Alertmanager {
             server: None,
-            launch: Launch {
+            launch: ServerLaunch {
                 part: "Alertmanager".to_owned(),
                 command,
                 environment: Vec::new(),
@@ -127,7 +130,7 @@ impl Builder {
     }
 }
 
-fn command(program: &Program, scratch: &Scratch, port: u16) -> Vec<String> {
+fn command(program: &AlertmanagerProgram, scratch: &ScratchFolder, port: u16) -> Vec<String> {
     let in_scratch = |name: &str| scratch.path().join(name).display().to_string();
     vec![
         "env".to_owned(),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::cache::Cache;
-use crate::error::{Error, FileContext, Result};
+use crate::cache::ArtifactCache;
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::process;
 
 const PACKAGE: &str = "prometheus-alertmanager";
@@ -20,16 +20,16 @@ const SHARE_UNPACKED: &str = "usr/share/prometheus/alertmanager/";
 
 /// A program and the folder it is to be started in.
 #[derive(Debug, Clone)]
-pub(super) struct Program {
+pub(super) struct AlertmanagerProgram {
     pub(super) path: PathBuf,
     pub(super) folder: PathBuf,
 }
 
 /// The installed program, or the unpacked one.
-pub(super) async fn find(cache: &Cache) -> Result<Program> {
+pub(super) async fn find(cache: &ArtifactCache) -> LocalResult<AlertmanagerProgram> {
     let installed = PathBuf::from("/usr/bin").join(PACKAGE);
     if installed.is_file() && Path::new(SHARE).join("default.tmpl").is_file() {
-        return Ok(Program {
+        return Ok(AlertmanagerProgram {
             path: installed,
             folder: PathBuf::from("/"),
         });
@@ -37,13 +37,13 @@ pub(super) async fn find(cache: &Cache) -> Result<Program> {
     let folder = cache
         .artifact("alertmanager", |staging| async move { unpack(&staging).await })
         .await?;
-    Ok(Program {
+    Ok(AlertmanagerProgram {
         path: folder.join("usr/bin").join(PACKAGE),
         folder,
     })
 }
 
-async fn unpack(staging: &Path) -> Result<()> {
+async fn unpack(staging: &Path) -> LocalResult<()> {
     for tool in ["apt-get", "dpkg"] {
         if !process::is_runnable(tool, &["--version"]).await {
             return Err(unavailable(&format!(
@@ -68,7 +68,7 @@ async fn unpack(staging: &Path) -> Result<()> {
 
 /// Debian's program knows its templates by an absolute path and has no flag for it. As many bytes name the same place
 /// from the folder it is started in, so nothing has to be installed.
-fn relocate(program: &Path) -> Result<()> {
+fn relocate(program: &Path) -> LocalResult<()> {
     let mut bytes = fs::read(program).while_("read", program)?;
     let (from, to) = (SHARE.as_bytes(), SHARE_UNPACKED.as_bytes());
     let mut at = 0;
@@ -87,8 +87,8 @@ fn position(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
     bytes.windows(pattern.len()).position(|window| window == pattern)
 }
 
-fn unavailable(reason: &str) -> Error {
-    Error::Unavailable {
+fn unavailable(reason: &str) -> LocalError {
+    LocalError::Unavailable {
         part: "Alertmanager",
         reason: reason.to_owned(),
         remedy: format!("sudo apt-get update && apt-get download {PACKAGE}"),

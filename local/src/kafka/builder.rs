@@ -6,27 +6,27 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use super::jars::{self, Jars};
-use super::properties::{self, Node};
-use super::{Broker, Kafka};
-use crate::cache::Cache;
-use crate::error::{Error, FileContext, Result};
+use super::jars::{self, KafkaJars};
+use super::properties::{self, KafkaNode};
+use super::{LocalBroker, LocalKafka};
+use crate::cache::ArtifactCache;
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::ports::free_port;
-use crate::process::{self, Launch, write_file};
-use crate::scratch::Scratch;
-use crate::tls::Authority;
+use crate::process::{self, ServerLaunch, write_file};
+use crate::scratch::ScratchFolder;
+use crate::tls::CertificateAuthority;
 
 /// A cluster to be started; one temporary broker unless told otherwise.
 #[derive(Debug, Clone)]
-pub struct Builder<'a> {
+pub struct KafkaBuilder<'a> {
     brokers: u16,
     data_dir: Option<PathBuf>,
     properties: Vec<(String, String)>,
-    authority: Option<&'a Authority>,
+    authority: Option<&'a CertificateAuthority>,
     heap_mb: Option<u32>,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> KafkaBuilder<'a> {
     pub(super) fn new() -> Self {
         Self {
             brokers: 1,
@@ -67,7 +67,7 @@ impl<'a> Builder<'a> {
 
     /// Clients speak TLS and must show a certificate that `authority` signed.
     #[must_use]
-    pub fn mutual_tls(mut self, authority: &'a Authority) -> Self {
+    pub fn mutual_tls(mut self, authority: &'a CertificateAuthority) -> Self {
         self.authority = Some(authority);
         self
     }
@@ -80,12 +80,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Starts all brokers, and returns once each serves.
-    pub async fn start(self, cache: &Cache) -> Result<Kafka> {
+    pub async fn start(self, cache: &ArtifactCache) -> LocalResult<LocalKafka> {
         let jars = jars::fetch(cache).await?;
         let (folder, scratch) = match &self.data_dir {
             Some(path) => (std::path::absolute(path).while_("resolve", path)?, None),
             None => {
-                let scratch = Scratch::create(&cache.data_root().join("scratch"), "kafka").await?;
+                let scratch = ScratchFolder::create(&cache.data_root().join("scratch"), "kafka").await?;
                 (scratch.path().to_owned(), Some(scratch))
             }
         };
@@ -94,7 +94,7 @@ impl<'a> Builder<'a> {
             self.write(node, &nodes, &node_folder(&folder, node))?;
         }
         format(&jars, &folder, &nodes).await?;
-        let mut kafka = Kafka {
+        let mut kafka = LocalKafka {
             brokers: nodes
                 .iter()
                 .map(|node| self.broker(&jars, &folder, node))
@@ -109,9 +109,9 @@ impl<'a> Builder<'a> {
         Ok(kafka)
     }
 
-    fn nodes(&self) -> Result<Vec<Node>> {
+    fn nodes(&self) -> LocalResult<Vec<KafkaNode>> {
         let node = |id: u16| {
-            Ok(Node {
+            Ok(KafkaNode {
                 id: i32::from(id),
                 port: free_port()?,
                 controller_port: free_port()?,
@@ -120,7 +120,7 @@ impl<'a> Builder<'a> {
         (1..=self.brokers).map(node).collect()
     }
 
-    fn write(&self, node: &Node, nodes: &[Node], folder: &Path) -> Result<()> {
+    fn write(&self, node: &KafkaNode, nodes: &[KafkaNode], folder: &Path) -> LocalResult<()> {
         fs::create_dir_all(folder).while_("create", folder)?;
         if let Some(authority) = self.authority {
             let files = authority.server(&format!("kafka-broker-{}", node.id))?;
@@ -131,15 +131,15 @@ impl<'a> Builder<'a> {
         write_file(&folder.join("server.properties"), properties::text(&properties))
     }
 
-    fn broker(&self, jars: &Jars, folder: &Path, node: &Node) -> Broker {
+    fn broker(&self, jars: &KafkaJars, folder: &Path, node: &KafkaNode) -> LocalBroker {
         let folder = node_folder(folder, node);
         let heap_mb = self.heap_mb.unwrap_or(if self.brokers == 1 { 512 } else { 256 });
         let heap = format!("-Xmx{heap_mb}m");
         let mut command = jars.java(&[heap.as_str()], "kafka.Kafka");
         command.push(folder.join("server.properties").display().to_string());
-        Broker {
+        LocalBroker {
             node: node.clone(),
-            launch: Launch {
+            launch: ServerLaunch {
                 part: format!("Kafka broker {}", node.id),
                 command,
                 environment: Vec::new(),
@@ -151,12 +151,12 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn node_folder(folder: &Path, node: &Node) -> PathBuf {
+fn node_folder(folder: &Path, node: &KafkaNode) -> PathBuf {
     folder.join(format!("broker-{}", node.id))
 }
 
 /// Gives each broker's empty data folder the cluster's id; folders that have it stay as they are.
-async fn format(jars: &Jars, folder: &Path, nodes: &[Node]) -> Result<()> {
+async fn format(jars: &KafkaJars, folder: &Path, nodes: &[KafkaNode]) -> LocalResult<()> {
     let cluster_id = cluster_id(folder)?;
     let mut running = JoinSet::new();
     for node in nodes {
@@ -171,13 +171,13 @@ async fn format(jars: &Jars, folder: &Path, nodes: &[Node]) -> Result<()> {
         running.spawn(async move { process::run(&mut tool).await });
     }
     while let Some(done) = running.join_next().await {
-        done.map_err(|_| Error::Setup("formatting a broker's folder was cancelled".to_owned()))??;
+        done.map_err(|_| LocalError::Setup("formatting a broker's folder was cancelled".to_owned()))??;
     }
     Ok(())
 }
 
 /// The id in `folder`, or a new one: 16 bytes in base64, whose last character carries no bits here.
-fn cluster_id(folder: &Path) -> Result<String> {
+fn cluster_id(folder: &Path) -> LocalResult<String> {
     let file = folder.join("cluster-id");
     if let Ok(id) = fs::read_to_string(&file) {
         return Ok(id);

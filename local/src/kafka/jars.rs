@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::cache::Cache;
-use crate::error::{Error, Result};
+use crate::cache::ArtifactCache;
+use crate::error::{LocalError, LocalResult};
 use crate::process::{self, write_file};
 
 const POM: &str = include_str!("pom.xml");
@@ -14,11 +14,11 @@ const REMEDY: &str = "sudo apt-get install -y default-jre-headless maven";
 
 /// Kafka's classes and its logging configuration.
 #[derive(Debug, Clone)]
-pub(super) struct Jars {
+pub(super) struct KafkaJars {
     folder: PathBuf,
 }
 
-impl Jars {
+impl KafkaJars {
     /// `java` with options, the class path and a main class; the class's own arguments follow.
     pub(super) fn java(&self, options: &[&str], main_class: &str) -> Vec<String> {
         let mut line = vec!["java".to_owned(), "-XX:+UseSerialGC".to_owned()];
@@ -34,7 +34,7 @@ impl Jars {
 }
 
 /// Fetches the jars once a version of the pom.
-pub(super) async fn fetch(cache: &Cache) -> Result<Jars> {
+pub(super) async fn fetch(cache: &ArtifactCache) -> LocalResult<KafkaJars> {
     if !process::is_runnable("java", &["-version"]).await {
         return Err(unavailable("there is no java (17 or later)"));
     }
@@ -43,10 +43,10 @@ pub(super) async fn fetch(cache: &Cache) -> Result<Jars> {
     let folder = cache
         .artifact(&name, |staging| async move { download(&staging).await })
         .await?;
-    Ok(Jars { folder })
+    Ok(KafkaJars { folder })
 }
 
-async fn download(staging: &Path) -> Result<()> {
+async fn download(staging: &Path) -> LocalResult<()> {
     if !process::is_runnable("mvn", &["--version"]).await {
         return Err(unavailable("there is no mvn to fetch the broker with"));
     }
@@ -64,8 +64,8 @@ async fn download(staging: &Path) -> Result<()> {
     Ok(())
 }
 
-fn unavailable(reason: &str) -> Error {
-    Error::Unavailable {
+fn unavailable(reason: &str) -> LocalError {
+    LocalError::Unavailable {
         part: "Apache Kafka",
         reason: reason.to_owned(),
         remedy: REMEDY.to_owned(),

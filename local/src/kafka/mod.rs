@@ -4,7 +4,7 @@ mod builder;
 mod jars;
 mod properties;
 
-pub use builder::Builder;
+pub use builder::KafkaBuilder;
 
 use std::future::ready;
 use std::time::Duration;
@@ -14,42 +14,42 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 
-use crate::cache::Cache;
-use crate::error::{Error, Result};
-use crate::process::{Launch, Supervised};
-use crate::scratch::Scratch;
+use crate::cache::ArtifactCache;
+use crate::error::{LocalError, LocalResult};
+use crate::process::{ServerLaunch, SupervisedServer};
+use crate::scratch::ScratchFolder;
 use crate::tls::TlsFiles;
-use properties::Node;
+use properties::KafkaNode;
 
 /// Fetches it, unless it is in the cache.
-pub async fn fetch(cache: &Cache) -> Result<()> {
+pub async fn fetch(cache: &ArtifactCache) -> LocalResult<()> {
     jars::fetch(cache).await.map(|_| ())
 }
 
-const READY: Duration = Duration::from_secs(120);
-const STOPPED: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A cluster. Dropping it kills its brokers; temporary data goes with it.
 #[derive(Debug)]
-pub struct Kafka {
+pub struct LocalKafka {
     // Declared before the scratch folder: the brokers end before their data is removed.
-    brokers: Vec<Broker>,
+    brokers: Vec<LocalBroker>,
     client: Option<TlsFiles>,
-    _scratch: Option<Scratch>,
+    _scratch: Option<ScratchFolder>,
 }
 
 #[derive(Debug)]
-struct Broker {
-    node: Node,
-    launch: Launch,
-    server: Option<Supervised>,
+struct LocalBroker {
+    node: KafkaNode,
+    launch: ServerLaunch,
+    server: Option<SupervisedServer>,
 }
 
-impl Kafka {
+impl LocalKafka {
     /// How to start one.
     #[must_use]
-    pub fn builder<'a>() -> Builder<'a> {
-        Builder::new()
+    pub fn builder<'a>() -> KafkaBuilder<'a> {
+        KafkaBuilder::new()
     }
 
     /// `host:port` of every broker, running or not, for clients.
@@ -66,7 +66,7 @@ impl Kafka {
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         let servers = self.brokers.iter().filter_map(|broker| broker.server.as_ref());
-        servers.map(Supervised::pid).collect()
+        servers.map(SupervisedServer::pid).collect()
     }
 
     /// librdkafka's settings to reach this cluster as its administrator, TLS included.
@@ -88,8 +88,13 @@ impl Kafka {
 
     /// Makes a topic with the cluster's replication factor, and topic settings such as
     /// `cleanup.policy`.
-    pub async fn create_topic(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
-        let refused = |source| Error::Kafka {
+    pub async fn create_topic(
+        &self,
+        topic: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> LocalResult<()> {
+        let refused = |source| LocalError::Kafka {
             action: format!("create topic {topic}"),
             source,
         };
@@ -108,25 +113,25 @@ impl Kafka {
     }
 
     /// Kills a broker (SIGKILL) by its id, from 1 on.
-    pub async fn kill_broker(&mut self, id: i32) -> Result<()> {
+    pub async fn kill_broker(&mut self, id: i32) -> LocalResult<()> {
         let broker = self.broker(id)?;
         if let Some(mut server) = broker.server.take() {
-            server.stop("KILL", STOPPED).await?;
+            server.stop("KILL", STOP_TIMEOUT).await?;
         }
         Ok(())
     }
 
     /// Starts a killed or stopped broker again with its data and ports, and waits until it serves.
-    pub async fn start_broker(&mut self, id: i32) -> Result<()> {
+    pub async fn start_broker(&mut self, id: i32) -> LocalResult<()> {
         let broker = self.broker(id)?;
         broker.start()?;
         broker.wait_ready().await
     }
 
     /// Stops all brokers in good order.
-    pub async fn stop(&mut self) -> Result<()> {
+    pub async fn stop(&mut self) -> LocalResult<()> {
         // All are told before the first is waited for: the last one alone has no quorum to ask.
-        let mut servers: Vec<Supervised> = self
+        let mut servers: Vec<SupervisedServer> = self
             .brokers
             .iter_mut()
             .filter_map(|broker| broker.server.take())
@@ -135,13 +140,13 @@ impl Kafka {
             server.signal("TERM");
         }
         for server in &mut servers {
-            server.stop("TERM", STOPPED).await?;
+            server.stop("TERM", STOP_TIMEOUT).await?;
         }
         Ok(())
     }
 
     /// Starts all brokers that do not run, and waits until each serves.
-    pub async fn start_all(&mut self) -> Result<()> {
+    pub async fn start_all(&mut self) -> LocalResult<()> {
         for broker in &mut self.brokers {
             broker.start()?;
         }
@@ -151,26 +156,28 @@ impl Kafka {
         Ok(())
     }
 
-    fn broker(&mut self, id: i32) -> Result<&mut Broker> {
+    fn broker(&mut self, id: i32) -> LocalResult<&mut LocalBroker> {
         let found = self.brokers.iter_mut().find(|broker| broker.node.id == id);
-        found.ok_or_else(|| Error::Setup(format!("there is no broker {id}")))
+        found.ok_or_else(|| LocalError::Setup(format!("there is no broker {id}")))
     }
 }
 
-impl Broker {
-    fn start(&mut self) -> Result<()> {
+impl LocalBroker {
+    fn start(&mut self) -> LocalResult<()> {
         if self.server.is_none() {
-            self.server = Some(Supervised::start(&self.launch)?);
+            self.server = Some(SupervisedServer::start(&self.launch)?);
         }
         Ok(())
     }
 
-    async fn wait_ready(&mut self) -> Result<()> {
+    async fn wait_ready(&mut self) -> LocalResult<()> {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
         server
-            .wait_ready(READY, |server| ready(server.has_logged("Kafka Server started")))
+            .wait_ready(READY_TIMEOUT, |server| {
+                ready(server.has_logged("Kafka Server started"))
+            })
             .await
     }
 }

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::error::{FileContext, Result};
+use crate::error::{FileContext, LocalResult};
 use crate::tls::{TlsFiles, write};
 
 /// One broker, which is also a controller.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(super) struct KafkaNode {
     pub(super) id: i32,
     pub(super) port: u16,
     pub(super) controller_port: u16,
@@ -16,8 +16,8 @@ pub(super) struct Node {
 
 /// All properties of `node` among `nodes`, in the order they are written; a later one wins.
 pub(super) fn of(
-    node: &Node,
-    nodes: &[Node],
+    node: &KafkaNode,
+    nodes: &[KafkaNode],
     folder: &Path,
     tls: bool,
     more: &[(String, String)],
@@ -81,7 +81,7 @@ pub(super) fn text(properties: &[(String, String)]) -> String {
 }
 
 /// Kafka wants key and certificate in one file, and what it trusts in another.
-pub(super) fn install_tls(folder: &Path, files: &TlsFiles) -> Result<()> {
+pub(super) fn install_tls(folder: &Path, files: &TlsFiles) -> LocalResult<()> {
     let read = |path: &Path| fs::read_to_string(path).while_("read", path);
     let key_and_certificate = format!("{}{}", read(&files.key)?, read(&files.certificate)?);
     write(&folder.join("broker.pem"), &key_and_certificate, 0o600)?;
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn caller_has_the_last_word() {
-        let nodes = [1, 2, 3].map(|id| Node {
+        let nodes = [1, 2, 3].map(|id| KafkaNode {
             id,
             port: 20_000 + id as u16,
             controller_port: 21_000 + id as u16,

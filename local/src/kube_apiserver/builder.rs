@@ -3,24 +3,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::launch::{self, Settings};
+use super::launch::{self, ApiserverSettings};
 use super::{ADMINISTRATOR, KubeApiserver, build};
-use crate::cache::Cache;
-use crate::error::{FileContext, Result};
+use crate::cache::ArtifactCache;
+use crate::error::{FileContext, LocalResult};
 use crate::ports::free_port;
-use crate::process::Launch;
-use crate::scratch::Scratch;
-use crate::tls::Authority;
+use crate::process::ServerLaunch;
+use crate::scratch::ScratchFolder;
+use crate::tls::CertificateAuthority;
 
 /// A server to be started; temporary, with an authority of its own, unless told otherwise.
 #[derive(Debug, Clone)]
-pub struct Builder<'a> {
+pub struct KubeApiserverBuilder<'a> {
     source_dir: PathBuf,
     data_dir: Option<PathBuf>,
     feature_gates: Vec<String>,
     flags: Vec<String>,
     users: Vec<(String, Vec<String>)>,
-    authority: Option<&'a Authority>,
+    authority: Option<&'a CertificateAuthority>,
 }
 
 /// The module's place in the workspace this crate was built from.
@@ -28,7 +28,7 @@ pub(super) fn workspace_source_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kube-apiserver")
 }
 
-impl<'a> Builder<'a> {
+impl<'a> KubeApiserverBuilder<'a> {
     pub(super) fn new() -> Self {
         Self {
             source_dir: workspace_source_dir(),
@@ -91,20 +91,21 @@ impl<'a> Builder<'a> {
     }
 
     /// The server's certificate is signed by `authority`, and certificates it signed are clients:
-    /// [`Authority::client_in`] names user and group. Tokens keep working.
+    /// [`CertificateAuthority::client_in`] names user and group. Tokens keep working.
     #[must_use]
-    pub fn mutual_tls(mut self, authority: &'a Authority) -> Self {
+    pub fn mutual_tls(mut self, authority: &'a CertificateAuthority) -> Self {
         self.authority = Some(authority);
         self
     }
 
     /// Builds it if need be, starts it, and returns once `/readyz` says so.
-    pub async fn start(self, cache: &Cache) -> Result<KubeApiserver> {
+    pub async fn start(self, cache: &ArtifactCache) -> LocalResult<KubeApiserver> {
         let binary = build::binary(cache, &self.source_dir).await?;
         let (folder, scratch) = match &self.data_dir {
             Some(path) => (std::path::absolute(path).while_("resolve", path)?, None),
             None => {
-                let scratch = Scratch::create(&cache.data_root().join("scratch"), "kube-apiserver").await?;
+                let scratch =
+                    ScratchFolder::create(&cache.data_root().join("scratch"), "kube-apiserver").await?;
                 (scratch.path().to_owned(), Some(scratch))
             }
         };
@@ -113,7 +114,7 @@ impl<'a> Builder<'a> {
         let authority = match self.authority {
             Some(authority) => authority,
             None => {
-                own = Authority::create(&folder.join("tls"), "kube-apiserver")?;
+                own = CertificateAuthority::create(&folder.join("tls"), "kube-apiserver")?;
                 &own
             }
         };
@@ -125,19 +126,19 @@ impl<'a> Builder<'a> {
         let tokens = self.write_credentials(&folder)?;
         let (port, etcd_port) = (free_port()?, free_port()?);
         let flags = self.flags();
-        let command = launch::command(&Settings {
+        let command = launch::command(&ApiserverSettings {
             binary: &binary,
             folder: &folder,
             port,
             etcd_port,
             etcd_peer_port: free_port()?,
             serving: &serving,
-            client_ca: self.authority.map(Authority::ca),
+            client_ca: self.authority.map(CertificateAuthority::ca),
             flags: &flags,
         });
         let mut server = KubeApiserver {
             server: None,
-            launch: Launch {
+            launch: ServerLaunch {
                 part: "kube-apiserver".to_owned(),
                 command,
                 environment: Vec::new(),
@@ -157,7 +158,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Users and their new tokens.
-    fn write_credentials(&self, folder: &Path) -> Result<Vec<(String, String)>> {
+    fn write_credentials(&self, folder: &Path) -> LocalResult<Vec<(String, String)>> {
         let with_token = |(user, groups): &(String, Vec<String>)| {
             let token = uuid::Uuid::new_v4().simple().to_string();
             (user.clone(), token, groups.clone())

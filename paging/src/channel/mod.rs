@@ -14,63 +14,67 @@ use jiff::Timestamp;
 
 use crate::decision::{NotifyKind, NotifyReason};
 use crate::notification::Notification;
-use crate::retry::Disposition;
-use crate::secret::Secret;
+use crate::retry::DeliveryDisposition;
+use crate::secret::ReceiverSecret;
 
-pub use http::{Connection, SettingsError, Tls};
+pub use http::{ReceiverConnection, ReceiverSettingsError, ReceiverTls};
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct DeliveryOutcome {
     /// What to do next.
-    pub disposition: Disposition,
+    pub disposition: DeliveryDisposition,
     /// HTTP's status, where there was an answer.
     pub status: Option<u16>,
 }
 
 /// How one receiver is reached.
 #[derive(Debug, Clone)]
-pub enum Settings {
+pub enum ChannelSettings {
     /// PagerDuty Events v2.
-    PagerDuty(pagerduty::Settings),
+    PagerDuty(pagerduty::PagerDutySettings),
     /// Alertmanager v2.
-    Alertmanager(alertmanager::Settings),
+    Alertmanager(alertmanager::AlertmanagerSettings),
     /// Slack incoming webhook.
-    Slack(slack::Settings),
+    Slack(slack::SlackSettings),
     /// Webhook with Alertmanager's payload.
-    Webhook(webhook::Settings),
+    Webhook(webhook::WebhookSettings),
 }
 
 /// A receiver that can be spoken to. Cloning is cheap and shares connections.
 #[derive(Debug, Clone)]
-pub enum Client {
+pub enum ChannelClient {
     /// PagerDuty Events v2.
-    PagerDuty(pagerduty::Client),
+    PagerDuty(pagerduty::PagerDutyClient),
     /// Alertmanager v2.
-    Alertmanager(alertmanager::Client),
+    Alertmanager(alertmanager::AlertmanagerClient),
     /// Slack incoming webhook.
-    Slack(slack::Client),
+    Slack(slack::SlackClient),
     /// Webhook with Alertmanager's payload.
-    Webhook(webhook::Client),
+    Webhook(webhook::WebhookClient),
 }
 
-impl Client {
+impl ChannelClient {
     /// A client; it connects when it first delivers.
     ///
     /// # Errors
     /// A certificate, key, proxy or URL that cannot be used.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn new(settings: ChannelSettings) -> Result<Self, ReceiverSettingsError> {
         Ok(match settings {
-            Settings::PagerDuty(settings) => Self::PagerDuty(pagerduty::Client::new(settings)?),
-            Settings::Alertmanager(settings) => Self::Alertmanager(alertmanager::Client::new(settings)?),
-            Settings::Slack(settings) => Self::Slack(slack::Client::new(settings)?),
-            Settings::Webhook(settings) => Self::Webhook(webhook::Client::new(settings)?),
+            ChannelSettings::PagerDuty(settings) => {
+                Self::PagerDuty(pagerduty::PagerDutyClient::new(settings)?)
+            }
+            ChannelSettings::Alertmanager(settings) => {
+                Self::Alertmanager(alertmanager::AlertmanagerClient::new(settings)?)
+            }
+            ChannelSettings::Slack(settings) => Self::Slack(slack::SlackClient::new(settings)?),
+            ChannelSettings::Webhook(settings) => Self::Webhook(webhook::WebhookClient::new(settings)?),
         })
     }
 
     /// Whether this receiver is told such a thing at all. What it is not told need not be put into an outbox.
     #[must_use]
-    pub fn tells(&self, kind: NotifyKind, reason: NotifyReason) -> bool {
+    pub fn wants_notification(&self, kind: NotifyKind, reason: NotifyReason) -> bool {
         match self {
             Self::PagerDuty(_) => true,
             // It knows no acknowledgement; a snooze is mirrored as a silence.
@@ -93,9 +97,9 @@ impl Client {
     pub async fn deliver(
         &self,
         notification: &Notification,
-        secret: Option<&Secret>,
+        secret: Option<&ReceiverSecret>,
         now: Timestamp,
-    ) -> Delivery {
+    ) -> DeliveryOutcome {
         match self {
             Self::PagerDuty(client) => client.deliver(notification, secret, now).await,
             Self::Alertmanager(client) => client.deliver(notification, now).await,

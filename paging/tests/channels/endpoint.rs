@@ -17,14 +17,14 @@ use tokio::task::JoinSet;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ReceivedRequest {
     pub method: Method,
     pub path: String,
     pub headers: HeaderMap,
     pub text: String,
 }
 
-impl Request {
+impl ReceivedRequest {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
@@ -35,7 +35,7 @@ impl Request {
 }
 
 #[derive(Debug, Clone)]
-pub enum Reply {
+pub enum ReceiverReply {
     Status(u16, &'static str),
     RetryAfter(u16, &'static str),
     Redirect(String),
@@ -44,24 +44,24 @@ pub enum Reply {
 }
 
 #[derive(Debug, Default)]
-struct Tape {
-    requests: Vec<Request>,
-    replies: VecDeque<Reply>,
-    otherwise: Option<Reply>,
+struct ReceiverTape {
+    requests: Vec<ReceivedRequest>,
+    replies: VecDeque<ReceiverReply>,
+    otherwise: Option<ReceiverReply>,
 }
 
-pub struct Endpoint {
+pub struct ReceiverEndpoint {
     pub url: String,
-    tape: Arc<Mutex<Tape>>,
+    tape: Arc<Mutex<ReceiverTape>>,
     _server: JoinSet<()>,
 }
 
-impl Endpoint {
+impl ReceiverEndpoint {
     /// Answers `otherwise` unless it was told something else.
-    pub async fn start(otherwise: Reply) -> Self {
-        let tape = Arc::new(Mutex::new(Tape {
+    pub async fn start(otherwise: ReceiverReply) -> Self {
+        let tape = Arc::new(Mutex::new(ReceiverTape {
             otherwise: Some(otherwise),
-            ..Tape::default()
+            ..ReceiverTape::default()
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -76,24 +76,24 @@ impl Endpoint {
     }
 
     /// The next answer.
-    pub fn answer(&self, reply: Reply) {
+    pub fn answer(&self, reply: ReceiverReply) {
         self.tape.lock().unwrap().replies.push_back(reply);
     }
 
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.tape.lock().unwrap().requests.clone()
     }
 
-    pub fn last(&self) -> Request {
+    pub fn last(&self) -> ReceivedRequest {
         self.requests().pop().unwrap()
     }
 }
 
 /// What `look` finds, as soon as it finds something.
-pub async fn eventually<T, Found: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> Found) -> T {
+pub async fn eventually<T, Found: Future<Output = Option<T>>>(what: &str, probe: impl Fn() -> Found) -> T {
     let waiting = async {
         loop {
-            if let Some(found) = look().await {
+            if let Some(found) = probe().await {
                 return found;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -104,7 +104,7 @@ pub async fn eventually<T, Found: Future<Output = Option<T>>>(what: &str, look: 
 }
 
 async fn record(
-    State(tape): State<Arc<Mutex<Tape>>>,
+    State(tape): State<Arc<Mutex<ReceiverTape>>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -112,7 +112,7 @@ async fn record(
 ) -> Response {
     let reply = {
         let mut tape = tape.lock().unwrap();
-        tape.requests.push(Request {
+        tape.requests.push(ReceivedRequest {
             method,
             path: uri.path().to_owned(),
             headers,
@@ -122,11 +122,11 @@ async fn record(
     };
     let status = |code| StatusCode::from_u16(code).unwrap();
     match reply.unwrap() {
-        Reply::Status(code, body) => (status(code), body).into_response(),
-        Reply::RetryAfter(code, after) => {
+        ReceiverReply::Status(code, body) => (status(code), body).into_response(),
+        ReceiverReply::RetryAfter(code, after) => {
             (status(code), [("retry-after", after)], "slow down").into_response()
         }
-        Reply::Redirect(to) => (status(302), [("location", to)]).into_response(),
-        Reply::Silence => std::future::pending().await,
+        ReceiverReply::Redirect(to) => (status(302), [("location", to)]).into_response(),
+        ReceiverReply::Silence => std::future::pending().await,
     }
 }

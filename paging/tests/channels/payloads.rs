@@ -1,8 +1,8 @@
 //! Payloads, field by field.
 
 use fleetledger_paging::channel::{alertmanager, pagerduty, slack, webhook};
-use fleetledger_paging::notification::By;
-use fleetledger_paging::{NotifyKind, NotifyReason, Secret};
+use fleetledger_paging::notification::QuietedBy;
+use fleetledger_paging::{NotifyKind, NotifyReason, ReceiverSecret};
 use insta::assert_json_snapshot;
 use serde_json::json;
 
@@ -151,7 +151,7 @@ fn webhook_speaks_alertmanagers_version_4() {
 #[test]
 fn webhook_signature_is_hmac_sha256_of_instant_and_body() {
     // `printf '1767225600.{}' | openssl dgst -sha256 -hmac key`
-    let signature = webhook::signature(&Secret::new("key"), start(), "{}");
+    let signature = webhook::signature(&ReceiverSecret::new("key"), start(), "{}");
     assert_eq!(
         signature,
         "t=1767225600,v1=df344de429b8ee672e1863e0008fdbd0080000536fbccdf0e4f89846acbbe872"
@@ -159,7 +159,7 @@ fn webhook_signature_is_hmac_sha256_of_instant_and_body() {
 }
 
 #[test]
-fn alertmanager_alert_stands_for_four_intervals_and_at_least_four_minutes() {
+fn alertmanager_alert_lasts_four_intervals_and_at_least_four_minutes() {
     let minute = std::time::Duration::from_secs(60);
     assert_eq!(alertmanager::ends_at(minute / 4, start()), at(4));
     assert_eq!(alertmanager::ends_at(minute * 5, start()), at(20));
@@ -172,7 +172,7 @@ fn alertmanager_alert_is_another_one_after_each_snooze() {
     let awake = alertmanager::labels(&alert("n1").labels, 2);
     assert_eq!(awake["wake"], "2");
     assert!(!alertmanager::labels(&alert("n1").labels, 0).contains_key("wake"));
-    let mut life = alertmanager::Wake::default();
+    let mut life = alertmanager::WakeCount::default();
     let mut count = |kind, reason| life.count(kind, reason);
     assert_eq!(count(NotifyKind::Trigger, NotifyReason::New), 0);
     assert_eq!(count(NotifyKind::Acknowledge, NotifyReason::Snoozed), 0);
@@ -185,7 +185,7 @@ fn alertmanager_alert_is_another_one_after_each_snooze() {
 
 #[test]
 fn alertmanager_silence_covers_one_instance_and_one_wake() {
-    let by = By {
+    let by = QuietedBy {
         who: "alice".to_owned(),
         reason: "disk swap".to_owned(),
         until: Some(at(60)),
@@ -197,7 +197,7 @@ fn alertmanager_silence_covers_one_instance_and_one_wake() {
 
 #[test]
 fn keep_alive_sends_what_is_open_and_what_ended_less_than_15_minutes_ago() {
-    let standing = |ends_at, superseded_at| alertmanager::Standing {
+    let posted = |ends_at, superseded_at| alertmanager::PostedAlert {
         alert: fleetledger_paging::Alert {
             ends_at,
             ..alert("n1")
@@ -206,23 +206,23 @@ fn keep_alive_sends_what_is_open_and_what_ended_less_than_15_minutes_ago() {
         wake: 1,
         superseded_at,
     };
-    let sent = |one: alertmanager::Standing| {
+    let sent = |one: alertmanager::PostedAlert| {
         let alerts = alertmanager::keep_alive([&one], at(30));
-        let said = alerts.iter().map(|alert| {
+        let texts = alerts.iter().map(|alert| {
             (
                 alert["labels"]["wake"].as_str().unwrap_or("0").to_owned(),
                 alert["endsAt"].as_str().unwrap().to_owned(),
             )
         });
-        said.collect::<Vec<_>>()
+        texts.collect::<Vec<_>>()
     };
     let text = |minute| at(minute).to_string();
-    assert_eq!(sent(standing(None, None)), [("1".to_owned(), text(34))]);
-    assert_eq!(sent(standing(Some(at(16)), None)), [("1".to_owned(), text(16))]);
-    assert_eq!(sent(standing(Some(at(15)), None)), []);
+    assert_eq!(sent(posted(None, None)), [("1".to_owned(), text(34))]);
+    assert_eq!(sent(posted(Some(at(16)), None)), [("1".to_owned(), text(16))]);
+    assert_eq!(sent(posted(Some(at(15)), None)), []);
     assert_eq!(
-        sent(standing(None, Some(at(20)))),
+        sent(posted(None, Some(at(20)))),
         [("1".to_owned(), text(34)), ("0".to_owned(), text(20))]
     );
-    assert_eq!(sent(standing(None, Some(at(15)))).len(), 1);
+    assert_eq!(sent(posted(None, Some(at(15)))).len(), 1);
 }

@@ -1,11 +1,11 @@
 //! Alerts and notifications to send.
 
 use fleetledger_paging::group::{dedup_key, stream_id};
-use fleetledger_paging::notification::By;
-use fleetledger_paging::{Alert, Labels, Links, Notification, NotifyKind, NotifyReason};
+use fleetledger_paging::notification::QuietedBy;
+use fleetledger_paging::{Alert, AlertLinks, LabelSet, Notification, NotifyKind, NotifyReason};
 use jiff::{SignedDuration, Timestamp};
 
-pub fn labels(pairs: &[(&str, &str)]) -> Labels {
+pub fn labels(pairs: &[(&str, &str)]) -> LabelSet {
     let owned = pairs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -37,7 +37,7 @@ pub fn alert(node: &str) -> Alert {
         value: Some(360.0),
         starts_at: start(),
         ends_at: None,
-        links: Links {
+        links: AlertLinks {
             runbook: link("runbooks/node-not-reporting"),
             timeline: link(&format!("nodes/{node}")),
             snooze: link(&format!("alerts/snooze?node={node}")),
@@ -58,7 +58,7 @@ pub fn notification(kind: NotifyKind, reason: NotifyReason) -> Notification {
         group_key,
         alerts: vec![alert],
         alerts_total: 1,
-        by: (kind == NotifyKind::Acknowledge).then(|| By {
+        by: (kind == NotifyKind::Acknowledge).then(|| QuietedBy {
             who: "alice".to_owned(),
             reason: "disk swap".to_owned(),
             until: Some(at(65)),

@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use fleetledger_paging::outbox::{self, Waiting};
-use fleetledger_paging::{Group, GroupBy, GroupNotify, Grouping, NotifyKind};
+use fleetledger_paging::outbox::{self, WaitingNotification};
+use fleetledger_paging::{AlertGroup, GroupBy, GroupNotify, Grouping, NotifyKind};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::machine::{Slot, State, apply, slots, timings, walk};
+use super::machine::{MachineState, SlotInput, apply, slots, timings, walk};
 use super::minutes;
 
 /// What becomes of one attempt.
 #[derive(Debug, Clone, Copy)]
-enum Attempt {
+enum AttemptOutcome {
     /// It does not arrive.
     Lost,
     /// It arrives and the answer does not: it is sent again.
@@ -22,30 +22,30 @@ enum Attempt {
     Delivered,
 }
 
-fn attempts() -> impl Strategy<Value = Vec<Vec<Attempt>>> {
+fn attempts() -> impl Strategy<Value = Vec<Vec<AttemptOutcome>>> {
     let attempt = prop_oneof![
-        Just(Attempt::Lost),
-        Just(Attempt::Unanswered),
-        Just(Attempt::Delivered)
+        Just(AttemptOutcome::Lost),
+        Just(AttemptOutcome::Unanswered),
+        Just(AttemptOutcome::Delivered)
     ];
     prop::collection::vec(prop::collection::vec(attempt, 0..4), 80)
 }
 
 /// PagerDuty: an incident a key, until it is resolved; a trigger under an acknowledged key tells nobody.
 #[derive(Debug, Default)]
-struct Receiver {
+struct ModelReceiver {
     /// By incarnation: open, and whether it is acknowledged.
-    incidents: BTreeMap<u64, Incident>,
+    incidents: BTreeMap<u64, ModelIncident>,
 }
 
 #[derive(Debug, Default, PartialEq)]
-struct Incident {
+struct ModelIncident {
     open: bool,
     acknowledged: bool,
     resolved: bool,
 }
 
-impl Receiver {
+impl ModelReceiver {
     fn take(&mut self, kind: NotifyKind, incarnation: u64) {
         match kind {
             NotifyKind::Trigger => {
@@ -58,9 +58,9 @@ impl Receiver {
                 let known = self.incidents.get_mut(&incarnation);
                 let incident = known.expect("a trigger came before");
                 if kind == NotifyKind::Resolve {
-                    *incident = Incident {
+                    *incident = ModelIncident {
                         resolved: true,
-                        ..Incident::default()
+                        ..ModelIncident::default()
                     };
                 } else {
                     incident.acknowledged = incident.open;
@@ -77,47 +77,47 @@ impl Receiver {
 
 /// One stream of an outbox.
 #[derive(Debug, Default)]
-struct Stream {
-    queue: VecDeque<(Waiting, u64)>,
+struct OutboxStream {
+    queue: VecDeque<(WaitingNotification, u64)>,
     delivered_triggers: Vec<u64>,
     last_id: i64,
     cancelled: usize,
 }
 
-impl Stream {
-    fn put(&mut self, said: &GroupNotify) -> bool {
-        let waiting: Vec<Waiting> = self
+impl OutboxStream {
+    fn put(&mut self, notify: &GroupNotify) -> bool {
+        let waiting: Vec<WaitingNotification> = self
             .queue
             .iter()
-            .filter(|(_, incarnation)| *incarnation == said.incarnation)
+            .filter(|(_, incarnation)| *incarnation == notify.incarnation)
             .map(|(one, _)| *one)
             .collect();
-        let seen = self.delivered_triggers.contains(&said.incarnation);
-        let plan = outbox::plan(said.kind, &waiting, seen);
+        let seen = self.delivered_triggers.contains(&notify.incarnation);
+        let plan = outbox::plan(notify.kind, &waiting, seen);
         self.queue.retain(|(one, _)| !plan.cancel.contains(&one.id));
         self.cancelled += plan.cancel.len();
         if plan.enqueue {
             self.last_id += 1;
-            let waiting = Waiting {
+            let waiting = WaitingNotification {
                 id: self.last_id,
-                kind: said.kind,
+                kind: notify.kind,
                 attempted: false,
             };
-            self.queue.push_back((waiting, said.incarnation));
+            self.queue.push_back((waiting, notify.incarnation));
         }
         plan.unseen
     }
 
-    fn attempt(&mut self, attempt: Attempt, receiver: &mut Receiver) {
+    fn attempt(&mut self, attempt: AttemptOutcome, receiver: &mut ModelReceiver) {
         let Some((one, incarnation)) = self.queue.front_mut() else {
             return;
         };
         one.attempted = true;
         let (kind, incarnation) = (one.kind, *incarnation);
-        if !matches!(attempt, Attempt::Lost) {
+        if !matches!(attempt, AttemptOutcome::Lost) {
             receiver.take(kind, incarnation);
         }
-        if matches!(attempt, Attempt::Delivered) {
+        if matches!(attempt, AttemptOutcome::Delivered) {
             self.queue.pop_front();
             if kind == NotifyKind::Trigger {
                 self.delivered_triggers.push(incarnation);
@@ -127,15 +127,15 @@ impl Stream {
 }
 
 #[derive(Debug, Default)]
-struct World {
-    members: [State; 2],
-    group: Group,
-    stream: Stream,
-    receiver: Receiver,
+struct DeliveryModel {
+    members: [MachineState; 2],
+    group: AlertGroup,
+    stream: OutboxStream,
+    receiver: ModelReceiver,
 }
 
-impl World {
-    fn slot(&mut self, timing: &fleetledger_paging::Timing, now: Timestamp, slots: [&Slot; 2]) {
+impl DeliveryModel {
+    fn slot(&mut self, timing: &fleetledger_paging::Timing, now: Timestamp, slots: [&SlotInput; 2]) {
         let grouping = Grouping {
             by: GroupBy::labels(["cluster"]),
             wait: Duration::ZERO,
@@ -149,11 +149,11 @@ impl World {
         let named = ["left", "right"]
             .into_iter()
             .zip(decisions.iter().map(Vec::as_slice));
-        for said in self.group.apply(&grouping, now, named) {
-            if self.stream.put(&said) {
+        for notify in self.group.apply(&grouping, now, named) {
+            if self.stream.put(&notify) {
                 for (state, decision) in self.members.iter_mut().zip(&decisions) {
                     if decision.iter().any(|notify| notify.kind == NotifyKind::Resolve) {
-                        state.told.cancel();
+                        state.notified.cancel();
                     }
                 }
             }
@@ -162,7 +162,7 @@ impl World {
 
     fn drain(&mut self) {
         while !self.stream.queue.is_empty() {
-            self.stream.attempt(Attempt::Delivered, &mut self.receiver);
+            self.stream.attempt(AttemptOutcome::Delivered, &mut self.receiver);
         }
     }
 }
@@ -174,7 +174,7 @@ proptest! {
     fn the_receiver_knows_the_truth_in_the_end(
         timing in timings(), left in slots(), right in slots(), attempts in attempts(),
     ) {
-        let mut world = World::default();
+        let mut world = DeliveryModel::default();
         for (((now, left), right), attempts) in walk(&left).zip(&right).zip(&attempts) {
             // Both are of one rule, so their slots are the same.
             world.slot(&timing, now, [left, right]);
@@ -190,15 +190,15 @@ proptest! {
             prop_assert_eq!(acknowledged, world.group.is_quiet(), "calling, unless somebody takes care of all of it");
         }
         for (name, state) in ["left", "right"].iter().zip(&world.members) {
-            prop_assert_eq!(state.told.open, world.group.members.contains_key(*name));
+            prop_assert_eq!(state.notified.open, world.group.members.contains_key(*name));
         }
     }
 
     #[test]
-    fn what_is_over_before_anybody_tried_is_not_told(timing in timings(), life in slots()) {
+    fn what_is_over_before_anybody_tried_is_not_notified(timing in timings(), life in slots()) {
         // The receiver cannot be reached and nobody tries: an outage of the sender.
-        let mut world = World::default();
-        let nothing = Slot { observation: super::FALSE, snooze: None, inhibited: false, ack: false, close: false, after_seconds: 60 };
+        let mut world = DeliveryModel::default();
+        let nothing = SlotInput { observation: super::FALSE, snooze: None, inhibited: false, ack: false, close: false, after_seconds: 60 };
         for (now, slot) in walk(&life) {
             world.slot(&timing, now, [slot, &nothing]);
         }

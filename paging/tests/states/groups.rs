@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fleetledger_paging::group::{dedup_key, stream_id};
-use fleetledger_paging::{Group, GroupBy, Grouping, Labels, Notify, NotifyKind, NotifyReason};
+use fleetledger_paging::{AlertGroup, GroupBy, Grouping, InstanceNotify, LabelSet, NotifyKind, NotifyReason};
 
 use super::{at, at_seconds};
 use NotifyKind::{Acknowledge, Resolve, Trigger};
@@ -17,33 +17,38 @@ fn grouping() -> Grouping {
     }
 }
 
-type Said = (NotifyKind, NotifyReason, u64);
+type NotifyTriple = (NotifyKind, NotifyReason, u64);
 
-fn apply(group: &mut Group, minute: i64, decisions: &[(&str, &[(NotifyKind, NotifyReason)])]) -> Vec<Said> {
-    let decisions: Vec<(&str, Vec<Notify>)> = decisions
+fn apply(
+    group: &mut AlertGroup,
+    minute: i64,
+    decisions: &[(&str, &[(NotifyKind, NotifyReason)])],
+) -> Vec<NotifyTriple> {
+    let decisions: Vec<(&str, Vec<InstanceNotify>)> = decisions
         .iter()
-        .map(|(member, said)| {
-            let notify = |(kind, reason): &(NotifyKind, NotifyReason)| Notify {
+        .map(|(member, notifies)| {
+            let notify = |(kind, reason): &(NotifyKind, NotifyReason)| InstanceNotify {
                 kind: *kind,
                 reason: *reason,
                 suppressed_episodes: 0,
                 snoozed_slots: 0,
             };
-            (*member, said.iter().map(notify).collect())
+            (*member, notifies.iter().map(notify).collect())
         })
         .collect();
     let borrowed = decisions
         .iter()
         .map(|(member, notifies)| (*member, notifies.as_slice()));
-    let told = group.apply(&grouping(), at(minute), borrowed);
-    told.iter()
+    let notifies = group.apply(&grouping(), at(minute), borrowed);
+    notifies
+        .iter()
         .map(|one| (one.kind, one.reason, one.incarnation))
         .collect()
 }
 
 #[test]
 fn a_group_is_resolved_when_its_last_member_closes() {
-    let mut group = Group::default();
+    let mut group = AlertGroup::default();
     let opened = apply(
         &mut group,
         0,
@@ -60,8 +65,8 @@ fn a_group_is_resolved_when_its_last_member_closes() {
 }
 
 #[test]
-fn a_member_that_joins_is_told_under_the_same_key() {
-    let mut group = Group::default();
+fn a_member_that_joins_is_notified_under_the_same_key() {
+    let mut group = AlertGroup::default();
     apply(&mut group, 0, &[("a", &[(Trigger, New)])]);
     assert_eq!(
         apply(&mut group, 1, &[("b", &[(Trigger, New)])]),
@@ -75,7 +80,7 @@ fn a_member_that_joins_is_told_under_the_same_key() {
 
 #[test]
 fn a_member_that_takes_the_place_of_another_keeps_the_group_open() {
-    let mut group = Group::default();
+    let mut group = AlertGroup::default();
     apply(&mut group, 0, &[("a", &[(Trigger, New)])]);
     let swapped = apply(
         &mut group,
@@ -87,7 +92,7 @@ fn a_member_that_takes_the_place_of_another_keeps_the_group_open() {
 
 #[test]
 fn each_snooze_that_ends_opens_a_new_incarnation_and_resolves_the_old_one_first() {
-    let mut group = Group::default();
+    let mut group = AlertGroup::default();
     apply(
         &mut group,
         0,
@@ -95,20 +100,20 @@ fn each_snooze_that_ends_opens_a_new_incarnation_and_resolves_the_old_one_first(
     );
     let woken: &[_] = &[(Resolve, Superseded), (Trigger, SnoozeExpired)];
     // Two members that wake at one slot make one new incarnation.
-    let told = apply(&mut group, 5, &[("a", woken), ("b", woken)]);
-    assert_eq!(told, [(Resolve, Superseded, 1), (Trigger, SnoozeExpired, 2)]);
+    let notifies = apply(&mut group, 5, &[("a", woken), ("b", woken)]);
+    assert_eq!(notifies, [(Resolve, Superseded, 1), (Trigger, SnoozeExpired, 2)]);
 }
 
 #[test]
 fn a_snooze_that_ends_over_an_unseen_group_has_nothing_to_resolve() {
-    let mut group = Group::default();
-    let told = apply(&mut group, 0, &[("a", &[(Trigger, SnoozeExpired)])]);
-    assert_eq!(told, [(Trigger, SnoozeExpired, 1)]);
+    let mut group = AlertGroup::default();
+    let notifies = apply(&mut group, 0, &[("a", &[(Trigger, SnoozeExpired)])]);
+    assert_eq!(notifies, [(Trigger, SnoozeExpired, 1)]);
 }
 
 #[test]
 fn a_group_is_acknowledged_when_all_of_it_is() {
-    let mut group = Group::default();
+    let mut group = AlertGroup::default();
     apply(
         &mut group,
         0,
@@ -123,7 +128,7 @@ fn a_group_is_acknowledged_when_all_of_it_is() {
 
 #[test]
 fn a_group_is_acknowledged_when_only_acknowledged_members_are_left() {
-    let mut group = Group::default();
+    let mut group = AlertGroup::default();
     apply(
         &mut group,
         0,
@@ -136,17 +141,17 @@ fn a_group_is_acknowledged_when_only_acknowledged_members_are_left() {
 
 #[test]
 fn a_member_that_joins_an_acknowledged_group_is_heard() {
-    let mut group = Group::default();
+    let mut group = AlertGroup::default();
     apply(&mut group, 0, &[("a", &[(Trigger, New)])]);
     apply(&mut group, 1, &[("a", &[(Acknowledge, Acked)])]);
-    let told = apply(&mut group, 2, &[("b", &[(Trigger, New)])]);
-    assert_eq!(told, [(Resolve, Superseded, 1), (Trigger, New, 2)]);
+    let notifies = apply(&mut group, 2, &[("b", &[(Trigger, New)])]);
+    assert_eq!(notifies, [(Resolve, Superseded, 1), (Trigger, New, 2)]);
 }
 
 #[test]
 fn a_new_group_waits_and_a_changed_one_keeps_its_interval() {
     let new = |member: &'static str| {
-        let notify = Notify {
+        let notify = InstanceNotify {
             kind: Trigger,
             reason: New,
             suppressed_episodes: 0,
@@ -154,7 +159,7 @@ fn a_new_group_waits_and_a_changed_one_keeps_its_interval() {
         };
         (member, [notify])
     };
-    let mut group = Group::default();
+    let mut group = AlertGroup::default();
     let mut due = |minute, member| {
         let (member, notifies) = new(member);
         group.apply(&grouping(), at(minute), [(member, notifies.as_slice())])[0].due_at
@@ -166,7 +171,7 @@ fn a_new_group_waits_and_a_changed_one_keeps_its_interval() {
 
 #[test]
 fn keys_are_stable_and_differ_by_receiver_group_and_incarnation() {
-    let labels = Labels::from([
+    let labels = LabelSet::from([
         ("alertname".to_owned(), "NodeDown".to_owned()),
         ("cluster".to_owned(), "a".to_owned()),
         ("node".to_owned(), "n1".to_owned()),
@@ -181,8 +186,8 @@ fn keys_are_stable_and_differ_by_receiver_group_and_incarnation() {
     );
     assert_ne!(stream, stream_id("slack", &group));
     assert_ne!(stream, stream_id("pagerduty", &labels));
-    let shifted = Labels::from([("a".to_owned(), "bc".to_owned())]);
-    let other = Labels::from([("ab".to_owned(), "c".to_owned())]);
+    let shifted = LabelSet::from([("a".to_owned(), "bc".to_owned())]);
+    let other = LabelSet::from([("ab".to_owned(), "c".to_owned())]);
     assert_ne!(stream_id("r", &shifted), stream_id("r", &other));
     assert!(dedup_key(&stream, u64::MAX).len() <= 255);
 }

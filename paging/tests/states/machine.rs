@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use fleetledger_paging::{
-    Condition, Group, GroupBy, Grouping, Held, Instance, Notify, NotifyKind, NotifyReason, Observation,
-    Resolution, Surroundings, Timing, Told, close, decide, step,
+    AlertCondition, AlertGroup, AlertInstance, AlertResolution, ConditionObservation, GroupBy, Grouping,
+    HeldReason, InstanceNotify, NotifiedState, NotifyKind, NotifyReason, SlotContext, Timing, close, decide,
+    step,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -15,24 +16,24 @@ use super::{at, minutes, plain};
 
 /// One slot of a made-up life.
 #[derive(Debug, Clone)]
-pub(super) struct Slot {
+pub(super) struct SlotInput {
     pub(super) after_seconds: i64,
-    pub(super) observation: Observation,
+    pub(super) observation: ConditionObservation,
     pub(super) snooze: Option<u8>,
     pub(super) inhibited: bool,
     pub(super) ack: bool,
     pub(super) close: bool,
 }
 
-fn observations() -> impl Strategy<Value = Observation> {
+fn observations() -> impl Strategy<Value = ConditionObservation> {
     prop_oneof![
-        5 => Just(Observation::True),
-        4 => Just(Observation::False(Resolution::Fixed)),
-        2 => Just(Observation::Held(Held::Missing)),
+        5 => Just(ConditionObservation::True),
+        4 => Just(ConditionObservation::False(AlertResolution::Fixed)),
+        2 => Just(ConditionObservation::Held(HeldReason::Missing)),
     ]
 }
 
-pub(super) fn slots() -> impl Strategy<Value = Vec<Slot>> {
+pub(super) fn slots() -> impl Strategy<Value = Vec<SlotInput>> {
     let slot = (
         prop_oneof![8 => Just(60_i64), 1 => 61..1200_i64],
         observations(),
@@ -42,7 +43,7 @@ pub(super) fn slots() -> impl Strategy<Value = Vec<Slot>> {
         prop::bool::weighted(0.03),
     );
     let slot = slot.prop_map(
-        |(after_seconds, observation, snooze, inhibited, ack, close)| Slot {
+        |(after_seconds, observation, snooze, inhibited, ack, close)| SlotInput {
             after_seconds,
             observation,
             snooze,
@@ -65,27 +66,32 @@ pub(super) fn timings() -> impl Strategy<Value = Timing> {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct State {
-    pub(super) instance: Instance,
-    pub(super) told: Told,
-    pub(super) group: Group,
+pub(super) struct MachineState {
+    pub(super) instance: AlertInstance,
+    pub(super) notified: NotifiedState,
+    pub(super) group: AlertGroup,
 }
 
 /// Everything kept is written down and read again.
-fn restart(state: State) -> State {
+fn restart(state: MachineState) -> MachineState {
     fn again<T: Serialize + DeserializeOwned>(value: &T) -> T {
         serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
     }
-    State {
+    MachineState {
         instance: again(&state.instance),
-        told: again(&state.told),
+        notified: again(&state.notified),
         group: again(&state.group),
     }
 }
 
-pub(super) fn apply(state: &mut State, timing: &Timing, now: Timestamp, slot: &Slot) -> Vec<Notify> {
+pub(super) fn apply(
+    state: &mut MachineState,
+    timing: &Timing,
+    now: Timestamp,
+    slot: &SlotInput,
+) -> Vec<InstanceNotify> {
     if slot.close {
-        close(&mut state.instance, now, Resolution::RuleRemoved);
+        close(&mut state.instance, now, AlertResolution::RuleRemoved);
     } else {
         step(&mut state.instance, timing, now, slot.observation.clone());
     }
@@ -93,14 +99,14 @@ pub(super) fn apply(state: &mut State, timing: &Timing, now: Timestamp, slot: &S
         state.instance.acknowledge("alice", now);
     }
     let ids = ["s0", "s1", "s2"];
-    let around = Surroundings {
+    let around = SlotContext {
         snooze: slot.snooze.map(|id| (ids[usize::from(id)], Timestamp::MAX)),
         inhibited: slot.inhibited,
     };
-    decide(&mut state.instance, &mut state.told, timing, now, &around).notify
+    decide(&mut state.instance, &mut state.notified, timing, now, &around).notify
 }
 
-pub(super) fn walk(slots: &[Slot]) -> impl Iterator<Item = (Timestamp, &Slot)> {
+pub(super) fn walk(slots: &[SlotInput]) -> impl Iterator<Item = (Timestamp, &SlotInput)> {
     slots.iter().scan(at(0), |now, slot| {
         *now += SignedDuration::from_secs(slot.after_seconds);
         Some((*now, slot))
@@ -113,7 +119,7 @@ proptest! {
     #[test]
     fn a_restart_at_any_slot_changes_nothing(timing in timings(), slots in slots()) {
         let grouping = Grouping { by: GroupBy::INSTANCE, wait: Duration::ZERO, interval: minutes(3) };
-        let (mut steady, mut restarted) = (State::default(), State::default());
+        let (mut steady, mut restarted) = (MachineState::default(), MachineState::default());
         for (now, slot) in walk(&slots) {
             restarted = restart(restarted);
             let left = apply(&mut steady, &timing, now, slot);
@@ -128,13 +134,13 @@ proptest! {
 
     #[test]
     fn triggers_need_fire_and_resolves_need_triggers(timing in timings(), slots in slots()) {
-        let mut state = State::default();
+        let mut state = MachineState::default();
         let mut open = false;
         for (now, slot) in walk(&slots) {
             for notify in apply(&mut state, &timing, now, slot) {
                 match notify.kind {
                     NotifyKind::Trigger => {
-                        prop_assert_eq!(state.instance.condition, Condition::Firing);
+                        prop_assert_eq!(state.instance.condition, AlertCondition::Firing);
                         prop_assert!(state.instance.held.is_none());
                         prop_assert!(slot.snooze.is_none() && !slot.inhibited);
                         open = true;
@@ -146,34 +152,34 @@ proptest! {
                     }
                 }
             }
-            prop_assert_eq!(open, state.told.open);
+            prop_assert_eq!(open, state.notified.open);
             prop_assert!(!open || state.instance.condition.is_open(), "what is over is told at the same slot");
         }
     }
 
     #[test]
-    fn what_is_kept_says_no_more_than_the_condition(timing in timings(), slots in slots()) {
-        let mut state = State::default();
+    fn notified_state_agrees_with_the_condition(timing in timings(), slots in slots()) {
+        let mut state = MachineState::default();
         for (now, slot) in walk(&slots) {
             apply(&mut state, &timing, now, slot);
             let one = &state.instance;
-            let waits = matches!(one.condition, Condition::Pending | Condition::Recovering);
+            let waits = matches!(one.condition, AlertCondition::Pending | AlertCondition::Recovering);
             prop_assert!(waits || one.earned.is_zero());
-            prop_assert_eq!(one.recovering_since.is_some(), one.condition == Condition::Recovering);
-            prop_assert_eq!(one.active_since.is_some(), one.condition.is_open() || one.condition == Condition::Pending);
+            prop_assert_eq!(one.recovering_since.is_some(), one.condition == AlertCondition::Recovering);
+            prop_assert_eq!(one.active_since.is_some(), one.condition.is_open() || one.condition == AlertCondition::Pending);
             prop_assert_eq!(one.held.is_some(), one.held_since.is_some());
             prop_assert!(one.acked_at.is_none() || one.condition.is_open());
-            prop_assert_eq!(one.condition == Condition::Resolved && one.resolution.is_none(), false);
+            prop_assert_eq!(one.condition == AlertCondition::Resolved && one.resolution.is_none(), false);
         }
     }
 
     #[test]
     fn new_episodes_keep_the_cooldown(timing in timings(), slots in slots()) {
-        let mut state = State::default();
+        let mut state = MachineState::default();
         let mut last: Option<Timestamp> = None;
         for (now, slot) in walk(&slots) {
-            let said = apply(&mut state, &timing, now, slot);
-            if said.iter().any(|notify| notify.reason == NotifyReason::New) {
+            let notifies = apply(&mut state, &timing, now, slot);
+            if notifies.iter().any(|notify| notify.reason == NotifyReason::New) {
                 let since = last.map(|last| now.duration_since(last).unsigned_abs());
                 prop_assert!(since.is_none_or(|since| since >= timing.cooldown), "{since:?}");
                 last = Some(now);
@@ -183,13 +189,13 @@ proptest! {
 
     #[test]
     fn a_held_slot_changes_nothing(timing in timings(), slots in slots()) {
-        let mut state = State::default();
+        let mut state = MachineState::default();
         for (now, slot) in walk(&slots) {
             apply(&mut state, &timing, now, slot);
         }
         let before = state.instance.clone();
         let now = before.last_slot_at.unwrap() + SignedDuration::from_secs(60);
-        step(&mut state.instance, &timing, now, Observation::Held(Held::Missing));
+        step(&mut state.instance, &timing, now, ConditionObservation::Held(HeldReason::Missing));
         let mut after = state.instance.clone();
         (after.held, after.held_since, after.last_slot_at) = (before.held.clone(), before.held_since, before.last_slot_at);
         prop_assert_eq!(after, before);
@@ -197,41 +203,41 @@ proptest! {
 
     #[test]
     fn no_episode_is_forgotten(timing in timings(), slots in slots()) {
-        let mut state = State::default();
+        let mut state = MachineState::default();
         let mut accounted = 0;
-        let mut told = std::collections::BTreeSet::new();
+        let mut notified_episodes = std::collections::BTreeSet::new();
         for (now, slot) in walk(&slots) {
             for notify in apply(&mut state, &timing, now, slot) {
                 if notify.kind == NotifyKind::Trigger {
                     accounted += notify.suppressed_episodes;
-                    told.insert(state.instance.episode);
+                    notified_episodes.insert(state.instance.episode);
                 }
             }
         }
-        let waiting = u64::from(state.told.waiting_episode.is_some());
-        let accounted = accounted + state.told.suppressed_episodes + waiting + told.len() as u64;
+        let waiting = u64::from(state.notified.waiting_episode.is_some());
+        let accounted = accounted + state.notified.suppressed_episodes + waiting + notified_episodes.len() as u64;
         prop_assert_eq!(accounted, state.instance.episode);
     }
 
     #[test]
     fn a_snooze_that_ends_over_a_firing_alert_is_heard(timing in timings(), slots in slots(), errors in 0..5_i64) {
-        let mut state = State::default();
+        let mut state = MachineState::default();
         let mut now = at(0);
         for (instant, slot) in walk(&slots) {
             now = instant;
             apply(&mut state, &timing, now, slot);
         }
-        let quiet = Slot { after_seconds: 60, observation: Observation::True, snooze: None, inhibited: false, ack: false, close: false };
-        let mut advance = |state: &mut State, slot: &Slot| {
+        let quiet = SlotInput { after_seconds: 60, observation: ConditionObservation::True, snooze: None, inhibited: false, ack: false, close: false };
+        let mut advance = |state: &mut MachineState, slot: &SlotInput| {
             now += SignedDuration::from_secs(60);
             apply(state, &timing, now, slot)
         };
         // Firing and snoozed, then the snooze ends while the query fails.
         for _ in 0..10 {
-            advance(&mut state, &Slot { snooze: Some(1), ..quiet.clone() });
+            advance(&mut state, &SlotInput { snooze: Some(1), ..quiet.clone() });
         }
         for _ in 0..errors {
-            advance(&mut state, &Slot { observation: Observation::Held(Held::Missing), ..quiet.clone() });
+            advance(&mut state, &SlotInput { observation: ConditionObservation::Held(HeldReason::Missing), ..quiet.clone() });
         }
         let heard = advance(&mut state, &quiet);
         prop_assert_eq!(heard.last().map(|notify| notify.reason), Some(NotifyReason::SnoozeExpired));

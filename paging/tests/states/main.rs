@@ -13,12 +13,13 @@ mod delivery;
 mod groups;
 mod machine;
 mod snoozes;
-mod words;
+mod text_forms;
 
 use std::time::Duration;
 
 use fleetledger_paging::{
-    Decision, Held, Instance, Observation, Resolution, Surroundings, Timing, Told, decide, step,
+    AlertInstance, AlertResolution, ConditionObservation, HeldReason, NotifiedState, NotifyDecision,
+    SlotContext, Timing, decide, step,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,10 +37,10 @@ fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
-const FALSE: Observation = Observation::False(Resolution::Fixed);
+const FALSE: ConditionObservation = ConditionObservation::False(AlertResolution::Fixed);
 
-fn held() -> Observation {
-    Observation::Held(Held::QueryError("canceling statement".to_owned()))
+fn held() -> ConditionObservation {
+    ConditionObservation::Held(HeldReason::QueryError("canceling statement".to_owned()))
 }
 
 /// Fires at once, each minute a slot, and says nothing twice.
@@ -54,20 +55,20 @@ fn plain() -> Timing {
 }
 
 /// One instance and one receiver.
-struct Watched {
+struct WatchedInstance {
     timing: Timing,
-    instance: Instance,
-    told: Told,
+    instance: AlertInstance,
+    notified: NotifiedState,
     snooze: Option<(&'static str, Timestamp)>,
     inhibited: bool,
 }
 
-impl Watched {
+impl WatchedInstance {
     fn new(timing: Timing) -> Self {
         Self {
             timing,
-            instance: Instance::default(),
-            told: Told::default(),
+            instance: AlertInstance::default(),
+            notified: NotifiedState::default(),
             snooze: None,
             inhibited: false,
         }
@@ -77,27 +78,34 @@ impl Watched {
         self.snooze = Some((id, until));
     }
 
-    fn slot(&mut self, slot: Timestamp, observation: Observation) -> Decision {
+    fn slot(&mut self, slot: Timestamp, observation: ConditionObservation) -> NotifyDecision {
         step(&mut self.instance, &self.timing, slot, observation);
         self.decide(slot)
     }
 
-    fn decide(&mut self, slot: Timestamp) -> Decision {
-        let around = Surroundings {
+    fn decide(&mut self, slot: Timestamp) -> NotifyDecision {
+        let around = SlotContext {
             snooze: self.snooze.filter(|(_, until)| slot < *until),
             inhibited: self.inhibited,
         };
-        decide(&mut self.instance, &mut self.told, &self.timing, slot, &around)
+        decide(
+            &mut self.instance,
+            &mut self.notified,
+            &self.timing,
+            slot,
+            &around,
+        )
     }
 
     /// The slot, said as `trigger new` and so on, joined by commas.
-    fn says(&mut self, minute: i64, observation: Observation) -> String {
-        said(&self.slot(at(minute), observation))
+    fn slot_notifies(&mut self, minute: i64, observation: ConditionObservation) -> String {
+        format_notifies(&self.slot(at(minute), observation))
     }
 }
 
-fn said(decision: &Decision) -> String {
-    let one =
-        |notify: &fleetledger_paging::Notify| format!("{} {}", notify.kind.as_str(), notify.reason.as_str());
+fn format_notifies(decision: &NotifyDecision) -> String {
+    let one = |notify: &fleetledger_paging::InstanceNotify| {
+        format!("{} {}", notify.kind.as_str(), notify.reason.as_str())
+    };
     decision.notify.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -1,16 +1,16 @@
 //! Snoozes and planned silences.
 
 use fleetledger_paging::snooze::{SnoozeError, SnoozeKind, in_force};
-use fleetledger_paging::{Condition, Instance, Labels, Snooze};
+use fleetledger_paging::{AlertCondition, AlertInstance, AlertSnooze, LabelSet};
 
 use super::{at, at_seconds};
 
-fn node(name: &str) -> Labels {
-    Labels::from([("node".to_owned(), name.to_owned())])
+fn node(name: &str) -> LabelSet {
+    LabelSet::from([("node".to_owned(), name.to_owned())])
 }
 
-fn snooze(id: &str, from: i64, until: i64) -> Snooze {
-    Snooze {
+fn snooze(id: &str, from: i64, until: i64) -> AlertSnooze {
+    AlertSnooze {
         id: id.to_owned(),
         kind: SnoozeKind::Snooze,
         matchers: vec!["node=n1".parse().unwrap()],
@@ -56,7 +56,7 @@ fn a_snooze_without_owner_reason_end_or_target_is_refused() {
     let month = 30 * 24 * 60;
     let ok = snooze("s", 0, month);
     assert_eq!(ok.check(), Ok(()));
-    let refused = |change: fn(&mut Snooze)| {
+    let refused = |change: fn(&mut AlertSnooze)| {
         let mut snooze = snooze("s", 0, month);
         change(&mut snooze);
         snooze.check().unwrap_err()
@@ -64,7 +64,7 @@ fn a_snooze_without_owner_reason_end_or_target_is_refused() {
     assert_eq!(refused(|s| s.owner = " ".to_owned()), SnoozeError::NoOwner);
     assert_eq!(refused(|s| s.reason = String::new()), SnoozeError::NoReason);
     assert_eq!(refused(|s| s.matchers.clear()), SnoozeError::CoversEverything);
-    let anything = |s: &mut Snooze| s.matchers = vec!["node=~.*".parse().unwrap()];
+    let anything = |s: &mut AlertSnooze| s.matchers = vec!["node=~.*".parse().unwrap()];
     assert_eq!(refused(anything), SnoozeError::CoversEverything);
     assert!(matches!(
         refused(|s| s.until = s.from),
@@ -77,23 +77,27 @@ fn a_snooze_without_owner_reason_end_or_target_is_refused() {
     );
 }
 
-fn instance(condition: Condition, resolved: Option<i64>) -> Instance {
-    Instance {
+fn instance(condition: AlertCondition, resolved: Option<i64>) -> AlertInstance {
+    AlertInstance {
         condition,
         resolved_at: resolved.map(at),
-        ..Instance::default()
+        ..AlertInstance::default()
     }
 }
 
 #[test]
 fn a_snooze_is_done_once_its_instances_are_resolved_for_15_minutes() {
     let snooze = snooze("s", 0, 600);
-    let resolved = instance(Condition::Resolved, Some(10));
+    let resolved = instance(AlertCondition::Resolved, Some(10));
     assert!(!snooze.is_done(at_seconds(25 * 60 - 1), [&resolved]));
     assert!(snooze.is_done(at(25), [&resolved]));
-    let later = instance(Condition::Resolved, Some(20));
+    let later = instance(AlertCondition::Resolved, Some(20));
     assert!(!snooze.is_done(at(25), [&resolved, &later]));
-    for condition in [Condition::Pending, Condition::Firing, Condition::Recovering] {
+    for condition in [
+        AlertCondition::Pending,
+        AlertCondition::Firing,
+        AlertCondition::Recovering,
+    ] {
         assert!(!snooze.is_done(at(100), [&resolved, &instance(condition, Some(1))]));
     }
 }
@@ -101,7 +105,7 @@ fn a_snooze_is_done_once_its_instances_are_resolved_for_15_minutes() {
 #[test]
 fn a_snooze_of_what_was_resolved_before_it_waits_as_long() {
     let snooze = snooze("s", 10, 600);
-    let resolved = instance(Condition::Resolved, Some(1));
+    let resolved = instance(AlertCondition::Resolved, Some(1));
     assert!(!snooze.is_done(at_seconds(25 * 60 - 1), [&resolved]));
     assert!(snooze.is_done(at(25), [&resolved]));
 }
@@ -110,10 +114,10 @@ fn a_snooze_of_what_was_resolved_before_it_waits_as_long() {
 fn a_snooze_of_what_never_fired_waits_and_a_planned_silence_never_ends_early() {
     let waiting = snooze("s", 0, 600);
     assert!(!waiting.is_done(at(100), []));
-    assert!(!waiting.is_done(at(100), [&instance(Condition::Inactive, None)]));
-    let planned = Snooze {
+    assert!(!waiting.is_done(at(100), [&instance(AlertCondition::Inactive, None)]));
+    let planned = AlertSnooze {
         kind: SnoozeKind::Silence,
         ..snooze("p", 0, 600)
     };
-    assert!(!planned.is_done(at(100), [&instance(Condition::Resolved, Some(1))]));
+    assert!(!planned.is_done(at(100), [&instance(AlertCondition::Resolved, Some(1))]));
 }

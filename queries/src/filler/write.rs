@@ -6,19 +6,19 @@ use fleetledger_schema::instant::Instant;
 use serde_json::{Map, Value};
 use tokio_postgres::{Client, Transaction, types::Json};
 
-use super::books::Known;
+use super::bookkeeping::SourceWatermarks;
 use crate::{
-    query::Query,
+    query::StoredQuery,
     rollup::{RollupRule, RollupTable},
     rows,
-    run::{RunError, Table},
+    run::{ResultTable, RunError},
 };
 
 /// Dimensions and values of each row.
 pub(super) fn read_rows(
-    query: &Query,
+    query: &StoredQuery,
     rule: &RollupRule,
-    table: &Table,
+    table: &ResultTable,
 ) -> Result<Vec<(Value, Value)>, RunError> {
     if table.exceeded {
         let refusal = query.refusal("limit", format!("more than {} rows in a window", query.limit));
@@ -26,8 +26,8 @@ pub(super) fn read_rows(
             refusal.fix("group by fewer dimensions, or raise `limit`"),
         ));
     }
-    let dimensions = rows::places(query, table, "columns.dimensions", &rule.dimensions)?;
-    let values = rows::places(query, table, "columns.values", &rule.values)?;
+    let dimensions = rows::column_positions(query, table, "columns.dimensions", &rule.dimensions)?;
+    let values = rows::column_positions(query, table, "columns.values", &rule.values)?;
     let mut seen = BTreeSet::new();
     let mut found = Vec::with_capacity(table.rows.len());
     for cells in &table.rows {
@@ -42,7 +42,11 @@ pub(super) fn read_rows(
                 refusal.fix("name more columns, or group by those that are named"),
             ));
         }
-        let json = |place: usize| cells.get(place).map_or(Value::Null, crate::cell::Cell::json);
+        let json = |place: usize| {
+            cells
+                .get(place)
+                .map_or(Value::Null, crate::cell::ResultCell::json)
+        };
         // NULL stays NULL here: a row without a namespace is not one of a namespace without a name.
         let pick = |places: &[(&str, usize)]| {
             let pairs = places
@@ -58,10 +62,10 @@ pub(super) fn read_rows(
 /// Replaces a window's rows in one transaction. Whoever read later, and so knew more, wins.
 pub(super) async fn write(
     writer: &mut Client,
-    query: &Query,
+    query: &StoredQuery,
     rule: &RollupRule,
     window: Instant,
-    known: &Known,
+    known: &SourceWatermarks,
     rows: &[(Value, Value)],
 ) -> Result<(), tokio_postgres::Error> {
     const CLAIM: &str = "
@@ -76,7 +80,7 @@ pub(super) async fn write(
     let transaction = writer.transaction().await?;
     let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let end = window.plus_micros(rule.window.micros());
-    let behind = i32::try_from(known.behind(end)).unwrap_or(i32::MAX);
+    let behind = i32::try_from(known.sources_behind(end)).unwrap_or(i32::MAX);
     let claimed = transaction
         .execute(
             CLAIM,
@@ -146,13 +150,13 @@ async fn replace_columns(
         quoted.join(", ")
     );
     transaction
-        .execute(&insert, &[&window, &Json(flat(rows))])
+        .execute(&insert, &[&window, &Json(flatten_rows(rows))])
         .await?;
     Ok(())
 }
 
 /// Rows as one object each.
-fn flat(rows: &[(Value, Value)]) -> Vec<Value> {
+fn flatten_rows(rows: &[(Value, Value)]) -> Vec<Value> {
     let join = |(names, values): &(Value, Value)| {
         let pairs = [names, values].into_iter().filter_map(Value::as_object).flatten();
         Value::Object(pairs.map(|(name, value)| (name.clone(), value.clone())).collect())

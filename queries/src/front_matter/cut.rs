@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::refusal::{Place, Refusal};
+use crate::refusal::{FilePosition, QueryRefusal};
 
 const OPENING: &str = "/*---";
 const CLOSING: &str = "---*/";
 
 /// A file, cut in two.
-pub(crate) struct Parts<'t> {
+pub(crate) struct SplitFile<'t> {
     /// The YAML.
     pub(crate) yaml: &'t str,
     /// Line of the file on which it begins.
@@ -20,21 +20,21 @@ pub(crate) struct Parts<'t> {
 }
 
 /// Cuts a file at the end of its front matter.
-pub(crate) fn split<'t>(file: &Path, text: &'t str) -> Result<Parts<'t>, Refusal> {
+pub(crate) fn split<'t>(file: &Path, text: &'t str) -> Result<SplitFile<'t>, QueryRefusal> {
     let mut lines = text.split_inclusive('\n');
     let head = lines.next().unwrap_or_default();
     if head.trim_end() != OPENING {
         return Err(
-            Refusal::new(file, Place::line(1), "it does not begin with front matter").fix(format!(
-                "begin the file with a line `{OPENING}`, keys in YAML, and a line `{CLOSING}`"
-            )),
+            QueryRefusal::new(file, FilePosition::line(1), "it does not begin with front matter").fix(
+                format!("begin the file with a line `{OPENING}`, keys in YAML, and a line `{CLOSING}`"),
+            ),
         );
     }
     let mut end = head.len();
     for (line, content) in (2_u32..).zip(lines) {
         if content.trim_end() == CLOSING {
             let sql = end + content.len();
-            return Ok(Parts {
+            return Ok(SplitFile {
                 yaml: text.get(head.len()..end).unwrap_or_default(),
                 yaml_line: 2,
                 sql: text.get(sql..).unwrap_or_default(),
@@ -44,14 +44,14 @@ pub(crate) fn split<'t>(file: &Path, text: &'t str) -> Result<Parts<'t>, Refusal
         for mark in ["/*", "*/"] {
             if content.contains(mark) {
                 let what = format!("`{mark}` inside the front matter");
-                return Err(Refusal::new(file, Place::line(line), what)
+                return Err(QueryRefusal::new(file, FilePosition::line(line), what)
                     .fix("take it out: PostgreSQL's comments nest, and the query could vanish in one"));
             }
         }
         end += content.len();
     }
     Err(
-        Refusal::new(file, Place::line(1), "the front matter does not end")
+        QueryRefusal::new(file, FilePosition::line(1), "the front matter does not end")
             .fix(format!("end it with a line that holds `{CLOSING}` alone")),
     )
 }
@@ -60,7 +60,7 @@ pub(crate) fn split<'t>(file: &Path, text: &'t str) -> Result<Parts<'t>, Refusal
 mod tests {
     use super::*;
 
-    fn cut(text: &str) -> Result<Parts<'_>, String> {
+    fn cut(text: &str) -> Result<SplitFile<'_>, String> {
         split(Path::new("a.sql"), text).map_err(|refusal| refusal.to_string())
     }
 

@@ -2,12 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::Front;
-use crate::refusal::Place;
+use super::FrontMatter;
+use crate::refusal::FilePosition;
 
-impl Front<'_> {
+impl FrontMatter<'_> {
     /// Where a key stands; where it is missing, where its section or the front matter begins.
-    pub(crate) fn place(&self, path: &str) -> Place {
+    pub(crate) fn position_of(&self, path: &str) -> FilePosition {
         let (head, tail) = path.split_once('.').unwrap_or((path, ""));
         let lines: Vec<&str> = self.yaml.lines().collect();
         let within = |range: RangeInclusive<usize>, name: &str| {
@@ -35,12 +35,12 @@ impl Front<'_> {
                 name => within(head_line..=last, name).unwrap_or(head_line),
             }
         });
-        Place::line(self.yaml_line + u32::try_from(line).unwrap_or(0))
+        FilePosition::line(self.yaml_line + u32::try_from(line).unwrap_or(0))
     }
 
     /// Lines on which item `number` of the list `path` stands: from its dash, or where the key stands.
     pub(super) fn lines_of_item(&self, path: &str, number: usize) -> RangeInclusive<usize> {
-        let first = usize::try_from(self.place(path).line - self.yaml_line).unwrap_or(0);
+        let first = usize::try_from(self.position_of(path).line - self.yaml_line).unwrap_or(0);
         let mut dashes = self
             .yaml
             .lines()

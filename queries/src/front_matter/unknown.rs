@@ -2,13 +2,13 @@
 
 use serde_yaml_ng::Value;
 
-use super::Front;
-use crate::key::{self, Key};
+use super::FrontMatter;
+use crate::key::{self, FrontMatterKey};
 
-impl Front<'_> {
+impl FrontMatter<'_> {
     /// Refuses keys that do not belong to a file of this kind.
     pub(crate) fn refuse_unknown(&mut self, kind: &str) {
-        let known: Vec<&Key> = key::KEYS
+        let known: Vec<&FrontMatterKey> = key::KEYS
             .iter()
             .filter(|key| key.prefix_matches(self.prefix))
             .collect();
@@ -30,7 +30,7 @@ impl Front<'_> {
         }
         for name in found {
             let full = self.full(&name);
-            let matching: Vec<&&Key> = known.iter().filter(|key| key.names(&full)).collect();
+            let matching: Vec<&&FrontMatterKey> = known.iter().filter(|key| key.names(&full)).collect();
             if matching.is_empty() {
                 let remedy = suggestion(&full, &known);
                 self.refuse(&name, format!("unknown key `{full}`"), remedy);
@@ -43,7 +43,7 @@ impl Front<'_> {
     }
 }
 
-fn suggestion(full: &str, known: &[&Key]) -> String {
+fn suggestion(full: &str, known: &[&FrontMatterKey]) -> String {
     let near = known
         .iter()
         .map(|key| (strsim::damerau_levenshtein(full, key.name), key.name))

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use serde_yaml_ng::Value;
 
-use super::{Front, remedy_of};
+use super::{FrontMatter, remedy_of};
 use crate::period::Period;
 
-impl Front<'_> {
+impl FrontMatter<'_> {
     /// A text.
     pub(crate) fn text(&mut self, path: &str) -> Option<String> {
         match self.take(path)? {

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use super::{MAX_WAIT, freshness::read_freshness, is_name, read_schedule};
 use crate::{
-    alert::{AlertColumns, AlertRule, Inhibit, Mode, OnMissing, OnStale, Severity},
-    freshness::{Freshness, SOURCE_COLUMNS, Scope},
-    front_matter::Front,
+    alert::{AlertColumns, AlertMode, AlertRule, InhibitRule, OnMissing, OnStale, Severity},
+    freshness::{FreshnessRequirement, SOURCE_COLUMNS, SourceScope},
+    front_matter::FrontMatter,
     period::Period,
     query::QueryId,
-    template::{Annotations, Subject},
+    template::{AnnotationTemplates, TemplateSubject},
 };
 
 /// Labels that every rule must have or that are ours to set.
 const RESERVED_LABELS: [&str; 1] = ["alertname"];
 
-pub(super) fn read_alert(folder: &str, front: &mut Front<'_>) -> Option<AlertRule> {
+pub(super) fn read_alert(folder: &str, front: &mut FrontMatter<'_>) -> Option<AlertRule> {
     let alert = front.required_text("alert");
     if let Some(name) = &alert
         && !is_name(name)
@@ -33,9 +33,9 @@ pub(super) fn read_alert(folder: &str, front: &mut Front<'_>) -> Option<AlertRul
     let cooldown = wait("cooldown", Period::from_mins(30));
     let repeat_interval = wait("repeat_interval", Period::from_hours(4));
     let modes = [
-        ("live", Mode::Live),
-        ("shadow", Mode::Shadow),
-        ("disabled", Mode::Disabled),
+        ("live", AlertMode::Live),
+        ("shadow", AlertMode::Shadow),
+        ("disabled", AlertMode::Disabled),
     ];
     let mode = front.choice("mode", &modes).unwrap_or_default();
     let columns = AlertColumns {
@@ -47,13 +47,13 @@ pub(super) fn read_alert(folder: &str, front: &mut Front<'_>) -> Option<AlertRul
     let labels = front.text_map("labels");
     let severity = read_severity(front, &labels, &columns);
     let annotations = read_annotations(front, alert.as_deref().unwrap_or_default(), &labels, &columns);
-    let default = Freshness {
+    let default = FreshnessRequirement {
         by: SOURCE_COLUMNS.map(str::to_owned).to_vec(),
         max_age: Period::from_mins(5),
         kinds: Vec::new(),
     };
     let freshness = read_freshness(front, Some(default));
-    let scope = Scope {
+    let scope = SourceScope {
         columns: front.values_map("scope"),
     };
     if let Some(column) = scope
@@ -96,7 +96,7 @@ pub(super) fn read_alert(folder: &str, front: &mut Front<'_>) -> Option<AlertRul
     })
 }
 
-fn check_columns(front: &mut Front<'_>, columns: &AlertColumns) {
+fn check_columns(front: &mut FrontMatter<'_>, columns: &AlertColumns) {
     let mut seen: Vec<&str> = Vec::new();
     let named = columns
         .labels
@@ -125,7 +125,7 @@ fn check_columns(front: &mut Front<'_>, columns: &AlertColumns) {
     }
 }
 
-pub(super) fn check_label_name(front: &mut Front<'_>, key: &str, name: &str) {
+pub(super) fn check_label_name(front: &mut FrontMatter<'_>, key: &str, name: &str) {
     if !is_name(name) || name.starts_with("__") || RESERVED_LABELS.contains(&name) {
         let remedy =
             "write letters, digits and _, not beginning with a digit or __; alertname is set by itself";
@@ -134,7 +134,7 @@ pub(super) fn check_label_name(front: &mut Front<'_>, key: &str, name: &str) {
 }
 
 fn read_severity(
-    front: &mut Front<'_>,
+    front: &mut FrontMatter<'_>,
     labels: &BTreeMap<String, String>,
     columns: &AlertColumns,
 ) -> Option<Severity> {
@@ -173,11 +173,11 @@ fn read_severity(
 
 /// Compiles the templates and renders each once, so that a misspelt label is found now and not at three in the morning.
 fn read_annotations(
-    front: &mut Front<'_>,
+    front: &mut FrontMatter<'_>,
     alert: &str,
     labels: &BTreeMap<String, String>,
     columns: &AlertColumns,
-) -> Option<Annotations> {
+) -> Option<AnnotationTemplates> {
     let sources = front.text_map("annotations");
     for (name, remedy) in [
         (
@@ -203,7 +203,7 @@ fn read_annotations(
             "name a file of docs/runbooks without .md",
         );
     }
-    let annotations = match Annotations::compile(sources) {
+    let annotations = match AnnotationTemplates::compile(sources) {
         Ok(annotations) => annotations,
         Err(errors) => {
             for error in errors {
@@ -221,7 +221,7 @@ fn read_annotations(
     let mut all_labels = sample(&columns.labels);
     all_labels.extend(labels.clone());
     all_labels.insert("alertname".to_owned(), alert.to_owned());
-    let subject = Subject {
+    let subject = TemplateSubject {
         alertname: alert,
         labels: &all_labels,
         value: Some(1.0),
@@ -236,7 +236,7 @@ fn read_annotations(
     Some(annotations)
 }
 
-fn read_renamed_from(front: &mut Front<'_>) -> Vec<QueryId> {
+fn read_renamed_from(front: &mut FrontMatter<'_>) -> Vec<QueryId> {
     let names = front.names("renamed_from");
     let mut ids = Vec::new();
     for name in names {
@@ -252,7 +252,7 @@ fn read_renamed_from(front: &mut Front<'_>) -> Vec<QueryId> {
     ids
 }
 
-fn read_inhibits(front: &mut Front<'_>) -> Vec<Inhibit> {
+fn read_inhibits(front: &mut FrontMatter<'_>) -> Vec<InhibitRule> {
     front.each("inhibits", "inhibits[]", |item| {
         let target = item.values_map("target");
         let equal = item.names("equal");
@@ -260,6 +260,6 @@ fn read_inhibits(front: &mut Front<'_>) -> Vec<Inhibit> {
             let remedy = "say whom it silences, such as `target: {alertname: NodeNotReporting}`";
             item.refuse("target", "an inhibition without a target", remedy);
         }
-        Some(Inhibit { target, equal })
+        Some(InhibitRule { target, equal })
     })
 }

@@ -1,12 +1,15 @@
 //! Which sources a query depends on.
 
 use crate::{
-    freshness::{Freshness, KINDS, SOURCE_COLUMNS},
-    front_matter::Front,
+    freshness::{FreshnessRequirement, KINDS, SOURCE_COLUMNS},
+    front_matter::FrontMatter,
     period::Period,
 };
 
-pub(super) fn read_freshness(front: &mut Front<'_>, default: Option<Freshness>) -> Option<Freshness> {
+pub(super) fn read_freshness(
+    front: &mut FrontMatter<'_>,
+    default: Option<FreshnessRequirement>,
+) -> Option<FreshnessRequirement> {
     if !front.has("freshness") {
         return default;
     }
@@ -30,10 +33,10 @@ pub(super) fn read_freshness(front: &mut Front<'_>, default: Option<Freshness>) 
     let bounds = Period::from_mins(1)..=Period::from_days(1);
     let max_age = front.period_within("freshness.max_age", Period::from_mins(5), bounds);
     let kinds = read_kinds(front, "freshness.kinds");
-    Some(Freshness { by, max_age, kinds })
+    Some(FreshnessRequirement { by, max_age, kinds })
 }
 
-pub(super) fn read_kinds(front: &mut Front<'_>, key: &str) -> Vec<String> {
+pub(super) fn read_kinds(front: &mut FrontMatter<'_>, key: &str) -> Vec<String> {
     let kinds = front.names(key);
     if let Some(kind) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
         front.refuse(

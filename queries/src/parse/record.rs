@@ -2,12 +2,12 @@
 
 use super::{alert::check_label_name, freshness::read_freshness, is_name, read_schedule};
 use crate::{
-    front_matter::Front,
+    front_matter::FrontMatter,
     period::Period,
     record::{MetricType, RecordRule, RecordValues},
 };
 
-pub(super) fn read_record(folder: &str, front: &mut Front<'_>) -> Option<RecordRule> {
+pub(super) fn read_record(folder: &str, front: &mut FrontMatter<'_>) -> Option<RecordRule> {
     let record = front.required_text("record");
     if let Some(name) = &record
         && (!is_name(name) || name.starts_with("fleetledger_"))

@@ -2,12 +2,12 @@
 
 use super::{freshness::read_kinds, is_name, read_schedule};
 use crate::{
-    front_matter::Front,
+    front_matter::FrontMatter,
     period::Period,
     rollup::{RollupRule, RollupTable},
 };
 
-pub(super) fn read_rollup(folder: &str, front: &mut Front<'_>) -> Option<RollupRule> {
+pub(super) fn read_rollup(folder: &str, front: &mut FrontMatter<'_>) -> Option<RollupRule> {
     let rollup = front.required_text("rollup");
     if let Some(name) = &rollup
         && !is_name(name)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::key::KEYS;
 use crate::{
-    alert::{Mode, OnMissing, OnStale, Severity},
+    alert::{AlertMode, OnMissing, OnStale, Severity},
     record::MetricType,
     rollup::RollupTable,
 };
@@ -75,14 +75,14 @@ columns: {dimensions: [namespace], values: [cpu_core_seconds]}
 select 1
 ";
 
-fn read(text: &str) -> Result<Query, Vec<String>> {
+fn read(text: &str) -> Result<StoredQuery, Vec<String>> {
     parse(Path::new("rule-x.sql"), "alerts", text)
         .map_err(|refusals| refusals.iter().map(ToString::to_string).collect())
 }
 
 /// `text` with one line changed must be refused with a line that begins so.
 #[track_caller]
-fn refused(text: &str, line: &str, becomes: &str, expected: &str) {
+fn assert_refused(text: &str, line: &str, becomes: &str, expected: &str) {
     assert!(text.contains(line), "no line {line}");
     let changed = text.replacen(line, becomes, 1);
     let refusals = read(&changed).err().unwrap_or_default();
@@ -113,7 +113,7 @@ fn every_key_of_an_alert_is_read() {
         (rule.cooldown, rule.repeat_interval),
         (Period::from_mins(90), Period::ZERO)
     );
-    assert_eq!((rule.mode, rule.severity), (Mode::Shadow, Severity::Page));
+    assert_eq!((rule.mode, rule.severity), (AlertMode::Shadow, Severity::Page));
     assert_eq!(rule.columns.labels, ["datacenter", "cluster", "node"]);
     assert_eq!(rule.annotations.runbook(), "node-not-reporting");
     assert_eq!(rule.freshness.as_ref().unwrap().kinds, ["node"]);
@@ -189,13 +189,13 @@ fn the_table_of_keys_is_what_the_parser_reads() {
     ] {
         let path = Path::new("rule-x.sql");
         let parts = split(path, text).unwrap();
-        let mut front = Front::read(path, &parts).unwrap();
+        let mut front = FrontMatter::read(path, &parts).unwrap();
         read_query(path, "alerts", text, &parts, &mut front).unwrap();
-        for key in front.asked() {
+        for key in front.asked_keys() {
             let known = KEYS.iter().find(|known| known.name == key).unwrap();
             assert!(known.kinds.contains(&name), "{key} is read for {name}");
         }
-        asked.extend(front.asked().iter().map(|key| (name, key.clone())));
+        asked.extend(front.asked_keys().iter().map(|key| (name, key.clone())));
     }
     for key in KEYS {
         for kind in key.kinds {
@@ -211,55 +211,55 @@ fn the_table_of_keys_is_what_the_parser_reads() {
 
 #[test]
 fn unknown_keys_are_refused_with_a_suggestion() {
-    refused(
+    assert_refused(
         ALERT,
         "for: 5m",
         "fro: 5m",
         "rule-x.sql:8: unknown key `fro`; did you mean `for`?",
     );
-    refused(
+    assert_refused(
         ALERT,
         "cooldown: 1h30m",
         "cool_down: 1h",
         "rule-x.sql:10: unknown key `cool_down`; did you mean `cooldown`?",
     );
-    refused(
+    assert_refused(
         ALERT,
         "value: silent_seconds",
         "vlaue: x",
         "rule-x.sql:14: unknown key `columns.vlaue`; did you mean `columns.value`?",
     );
-    refused(
+    assert_refused(
         ALERT,
         "max_age: 10m",
         "maxage: 10m",
         "rule-x.sql:19: unknown key `freshness.maxage`; did you mean",
     );
-    refused(
+    assert_refused(
         ALERT,
         "    equal: [node]",
         "    equals: [node]",
         "rule-x.sql:27: unknown key `inhibits[].equals`; did you mean `inhibits[].equal`?",
     );
-    refused(
+    assert_refused(
         ALERT,
         "mode: shadow",
         "window: 1h",
         "rule-x.sql:13: key `window` does not belong to a file with `alert`; it belongs to rollup",
     );
-    refused(
+    assert_refused(
         REPORT,
         "    help: Which team.",
         "    hlep: x",
         "rule-x.sql:6: unknown key `parameters[].hlep`",
     );
-    refused(
+    assert_refused(
         ALERT,
         "alert: NodeNotReporting",
         "alrt: X",
         "rule-x.sql:2: unknown key `alrt`; did you mean `alert`?",
     );
-    refused(
+    assert_refused(
         RECORD,
         "record: fleet_pods",
         "record: x\nreport: y",
@@ -269,81 +269,81 @@ fn unknown_keys_are_refused_with_a_suggestion() {
 
 #[test]
 fn wrong_values_are_refused_at_their_line() {
-    refused(
+    assert_refused(
         ALERT,
         "for: 5m",
         "for: 5",
         "rule-x.sql:8: `for`: a length of time needs its unit",
     );
-    refused(
+    assert_refused(
         ALERT,
         "for: 5m",
         "for: soon",
         "rule-x.sql:8: `for`: `soon` is no length of time",
     );
-    refused(
+    assert_refused(
         ALERT,
         "for: 5m",
         "for: 31d",
         "rule-x.sql:8: `for` is 31d, and must lie from 0s to 30d",
     );
-    refused(
+    assert_refused(
         ALERT,
         "timeout: 10s",
         "timeout: 5m",
         "rule-x.sql:7: `timeout` of 5m is longer than the interval",
     );
-    refused(
+    assert_refused(
         ALERT,
         "limit: 50",
         "limit: 0",
         "rule-x.sql:12: `limit` is not a whole number from 1 to 100000",
     );
-    refused(
+    assert_refused(
         ALERT,
         "mode: shadow",
         "mode: off",
         "rule-x.sql:13: `mode` is not one of live, shadow, disabled",
     );
-    refused(ALERT, "for: 5m", "for: 5m\nfor: 6m", "rule-x.sql:");
-    refused(ALERT, "for: 5m", "for: [5m", "rule-x.sql:");
-    refused(
+    assert_refused(ALERT, "for: 5m", "for: 5m\nfor: 6m", "rule-x.sql:");
+    assert_refused(ALERT, "for: 5m", "for: [5m", "rule-x.sql:");
+    assert_refused(
         ALERT,
         "labels: {severity: page, team: platform}",
         "labels: {severity: page, tier: 1}",
         "rule-x.sql:15: `labels` is not texts by name",
     );
-    refused(
+    assert_refused(
         ALERT,
         "kinds: [node]",
         "kinds: [nodes]",
         "rule-x.sql:19: there is no kind `nodes`",
     );
-    refused(
+    assert_refused(
         ALERT,
         "by: [datacenter, cluster]",
         "by: [region]",
         "rule-x.sql:19: view freshness has no source column `region`",
     );
-    refused(
+    assert_refused(
         REPORT,
         "default: 7",
         "default: seven",
         "rule-x.sql:4: the default: `seven` is not a whole number",
     );
-    refused(
+    assert_refused(
         RECORD,
         "help: Pods by phase.",
         "description: x",
         "rule-x.sql:2: `help` is missing",
     );
-    refused(
+    assert_refused(
         RECORD,
         "fleet_pods",
         "fleetledger_pods",
         "rule-x.sql:2: `fleetledger_pods` cannot be the name of a metric",
     );
-    refused(
+    assert_refused(
         ROLLUP,
         "into: rollup_requests",
         "into: pod",
@@ -358,26 +358,26 @@ fn wrong_values_are_refused_at_their_line() {
 }
 
 #[test]
-fn severity_summary_and_run_book_are_required() {
-    refused(
+fn severity_summary_and_runbook_are_required() {
+    assert_refused(
         ALERT,
         "severity: page, ",
         "",
         "rule-x.sql:15: label `severity` is missing",
     );
-    refused(
+    assert_refused(
         ALERT,
         "severity: page",
         "severity: critical",
         "rule-x.sql:15: severity `critical` is unknown",
     );
-    refused(
+    assert_refused(
         ALERT,
         "  summary:",
         "  summery:",
         "rule-x.sql:16: annotation `summary` is missing",
     );
-    refused(
+    assert_refused(
         ALERT,
         "  runbook: node-not-reporting\n",
         "",
@@ -387,37 +387,37 @@ fn severity_summary_and_run_book_are_required() {
 
 #[test]
 fn a_value_is_no_label_and_a_template_speaks_of_what_is_there() {
-    refused(
+    assert_refused(
         ALERT,
         "labels: [datacenter",
         "labels: [silent_seconds",
         "rule-x.sql:14: the value `silent_seconds` is a label",
     );
-    refused(
+    assert_refused(
         ALERT,
         "team: platform",
         "node: x",
         "rule-x.sql:15: label `node` is a column as well",
     );
-    refused(
+    assert_refused(
         ALERT,
         "team: platform",
         "alertname: x",
         "rule-x.sql:15: `alertname` cannot be a label",
     );
-    refused(
+    assert_refused(
         ALERT,
         "{{ labels.node }}",
         "{{ labels.nod }}",
         "rule-x.sql:17: template `summary`",
     );
-    refused(
+    assert_refused(
         ALERT,
         "| duration",
         "| durations",
         "rule-x.sql:17: template `summary`",
     );
-    refused(
+    assert_refused(
         ALERT,
         "annotations: [reason]",
         "annotations: [reason, node]",
@@ -426,7 +426,7 @@ fn a_value_is_no_label_and_a_template_speaks_of_what_is_there() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once_in_order() {
+fn everything_that_is_wrong_is_reported_at_once_in_order() {
     let text = ALERT
         .replacen("for: 5m", "fro: 5m", 1)
         .replacen("limit: 50", "limit: many", 1)

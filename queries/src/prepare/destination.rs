@@ -6,11 +6,11 @@ use tokio_postgres::types::Type;
 
 use super::question;
 use crate::{
-    cell::{Cell, is_number},
-    query::Query,
-    refusal::Refusal,
+    cell::{ResultCell, is_number},
+    query::StoredQuery,
+    refusal::QueryRefusal,
     rollup::{RollupRule, RollupTable},
-    run::{Column, Question, RunError, Session},
+    run::{QueryInvocation, ResultColumn, RunError, SnapshotSession},
 };
 
 /// Name, type and its number, whether a row must fill it, and whether it takes part in the primary key.
@@ -26,7 +26,7 @@ const COLUMNS: &str = "
     where n.nspname = 'ledger' and c.relkind in ('r', 'p') and c.relname = '";
 
 /// A column of the table.
-struct Has {
+struct DestinationColumn {
     type_name: String,
     is_number: bool,
     must_be_filled: bool,
@@ -35,17 +35,17 @@ struct Has {
 
 /// What is wrong with where a rollup's rows go; nothing for any other query.
 pub(super) async fn check(
-    session: &mut Session<'_>,
-    query: &Query,
-    columns: &[Column],
-) -> Result<Vec<Refusal>, RunError> {
+    session: &mut SnapshotSession<'_>,
+    query: &StoredQuery,
+    columns: &[ResultColumn],
+) -> Result<Vec<QueryRefusal>, RunError> {
     let Some(rule) = query.rollup() else {
         return Ok(Vec::new());
     };
     let RollupTable::Own(table) = &rule.into else {
         return Ok(Vec::new());
     };
-    let asked = Question {
+    let asked = QueryInvocation {
         // The name was checked when the file was read: letters, digits and _.
         sql: Some(format!("{COLUMNS}{table}'")),
         limit: Some(2_000),
@@ -53,12 +53,13 @@ pub(super) async fn check(
         ..question(query, false)
     };
     let found = session.ask(query, &asked).await?;
-    let text = |cells: &[Cell], place: usize| cells.get(place).map(Cell::text).unwrap_or_default();
-    let has: BTreeMap<String, Has> = found
+    let text =
+        |cells: &[ResultCell], place: usize| cells.get(place).map(ResultCell::text).unwrap_or_default();
+    let has: BTreeMap<String, DestinationColumn> = found
         .rows
         .iter()
         .map(|cells| {
-            let has = Has {
+            let has = DestinationColumn {
                 type_name: text(cells, 1),
                 is_number: text(cells, 2)
                     .parse()
@@ -75,12 +76,12 @@ pub(super) async fn check(
 }
 
 fn compare(
-    query: &Query,
+    query: &StoredQuery,
     rule: &RollupRule,
     table: &str,
-    has: &BTreeMap<String, Has>,
-    columns: &[Column],
-) -> Vec<Refusal> {
+    has: &BTreeMap<String, DestinationColumn>,
+    columns: &[ResultColumn],
+) -> Vec<QueryRefusal> {
     if has.is_empty() {
         let what = format!("there is no table ledger.{table}");
         let remedy = "a migration makes it; leave `into` out, and the rows stand in fleet.user_rollup";
@@ -140,13 +141,13 @@ fn compare(
 
 /// A number goes into a column of numbers, and a name into one of names.
 fn mismatch(
-    query: &Query,
+    query: &StoredQuery,
     key: &str,
     name: &str,
     table: &str,
-    column: &Has,
-    columns: &[Column],
-) -> Option<Refusal> {
+    column: &DestinationColumn,
+    columns: &[ResultColumn],
+) -> Option<QueryRefusal> {
     let given = columns.iter().find(|given| given.name == name)?;
     if is_number(&given.column_type) == column.is_number {
         return None;

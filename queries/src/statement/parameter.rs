@@ -2,9 +2,9 @@
 
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-use super::{Check, token::offset};
+use super::{StatementCheck, token::offset};
 
-impl Check<'_> {
+impl StatementCheck<'_> {
     /// The SQL with `$1` in place of `:'name'`, every character where it was.
     pub(super) fn parameters(&mut self, sql: &str, words: &[TokenWithSpan], parameters: &[&str]) -> String {
         let mut replaced = sql.to_owned();

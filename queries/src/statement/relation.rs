@@ -3,15 +3,15 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::{
-    Check,
+    StatementCheck,
     token::{bare, name_of},
     vocabulary::SCHEMAS,
 };
 
-impl Check<'_> {
+impl StatementCheck<'_> {
     /// Refuses `schema.relation` behind FROM, JOIN and their commas, whatever the schema is called.
     pub(super) fn relations(&mut self, words: &[TokenWithSpan]) {
-        let mut frames = vec![Frame::default()];
+        let mut frames = vec![BracketFrame::default()];
         for (number, word) in words.iter().enumerate() {
             let before = number.checked_sub(1).and_then(|before| words.get(before));
             let before = before.and_then(|word| bare(&word.token));
@@ -19,7 +19,7 @@ impl Check<'_> {
             let Some(frame) = frames.last_mut() else { return };
             match &word.token {
                 Token::LParen => {
-                    let inner = Frame {
+                    let inner = BracketFrame {
                         selects: false,
                         lists: frame.expects,
                         expects: frame.expects,
@@ -37,8 +37,8 @@ impl Check<'_> {
                     if is_relation {
                         frame.expects = false;
                         let name = name_of(&word.token).unwrap_or_default();
-                        let is_told = SCHEMAS.contains(&name.as_str());
-                        if next == Some(&Token::Period) && !is_told {
+                        let is_named = SCHEMAS.contains(&name.as_str());
+                        if next == Some(&Token::Period) && !is_named {
                             let what = format!("`{name}.…` is a qualified name");
                             self.refuse(word.span.start, &what, "write the bare name of a view");
                         }
@@ -54,7 +54,7 @@ impl Check<'_> {
 
 /// What is known of one pair of brackets while its relations are looked for.
 #[derive(Default)]
-struct Frame {
+struct BracketFrame {
     /// A SELECT began in it, so that its FROM names relations (that of `extract` does not).
     selects: bool,
     /// Within a list of relations.
@@ -63,7 +63,7 @@ struct Frame {
     expects: bool,
 }
 
-impl Frame {
+impl BracketFrame {
     /// Takes note of a keyword; false for any other word.
     fn is_keyword(&mut self, word: Option<String>, before: Option<&str>) -> bool {
         match word.as_deref() {

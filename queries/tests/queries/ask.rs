@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use fleetledger_queries::{
-    Cell,
-    report::{AskError, ask},
+    ResultCell,
+    report::{AskError, run_with_parameters},
 };
 
-use crate::harness::{Place, at, read};
+use crate::harness::{QueriesHarness, at, read};
 
 const REPORT: &str = "/*---
 report: Namespaces
@@ -34,10 +34,10 @@ fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[tokio::test]
 async fn parameters_are_bound_and_never_part_of_the_text() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(4, at("2026-05-05T12:00:00Z")).await;
     let report = read("namespaces.sql", REPORT);
-    let table = ask(&place.reader, &report, &values(&[("cluster", "a")]), None)
+    let table = run_with_parameters(&place.reader, &report, &values(&[("cluster", "a")]), None)
         .await
         .unwrap();
     let names: Vec<String> = table.rows.iter().map(|row| row[0].text()).collect();
@@ -46,29 +46,36 @@ async fn parameters_are_bound_and_never_part_of_the_text() {
 
     let evil = values(&[("cluster", "a' or true --")]);
     assert!(
-        ask(&place.reader, &report, &evil, None)
+        run_with_parameters(&place.reader, &report, &evil, None)
             .await
             .unwrap()
             .rows
             .is_empty()
     );
     let found = values(&[("cluster", "b"), ("like", "3"), ("rows", "10")]);
-    let table = ask(&place.reader, &report, &found, None).await.unwrap();
-    assert_eq!(table.rows, [[Cell::Text("ns3".into()), Cell::Text("b3".into())]]);
+    let table = run_with_parameters(&place.reader, &report, &found, None)
+        .await
+        .unwrap();
+    assert_eq!(
+        table.rows,
+        [[ResultCell::Text("ns3".into()), ResultCell::Text("b3".into())]]
+    );
     let all = values(&[("cluster", "b"), ("rows", "10")]);
-    let table = ask(&place.reader, &report, &all, None).await.unwrap();
+    let table = run_with_parameters(&place.reader, &report, &all, None)
+        .await
+        .unwrap();
     assert!(table.exceeded && table.rows.len() == 3, "its own limit");
 }
 
 #[tokio::test]
 async fn a_report_can_be_asked_as_of_an_instant() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(4, at("2026-05-05T12:00:00Z")).await;
     let report = read("namespaces.sql", REPORT);
     let cluster = values(&[("cluster", "a")]);
     let before = Some(at("2025-12-31T00:00:00Z"));
     assert!(
-        ask(&place.reader, &report, &cluster, before)
+        run_with_parameters(&place.reader, &report, &cluster, before)
             .await
             .unwrap()
             .rows
@@ -76,7 +83,7 @@ async fn a_report_can_be_asked_as_of_an_instant() {
     );
     let then = Some(at("2026-03-01T00:00:00Z"));
     assert_eq!(
-        ask(&place.reader, &report, &cluster, then)
+        run_with_parameters(&place.reader, &report, &cluster, then)
             .await
             .unwrap()
             .rows
@@ -87,7 +94,7 @@ async fn a_report_can_be_asked_as_of_an_instant() {
 
 #[tokio::test]
 async fn a_wrong_value_is_the_askers_fault_and_is_named() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let report = read("namespaces.sql", REPORT);
     for (given, says) in [
         (values(&[]), "parameter `cluster` must be given: Which cluster."),
@@ -104,7 +111,9 @@ async fn a_wrong_value_is_the_askers_fault_and_is_named() {
             "there is no parameter `colour`; namespaces has cluster, age, rows, like",
         ),
     ] {
-        let error = ask(&place.reader, &report, &given, None).await.unwrap_err();
+        let error = run_with_parameters(&place.reader, &report, &given, None)
+            .await
+            .unwrap_err();
         assert!(matches!(error, AskError::Question(_)));
         assert!(error.to_string().starts_with(says), "{error}");
     }

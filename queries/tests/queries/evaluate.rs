@@ -1,21 +1,21 @@
 //! Files → rows.
 
 use fleetledger_queries::{
-    Labels, Query, RunError,
-    alert::Status,
-    cycle::{self, Known},
-    freshness::Scope,
+    InstanceLabels, RunError, StoredQuery,
+    alert::RowStatus,
+    cycle::{self, KnownInstances},
+    freshness::SourceScope,
 };
 
-use crate::harness::{Place, alert, at, read};
+use crate::harness::{QueriesHarness, alert, at, read};
 
 const NOW: &str = "2026-05-05T12:00:00Z";
 
 /// These namespaces of dfw/a are known already.
-struct Namespaces(&'static [&'static str]);
+struct KnownNamespaces(&'static [&'static str]);
 
-impl Known for Namespaces {
-    fn instances(&self, _: &Query) -> Vec<Labels> {
+impl KnownInstances for KnownNamespaces {
+    fn instances(&self, _: &StoredQuery) -> Vec<InstanceLabels> {
         let labels = |namespace: &&str| {
             [("cluster", "a"), ("namespace", namespace)]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -27,7 +27,7 @@ impl Known for Namespaces {
 
 #[tokio::test]
 async fn rows_become_labels_value_and_annotations() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(2, at(NOW)).await;
     let query = alert(
         "columns: {value: seconds, labels: [cluster, namespace], annotations: [phase, created_at, nothing]}",
@@ -48,7 +48,7 @@ async fn rows_become_labels_value_and_annotations() {
 
 #[tokio::test]
 async fn every_type_reads_as_postgres_means_it() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let columns = [
         ("true", "true"),
         ("(-32768)::smallint", "-32768"),
@@ -108,7 +108,7 @@ async fn every_type_reads_as_postgres_means_it() {
 
 #[tokio::test]
 async fn no_more_rows_than_the_limit_are_fetched_and_known_instances_go_on() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(40, at(NOW)).await;
     let query = alert(
         "limit: 10\ncolumns: {labels: [cluster, namespace]}",
@@ -118,7 +118,7 @@ async fn no_more_rows_than_the_limit_are_fetched_and_known_instances_go_on() {
     let rows = runs[0].outcome.as_ref().unwrap();
     assert!(rows.exceeded && rows.rows.is_empty(), "{rows:?}");
 
-    let known = Namespaces(&["ns39", "ns3", "gone"]);
+    let known = KnownNamespaces(&["ns39", "ns3", "gone"]);
     let runs = cycle::run_alerts(&place.reader, &[query], at(NOW), &known).await;
     let rows = runs[0].outcome.as_ref().unwrap();
     let mut found: Vec<&str> = rows
@@ -141,7 +141,7 @@ async fn no_more_rows_than_the_limit_are_fetched_and_known_instances_go_on() {
 
 #[tokio::test]
 async fn two_rows_with_equal_labels_are_an_error_at_their_line() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
     let query = alert(
         "columns: {labels: [namespace]}",
@@ -157,16 +157,16 @@ async fn two_rows_with_equal_labels_are_an_error_at_their_line() {
 
 #[tokio::test]
 async fn a_status_column_switches_to_control_mode() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let sql = "select * from (values ('a', 'ok'), ('b', 'alarm'), ('c', 'skip')) as v (node, status)";
     let query = alert("columns: {labels: [node]}", sql);
     let runs = cycle::run_alerts(&place.reader, &[query], at(NOW), &()).await;
     let rows = runs[0].outcome.as_ref().unwrap();
-    let statuses: Vec<Option<Status>> = rows.rows.iter().map(|row| row.status).collect();
+    let statuses: Vec<Option<RowStatus>> = rows.rows.iter().map(|row| row.status).collect();
     assert!(rows.has_status);
     assert_eq!(
         statuses,
-        [Some(Status::Ok), Some(Status::Alarm), Some(Status::Skip)]
+        [Some(RowStatus::Ok), Some(RowStatus::Alarm), Some(RowStatus::Skip)]
     );
     let named = alert("columns: {labels: [node, status]}", sql);
     let odd = alert(
@@ -180,8 +180,8 @@ async fn a_status_column_switches_to_control_mode() {
 }
 
 #[tokio::test]
-async fn an_error_is_told_with_file_line_and_column_and_never_as_no_rows() {
-    let place = Place::new().await;
+async fn an_error_is_reported_with_file_line_and_column_and_never_as_no_rows() {
+    let place = QueriesHarness::new().await;
     let query = read(
         "node.sql",
         "/*---\nalert: A\nlabels: {severity: info}\nannotations: {summary: s, runbook: r}\n---*/\nselect\n    n.nodd\nfrom node as n\n",
@@ -209,7 +209,7 @@ async fn an_error_is_told_with_file_line_and_column_and_never_as_no_rows() {
 
 #[tokio::test]
 async fn a_group_is_of_one_snapshot_with_the_freshness_of_its_sources() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
     place
         .sql
@@ -220,7 +220,7 @@ async fn a_group_is_of_one_snapshot_with_the_freshness_of_its_sources() {
     let runs = cycle::run_alerts(&place.reader, &[query.clone(), query.clone()], at(NOW), &()).await;
     let sources = runs[1].sources.as_ref().unwrap();
     let rule = query.alert().unwrap();
-    let stale = sources.stale(rule.freshness.as_ref().unwrap(), &Scope::default());
+    let stale = sources.stale(rule.freshness.as_ref().unwrap(), &SourceScope::default());
     assert_eq!(stale.len(), 1);
     assert_eq!(stale[0].labels["cluster"], "b");
     assert_eq!(stale[0].observed_at, at("2026-05-05T11:50:00Z"));
@@ -228,7 +228,7 @@ async fn a_group_is_of_one_snapshot_with_the_freshness_of_its_sources() {
 
 #[tokio::test]
 async fn an_offset_asks_the_past_and_none_asks_the_present() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
     place
         .sql

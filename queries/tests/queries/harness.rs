@@ -3,18 +3,18 @@
 use std::{path::Path, sync::Arc};
 
 use deadpool_postgres::{Manager, Pool};
-use fleetledger_local::postgres::Template;
-use fleetledger_queries::{Query, Reader, parse};
+use fleetledger_local::postgres::PostgresTemplate;
+use fleetledger_queries::{ReaderPool, StoredQuery, parse};
 use fleetledger_schema::{
     instant::Instant,
-    postgres::{Connector, migrate},
+    postgres::{PostgresConnector, migrate},
 };
 use tokio_postgres::{Client, NoTls};
 
 /// A migrated database of its own, on the server that all tests of this binary share.
 async fn database() -> String {
-    let template = Template::of_process(|url| async move {
-        let connector = Connector::new(url.parse().unwrap(), None);
+    let template = PostgresTemplate::of_process(|url| async move {
+        let connector = PostgresConnector::new(url.parse().unwrap(), None);
         let migrated = migrate(&connector, |_| {}).await;
         migrated.map(drop).map_err(|error| error.to_string())
     });
@@ -22,16 +22,16 @@ async fn database() -> String {
 }
 
 /// A database of one test.
-pub(crate) struct Place {
+pub(crate) struct QueriesHarness {
     /// The owner's connection.
     pub(crate) sql: Client,
     /// The owner's way to it.
-    pub(crate) owner: Connector,
+    pub(crate) owner: PostgresConnector,
     /// Connections of the reader's role.
-    pub(crate) reader: Reader,
+    pub(crate) reader: ReaderPool,
 }
 
-impl Place {
+impl QueriesHarness {
     /// An empty ledger.
     pub(crate) async fn new() -> Self {
         let url = database().await;
@@ -40,22 +40,22 @@ impl Place {
             if !user.is_empty() {
                 config.user(user);
             }
-            Connector::new(config, None)
+            PostgresConnector::new(config, None)
         };
         let owner = connector("");
         let sql = owner.connect("test").await.unwrap();
         Self {
             sql,
-            reader: Reader::new(&connector("fleetledger_reader"), 4).unwrap(),
+            reader: ReaderPool::new(&connector("fleetledger_reader"), 4).unwrap(),
             owner,
         }
     }
 
     /// A way to it as another user.
-    pub(crate) fn connector(&self, user: &str) -> Connector {
+    pub(crate) fn connector(&self, user: &str) -> PostgresConnector {
         let mut config = self.owner.config().clone();
         config.user(user);
-        Connector::new(config, None)
+        PostgresConnector::new(config, None)
     }
 
     /// Connections of another user, as an evaluator has them.
@@ -81,7 +81,7 @@ impl Place {
 }
 
 /// An alert of that SQL, with more front matter.
-pub(crate) fn alert(front: &str, sql: &str) -> Arc<Query> {
+pub(crate) fn alert(front: &str, sql: &str) -> Arc<StoredQuery> {
     let text = format!(
         "/*---\nalert: A\nlabels: {{severity: info}}\nannotations: {{summary: s, runbook: r}}\n{front}\n---*/\n{sql}\n"
     );
@@ -89,7 +89,7 @@ pub(crate) fn alert(front: &str, sql: &str) -> Arc<Query> {
 }
 
 /// A file.
-pub(crate) fn read(name: &str, text: &str) -> Arc<Query> {
+pub(crate) fn read(name: &str, text: &str) -> Arc<StoredQuery> {
     Arc::new(
         parse(Path::new(name), "alerts", text).unwrap_or_else(|refusals| panic!("{text}: {refusals:#?}")),
     )

@@ -1,11 +1,11 @@
 //! Metrics, evaluated on their schedule and shown in between.
 
-use fleetledger_queries::{Catalogue, Group, Recorder, Standing};
+use fleetledger_queries::{Catalogue, CurrentQueries, MetricRecorder, QueryGroup};
 use fleetledger_schema::instant::Instant;
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Place, at, read};
+use crate::harness::{QueriesHarness, at, read};
 
 const RECORD: &str = "/*---
 record: fleet_namespaces
@@ -17,11 +17,11 @@ select cluster, count(*) as all_of_them, avg(case when cluster = 'a' then 0.5 en
 ";
 const NOW: &str = "2026-05-05T12:00:00Z";
 
-fn group(text: &str) -> Group {
+fn group(text: &str) -> QueryGroup {
     Catalogue::of(vec![read("r.sql", text)]).record_groups().remove(0)
 }
 
-fn shown(recorder: &Recorder, now: Instant) -> String {
+fn shown(recorder: &MetricRecorder, now: Instant) -> String {
     let mut text = Vec::new();
     TextEncoder::new()
         .encode(&recorder.families(now), &mut text)
@@ -31,9 +31,9 @@ fn shown(recorder: &Recorder, now: Instant) -> String {
 
 #[tokio::test]
 async fn rows_become_series_and_null_becomes_none() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(3, at(NOW)).await;
-    let recorder = Recorder::new(place.reader.clone()).unwrap();
+    let recorder = MetricRecorder::new(place.reader.clone()).unwrap();
     recorder.evaluate(&group(RECORD), at(NOW)).await;
     let expected = "# HELP fleet_namespaces_all_of_them Namespaces of a cluster.
 # TYPE fleet_namespaces_all_of_them gauge
@@ -48,9 +48,9 @@ fleet_namespaces_odd{cluster=\"a\"} 0.5
 
 #[tokio::test]
 async fn series_outlive_a_failure_until_they_are_stale() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
-    let recorder = Recorder::new(place.reader.clone()).unwrap();
+    let recorder = MetricRecorder::new(place.reader.clone()).unwrap();
     let one = "/*---\nrecord: x\nhelp: h\ntype: counter\nstaleness: 3m\ncolumns: {value: n}\n---*/\nselect count(*) as n from namespace\n";
     recorder.evaluate(&group(one), at(NOW)).await;
     let fails = one.replace("count(*)", "1 / (count(*) - 2)");
@@ -72,7 +72,7 @@ async fn series_outlive_a_failure_until_they_are_stale() {
 
 #[tokio::test]
 async fn a_silent_source_and_too_many_rows_show_no_number() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
     let by_source = "/*---\nrecord: x\nhelp: h\nlimit: 2\ncolumns: {value: n, labels: [datacenter, cluster]}\nfreshness: {by: [datacenter, cluster]}\n---*/\nselect datacenter, cluster, count(*) as n from namespace group by 1, 2\n";
     place
@@ -80,13 +80,13 @@ async fn a_silent_source_and_too_many_rows_show_no_number() {
         .batch_execute("update ledger.freshness set observed_at = '2026-05-05 11:00+00' where cluster_id = 2")
         .await
         .unwrap();
-    let recorder = Recorder::new(place.reader.clone()).unwrap();
+    let recorder = MetricRecorder::new(place.reader.clone()).unwrap();
     recorder.evaluate(&group(by_source), at(NOW)).await;
     assert_eq!(
         shown(&recorder, at(NOW)),
         "# HELP x h\n# TYPE x gauge\nx{cluster=\"a\",datacenter=\"dfw\"} 1\n"
     );
-    let recorder = Recorder::new(place.reader.clone()).unwrap();
+    let recorder = MetricRecorder::new(place.reader.clone()).unwrap();
     recorder
         .evaluate(&group(&by_source.replace("limit: 2", "limit: 1")), at(NOW))
         .await;
@@ -95,17 +95,17 @@ async fn a_silent_source_and_too_many_rows_show_no_number() {
 
 #[tokio::test]
 async fn the_schedule_evaluates_each_slot_and_forgets_files_that_are_gone() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
-    let recorder = Recorder::new(place.reader.clone()).unwrap();
+    let recorder = MetricRecorder::new(place.reader.clone()).unwrap();
     let text = "/*---\nrecord: x\nhelp: h\ninterval: 1s\ntimeout: 1s\ncolumns: {value: n, labels: [at]}\n---*/\nselect 1 as n, as_of()::text as at\n";
     let catalogue = std::sync::Arc::new(Catalogue::of(vec![read("r.sql", text)]));
-    let (tell, told) = tokio::sync::watch::channel(Standing {
+    let (sender, receiver) = tokio::sync::watch::channel(CurrentQueries {
         catalogue,
         refused: Vec::new(),
     });
     let stop = CancellationToken::new();
-    let following = tokio::task::JoinSet::from_iter([recorder.clone().follow(told, stop.clone())]);
+    let following = tokio::task::JoinSet::from_iter([recorder.clone().follow(receiver, stop.clone())]);
     let until = async |claim: &dyn Fn(&str) -> bool| {
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
@@ -120,7 +120,7 @@ async fn the_schedule_evaluates_each_slot_and_forgets_files_that_are_gone() {
     };
     let first = until(&|text| text.contains("x{at=")).await;
     until(&|text| text.contains("x{at=") && text != first).await;
-    tell.send(Standing::default()).unwrap();
+    sender.send(CurrentQueries::default()).unwrap();
     until(&str::is_empty).await;
     stop.cancel();
     following.join_all().await;

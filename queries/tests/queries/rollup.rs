@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use fleetledger_queries::{Filler, Query, prepare};
+use fleetledger_queries::{RollupFiller, StoredQuery, prepare};
 use fleetledger_schema::instant::Instant;
 use serde_json::json;
 
-use crate::harness::{Place, at, read};
+use crate::harness::{QueriesHarness, at, read};
 
 const ROLLUP: &str = "/*---
 rollup: namespaces_hourly
@@ -22,16 +22,16 @@ group by cluster, phase
 ";
 const NOW: &str = "2026-05-05T12:10:00Z";
 
-fn filler(place: &Place) -> Filler {
-    Filler::new(place.reader.clone(), place.pool("fleetledger_evaluate")).unwrap()
+fn filler(place: &QueriesHarness) -> RollupFiller {
+    RollupFiller::new(place.reader.clone(), place.pool("fleetledger_evaluate")).unwrap()
 }
 
-fn rollup() -> Arc<Query> {
+fn rollup() -> Arc<StoredQuery> {
     read("namespaces-hourly.sql", ROLLUP)
 }
 
 /// Windows as `hour complete fillings rows`.
-async fn windows(place: &Place) -> Vec<String> {
+async fn windows(place: &QueriesHarness) -> Vec<String> {
     let query = "select to_char(window_at at time zone 'utc', 'HH24') || ' ' || complete || ' ' || fillings || ' ' || row_count
         from fleet.rollup_window order by window_at";
     place
@@ -44,14 +44,14 @@ async fn windows(place: &Place) -> Vec<String> {
         .collect()
 }
 
-async fn hear_of(place: &Place, cluster: i32, until: &str) {
+async fn observe_cluster(place: &QueriesHarness, cluster: i32, until: &str) {
     let update = format!("update ledger.freshness set observed_at = '{until}' where cluster_id = {cluster}");
     place.sql.batch_execute(&update).await.unwrap();
 }
 
 #[tokio::test]
 async fn windows_are_filled_behind_the_watermark_and_once() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(2, at(NOW)).await;
     let filler = filler(&place);
     assert_eq!(filler.fill_due(&rollup(), at(NOW)).await.unwrap(), 2);
@@ -65,8 +65,8 @@ async fn windows_are_filled_behind_the_watermark_and_once() {
     assert_eq!(values, json!({"namespaces": 2, "share": 0.5}));
 
     // The next hour is over, and not yet known to its end.
-    hear_of(&place, 1, "2026-05-05 12:59+00").await;
-    hear_of(&place, 2, "2026-05-05 12:59+00").await;
+    observe_cluster(&place, 1, "2026-05-05 12:59+00").await;
+    observe_cluster(&place, 2, "2026-05-05 12:59+00").await;
     assert_eq!(
         filler
             .fill_due(&rollup(), at("2026-05-05T13:01:00Z"))
@@ -74,8 +74,8 @@ async fn windows_are_filled_behind_the_watermark_and_once() {
             .unwrap(),
         0
     );
-    hear_of(&place, 1, "2026-05-05 13:01+00").await;
-    hear_of(&place, 2, "2026-05-05 13:00+00").await;
+    observe_cluster(&place, 1, "2026-05-05 13:01+00").await;
+    observe_cluster(&place, 2, "2026-05-05 13:00+00").await;
     assert_eq!(
         filler
             .fill_due(&rollup(), at("2026-05-05T13:01:00Z"))
@@ -87,9 +87,9 @@ async fn windows_are_filled_behind_the_watermark_and_once() {
 
 #[tokio::test]
 async fn a_silent_cluster_holds_nothing_back_and_its_windows_are_filled_again_when_it_is_back() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
-    hear_of(&place, 2, "2026-05-05 10:30+00").await;
+    observe_cluster(&place, 2, "2026-05-05 10:30+00").await;
     let filler = filler(&place);
     filler.fill_due(&rollup(), at(NOW)).await.unwrap();
     assert_eq!(windows(&place).await, ["10 false 1 2", "11 false 1 2"]);
@@ -101,7 +101,7 @@ async fn a_silent_cluster_holds_nothing_back_and_its_windows_are_filled_again_wh
 
     let closed = "update ledger.namespace set phase = 'Terminating' where cluster_id = 2";
     place.sql.batch_execute(closed).await.unwrap();
-    hear_of(&place, 2, "2026-05-05 12:10+00").await;
+    observe_cluster(&place, 2, "2026-05-05 12:10+00").await;
     assert_eq!(filler.fill_due(&rollup(), at(NOW)).await.unwrap(), 2);
     assert_eq!(windows(&place).await, ["10 true 2 2", "11 true 2 2"]);
     let phases = "select count(*) from fleet.user_rollup where dimensions ->> 'phase' = 'Terminating'";
@@ -111,14 +111,14 @@ async fn a_silent_cluster_holds_nothing_back_and_its_windows_are_filled_again_wh
 
 #[tokio::test]
 async fn a_cluster_that_is_gone_for_days_does_not_hold_up_one_that_has_come_back() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
-    hear_of(&place, 1, "2026-05-05 10:30+00").await;
-    hear_of(&place, 2, "2026-05-02 00:00+00").await;
+    observe_cluster(&place, 1, "2026-05-05 10:30+00").await;
+    observe_cluster(&place, 2, "2026-05-02 00:00+00").await;
     let filler = filler(&place);
     filler.fill_due(&rollup(), at(NOW)).await.unwrap();
     assert_eq!(windows(&place).await, ["10 false 1 2", "11 false 1 2"]);
-    hear_of(&place, 1, "2026-05-05 11:30+00").await;
+    observe_cluster(&place, 1, "2026-05-05 11:30+00").await;
     assert_eq!(filler.fill_due(&rollup(), at(NOW)).await.unwrap(), 1);
     assert_eq!(windows(&place).await, ["10 false 2 2", "11 false 1 2"]);
     assert_eq!(filler.fill_due(&rollup(), at(NOW)).await.unwrap(), 0);
@@ -126,7 +126,7 @@ async fn a_cluster_that_is_gone_for_days_does_not_hold_up_one_that_has_come_back
 
 #[tokio::test]
 async fn a_range_is_rebuilt_and_two_fillers_agree() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
     let (one, other) = (filler(&place), filler(&place));
     let query = rollup();
@@ -153,8 +153,8 @@ async fn a_range_is_rebuilt_and_two_fillers_agree() {
 }
 
 #[tokio::test]
-async fn a_window_that_fails_is_an_error_and_leaves_what_stands() {
-    let place = Place::new().await;
+async fn a_window_that_fails_is_an_error_and_leaves_current_rows() {
+    let place = QueriesHarness::new().await;
     place.fleet(1, at(NOW)).await;
     let filler = filler(&place);
     filler.fill_due(&rollup(), at(NOW)).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_window_that_fails_is_an_error_and_leaves_what_stands() {
 
 #[tokio::test]
 async fn a_table_of_its_own_gets_typed_columns() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.fleet(2, at(NOW)).await;
     // A migration makes such a table; the grant is the one that migrations end with.
     place
@@ -219,8 +219,8 @@ async fn a_table_of_its_own_gets_typed_columns() {
 }
 
 #[tokio::test]
-async fn where_rows_go_is_looked_at_before_any_window_is_filled() {
-    let place = Place::new().await;
+async fn the_destination_is_checked_before_any_window_is_filled() {
+    let place = QueriesHarness::new().await;
     place
         .sql
         .batch_execute(

@@ -2,11 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use fleetledger_queries::{Query, catalogue, prepare};
+use fleetledger_queries::{StoredQuery, catalogue, prepare};
 
-use crate::harness::{Place, alert};
+use crate::harness::{QueriesHarness, alert};
 
-async fn refusal(place: &Place, query: Arc<Query>) -> String {
+async fn refusal(place: &QueriesHarness, query: Arc<StoredQuery>) -> String {
     let outcomes = prepare(&place.reader, &[query]).await.unwrap();
     let refusals = outcomes[0].as_ref().err().cloned().unwrap_or_default();
     refusals
@@ -18,7 +18,7 @@ async fn refusal(place: &Place, query: Arc<Query>) -> String {
 
 #[tokio::test]
 async fn names_that_do_not_exist_are_refused_where_they_stand() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let column = refusal(&place, alert("", "select\n  nodd\nfrom node")).await;
     assert!(
         column.starts_with("a.sql:8:3: column \"nodd\" does not exist"),
@@ -38,7 +38,7 @@ async fn names_that_do_not_exist_are_refused_where_they_stand() {
 
 #[tokio::test]
 async fn a_value_or_an_instant_as_a_label_is_refused() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let sql =
         "select node, created_at, count(*) as pods, memory_capacity_bytes, labels, 1 as shard, 'x' as other
         from node group by 1, 2, 4, 5";
@@ -93,7 +93,7 @@ async fn a_value_or_an_instant_as_a_label_is_refused() {
 
 #[tokio::test]
 async fn views_without_a_past_serve_queries_without_an_offset() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let live = alert("", "select 1 from balance");
     let past = alert("query_offset: 1m", "select 1 from balance");
     let outcomes = prepare(&place.reader, &[live]).await.unwrap();
@@ -107,12 +107,12 @@ async fn views_without_a_past_serve_queries_without_an_offset() {
 
 #[tokio::test]
 async fn every_shipped_query_is_prepared_and_explained_on_both_schemas() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let catalogue = catalogue::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap_or_else(|refusals| {
         let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         panic!("{}", lines.join("\n"))
     });
-    let queries: Vec<Arc<Query>> = catalogue.iter().cloned().collect();
+    let queries: Vec<Arc<StoredQuery>> = catalogue.iter().cloned().collect();
     let outcomes = prepare(&place.reader, &queries).await.unwrap();
     let lines: Vec<String> = outcomes
         .iter()
@@ -130,13 +130,15 @@ async fn what_a_new_query_begins_as_runs() {
         QueryId, parse, report,
         scaffold::{self, NewKind},
     };
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let id = QueryId::parse("my-query").unwrap();
     for kind in [NewKind::Alert, NewKind::Record, NewKind::Rollup, NewKind::Report] {
         let file = &scaffold::files(&id, kind)[0];
         let query = Arc::new(parse(&file.path, "new", &file.text).unwrap());
         assert_eq!(refusal(&place, query.clone()).await, "", "{kind:?}");
-        let answer = report::ask(&place.reader, &query, &std::collections::BTreeMap::new(), None).await;
+        let answer =
+            report::run_with_parameters(&place.reader, &query, &std::collections::BTreeMap::new(), None)
+                .await;
         assert!(answer.unwrap().rows.is_empty());
     }
 }

@@ -2,19 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fleetledger_queries::{Period, Query, Reader, ReaderError, RunError, cycle};
+use fleetledger_queries::{Period, ReaderError, ReaderPool, RunError, StoredQuery, cycle};
 use fleetledger_schema::instant::Instant;
 
-use crate::harness::{Place, alert, at};
+use crate::harness::{QueriesHarness, alert, at};
 
 /// A query whose text no check has seen.
-fn unchecked(sql: &str) -> Arc<Query> {
-    let mut query = Query::clone(&alert("", "select 1"));
+fn unchecked(sql: &str) -> Arc<StoredQuery> {
+    let mut query = StoredQuery::clone(&alert("", "select 1"));
     query.sql = sql.to_owned();
     Arc::new(query)
 }
 
-async fn error(place: &Place, sql: &str) -> String {
+async fn error(place: &QueriesHarness, sql: &str) -> String {
     let runs = cycle::run_alerts(&place.reader, &[unchecked(sql)], Instant::now(), &()).await;
     runs[0]
         .outcome
@@ -26,7 +26,7 @@ async fn error(place: &Place, sql: &str) -> String {
 
 #[tokio::test]
 async fn the_reader_role_reads_and_does_nothing_else() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     for (sql, says) in [
         ("delete from fleet.pod", "a.sql:"),
         ("insert into public.x values (1)", "a.sql:"),
@@ -54,7 +54,7 @@ async fn the_reader_role_reads_and_does_nothing_else() {
 
 #[tokio::test]
 async fn a_query_cannot_leave_its_instant_or_time_behind_for_the_next_one() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     let mighty = unchecked(
         "select set_config('statement_timeout', '0', false), set_config('fleet.as_of', '2000-01-01', false)",
     );
@@ -77,9 +77,9 @@ async fn a_query_cannot_leave_its_instant_or_time_behind_for_the_next_one() {
 
 #[tokio::test]
 async fn a_slow_query_is_cancelled_by_the_server_and_the_group_goes_on() {
-    let place = Place::new().await;
-    let mut slow = Query::clone(&unchecked("select pg_sleep(60)"));
-    slow.timeout = Period::from_millis(200);
+    let place = QueriesHarness::new().await;
+    let mut slow = StoredQuery::clone(&unchecked("select pg_sleep(60)"));
+    slow.timeout = Period::from_ms(200);
     let fast = alert("", "select 1");
     let begun = std::time::Instant::now();
     let runs = cycle::run_alerts(&place.reader, &[Arc::new(slow), fast], Instant::now(), &()).await;
@@ -92,7 +92,7 @@ async fn a_slow_query_is_cancelled_by_the_server_and_the_group_goes_on() {
 
 #[tokio::test]
 async fn a_query_that_lifts_its_own_timeout_is_cancelled_from_outside() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     // An immutable function is run by the planner, one message before the execution that it frees of its timer.
     place
         .sql
@@ -102,8 +102,8 @@ async fn a_query_that_lifts_its_own_timeout_is_cancelled_from_outside() {
         )
         .await
         .unwrap();
-    let mut stubborn = Query::clone(&unchecked("select pg_sleep(60) where public.lift()"));
-    stubborn.timeout = Period::from_millis(300);
+    let mut stubborn = StoredQuery::clone(&unchecked("select pg_sleep(60) where public.lift()"));
+    stubborn.timeout = Period::from_ms(300);
     let begun = std::time::Instant::now();
     let runs = cycle::run_alerts(
         &place.reader,
@@ -123,13 +123,13 @@ async fn a_query_that_lifts_its_own_timeout_is_cancelled_from_outside() {
 
 #[tokio::test]
 async fn stored_sql_runs_as_nobody_mightier_than_a_reader() {
-    let place = Place::new().await;
+    let place = QueriesHarness::new().await;
     place.reader.check_role().await.unwrap();
     for (user, why) in [
         ("fleetledger", "is a superuser"),
         ("fleetledger_evaluate", "may use schema ledger"),
     ] {
-        let reader = Reader::new(&place.connector(user), 1).unwrap();
+        let reader = ReaderPool::new(&place.connector(user), 1).unwrap();
         let error = reader.check_role().await.unwrap_err();
         assert!(
             matches!(&error, ReaderError::TooMighty { why: found, .. } if found == why),
@@ -142,7 +142,11 @@ async fn stored_sql_runs_as_nobody_mightier_than_a_reader() {
 async fn a_database_that_is_away_is_an_error_of_every_query() {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(1).user("nobody").dbname("x");
-    let reader = Reader::new(&fleetledger_schema::postgres::Connector::new(config, None), 1).unwrap();
+    let reader = ReaderPool::new(
+        &fleetledger_schema::postgres::PostgresConnector::new(config, None),
+        1,
+    )
+    .unwrap();
     let queries = [alert("", "select 1"), alert("", "select 2")];
     let runs = cycle::run_alerts(&reader, &queries, Instant::now(), &()).await;
     assert_eq!(runs.len(), 2);

@@ -1,10 +1,10 @@
-//! Avro binary ⇄ JSON by [`Shape`], for bodies whose writer had another version of the schema. Everything the
+//! Avro binary ⇄ JSON by [`AvroShape`], for bodies whose writer had another version of the schema. Everything the
 //! writer sent is kept; every length is checked against the bytes that are there before anything is allocated.
 
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
-use super::shape::Shape;
+use super::shape::AvroShape;
 
 /// Why a body does not fit its schema.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -29,25 +29,25 @@ pub enum BodyError {
     Shape(String),
 }
 
-pub(crate) fn read(shape: &Shape, input: &mut &[u8]) -> Result<Json, BodyError> {
+pub(crate) fn read(shape: &AvroShape, input: &mut &[u8]) -> Result<Json, BodyError> {
     Ok(match shape {
-        Shape::Null => Json::Null,
-        Shape::Boolean => match take(input, 1)? {
+        AvroShape::Null => Json::Null,
+        AvroShape::Boolean => match take(input, 1)? {
             [0] => Json::Bool(false),
             [1] => Json::Bool(true),
             _ => return Err(BodyError::Invalid("boolean")),
         },
-        Shape::Int => {
+        AvroShape::Int => {
             Json::from(i32::try_from(read_long(input)?).map_err(|_| BodyError::Invalid("32-bit number"))?)
         }
-        Shape::Long => Json::from(read_long(input)?),
-        Shape::String => Json::String(read_text(input)?),
-        Shape::Optional(inner) => match read_long(input)? {
+        AvroShape::Long => Json::from(read_long(input)?),
+        AvroShape::String => Json::String(read_text(input)?),
+        AvroShape::Optional(inner) => match read_long(input)? {
             0 => Json::Null,
             1 => read(inner, input)?,
             _ => return Err(BodyError::Invalid("union branch")),
         },
-        Shape::Array(items) => {
+        AvroShape::Array(items) => {
             let mut array = Vec::new();
             read_blocks(input, |input| {
                 array.push(read(items, input)?);
@@ -55,7 +55,7 @@ pub(crate) fn read(shape: &Shape, input: &mut &[u8]) -> Result<Json, BodyError> 
             })?;
             Json::Array(array)
         }
-        Shape::Map(values) => {
+        AvroShape::Map(values) => {
             let mut map = Map::new();
             read_blocks(input, |input| {
                 let key = read_text(input)?;
@@ -64,7 +64,7 @@ pub(crate) fn read(shape: &Shape, input: &mut &[u8]) -> Result<Json, BodyError> 
             })?;
             Json::Object(map)
         }
-        Shape::Record(fields) => {
+        AvroShape::Record(fields) => {
             let mut map = Map::new();
             for (name, shape) in fields {
                 map.insert(name.clone(), read(shape, input)?);
@@ -74,21 +74,21 @@ pub(crate) fn read(shape: &Shape, input: &mut &[u8]) -> Result<Json, BodyError> 
     })
 }
 
-pub(crate) fn write(shape: &Shape, json: &Json, out: &mut Vec<u8>) -> Result<(), BodyError> {
+pub(crate) fn write(shape: &AvroShape, json: &Json, out: &mut Vec<u8>) -> Result<(), BodyError> {
     match (shape, json) {
-        (Shape::Null, _) => {}
-        (Shape::Boolean, Json::Bool(value)) => out.push(u8::from(*value)),
-        (Shape::Boolean, Json::Null) => out.push(0),
-        (Shape::Int | Shape::Long, Json::Number(number)) => {
+        (AvroShape::Null, _) => {}
+        (AvroShape::Boolean, Json::Bool(value)) => out.push(u8::from(*value)),
+        (AvroShape::Boolean, Json::Null) => out.push(0),
+        (AvroShape::Int | AvroShape::Long, Json::Number(number)) => {
             write_long(number.as_i64().ok_or(BodyError::Invalid("number"))?, out);
         }
-        (Shape::String, Json::String(text)) => write_text(text, out),
-        (Shape::Optional(_), Json::Null) => write_long(0, out),
-        (Shape::Optional(inner), value) => {
+        (AvroShape::String, Json::String(text)) => write_text(text, out),
+        (AvroShape::Optional(_), Json::Null) => write_long(0, out),
+        (AvroShape::Optional(inner), value) => {
             write_long(1, out);
             write(inner, value, out)?;
         }
-        (Shape::Array(items), Json::Array(array)) => {
+        (AvroShape::Array(items), Json::Array(array)) => {
             if !array.is_empty() {
                 write_long(i64::try_from(array.len()).unwrap_or(i64::MAX), out);
                 for item in array {
@@ -97,8 +97,8 @@ pub(crate) fn write(shape: &Shape, json: &Json, out: &mut Vec<u8>) -> Result<(),
             }
             write_long(0, out);
         }
-        (Shape::Array(_) | Shape::Map(_), Json::Null) => write_long(0, out),
-        (Shape::Map(values), Json::Object(map)) => {
+        (AvroShape::Array(_) | AvroShape::Map(_), Json::Null) => write_long(0, out),
+        (AvroShape::Map(values), Json::Object(map)) => {
             if !map.is_empty() {
                 write_long(i64::try_from(map.len()).unwrap_or(i64::MAX), out);
                 // serde_json's map is a BTreeMap here (feature preserve_order is off): sorted bytewise.
@@ -109,7 +109,7 @@ pub(crate) fn write(shape: &Shape, json: &Json, out: &mut Vec<u8>) -> Result<(),
             }
             write_long(0, out);
         }
-        (Shape::Record(fields), Json::Object(map)) => {
+        (AvroShape::Record(fields), Json::Object(map)) => {
             for (name, shape) in fields {
                 write(shape, map.get(name).unwrap_or(&Json::Null), out)?;
             }

@@ -1,7 +1,7 @@
 //! Records ⇄ Avro bodies.
 //!
 //! A body whose writer has this version's schema goes straight into its type. Any other is read by the
-//! writer's own schema: fields both know land in the type, the rest is kept as [`Decoded::unknown`], and
+//! writer's own schema: fields both know land in the type, the rest is kept as [`DecodedBody::unknown`], and
 //! [`WriterSchema::encode`] makes the same bytes again out of both.
 
 mod binary;
@@ -18,15 +18,15 @@ use apache_avro::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value as Json;
-use shape::Shape;
+use shape::AvroShape;
 use thiserror::Error;
 
 pub use binary::BodyError;
 pub use shape::SchemaError;
 
 use crate::{
-    kind::Kind,
-    record::{Mark, Namespace, Node, Object, Pod, Record, Usage, Watchdog, Workload, with_object},
+    kind::RecordKind,
+    record::{Mark, Namespace, Node, ObjectRecord, Pod, Record, Usage, Watchdog, Workload, with_object},
 };
 
 /// Largest schema text that is accepted, in bytes; ours have at most 16 KiB.
@@ -38,7 +38,7 @@ pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SchemaSubject {
     /// Records of a kind.
-    Kind(Kind),
+    Kind(RecordKind),
     /// Marks and sweep points.
     Mark,
 }
@@ -49,13 +49,13 @@ pub struct WriterSchema {
     fingerprint: u64,
     subject: SchemaSubject,
     json: String,
-    shape: Shape,
+    shape: AvroShape,
     reader: bool,
 }
 
 /// A decoded body.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decoded {
+pub struct DecodedBody {
     /// What this version knows of it.
     pub record: Record,
     /// What it does not know; `Null` in the common case.
@@ -71,7 +71,7 @@ pub struct EncodeError {
 }
 
 /// This version's own schema of one subject, ready to read and write with.
-struct Own {
+struct OwnSchema {
     schema: Arc<WriterSchema>,
     reader: GenericDatumReader<'static>,
     writer: GenericDatumWriter<'static>,
@@ -79,18 +79,27 @@ struct Own {
 
 macro_rules! own {
     ($path:literal, $subject:expr) => {
-        LazyLock::new(|| Own::load(include_str!($path), $subject))
+        LazyLock::new(|| OwnSchema::load(include_str!($path), $subject))
     };
 }
-static NODE: LazyLock<Own> = own!("../../avro/node.avsc", SchemaSubject::Kind(Kind::Node));
-static POD: LazyLock<Own> = own!("../../avro/pod.avsc", SchemaSubject::Kind(Kind::Pod));
-static NAMESPACE: LazyLock<Own> = own!("../../avro/namespace.avsc", SchemaSubject::Kind(Kind::Namespace));
-static WORKLOAD: LazyLock<Own> = own!("../../avro/workload.avsc", SchemaSubject::Kind(Kind::Workload));
-static WATCHDOG: LazyLock<Own> = own!("../../avro/watchdog.avsc", SchemaSubject::Kind(Kind::Watchdog));
-static USAGE: LazyLock<Own> = own!("../../avro/usage.avsc", SchemaSubject::Kind(Kind::Usage));
-static MARK: LazyLock<Own> = own!("../../avro/mark.avsc", SchemaSubject::Mark);
+static NODE: LazyLock<OwnSchema> = own!("../../avro/node.avsc", SchemaSubject::Kind(RecordKind::Node));
+static POD: LazyLock<OwnSchema> = own!("../../avro/pod.avsc", SchemaSubject::Kind(RecordKind::Pod));
+static NAMESPACE: LazyLock<OwnSchema> = own!(
+    "../../avro/namespace.avsc",
+    SchemaSubject::Kind(RecordKind::Namespace)
+);
+static WORKLOAD: LazyLock<OwnSchema> = own!(
+    "../../avro/workload.avsc",
+    SchemaSubject::Kind(RecordKind::Workload)
+);
+static WATCHDOG: LazyLock<OwnSchema> = own!(
+    "../../avro/watchdog.avsc",
+    SchemaSubject::Kind(RecordKind::Watchdog)
+);
+static USAGE: LazyLock<OwnSchema> = own!("../../avro/usage.avsc", SchemaSubject::Kind(RecordKind::Usage));
+static MARK: LazyLock<OwnSchema> = own!("../../avro/mark.avsc", SchemaSubject::Mark);
 
-impl Own {
+impl OwnSchema {
     #[expect(
         clippy::expect_used,
         reason = "the embedded schemas are read by a test of this file"
@@ -99,7 +108,7 @@ impl Own {
         apache_avro::util::max_allocation_bytes(MAX_BODY_BYTES);
         let schema: &'static Schema =
             Box::leak(Box::new(Schema::parse_str(json).expect("embedded schema parses")));
-        let (_, shape) = Shape::parse(json).expect("embedded schema has a shape");
+        let (_, shape) = AvroShape::parse(json).expect("embedded schema has a shape");
         Self {
             schema: Arc::new(WriterSchema {
                 fingerprint: fingerprint_of(schema),
@@ -117,14 +126,14 @@ impl Own {
         }
     }
 
-    fn of(subject: SchemaSubject) -> &'static Own {
+    fn of(subject: SchemaSubject) -> &'static OwnSchema {
         match subject {
-            SchemaSubject::Kind(Kind::Node) => &NODE,
-            SchemaSubject::Kind(Kind::Pod) => &POD,
-            SchemaSubject::Kind(Kind::Namespace) => &NAMESPACE,
-            SchemaSubject::Kind(Kind::Workload) => &WORKLOAD,
-            SchemaSubject::Kind(Kind::Watchdog) => &WATCHDOG,
-            SchemaSubject::Kind(Kind::Usage) => &USAGE,
+            SchemaSubject::Kind(RecordKind::Node) => &NODE,
+            SchemaSubject::Kind(RecordKind::Pod) => &POD,
+            SchemaSubject::Kind(RecordKind::Namespace) => &NAMESPACE,
+            SchemaSubject::Kind(RecordKind::Workload) => &WORKLOAD,
+            SchemaSubject::Kind(RecordKind::Watchdog) => &WATCHDOG,
+            SchemaSubject::Kind(RecordKind::Usage) => &USAGE,
             SchemaSubject::Mark => &MARK,
         }
     }
@@ -152,7 +161,7 @@ impl Own {
 /// This version's own schema of `subject`.
 #[must_use]
 pub fn own_schema(subject: SchemaSubject) -> Arc<WriterSchema> {
-    Own::of(subject).schema.clone()
+    OwnSchema::of(subject).schema.clone()
 }
 
 /// Body of `record`, by this version's schema.
@@ -161,7 +170,7 @@ pub fn own_schema(subject: SchemaSubject) -> Arc<WriterSchema> {
 /// [`EncodeError`] if the schema cannot hold the record, which is a defect of this crate.
 pub fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
     let kind = record.kind();
-    let own = Own::of(SchemaSubject::Kind(kind));
+    let own = OwnSchema::of(SchemaSubject::Kind(kind));
     with_object!(record, object => own.write(object, kind.as_str()))
 }
 
@@ -226,9 +235,9 @@ impl WriterSchema {
         if json.len() > MAX_SCHEMA_BYTES {
             return Err(SchemaError::TooLarge(json.len()));
         }
-        let (name, shape) = Shape::parse(json)?;
+        let (name, shape) = AvroShape::parse(json)?;
         let subject = subject_of(&name).ok_or_else(|| SchemaError::Record(name.clone()))?;
-        let own = Own::of(subject);
+        let own = OwnSchema::of(subject);
         shape.check_agrees(&own.schema.shape, "")?;
         let schema = Schema::parse_str(json).map_err(|error| SchemaError::Syntax(error.to_string()))?;
         let fingerprint = fingerprint_of(&schema);
@@ -246,19 +255,19 @@ impl WriterSchema {
     ///
     /// # Errors
     /// See [`BodyError`].
-    pub fn decode(&self, body: &[u8]) -> Result<Decoded, BodyError> {
+    pub fn decode(&self, body: &[u8]) -> Result<DecodedBody, BodyError> {
         let SchemaSubject::Kind(kind) = self.subject else {
             return Err(BodyError::Shape(
                 "a mark's schema on an object's record".to_owned(),
             ));
         };
         match kind {
-            Kind::Node => self.decode_as::<Node>(body),
-            Kind::Pod => self.decode_as::<Pod>(body),
-            Kind::Namespace => self.decode_as::<Namespace>(body),
-            Kind::Workload => self.decode_as::<Workload>(body),
-            Kind::Watchdog => self.decode_as::<Watchdog>(body),
-            Kind::Usage => Err(BodyError::Shape(
+            RecordKind::Node => self.decode_as::<Node>(body),
+            RecordKind::Pod => self.decode_as::<Pod>(body),
+            RecordKind::Namespace => self.decode_as::<Namespace>(body),
+            RecordKind::Workload => self.decode_as::<Workload>(body),
+            RecordKind::Watchdog => self.decode_as::<Watchdog>(body),
+            RecordKind::Usage => Err(BodyError::Shape(
                 "usage's schema on an object's record".to_owned(),
             )),
         }
@@ -280,7 +289,7 @@ impl WriterSchema {
     /// # Errors
     /// See [`BodyError`].
     pub fn decode_usage(&self, body: &[u8]) -> Result<Usage, BodyError> {
-        if self.subject != SchemaSubject::Kind(Kind::Usage) {
+        if self.subject != SchemaSubject::Kind(RecordKind::Usage) {
             return Err(BodyError::Shape("another schema on a record of usage".to_owned()));
         }
         self.read::<Usage>(body).map(|(usage, _)| usage)
@@ -304,16 +313,16 @@ impl WriterSchema {
         Ok(body)
     }
 
-    fn decode_as<T: Object>(&self, body: &[u8]) -> Result<Decoded, BodyError> {
+    fn decode_as<T: ObjectRecord>(&self, body: &[u8]) -> Result<DecodedBody, BodyError> {
         let (object, unknown) = self.read::<T>(body)?;
-        Ok(Decoded {
+        Ok(DecodedBody {
             record: object.into_record(),
             unknown,
         })
     }
 
     fn read<T: DeserializeOwned>(&self, mut body: &[u8]) -> Result<(T, Json), BodyError> {
-        let own = Own::of(self.subject);
+        let own = OwnSchema::of(self.subject);
         if self.reader {
             return Ok((own.read(body)?, Json::Null));
         }
@@ -329,15 +338,15 @@ impl WriterSchema {
 
 /// The schemas a reader knows, by fingerprint.
 #[derive(Debug, Clone)]
-pub struct Schemas {
+pub struct KnownSchemas {
     by_fingerprint: HashMap<u64, Arc<WriterSchema>>,
 }
 
-impl Schemas {
+impl KnownSchemas {
     /// This version's own.
     #[must_use]
     pub fn own() -> Self {
-        let subjects = Kind::TOPICS
+        let subjects = RecordKind::TOPICS
             .into_iter()
             .map(SchemaSubject::Kind)
             .chain([SchemaSubject::Mark]);
@@ -366,7 +375,7 @@ impl Schemas {
     }
 }
 
-impl Default for Schemas {
+impl Default for KnownSchemas {
     fn default() -> Self {
         Self::own()
     }
@@ -381,12 +390,12 @@ fn fingerprint_of(schema: &Schema) -> u64 {
 
 fn subject_of(name: &str) -> Option<SchemaSubject> {
     Some(match name.strip_prefix("io.fleetledger.v1.")? {
-        "Node" => SchemaSubject::Kind(Kind::Node),
-        "Pod" => SchemaSubject::Kind(Kind::Pod),
-        "Namespace" => SchemaSubject::Kind(Kind::Namespace),
-        "Workload" => SchemaSubject::Kind(Kind::Workload),
-        "Watchdog" => SchemaSubject::Kind(Kind::Watchdog),
-        "Usage" => SchemaSubject::Kind(Kind::Usage),
+        "Node" => SchemaSubject::Kind(RecordKind::Node),
+        "Pod" => SchemaSubject::Kind(RecordKind::Pod),
+        "Namespace" => SchemaSubject::Kind(RecordKind::Namespace),
+        "Workload" => SchemaSubject::Kind(RecordKind::Workload),
+        "Watchdog" => SchemaSubject::Kind(RecordKind::Watchdog),
+        "Usage" => SchemaSubject::Kind(RecordKind::Usage),
         "Mark" => SchemaSubject::Mark,
         _ => return None,
     })

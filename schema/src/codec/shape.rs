@@ -12,17 +12,17 @@ const MAX_TYPES: usize = 4096;
 
 /// A type of a schema.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Shape {
+pub(crate) enum AvroShape {
     Null,
     Boolean,
     Int,
     Long,
     String,
-    Array(Box<Shape>),
-    Map(Box<Shape>),
+    Array(Box<AvroShape>),
+    Map(Box<AvroShape>),
     /// `["null", T]`.
-    Optional(Box<Shape>),
-    Record(Vec<(String, Shape)>),
+    Optional(Box<AvroShape>),
+    Record(Vec<(String, AvroShape)>),
 }
 
 /// Why a schema is refused.
@@ -53,12 +53,12 @@ pub enum SchemaError {
     TooLarge(usize),
 }
 
-impl Shape {
+impl AvroShape {
     /// Reads a schema's JSON; returns the record's full name and its shape.
-    pub(crate) fn parse(json: &str) -> Result<(String, Shape), SchemaError> {
+    pub(crate) fn parse(json: &str) -> Result<(String, AvroShape), SchemaError> {
         let json: Json =
             serde_json::from_str(json).map_err(|error| SchemaError::Syntax(error.to_string()))?;
-        let mut parser = Parser {
+        let mut parser = ShapeParser {
             named: HashMap::new(),
             types: 0,
         };
@@ -69,17 +69,17 @@ impl Shape {
     }
 
     /// Fields of a record; none for other shapes.
-    pub(crate) fn fields(&self) -> &[(String, Shape)] {
+    pub(crate) fn fields(&self) -> &[(String, AvroShape)] {
         match self {
-            Shape::Record(fields) => fields,
+            AvroShape::Record(fields) => fields,
             _ => &[],
         }
     }
 
     /// Checks that every field both shapes have has the same type in both.
-    pub(crate) fn check_agrees(&self, reader: &Shape, path: &str) -> Result<(), SchemaError> {
+    pub(crate) fn check_agrees(&self, reader: &AvroShape, path: &str) -> Result<(), SchemaError> {
         match (self, reader) {
-            (Shape::Record(writer), Shape::Record(reader)) => {
+            (AvroShape::Record(writer), AvroShape::Record(reader)) => {
                 for (name, shape) in writer {
                     if let Some((_, known)) = reader.iter().find(|(known, _)| known == name) {
                         shape.check_agrees(known, &format!("{path}{name}"))?;
@@ -87,9 +87,9 @@ impl Shape {
                 }
                 Ok(())
             }
-            (Shape::Array(a), Shape::Array(b))
-            | (Shape::Map(a), Shape::Map(b))
-            | (Shape::Optional(a), Shape::Optional(b)) => a.check_agrees(b, &format!("{path}.")),
+            (AvroShape::Array(a), AvroShape::Array(b))
+            | (AvroShape::Map(a), AvroShape::Map(b))
+            | (AvroShape::Optional(a), AvroShape::Optional(b)) => a.check_agrees(b, &format!("{path}.")),
             (a, b) if a == b => Ok(()),
             _ => Err(SchemaError::Mismatch(path.to_owned())),
         }
@@ -97,20 +97,20 @@ impl Shape {
 
     fn is_empty_on_the_wire(&self) -> bool {
         match self {
-            Shape::Null => true,
-            Shape::Record(fields) => fields.iter().all(|(_, shape)| shape.is_empty_on_the_wire()),
+            AvroShape::Null => true,
+            AvroShape::Record(fields) => fields.iter().all(|(_, shape)| shape.is_empty_on_the_wire()),
             _ => false,
         }
     }
 }
 
-struct Parser {
-    named: HashMap<String, Option<Shape>>,
+struct ShapeParser {
+    named: HashMap<String, Option<AvroShape>>,
     types: usize,
 }
 
-impl Parser {
-    fn read(&mut self, json: &Json, namespace: &str, depth: usize) -> Result<Shape, SchemaError> {
+impl ShapeParser {
+    fn read(&mut self, json: &Json, namespace: &str, depth: usize) -> Result<AvroShape, SchemaError> {
         self.types += 1;
         if depth > MAX_DEPTH || self.types > MAX_TYPES {
             return Err(SchemaError::Unsupported(
@@ -119,26 +119,24 @@ impl Parser {
         }
         match json {
             Json::String(name) => self.read_name(name, namespace),
-            Json::Array(variants) => {
-                match variants.as_slice() {
-                    [Json::String(null), variant] if null == "null" => Ok(Shape::Optional(Box::new(
-                        self.read(variant, namespace, depth + 1)?,
-                    ))),
-                    _ => Err(SchemaError::Unsupported(
-                        "unions other than [\"null\", T] are not used".to_owned(),
-                    )),
-                }
-            }
+            Json::Array(variants) => match variants.as_slice() {
+                [Json::String(null), variant] if null == "null" => Ok(AvroShape::Optional(Box::new(
+                    self.read(variant, namespace, depth + 1)?,
+                ))),
+                _ => Err(SchemaError::Unsupported(
+                    "unions other than [\"null\", T] are not used".to_owned(),
+                )),
+            },
             Json::Object(object) => {
                 let kind = object.get("type").unwrap_or(&Json::Null);
                 match kind.as_str() {
                     Some("record") => self.read_record(json, namespace, depth),
                     Some("array") => self
                         .read_items(object.get("items"), namespace, depth)
-                        .map(Shape::Array),
+                        .map(AvroShape::Array),
                     Some("map") => self
                         .read_items(object.get("values"), namespace, depth)
-                        .map(Shape::Map),
+                        .map(AvroShape::Map),
                     _ => self.read(kind, namespace, depth + 1),
                 }
             }
@@ -148,13 +146,13 @@ impl Parser {
         }
     }
 
-    fn read_name(&self, name: &str, namespace: &str) -> Result<Shape, SchemaError> {
+    fn read_name(&self, name: &str, namespace: &str) -> Result<AvroShape, SchemaError> {
         match name {
-            "null" => Ok(Shape::Null),
-            "boolean" => Ok(Shape::Boolean),
-            "int" => Ok(Shape::Int),
-            "long" => Ok(Shape::Long),
-            "string" => Ok(Shape::String),
+            "null" => Ok(AvroShape::Null),
+            "boolean" => Ok(AvroShape::Boolean),
+            "int" => Ok(AvroShape::Int),
+            "long" => Ok(AvroShape::Long),
+            "string" => Ok(AvroShape::String),
             _ => match self.named.get(&full_name(name, namespace)) {
                 Some(Some(shape)) => Ok(shape.clone()),
                 Some(None) => Err(SchemaError::Unsupported(format!("type {name:?} contains itself"))),
@@ -170,7 +168,7 @@ impl Parser {
         items: Option<&Json>,
         namespace: &str,
         depth: usize,
-    ) -> Result<Box<Shape>, SchemaError> {
+    ) -> Result<Box<AvroShape>, SchemaError> {
         let items = items.ok_or_else(|| SchemaError::Syntax("array or map without items".to_owned()))?;
         let shape = self.read(items, namespace, depth + 1)?;
         if shape.is_empty_on_the_wire() {
@@ -182,7 +180,7 @@ impl Parser {
         Ok(Box::new(shape))
     }
 
-    fn read_record(&mut self, json: &Json, namespace: &str, depth: usize) -> Result<Shape, SchemaError> {
+    fn read_record(&mut self, json: &Json, namespace: &str, depth: usize) -> Result<AvroShape, SchemaError> {
         let namespace = json.get("namespace").and_then(Json::as_str).unwrap_or(namespace);
         let name = json.get("name").and_then(Json::as_str);
         let name = full_name(
@@ -200,7 +198,7 @@ impl Parser {
             let kind = field.get("type").unwrap_or(&Json::Null);
             shapes.push((field_name.to_owned(), self.read(kind, namespace, depth + 1)?));
         }
-        let shape = Shape::Record(shapes);
+        let shape = AvroShape::Record(shapes);
         self.named.insert(name, Some(shape.clone()));
         Ok(shape)
     }

@@ -55,7 +55,7 @@ fn newer_pod_schema() -> WriterSchema {
 
 #[test]
 fn every_embedded_schema_loads_and_learns_itself() {
-    for schema in Schemas::own().iter() {
+    for schema in KnownSchemas::own().iter() {
         let again = WriterSchema::parse(schema.json()).unwrap();
         assert!(again.is_own());
         assert_eq!(again.fingerprint(), schema.fingerprint());
@@ -69,7 +69,7 @@ fn a_body_reads_back_as_it_was_written() {
     let decoded = POD.schema.decode(&body).unwrap();
     assert_eq!(
         decoded,
-        Decoded {
+        DecodedBody {
             record,
             unknown: Json::Null
         }
@@ -118,7 +118,7 @@ fn truncated_trailing_and_huge_bodies_are_refused() {
     trailing.push(0);
     assert_eq!(POD.schema.decode(&trailing), Err(BodyError::Trailing(1)));
     let mut claims = &[0xfe, 0xff, 0xff, 0xff, 0xff, 0x0f][..];
-    let array = Shape::Array(Box::new(Shape::String));
+    let array = AvroShape::Array(Box::new(AvroShape::String));
     assert!(matches!(
         binary::read(&array, &mut claims),
         Err(BodyError::Length(_))

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::shape::Shape;
+use super::shape::AvroShape;
 
 /// Takes out of `value` everything that `reader` has a field for; `Null` where nothing is left. Arrays keep
 /// their positions, so that the rest finds its way back.
-pub(crate) fn extract(value: &Json, reader: &Shape) -> Json {
+pub(crate) fn extract(value: &Json, reader: &AvroShape) -> Json {
     match (value, reader) {
-        (Json::Object(map), Shape::Record(fields)) => {
+        (Json::Object(map), AvroShape::Record(fields)) => {
             let mut rest = Map::new();
             for (name, value) in map {
                 let left = match fields.iter().find(|(known, _)| known == name) {
@@ -25,7 +25,7 @@ pub(crate) fn extract(value: &Json, reader: &Shape) -> Json {
                 Json::Object(rest)
             }
         }
-        (Json::Array(items), Shape::Array(shape)) => {
+        (Json::Array(items), AvroShape::Array(shape)) => {
             let rest: Vec<Json> = items.iter().map(|item| extract(item, shape)).collect();
             if rest.iter().all(Json::is_null) {
                 Json::Null
@@ -33,7 +33,7 @@ pub(crate) fn extract(value: &Json, reader: &Shape) -> Json {
                 Json::Array(rest)
             }
         }
-        (value, Shape::Optional(inner)) => extract(value, inner),
+        (value, AvroShape::Optional(inner)) => extract(value, inner),
         _ => Json::Null,
     }
 }

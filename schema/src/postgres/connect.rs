@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 /// How to reach one database; cheap to clone, holds no connection.
 #[derive(Clone)]
-pub struct Connector {
+pub struct PostgresConnector {
     config: Config,
     tls: Option<MakeTlsConnector>,
 }
@@ -22,7 +22,7 @@ pub struct ConnectError {
     pub source: tokio_postgres::Error,
 }
 
-impl Connector {
+impl PostgresConnector {
     /// A connector for `config`; with `tls` the server's certificate is checked as that connector says.
     #[must_use]
     pub fn new(config: Config, tls: Option<MakeTlsConnector>) -> Self {
@@ -93,7 +93,7 @@ impl Connector {
     }
 }
 
-impl std::fmt::Debug for Connector {
+impl std::fmt::Debug for PostgresConnector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Connector({}, tls: {})", self.target(), self.tls.is_some())
     }

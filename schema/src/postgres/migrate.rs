@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::{Connector, MigrateError, view};
-use crate::codec::{SchemaSubject, Schemas};
+use super::{MigrateError, PostgresConnector, view};
+use crate::codec::{KnownSchemas, SchemaSubject};
 
 /// Key of the advisory lock under which migrations run: "fleetled" as a number.
 const LOCK_KEY: i64 = 0x666c_6565_746c_6564;
@@ -64,7 +64,7 @@ pub struct MigrateReport {
 
 /// Where a database stands against this version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum MigrationStatus {
     /// Nothing of ours is there.
     Empty,
     /// Migrations or views are missing.
@@ -91,7 +91,7 @@ pub fn migrations() -> &'static [Migration] {
 /// # Errors
 /// See [`MigrateError`].
 pub async fn migrate(
-    connector: &Connector,
+    connector: &PostgresConnector,
     mut progress: impl FnMut(&str),
 ) -> Result<MigrateReport, MigrateError> {
     let mut client = connector.connect("fleetledger-migrate").await?;
@@ -111,16 +111,16 @@ pub async fn migrate(
 ///
 /// # Errors
 /// [`MigrateError::Statement`] if it cannot be read.
-pub async fn standing(client: &Client) -> Result<Standing, MigrateError> {
+pub async fn migration_status(client: &Client) -> Result<MigrationStatus, MigrateError> {
     let Some(applied) = read_applied(client).await? else {
-        return Ok(Standing::Empty);
+        return Ok(MigrationStatus::Empty);
     };
     match compare(MIGRATIONS, &applied) {
-        Err(MigrateError::Edited { name }) => return Ok(Standing::Edited(name)),
-        Err(MigrateError::Ahead { name }) => return Ok(Standing::Ahead(name)),
+        Err(MigrateError::Edited { name }) => return Ok(MigrationStatus::Edited(name)),
+        Err(MigrateError::Ahead { name }) => return Ok(MigrationStatus::Ahead(name)),
         Err(other) => return Err(other),
         Ok(missing) if !missing.is_empty() => {
-            return Ok(Standing::Behind {
+            return Ok(MigrationStatus::Behind {
                 missing: missing.iter().map(|m| m.name.to_owned()).collect(),
             });
         }
@@ -128,9 +128,9 @@ pub async fn standing(client: &Client) -> Result<Standing, MigrateError> {
     }
     let views = view::are_current(client).await?;
     Ok(if views {
-        Standing::Current
+        MigrationStatus::Current
     } else {
-        Standing::Behind {
+        MigrationStatus::Behind {
             missing: vec!["views".to_owned()],
         }
     })
@@ -257,7 +257,7 @@ pub(super) async fn set_lock_timeout(
 async fn learn_schemas(client: &Client) -> Result<(), MigrateError> {
     let insert = "insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from)
         values ($1, $2, $3, 'release') on conflict (fingerprint) do nothing";
-    for schema in Schemas::own().iter() {
+    for schema in KnownSchemas::own().iter() {
         let subject = match schema.subject() {
             SchemaSubject::Kind(kind) => kind.as_str(),
             SchemaSubject::Mark => "mark",

@@ -10,8 +10,8 @@ mod literal;
 mod migrate;
 mod view;
 
-pub use connect::{ConnectError, Connector};
+pub use connect::{ConnectError, PostgresConnector};
 pub use error::MigrateError;
 pub use literal::literal;
-pub use migrate::{MigrateReport, Migration, Standing, migrate, migrations, standing};
+pub use migrate::{MigrateReport, Migration, MigrationStatus, migrate, migration_status, migrations};
 pub use view::{ViewColumn, ViewDoc, documented_views};

@@ -20,8 +20,8 @@ use super::{
     migrate::{checksum, set_lock_timeout},
 };
 use crate::{
-    kind::Kind,
-    row::{Table, container_table, table},
+    kind::RecordKind,
+    row::{LedgerTable, container_table, table},
 };
 
 macro_rules! view_file {
@@ -451,7 +451,7 @@ fn fill(body: &str, schema: &str, instant: Option<&str>) -> String {
 )"
         ),
     };
-    for (name, live, asof) in BOOKS {
+    for (name, live, asof) in APPEND_ONLY_TABLES {
         let source = instant.map_or_else(
             || (*live).to_owned(),
             |instant| asof.replace("{instant}", instant),
@@ -462,7 +462,7 @@ fn fill(body: &str, schema: &str, instant: Option<&str>) -> String {
 }
 
 /// The ingester's append-only books: name, the table, and what had been written into it at an instant.
-const BOOKS: &[(&str, &str, &str)] = &[
+const APPEND_ONLY_TABLES: &[(&str, &str, &str)] = &[
     (
         "batch",
         "ledger.batch",
@@ -511,11 +511,11 @@ fn versions_at(table: &str, columns: &str, instant: &str) -> String {
     )
 }
 
-fn table_of(name: &str) -> &'static Table {
-    Kind::parse(name).map_or_else(container_table, table)
+fn table_of(name: &str) -> &'static LedgerTable {
+    RecordKind::parse(name).map_or_else(container_table, table)
 }
 
-fn ledger_columns(table: &Table) -> Vec<&'static str> {
+fn ledger_columns(table: &LedgerTable) -> Vec<&'static str> {
     let own = table.columns.iter().map(|column| column.name);
     ["cluster_id"]
         .into_iter()

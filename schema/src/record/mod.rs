@@ -20,12 +20,14 @@ pub use workload::Workload;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{instant::Instant, kind::Kind};
+use crate::{instant::Instant, kind::RecordKind};
 
 /// What every kept object has.
-pub trait Object: Serialize + DeserializeOwned + Clone + PartialEq + std::fmt::Debug + Send + Sync {
+pub trait ObjectRecord:
+    Serialize + DeserializeOwned + Clone + PartialEq + std::fmt::Debug + Send + Sync
+{
     /// Its kind.
-    const KIND: Kind;
+    const KIND: RecordKind;
     /// Kubernetes uid.
     fn uid(&self) -> &str;
     /// Name within its namespace (or cluster).
@@ -59,8 +61,8 @@ pub enum Record {
 
 macro_rules! object {
     ($type:ident, $name:ident, $namespace:expr) => {
-        impl Object for $type {
-            const KIND: Kind = Kind::$type;
+        impl ObjectRecord for $type {
+            const KIND: RecordKind = RecordKind::$type;
             fn uid(&self) -> &str {
                 &self.uid
             }
@@ -111,13 +113,13 @@ pub(crate) use with_object;
 impl Record {
     /// Its kind.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> RecordKind {
         match self {
-            Record::Node(_) => Kind::Node,
-            Record::Pod(_) => Kind::Pod,
-            Record::Namespace(_) => Kind::Namespace,
-            Record::Workload(_) => Kind::Workload,
-            Record::Watchdog(_) => Kind::Watchdog,
+            Record::Node(_) => RecordKind::Node,
+            Record::Pod(_) => RecordKind::Pod,
+            Record::Namespace(_) => RecordKind::Namespace,
+            Record::Workload(_) => RecordKind::Workload,
+            Record::Watchdog(_) => RecordKind::Watchdog,
         }
     }
     /// Kubernetes uid.

@@ -6,7 +6,7 @@ use crate::instant::Instant;
 
 /// The value of one column of one row.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cell<'a> {
+pub enum RowCell<'a> {
     /// SQL NULL: unknown, or not set.
     Null,
     /// `text`
@@ -36,17 +36,17 @@ pub enum CellError {
     Instant,
 }
 
-impl Cell<'_> {
+impl RowCell<'_> {
     /// Checks what PostgreSQL would refuse, so that one bad record never spoils a batch.
     ///
     /// # Errors
     /// See [`CellError`].
     pub fn check(&self) -> Result<(), CellError> {
         let nul = match self {
-            Cell::Text(text) => text.as_bytes().contains(&0),
-            Cell::Texts(texts) => texts.iter().any(|text| text.as_bytes().contains(&0)),
-            Cell::Json(json) => has_escaped_nul(json),
-            Cell::Timestamp(at) if !at.is_storable() => return Err(CellError::Instant),
+            RowCell::Text(text) => text.as_bytes().contains(&0),
+            RowCell::Texts(texts) => texts.iter().any(|text| text.as_bytes().contains(&0)),
+            RowCell::Json(json) => has_escaped_nul(json),
+            RowCell::Timestamp(at) if !at.is_storable() => return Err(CellError::Instant),
             _ => false,
         };
         if nul { Err(CellError::Nul) } else { Ok(()) }
@@ -55,19 +55,19 @@ impl Cell<'_> {
     /// Appends a form in which different values always differ, for hashing.
     pub fn fingerprint(&self, out: &mut Vec<u8>) {
         match self {
-            Cell::Null => out.push(0),
-            Cell::Text(text) => tagged(1, text.as_bytes(), out),
-            Cell::Texts(texts) => {
+            RowCell::Null => out.push(0),
+            RowCell::Text(text) => tagged(1, text.as_bytes(), out),
+            RowCell::Texts(texts) => {
                 tagged(2, &(texts.len() as u64).to_le_bytes(), out);
                 for text in *texts {
                     tagged(1, text.as_bytes(), out);
                 }
             }
-            Cell::Json(json) => tagged(3, json, out),
-            Cell::Bigint(number) => tagged(4, &number.to_le_bytes(), out),
-            Cell::Integer(number) => tagged(5, &number.to_le_bytes(), out),
-            Cell::Boolean(value) => tagged(6, &[u8::from(*value)], out),
-            Cell::Timestamp(at) => tagged(7, &at.0.to_le_bytes(), out),
+            RowCell::Json(json) => tagged(3, json, out),
+            RowCell::Bigint(number) => tagged(4, &number.to_le_bytes(), out),
+            RowCell::Integer(number) => tagged(5, &number.to_le_bytes(), out),
+            RowCell::Boolean(value) => tagged(6, &[u8::from(*value)], out),
+            RowCell::Timestamp(at) => tagged(7, &at.0.to_le_bytes(), out),
         }
     }
 }
@@ -79,8 +79,8 @@ fn tagged(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// JSON text of `value`.
-pub(crate) fn json<T: Serialize>(value: &T) -> Cell<'static> {
-    serde_json::to_vec(value).map_or(Cell::Null, Cell::Json)
+pub(crate) fn json<T: Serialize>(value: &T) -> RowCell<'static> {
+    serde_json::to_vec(value).map_or(RowCell::Null, RowCell::Json)
 }
 
 /// True if JSON text holds the escape `\u0000` (and not an escaped backslash followed by `u0000`).
@@ -98,55 +98,55 @@ fn has_escaped_nul(json: &[u8]) -> bool {
     })
 }
 
-impl<'a> From<&'a String> for Cell<'a> {
+impl<'a> From<&'a String> for RowCell<'a> {
     fn from(text: &'a String) -> Self {
-        Cell::Text(text)
+        RowCell::Text(text)
     }
 }
 
-impl<'a> From<&'a str> for Cell<'a> {
+impl<'a> From<&'a str> for RowCell<'a> {
     fn from(text: &'a str) -> Self {
-        Cell::Text(text)
+        RowCell::Text(text)
     }
 }
 
-impl<'a> From<&'a Vec<String>> for Cell<'a> {
+impl<'a> From<&'a Vec<String>> for RowCell<'a> {
     fn from(texts: &'a Vec<String>) -> Self {
-        Cell::Texts(texts)
+        RowCell::Texts(texts)
     }
 }
 
-impl From<i64> for Cell<'_> {
+impl From<i64> for RowCell<'_> {
     fn from(number: i64) -> Self {
-        Cell::Bigint(number)
+        RowCell::Bigint(number)
     }
 }
 
-impl From<i32> for Cell<'_> {
+impl From<i32> for RowCell<'_> {
     fn from(number: i32) -> Self {
-        Cell::Integer(number)
+        RowCell::Integer(number)
     }
 }
 
-impl From<bool> for Cell<'_> {
+impl From<bool> for RowCell<'_> {
     fn from(value: bool) -> Self {
-        Cell::Boolean(value)
+        RowCell::Boolean(value)
     }
 }
 
-impl From<Instant> for Cell<'_> {
+impl From<Instant> for RowCell<'_> {
     fn from(at: Instant) -> Self {
-        Cell::Timestamp(at)
+        RowCell::Timestamp(at)
     }
 }
 
-impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+impl<'a, T: Into<RowCell<'a>>> From<Option<T>> for RowCell<'a> {
     fn from(value: Option<T>) -> Self {
-        value.map_or(Cell::Null, Into::into)
+        value.map_or(RowCell::Null, Into::into)
     }
 }
 
-impl<'a> From<&'a Option<String>> for Cell<'a> {
+impl<'a> From<&'a Option<String>> for RowCell<'a> {
     fn from(text: &'a Option<String>) -> Self {
         text.as_deref().into()
     }
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn nul_is_found_in_text_and_json_but_not_behind_an_escaped_backslash() {
-        assert_eq!(Cell::Text("a\0b").check(), Err(CellError::Nul));
+        assert_eq!(RowCell::Text("a\0b").check(), Err(CellError::Nul));
         assert_eq!(json(&["a\0b"]).check(), Err(CellError::Nul));
         assert_eq!(json(&["a\\u0000b"]).check(), Ok(()));
         assert_eq!(json(&["\\\0"]).check(), Err(CellError::Nul));
@@ -169,12 +169,12 @@ mod tests {
         let texts = ["a".to_owned(), "b".to_owned()];
         let joined = ["ab".to_owned()];
         let cells = [
-            Cell::Null,
-            Cell::Text(""),
-            Cell::Texts(&[]),
-            Cell::Texts(&texts),
-            Cell::Texts(&joined),
-            Cell::Bigint(0),
+            RowCell::Null,
+            RowCell::Text(""),
+            RowCell::Texts(&[]),
+            RowCell::Texts(&texts),
+            RowCell::Texts(&joined),
+            RowCell::Bigint(0),
         ];
         let prints: std::collections::HashSet<Vec<u8>> = cells
             .iter()

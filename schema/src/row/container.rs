@@ -1,9 +1,9 @@
 //! `ledger.container`
 
-use super::{CONTAINER_META_COLUMNS, Cell, Column, ColumnType, Table, cell::json};
+use super::{CONTAINER_META_COLUMNS, ColumnType, LedgerColumn, LedgerTable, RowCell, cell::json};
 use crate::record::{Container, Pod};
 
-pub(super) static TABLE: Table = Table {
+pub(super) static TABLE: LedgerTable = LedgerTable {
     name: "container",
     key: &["uid", "container"],
     columns: COLUMNS,
@@ -17,8 +17,8 @@ macro_rules! container_columns {
         fn cells($pod:ident, $c:ident);
         $( $name:ident: $kind:ident $(($($null:tt)+))? = $value:expr; )+
     ) => {
-        const COLUMNS: &[Column] = &[
-            $( Column {
+        const COLUMNS: &[LedgerColumn] = &[
+            $( LedgerColumn {
                 name: stringify!($name),
                 column_type: ColumnType::$kind,
                 not_null: container_columns!(@null $($($null)+)?),
@@ -28,8 +28,8 @@ macro_rules! container_columns {
             } ),+
         ];
 
-        pub(super) fn cells<'a>($pod: &'a Pod, $c: &'a Container) -> Vec<Cell<'a>> {
-            vec![ $( Cell::from($value) ),+ ]
+        pub(super) fn cells<'a>($pod: &'a Pod, $c: &'a Container) -> Vec<RowCell<'a>> {
+            vec![ $( RowCell::from($value) ),+ ]
         }
     };
 }

@@ -13,14 +13,14 @@ mod read;
 mod watchdog;
 mod workload;
 
-pub use cell::{Cell, CellError};
+pub use cell::{CellError, RowCell};
 pub use read::{container_from_row, record_from_row};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
-    content_hash::{ContentHash, Digest},
-    kind::Kind,
+    content_hash::{ContentDigest, ContentHash},
+    kind::RecordKind,
     record::{Container, Pod, Record},
 };
 
@@ -61,7 +61,7 @@ impl ColumnType {
 
 /// A column that a record fills.
 #[derive(Debug)]
-pub struct Column {
+pub struct LedgerColumn {
     /// Its name.
     pub name: &'static str,
     /// Its type.
@@ -77,16 +77,16 @@ pub struct Column {
     pub hashed: bool,
 }
 
-/// A table that records fill. Its key is `cluster_id` and [`Table::key`]; besides [`Table::columns`] every table
+/// A table that records fill. Its key is `cluster_id` and [`LedgerTable::key`]; besides [`LedgerTable::columns`] every table
 /// has the columns of [`META_COLUMNS`].
 #[derive(Debug)]
-pub struct Table {
+pub struct LedgerTable {
     /// Name within schema `ledger`; its history is `<name>_history`.
     pub name: &'static str,
     /// Columns that, after `cluster_id`, make the primary key.
     pub key: &'static [&'static str],
     /// The columns that records fill, in the order of their cells.
-    pub columns: &'static [Column],
+    pub columns: &'static [LedgerColumn],
     /// Columns of the ingester's own besides `cluster_id`: hashes, writer, reader, instants.
     pub meta: &'static [&'static str],
 }
@@ -116,7 +116,7 @@ pub const CONTAINER_META_COLUMNS: &[&str] = &[
 ];
 
 /// Usage is added up by statements of its own: no record fills a row of it.
-static USAGE: Table = Table {
+static USAGE: LedgerTable = LedgerTable {
     name: "usage_hourly",
     key: &["hour_at", "pod_uid", "container"],
     columns: &[],
@@ -125,26 +125,26 @@ static USAGE: Table = Table {
 
 /// Table of a kind.
 #[must_use]
-pub fn table(kind: Kind) -> &'static Table {
+pub fn table(kind: RecordKind) -> &'static LedgerTable {
     match kind {
-        Kind::Node => &node::TABLE,
-        Kind::Pod => &pod::TABLE,
-        Kind::Namespace => &namespace::TABLE,
-        Kind::Workload => &workload::TABLE,
-        Kind::Watchdog => &watchdog::TABLE,
-        Kind::Usage => &USAGE,
+        RecordKind::Node => &node::TABLE,
+        RecordKind::Pod => &pod::TABLE,
+        RecordKind::Namespace => &namespace::TABLE,
+        RecordKind::Workload => &workload::TABLE,
+        RecordKind::Watchdog => &watchdog::TABLE,
+        RecordKind::Usage => &USAGE,
     }
 }
 
 /// Table of containers; its rows belong to the pod of the same `uid`.
 #[must_use]
-pub fn container_table() -> &'static Table {
+pub fn container_table() -> &'static LedgerTable {
     &container::TABLE
 }
 
 /// Cells of a record, in the order of its table's columns.
 #[must_use]
-pub fn cells(record: &Record) -> Vec<Cell<'_>> {
+pub fn cells(record: &Record) -> Vec<RowCell<'_>> {
     match record {
         Record::Node(object) => node::cells(object),
         Record::Pod(object) => pod::cells(object),
@@ -156,13 +156,13 @@ pub fn cells(record: &Record) -> Vec<Cell<'_>> {
 
 /// Cells of one container of a pod, in the order of [`container_table`]'s columns.
 #[must_use]
-pub fn container_cells<'a>(pod: &'a Pod, container: &'a Container) -> Vec<Cell<'a>> {
+pub fn container_cells<'a>(pod: &'a Pod, container: &'a Container) -> Vec<RowCell<'a>> {
     container::cells(pod, container)
 }
 
 /// Hash of a row's own columns: while it stays, a record makes no new version of the row.
 #[must_use]
-pub fn row_hash(table: &Table, cells: &[Cell<'_>]) -> ContentHash {
+pub fn row_hash(table: &LedgerTable, cells: &[RowCell<'_>]) -> ContentHash {
     let mut bytes = Vec::with_capacity(1024);
     for (column, cell) in table.columns.iter().zip(cells) {
         if column.hashed {
@@ -178,8 +178,8 @@ pub fn row_hash(table: &Table, cells: &[Cell<'_>]) -> ContentHash {
 
 /// Number and XOR of the row hashes of a pod's containers, as `ledger.pod` keeps them.
 #[must_use]
-pub fn containers_digest(pod: &Pod) -> Digest {
-    let mut digest = Digest::default();
+pub fn containers_digest(pod: &Pod) -> ContentDigest {
+    let mut digest = ContentDigest::default();
     for container in &pod.containers {
         digest.add(row_hash(container_table(), &container_cells(pod, container)));
     }
@@ -198,8 +198,8 @@ macro_rules! columns {
         $( @let $local:ident = $init:expr; )*
         $( $name:ident: $kind:ident $(($($null:tt)+))? $([$hashed:ident])? from $field:literal = $value:expr; )+
     ) => {
-        const COLUMNS: &[crate::row::Column] = &[
-            $( crate::row::Column {
+        const COLUMNS: &[crate::row::LedgerColumn] = &[
+            $( crate::row::LedgerColumn {
                 name: stringify!($name),
                 column_type: crate::row::ColumnType::$kind,
                 not_null: columns!(@null $($($null)+)?),
@@ -209,9 +209,9 @@ macro_rules! columns {
             } ),+
         ];
 
-        pub(super) fn cells($object: $type) -> Vec<crate::row::Cell<'_>> {
+        pub(super) fn cells($object: $type) -> Vec<crate::row::RowCell<'_>> {
             $( let $local = $init; )*
-            vec![ $( crate::row::Cell::from($value) ),+ ]
+            vec![ $( crate::row::RowCell::from($value) ),+ ]
         }
     };
 }

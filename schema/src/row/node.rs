@@ -1,9 +1,9 @@
 //! `ledger.node`
 
-use super::{META_COLUMNS, Table, cell::json, columns};
+use super::{LedgerTable, META_COLUMNS, cell::json, columns};
 use crate::record::{Condition, Node};
 
-pub(super) static TABLE: Table = Table {
+pub(super) static TABLE: LedgerTable = LedgerTable {
     name: "node",
     key: &["uid"],
     columns: COLUMNS,

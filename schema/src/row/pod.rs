@@ -1,12 +1,12 @@
 //! `ledger.pod`
 
-use super::{META_COLUMNS, Table, cell::json, columns, condition_since, containers_digest};
+use super::{LedgerTable, META_COLUMNS, cell::json, columns, condition_since, containers_digest};
 use crate::{
     instant::Instant,
     record::{Condition, Pod},
 };
 
-pub(super) static TABLE: Table = Table {
+pub(super) static TABLE: LedgerTable = LedgerTable {
     name: "pod",
     key: &["uid"],
     columns: COLUMNS,

@@ -5,8 +5,8 @@ use tokio_postgres::{Error, Row, types::FromSql};
 
 use crate::{
     instant::Instant,
-    kind::Kind,
-    record::{Container, Namespace, Node, Object, Pod, Record, Resources, Watchdog, Workload},
+    kind::RecordKind,
+    record::{Container, Namespace, Node, ObjectRecord, Pod, Record, Resources, Watchdog, Workload},
 };
 
 /// Reads an object from a row that holds all columns of its table; `None` for usage, which is none. A pod comes without
@@ -14,14 +14,14 @@ use crate::{
 ///
 /// # Errors
 /// The driver's error if a column is missing or of another type.
-pub fn record_from_row(kind: Kind, row: &Row) -> Result<Option<Record>, Error> {
+pub fn record_from_row(kind: RecordKind, row: &Row) -> Result<Option<Record>, Error> {
     Ok(Some(match kind {
-        Kind::Node => node(row)?.into_record(),
-        Kind::Pod => pod(row)?.into_record(),
-        Kind::Namespace => namespace(row)?.into_record(),
-        Kind::Workload => workload(row)?.into_record(),
-        Kind::Watchdog => watchdog(row)?.into_record(),
-        Kind::Usage => return Ok(None),
+        RecordKind::Node => node(row)?.into_record(),
+        RecordKind::Pod => pod(row)?.into_record(),
+        RecordKind::Namespace => namespace(row)?.into_record(),
+        RecordKind::Workload => workload(row)?.into_record(),
+        RecordKind::Watchdog => watchdog(row)?.into_record(),
+        RecordKind::Usage => return Ok(None),
     }))
 }
 

@@ -1,9 +1,9 @@
 //! `ledger.watchdog`
 
-use super::{META_COLUMNS, Table, cell::json, columns};
+use super::{LedgerTable, META_COLUMNS, cell::json, columns};
 use crate::record::Watchdog;
 
-pub(super) static TABLE: Table = Table {
+pub(super) static TABLE: LedgerTable = LedgerTable {
     name: "watchdog",
     key: &["uid"],
     columns: COLUMNS,

@@ -1,9 +1,9 @@
 //! `ledger.workload`
 
-use super::{META_COLUMNS, Table, cell::json, columns};
+use super::{LedgerTable, META_COLUMNS, cell::json, columns};
 use crate::record::Workload;
 
-pub(super) static TABLE: Table = Table {
+pub(super) static TABLE: LedgerTable = LedgerTable {
     name: "workload",
     key: &["uid"],
     columns: COLUMNS,

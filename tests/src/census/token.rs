@@ -141,7 +141,9 @@ mod tests {
         assert_eq!(texts(TokenKind::Comment), ["// \"no\"", "/* e */"]);
         assert_eq!(
             texts(TokenKind::Word),
-            ["let", "a", "static", "str", "let", "b", "let", "c", "let", "d", "f"]
+            [
+                "let", "a", "static", "str", "let", "b", "let", "c", "let", "d", "f"
+            ]
         );
         assert_eq!(tokens(source).last().map(|token| token.line), Some(2));
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::long;
-use crate::database::Database;
+use crate::database::LedgerDatabase;
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -21,11 +21,11 @@ const SUMS: [&str; 5] = [
 const HIGHEST: [&str; 2] = ["cpu_max_millicores", "memory_max_bytes"];
 
 /// Cluster uid, hour in microseconds, pod uid, container.
-type Key = (String, i64, String, String);
+type FoldedHourKey = (String, i64, String, String);
 
 /// What was used of a container in an hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Hour {
+struct FoldedHour {
     amounts: [i64; 7],
     gpu_covered_ms: i64,
     gpu_used_card_us: Option<i64>,
@@ -33,12 +33,12 @@ struct Hour {
 
 /// The hours of every container, as the log has them.
 #[derive(Debug, Clone, Default)]
-pub struct Hours {
-    hours: BTreeMap<Key, Hour>,
+pub struct FoldedHours {
+    hours: BTreeMap<FoldedHourKey, FoldedHour>,
     minutes: HashSet<(String, String, i64)>,
 }
 
-impl Hours {
+impl FoldedHours {
     /// Folds the body of a window; false if one of its minutes was folded before.
     pub(super) fn fold(&mut self, cluster_uid: &str, body: &[u8]) -> bool {
         let mut rest = body;
@@ -100,7 +100,7 @@ impl Hours {
     }
 
     /// Every hour of every container stands as the log has it, and no other.
-    pub(super) async fn judge(&self, database: &Database, faults: &mut Vec<String>) {
+    pub(super) async fn judge(&self, database: &LedgerDatabase, faults: &mut Vec<String>) {
         let query = "select l.cluster_uid, (extract(epoch from u.hour_at) * 1000000)::bigint as hour, u.*
             from ledger.usage_hourly as u join ledger.cluster as l using (cluster_id)";
         let mut wanted = self.hours.clone();
@@ -117,7 +117,7 @@ impl Hours {
             for (amount, column) in amounts.iter_mut().zip(SUMS.iter().chain(&HIGHEST)) {
                 *amount = number(column);
             }
-            let found = Hour {
+            let found = FoldedHour {
                 amounts,
                 gpu_covered_ms: number("gpu_covered_ms"),
                 gpu_used_card_us: row["gpu_used_card_us"].as_i64(),

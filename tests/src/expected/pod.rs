@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    Amounts, FleetIndex, Row, Want, at, common, conditions, controller, filled, list, message, micros,
-    number, or_empty_list, row, same,
+    ExpectedRow, ExpectedValue, FleetIndex, ResourceQuantities, at, common, conditions, controller, filled,
+    list, message, micros, number, or_empty_list, row, same,
 };
 use crate::{
     cluster::text,
-    quantity::{self, millis},
+    quantity::{self, thousandths},
 };
 
-pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> Row {
+pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     let (spec, status) = (&object["spec"], &object["status"]);
     let mut columns = common(object);
     let namespace = text(object, "/metadata/namespace");
@@ -31,97 +31,127 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> Row {
         .max();
     let finished = last_end.or_else(|| micros(&condition("Ready", "False")["lastTransitionTime"]));
     columns.extend([
-        ("namespace", Want::Same(json!(namespace))),
+        ("namespace", ExpectedValue::Same(json!(namespace))),
         ("pod", same(&object["metadata"]["name"])),
-        ("team", Want::Same(fleet.team(&namespace))),
+        ("team", ExpectedValue::Same(fleet.team(&namespace))),
         (
             "deletion_grace_seconds",
             same(&object["metadata"]["deletionGracePeriodSeconds"]),
         ),
-        ("node", Want::Same(filled(&spec["nodeName"]))),
-        ("nominated_node", Want::Same(filled(&status["nominatedNodeName"]))),
-        ("phase", Want::Same(json!(text(status, "/phase")))),
-        ("reason", Want::Same(filled(&status["reason"]))),
-        ("message", Want::Same(message(&status["message"]))),
-        ("qos_class", Want::Same(filled(&status["qosClass"]))),
+        ("node", ExpectedValue::Same(filled(&spec["nodeName"]))),
+        (
+            "nominated_node",
+            ExpectedValue::Same(filled(&status["nominatedNodeName"])),
+        ),
+        ("phase", ExpectedValue::Same(json!(text(status, "/phase")))),
+        ("reason", ExpectedValue::Same(filled(&status["reason"]))),
+        ("message", ExpectedValue::Same(message(&status["message"]))),
+        ("qos_class", ExpectedValue::Same(filled(&status["qosClass"]))),
         ("priority", same(&spec["priority"])),
-        ("priority_class", Want::Same(filled(&spec["priorityClassName"]))),
-        ("service_account", Want::Same(filled(&spec["serviceAccountName"]))),
-        ("scheduler", Want::Same(filled(&spec["schedulerName"]))),
-        ("runtime_class", Want::Same(filled(&spec["runtimeClassName"]))),
-        ("restart_policy", Want::Same(json!(text(spec, "/restartPolicy")))),
-        ("host_network", Want::Same(json!(spec["hostNetwork"] == true))),
-        ("host_pid", Want::Same(json!(spec["hostPID"] == true))),
-        ("host_ipc", Want::Same(json!(spec["hostIPC"] == true))),
-        ("host_ip", Want::Same(filled(&status["hostIP"]))),
+        (
+            "priority_class",
+            ExpectedValue::Same(filled(&spec["priorityClassName"])),
+        ),
+        (
+            "service_account",
+            ExpectedValue::Same(filled(&spec["serviceAccountName"])),
+        ),
+        ("scheduler", ExpectedValue::Same(filled(&spec["schedulerName"]))),
+        (
+            "runtime_class",
+            ExpectedValue::Same(filled(&spec["runtimeClassName"])),
+        ),
+        (
+            "restart_policy",
+            ExpectedValue::Same(json!(text(spec, "/restartPolicy"))),
+        ),
+        (
+            "host_network",
+            ExpectedValue::Same(json!(spec["hostNetwork"] == true)),
+        ),
+        ("host_pid", ExpectedValue::Same(json!(spec["hostPID"] == true))),
+        ("host_ipc", ExpectedValue::Same(json!(spec["hostIPC"] == true))),
+        ("host_ip", ExpectedValue::Same(filled(&status["hostIP"]))),
         (
             "pod_ips",
-            Want::Same(json!(
+            ExpectedValue::Same(json!(
                 list(&status["podIPs"])
                     .map(|ip| ip["ip"].clone())
                     .collect::<Vec<_>>()
             )),
         ),
         ("started_at", at(&status["startTime"])),
-        ("conditions", Want::Same(conditions(&status["conditions"]))),
+        (
+            "conditions",
+            ExpectedValue::Same(conditions(&status["conditions"])),
+        ),
         (
             "scheduled_at",
             at(&condition("PodScheduled", "True")["lastTransitionTime"]),
         ),
         (
             "unschedulable_reason",
-            Want::Same(filled(&condition("PodScheduled", "False")["reason"])),
+            ExpectedValue::Same(filled(&condition("PodScheduled", "False")["reason"])),
         ),
         (
             "unschedulable_message",
-            Want::Same(message(&condition("PodScheduled", "False")["message"])),
+            ExpectedValue::Same(message(&condition("PodScheduled", "False")["message"])),
         ),
-        ("ready", Want::Same(json!(!condition("Ready", "True").is_null()))),
+        (
+            "ready",
+            ExpectedValue::Same(json!(!condition("Ready", "True").is_null())),
+        ),
         (
             "ready_since",
             at(&condition("Ready", "True")["lastTransitionTime"]),
         ),
-        ("finished_at", Want::At(finished.filter(|_| ended))),
+        ("finished_at", ExpectedValue::At(finished.filter(|_| ended))),
         (
             "restart_count",
             number(Some(
                 statuses().map(|s| s["restartCount"].as_i64().unwrap()).sum(),
             )),
         ),
-        ("host_path_mounts", Want::Same(host_path_mounts(spec))),
+        ("host_path_mounts", ExpectedValue::Same(host_path_mounts(spec))),
     ]);
     let (requests, limits, overhead) = (
         effective(spec, "requests"),
         effective(spec, "limits"),
-        Amounts::of(&spec["overhead"]),
+        ResourceQuantities::of(&spec["overhead"]),
     );
     columns.extend([
-        ("cpu_request_cores", Want::Millis(requests.cpu_millis)),
+        (
+            "cpu_request_cores",
+            ExpectedValue::Thousandths(requests.millicores),
+        ),
         ("memory_request_bytes", number(requests.memory)),
         (
             "ephemeral_storage_request_bytes",
             number(requests.ephemeral_storage),
         ),
-        ("gpu_request", Want::Millis(requests.gpu_millis)),
-        ("other_request", Want::Same(json!(requests.other))),
-        ("cpu_limit_cores", Want::Millis(limits.cpu_millis)),
+        ("gpu_request", ExpectedValue::Thousandths(requests.gpu_millis)),
+        ("other_request", ExpectedValue::Same(json!(requests.other))),
+        ("cpu_limit_cores", ExpectedValue::Thousandths(limits.millicores)),
         ("memory_limit_bytes", number(limits.memory)),
         ("ephemeral_storage_limit_bytes", number(limits.ephemeral_storage)),
-        ("gpu_limit", Want::Millis(limits.gpu_millis)),
-        ("other_limit", Want::Same(json!(limits.other))),
-        ("cpu_overhead_cores", Want::Millis(overhead.cpu_millis)),
+        ("gpu_limit", ExpectedValue::Thousandths(limits.gpu_millis)),
+        ("other_limit", ExpectedValue::Same(json!(limits.other))),
+        (
+            "cpu_overhead_cores",
+            ExpectedValue::Thousandths(overhead.millicores),
+        ),
         ("memory_overhead_bytes", number(overhead.memory)),
         (
             "ephemeral_storage_overhead_bytes",
             number(overhead.ephemeral_storage),
         ),
-        ("gpu_overhead", Want::Millis(overhead.gpu_millis)),
-        ("other_overhead", Want::Same(json!(overhead.other))),
+        ("gpu_overhead", ExpectedValue::Thousandths(overhead.gpu_millis)),
+        ("other_overhead", ExpectedValue::Same(json!(overhead.other))),
     ]);
     row(object, columns)
 }
 
-fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, Want> {
+fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, ExpectedValue> {
     let owner = controller(object).cloned().unwrap_or(Value::Null);
     let top = controller(object).map(|owner| fleet.top(&text(owner, "/uid")));
     let resolved = top != Some(None);
@@ -132,10 +162,10 @@ fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, Want> {
         ("owner_kind", same(&owner["kind"])),
         ("owner", same(&owner["name"])),
         ("owner_uid", same(&owner["uid"])),
-        ("workload_kind", Want::Same(json!(kind))),
-        ("workload", Want::Same(json!(name))),
-        ("workload_uid", Want::Same(json!(uid))),
-        ("owner_resolved", Want::Same(json!(resolved))),
+        ("workload_kind", ExpectedValue::Same(json!(kind))),
+        ("workload", ExpectedValue::Same(json!(name))),
+        ("workload_uid", ExpectedValue::Same(json!(uid))),
+        ("owner_resolved", ExpectedValue::Same(json!(resolved))),
     ])
 }
 
@@ -149,7 +179,7 @@ fn statuses(status: &Value) -> impl Iterator<Item = &Value> {
     .flat_map(|field| list(&status[field]))
 }
 
-pub(super) fn containers(object: &Value, fleet: &FleetIndex) -> Vec<Row> {
+pub(super) fn containers(object: &Value, fleet: &FleetIndex) -> Vec<ExpectedRow> {
     let (spec, status) = (&object["spec"], &object["status"]);
     let of = |field: &'static str| list(&spec[field]).enumerate();
     let init = of("initContainers").map(|(position, container)| {
@@ -180,7 +210,7 @@ fn container_row(
     position: usize,
     container: &Value,
     status: &Value,
-) -> Row {
+) -> ExpectedRow {
     let namespace = text(pod, "/metadata/namespace");
     let workload = owner(pod, fleet);
     let name = text(container, "/name");
@@ -200,61 +230,67 @@ fn container_row(
         }
     };
     let mut columns = BTreeMap::from([
-        ("namespace", Want::Same(json!(namespace))),
+        ("namespace", ExpectedValue::Same(json!(namespace))),
         ("pod", same(&pod["metadata"]["name"])),
-        ("container", Want::Same(json!(name))),
+        ("container", ExpectedValue::Same(json!(name))),
         ("uid", same(&pod["metadata"]["uid"])),
-        ("team", Want::Same(fleet.team(&namespace))),
+        ("team", ExpectedValue::Same(fleet.team(&namespace))),
         ("workload_kind", workload["workload_kind"].clone()),
         ("workload", workload["workload"].clone()),
-        ("phase", Want::Same(json!(text(pod, "/status/phase")))),
-        ("node", Want::Same(filled(&pod["spec"]["nodeName"]))),
-        ("container_type", Want::Same(json!(kind))),
-        ("position", Want::Same(json!(position))),
-        ("image", Want::Same(json!(text(container, "/image")))),
-        ("image_id", Want::Same(filled(&status["imageID"]))),
-        ("image_digest", Want::Same(json!(digest))),
-        ("container_id", Want::Same(filled(&status["containerID"]))),
-        ("ready", Want::Same(json!(status["ready"] == true))),
+        ("phase", ExpectedValue::Same(json!(text(pod, "/status/phase")))),
+        ("node", ExpectedValue::Same(filled(&pod["spec"]["nodeName"]))),
+        ("container_type", ExpectedValue::Same(json!(kind))),
+        ("position", ExpectedValue::Same(json!(position))),
+        ("image", ExpectedValue::Same(json!(text(container, "/image")))),
+        ("image_id", ExpectedValue::Same(filled(&status["imageID"]))),
+        ("image_digest", ExpectedValue::Same(json!(digest))),
+        (
+            "container_id",
+            ExpectedValue::Same(filled(&status["containerID"])),
+        ),
+        ("ready", ExpectedValue::Same(json!(status["ready"] == true))),
         ("started", same(&status["started"])),
         (
             "restart_count",
             number(Some(status["restartCount"].as_i64().unwrap_or(0))),
         ),
-        ("state", Want::Same(json!(state))),
-        ("reason", Want::Same(filled(&now["reason"]))),
-        ("message", Want::Same(message(&now["message"]))),
+        ("state", ExpectedValue::Same(json!(state))),
+        ("reason", ExpectedValue::Same(filled(&now["reason"]))),
+        ("message", ExpectedValue::Same(message(&now["message"]))),
         ("exit_code", same(&now["exitCode"])),
-        ("signal", Want::Same(nonzero(&now["signal"]))),
+        ("signal", ExpectedValue::Same(nonzero(&now["signal"]))),
         ("started_at", at(&now["startedAt"])),
         ("finished_at", at(&now["finishedAt"])),
-        ("last_reason", Want::Same(filled(&last["reason"]))),
-        ("last_message", Want::Same(message(&last["message"]))),
+        ("last_reason", ExpectedValue::Same(filled(&last["reason"]))),
+        ("last_message", ExpectedValue::Same(message(&last["message"]))),
         ("last_exit_code", same(&last["exitCode"])),
-        ("last_signal", Want::Same(nonzero(&last["signal"]))),
+        ("last_signal", ExpectedValue::Same(nonzero(&last["signal"]))),
         ("last_started_at", at(&last["startedAt"])),
         ("last_finished_at", at(&last["finishedAt"])),
     ]);
     let (requests, limits) = (
-        Amounts::of(&container["resources"]["requests"]),
-        Amounts::of(&container["resources"]["limits"]),
+        ResourceQuantities::of(&container["resources"]["requests"]),
+        ResourceQuantities::of(&container["resources"]["limits"]),
     );
     columns.extend([
-        ("cpu_request_cores", Want::Millis(requests.cpu_millis)),
+        (
+            "cpu_request_cores",
+            ExpectedValue::Thousandths(requests.millicores),
+        ),
         ("memory_request_bytes", number(requests.memory)),
         (
             "ephemeral_storage_request_bytes",
             number(requests.ephemeral_storage),
         ),
-        ("gpu_request", Want::Millis(requests.gpu_millis)),
-        ("other_request", Want::Same(json!(requests.other))),
-        ("cpu_limit_cores", Want::Millis(limits.cpu_millis)),
+        ("gpu_request", ExpectedValue::Thousandths(requests.gpu_millis)),
+        ("other_request", ExpectedValue::Same(json!(requests.other))),
+        ("cpu_limit_cores", ExpectedValue::Thousandths(limits.millicores)),
         ("memory_limit_bytes", number(limits.memory)),
         ("ephemeral_storage_limit_bytes", number(limits.ephemeral_storage)),
-        ("gpu_limit", Want::Millis(limits.gpu_millis)),
-        ("other_limit", Want::Same(json!(limits.other))),
+        ("gpu_limit", ExpectedValue::Thousandths(limits.gpu_millis)),
+        ("other_limit", ExpectedValue::Same(json!(limits.other))),
     ]);
-    Row {
+    ExpectedRow {
         key: format!("{}/{name}", text(pod, "/metadata/uid")),
         columns,
     }
@@ -262,8 +298,8 @@ fn container_row(
 
 /// KEP-753 in its own words: containers and sidecars together, or the largest init container with the sidecars
 /// started before it, whichever is more; pod-level resources instead; overhead on top. In thousandths throughout.
-fn effective(spec: &Value, which: &str) -> Amounts {
-    let of = |container: &Value, name: &str| container["resources"][which][name].as_str().map(millis);
+fn effective(spec: &Value, which: &str) -> ResourceQuantities {
+    let of = |container: &Value, name: &str| container["resources"][which][name].as_str().map(thousandths);
     let init: Vec<&Value> = list(&spec["initContainers"]).collect();
     let all: Vec<&Value> = init.iter().copied().chain(list(&spec["containers"])).collect();
     let names: BTreeSet<String> = all
@@ -307,7 +343,7 @@ fn effective(spec: &Value, which: &str) -> Amounts {
         if let Some(whole) = of(spec, &name) {
             amount = Some(whole);
         }
-        let overhead = spec["overhead"][&name].as_str().map(millis);
+        let overhead = spec["overhead"][&name].as_str().map(thousandths);
         let total = match (amount, overhead) {
             (Some(amount), Some(overhead)) if which == "requests" || amount > 0 => Some(amount + overhead),
             (None, Some(overhead)) if which == "requests" => Some(overhead),
@@ -323,7 +359,7 @@ fn effective(spec: &Value, which: &str) -> Amounts {
             result.insert(name, written);
         }
     }
-    Amounts::of(&json!(result))
+    ResourceQuantities::of(&json!(result))
 }
 
 fn host_path_mounts(spec: &Value) -> Value {

@@ -3,16 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{
-    FleetIndex, Row, Want, at, common, conditions, controller, filled, list, message, micros, number,
-    or_empty_map, row, same,
+    ExpectedRow, ExpectedValue, FleetIndex, at, common, conditions, controller, filled, list, message,
+    micros, number, or_empty_map, row, same,
 };
-use crate::cluster::{Resource, text};
+use crate::cluster::{ApiResourceKind, text};
 
-pub(super) fn workload(resource: Resource, object: &Value, fleet: &FleetIndex) -> Row {
+pub(super) fn workload(resource: ApiResourceKind, object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     let (spec, status) = (&object["spec"], &object["status"]);
     let owner = controller(object).cloned().unwrap_or(Value::Null);
     let namespace = text(object, "/metadata/namespace");
-    let template = if resource == Resource::CronJob {
+    let template = if resource == ApiResourceKind::CronJob {
         &spec["jobTemplate"]["spec"]["template"]["spec"]
     } else {
         &spec["template"]["spec"]
@@ -22,37 +22,40 @@ pub(super) fn workload(resource: Resource, object: &Value, fleet: &FleetIndex) -
         .flat_map(|field| list(&template[field]))
         .map(|c| c["image"].clone());
     let strategy = match resource {
-        Resource::Deployment => &spec["strategy"]["type"],
-        Resource::StatefulSet | Resource::DaemonSet => &spec["updateStrategy"]["type"],
-        Resource::CronJob => &spec["concurrencyPolicy"],
+        ApiResourceKind::Deployment => &spec["strategy"]["type"],
+        ApiResourceKind::StatefulSet | ApiResourceKind::DaemonSet => &spec["updateStrategy"]["type"],
+        ApiResourceKind::CronJob => &spec["concurrencyPolicy"],
         _ => &Value::Null,
     };
     let mut columns = common(object);
     columns.extend([
-        ("namespace", Want::Same(json!(namespace))),
-        ("workload_kind", Want::Same(json!(resource.kind()))),
+        ("namespace", ExpectedValue::Same(json!(namespace))),
+        ("workload_kind", ExpectedValue::Same(json!(resource.kind()))),
         ("workload", same(&object["metadata"]["name"])),
-        ("team", Want::Same(fleet.team(&namespace))),
+        ("team", ExpectedValue::Same(fleet.team(&namespace))),
         ("owner_kind", same(&owner["kind"])),
         ("owner", same(&owner["name"])),
         ("owner_uid", same(&owner["uid"])),
         ("generation", same(&object["metadata"]["generation"])),
         ("observed_generation", same(&status["observedGeneration"])),
-        ("paused", Want::Same(json!(spec["paused"] == true))),
-        ("suspended", Want::Same(json!(spec["suspend"] == true))),
+        ("paused", ExpectedValue::Same(json!(spec["paused"] == true))),
+        ("suspended", ExpectedValue::Same(json!(spec["suspend"] == true))),
         ("started_at", at(&status["startTime"])),
         ("completed_at", at(&status["completionTime"])),
         ("schedule", same(&spec["schedule"])),
         ("time_zone", same(&spec["timeZone"])),
         ("last_scheduled_at", at(&status["lastScheduleTime"])),
         ("last_successful_at", at(&status["lastSuccessfulTime"])),
-        ("strategy", Want::Same(filled(strategy))),
+        ("strategy", ExpectedValue::Same(filled(strategy))),
         (
             "selector",
-            Want::Same(or_empty_map(&spec["selector"]["matchLabels"])),
+            ExpectedValue::Same(or_empty_map(&spec["selector"]["matchLabels"])),
         ),
-        ("images", Want::Same(json!(images.collect::<Vec<_>>()))),
-        ("conditions", Want::Same(conditions(&status["conditions"]))),
+        ("images", ExpectedValue::Same(json!(images.collect::<Vec<_>>()))),
+        (
+            "conditions",
+            ExpectedValue::Same(conditions(&status["conditions"])),
+        ),
     ]);
     for (column, count) in counts(resource, spec, status) {
         columns.insert(column, number(count));
@@ -61,7 +64,7 @@ pub(super) fn workload(resource: Resource, object: &Value, fleet: &FleetIndex) -
 }
 
 /// Numbers of replicas, pods or nodes; what a kind does not have is NULL, what it has and omits is 0.
-fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str, Option<i64>)> {
+fn counts(resource: ApiResourceKind, spec: &Value, status: &Value) -> Vec<(&'static str, Option<i64>)> {
     let status_of = |field: &str| status[field].as_i64().unwrap_or(0);
     let of = |field: &str| Some(status_of(field));
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
@@ -81,7 +84,7 @@ fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str
         ("active", None),
     ];
     let known = match resource {
-        Resource::Deployment => vec![
+        ApiResourceKind::Deployment => vec![
             replicas,
             of("replicas"),
             of("updatedReplicas"),
@@ -89,7 +92,7 @@ fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str
             of("availableReplicas"),
             of("unavailableReplicas"),
         ],
-        Resource::StatefulSet => vec![
+        ApiResourceKind::StatefulSet => vec![
             replicas,
             of("replicas"),
             of("updatedReplicas"),
@@ -97,7 +100,7 @@ fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str
             of("availableReplicas"),
             missing(),
         ],
-        Resource::ReplicaSet => vec![
+        ApiResourceKind::ReplicaSet => vec![
             replicas,
             of("replicas"),
             None,
@@ -105,7 +108,7 @@ fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str
             of("availableReplicas"),
             missing(),
         ],
-        Resource::DaemonSet => vec![
+        ApiResourceKind::DaemonSet => vec![
             of("desiredNumberScheduled"),
             of("currentNumberScheduled"),
             of("updatedNumberScheduled"),
@@ -114,7 +117,7 @@ fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str
             of("numberUnavailable"),
             of("numberMisscheduled"),
         ],
-        Resource::Job => vec![
+        ApiResourceKind::Job => vec![
             spec["parallelism"].as_i64(),
             of("active"),
             None,
@@ -127,7 +130,7 @@ fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str
             of("failed"),
             of("active"),
         ],
-        Resource::CronJob => {
+        ApiResourceKind::CronJob => {
             let active = i64::try_from(list(&status["active"]).count()).ok();
             vec![None, None, None, None, None, None, None, None, None, None, active]
         }
@@ -139,7 +142,7 @@ fn counts(resource: Resource, spec: &Value, status: &Value) -> Vec<(&'static str
     counts
 }
 
-pub(super) fn watchdog(object: &Value) -> Row {
+pub(super) fn watchdog(object: &Value) -> ExpectedRow {
     let (spec, status) = (&object["spec"], &object["status"]);
     let mut columns = common(object);
     let condition = |kind: &str| {
@@ -154,19 +157,19 @@ pub(super) fn watchdog(object: &Value) -> Row {
         ("scope", same(&spec["scope"])),
         (
             "check_name",
-            Want::Same(json!(spec["check"].as_object().unwrap().keys().next())),
+            ExpectedValue::Same(json!(spec["check"].as_object().unwrap().keys().next())),
         ),
         ("interval_seconds", number(spec["interval"].as_str().map(seconds))),
         ("severity", same(&spec["severity"])),
         ("runbook", same(&spec["runbook"])),
-        ("suspended", Want::Same(json!(spec["suspend"] == true))),
+        ("suspended", ExpectedValue::Same(json!(spec["suspend"] == true))),
         ("snoozed_until", at(&spec["snooze"]["until"])),
         ("snoozed_by", same(&spec["snooze"]["by"])),
         ("snooze_reason", same(&spec["snooze"]["reason"])),
         ("generation", same(&object["metadata"]["generation"])),
         ("observed_generation", same(&status["observedGeneration"])),
-        ("healthy_status", Want::Same(condition("Healthy"))),
-        ("reporting_status", Want::Same(condition("Reporting"))),
+        ("healthy_status", ExpectedValue::Same(condition("Healthy"))),
+        ("reporting_status", ExpectedValue::Same(condition("Reporting"))),
         ("state", same(&status["state"])),
         ("episode", same(&status["episode"])),
         ("incarnation", same(&status["incarnation"])),
@@ -176,8 +179,11 @@ pub(super) fn watchdog(object: &Value) -> Row {
         ("nodes_ok", same(&status["nodes"]["ok"])),
         ("nodes_failing", same(&status["nodes"]["failing"])),
         ("nodes_unknown", same(&status["nodes"]["unknown"])),
-        ("failing", Want::Same(json!(failing.collect::<Vec<_>>()))),
-        ("conditions", Want::Same(conditions(&status["conditions"]))),
+        ("failing", ExpectedValue::Same(json!(failing.collect::<Vec<_>>()))),
+        (
+            "conditions",
+            ExpectedValue::Same(conditions(&status["conditions"])),
+        ),
     ]);
     row(object, columns)
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use fleetledger_local::{postgres::Postgres, skip::unless_available};
+use fleetledger_local::{postgres::LocalPostgres, skip::unless_available};
 use fleetledger_tests::{
-    database::Database,
+    database::LedgerDatabase,
     deadline::eventually,
-    delivered, parts,
-    program::{Program, every_partition, ingest_configuration},
-    report::{Report, asked},
-    scribe::{Scribe, pod},
+    delivered,
+    manual_emitter::{ManualEmitter, pod},
+    parts,
+    program::{LedgerProcess, every_partition, ingest_configuration},
+    report::{TestRunReport, number_from_environment},
 };
 
 use crate::resident::{megabytes, peak_while};
@@ -30,7 +31,7 @@ const OVERHEAD: u64 = 3;
 const AWAY: Duration = Duration::from_secs(20);
 
 /// So many records of pods, each new.
-async fn fill(scribe: &mut Scribe, records: u64) {
+async fn fill(scribe: &mut ManualEmitter, records: u64) {
     for number in 0..records {
         scribe.write(&pod(&format!("pod-{number}"), 100));
         if number % FLUSH == 0 {
@@ -47,14 +48,14 @@ async fn without_its_database_an_ingester_keeps_to_its_budget() {
         return;
     };
     let cache = parts::cache();
-    let server = Postgres::builder().temporary().fast().start(&cache).await;
+    let server = LocalPostgres::builder().temporary().fast().start(&cache).await;
     let Some(mut server) = unless_available(test, server).unwrap() else {
         return;
     };
-    let database = Database::create(&server, "away").await;
+    let database = LedgerDatabase::create(&server, "away").await;
     let (prefix, url) = (parts.topics().await, database.owner_url.clone());
-    let records = asked("FLEETLEDGER_AWAY_RECORDS", SHORT_RECORDS);
-    let report = Report::called("away-database");
+    let records = number_from_environment("FLEETLEDGER_AWAY_RECORDS", SHORT_RECORDS);
+    let report = TestRunReport::named("away-database");
 
     let more = format!(
         "buffer_bytes = {BUFFER}\nbatch_bytes = 4194304\n{}",
@@ -70,13 +71,13 @@ async fn without_its_database_an_ingester_keeps_to_its_budget() {
         "{ingest}[kafka.properties]\n\"queued.max.messages.kbytes\" = \"{}\"\n",
         QUEUE / 1024
     );
-    let mut scribe = Scribe::new(&parts.kafka.client_config(), &prefix, "prod", "cluster-uid");
+    let mut scribe = ManualEmitter::new(&parts.kafka.client_config(), &prefix, "prod", "cluster-uid");
     fill(&mut scribe, 100).await;
-    let mut ingester = Program::start(&["ingest"], &toml, &[]);
+    let mut ingester = LedgerProcess::start(&["ingest"], &toml, &[]);
     let landed = "select count(*) from ledger.pod";
     eventually("the first records land", LIMIT, || async {
-        let pods = Database::ask(&url, landed).await?;
-        fleetledger_tests::deadline::ensure(pods == 100, || format!("{pods} pods\n{}", ingester.logged()))
+        let pods = LedgerDatabase::ask(&url, landed).await?;
+        fleetledger_tests::deadline::ensure(pods == 100, || format!("{pods} pods\n{}", ingester.log_text()))
     })
     .await;
     let base = peak_while(&ingester, Duration::from_secs(2)).await;
@@ -96,7 +97,7 @@ async fn without_its_database_an_ingester_keeps_to_its_budget() {
     ));
     assert!(peak < base + budget, "{peak} bytes, {base} before");
     server.start().await.unwrap();
-    let database = Database::open(&url).await;
+    let database = LedgerDatabase::open(&url).await;
     let fold = delivered::fold(
         &delivered::read_all(&parts.kafka.client_config(), &prefix),
         &Default::default(),

@@ -5,15 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fleetledger_local::{kafka::Kafka, skip::unless_available};
-use fleetledger_schema::kind::Kind;
+use fleetledger_local::{kafka::LocalKafka, skip::unless_available};
+use fleetledger_schema::kind::RecordKind;
 use fleetledger_tests::{
-    database::Database,
+    database::LedgerDatabase,
     deadline::{ensure, eventually},
-    delivered::{self, Fold},
+    delivered::{self, LogFold},
     parts::{self, create_topics, unique},
-    program::{Program, ingest_configuration},
-    report::{Report, asked},
+    program::{LedgerProcess, ingest_configuration},
+    report::{TestRunReport, number_from_environment},
 };
 
 use crate::resident::{megabytes, peak_while};
@@ -27,7 +27,7 @@ const EVENTS: &str = "fleetledger_emit_events_total";
 const PREFIX: &str = "away";
 const LIMIT: Duration = Duration::from_secs(300);
 
-fn emitter_toml(kafka: &Kafka, changes: u64) -> String {
+fn emitter_toml(kafka: &LocalKafka, changes: u64) -> String {
     let pods = changes * 2;
     format!(
         "[kafka]\nbootstrap_servers = \"{}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
@@ -39,23 +39,23 @@ fn emitter_toml(kafka: &Kafka, changes: u64) -> String {
 }
 
 /// Sweeps that were complete for every kind and ended after `since`, and the changes that the watches had missed.
-async fn sweeps_since(database: &Database, since: &str) -> Result<i64, String> {
+async fn sweeps_since(database: &LedgerDatabase, since: &str) -> Result<i64, String> {
     let query = format!(
         "select count(distinct kind) as kinds, coalesce(sum(missed_changes), 0)::bigint as missed
          from ledger.sweep where state = 'complete' and begin_at > '{since}'"
     );
     let row = database.row(&query).await;
-    ensure(row["kinds"] == Kind::ALL.len(), || row.to_string())?;
+    ensure(row["kinds"] == RecordKind::ALL.len(), || row.to_string())?;
     Ok(row["missed"].as_i64().unwrap())
 }
 
-async fn now(database: &Database) -> String {
+async fn now(database: &LedgerDatabase) -> String {
     let row = database.row("select clock_timestamp()::text as now").await;
     row["now"].as_str().unwrap().to_owned()
 }
 
 /// A sweep that is asked for now finds the emitter's memory equal to its source, and every kind is balanced.
-async fn sweep_finds_nothing_missing(emitter: &mut Program, database: &Database) -> i64 {
+async fn sweep_finds_nothing_missing(emitter: &mut LedgerProcess, database: &LedgerDatabase) -> i64 {
     let since = now(database).await;
     emitter.signal("USR1");
     let missed = eventually("a sweep of every kind", LIMIT, || sweeps_since(database, &since)).await;
@@ -63,18 +63,18 @@ async fn sweep_finds_nothing_missing(emitter: &mut Program, database: &Database)
         let query = "select kind, in_cluster, in_ledger, balanced from fleet.balance";
         let rows = database.rows(query, &[]).await;
         let balanced = rows.iter().filter(|row| row["balanced"] == true).count();
-        ensure(balanced == Kind::ALL.len(), || format!("{rows:?}"))
+        ensure(balanced == RecordKind::ALL.len(), || format!("{rows:?}"))
     })
     .await;
     missed
 }
 
-async fn fold_of(kafka: &Kafka, database: &Database, ingester: &Program) -> Fold {
+async fn fold_of(kafka: &LocalKafka, database: &LedgerDatabase, ingester: &LedgerProcess) -> LogFold {
     let records = delivered::read_all(&kafka.client_config(), PREFIX);
     let fold = delivered::fold(&records, &BTreeSet::new());
     eventually("everything is ingested", LIMIT, || async {
         let behind = fold.is_ingested(database).await;
-        behind.map_err(|why| format!("{why}\n{}", ingester.logged()))
+        behind.map_err(|why| format!("{why}\n{}", ingester.log_text()))
     })
     .await;
     fold
@@ -87,22 +87,22 @@ async fn without_kafka_an_emitter_keeps_the_newest_state_within_its_bound() {
         return;
     };
     let cache = parts::cache();
-    let Some(mut kafka) = unless_available(test, Kafka::builder().start(&cache).await).unwrap() else {
+    let Some(mut kafka) = unless_available(test, LocalKafka::builder().start(&cache).await).unwrap() else {
         return;
     };
     create_topics(&kafka, PREFIX, parts::PARTITIONS).await;
-    let database = Database::create(&parts.postgres, &unique("away")).await;
-    let away = Duration::from_secs(asked("FLEETLEDGER_AWAY_SECONDS", SHORT_SECONDS));
-    let changes = asked("FLEETLEDGER_AWAY_CHANGES", SHORT_CHANGES);
-    let report = Report::called("away-kafka");
+    let database = LedgerDatabase::create(&parts.postgres, &unique("away")).await;
+    let away = Duration::from_secs(number_from_environment("FLEETLEDGER_AWAY_SECONDS", SHORT_SECONDS));
+    let changes = number_from_environment("FLEETLEDGER_AWAY_CHANGES", SHORT_CHANGES);
+    let report = TestRunReport::named("away-kafka");
     report.line(&format!(
         "simulated cluster of {} pods, {changes} changes a second; kafka away for {away:.0?}",
         changes * 2
     ));
 
     let toml = ingest_configuration(&kafka.bootstrap_servers(), PREFIX, &database.ingester_url, "");
-    let mut ingester = Program::start(&["ingest"], &toml, &[]);
-    let mut emitter = Program::start(
+    let mut ingester = LedgerProcess::start(&["ingest"], &toml, &[]);
+    let mut emitter = LedgerProcess::start(
         &["emit", "--source", "simulate"],
         &emitter_toml(&kafka, changes),
         // As deploy/ starts it.

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use fleetledger_tests::program::Program;
+use fleetledger_tests::program::LedgerProcess;
 
 const EVERY: Duration = Duration::from_millis(250);
 
 /// The most a process held while it was watched, in bytes.
-pub(crate) async fn peak_while(program: &Program, lasts: Duration) -> u64 {
+pub(crate) async fn peak_while(program: &LedgerProcess, lasts: Duration) -> u64 {
     let began = Instant::now();
     let mut look = tokio::time::interval(EVERY);
     let mut peak = 0;
@@ -15,7 +15,7 @@ pub(crate) async fn peak_while(program: &Program, lasts: Duration) -> u64 {
         look.tick().await;
         peak = peak.max(program.resident_bytes());
     }
-    assert!(peak > 0, "the process is gone: {}", program.logged());
+    assert!(peak > 0, "the process is gone: {}", program.log_text());
     peak
 }
 

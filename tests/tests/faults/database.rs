@@ -1,30 +1,30 @@
 //! Faults of the database: crashes, sessions ended within COMMIT, locks held, a standby that takes over.
 
-use fleetledger_local::{postgres::Postgres, skip::unless_available};
+use fleetledger_local::{postgres::LocalPostgres, skip::unless_available};
 use fleetledger_tests::{
-    database::Database,
+    database::LedgerDatabase,
     deadline::{ensure, eventually},
     delivered,
+    manual_emitter::{ManualEmitter, namespace},
     parts::{cache, unique},
-    program::Program,
-    scribe::{Scribe, namespace},
-    storm::{Blowing, Storm},
+    program::LedgerProcess,
+    storm::{RecordStorm, RunningStorm},
 };
 
-use crate::scene::{LIMIT, Scene};
+use crate::fixture::{FaultFixture, LIMIT};
 
 /// A scene whose database stands on a server of its own.
-async fn alone(test: &str, durable: bool) -> Option<(Scene, Postgres)> {
-    let builder = Postgres::builder().temporary();
+async fn alone(test: &str, durable: bool) -> Option<(FaultFixture, LocalPostgres)> {
+    let builder = LocalPostgres::builder().temporary();
     let builder = if durable { builder } else { builder.fast() };
     let server = unless_available(test, builder.start(&cache()).await).unwrap()?;
-    let mut scene = Scene::new(test, None).await?;
-    scene.database = Database::create(&server, &unique("alone")).await;
+    let mut scene = FaultFixture::new(test, None).await?;
+    scene.database = LedgerDatabase::create(&server, &unique("alone")).await;
     Some((scene, server))
 }
 
-async fn sound(scene: &Scene, mut ingester: Program) {
-    let fold = scene.ingested(&ingester).await;
+async fn sound(scene: &FaultFixture, mut ingester: LedgerProcess) {
+    let fold = scene.await_ingested(&ingester).await;
     assert_eq!(
         delivered::judge(&fold, &scene.database).await,
         Vec::<String>::new()
@@ -39,23 +39,23 @@ async fn crashes_under_a_storm(test: &str, durable: bool) {
         return;
     };
     let kafka = scene.parts.kafka.client_config();
-    let storm = Storm::new(&kafka, &scene.prefix, 99).await;
+    let storm = RecordStorm::new(&kafka, &scene.prefix, 99).await;
     let victim = scene.victim();
-    let blowing = Blowing::start_at(storm, 10);
+    let blowing = RunningStorm::start_at(storm, 10);
     let url = scene.database.owner_url.clone();
     for _ in 0..3 {
         let batches = "select count(*) from ledger.batch";
-        let before = Database::ask(&url, batches).await.unwrap();
+        let before = LedgerDatabase::ask(&url, batches).await.unwrap();
         eventually("batches land", LIMIT, || async {
-            let now = Database::ask(&url, batches).await?;
-            ensure(now > before + 10, || victim.logged())
+            let now = LedgerDatabase::ask(&url, batches).await?;
+            ensure(now > before + 10, || victim.log_text())
         })
         .await;
         server.stop_immediate().await.unwrap();
         server.start().await.unwrap();
     }
     blowing.end().await;
-    scene.database = Database::open(&url).await;
+    scene.database = LedgerDatabase::open(&url).await;
     sound(&scene, victim).await;
 }
 
@@ -71,17 +71,22 @@ async fn a_crash_that_loses_acknowledged_commits_loses_no_record() {
 
 /// The first record has landed; the second one's COMMIT hangs on what `hang` did. Then its session is ended, and
 /// `heal` is run.
-async fn ended_within_commit(scene: &mut Scene, hang: &str, waits_on: &str, heal: &str) -> Program {
-    scene.scribe.write(&namespace("u", "a"));
-    scene.scribe.flush().await;
+async fn ended_within_commit(
+    scene: &mut FaultFixture,
+    hang: &str,
+    waits_on: &str,
+    heal: &str,
+) -> LedgerProcess {
+    scene.emitter.write(&namespace("u", "a"));
+    scene.emitter.flush().await;
     let victim = scene.victim();
-    scene.ingested(&victim).await;
-    let superuser = Database::open(&scene.database.owner_url).await;
+    scene.await_ingested(&victim).await;
+    let superuser = LedgerDatabase::open(&scene.database.owner_url).await;
     for statement in hang.split(";\n") {
         superuser.execute(statement).await;
     }
-    scene.scribe.write(&namespace("u", "b"));
-    scene.scribe.flush().await;
+    scene.emitter.write(&namespace("u", "b"));
+    scene.emitter.flush().await;
     let lanes = "from pg_stat_activity where datname = current_database() and application_name like 'fleetledger ingest lane %'";
     let hangs = format!("select exists (select {lanes} and wait_event = '{waits_on}' and query = 'commit')");
     scene.until(&hangs, &victim).await;
@@ -125,17 +130,17 @@ select pg_advisory_lock(42)";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_held_for_long_is_waited_for() {
     let test = "a_lock_held_for_long_is_waited_for";
-    let Some(mut scene) = Scene::new(test, None).await else {
+    let Some(mut scene) = FaultFixture::new(test, None).await else {
         return;
     };
     scene.more = "lock_timeout_ms = 200".to_owned();
-    scene.scribe.write(&namespace("u", "a"));
-    scene.scribe.flush().await;
+    scene.emitter.write(&namespace("u", "a"));
+    scene.emitter.flush().await;
     let held = scene.hold_batches().await;
     let victim = scene.victim();
     eventually("it gives up several times", LIMIT, || async {
-        let attempts = victim.logged().matches("55P03").count();
-        ensure(attempts >= 3, || victim.logged())
+        let attempts = victim.log_text().matches("55P03").count();
+        ensure(attempts >= 3, || victim.log_text())
     })
     .await;
     held.batch_execute("rollback").await.unwrap();
@@ -143,7 +148,7 @@ async fn a_lock_held_for_long_is_waited_for() {
 }
 
 /// Server, standby, and the database's URL with both of them.
-async fn with_a_standby(test: &str) -> Option<(Scene, Postgres, Postgres, String)> {
+async fn with_a_standby(test: &str) -> Option<(FaultFixture, LocalPostgres, LocalPostgres, String)> {
     let (mut scene, primary) = alone(test, false).await?;
     let standby = primary.standby(&cache()).await.unwrap();
     let name = scene.database.owner_url.rsplit('/').next().unwrap().to_owned();
@@ -152,7 +157,7 @@ async fn with_a_standby(test: &str) -> Option<(Scene, Postgres, Postgres, String
         primary.port(),
         standby.port()
     );
-    scene.database = Database::open(&url).await;
+    scene.database = LedgerDatabase::open(&url).await;
     Some((scene, primary, standby, url))
 }
 
@@ -162,46 +167,46 @@ async fn a_standby_that_lags_takes_over_and_nothing_is_lost() {
     let Some((mut scene, primary, standby, url)) = with_a_standby(test).await else {
         return;
     };
-    let write = |scribe: &mut Scribe, value: &str| {
+    let write = |scribe: &mut ManualEmitter, value: &str| {
         for number in 0..20 {
             scribe.write(&namespace(&format!("u{number}"), value));
         }
     };
-    write(&mut scene.scribe, "a");
-    scene.scribe.flush().await;
+    write(&mut scene.emitter, "a");
+    scene.emitter.flush().await;
     let victim = scene.victim();
-    scene.ingested(&victim).await;
+    scene.await_ingested(&victim).await;
     let landed = "select coalesce(sum(next_offset), 0)::bigint from ledger.ingest_partition";
     let on_standby = standby.url_of(url_name(&url));
     let first = scene.database.number(landed).await;
     eventually("the standby has it", LIMIT, || async {
-        let there = Database::ask(&on_standby, landed).await?;
+        let there = LedgerDatabase::ask(&on_standby, landed).await?;
         ensure(there == first, || format!("{there} of {first}"))
     })
     .await;
     standby.stop_following().await.unwrap();
     eventually("the standby hears nothing", LIMIT, || async {
-        let hears = Database::ask(&on_standby, "select count(*) from pg_stat_wal_receiver").await?;
+        let hears = LedgerDatabase::ask(&on_standby, "select count(*) from pg_stat_wal_receiver").await?;
         ensure(hears == 0, || "it still follows".to_owned())
     })
     .await;
     // What lands now is lost: changes, a new object, an end, and a cluster that was never seen before.
-    write(&mut scene.scribe, "b");
-    scene.scribe.write(&namespace("new", "b"));
-    scene.scribe.delete(&namespace("u0", "b"));
-    scene.scribe.flush().await;
+    write(&mut scene.emitter, "b");
+    scene.emitter.write(&namespace("new", "b"));
+    scene.emitter.delete(&namespace("u0", "b"));
+    scene.emitter.flush().await;
     let mut neighbour = scene.neighbour();
     neighbour.write(&namespace("n", "x"));
     neighbour.flush().await;
-    scene.ingested(&victim).await;
+    scene.await_ingested(&victim).await;
     primary.refuse_writes().await.unwrap();
     standby.promote().await.unwrap();
-    let behind = Database::ask(&on_standby, landed).await.unwrap();
+    let behind = LedgerDatabase::ask(&on_standby, landed).await.unwrap();
     assert_eq!(behind, first, "the standby was not behind");
     // The old primary still answers the questions of whoever is connected to it.
-    scene.scribe.write(&namespace("u1", "c"));
-    scene.scribe.flush().await;
-    scene.database = Database::open(&url).await;
+    scene.emitter.write(&namespace("u1", "c"));
+    scene.emitter.flush().await;
+    scene.database = LedgerDatabase::open(&url).await;
     sound(&scene, victim).await;
     drop(primary);
 }

@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fleetledger_schema::kind::Kind;
+use fleetledger_schema::kind::RecordKind;
 use fleetledger_tests::{
     deadline::{ensure, eventually},
     delivered,
+    manual_emitter::{ManualEmitter, namespace},
     parts::{create_topics_with, unique},
     program::run,
-    scribe::{Scribe, namespace},
 };
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -20,9 +20,9 @@ use rdkafka::{
     client::DefaultClientContext,
 };
 
-use crate::scene::{LIMIT, Scene};
+use crate::fixture::{FaultFixture, LIMIT};
 
-fn admin(scene: &Scene) -> AdminClient<DefaultClientContext> {
+fn admin(scene: &FaultFixture) -> AdminClient<DefaultClientContext> {
     scene.parts.kafka.client_config().create().unwrap()
 }
 
@@ -37,7 +37,7 @@ fn sound(faults: Vec<String>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_deleted_before_they_were_read_are_a_gap_and_the_next_sweep_heals_it() {
     let test = "records_deleted_before_they_were_read_are_a_gap_and_the_next_sweep_heals_it";
-    let Some(mut scene) = Scene::new(test, None).await else {
+    let Some(mut scene) = FaultFixture::new(test, None).await else {
         return;
     };
     scene.prefix = unique("deleted");
@@ -48,15 +48,15 @@ async fn records_deleted_before_they_were_read_are_a_gap_and_the_next_sweep_heal
     ];
     create_topics_with(&scene.parts.kafka, &scene.prefix, &settings).await;
     let kafka = scene.parts.kafka.client_config();
-    scene.scribe = Scribe::new(&kafka, &scene.prefix, "prod", "cluster-uid");
-    scene.scribe.write(&namespace("u", "a"));
-    scene.scribe.flush().await;
+    scene.emitter = ManualEmitter::new(&kafka, &scene.prefix, "prod", "cluster-uid");
+    scene.emitter.write(&namespace("u", "a"));
+    scene.emitter.flush().await;
     let mut victim = scene.victim();
-    scene.ingested(&victim).await;
+    scene.await_ingested(&victim).await;
     victim.stop().await;
-    scene.scribe.write(&namespace("u", "b"));
-    scene.scribe.write(&namespace("unseen", "b"));
-    let gone = scene.scribe.flush().await;
+    scene.emitter.write(&namespace("u", "b"));
+    scene.emitter.write(&namespace("unseen", "b"));
+    let gone = scene.emitter.flush().await;
     let (topic, partition) = (gone[0].topic.clone(), gone[0].partition);
     let (from, to) = (gone[0].offset, gone[1].offset + 1);
     let mut before = TopicPartitionList::new();
@@ -70,11 +70,11 @@ async fn records_deleted_before_they_were_read_are_a_gap_and_the_next_sweep_heal
         "{deleted:?}"
     );
     let sweep = [namespace("u", "c"), namespace("unseen", "b")];
-    scene.scribe.sweep(Kind::Namespace, &sweep);
-    scene.scribe.flush().await;
+    scene.emitter.sweep(RecordKind::Namespace, &sweep);
+    scene.emitter.flush().await;
 
     let mut victim = scene.victim();
-    scene.ingested(&victim).await;
+    scene.await_ingested(&victim).await;
     // The oracle read the first record before it was deleted too; what the centre could read is all but the gap.
     let mut all: BTreeMap<_, _> = kept
         .into_iter()
@@ -94,16 +94,16 @@ async fn records_deleted_before_they_were_read_are_a_gap_and_the_next_sweep_heal
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_again_halts_its_partition_alone_until_it_is_resumed() {
     let test = "a_topic_made_again_halts_its_partition_alone_until_it_is_resumed";
-    let Some(mut scene) = Scene::new(test, None).await else {
+    let Some(mut scene) = FaultFixture::new(test, None).await else {
         return;
     };
     for value in ["a", "b", "c"] {
-        scene.scribe.write(&namespace("u", value));
+        scene.emitter.write(&namespace("u", value));
     }
-    let places = scene.scribe.flush().await;
+    let places = scene.emitter.flush().await;
     let (topic, partition) = (places[0].topic.clone(), places[0].partition);
     let mut victim = scene.victim();
-    scene.ingested(&victim).await;
+    scene.await_ingested(&victim).await;
     let kafka = &scene.parts.kafka;
     admin(&scene).delete_topics(&[&topic], &options()).await.unwrap();
     eventually("the topic is made again", LIMIT, || async {
@@ -112,11 +112,13 @@ async fn a_topic_made_again_halts_its_partition_alone_until_it_is_resumed() {
     })
     .await;
     // Its emitter begins a new reign and sweeps; another kind goes on all the while.
-    let epoch = scene.scribe.epoch + 1_000_000;
-    scene.scribe.begin_epoch(epoch);
-    scene.scribe.sweep(Kind::Namespace, &[namespace("u", "d")]);
-    scene.scribe.write(&fleetledger_tests::scribe::node("n", 1));
-    scene.scribe.flush().await;
+    let epoch = scene.emitter.epoch + 1_000_000;
+    scene.emitter.begin_epoch(epoch);
+    scene.emitter.sweep(RecordKind::Namespace, &[namespace("u", "d")]);
+    scene
+        .emitter
+        .write(&fleetledger_tests::manual_emitter::node("n", 1));
+    scene.emitter.flush().await;
     victim.stop().await;
     let mut victim = scene.victim();
     let halted = format!(
@@ -125,11 +127,11 @@ async fn a_topic_made_again_halts_its_partition_alone_until_it_is_resumed() {
     );
     scene.until(&halted, &victim).await;
     let toml = scene.configuration("resumer");
-    let (code, said) = run(
+    let (code, output) = run(
         &["ingest", "resume", &topic, &partition.to_string(), "--from-start"],
         &toml,
     );
-    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(code, Some(0), "{output}");
     let whole = "select labels ->> 'team' = 'd' from ledger.namespace where uid = 'u'";
     scene.until(whole, &victim).await;
     victim.stop().await;
@@ -138,21 +140,21 @@ async fn a_topic_made_again_halts_its_partition_alone_until_it_is_resumed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_that_has_grown_is_refused_by_name() {
     let test = "a_topic_that_has_grown_is_refused_by_name";
-    let Some(mut scene) = Scene::new(test, None).await else {
+    let Some(mut scene) = FaultFixture::new(test, None).await else {
         return;
     };
-    scene.scribe.write(&namespace("u", "a"));
-    scene.scribe.flush().await;
+    scene.emitter.write(&namespace("u", "a"));
+    scene.emitter.flush().await;
     let mut victim = scene.victim();
-    scene.ingested(&victim).await;
+    scene.await_ingested(&victim).await;
     victim.stop().await;
-    let topic = scene.scribe.topic(Kind::Namespace);
+    let topic = scene.emitter.topic(RecordKind::Namespace);
     let more = fleetledger_tests::parts::PARTITIONS as usize + 1;
     let wanted = [NewPartitions::new(&topic, more)];
     let grown = admin(&scene).create_partitions(&wanted, &options()).await;
     assert!(grown.unwrap().iter().all(Result::is_ok));
     let mut victim = scene.victim();
-    let log = victim.ended().await;
+    let log = victim.await_end().await;
     assert!(
         log.contains(&topic) && log.contains("was first read with"),
         "{log}"
@@ -162,17 +164,17 @@ async fn a_topic_that_has_grown_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn aborted_records_never_land_and_an_open_transaction_is_no_stall() {
     let test = "aborted_records_never_land_and_an_open_transaction_is_no_stall";
-    let Some(mut scene) = Scene::new(test, None).await else {
+    let Some(mut scene) = FaultFixture::new(test, None).await else {
         return;
     };
     scene.more = "stall_seconds = 3".to_owned();
     let kafka = scene.parts.kafka.client_config();
-    let mut writer = Scribe::transactional(&kafka, &scene.prefix, "prod", "cluster-uid", "writer");
+    let mut writer = ManualEmitter::transactional(&kafka, &scene.prefix, "prod", "cluster-uid", "writer");
     writer.begin();
     writer.write(&namespace("u", "a"));
     writer.commit().await;
     let victim = scene.victim();
-    scene.ingested(&victim).await;
+    scene.await_ingested(&victim).await;
     writer.begin();
     writer.write(&namespace("u", "aborted"));
     writer.write(&namespace("never", "aborted"));
@@ -191,9 +193,13 @@ async fn aborted_records_never_land_and_an_open_transaction_is_no_stall() {
         || async { ensure(begun.elapsed() > Duration::from_secs(12), || "not yet".to_owned()) },
     )
     .await;
-    assert!(!victim.logged().contains("lands nothing"), "{}", victim.logged());
+    assert!(
+        !victim.log_text().contains("lands nothing"),
+        "{}",
+        victim.log_text()
+    );
     writer.commit().await;
-    let fold = scene.ingested(&victim).await;
+    let fold = scene.await_ingested(&victim).await;
     sound(delivered::judge(&fold, &scene.database).await);
     // The last offset of the log is a marker, which never lands.
     let gaps = scene
@@ -206,9 +212,9 @@ async fn aborted_records_never_land_and_an_open_transaction_is_no_stall() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_centre_rebuilt_from_a_compacted_log_is_whole() {
+async fn a_central_site_rebuilt_from_a_compacted_log_is_whole() {
     let test = "a_centre_rebuilt_from_a_compacted_log_is_whole";
-    let Some(mut scene) = Scene::new(test, None).await else {
+    let Some(mut scene) = FaultFixture::new(test, None).await else {
         return;
     };
     scene.prefix = unique("compacted");
@@ -221,7 +227,7 @@ async fn a_centre_rebuilt_from_a_compacted_log_is_whole() {
     ];
     create_topics_with(&scene.parts.kafka, &scene.prefix, &settings).await;
     let kafka = scene.parts.kafka.client_config();
-    scene.scribe = Scribe::new(&kafka, &scene.prefix, "prod", "cluster-uid");
+    scene.emitter = ManualEmitter::new(&kafka, &scene.prefix, "prod", "cluster-uid");
     let began = Instant::now();
     let (mut written, mut held) = (0, 0);
     while written < 400 || held * 2 > written {
@@ -231,17 +237,17 @@ async fn a_centre_rebuilt_from_a_compacted_log_is_whole() {
         );
         for number in 0..30 {
             let value = format!("{written}");
-            scene.scribe.write(&namespace(&format!("u{number}"), &value));
+            scene.emitter.write(&namespace(&format!("u{number}"), &value));
         }
-        scene.scribe.delete(&namespace(&format!("gone{written}"), "x"));
-        scene.scribe.flush().await;
+        scene.emitter.delete(&namespace(&format!("gone{written}"), "x"));
+        scene.emitter.flush().await;
         written += 32;
         held = delivered::read_all(&kafka, &scene.prefix).len();
     }
-    scene.scribe.mark_all();
-    scene.scribe.flush().await;
+    scene.emitter.mark_all();
+    scene.emitter.flush().await;
     // Ingester and oracle read the same log: no more of it may go between the two.
-    let topics = Kind::ALL.map(|kind| scene.scribe.topic(kind));
+    let topics = RecordKind::ALL.map(|kind| scene.emitter.topic(kind));
     let kept = topics
         .iter()
         .map(|topic| AlterConfig::new(ResourceSpecifier::Topic(topic)));
@@ -258,7 +264,7 @@ async fn a_centre_rebuilt_from_a_compacted_log_is_whole() {
     let mut victim = scene.victim();
     let ended = "select count(*) = 30 from ledger.namespace";
     scene.until(ended, &victim).await;
-    let fold = scene.ingested(&victim).await;
+    let fold = scene.await_ingested(&victim).await;
     assert_eq!(fold.living.len(), 30);
     sound(delivered::judge(&fold, &scene.database).await);
     let gaps = scene

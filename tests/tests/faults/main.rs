@@ -10,7 +10,7 @@
 
 mod broker;
 mod database;
+mod fixture;
 mod log;
 mod mutation;
 mod owner;
-mod scene;

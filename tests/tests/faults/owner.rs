@@ -1,33 +1,33 @@
 //! Who owns a partition: frozen owners, members that come and go.
 
-use fleetledger_ingest::Settings;
-use fleetledger_schema::kind::Kind;
+use fleetledger_ingest::IngestSettings;
+use fleetledger_schema::kind::RecordKind;
 use fleetledger_tests::{
-    database::Database,
+    database::LedgerDatabase,
     deadline::{ensure, eventually},
     delivered,
-    ingester::{self, Ingester},
+    ingester::{self, TestIngester},
+    manual_emitter::namespace,
     parts,
-    program::{Program, ingest_configuration},
-    scribe::namespace,
-    storm::{Blowing, Storm},
+    program::{LedgerProcess, ingest_configuration},
+    storm::{RecordStorm, RunningStorm},
 };
 
-use crate::scene::{LIMIT, Scene};
+use crate::fixture::{FaultFixture, LIMIT};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_frozen_within_its_transaction_holds_nobody_up() {
     let test = "an_owner_frozen_within_its_transaction_holds_nobody_up";
-    let Some(mut scene) = Scene::new(test, None).await else {
+    let Some(mut scene) = FaultFixture::new(test, None).await else {
         return;
     };
-    scene.scribe.write(&namespace("u", "a"));
-    scene.scribe.flush().await;
+    scene.emitter.write(&namespace("u", "a"));
+    scene.emitter.flush().await;
     let mut victim = scene.victim();
-    scene.ingested(&victim).await;
+    scene.await_ingested(&victim).await;
     let held = scene.hold_batches().await;
-    scene.scribe.write(&namespace("u", "b"));
-    scene.scribe.flush().await;
+    scene.emitter.write(&namespace("u", "b"));
+    scene.emitter.flush().await;
     scene.until_held(&victim).await;
     victim.signal("STOP");
     held.batch_execute("rollback").await.unwrap();
@@ -36,12 +36,12 @@ async fn an_owner_frozen_within_its_transaction_holds_nobody_up() {
         and datname = current_database() and application_name like 'fleetledger ingest lane %')";
     scene.until(idle, &victim).await;
     let mut rival = scene.rival();
-    scene.ingested(&rival).await;
+    scene.await_ingested(&rival).await;
     rival.stop().await;
     victim.signal("CONT");
-    scene.scribe.write(&namespace("u", "c"));
-    scene.scribe.flush().await;
-    let fold = scene.ingested(&victim).await;
+    scene.emitter.write(&namespace("u", "c"));
+    scene.emitter.flush().await;
+    let fold = scene.await_ingested(&victim).await;
     assert_eq!(
         delivered::judge(&fold, &scene.database).await,
         Vec::<String>::new()
@@ -50,16 +50,16 @@ async fn an_owner_frozen_within_its_transaction_holds_nobody_up() {
 }
 
 /// A member of the group; one that is gone is noticed within 2 s.
-fn member(scene: &Scene) -> Program {
+fn member(scene: &FaultFixture) -> LedgerProcess {
     let servers = scene.parts.kafka.bootstrap_servers();
     let url = &scene.database.ingester_url;
     let toml = ingest_configuration(&servers, &scene.prefix, url, "linger_ms = 20");
     let quick =
         "[kafka.properties]\n\"session.timeout.ms\" = \"2000\"\n\"heartbeat.interval.ms\" = \"400\"\n";
-    Program::start(&["ingest"], &format!("{toml}{quick}"), &[])
+    LedgerProcess::start(&["ingest"], &format!("{toml}{quick}"), &[])
 }
 
-async fn shared_by(scene: &Scene, owners: i64, newest: &Program) {
+async fn shared_by(scene: &FaultFixture, owners: i64, newest: &LedgerProcess) {
     let shared = format!(
         "select count(distinct owner) = {owners} from ledger.ingest_partition where claimed_at is not null"
     );
@@ -69,12 +69,12 @@ async fn shared_by(scene: &Scene, owners: i64, newest: &Program) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_join_leave_and_die_under_churn() {
     let test = "members_join_leave_and_die_under_churn";
-    let Some(scene) = Scene::new(test, None).await else {
+    let Some(scene) = FaultFixture::new(test, None).await else {
         return;
     };
     let kafka = scene.parts.kafka.client_config();
-    let storm = Storm::new(&kafka, &scene.prefix, 77).await;
-    let blowing = Blowing::start_at(storm, 5);
+    let storm = RecordStorm::new(&kafka, &scene.prefix, 77).await;
+    let blowing = RunningStorm::start_at(storm, 5);
     let mut first = member(&scene);
     shared_by(&scene, 1, &first).await;
     let mut second = member(&scene);
@@ -86,7 +86,7 @@ async fn members_join_leave_and_die_under_churn() {
     second.kill().await;
     shared_by(&scene, 1, &third).await;
     blowing.end().await;
-    let fold = scene.ingested(&third).await;
+    let fold = scene.await_ingested(&third).await;
     assert_eq!(
         delivered::judge(&fold, &scene.database).await,
         Vec::<String>::new()
@@ -95,14 +95,14 @@ async fn members_join_leave_and_die_under_churn() {
 }
 
 /// Waits until the living share the partitions of pods as `pods` says, and own all others.
-async fn shared_as(database: &Database, living: &[&str], pods: &[i64]) {
+async fn shared_as(database: &LedgerDatabase, living: &[&str], pods: &[i64]) {
     let of_pods = "select owner, count(*) as count from ledger.ingest_partition where topic like '%.pod'
         group by owner order by count, owner";
     let all = format!(
         "select count(*) from ledger.ingest_partition where owner = any ('{{{}}}')",
         living.join(",")
     );
-    let partitions = i64::from(MORE_PARTITIONS) * i64::try_from(Kind::TOPICS.len()).unwrap();
+    let partitions = i64::from(MORE_PARTITIONS) * i64::try_from(RecordKind::TOPICS.len()).unwrap();
     eventually(
         "every partition has a living owner, and all have pods",
         LIMIT,
@@ -130,11 +130,11 @@ async fn whoever_joins_or_leaves_all_ingesters_own_partitions_of_pods() {
     parts::create_topics(&parts.kafka, &prefix, MORE_PARTITIONS).await;
     let settings = ingester::settings(&prefix);
     let start = |name: &str| {
-        let settings = Settings {
+        let settings = IngestSettings {
             instance_id: name.to_owned(),
             ..settings.clone()
         };
-        Ingester::start_with(settings, &parts.kafka.client_config(), database.ingester.clone())
+        TestIngester::start_with(settings, &parts.kafka.client_config(), database.ingester.clone())
     };
     let first = start("first");
     shared_as(&database, &["first"], &[4]).await;

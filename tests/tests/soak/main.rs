@@ -12,8 +12,8 @@
     reason = "a helper of a test may fail it"
 )]
 
-mod centre;
 mod members;
+mod replicated_database;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,82 +21,82 @@ use std::{
 };
 
 use fleetledger_ingest::fail_point::FailPoint;
-use fleetledger_local::{kafka::Kafka, skip::unless_available};
+use fleetledger_local::{kafka::LocalKafka, skip::unless_available};
 use fleetledger_tests::{
     deadline::eventually,
     delivered, parts,
-    report::{Report, asked},
-    storm::{Blowing, Storm},
+    report::{TestRunReport, number_from_environment},
+    storm::{RecordStorm, RunningStorm},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use crate::{centre::Centre, members::Members};
+use crate::{members::IngesterGroup, replicated_database::ReplicatedDatabase};
 
 const SHORT_KILLS: u64 = 8;
 const CRASHES: u64 = 3;
 /// For what is left at the end, on a machine that does everything at once.
 const LIMIT: Duration = Duration::from_secs(300);
 /// Between two looks whether something has landed.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Records every 20 ms, at most.
 const PACE: usize = 5;
 
 /// What happens beside the kills, in this order, spread evenly over them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum SoakEvent {
     DatabaseCrashes,
     BrokerIsLost,
     BrokerReturns,
     DatabaseFailsOver,
 }
 
-const EVENTS: [Event; 6] = [
-    Event::DatabaseCrashes,
-    Event::BrokerIsLost,
-    Event::BrokerReturns,
-    Event::DatabaseCrashes,
-    Event::DatabaseFailsOver,
-    Event::DatabaseCrashes,
+const EVENTS: [SoakEvent; 6] = [
+    SoakEvent::DatabaseCrashes,
+    SoakEvent::BrokerIsLost,
+    SoakEvent::BrokerReturns,
+    SoakEvent::DatabaseCrashes,
+    SoakEvent::DatabaseFailsOver,
+    SoakEvent::DatabaseCrashes,
 ];
 
-struct Soak {
+struct SoakRun {
     seed: u64,
     random: StdRng,
-    kafka: Kafka,
-    centre: Centre,
-    members: Members,
+    kafka: LocalKafka,
+    postgres: ReplicatedDatabase,
+    members: IngesterGroup,
     behind: i64,
     lost_broker: i32,
 }
 
-impl Soak {
-    async fn happen(&mut self, event: Event) {
+impl SoakRun {
+    async fn happen(&mut self, event: SoakEvent) {
         match event {
-            Event::DatabaseCrashes => self.centre.crash().await,
-            Event::DatabaseFailsOver => {
-                self.centre.stop_following().await;
+            SoakEvent::DatabaseCrashes => self.postgres.crash().await,
+            SoakEvent::DatabaseFailsOver => {
+                self.postgres.stop_following().await;
                 for _ in 0..5 {
                     self.moves().await;
                 }
-                self.behind = self.centre.fail_over().await;
+                self.behind = self.postgres.fail_over().await;
             }
-            Event::BrokerIsLost => self.kafka.kill_broker(self.lost_broker).await.unwrap(),
-            Event::BrokerReturns => self.kafka.start_broker(self.lost_broker).await.unwrap(),
+            SoakEvent::BrokerIsLost => self.kafka.kill_broker(self.lost_broker).await.unwrap(),
+            SoakEvent::BrokerReturns => self.kafka.start_broker(self.lost_broker).await.unwrap(),
         }
     }
 
     /// Waits until something has landed since the last time; members that died at a fail point are replaced.
     async fn moves(&mut self) {
         let began = Instant::now();
-        while !self.centre.has_moved().await {
+        while !self.postgres.has_moved().await {
             assert!(
                 began.elapsed() < LIMIT,
                 "nothing lands: {}",
-                self.members.logged()
+                self.members.log_text()
             );
             let nth = self.random.random_range(1..6);
             self.members.replace_ended(nth);
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -126,13 +126,13 @@ impl Soak {
         self.members.hit_what_was_not_hit().await;
     }
 
-    async fn judge(&self, report: &Report, began: Instant) {
+    async fn judge(&self, report: &TestRunReport, began: Instant) {
         let records = delivered::read_all(&self.kafka.client_config(), "soak");
         let fold = delivered::fold(&records, &BTreeSet::new());
-        let database = self.centre.database().await;
+        let database = self.postgres.database().await;
         eventually("everything is ingested", LIMIT, || async {
             let behind = fold.is_ingested(&database).await;
-            behind.map_err(|why| format!("{why}\n{}", self.members.logged()))
+            behind.map_err(|why| format!("{why}\n{}", self.members.log_text()))
         })
         .await;
         let faults = delivered::judge(&fold, &database).await;
@@ -174,35 +174,35 @@ impl Soak {
 async fn killed_crashed_failed_over_and_short_of_a_broker_everything_lands_once() {
     let test = "killed_crashed_failed_over_and_short_of_a_broker_everything_lands_once";
     let cache = parts::cache();
-    let kafka = Kafka::builder()
+    let kafka = LocalKafka::builder()
         .brokers(3)
         .property("group.min.session.timeout.ms", "500")
         .start(&cache);
     let Some(kafka) = unless_available(test, kafka.await).unwrap() else {
         return;
     };
-    let Some(centre) = Centre::start(test).await else {
+    let Some(postgres) = ReplicatedDatabase::start(test).await else {
         return;
     };
-    let seed = asked("FLEETLEDGER_SOAK_SEED", 5_150);
-    let kills = asked("FLEETLEDGER_SOAK_KILLS", SHORT_KILLS);
-    let seconds = Duration::from_secs(asked("FLEETLEDGER_SOAK_SECONDS", 0));
-    let report = Report::called(&format!("soak-{seed}"));
+    let seed = number_from_environment("FLEETLEDGER_SOAK_SEED", 5_150);
+    let kills = number_from_environment("FLEETLEDGER_SOAK_KILLS", SHORT_KILLS);
+    let seconds = Duration::from_secs(number_from_environment("FLEETLEDGER_SOAK_SECONDS", 0));
+    let report = TestRunReport::named(&format!("soak-{seed}"));
     report.line(&format!(
         "seed {seed}, {kills} kills, 2 ingesters in one group, 3 brokers, 4 clusters"
     ));
     let began = Instant::now();
     parts::create_topics(&kafka, "soak", parts::PARTITIONS).await;
-    let storm = Storm::new(&kafka.client_config(), "soak", seed).await;
-    let blowing = Blowing::start_at(storm, PACE);
+    let storm = RecordStorm::new(&kafka.client_config(), "soak", seed).await;
+    let blowing = RunningStorm::start_at(storm, PACE);
     let mut random = StdRng::seed_from_u64(seed);
     let lost_broker = random.random_range(1..=3);
-    let members = Members::start(2, &kafka, &centre);
-    let mut soak = Soak {
+    let members = IngesterGroup::start(2, &kafka, &postgres);
+    let mut soak = SoakRun {
         seed,
         random,
         kafka,
-        centre,
+        postgres,
         members,
         behind: 0,
         lost_broker,

@@ -3,27 +3,27 @@
 use std::time::Duration;
 
 use fleetledger_ingest::fail_point::FailPoint;
-use fleetledger_local::kafka::Kafka;
+use fleetledger_local::kafka::LocalKafka;
 use fleetledger_tests::{
     deadline::{ensure, eventually},
-    program::{Program, ingest_configuration},
+    program::{LedgerProcess, ingest_configuration},
 };
 
-use crate::centre::Centre;
+use crate::replicated_database::ReplicatedDatabase;
 
 /// A member that is armed has this long to reach its fail point, then it is killed as the others are.
 const REACHES_WITHIN: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(120);
 
-struct Member {
-    program: Program,
+struct IngesterMember {
+    program: LedgerProcess,
     armed: Option<FailPoint>,
 }
 
 /// All of them.
-pub(crate) struct Members {
+pub(crate) struct IngesterGroup {
     toml: String,
-    members: Vec<Member>,
+    members: Vec<IngesterMember>,
     hits: [u64; FailPoint::ALL.len()],
     /// Next fail point.
     turn: usize,
@@ -35,15 +35,15 @@ pub(crate) struct Members {
     pub(crate) started: u64,
 }
 
-impl Members {
-    pub(crate) fn start(count: usize, kafka: &Kafka, centre: &Centre) -> Self {
+impl IngesterGroup {
+    pub(crate) fn start(count: usize, kafka: &LocalKafka, postgres: &ReplicatedDatabase) -> Self {
         // A dead member is noticed within 2 s.
         let properties =
             "[kafka.properties]\n\"session.timeout.ms\" = \"2000\"\n\"heartbeat.interval.ms\" = \"400\"\n";
         let ingest = ingest_configuration(
             &kafka.bootstrap_servers(),
             "soak",
-            &centre.ingester_url(),
+            &postgres.ingester_url(),
             "linger_ms = 50",
         );
         let mut members = Self {
@@ -71,13 +71,13 @@ impl Members {
         index.map_or(0, |index| self.hits[index])
     }
 
-    pub(crate) fn logged(&self) -> String {
-        let logs = self.members.iter().map(|member| member.program.logged());
+    pub(crate) fn log_text(&self) -> String {
+        let logs = self.members.iter().map(|member| member.program.log_text());
         logs.collect::<Vec<_>>().join("\n----\n")
     }
 
     /// Every second member is armed with the next fail point, passed for the `nth` time.
-    fn begin(&mut self, nth: Option<u32>) -> Member {
+    fn begin(&mut self, nth: Option<u32>) -> IngesterMember {
         self.started += 1;
         let armed = nth.filter(|_| self.started.is_multiple_of(2)).map(|nth| {
             self.turn += 1;
@@ -86,14 +86,14 @@ impl Members {
         self.begin_armed(armed)
     }
 
-    fn begin_armed(&self, armed: Option<(FailPoint, u32)>) -> Member {
+    fn begin_armed(&self, armed: Option<(FailPoint, u32)>) -> IngesterMember {
         let variable = armed.map(|(point, nth)| format!("{}:{nth}", point.as_str()));
         let environment: Vec<(&str, &str)> = variable
             .iter()
             .map(|value| ("FLEETLEDGER_FAIL_POINT", value.as_str()))
             .collect();
-        Member {
-            program: Program::start(&["ingest"], &self.toml, &environment),
+        IngesterMember {
+            program: LedgerProcess::start(&["ingest"], &self.toml, &environment),
             armed: armed.map(|(point, _)| point),
         }
     }
@@ -106,10 +106,10 @@ impl Members {
         let began = std::time::Instant::now();
         let ended = eventually("a member holds partitions", LIMIT, || {
             let ended = member.program.has_ended();
-            let holds = member.program.logged().contains("partition claimed");
+            let holds = member.program.log_text().contains("partition claimed");
             let patient = armed && began.elapsed() < limit;
             let ready = ended || (holds && !patient);
-            let log = member.program.logged();
+            let log = member.program.log_text();
             async move { ensure(ready, || log).map(|()| ended) }
         })
         .await;
@@ -136,7 +136,7 @@ impl Members {
 
     fn note_end(&mut self, number: usize) {
         let member = &self.members[number];
-        let log = member.program.logged();
+        let log = member.program.log_text();
         let hit = member
             .armed
             .filter(|point| log.contains(&format!("fail point {}", point.as_str())));
@@ -146,7 +146,7 @@ impl Members {
             None => {
                 self.ended += 1;
                 let last: Vec<&str> = log.lines().rev().take(5).collect();
-                fleetledger_tests::report::tell(&format!("a member ended by itself: {last:#?}"));
+                fleetledger_tests::report::print_line(&format!("a member ended by itself: {last:#?}"));
             }
         }
     }
@@ -161,7 +161,7 @@ impl Members {
                 self.members[last] = member;
                 eventually("the fail point is reached", LIMIT, || {
                     let ended = self.members[last].program.has_ended();
-                    let log = self.members[last].program.logged();
+                    let log = self.members[last].program.log_text();
                     async move { ensure(ended, || log) }
                 })
                 .await;

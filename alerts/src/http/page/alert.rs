@@ -7,24 +7,28 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{MOST, Named, Page, answer, quoted, words};
+use super::{AddressLabels, HtmlPage, MOST, page_response, quote_for_shell, shell_words};
 use crate::{
     errors::while_,
-    http::{Api, Caller, Failure, Role, alerts},
+    http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole, alerts},
 };
 
 /// Alerts that have all labels of the address: open ones, else those that were resolved within a day. One alone is
 /// shown with its history.
 pub(super) async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Query(labels): Query<Named>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
+    Query(labels): Query<AddressLabels>,
 ) -> Response {
-    answer(find(&api, &caller, &labels).await)
+    page_response(find(&api, &caller, &labels).await)
 }
 
-async fn find(api: &Api, caller: &Caller, labels: &Named) -> Result<Page, Failure> {
-    caller.must_be(Role::Viewer)?;
+async fn find(
+    api: &AlertsApi,
+    caller: &AlertsCaller,
+    labels: &AddressLabels,
+) -> Result<HtmlPage, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     let client = api.client().await?;
     let wanted = serde_json::json!(labels);
     let open = format!(
@@ -52,24 +56,29 @@ async fn find(api: &Api, caller: &Caller, labels: &Named) -> Result<Page, Failur
         return page(api, caller, &one.rule, &one.fingerprint).await;
     }
     let with = json!({ "labels": labels, "alerts": found, "most": MOST });
-    Page::new("Alerts", include_str!("alerts.html"), &with)
+    HtmlPage::new("Alerts", include_str!("alerts.html"), &with)
 }
 
 /// One alert.
 pub(super) async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Path((rule, fingerprint)): Path<(String, String)>,
 ) -> Response {
-    answer(page(&api, &caller, &rule, &fingerprint).await)
+    page_response(page(&api, &caller, &rule, &fingerprint).await)
 }
 
-async fn page(api: &Api, caller: &Caller, rule: &str, fingerprint: &str) -> Result<Page, Failure> {
-    caller.must_be(Role::Viewer)?;
+async fn page(
+    api: &AlertsApi,
+    caller: &AlertsCaller,
+    rule: &str,
+    fingerprint: &str,
+) -> Result<HtmlPage, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     let detail = alerts::detail(api, rule, fingerprint).await?;
     let alert = &detail.alert;
-    let links = api.places.links_within(&alert.labels, &alert.annotations);
-    let (name, words) = (quoted(&alert.alertname), words(&alert.labels));
+    let links = api.link_targets.links_within(&alert.labels, &alert.annotations);
+    let (name, words) = (quote_for_shell(&alert.alertname), shell_words(&alert.labels));
     let with = json!({
         "alert": alert,
         "last_error": detail.last_error,
@@ -79,5 +88,5 @@ async fn page(api: &Api, caller: &Caller, rule: &str, fingerprint: &str) -> Resu
         "snooze": format!("fleetledger alerts snooze {name} {words} --for 2h --reason \"…\""),
         "ack": format!("fleetledger alerts ack {name} {words} --reason \"…\""),
     });
-    Page::new(alert.alertname.as_str(), include_str!("alert.html"), &with)
+    HtmlPage::new(alert.alertname.as_str(), include_str!("alert.html"), &with)
 }

@@ -4,9 +4,9 @@
 /// HTML of a text, without its first heading of the first level, which is its title.
 pub(super) fn html(text: &str) -> (Option<String>, String) {
     let (mut title, mut out) = (None, String::new());
-    let mut block = Block::None;
+    let mut block = MarkdownBlock::None;
     for line in text.lines() {
-        if let Block::Fence = block {
+        if let MarkdownBlock::Fence = block {
             if line.trim_start().starts_with("```") {
                 block.end(&mut out);
             } else {
@@ -17,7 +17,7 @@ pub(super) fn html(text: &str) -> (Option<String>, String) {
         }
         let trimmed = line.trim();
         if trimmed.starts_with("```") {
-            block.begin(Block::Fence, &mut out);
+            block.begin(MarkdownBlock::Fence, &mut out);
         } else if trimmed.is_empty() {
             block.leave_paragraph(&mut out);
         } else if let Some((level, heading)) = heading(trimmed) {
@@ -30,14 +30,14 @@ pub(super) fn html(text: &str) -> (Option<String>, String) {
                 out += &format!("<h{level}>{}</h{level}>\n", inline(heading));
             }
         } else if let Some(item) = trimmed.strip_prefix("* ").or_else(|| trimmed.strip_prefix("- ")) {
-            block.begin(Block::Bullets, &mut out);
+            block.begin(MarkdownBlock::Bullets, &mut out);
             out += &format!("<li>{}</li>\n", inline(item));
         } else if let Some((number, item)) = numbered(trimmed) {
             // Steps go on behind the commands between them.
             block.end(&mut out);
             out += &format!("<ol start=\"{number}\"><li>{}</li></ol>\n", inline(item));
         } else {
-            block.begin(Block::Paragraph, &mut out);
+            block.begin(MarkdownBlock::Paragraph, &mut out);
             out += &inline(trimmed);
             out.push('\n');
         }
@@ -63,14 +63,14 @@ pub(super) fn escape(text: &str) -> String {
 
 /// What the lines belong to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum MarkdownBlock {
     None,
     Paragraph,
     Bullets,
     Fence,
 }
 
-impl Block {
+impl MarkdownBlock {
     fn tags(self) -> (&'static str, &'static str) {
         match self {
             Self::None => ("", ""),
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_books_become_html() {
+    fn runbooks_become_html() {
         let text = "# Title\n\nOne `a < b`\nline.\n\n## Look\n\n* x\n* y\n\n1. First.\n\n```sql\nselect '<b>';\n```\n\n2. Then.\n";
         let (title, body) = html(text);
         assert_eq!(title.as_deref(), Some("Title"));

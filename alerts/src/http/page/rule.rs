@@ -7,31 +7,34 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Page, answer};
-use crate::http::{Api, Caller, Failure, Role, rules};
+use super::{HtmlPage, page_response};
+use crate::http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole, rules};
 
 /// All rules.
-pub(super) async fn list(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Response {
-    answer(all(&api, &caller).await)
+pub(super) async fn list(
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
+) -> Response {
+    page_response(all(&api, &caller).await)
 }
 
-async fn all(api: &Api, caller: &Caller) -> Result<Page, Failure> {
-    caller.must_be(Role::Viewer)?;
+async fn all(api: &AlertsApi, caller: &AlertsCaller) -> Result<HtmlPage, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     let with = json!({ "rules": rules::all(api).await? });
-    Page::new("Rules", include_str!("rules.html"), &with)
+    HtmlPage::new("Rules", include_str!("rules.html"), &with)
 }
 
 /// One rule.
 pub(super) async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Path(rule): Path<String>,
 ) -> Response {
-    answer(page(&api, &caller, &rule).await)
+    page_response(page(&api, &caller, &rule).await)
 }
 
-async fn page(api: &Api, caller: &Caller, rule: &str) -> Result<Page, Failure> {
-    caller.must_be(Role::Viewer)?;
+async fn page(api: &AlertsApi, caller: &AlertsCaller, rule: &str) -> Result<HtmlPage, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     let detail = rules::detail(api, rule).await?;
-    Page::new(detail.rule.rule.as_str(), include_str!("rule.html"), &detail)
+    HtmlPage::new(detail.rule.rule.as_str(), include_str!("rule.html"), &detail)
 }

@@ -9,24 +9,24 @@ use axum::{
     response::Response,
 };
 
-use super::{Page, answer, markdown};
-use crate::http::{Api, Caller, Failure, Role};
+use super::{HtmlPage, markdown, page_response};
+use crate::http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole};
 
 /// One run book.
 pub(super) async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
     Path(name): Path<String>,
 ) -> Response {
-    answer(page(&api, &caller, &name).await)
+    page_response(page(&api, &caller, &name).await)
 }
 
-async fn page(api: &Api, caller: &Caller, name: &str) -> Result<Page, Failure> {
-    caller.must_be(Role::Viewer)?;
+async fn page(api: &AlertsApi, caller: &AlertsCaller, name: &str) -> Result<HtmlPage, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     // A name of the folder and nothing else: no dots, no slashes.
     let is_name = |one: char| one.is_ascii_alphanumeric() || one == '-' || one == '_';
     let missing = || {
-        Failure::not_found(format!(
+        AlertsHttpFailure::not_found(format!(
             "there is no run book {name} in {}",
             api.runbooks.display()
         ))
@@ -41,14 +41,14 @@ async fn page(api: &Api, caller: &Caller, name: &str) -> Result<Page, Failure> {
             ErrorKind::NotFound => missing(),
             _ => {
                 tracing::error!(file = %file.display(), %error, "a run book cannot be read");
-                Failure::new(
+                AlertsHttpFailure::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     format!("{} cannot be read: {error}", file.display()),
                 )
             }
         })?;
     let (title, body) = markdown::html(&text);
-    Ok(Page {
+    Ok(HtmlPage {
         title: title.unwrap_or_else(|| name.to_owned()),
         body,
     })

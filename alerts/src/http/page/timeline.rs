@@ -9,16 +9,16 @@ use fleetledger_schema::{instant::Instant, postgres::literal};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{MOST, Named, Page, answer};
+use super::{AddressLabels, HtmlPage, MOST, page_response};
 use crate::{
     errors::while_,
-    http::{Api, Caller, Failure, Role},
+    http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole},
     links::OBJECT_LABELS,
 };
 
 /// One event of one alert.
 #[derive(Serialize)]
-struct Event {
+struct TimelineEvent {
     at: String,
     rule: String,
     fingerprint: String,
@@ -31,23 +31,27 @@ struct Event {
 
 /// The timeline of what the address names.
 pub(super) async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Query(labels): Query<Named>,
+    State(api): State<AlertsApi>,
+    Extension(caller): Extension<AlertsCaller>,
+    Query(labels): Query<AddressLabels>,
 ) -> Response {
-    answer(page(&api, &caller, &labels).await)
+    page_response(page(&api, &caller, &labels).await)
 }
 
-async fn page(api: &Api, caller: &Caller, labels: &Named) -> Result<Page, Failure> {
-    caller.must_be(Role::Viewer)?;
+async fn page(
+    api: &AlertsApi,
+    caller: &AlertsCaller,
+    labels: &AddressLabels,
+) -> Result<HtmlPage, AlertsHttpFailure> {
+    caller.must_be(CallerRole::Viewer)?;
     if labels.is_empty() {
-        return Err(Failure::bad(
+        return Err(AlertsHttpFailure::bad(
             "a timeline is of something: /timeline?cluster=…&node=…",
         ));
     }
     if let Some(other) = labels.keys().find(|name| !OBJECT_LABELS.contains(&name.as_str())) {
         let known = OBJECT_LABELS.join(", ");
-        return Err(Failure::bad(format!(
+        return Err(AlertsHttpFailure::bad(format!(
             "`{other}` names no object; there are {known}"
         )));
     }
@@ -69,7 +73,7 @@ async fn page(api: &Api, caller: &Caller, labels: &Named) -> Result<Page, Failur
         .query(&ask, &[&json!(labels)])
         .await
         .map_err(while_("read a timeline"))?;
-    let events = rows.iter().map(|row| Event {
+    let events = rows.iter().map(|row| TimelineEvent {
         at: row.get::<_, Instant>(0).to_string(),
         rule: row.get(1),
         fingerprint: row.get(2),
@@ -79,13 +83,13 @@ async fn page(api: &Api, caller: &Caller, labels: &Named) -> Result<Page, Failur
         receiver: row.get(6),
         by: row.get(7),
     });
-    let events: Vec<Event> = events.collect();
+    let events: Vec<TimelineEvent> = events.collect();
     let with = json!({ "labels": labels, "events": events, "sql": sql(labels) });
-    Page::new("Timeline", include_str!("timeline.html"), &with)
+    HtmlPage::new("Timeline", include_str!("timeline.html"), &with)
 }
 
 /// Where more of it stands, ready to be pasted into psql.
-fn sql(labels: &Named) -> String {
+fn sql(labels: &AddressLabels) -> String {
     let given = |names: &[&str]| -> String {
         let conditions = names.iter().filter_map(|name| {
             let value = labels.get(*name)?;
@@ -118,7 +122,7 @@ mod tests {
 
     #[test]
     fn sql_asks_for_the_object_and_takes_any_name() {
-        let labels: Named = [("cluster", "a"), ("node", "it's")]
+        let labels: AddressLabels = [("cluster", "a"), ("node", "it's")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into();
         let sql = sql(&labels);

@@ -1,4 +1,4 @@
-use fleetledger_schema::record::{Container, Object, Pod, Resources};
+use fleetledger_schema::record::{Container, ObjectRecord, Pod, Resources};
 
 use super::{super::reading::GpuSample, *};
 
@@ -11,8 +11,8 @@ fn at(seconds: i64) -> Instant {
     Instant(HOUR + seconds * SECOND)
 }
 
-fn target() -> Target {
-    Target {
+fn target() -> UsageTarget {
+    UsageTarget {
         uid: "n".into(),
         node: "node-1".into(),
         address: "".into(),
@@ -44,13 +44,13 @@ fn roster() -> Roster {
     roster
 }
 
-fn sample(seconds: i64, cpu_us: i64, memory_bytes: i64, started: i64) -> Sample {
-    Sample {
+fn sample(seconds: i64, cpu_us: i64, memory_bytes: i64, started: i64) -> ContainerSample {
+    ContainerSample {
         namespace: "payments".into(),
         pod: "api-0".into(),
         container: "api".into(),
         at: at(seconds),
-        cpu: Cpu::Counter(cpu_us),
+        cpu: CpuMeasure::Counter(cpu_us),
         memory_bytes,
         started_at: Some(at(started)),
     }
@@ -61,8 +61,8 @@ fn integrator() -> Integrator {
     Integrator::new(MINUTE, 3 * MINUTE, 2 * MINUTE, "kubelet")
 }
 
-fn take(integrator: &mut Integrator, samples: Vec<Sample>, seconds: i64) {
-    let reading = Reading {
+fn take(integrator: &mut Integrator, samples: Vec<ContainerSample>, seconds: i64) {
+    let reading = NodeReading {
         at: at(seconds),
         samples: Some(samples),
         gpus: None,
@@ -197,8 +197,8 @@ fn an_emitter_that_starts_within_a_window_covers_the_rest_of_it() {
 #[test]
 fn a_rate_holds_until_the_sample_before_it() {
     let mut integrator = integrator();
-    let rate = |seconds: i64, millicores: i64| Sample {
-        cpu: Cpu::Rate {
+    let rate = |seconds: i64, millicores: i64| ContainerSample {
+        cpu: CpuMeasure::Rate {
             nanocores: millicores * 1_000_000,
             window_micros: 15 * SECOND,
         },
@@ -223,7 +223,7 @@ fn several_cards_share_the_time_and_a_node_without_containers_was_read_all_the_s
         micro_cards: 500_000,
     };
     for seconds in [0, 60] {
-        let reading = Reading {
+        let reading = NodeReading {
             at: at(seconds),
             samples: Some(Vec::new()),
             gpus: Some(vec![card.clone(), card.clone()]),
@@ -249,7 +249,7 @@ fn a_namesake_of_before_and_a_pod_nobody_knows_are_left_out() {
     let mut stranger = sample(0, SECOND, 100, -9000);
     stranger.pod = "other".into();
     let namesake = sample(0, SECOND, 100, -20_000);
-    let reading = Reading {
+    let reading = NodeReading {
         at: at(0),
         samples: Some(vec![stranger, namesake]),
         gpus: None,

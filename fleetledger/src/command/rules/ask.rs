@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use fleetledger_alerts::http::{Answer, ReportRow, RunRequest};
-use fleetledger_queries::{Query, catalogue, report::ask};
+use fleetledger_alerts::http::{QueryResponse, ReportRow, RunRequest};
+use fleetledger_queries::{StoredQuery, catalogue, report::run_with_parameters};
 use fleetledger_schema::instant::Instant;
 use reqwest::Method;
 use serde_json::Value;
@@ -15,11 +15,11 @@ use serde_json::Value;
 use super::super::{print_json, table};
 use crate::{
     cli::{AskArgs, ReportArgs, RulesRunArgs},
-    connect::console::Console,
-    exit::Exit,
+    connect::console::ConsoleClient,
+    exit::ExitReason,
 };
 
-pub(super) async fn file(args: &RulesRunArgs) -> anyhow::Result<Exit> {
+pub(super) async fn file(args: &RulesRunArgs) -> anyhow::Result<ExitReason> {
     if args.ask.postgres.is_some() {
         return Ok(match catalogue::load(&args.file) {
             Err(refusals) => refuse(&refusals),
@@ -40,15 +40,15 @@ pub(super) async fn file(args: &RulesRunArgs) -> anyhow::Result<Exit> {
         parameters: args.ask.param.iter().cloned().collect(),
         as_of: args.ask.as_of.clone(),
     };
-    let console = Console::new(&args.ask.server)?;
-    let answer: Answer = console
-        .ask(Method::POST, "/api/v1/rules/run", Some(&request))
+    let console = ConsoleClient::new(&args.ask.server)?;
+    let answer: QueryResponse = console
+        .request(Method::POST, "/api/v1/rules/run", Some(&request))
         .await?;
     print(&answer, args.ask.server.json);
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
-pub(in super::super) async fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
+pub(in super::super) async fn report(args: &ReportArgs) -> anyhow::Result<ExitReason> {
     let Some(name) = &args.name else {
         return list(args).await;
     };
@@ -66,22 +66,22 @@ pub(in super::super) async fn report(args: &ReportArgs) -> anyhow::Result<Exit> 
         query.push((name, value.clone()));
     }
     query.extend(args.ask.as_of.clone().map(|as_of| ("as_of", as_of)));
-    let console = Console::new(&args.ask.server)?;
-    let answer: Answer = console.get(&format!("/api/v1/reports/{name}"), &query).await?;
+    let console = ConsoleClient::new(&args.ask.server)?;
+    let answer: QueryResponse = console.get(&format!("/api/v1/reports/{name}"), &query).await?;
     print(&answer, args.ask.server.json);
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 /// The reports there are, with what may be asked.
-async fn list(args: &ReportArgs) -> anyhow::Result<Exit> {
+async fn list(args: &ReportArgs) -> anyhow::Result<ExitReason> {
     anyhow::ensure!(
         args.ask.postgres.is_none(),
         "name a report; there are {}",
         names(&args.path)?.join(", ")
     );
-    let console = Console::new(&args.ask.server)?;
+    let console = ConsoleClient::new(&args.ask.server)?;
     let reports: Vec<ReportRow> = console.get("/api/v1/reports", &[]).await?;
-    console.say(&reports, || {
+    console.print_response(&reports, || {
         let row = |report: &ReportRow| {
             let parameters = report
                 .parameters
@@ -96,7 +96,7 @@ async fn list(args: &ReportArgs) -> anyhow::Result<Exit> {
         let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
         table::text(&["report", "parameters", "title"], &rows)
     });
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 /// The file of a report; a broken one beside it does not matter.
@@ -122,13 +122,13 @@ fn names(queries: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-fn refuse(refusals: &[fleetledger_queries::Refusal]) -> Exit {
+fn refuse(refusals: &[fleetledger_queries::QueryRefusal]) -> ExitReason {
     super::print_refusals(refusals);
-    Exit::Red
+    ExitReason::Red
 }
 
 /// Without the console, for when it is down.
-async fn direct(query: &Query, args: &AskArgs) -> anyhow::Result<Exit> {
+async fn direct(query: &StoredQuery, args: &AskArgs) -> anyhow::Result<ExitReason> {
     let values: BTreeMap<String, String> = args.param.iter().cloned().collect();
     let as_of = match &args.as_of {
         None => None,
@@ -138,12 +138,12 @@ async fn direct(query: &Query, args: &AskArgs) -> anyhow::Result<Exit> {
     };
     let url = args.postgres.as_deref().unwrap_or_default();
     let reader = super::reader(url).await?;
-    let answer = ask(&reader, query, &values, as_of).await?;
-    print(&Answer::new(&answer), args.server.json);
-    Ok(Exit::Done)
+    let answer = run_with_parameters(&reader, query, &values, as_of).await?;
+    print(&QueryResponse::new(&answer), args.server.json);
+    Ok(ExitReason::Done)
 }
 
-fn print(answer: &Answer, json: bool) {
+fn print(answer: &QueryResponse, json: bool) {
     if json {
         print_json(&serde_json::json!(answer));
         return;

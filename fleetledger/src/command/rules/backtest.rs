@@ -5,23 +5,23 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use fleetledger_alerts::{
-    backtest::{Backtest, Episode, Stretch, backtest},
+    backtest::{BacktestEpisode, BacktestRange, BacktestReport, backtest},
     test::run::read_rule,
 };
-use fleetledger_schema::postgres::Connector;
+use fleetledger_schema::postgres::PostgresConnector;
 
 use crate::{
     cli::RulesBacktestArgs,
     command::{count, table},
-    config::Loaded,
+    config::LoadedConfig,
     connect,
-    exit::Exit,
+    exit::ExitReason,
 };
 
 /// Instances that are named; the rest is counted.
 const NAMED: usize = 20;
 
-pub(super) async fn run(loaded: &Loaded, args: &RulesBacktestArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, args: &RulesBacktestArgs) -> anyhow::Result<ExitReason> {
     let query = read_rule(&args.file)?;
     anyhow::ensure!(
         args.from < args.to,
@@ -30,10 +30,10 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesBacktestArgs) -> anyhow::Re
         args.to
     );
     let connector = match &args.postgres {
-        Some(url) => Connector::new(url.parse().context("read --postgres")?, None),
+        Some(url) => PostgresConnector::new(url.parse().context("read --postgres")?, None),
         None => connect::postgres::connector(&loaded.config.postgres)?,
     };
-    let stretch = Stretch {
+    let stretch = BacktestRange {
         from: args.from,
         to: args.to,
         connections: args.connections,
@@ -43,20 +43,24 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesBacktestArgs) -> anyhow::Re
         .await
         .context("play the rule over history")?;
     print(&found, started.elapsed().as_secs_f64());
-    Ok(if found.failed == 0 { Exit::Done } else { Exit::Red })
+    Ok(if found.failed == 0 {
+        ExitReason::Done
+    } else {
+        ExitReason::Red
+    })
 }
 
-fn print(found: &Backtest, seconds: f64) {
+fn print(found: &BacktestReport, seconds: f64) {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     println!(
         "{} slots, {} asked, the others lie between empty ones; {seconds:.1} s",
         count(number(found.slots)),
-        count(number(found.asked))
+        count(number(found.queried))
     );
     if let Some(failure) = &found.failure {
         println!("{} slots failed: {failure}", found.failed);
     }
-    let mut episodes: BTreeMap<String, Vec<&Episode>> = BTreeMap::new();
+    let mut episodes: BTreeMap<String, Vec<&BacktestEpisode>> = BTreeMap::new();
     for episode in &found.episodes {
         episodes.entry(name(episode)).or_default().push(episode);
     }
@@ -68,8 +72,9 @@ fn print(found: &Backtest, seconds: f64) {
     let rows: Vec<Vec<String>> = found
         .receivers
         .iter()
-        .map(|(receiver, told)| {
-            let counts = [told.new, told.repeated, told.resolved].map(|count| count.to_string());
+        .map(|(receiver, notifications)| {
+            let counts = [notifications.new, notifications.repeated, notifications.resolved]
+                .map(|count| count.to_string());
             [receiver.clone()].into_iter().chain(counts).collect()
         })
         .collect();
@@ -89,7 +94,7 @@ fn print(found: &Backtest, seconds: f64) {
     }
 }
 
-fn name(episode: &Episode) -> String {
+fn name(episode: &BacktestEpisode) -> String {
     let own = episode
         .labels
         .iter()

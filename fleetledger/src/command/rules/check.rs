@@ -3,22 +3,24 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
-use fleetledger_local::{Cache, postgres::Postgres};
-use fleetledger_queries::{Catalogue, Prepared, Query, Reader, Refusal, catalogue, prepare};
-use fleetledger_schema::postgres::{Connector, migrate};
+use fleetledger_local::{ArtifactCache, postgres::LocalPostgres};
+use fleetledger_queries::{
+    Catalogue, PreparedQuery, QueryRefusal, ReaderPool, StoredQuery, catalogue, prepare,
+};
+use fleetledger_schema::postgres::{PostgresConnector, migrate};
 
-use crate::{cli::RulesCheckArgs, exit::Exit};
+use crate::{cli::RulesCheckArgs, exit::ExitReason};
 
-pub(super) async fn run(args: &RulesCheckArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: &RulesCheckArgs) -> anyhow::Result<ExitReason> {
     let catalogue = match catalogue::load(&args.path) {
         Ok(catalogue) => catalogue,
         Err(refusals) => {
             super::print_refusals(&refusals);
-            return Ok(Exit::Red);
+            return Ok(ExitReason::Red);
         }
     };
     let mut refusals = without_runbook(&catalogue, &super::runbooks(args.runbooks.as_ref(), &args.path));
-    let queries: Vec<Arc<Query>> = catalogue.iter().cloned().collect();
+    let queries: Vec<Arc<StoredQuery>> = catalogue.iter().cloned().collect();
     let outcomes = match &args.postgres {
         Some(url) => on_yours(url, &queries).await?,
         None => on_a_throw_away_one(&queries).await?,
@@ -33,7 +35,7 @@ pub(super) async fn run(args: &RulesCheckArgs) -> anyhow::Result<Exit> {
     }
     if !refusals.is_empty() {
         super::print_refusals(&refusals);
-        return Ok(Exit::Red);
+        return Ok(ExitReason::Red);
     }
     if !live_only.is_empty() {
         println!(
@@ -42,7 +44,7 @@ pub(super) async fn run(args: &RulesCheckArgs) -> anyhow::Result<Exit> {
         );
     }
     println!("{}", summary(&catalogue));
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 fn summary(catalogue: &Catalogue) -> String {
@@ -60,7 +62,7 @@ fn summary(catalogue: &Catalogue) -> String {
 }
 
 /// Alerts whose run book is not there.
-fn without_runbook(catalogue: &Catalogue, runbooks: &Path) -> Vec<Refusal> {
+fn without_runbook(catalogue: &Catalogue, runbooks: &Path) -> Vec<QueryRefusal> {
     let missing = catalogue.alerts().filter_map(|(query, rule)| {
         let path = runbooks.join(format!("{}.md", rule.annotations.runbook()));
         (!path.is_file()).then(|| {
@@ -73,23 +75,23 @@ fn without_runbook(catalogue: &Catalogue, runbooks: &Path) -> Vec<Refusal> {
     missing.collect()
 }
 
-type Outcomes = Vec<Result<Prepared, Vec<Refusal>>>;
+type PreparationResults = Vec<Result<PreparedQuery, Vec<QueryRefusal>>>;
 
-async fn on_yours(url: &str, queries: &[Arc<Query>]) -> anyhow::Result<Outcomes> {
+async fn on_yours(url: &str, queries: &[Arc<StoredQuery>]) -> anyhow::Result<PreparationResults> {
     let reader = super::reader(url).await?;
     Ok(prepare(&reader, queries).await?)
 }
 
-async fn on_a_throw_away_one(queries: &[Arc<Query>]) -> anyhow::Result<Outcomes> {
-    let cache = Cache::new(Cache::default_root());
-    let server = Postgres::builder().temporary().fast().start(&cache).await;
+async fn on_a_throw_away_one(queries: &[Arc<StoredQuery>]) -> anyhow::Result<PreparationResults> {
+    let cache = ArtifactCache::new(ArtifactCache::default_root());
+    let server = LocalPostgres::builder().temporary().fast().start(&cache).await;
     let mut server = server.context("start a PostgreSQL to check on; or name one with --postgres")?;
     let mut config: tokio_postgres::Config = server.url().parse().context("read the server's url")?;
-    migrate(&Connector::new(config.clone(), None), |_| {})
+    migrate(&PostgresConnector::new(config.clone(), None), |_| {})
         .await
         .context("migrate the database to check on")?;
     config.user("fleetledger_reader");
-    let reader = Reader::new(&Connector::new(config, None), 1)?;
+    let reader = ReaderPool::new(&PostgresConnector::new(config, None), 1)?;
     let outcomes = prepare(&reader, queries).await;
     drop(reader);
     server

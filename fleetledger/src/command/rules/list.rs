@@ -1,17 +1,17 @@
 //! `rules list`: what a folder holds.
 
-use fleetledger_queries::{Catalogue, Kind, Query, alert::Mode, catalogue};
+use fleetledger_queries::{Catalogue, QueryKind, StoredQuery, alert::AlertMode, catalogue};
 use serde_json::{Value, json};
 
 use super::super::{print_json, table};
-use crate::{cli::RulesListArgs, exit::Exit};
+use crate::{cli::RulesListArgs, exit::ExitReason};
 
-pub(super) fn run(args: &RulesListArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &RulesListArgs) -> anyhow::Result<ExitReason> {
     let catalogue = match catalogue::load(&args.path) {
         Ok(catalogue) => catalogue,
         Err(refusals) => {
             super::print_refusals(&refusals);
-            return Ok(Exit::Red);
+            return Ok(ExitReason::Red);
         }
     };
     if args.json {
@@ -21,13 +21,13 @@ pub(super) fn run(args: &RulesListArgs) -> anyhow::Result<Exit> {
         let rows: Vec<Vec<String>> = catalogue.iter().map(|query| row(query)).collect();
         print!("{}", table::text(&head, &rows));
     }
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
-fn row(query: &Query) -> Vec<String> {
+fn row(query: &StoredQuery) -> Vec<String> {
     let schedule = query.schedule();
     let (wait, severity) = match &query.kind {
-        Kind::Alert(rule) => (rule.pending_for.to_string(), severity(rule)),
+        QueryKind::Alert(rule) => (rule.pending_for.to_string(), severity(rule)),
         _ => (String::new(), String::new()),
     };
     vec![
@@ -51,14 +51,14 @@ fn row(query: &Query) -> Vec<String> {
 fn severity(rule: &fleetledger_queries::alert::AlertRule) -> String {
     let severity = rule.severity.as_str();
     match rule.mode {
-        Mode::Live => severity.to_owned(),
-        Mode::Shadow => format!("{severity} (shadow)"),
-        Mode::Disabled => format!("{severity} (disabled)"),
+        AlertMode::Live => severity.to_owned(),
+        AlertMode::Shadow => format!("{severity} (shadow)"),
+        AlertMode::Disabled => format!("{severity} (disabled)"),
     }
 }
 
 fn document(catalogue: &Catalogue) -> Value {
-    let query = |query: &Query| {
+    let query = |query: &StoredQuery| {
         json!({
             "id": query.id.as_str(),
             "kind": query.kind.key(),

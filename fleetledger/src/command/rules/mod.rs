@@ -10,18 +10,18 @@ mod test;
 
 use std::path::{Path, PathBuf};
 
-use fleetledger_queries::{Reader, Refusal};
+use fleetledger_queries::{QueryRefusal, ReaderPool};
 
 use crate::{
     cli::RulesCommand,
-    config::{self, Loaded, PostgresTls},
+    config::{self, LoadedConfig, PostgresTls},
     connect,
-    exit::Exit,
+    exit::ExitReason,
 };
 
 pub(super) use ask::report;
 
-pub(super) async fn run(loaded: &Loaded, command: RulesCommand) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, command: RulesCommand) -> anyhow::Result<ExitReason> {
     match command {
         RulesCommand::Check(args) => check::run(&args).await,
         RulesCommand::List(args) => list::run(&args),
@@ -34,7 +34,7 @@ pub(super) async fn run(loaded: &Loaded, command: RulesCommand) -> anyhow::Resul
 }
 
 /// Prints what is wrong, as `file:line:column: what; what to do`, and how much it is.
-fn print_refusals(refusals: &[Refusal]) {
+fn print_refusals(refusals: &[QueryRefusal]) {
     for refusal in refusals {
         println!("{refusal}");
     }
@@ -44,10 +44,10 @@ fn print_refusals(refusals: &[Refusal]) {
 }
 
 /// A reader's way to the database of a url; a mightier user is refused.
-async fn reader(url: &str) -> anyhow::Result<Reader> {
-    let mut section = config::Postgres {
+async fn reader(url: &str) -> anyhow::Result<ReaderPool> {
+    let mut section = config::PostgresConfig {
         url: Some(url.to_owned()),
-        ..config::Postgres::default()
+        ..config::PostgresConfig::default()
     };
     section
         .check_url()
@@ -55,7 +55,7 @@ async fn reader(url: &str) -> anyhow::Result<Reader> {
     if connect::postgres::is_loopback_url(url) {
         section.tls = PostgresTls::Off;
     }
-    let reader = Reader::new(&connect::postgres::connector(&section)?, 1)?;
+    let reader = ReaderPool::new(&connect::postgres::connector(&section)?, 1)?;
     reader.check_role().await?;
     Ok(reader)
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_books_stand_beside_the_folder_of_queries() {
+    fn runbooks_are_beside_the_folder_of_queries() {
         let of = |path: &str| runbooks(None, Path::new(path));
         assert_eq!(of("queries"), Path::new("docs/runbooks"));
         assert_eq!(of("/srv/queries/alerts/a.sql"), Path::new("/srv/docs/runbooks"));

@@ -7,10 +7,10 @@ use fleetledger_queries::{QueryId, scaffold};
 
 use crate::{
     cli::{NewQueryKind, RulesNewArgs},
-    exit::Exit,
+    exit::ExitReason,
 };
 
-pub(super) fn run(args: &RulesNewArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &RulesNewArgs) -> anyhow::Result<ExitReason> {
     let Some(id) = QueryId::parse(&args.name) else {
         anyhow::bail!(
             "`{}` cannot be the name of a query; write lowercase words with hyphens, such as node-not-reporting",
@@ -46,5 +46,5 @@ pub(super) fn run(args: &RulesNewArgs) -> anyhow::Result<Exit> {
     }
     let folder = args.path.display();
     println!("edit them, then: fleetledger rules check {folder}");
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }

@@ -2,22 +2,22 @@
 
 use anyhow::Context as _;
 use fleetledger_alerts::pool;
-use fleetledger_queries::{Filler, Reader, catalogue};
+use fleetledger_queries::{ReaderPool, RollupFiller, catalogue};
 use fleetledger_schema::instant::Instant;
 
 use crate::{
     cli::RulesRebuildArgs,
     command::{count, evaluate},
-    config::Loaded,
-    exit::Exit,
+    config::LoadedConfig,
+    exit::ExitReason,
 };
 
-pub(super) async fn run(loaded: &Loaded, args: &RulesRebuildArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyhow::Result<ExitReason> {
     let catalogue = match catalogue::load(&args.file) {
         Ok(catalogue) => catalogue,
         Err(refusals) => {
             super::print_refusals(&refusals);
-            return Ok(Exit::Red);
+            return Ok(ExitReason::Red);
         }
     };
     let (query, rule) = catalogue
@@ -30,14 +30,14 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesRebuildArgs) -> anyhow::Res
         args.from,
         args.to
     );
-    let ways = evaluate::ways(loaded)?;
-    let reader = Reader::new(&ways.reader, 1)?;
+    let ways = evaluate::connectors(loaded)?;
+    let reader = ReaderPool::new(&ways.reader, 1)?;
     reader
         .check_role()
         .await
         .context("check the user that runs the rollup's SQL")?;
     let writer = pool::new(&ways.own, 1, "fleetledger-rebuild").context("make a pool of connections")?;
-    let filler = Filler::new(reader, writer).context("count windows")?;
+    let filler = RollupFiller::new(reader, writer).context("count windows")?;
     let (from, to) = (
         Instant(args.from.as_microsecond()),
         Instant(args.to.as_microsecond()),
@@ -50,5 +50,5 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesRebuildArgs) -> anyhow::Res
         rule.window,
         rule.rollup
     );
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }

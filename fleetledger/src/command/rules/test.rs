@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use fleetledger_alerts::test::{
-    FileReport, TestDatabase, database::Session, mutant::try_mutants, run_file, test_files,
+    FileReport, TestDatabase, database::TestSession, mutant::try_mutants, run_file, test_files,
 };
 
-use crate::{cli::RulesTestArgs, exit::Exit};
+use crate::{cli::RulesTestArgs, exit::ExitReason};
 
-pub(super) async fn run(args: &RulesTestArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: &RulesTestArgs) -> anyhow::Result<ExitReason> {
     let files = test_files(&args.path).context("look for tests")?;
     if files.is_empty() {
         anyhow::bail!("{}: there is no *.test.yaml", args.path.display());
@@ -20,7 +20,7 @@ pub(super) async fn run(args: &RulesTestArgs) -> anyhow::Result<Exit> {
         .await
         .context("set up the tests' database")?;
     let mut session = database.session().await?;
-    let mut totals = Totals::default();
+    let mut totals = RuleTestTotals::default();
     for file in &files {
         one_file(&mut session, file, args.mutate, &mut totals).await;
     }
@@ -39,11 +39,11 @@ pub(super) async fn run(args: &RulesTestArgs) -> anyhow::Result<Exit> {
         );
     }
     let passed = totals.failed == 0 && totals.survivors == 0;
-    Ok(if passed { Exit::Done } else { Exit::Red })
+    Ok(if passed { ExitReason::Done } else { ExitReason::Red })
 }
 
 #[derive(Default)]
-struct Totals {
+struct RuleTestTotals {
     tests: usize,
     failed: usize,
     mutants: usize,
@@ -51,7 +51,7 @@ struct Totals {
 }
 
 /// A file that cannot be run counts as one failed test: the others go on.
-async fn one_file(session: &mut Session, file: &Path, mutate: bool, totals: &mut Totals) {
+async fn one_file(session: &mut TestSession, file: &Path, mutate: bool, totals: &mut RuleTestTotals) {
     match run_file(session, file).await {
         Ok(report) => {
             totals.tests += report.tests.len();

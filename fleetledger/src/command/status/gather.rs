@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 /// How everything stands at one instant.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Standing {
+pub struct LedgerStatus {
     /// When it was read, by the database's clock.
     pub at: String,
     /// Every cluster.
@@ -17,11 +17,11 @@ pub struct Standing {
     /// Open dead letters, by reason and cluster.
     pub dead_letters: Vec<DeadLetterGroup>,
     /// Sources that are put aside.
-    pub quarantines: Vec<Quarantine>,
+    pub quarantines: Vec<QuarantineStatus>,
     /// Gaps that no sweep has healed.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<UnhealedGap>,
     /// Emitters whose clock is off.
-    pub emitters: Vec<EmitterTrouble>,
+    pub emitters: Vec<EmitterClockSkew>,
     /// Sweeps that were void.
     pub void_sweeps: Vec<VoidSweep>,
     /// Records of the last hour.
@@ -87,7 +87,7 @@ pub struct DeadLetterGroup {
 
 /// A source that is put aside.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Quarantine {
+pub struct QuarantineStatus {
     /// `datacenter/cluster`, and the topic if it is but one.
     pub source: String,
     /// poisoned or duplicate_cluster_uid.
@@ -98,7 +98,7 @@ pub struct Quarantine {
 
 /// Offsets that were gone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Gap {
+pub struct UnhealedGap {
     /// Topic.
     pub topic: String,
     /// Partition.
@@ -113,7 +113,7 @@ pub struct Gap {
 
 /// An emitter whose clock is off.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct EmitterTrouble {
+pub struct EmitterClockSkew {
     /// `datacenter/cluster`.
     pub cluster: String,
     /// Its clock less Kafka's, in seconds.
@@ -135,18 +135,18 @@ pub struct VoidSweep {
 ///
 /// # Errors
 /// The database refused a question.
-pub async fn gather(client: &Client) -> anyhow::Result<Standing> {
+pub async fn gather(client: &Client) -> anyhow::Result<LedgerStatus> {
     // One instant for all questions.
     client
         .batch_execute("begin isolation level repeatable read read only")
         .await
         .context("begin to read")?;
-    let standing = read(client).await;
+    let status = read(client).await;
     client.batch_execute("rollback").await.context("end reading")?;
-    standing
+    status
 }
 
-async fn read(client: &Client) -> anyhow::Result<Standing> {
+async fn read(client: &Client) -> anyhow::Result<LedgerStatus> {
     let now: Instant = client
         .query_one("select now()", &[])
         .await
@@ -154,7 +154,7 @@ async fn read(client: &Client) -> anyhow::Result<Standing> {
         .get(0);
     let hour = "select coalesce(sum(delivered), 0)::bigint from fleet.batch where committed_at > now() - interval '1 hour'";
     let hour = client.query_one(hour, &[]).await.context("read fleet.batch")?;
-    Ok(Standing {
+    Ok(LedgerStatus {
         at: now.to_string(),
         clusters: clusters(client).await?,
         partitions: partitions(client).await?,
@@ -233,7 +233,7 @@ async fn dead_letters(client: &Client) -> anyhow::Result<Vec<DeadLetterGroup>> {
     Ok(rows.iter().map(group).collect())
 }
 
-async fn quarantines(client: &Client) -> anyhow::Result<Vec<Quarantine>> {
+async fn quarantines(client: &Client) -> anyhow::Result<Vec<QuarantineStatus>> {
     let question = "
         select datacenter || '/' || cluster || coalesce(' ' || topic, '') as source, reason, detail
         from fleet.quarantine where released_at is null order by since";
@@ -241,7 +241,7 @@ async fn quarantines(client: &Client) -> anyhow::Result<Vec<Quarantine>> {
         .query(question, &[])
         .await
         .context("read fleet.quarantine")?;
-    let one = |row: &tokio_postgres::Row| Quarantine {
+    let one = |row: &tokio_postgres::Row| QuarantineStatus {
         source: row.get("source"),
         reason: row.get("reason"),
         detail: row.get("detail"),
@@ -249,12 +249,12 @@ async fn quarantines(client: &Client) -> anyhow::Result<Vec<Quarantine>> {
     Ok(rows.iter().map(one).collect())
 }
 
-async fn gaps(client: &Client) -> anyhow::Result<Vec<Gap>> {
+async fn gaps(client: &Client) -> anyhow::Result<Vec<UnhealedGap>> {
     let question = "
         select topic, partition, from_offset, to_offset, reason
         from fleet.gap where healed_at is null order by found_at";
     let rows = client.query(question, &[]).await.context("read fleet.gap")?;
-    let gap = |row: &tokio_postgres::Row| Gap {
+    let gap = |row: &tokio_postgres::Row| UnhealedGap {
         topic: row.get("topic"),
         partition: row.get("partition"),
         from_offset: row.get("from_offset"),
@@ -264,16 +264,16 @@ async fn gaps(client: &Client) -> anyhow::Result<Vec<Gap>> {
     Ok(rows.iter().map(gap).collect())
 }
 
-async fn emitters(client: &Client) -> anyhow::Result<Vec<EmitterTrouble>> {
+async fn emitters(client: &Client) -> anyhow::Result<Vec<EmitterClockSkew>> {
     let question = "
         select datacenter || '/' || cluster as cluster, clock_skew_seconds as skew
         from fleet.emitter
         where abs(clock_skew_seconds) > 5 and observed_at > now() - interval '1 day'
         order by abs(clock_skew_seconds) desc";
     let rows = client.query(question, &[]).await.context("read fleet.emitter")?;
-    let mut emitters: Vec<EmitterTrouble> = Vec::new();
+    let mut emitters: Vec<EmitterClockSkew> = Vec::new();
     for row in &rows {
-        let one = EmitterTrouble {
+        let one = EmitterClockSkew {
             cluster: row.get("cluster"),
             clock_skew_seconds: row.get("skew"),
         };

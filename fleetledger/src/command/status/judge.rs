@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::gather::{ClusterState, PartitionState, Standing};
+use super::gather::{ClusterState, LedgerStatus, PartitionState};
 use crate::command::table::{age, count};
 
 /// Lag of a partition that does not move for this long is a fault, in seconds.
@@ -11,29 +11,29 @@ const STUCK_SECONDS: f64 = 60.0;
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
+pub enum FindingLevel {
     /// Somebody must act.
     Red,
     /// Worth a look; it may heal by itself.
     Yellow,
 }
 
-impl Level {
+impl FindingLevel {
     /// As it is printed.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn level_name(self) -> &'static str {
         match self {
-            Level::Red => "RED",
-            Level::Yellow => "YELLOW",
+            FindingLevel::Red => "RED",
+            FindingLevel::Yellow => "YELLOW",
         }
     }
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct StatusFinding {
     /// How bad it is.
-    pub level: Level,
+    pub level: FindingLevel,
     /// What is wrong.
     pub what: String,
     /// What to do.
@@ -42,49 +42,49 @@ pub struct Finding {
 
 /// Everything that is wrong, the worst first.
 #[must_use]
-pub fn judge(standing: &Standing) -> Vec<Finding> {
+pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
     let mut findings = Vec::new();
     let mut add = |level, what: String, fix: &str| {
-        findings.push(Finding {
+        findings.push(StatusFinding {
             level,
             what,
             fix: fix.to_owned(),
         })
     };
-    for cluster in &standing.clusters {
+    for cluster in &status.clusters {
         if cluster.state == "stale" {
             let silent = cluster
                 .age_seconds
                 .map_or("since ever".to_owned(), |seconds| format!("for {}", age(seconds)));
             add(
-                Level::Red,
+                FindingLevel::Red,
                 format!("cluster {} is stale: silent {silent}", cluster.name()),
                 "look at its emitter (/readyz says what it waits for) and at the lag below; if the cluster is gone for good: fleetledger clusters retire",
             );
         }
         if let Some(what) = unbalanced(cluster) {
             add(
-                Level::Red,
+                FindingLevel::Red,
                 what,
                 "fleetledger audit finds altered rows; the next sweep heals them; docs/operating.md, balance",
             );
         }
     }
-    for partition in &standing.partitions {
+    for partition in &status.partitions {
         if let Some((what, fix)) = partition_fault(partition) {
-            add(Level::Red, what, fix);
+            add(FindingLevel::Red, what, fix);
         }
     }
-    if standing.partitions.is_empty() && !standing.clusters.is_empty() {
+    if status.partitions.is_empty() && !status.clusters.is_empty() {
         add(
-            Level::Red,
+            FindingLevel::Red,
             "no partition is claimed".to_owned(),
             "start an ingester: fleetledger ingest",
         );
     }
-    for quarantine in &standing.quarantines {
+    for quarantine in &status.quarantines {
         add(
-            Level::Red,
+            FindingLevel::Red,
             format!(
                 "{} is quarantined ({}): {}",
                 quarantine.source, quarantine.reason, quarantine.detail
@@ -92,9 +92,9 @@ pub fn judge(standing: &Standing) -> Vec<Finding> {
             "repair the source, then: fleetledger ingest release NUMBER (select * from fleet.quarantine), and fleetledger dead-letters replay --reason quarantined",
         );
     }
-    for gap in &standing.gaps {
+    for gap in &status.gaps {
         add(
-            Level::Red,
+            FindingLevel::Red,
             format!(
                 "{} partition {}: offsets {} to {} were gone before they were read ({})",
                 gap.topic, gap.partition, gap.from_offset, gap.to_offset, gap.reason
@@ -102,10 +102,10 @@ pub fn judge(standing: &Standing) -> Vec<Finding> {
             "the next sweep of every cluster heals it; raise retention, or keep the ingester running",
         );
     }
-    for group in &standing.dead_letters {
+    for group in &status.dead_letters {
         let cluster = group.cluster.as_deref().unwrap_or("unknown source");
         add(
-            Level::Red,
+            FindingLevel::Red,
             format!(
                 "{} dead letters of {cluster}: {}",
                 count(group.records),
@@ -114,9 +114,9 @@ pub fn judge(standing: &Standing) -> Vec<Finding> {
             "fleetledger dead-letters list shows them; after the repair: fleetledger dead-letters replay",
         );
     }
-    for emitter in &standing.emitters {
+    for emitter in &status.emitters {
         add(
-            Level::Red,
+            FindingLevel::Red,
             format!(
                 "clock of the emitter of {} is off by {:.0} s",
                 emitter.cluster, emitter.clock_skew_seconds
@@ -124,9 +124,9 @@ pub fn judge(standing: &Standing) -> Vec<Finding> {
             "let its machine follow a time server (chrony, systemd-timesyncd)",
         );
     }
-    for sweep in &standing.void_sweeps {
+    for sweep in &status.void_sweeps {
         add(
-            Level::Yellow,
+            FindingLevel::Yellow,
             format!(
                 "the last sweep of {} {} closed nothing: {}",
                 sweep.cluster, sweep.kind, sweep.reason
@@ -179,8 +179,8 @@ mod tests {
     use super::super::gather::{DeadLetterGroup, VoidSweep};
     use super::*;
 
-    fn healthy() -> Standing {
-        Standing {
+    fn healthy() -> LedgerStatus {
+        LedgerStatus {
             clusters: vec![ClusterState {
                 datacenter: "dfw".into(),
                 cluster: "a".into(),
@@ -193,20 +193,20 @@ mod tests {
                 progress_age_seconds: Some(1.0),
                 ..PartitionState::default()
             }],
-            ..Standing::default()
+            ..LedgerStatus::default()
         }
     }
 
-    fn first(change: impl FnOnce(&mut Standing)) -> Finding {
-        let mut standing = healthy();
-        change(&mut standing);
-        judge(&standing).into_iter().next().unwrap()
+    fn first(change: impl FnOnce(&mut LedgerStatus)) -> StatusFinding {
+        let mut status = healthy();
+        change(&mut status);
+        judge(&status).into_iter().next().unwrap()
     }
 
     #[test]
     fn healthy_ledger_has_no_findings() {
         assert_eq!(judge(&healthy()), []);
-        assert_eq!(judge(&Standing::default()), []);
+        assert_eq!(judge(&LedgerStatus::default()), []);
     }
 
     #[test]
@@ -233,14 +233,11 @@ mod tests {
     }
 
     #[test]
-    fn void_sweep_is_yellow_and_stands_last() {
-        let mut standing = healthy();
-        standing.void_sweeps = vec![VoidSweep::default()];
-        standing.clusters[0].state = "stale".into();
-        let levels: Vec<Level> = judge(&standing)
-            .into_iter()
-            .map(|finding| finding.level)
-            .collect();
-        assert_eq!(levels, [Level::Red, Level::Yellow]);
+    fn void_sweep_is_yellow_and_comes_last() {
+        let mut status = healthy();
+        status.void_sweeps = vec![VoidSweep::default()];
+        status.clusters[0].state = "stale".into();
+        let levels: Vec<FindingLevel> = judge(&status).into_iter().map(|finding| finding.level).collect();
+        assert_eq!(levels, [FindingLevel::Red, FindingLevel::Yellow]);
     }
 }

@@ -3,41 +3,41 @@
 mod gather;
 mod judge;
 
-pub use gather::{ClusterState, PartitionState, Standing, gather};
-pub use judge::{Finding, Level, judge};
+pub use gather::{ClusterState, LedgerStatus, PartitionState, gather};
+pub use judge::{FindingLevel, StatusFinding, judge};
 
 use std::fmt::Write as _;
 
 use serde_json::json;
 
 use super::table::{age, count, text};
-use crate::{config::Loaded, exit::Exit};
+use crate::{config::LoadedConfig, exit::ExitReason};
 
-pub(super) async fn run(loaded: &Loaded, as_json: bool) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &LoadedConfig, as_json: bool) -> anyhow::Result<ExitReason> {
     let (connector, client) = super::database(loaded, "fleetledger-status").await?;
-    let standing = gather(&client).await?;
-    let findings = judge(&standing);
-    let red = findings.iter().any(|finding| finding.level == Level::Red);
+    let status = gather(&client).await?;
+    let findings = judge(&status);
+    let red = findings.iter().any(|finding| finding.level == FindingLevel::Red);
     if as_json {
-        super::print_json(&json!({ "red": red, "findings": findings, "standing": standing }));
+        super::print_json(&json!({ "red": red, "findings": findings, "standing": status }));
     } else {
-        print!("{}", screen(&connector.target(), &standing, &findings));
+        print!("{}", screen(&connector.target(), &status, &findings));
     }
-    Ok(if red { Exit::Red } else { Exit::Done })
+    Ok(if red { ExitReason::Red } else { ExitReason::Done })
 }
 
 /// The whole answer for people: what is wrong first, then the figures.
-fn screen(target: &str, standing: &Standing, findings: &[Finding]) -> String {
+fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> String {
     let mut out = format!(
         "fleetledger {} at {target}, {}\n\n",
         env!("CARGO_PKG_VERSION"),
-        standing.at
+        status.at
     );
     for finding in findings {
         let _ = writeln!(
             out,
             "{:<6} {}\n       {}",
-            finding.level.word(),
+            finding.level.level_name(),
             finding.what,
             finding.fix
         );
@@ -45,26 +45,26 @@ fn screen(target: &str, standing: &Standing, findings: &[Finding]) -> String {
     if findings.is_empty() {
         out.push_str("OK     nothing is red\n");
     }
-    let _ = write!(out, "\nclusters\n{}", clusters(standing));
-    let _ = write!(out, "\ningest\n{}", topics(standing));
+    let _ = write!(out, "\nclusters\n{}", clusters(status));
+    let _ = write!(out, "\ningest\n{}", topics(status));
     let _ = writeln!(
         out,
         "\ndead letters open {}, quarantines {}, gaps not healed {}, halted partitions {}, records in the last hour {}",
-        count(standing.dead_letters.iter().map(|group| group.records).sum()),
-        standing.quarantines.len(),
-        standing.gaps.len(),
-        standing
+        count(status.dead_letters.iter().map(|group| group.records).sum()),
+        status.quarantines.len(),
+        status.gaps.len(),
+        status
             .partitions
             .iter()
             .filter(|partition| partition.halted_reason.is_some())
             .count(),
-        count(standing.delivered_last_hour),
+        count(status.delivered_last_hour),
     );
     out
 }
 
-fn clusters(standing: &Standing) -> String {
-    let rows: Vec<Vec<String>> = standing.clusters.iter().map(cluster_row).collect();
+fn clusters(status: &LedgerStatus) -> String {
+    let rows: Vec<Vec<String>> = status.clusters.iter().map(cluster_row).collect();
     let table = text(&["cluster", "state", "age", "nodes", "pods", "balanced"], &rows);
     if table.is_empty() {
         "  none yet: no record has landed\n".to_owned()
@@ -88,9 +88,9 @@ fn cluster_row(cluster: &ClusterState) -> Vec<String> {
     ]
 }
 
-fn topics(standing: &Standing) -> String {
+fn topics(status: &LedgerStatus) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut names: Vec<&str> = standing
+    let mut names: Vec<&str> = status
         .partitions
         .iter()
         .map(|partition| partition.topic.as_str())
@@ -98,7 +98,7 @@ fn topics(standing: &Standing) -> String {
     names.dedup();
     for name in names {
         let of_topic = || {
-            standing
+            status
                 .partitions
                 .iter()
                 .filter(|partition| partition.topic == name)

@@ -3,12 +3,12 @@
 //! An Alertmanager forgets an alert unless it is sent again and again, groups by itself, knows no keys, does not notify
 //! again when a silence ends, and does not say "resolved" of what is silenced. So:
 //!
-//! - Each instance is sent as one of its own (see [`super::Client::wants_instances`]), to every replica, with
+//! - Each instance is sent as one of its own (see [`super::AlertmanagerClient::wants_instances`]), to every replica, with
 //!   `endsAt` = now + 4 × max(interval, 1 min), and again each [`RESEND`] while it is open, held included:
 //!   [`keep_alive`].
 //! - Resolved is `endsAt` in the past, sent again for [`RESOLVED_RESEND`].
 //! - A snooze is a silence that matches the instance and nothing else. When it ends, the silence is deleted, the old label
-//!   set resolved, and the alert sent with the label `wake="<n>"`: a new alert, which is notified. [`Wake`] counts.
+//!   set resolved, and the alert sent with the label `wake="<n>"`: a new alert, which is notified. [`WakeCount`] counts.
 //! - What resolves while snoozed has its silence deleted first.
 //!
 //! It is enough that one replica takes a request: replicas gossip silences and notifications, and alerts are sent again
@@ -22,12 +22,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::http::Connection;
+use super::http::ReceiverConnection;
 use crate::decision::{NotifyKind, NotifyReason};
-use crate::secret::Secret;
+use crate::secret::ReceiverSecret;
 
-pub use client::Client;
-pub use payload::{Standing, WAKE_LABEL, ends_at, keep_alive, labels, postable};
+pub use client::AlertmanagerClient;
+pub use payload::{PostedAlert, WAKE_LABEL, ends_at, keep_alive, labels, postable};
 pub use silence::{CREATED_BY, matchers, silence};
 
 /// How often what is open is sent again.
@@ -38,21 +38,21 @@ pub const RESOLVED_RESEND: Duration = Duration::from_secs(15 * 60);
 
 /// How an Alertmanager is reached.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct AlertmanagerSettings {
     /// Every replica's base URL, with the route prefix if there is one.
     pub urls: Vec<String>,
     /// The whole `Authorization` header, such as `Bearer …` or `Basic …`.
-    pub authorization: Option<Secret>,
+    pub authorization: Option<ReceiverSecret>,
     /// Timeout, TLS, proxy.
-    pub connection: Connection,
+    pub connection: ReceiverConnection,
 }
 
 /// How often a snooze of an instance has ended in its present life; kept for each instance and receiver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Wake(pub u64);
+pub struct WakeCount(pub u64);
 
-impl Wake {
+impl WakeCount {
     /// The count to send a notification with ([`crate::Notification::wake`]): raised by the trigger after a snooze,
     /// back to none with a new life.
     pub fn count(&mut self, kind: NotifyKind, reason: NotifyReason) -> u64 {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::RESOLVED_RESEND;
-use crate::labels::Labels;
+use crate::labels::LabelSet;
 use crate::notification::Alert;
 use crate::timing::after;
 
@@ -21,7 +21,7 @@ const INTERVALS: u32 = 4;
 
 /// An instance that stands in an Alertmanager, or did lately.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct PostedAlert {
     /// The instance; `ends_at` says when it was resolved.
     pub alert: Alert,
     /// Its rule's interval.
@@ -34,7 +34,7 @@ pub struct Standing {
 
 /// The labels Alertmanager knows an instance by: empty ones are left out, as it does itself.
 #[must_use]
-pub fn labels(alert: &Labels, wake: u64) -> Labels {
+pub fn labels(alert: &LabelSet, wake: u64) -> LabelSet {
     let mut labels = alert.clone();
     labels.retain(|_, value| !value.is_empty());
     if wake > 0 {
@@ -64,9 +64,9 @@ pub fn postable(alert: &Alert, wake: u64, ends_at: Timestamp) -> Value {
 
 /// What is to be sent each [`super::RESEND`]: all that is open, and what was resolved or replaced not long ago. Snoozed
 /// ones are sent too: the silence keeps them quiet.
-pub fn keep_alive<'a>(standing: impl IntoIterator<Item = &'a Standing>, now: Timestamp) -> Vec<Value> {
+pub fn keep_alive<'a>(posted: impl IntoIterator<Item = &'a PostedAlert>, now: Timestamp) -> Vec<Value> {
     let mut alerts = Vec::new();
-    for one in standing {
+    for one in posted {
         let recent = |at: &Timestamp| now < after(*at, RESOLVED_RESEND);
         match one.alert.ends_at {
             None => alerts.push(postable(&one.alert, one.wake, ends_at(one.interval, now))),

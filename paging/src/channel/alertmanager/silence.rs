@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::payload::WAKE_LABEL;
-use crate::labels::Labels;
-use crate::notification::By;
+use crate::labels::LabelSet;
+use crate::notification::QuietedBy;
 
 /// Whose silences are ours.
 pub const CREATED_BY: &str = "fleetledger";
@@ -14,7 +14,7 @@ pub const CREATED_BY: &str = "fleetledger";
 /// The matchers of one instance and nothing else, in the order of its labels. The wake label is always among them, empty
 /// where there is none: a silence must not cover the alert that comes after it.
 #[must_use]
-pub fn matchers(labels: &Labels) -> Vec<Value> {
+pub fn matchers(labels: &LabelSet) -> Vec<Value> {
     let mut exact = labels.clone();
     exact.entry(WAKE_LABEL.to_owned()).or_default();
     let one = |(name, value): (&String, &String)| json!({"name": name, "value": value, "isRegex": false, "isEqual": true});
@@ -23,7 +23,7 @@ pub fn matchers(labels: &Labels) -> Vec<Value> {
 
 /// The silence for `POST /api/v2/silences`.
 #[must_use]
-pub fn silence(labels: &Labels, by: &By, from: Timestamp, until: Timestamp) -> Value {
+pub fn silence(labels: &LabelSet, by: &QuietedBy, from: Timestamp, until: Timestamp) -> Value {
     json!({
         "matchers": matchers(labels),
         "startsAt": from.to_string(),
@@ -36,22 +36,22 @@ pub fn silence(labels: &Labels, by: &By, from: Timestamp, until: Timestamp) -> V
 /// A silence as Alertmanager tells it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Known {
+pub(super) struct AlertmanagerSilence {
     pub(super) id: String,
     pub(super) created_by: String,
-    pub(super) matchers: Vec<KnownMatcher>,
+    pub(super) matchers: Vec<SilenceMatcher>,
     pub(super) starts_at: Timestamp,
-    pub(super) status: Status,
+    pub(super) status: SilenceStatus,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Status {
+pub(super) struct SilenceStatus {
     pub(super) state: String,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct KnownMatcher {
+pub(super) struct SilenceMatcher {
     name: String,
     value: String,
     is_regex: bool,
@@ -63,12 +63,12 @@ fn equal() -> bool {
     true
 }
 
-impl Known {
+impl AlertmanagerSilence {
     /// Whether it is ours, not over, and of exactly these labels.
-    pub(super) fn mirrors(&self, labels: &Labels) -> bool {
+    pub(super) fn mirrors(&self, labels: &LabelSet) -> bool {
         let mut exact = labels.clone();
         exact.entry(WAKE_LABEL.to_owned()).or_default();
-        let same = |matcher: &KnownMatcher| {
+        let same = |matcher: &SilenceMatcher| {
             !matcher.is_regex && matcher.is_equal && exact.get(&matcher.name) == Some(&matcher.value)
         };
         self.created_by == CREATED_BY

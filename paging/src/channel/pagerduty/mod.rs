@@ -5,11 +5,11 @@ mod payload;
 use jiff::Timestamp;
 use reqwest::Url;
 
-use super::Delivery;
-use super::http::{self, Connection, SettingsError};
+use super::DeliveryOutcome;
+use super::http::{self, ReceiverConnection, ReceiverSettingsError};
 use crate::notification::Notification;
-use crate::retry::Protocol;
-use crate::secret::Secret;
+use crate::retry::ReceiverProtocol;
+use crate::secret::ReceiverSecret;
 
 pub use payload::{event, severity};
 
@@ -18,25 +18,25 @@ pub const BASE_URL: &str = "https://events.pagerduty.com";
 
 /// How a service of PagerDuty is reached.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct PagerDutySettings {
     /// [`BASE_URL`], or what stands in for it.
     pub base_url: String,
     /// The integration's key: 32 characters.
-    pub routing_key: Secret,
+    pub routing_key: ReceiverSecret,
     /// Timeout, TLS, proxy.
-    pub connection: Connection,
+    pub connection: ReceiverConnection,
 }
 
 /// A service of PagerDuty.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct PagerDutyClient {
     http: reqwest::Client,
     enqueue: Url,
-    routing_key: Secret,
+    routing_key: ReceiverSecret,
 }
 
-impl Client {
-    pub(super) fn new(settings: Settings) -> Result<Self, SettingsError> {
+impl PagerDutyClient {
+    pub(super) fn new(settings: PagerDutySettings) -> Result<Self, ReceiverSettingsError> {
         Ok(Self {
             http: http::client(&settings.connection)?,
             enqueue: http::url("base_url", &settings.base_url, "/v2/enqueue")?,
@@ -47,15 +47,15 @@ impl Client {
     pub(super) async fn deliver(
         &self,
         notification: &Notification,
-        routing_key: Option<&Secret>,
+        routing_key: Option<&ReceiverSecret>,
         now: Timestamp,
-    ) -> Delivery {
+    ) -> DeliveryOutcome {
         let mut event = event(notification);
         if let Some(fields) = event.as_object_mut() {
             let key = routing_key.unwrap_or(&self.routing_key).expose();
             fields.insert("routing_key".to_owned(), key.into());
         }
         let request = self.http.post(self.enqueue.clone()).json(&event);
-        http::deliver(Protocol::PagerDuty, request, now).await
+        http::deliver(ReceiverProtocol::PagerDuty, request, now).await
     }
 }

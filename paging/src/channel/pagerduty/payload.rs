@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::decision::NotifyKind;
-use crate::labels::Labels;
+use crate::labels::LabelSet;
 use crate::notification::{Alert, Notification, cut};
 
 /// The longest summary PagerDuty takes, in characters.
@@ -50,7 +50,7 @@ pub fn event(notification: &Notification) -> Value {
 
 /// PagerDuty's word for a severity label; `error` for one it cannot know.
 #[must_use]
-pub fn severity(labels: &Labels) -> &'static str {
+pub fn severity(labels: &LabelSet) -> &'static str {
     match labels.get("severity").map(String::as_str) {
         Some("page" | "critical") => "critical",
         Some("warning" | "ticket") => "warning",
@@ -60,7 +60,7 @@ pub fn severity(labels: &Labels) -> &'static str {
 }
 
 fn payload(notification: &Notification, first: Option<&Alert>) -> Value {
-    let none = Labels::new();
+    let none = LabelSet::new();
     let labels = first.map_or(&none, |alert| &alert.labels);
     let source = SOURCES.iter().find_map(|name| labels.get(*name));
     let mut payload = json!({
@@ -103,7 +103,7 @@ fn details(notification: &Notification) -> Value {
 }
 
 fn alert(alert: &Alert) -> Value {
-    let short = |texts: &Labels| -> Value {
+    let short = |texts: &LabelSet| -> Value {
         let cut = texts
             .iter()
             .map(|(name, text)| (name.clone(), cut(text, DETAIL).into()));

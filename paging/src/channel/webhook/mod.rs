@@ -14,11 +14,11 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use sha2::Sha256;
 
-use super::Delivery;
-use super::http::{self, Connection, SettingsError};
+use super::DeliveryOutcome;
+use super::http::{self, ReceiverConnection, ReceiverSettingsError};
 use crate::notification::Notification;
-use crate::retry::{Outcome, Protocol};
-use crate::secret::Secret;
+use crate::retry::{ReceiverProtocol, RequestOutcome};
+use crate::secret::ReceiverSecret;
 
 pub use payload::body;
 
@@ -29,37 +29,37 @@ pub const SIGNATURE: &str = "Fleetledger-Signature";
 
 /// How a webhook is reached.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct WebhookSettings {
     /// Where to; a secret, because such URLs often are.
-    pub url: Secret,
+    pub url: ReceiverSecret,
     /// What signs each request.
-    pub signing_secret: Option<Secret>,
+    pub signing_secret: Option<ReceiverSecret>,
     /// The whole `Authorization` header, such as `Bearer …`.
-    pub authorization: Option<Secret>,
+    pub authorization: Option<ReceiverSecret>,
     /// The console's URL, which Alertmanager's payload calls `externalURL`.
     pub external_url: String,
     /// Timeout, TLS, proxy.
-    pub connection: Connection,
+    pub connection: ReceiverConnection,
 }
 
 /// A webhook.
 #[derive(Clone)]
-pub struct Client {
+pub struct WebhookClient {
     http: reqwest::Client,
     url: Url,
-    signing_secret: Option<Secret>,
-    authorization: Option<Secret>,
+    signing_secret: Option<ReceiverSecret>,
+    authorization: Option<ReceiverSecret>,
     external_url: String,
 }
 
-impl std::fmt::Debug for Client {
+impl std::fmt::Debug for WebhookClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
     }
 }
 
-impl Client {
-    pub(super) fn new(settings: Settings) -> Result<Self, SettingsError> {
+impl WebhookClient {
+    pub(super) fn new(settings: WebhookSettings) -> Result<Self, ReceiverSettingsError> {
         Ok(Self {
             http: http::client(&settings.connection)?,
             url: http::url("url", settings.url.expose(), "")?,
@@ -69,10 +69,15 @@ impl Client {
         })
     }
 
-    pub(super) async fn deliver(&self, notification: &Notification, now: Timestamp) -> Delivery {
+    pub(super) async fn deliver(&self, notification: &Notification, now: Timestamp) -> DeliveryOutcome {
         let body = match serde_json::to_string(&body(notification, &self.external_url)) {
             Ok(body) => body,
-            Err(error) => return http::settle(Protocol::Webhook, &Outcome::Unsendable(error.to_string())),
+            Err(error) => {
+                return http::settle(
+                    ReceiverProtocol::Webhook,
+                    &RequestOutcome::Unsendable(error.to_string()),
+                );
+            }
         };
         let mut request = self
             .http
@@ -85,13 +90,13 @@ impl Client {
         if let Some(secret) = &self.signing_secret {
             request = request.header(SIGNATURE, signature(secret, now, &body));
         }
-        http::deliver(Protocol::Webhook, request.body(body), now).await
+        http::deliver(ReceiverProtocol::Webhook, request.body(body), now).await
     }
 }
 
 /// The value of [`SIGNATURE`].
 #[must_use]
-pub fn signature(secret: &Secret, now: Timestamp, body: &str) -> String {
+pub fn signature(secret: &ReceiverSecret, now: Timestamp, body: &str) -> String {
     let seconds = now.as_second();
     // A key of any length will do: longer ones are hashed.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::decision::NotifyKind;
-use crate::labels::Labels;
+use crate::labels::LabelSet;
 use crate::notification::{Alert, Notification};
 
 /// What Alertmanager writes for an end that is not known.
@@ -51,7 +51,7 @@ fn status(resolved: bool) -> &'static str {
 }
 
 /// As Alertmanager writes it, for one route that takes everything.
-fn group_key(labels: &Labels) -> String {
+fn group_key(labels: &LabelSet) -> String {
     let pairs: Vec<String> = labels
         .iter()
         .map(|(name, value)| format!("{name}={value:?}"))
@@ -59,7 +59,7 @@ fn group_key(labels: &Labels) -> String {
     format!("{{}}:{{{}}}", pairs.join(", "))
 }
 
-fn common<'a>(mut sets: impl Iterator<Item = &'a Labels>) -> Labels {
+fn common<'a>(mut sets: impl Iterator<Item = &'a LabelSet>) -> LabelSet {
     let mut common = sets.next().cloned().unwrap_or_default();
     for set in sets {
         common.retain(|name, value| set.get(name) == Some(value));

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use fleetledger_paging::{
-    channel::Delivery,
-    retry::{Backoff, Disposition},
+    channel::DeliveryOutcome,
+    retry::{DeliveryDisposition, RetryBackoff},
 };
 
-use super::books::Parcel;
+use super::outbox::ClaimedNotification;
 
 /// Characters of an answer that are kept.
-const KEPT: usize = 500;
+const STORED_ERROR_CHARS: usize = 500;
 
 /// What an attempt came to.
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(super) struct AttemptSettlement {
     /// sent, retry or dead.
     pub(super) outcome: &'static str,
     /// HTTP status, where there was an answer.
@@ -26,7 +26,7 @@ pub(super) struct Settled {
     pub(super) pause: Option<Duration>,
 }
 
-impl Settled {
+impl AttemptSettlement {
     /// Claimed, and given back: others were slow, its receiver asked for a pause, or the process ends.
     pub(super) fn not_sent() -> Self {
         Self {
@@ -41,7 +41,12 @@ impl Settled {
         }
     }
 
-    pub(super) fn new(backoff: &Backoff, parcel: &Parcel, delivery: Delivery, random: f64) -> Self {
+    pub(super) fn new(
+        backoff: &RetryBackoff,
+        parcel: &ClaimedNotification,
+        delivery: DeliveryOutcome,
+        random: f64,
+    ) -> Self {
         let status = delivery.status.map(i32::from);
         let of = |outcome, error: Option<String>, wait, pause| Self {
             outcome,
@@ -51,9 +56,9 @@ impl Settled {
             pause,
         };
         match delivery.disposition {
-            Disposition::Accepted => of("sent", None, Duration::ZERO, None),
-            Disposition::Reject { reason } => of("dead", Some(reason), Duration::ZERO, None),
-            Disposition::Retry { after, reason } => {
+            DeliveryDisposition::Accepted => of("sent", None, Duration::ZERO, None),
+            DeliveryDisposition::Reject { reason } => of("dead", Some(reason), Duration::ZERO, None),
+            DeliveryDisposition::Retry { after, reason } => {
                 let since = parcel.claimed_at.micros_since(parcel.first_attempt_at);
                 let since = Duration::from_micros(u64::try_from(since).unwrap_or(0));
                 if backoff.gives_up(since) {
@@ -69,7 +74,11 @@ impl Settled {
 /// What a stranger answered, as a text that PostgreSQL takes: one that it refused would hold up all that are written
 /// with it.
 fn storable(error: &str) -> String {
-    error.chars().filter(|one| *one != '\0').take(KEPT).collect()
+    error
+        .chars()
+        .filter(|one| *one != '\0')
+        .take(STORED_ERROR_CHARS)
+        .collect()
 }
 
 #[cfg(test)]
@@ -79,6 +88,9 @@ mod tests {
     #[test]
     fn an_answer_that_postgresql_would_refuse_is_kept_without_what_it_refuses() {
         assert_eq!(storable("no\0pe"), "nope");
-        assert_eq!(storable(&"é".repeat(KEPT + 1)).chars().count(), KEPT);
+        assert_eq!(
+            storable(&"é".repeat(STORED_ERROR_CHARS + 1)).chars().count(),
+            STORED_ERROR_CHARS
+        );
     }
 }

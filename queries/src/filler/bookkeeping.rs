@@ -7,10 +7,10 @@ use tokio_postgres::Client;
 
 use super::FillError;
 use crate::{
-    freshness::{Freshness, SOURCE_COLUMNS, Scope},
+    freshness::{FreshnessRequirement, SOURCE_COLUMNS, SourceScope},
     period::Period,
     rollup::RollupRule,
-    sources::Sources,
+    sources::SourceSnapshot,
 };
 
 /// A source that is silent for longer than this no longer holds the watermark back.
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 24;
 
 /// What stands of a rollup, as far as it matters for what is to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Books {
+pub(super) struct RollupBookkeeping {
     /// End of the newest window that was filled.
     filled_to: Option<Instant>,
     /// Begins of the windows that are incomplete, and how many sources were behind their ends when they were filled.
@@ -29,7 +29,7 @@ pub(super) struct Books {
 
 /// Up to when each source is known, without those that are retired.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct SourceWatermarks {
     /// Every source.
     pub(super) all: Instant,
     /// Every source that is not stale: the watermark.
@@ -37,15 +37,15 @@ pub(super) struct Known {
     sources: Vec<Instant>,
 }
 
-impl Known {
+impl SourceWatermarks {
     /// Without any source nothing is waited for.
-    pub(super) fn read(rule: &RollupRule, sources: &Sources, now: Instant) -> Self {
-        let freshness = Freshness {
+    pub(super) fn read(rule: &RollupRule, sources: &SourceSnapshot, now: Instant) -> Self {
+        let freshness = FreshnessRequirement {
             by: SOURCE_COLUMNS.map(str::to_owned).to_vec(),
             max_age: STALE,
             kinds: rule.kinds.clone(),
         };
-        let states = sources.states(&freshness, &Scope::default());
+        let states = sources.states(&freshness, &SourceScope::default());
         let living = states.iter().filter(|state| !state.is_retired);
         let fresh = living.clone().filter(|state| !state.is_stale);
         let first = |instant: Option<Instant>| instant.unwrap_or(now).min(now);
@@ -57,22 +57,27 @@ impl Known {
     }
 
     /// Sources that are not yet known to the end of a window.
-    pub(super) fn behind(&self, end: Instant) -> usize {
+    pub(super) fn sources_behind(&self, end: Instant) -> usize {
         self.sources.iter().filter(|known| **known < end).count()
     }
 }
 
 /// Begins of the windows to fill now, the oldest first. A window some of whose sources were behind is filled again each
 /// time one of them has come to its end, whatever the others do: one that is gone for days holds up no other.
-pub(super) fn due(rule: &RollupRule, books: &Books, known: &Known, now: Instant) -> Vec<Instant> {
+pub(super) fn due_windows(
+    rule: &RollupRule,
+    bookkeeping: &RollupBookkeeping,
+    known: &SourceWatermarks,
+    now: Instant,
+) -> Vec<Instant> {
     let length = rule.window.micros();
     let oldest = now.plus_micros(-rule.lateness.micros());
-    let late = books.incomplete.iter().filter(|(window, behind_then)| {
+    let late = bookkeeping.incomplete.iter().filter(|(window, behind_then)| {
         let end = window.plus_micros(length);
-        end > oldest && known.behind(end) < *behind_then
+        end > oldest && known.sources_behind(end) < *behind_then
     });
     let mut due: BTreeSet<Instant> = late.map(|(window, _)| *window).collect();
-    let mut next = match books.filled_to {
+    let mut next = match bookkeeping.filled_to {
         Some(to) => to,
         None => rule.window_of(now.plus_micros(-rule.history.micros())),
     };
@@ -83,11 +88,15 @@ pub(super) fn due(rule: &RollupRule, books: &Books, known: &Known, now: Instant)
     due.into_iter().take(AT_ONCE).collect()
 }
 
-pub(super) async fn read_books(writer: &Client, rule: &RollupRule, now: Instant) -> Result<Books, FillError> {
+pub(super) async fn read_bookkeeping(
+    writer: &Client,
+    rule: &RollupRule,
+    now: Instant,
+) -> Result<RollupBookkeeping, FillError> {
     const FILLED: &str = "select max(window_end_at) from ledger.rollup_window where rollup = $1";
     const INCOMPLETE: &str = "select window_at, sources_behind from ledger.rollup_window
         where rollup = $1 and not complete and window_end_at > $2 order by window_at";
-    let books = async {
+    let bookkeeping = async {
         let filled_to = writer.query_one(FILLED, &[&rule.rollup]).await?.try_get(0)?;
         let oldest = now.plus_micros(-rule.lateness.micros());
         let rows = writer.query(INCOMPLETE, &[&rule.rollup, &oldest]).await?;
@@ -95,12 +104,12 @@ pub(super) async fn read_books(writer: &Client, rule: &RollupRule, now: Instant)
         let incomplete = rows
             .iter()
             .map(|row| Ok((row.try_get(0)?, behind(row.try_get(1)?))));
-        Ok(Books {
+        Ok(RollupBookkeeping {
             filled_to,
             incomplete: incomplete.collect::<Result<_, tokio_postgres::Error>>()?,
         })
     };
-    books.await.map_err(|source| FillError::Books {
+    bookkeeping.await.map_err(|source| FillError::Bookkeeping {
         rollup: rule.rollup.clone(),
         source,
     })
@@ -109,14 +118,14 @@ pub(super) async fn read_books(writer: &Client, rule: &RollupRule, now: Instant)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{query::Schedule, rollup::RollupTable};
+    use crate::{query::QuerySchedule, rollup::RollupTable};
 
     const HOUR: i64 = 3_600_000_000;
 
     fn rule() -> RollupRule {
         RollupRule {
             rollup: "r".to_owned(),
-            schedule: Schedule {
+            schedule: QuerySchedule {
                 group: "rollups".to_owned(),
                 interval: Period::from_mins(1),
                 query_offset: Period::ZERO,
@@ -133,20 +142,20 @@ mod tests {
 
     /// Hours of the windows that are due at hour 100.5.
     fn hours(filled_to: Option<i64>, incomplete: &[(i64, usize)], sources: &[i64], fresh: i64) -> Vec<i64> {
-        let books = Books {
+        let bookkeeping = RollupBookkeeping {
             filled_to: filled_to.map(|hour| Instant(hour * HOUR)),
             incomplete: incomplete
                 .iter()
                 .map(|(window, behind)| (Instant(window * HOUR), *behind))
                 .collect(),
         };
-        let known = Known {
+        let known = SourceWatermarks {
             all: Instant(fresh * HOUR),
             fresh: Instant(fresh * HOUR),
             sources: sources.iter().map(|hour| Instant(hour * HOUR)).collect(),
         };
         let now = Instant(100 * HOUR + HOUR / 2);
-        due(&rule(), &books, &known, now)
+        due_windows(&rule(), &bookkeeping, &known, now)
             .iter()
             .map(|window| window.0 / HOUR)
             .collect()

@@ -6,13 +6,13 @@ use toml::{Spanned, value::Datetime};
 use utoipa::ToSchema;
 
 use super::{
-    Fault,
-    place::{Number, Text},
+    DefinitionFault,
+    place::{DefinitionText, TomlNumber},
 };
 
 /// An entry of the map of owners. It counts where neither a label nor an annotation of the namespace names its owner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Owner {
+pub struct OwnerEntry {
     /// Datacenter; `None` = any.
     pub datacenter: Option<String>,
     /// Cluster; `None` = any.
@@ -31,7 +31,7 @@ pub struct Owner {
 
 /// What a team has set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Team {
+pub struct TeamSettings {
     /// The team.
     pub team: String,
     /// What it may cost in a calendar month, as decimal text.
@@ -71,19 +71,23 @@ pub(super) struct DefaultText {
 #[serde(deny_unknown_fields)]
 pub(super) struct TeamText {
     team: Spanned<String>,
-    budget_per_month: Option<Spanned<Number>>,
+    budget_per_month: Option<Spanned<TomlNumber>>,
     allow_label_owner: Option<Spanned<String>>,
     valid_from: Spanned<Datetime>,
     valid_to: Option<Spanned<Datetime>>,
 }
 
-pub(super) fn read(entry: Spanned<OwnerText>, text: &Text<'_>, faults: &mut Vec<Fault>) -> Option<Owner> {
+pub(super) fn read(
+    entry: Spanned<OwnerText>,
+    text: &DefinitionText<'_>,
+    faults: &mut Vec<DefinitionFault>,
+) -> Option<OwnerEntry> {
     let before = faults.len();
     let entry = entry.into_inner();
     let namespace = text.name("namespace", &entry.namespace, faults);
     let team = team_name(&entry.team, text, faults);
     let (valid_from, valid_to) = text.dates(&entry.valid_from, entry.valid_to.as_ref(), faults);
-    (faults.len() == before).then_some(Owner {
+    (faults.len() == before).then_some(OwnerEntry {
         datacenter: entry.datacenter,
         cluster: entry.cluster,
         namespace: Some(namespace),
@@ -95,14 +99,14 @@ pub(super) fn read(entry: Spanned<OwnerText>, text: &Text<'_>, faults: &mut Vec<
 
 pub(super) fn read_default(
     entry: Spanned<DefaultText>,
-    text: &Text<'_>,
-    faults: &mut Vec<Fault>,
-) -> Option<Owner> {
+    text: &DefinitionText<'_>,
+    faults: &mut Vec<DefinitionFault>,
+) -> Option<OwnerEntry> {
     let before = faults.len();
     let entry = entry.into_inner();
     let team = team_name(&entry.team, text, faults);
     let (valid_from, valid_to) = text.dates(&entry.valid_from, entry.valid_to.as_ref(), faults);
-    (faults.len() == before).then_some(Owner {
+    (faults.len() == before).then_some(OwnerEntry {
         datacenter: entry.datacenter,
         cluster: entry.cluster,
         namespace: None,
@@ -112,7 +116,11 @@ pub(super) fn read_default(
     })
 }
 
-pub(super) fn read_team(entry: Spanned<TeamText>, text: &Text<'_>, faults: &mut Vec<Fault>) -> Option<Team> {
+pub(super) fn read_team(
+    entry: Spanned<TeamText>,
+    text: &DefinitionText<'_>,
+    faults: &mut Vec<DefinitionFault>,
+) -> Option<TeamSettings> {
     let before = faults.len();
     let entry = entry.into_inner();
     let team = team_name(&entry.team, text, faults);
@@ -121,7 +129,7 @@ pub(super) fn read_team(entry: Spanned<TeamText>, text: &Text<'_>, faults: &mut 
     let label = entry.allow_label_owner.as_ref();
     let allow_label_owner = label.map(|label| text.name("allow_label_owner", label, faults));
     let (valid_from, valid_to) = text.dates(&entry.valid_from, entry.valid_to.as_ref(), faults);
-    (faults.len() == before).then_some(Team {
+    (faults.len() == before).then_some(TeamSettings {
         team,
         budget_per_month,
         allow_label_owner,
@@ -131,7 +139,7 @@ pub(super) fn read_team(entry: Spanned<TeamText>, text: &Text<'_>, faults: &mut 
 }
 
 /// A team's name; those with two lines before and behind are ours.
-fn team_name(team: &Spanned<String>, text: &Text<'_>, faults: &mut Vec<Fault>) -> String {
+fn team_name(team: &Spanned<String>, text: &DefinitionText<'_>, faults: &mut Vec<DefinitionFault>) -> String {
     if team.get_ref().starts_with("__") {
         let what = format!(
             "`{}` begins with __, which is kept for __idle__ and the like",

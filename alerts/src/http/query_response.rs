@@ -11,24 +11,24 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fleetledger_queries::{
-    Cell, Query, RunError, Table,
-    report::{AskError, ask},
+    ResultCell, ResultTable, RunError, StoredQuery,
+    report::{AskError, run_with_parameters},
 };
 use fleetledger_schema::instant::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{Api, Failure};
+use super::{AlertsApi, AlertsHttpFailure};
 
 /// Says `true` where a CSV file holds not all rows.
 const EXCEEDED: HeaderName = HeaderName::from_static("fleetledger-exceeded");
 
 /// The rows of a query.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Answer {
+pub struct QueryResponse {
     /// Its columns, in order.
-    pub columns: Vec<AnswerColumn>,
+    pub columns: Vec<ResponseColumn>,
     /// Its rows, by column. A number that JSON cannot hold exactly is a text.
     #[schema(value_type = Vec<Object>)]
     pub rows: Vec<Map<String, Value>>,
@@ -40,7 +40,7 @@ pub struct Answer {
 
 /// A column.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct AnswerColumn {
+pub struct ResponseColumn {
     /// Its name.
     pub name: String,
     /// PostgreSQL's type.
@@ -49,7 +49,7 @@ pub struct AnswerColumn {
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Format {
+pub(super) enum ResponseFormat {
     /// One document.
     #[default]
     Json,
@@ -57,12 +57,12 @@ pub(super) enum Format {
     Csv,
 }
 
-impl Answer {
+impl QueryResponse {
     /// What a table says.
     #[must_use]
-    pub fn new(table: &Table) -> Self {
+    pub fn new(table: &ResultTable) -> Self {
         let names = table.columns.iter().map(|column| &column.name);
-        let row = |cells: &Vec<Cell>| {
+        let row = |cells: &Vec<ResultCell>| {
             let pairs = names.clone().zip(cells);
             pairs.map(|(name, cell)| (name.clone(), cell.json())).collect()
         };
@@ -70,7 +70,7 @@ impl Answer {
             columns: table
                 .columns
                 .iter()
-                .map(|column| AnswerColumn {
+                .map(|column| ResponseColumn {
                     name: column.name.clone(),
                     r#type: column.column_type.to_string(),
                 })
@@ -82,53 +82,57 @@ impl Answer {
     }
 }
 
-impl Format {
+impl ResponseFormat {
     /// # Errors
     /// Any other word.
-    pub(super) fn read(text: Option<&str>) -> Result<Self, Failure> {
+    pub(super) fn read(text: Option<&str>) -> Result<Self, AlertsHttpFailure> {
         match text {
             None | Some("json") => Ok(Self::Json),
             Some("csv") => Ok(Self::Csv),
-            Some(other) => Err(Failure::bad(format!("format `{other}` is neither json nor csv"))),
+            Some(other) => Err(AlertsHttpFailure::bad(format!(
+                "format `{other}` is neither json nor csv"
+            ))),
         }
     }
 }
 
 /// Asks a query once, with connections that no rule waits for.
-pub(super) async fn answer(
-    api: &Api,
-    query: &Arc<Query>,
+pub(super) async fn run_query(
+    api: &AlertsApi,
+    query: &Arc<StoredQuery>,
     values: &BTreeMap<String, String>,
     as_of: Option<&str>,
-    format: Format,
-) -> Result<Response, Failure> {
+    format: ResponseFormat,
+) -> Result<Response, AlertsHttpFailure> {
     let as_of = as_of.map(instant).transpose()?;
-    let table = ask(&api.reader, query, values, as_of).await.map_err(failure)?;
+    let table = run_with_parameters(&api.reader, query, values, as_of)
+        .await
+        .map_err(failure)?;
     Ok(match format {
-        Format::Json => Json(Answer::new(&table)).into_response(),
-        Format::Csv => csv_response(query.id.as_str(), &table),
+        ResponseFormat::Json => Json(QueryResponse::new(&table)).into_response(),
+        ResponseFormat::Csv => csv_response(query.id.as_str(), &table),
     })
 }
 
-fn instant(text: &str) -> Result<Instant, Failure> {
+fn instant(text: &str) -> Result<Instant, AlertsHttpFailure> {
     Instant::parse(text).ok_or_else(|| {
-        Failure::bad(format!(
+        AlertsHttpFailure::bad(format!(
             "as_of `{text}` is no instant; write such as 2026-01-31T14:00:00Z"
         ))
     })
 }
 
-fn failure(error: AskError) -> Failure {
+fn failure(error: AskError) -> AlertsHttpFailure {
     let status = match &error {
         AskError::Question(_) => StatusCode::BAD_REQUEST,
         AskError::Run(RunError::Refused(_)) => StatusCode::UNPROCESSABLE_ENTITY,
         AskError::Run(RunError::Timeout { .. }) => StatusCode::GATEWAY_TIMEOUT,
         AskError::Run(RunError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    Failure::new(status, error)
+    AlertsHttpFailure::new(status, error)
 }
 
-fn csv_response(name: &str, table: &Table) -> Response {
+fn csv_response(name: &str, table: &ResultTable) -> Response {
     let mut response = (
         [(CONTENT_TYPE, "text/csv; charset=utf-8")],
         csv(table).into_bytes(),
@@ -143,11 +147,11 @@ fn csv_response(name: &str, table: &Table) -> Response {
     response
 }
 
-fn csv(table: &Table) -> String {
+fn csv(table: &ResultTable) -> String {
     let mut out = String::new();
     csv_line(&mut out, table.columns.iter().map(|column| column.name.clone()));
     for row in &table.rows {
-        csv_line(&mut out, row.iter().map(Cell::text));
+        csv_line(&mut out, row.iter().map(ResultCell::text));
     }
     out
 }

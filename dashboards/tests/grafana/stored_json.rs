@@ -16,7 +16,7 @@ fn names(of: &str, ending: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn kept_json_is_current() {
+fn stored_json_is_current() {
     fs::create_dir_all(folder().join("json")).unwrap();
     let mut stale = Vec::new();
     for (name, dashboard) in dashboards() {

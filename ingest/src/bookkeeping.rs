@@ -5,26 +5,26 @@ use serde_json::{Value as Json, json};
 use tokio_postgres::types::Json as JsonParameter;
 
 use crate::{
-    batch::{DeadKey, Sealed},
+    batch::{DeadKey, SealedBatch},
     dead_reason::DeadReason,
-    errors::Failure,
+    errors::DatabaseFailure,
     load::ShardKey,
-    session::Session,
+    session::WriterSession,
     settings::GapPolicy,
-    shard::{Head, SweepState},
-    topics::Topics,
+    shard::{ShardHead, SweepState},
+    topics::IngestTopics,
 };
 
 /// Writes all books of `sealed`.
 pub(crate) async fn write(
-    session: &mut Session,
-    topics: &Topics,
+    session: &mut WriterSession,
+    topics: &IngestTopics,
     owner: &str,
     gap_policy: GapPolicy,
-    sealed: &Sealed,
+    sealed: &SealedBatch,
     superseded: &[usize],
-) -> Result<(), Failure> {
-    write_letters(session, topics, sealed).await?;
+) -> Result<(), DatabaseFailure> {
+    write_dead_letters(session, topics, sealed).await?;
     write_dead_keys(session, topics, sealed).await?;
     write_rows(session, SCHEMAS, schemas(sealed)).await?;
     write_rows(session, GAPS, gaps(topics, gap_policy, sealed)).await?;
@@ -55,7 +55,7 @@ pub(crate) async fn write(
     )
     .await?;
     write_rows(session, FRESHNESS, freshness(sealed)).await?;
-    write_rows(session, QUARANTINED, quarantined(sealed)).await?;
+    write_rows(session, QUARANTINE_RECORDS, quarantine_rows(sealed)).await?;
     if !sealed.namespaces.is_empty() {
         session
             .execute(
@@ -67,7 +67,11 @@ pub(crate) async fn write(
     write_rows(session, BATCHES, batches(topics, owner, sealed, superseded)).await
 }
 
-async fn write_rows(session: &mut Session, statement: &'static str, rows: Vec<Json>) -> Result<(), Failure> {
+async fn write_rows(
+    session: &mut WriterSession,
+    statement: &'static str,
+    rows: Vec<Json>,
+) -> Result<(), DatabaseFailure> {
     if !rows.is_empty() {
         session
             .execute(statement, &[&JsonParameter(Json::Array(rows))])
@@ -76,7 +80,7 @@ async fn write_rows(session: &mut Session, statement: &'static str, rows: Vec<Js
     Ok(())
 }
 
-const LETTERS: &str = "
+const DEAD_LETTERS: &str = "
 insert into ledger.dead_letter (topic, partition, record_offset, kafka_at, datacenter, cluster, cluster_uid, kind, uid,
     reason, detail, schema_ref, record_key, record_value, record_headers, state, settled_at)
 select x.topic, x.partition, x.record_offset, x.kafka_at, x.datacenter, x.cluster, x.cluster_uid, x.kind, x.uid,
@@ -88,9 +92,13 @@ from json_to_recordset($1::json) as x (line integer, topic text, partition integ
 join unnest($2::bytea[], $3::bytea[]) with ordinality as v (record_key, record_value, line) on v.line = x.line
 on conflict (topic, partition, record_offset) do nothing";
 
-async fn write_letters(session: &mut Session, topics: &Topics, sealed: &Sealed) -> Result<(), Failure> {
+async fn write_dead_letters(
+    session: &mut WriterSession,
+    topics: &IngestTopics,
+    sealed: &SealedBatch,
+) -> Result<(), DatabaseFailure> {
     // Few at a time: a value may have megabytes.
-    for letters in sealed.letters.chunks(200) {
+    for letters in sealed.dead_letters.chunks(200) {
         let mut rows = Vec::new();
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for letter in letters {
@@ -119,7 +127,7 @@ async fn write_letters(session: &mut Session, topics: &Topics, sealed: &Sealed) 
             }));
         }
         session
-            .execute(LETTERS, &[&JsonParameter(Json::Array(rows)), &keys, &values])
+            .execute(DEAD_LETTERS, &[&JsonParameter(Json::Array(rows)), &keys, &values])
             .await?;
     }
     Ok(())
@@ -143,7 +151,11 @@ from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid te
 left join ledger.dead_letter as l
     on l.topic = x.topic and l.partition = x.partition and l.record_offset = x.record_offset";
 
-async fn write_dead_keys(session: &mut Session, topics: &Topics, sealed: &Sealed) -> Result<(), Failure> {
+async fn write_dead_keys(
+    session: &mut WriterSession,
+    topics: &IngestTopics,
+    sealed: &SealedBatch,
+) -> Result<(), DatabaseFailure> {
     let mut settled = Vec::new();
     let mut opened = Vec::new();
     for ((key, uid), dead) in &sealed.dead_keys {
@@ -176,7 +188,7 @@ insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from)
 select * from json_to_recordset($1::json) as x (fingerprint bigint, subject text, schema_json text, learned_from text)
 on conflict (fingerprint) do nothing";
 
-fn schemas(sealed: &Sealed) -> Vec<Json> {
+fn schemas(sealed: &SealedBatch) -> Vec<Json> {
     let row = |schema: &crate::batch::LearnedSchema| {
         json!({
             "fingerprint": schema.fingerprint, "subject": schema.subject,
@@ -190,8 +202,8 @@ const GAPS: &str = "
 insert into ledger.ingest_gap (topic, partition, from_offset, to_offset, reason, policy)
 select * from json_to_recordset($1::json) as x (topic text, partition integer, from_offset bigint, to_offset bigint, reason text, policy text)";
 
-fn gaps(topics: &Topics, policy: GapPolicy, sealed: &Sealed) -> Vec<Json> {
-    let row = |gap: &crate::batch::Gap| {
+fn gaps(topics: &IngestTopics, policy: GapPolicy, sealed: &SealedBatch) -> Vec<Json> {
+    let row = |gap: &crate::batch::OffsetGap| {
         json!({
             "topic": topics.name(gap.id.topic), "partition": gap.id.partition, "from_offset": gap.from,
             "to_offset": gap.to, "reason": gap.reason, "policy": policy.as_str(),
@@ -207,7 +219,7 @@ select * from json_to_recordset($1::json) as x (cluster_id integer, kind smallin
 on conflict (cluster_id, kind, shard) do update set epoch = excluded.epoch, sequence = excluded.sequence,
     observed_at = excluded.observed_at, clock_skew_seconds = excluded.clock_skew_seconds, stale_records = excluded.stale_records";
 
-fn emitter(key: &ShardKey, head: &Head) -> Json {
+fn emitter(key: &ShardKey, head: &ShardHead) -> Json {
     json!({
         "cluster_id": key.cluster_id, "kind": key.kind.number(), "shard": key.shard, "epoch": head.epoch,
         "sequence": head.sequence, "observed_at": text(head.observed_at),
@@ -230,7 +242,7 @@ on conflict (cluster_id, kind, shard) do update set fold_count = excluded.fold_c
     fold_at_mark_lo = excluded.fold_at_mark_lo,
     mismatch_since = case when excluded.mismatch_since is not null then coalesce(b.mismatch_since, excluded.mismatch_since) end";
 
-fn balance(key: &ShardKey, head: &Head) -> Json {
+fn balance(key: &ShardKey, head: &ShardHead) -> Json {
     let mark = head.mark.as_ref();
     json!({
         "cluster_id": key.cluster_id, "kind": key.kind.number(), "shard": key.shard,
@@ -255,7 +267,7 @@ on conflict (cluster_id, kind, shard) do update set sweep_id = excluded.sweep_id
     closed_objects = excluded.closed_objects, missed_changes = excluded.missed_changes, generation = excluded.generation,
     healed_generation = excluded.healed_generation";
 
-fn sweep(key: &ShardKey, head: &Head) -> Option<Json> {
+fn sweep(key: &ShardKey, head: &ShardHead) -> Option<Json> {
     let sweep = head.sweep.as_ref()?;
     let (state, void_reason) = match &sweep.state {
         SweepState::Running => ("running", None),
@@ -286,21 +298,21 @@ insert into ledger.freshness_history as h (cluster_id, kind, minute_at, observed
 select cluster_id, kind, date_trunc('minute', now()), observed_at from newest order by cluster_id, kind
 on conflict (cluster_id, kind, minute_at) do update set observed_at = greatest(h.observed_at, excluded.observed_at)";
 
-fn freshness(sealed: &Sealed) -> Vec<Json> {
+fn freshness(sealed: &SealedBatch) -> Vec<Json> {
     let rows = sealed.freshness.iter().map(|((cluster_id, kind), at)| {
         json!({ "cluster_id": cluster_id, "kind": kind.number(), "observed_at": text(*at) })
     });
     rows.collect()
 }
 
-const QUARANTINED: &str = "
+const QUARANTINE_RECORDS: &str = "
 update ledger.quarantine as q set records = q.records + x.records
 from json_to_recordset($1::json) as x (datacenter text, cluster text, cluster_uid text, records bigint)
 where q.datacenter = x.datacenter and q.cluster = x.cluster and q.cluster_uid = x.cluster_uid and q.released_at is null";
 
-fn quarantined(sealed: &Sealed) -> Vec<Json> {
+fn quarantine_rows(sealed: &SealedBatch) -> Vec<Json> {
     let mut counts = std::collections::BTreeMap::new();
-    let letters = sealed.letters.iter();
+    let letters = sealed.dead_letters.iter();
     for letter in letters.filter(|letter| letter.fault.reason == DeadReason::Quarantined) {
         if let Some(source) = &letter.source {
             *counts.entry(source).or_insert(0_u64) += 1;
@@ -322,7 +334,7 @@ select now(), x.* from json_to_recordset($1::json) as x (topic text, partition i
     owner_epoch bigint, owner text, delivered bigint, landed bigint, unchanged bigint, superseded bigint, deleted bigint,
     control bigint, dead bigint)";
 
-fn batches(topics: &Topics, owner: &str, sealed: &Sealed, superseded: &[usize]) -> Vec<Json> {
+fn batches(topics: &IngestTopics, owner: &str, sealed: &SealedBatch, superseded: &[usize]) -> Vec<Json> {
     let rows = sealed.spans.iter().map(|span| {
         let counts = sealed.counts_of(span, superseded);
         json!({

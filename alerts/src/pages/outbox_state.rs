@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 
-use fleetledger_paging::{NotifyKind, outbox::Waiting};
+use fleetledger_paging::{NotifyKind, outbox::WaitingNotification};
 use fleetledger_schema::instant::Instant;
 use tokio_postgres::Transaction;
 
 use crate::errors::{AlertsError, while_};
 
 /// What waits under each key, and whether anybody was told of it.
-pub(super) struct Book {
-    waiting: HashMap<String, Vec<Waiting>>,
+pub(super) struct OutboxState {
+    waiting: HashMap<String, Vec<WaitingNotification>>,
     seen: HashMap<String, bool>,
     cancelled: Vec<i64>,
 }
 
-impl Book {
+impl OutboxState {
     pub(super) async fn open(transaction: &Transaction<'_>, keys: &[String]) -> Result<Self, AlertsError> {
         let load = "
             select dedup_key, outbox_id, kind, state, attempts
@@ -24,7 +24,7 @@ impl Book {
             .query(load, &[&keys])
             .await
             .map_err(while_("load what waits"))?;
-        let mut book = Self {
+        let mut outbox = Self {
             waiting: HashMap::new(),
             seen: HashMap::new(),
             cancelled: Vec::new(),
@@ -37,31 +37,33 @@ impl Book {
             };
             let attempted = row.get::<_, i32>(4) > 0;
             match state.as_str() {
-                "queued" => book
-                    .waiting
-                    .entry(key)
-                    .or_default()
-                    .push(Waiting { id, kind, attempted }),
+                "queued" => {
+                    outbox
+                        .waiting
+                        .entry(key)
+                        .or_default()
+                        .push(WaitingNotification { id, kind, attempted })
+                }
                 // One that was given up may have arrived.
                 "sent" | "dead" if kind == NotifyKind::Trigger => {
-                    book.seen.insert(key, true);
+                    outbox.seen.insert(key, true);
                 }
                 _ => {}
             }
         }
-        Ok(book)
+        Ok(outbox)
     }
 
-    pub(super) fn waiting(&self, key: &str) -> &[Waiting] {
+    pub(super) fn waiting(&self, key: &str) -> &[WaitingNotification] {
         self.waiting.get(key).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn seen(&self, key: &str) -> bool {
+    pub(super) fn was_seen(&self, key: &str) -> bool {
         self.seen.contains_key(key)
     }
 
     pub(super) fn knows(&self, key: &str) -> bool {
-        self.seen(key) || self.waiting.contains_key(key)
+        self.was_seen(key) || self.waiting.contains_key(key)
     }
 
     pub(super) fn cancel(&mut self, key: &str, ids: &[i64]) {
@@ -74,7 +76,7 @@ impl Book {
     /// One that is about to be written; it has no number yet.
     pub(super) fn add(&mut self, key: &str, kind: NotifyKind, replaces: Option<i64>) {
         if replaces.is_none() {
-            let one = Waiting {
+            let one = WaitingNotification {
                 id: 0,
                 kind,
                 attempted: false,

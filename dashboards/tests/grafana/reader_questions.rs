@@ -4,7 +4,7 @@ use std::fs;
 
 use fleetledger_dashboards::folder;
 
-use crate::database::{filled, rows};
+use crate::database::{filled_database, rows};
 
 /// Statements of the page, each below its question.
 fn questions(page: &str) -> Vec<(String, String)> {
@@ -20,7 +20,7 @@ fn questions(page: &str) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn twenty_questions_are_answered_to_the_reader() {
-    let Some(filled) = filled("twenty_questions_are_answered_to_the_reader").await else {
+    let Some(filled) = filled_database("twenty_questions_are_answered_to_the_reader").await else {
         return;
     };
     let page = fs::read_to_string(folder().join("../docs/sql.md")).unwrap();

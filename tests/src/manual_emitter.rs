@@ -4,14 +4,14 @@ use std::{collections::HashMap, time::Duration};
 
 use fleetledger_schema::{
     codec::{self, SchemaSubject},
-    content_hash::{ContentHash, Digest},
+    content_hash::{ContentDigest, ContentHash},
     framing::{SchemaRef, join},
-    headers::{Headers, MARK_EVENT_TYPE},
+    headers::{MARK_EVENT_TYPE, RecordHeaders},
     instant::Instant,
-    key::{RecordKey, Source, Subject},
-    kind::Kind,
+    key::{RecordKey, RecordSource, RecordSubject},
+    kind::RecordKind,
     partition::partition_of,
-    record::{Container, Mark, Namespace, Node, Object, Pod, Record, Resources, Usage, Workload},
+    record::{Container, Mark, Namespace, Node, ObjectRecord, Pod, Record, Resources, Usage, Workload},
 };
 use rdkafka::{
     ClientConfig,
@@ -26,7 +26,7 @@ const TRANSACTION: Duration = Duration::from_secs(30);
 
 /// Where a record was put.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct KafkaPosition {
     /// Topic.
     pub topic: String,
     /// Partition.
@@ -37,7 +37,7 @@ pub struct Place {
 
 /// A record as it goes into Kafka; a test may spoil any part of it before it is sent.
 #[derive(Debug, Clone)]
-pub struct Raw {
+pub struct DraftRecord {
     /// Topic.
     pub topic: String,
     /// Partition.
@@ -52,32 +52,32 @@ pub struct Raw {
 
 /// The state of one (kind) log of the cluster; one shard.
 #[derive(Debug, Default)]
-struct Log {
+struct EmitterLog {
     sequence: i64,
     living: HashMap<String, ContentHash>,
 }
 
 /// The emitter of one cluster.
-pub struct Scribe {
+pub struct ManualEmitter {
     /// The names and the uid it writes under.
-    pub source: Source,
+    pub source: RecordSource,
     /// Its reign.
     pub epoch: i64,
     /// Added to the wall clock in `ce_time`, in microseconds.
     pub clock_skew_micros: i64,
     prefix: String,
     producer: FutureProducer,
-    logs: HashMap<Kind, Log>,
+    logs: HashMap<RecordKind, EmitterLog>,
     waiting: Vec<(String, DeliveryFuture)>,
 }
 
-impl std::fmt::Debug for Scribe {
+impl std::fmt::Debug for ManualEmitter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Scribe({}, epoch {})", self.source, self.epoch)
     }
 }
 
-impl Scribe {
+impl ManualEmitter {
     /// An emitter of cluster `name` in datacenter `dfw`, whose epoch is now.
     #[must_use]
     pub fn new(kafka: &ClientConfig, prefix: &str, name: &str, cluster_uid: &str) -> Self {
@@ -110,14 +110,14 @@ impl Scribe {
         self.producer.begin_transaction().unwrap();
     }
 
-    /// Commits what was sent since [`Scribe::begin`].
-    pub async fn commit(&mut self) -> Vec<Place> {
+    /// Commits what was sent since [`ManualEmitter::begin`].
+    pub async fn commit(&mut self) -> Vec<KafkaPosition> {
         let places = self.flush().await;
         self.producer.commit_transaction(TRANSACTION).unwrap();
         places
     }
 
-    /// Takes back what was sent since [`Scribe::begin`], though Kafka has it.
+    /// Takes back what was sent since [`ManualEmitter::begin`], though Kafka has it.
     pub async fn abort(&mut self) {
         self.flush().await;
         self.producer.abort_transaction(TRANSACTION).unwrap();
@@ -125,7 +125,7 @@ impl Scribe {
 
     fn with(config: &ClientConfig, prefix: &str, name: &str, cluster_uid: &str) -> Self {
         Self {
-            source: Source::new("dfw", name, cluster_uid).unwrap(),
+            source: RecordSource::new("dfw", name, cluster_uid).unwrap(),
             epoch: Instant::now().0,
             clock_skew_micros: 0,
             prefix: prefix.to_owned(),
@@ -151,13 +151,13 @@ impl Scribe {
 
     /// Its topic of a kind.
     #[must_use]
-    pub fn topic(&self, kind: Kind) -> String {
+    pub fn topic(&self, kind: RecordKind) -> String {
         kind.topic(&self.prefix, None)
     }
 
     /// Living objects of a kind, as the log stands.
     #[must_use]
-    pub fn living(&self, kind: Kind) -> usize {
+    pub fn living(&self, kind: RecordKind) -> usize {
         self.logs.get(&kind).map_or(0, |log| log.living.len())
     }
 
@@ -167,8 +167,8 @@ impl Scribe {
         self.put(&raw);
     }
 
-    /// The record that [`Scribe::write`] would send, with the next number of its log.
-    pub fn raw(&mut self, record: &Record) -> Raw {
+    /// The record that [`ManualEmitter::write`] would send, with the next number of its log.
+    pub fn raw(&mut self, record: &Record) -> DraftRecord {
         let kind = record.kind();
         let body = codec::encode(record).unwrap();
         let log = self.logs.entry(kind).or_default();
@@ -181,7 +181,7 @@ impl Scribe {
         let value = Some(join(SchemaRef::Fingerprint(schema), &body));
         self.numbered(
             kind,
-            Subject::Object(record.uid().to_owned()),
+            RecordSubject::Object(record.uid().to_owned()),
             kind.event_type(),
             value,
         )
@@ -189,13 +189,18 @@ impl Scribe {
 
     /// Sends a window of usage.
     pub fn write_usage(&mut self, usage: &Usage) {
-        let schema = codec::own_schema(SchemaSubject::Kind(Kind::Usage)).fingerprint();
+        let schema = codec::own_schema(SchemaSubject::Kind(RecordKind::Usage)).fingerprint();
         let value = join(
             SchemaRef::Fingerprint(schema),
             &codec::encode_usage(usage).unwrap(),
         );
-        let subject = Subject::Object(usage.uid.clone());
-        let raw = self.numbered(Kind::Usage, subject, Kind::Usage.event_type(), Some(value));
+        let subject = RecordSubject::Object(usage.uid.clone());
+        let raw = self.numbered(
+            RecordKind::Usage,
+            subject,
+            RecordKind::Usage.event_type(),
+            Some(value),
+        );
         self.put(&raw);
     }
 
@@ -209,25 +214,30 @@ impl Scribe {
     }
 
     /// A tombstone with the next number of its log.
-    pub fn tombstone(&mut self, kind: Kind, uid: &str) -> Raw {
+    pub fn tombstone(&mut self, kind: RecordKind, uid: &str) -> DraftRecord {
         self.logs.entry(kind).or_default().living.remove(uid);
-        self.numbered(kind, Subject::Object(uid.to_owned()), kind.event_type(), None)
+        self.numbered(
+            kind,
+            RecordSubject::Object(uid.to_owned()),
+            kind.event_type(),
+            None,
+        )
     }
 
     /// Sends a mark of every kind: count and digest of what lives.
     pub fn mark_all(&mut self) {
-        for kind in Kind::ALL {
+        for kind in RecordKind::ALL {
             self.point(kind, "mark", None, None);
         }
     }
 
     /// Sends a sweep of `kind` that names exactly these objects.
-    pub fn sweep(&mut self, kind: Kind, objects: &[Record]) {
+    pub fn sweep(&mut self, kind: RecordKind, objects: &[Record]) {
         self.sweep_losing(kind, objects, &[]);
     }
 
     /// A sweep of which `lost` never reach Kafka: they have taken their numbers.
-    pub fn sweep_losing(&mut self, kind: Kind, objects: &[Record], lost: &[Record]) {
+    pub fn sweep_losing(&mut self, kind: RecordKind, objects: &[Record], lost: &[Record]) {
         let id = format!(
             "{}-{}",
             self.epoch,
@@ -244,9 +254,15 @@ impl Scribe {
         self.point(kind, "sweep_end", Some(id), Some(begin));
     }
 
-    fn point(&mut self, kind: Kind, point: &str, sweep_id: Option<String>, begin_sequence: Option<i64>) {
+    fn point(
+        &mut self,
+        kind: RecordKind,
+        point: &str,
+        sweep_id: Option<String>,
+        begin_sequence: Option<i64>,
+    ) {
         let log = self.logs.entry(kind).or_default();
-        let mut digest = Digest::default();
+        let mut digest = ContentDigest::default();
         for hash in log.living.values() {
             digest.add(*hash);
         }
@@ -264,9 +280,9 @@ impl Scribe {
             emitter_version: "scribe".to_owned(),
         };
         let subject = match point {
-            "mark" => Subject::Mark(0),
-            "sweep_begin" => Subject::SweepBegin(0),
-            _ => Subject::SweepEnd(0),
+            "mark" => RecordSubject::Mark(0),
+            "sweep_begin" => RecordSubject::SweepBegin(0),
+            _ => RecordSubject::SweepEnd(0),
         };
         let schema = codec::own_schema(SchemaSubject::Mark).fingerprint();
         let value = join(
@@ -277,16 +293,22 @@ impl Scribe {
         self.put(&raw);
     }
 
-    fn numbered(&mut self, kind: Kind, subject: Subject, event_type: &str, value: Option<Vec<u8>>) -> Raw {
+    fn numbered(
+        &mut self,
+        kind: RecordKind,
+        subject: RecordSubject,
+        event_type: &str,
+        value: Option<Vec<u8>>,
+    ) -> DraftRecord {
         let log = self.logs.entry(kind).or_default();
         log.sequence += 1;
         let time = Instant::now().plus_micros(self.clock_skew_micros);
-        let headers = Headers::new(&self.source, event_type, 0, time, self.epoch, log.sequence);
+        let headers = RecordHeaders::new(&self.source, event_type, 0, time, self.epoch, log.sequence);
         let key = RecordKey {
             source: self.source.clone(),
             subject,
         };
-        Raw {
+        DraftRecord {
             topic: self.topic(kind),
             partition: self.partition(),
             key: key.to_string().into_bytes(),
@@ -299,8 +321,8 @@ impl Scribe {
         }
     }
 
-    /// Sends a record as it is. [`Scribe::flush`] waits for it.
-    pub fn put(&mut self, raw: &Raw) {
+    /// Sends a record as it is. [`ManualEmitter::flush`] waits for it.
+    pub fn put(&mut self, raw: &DraftRecord) {
         let mut headers = OwnedHeaders::new_with_capacity(raw.headers.len());
         for (key, value) in &raw.headers {
             headers = headers.insert(Header {
@@ -320,11 +342,11 @@ impl Scribe {
     }
 
     /// Waits until Kafka has everything, and returns where it was put, in the order in which it was sent.
-    pub async fn flush(&mut self) -> Vec<Place> {
+    pub async fn flush(&mut self) -> Vec<KafkaPosition> {
         let mut places = Vec::with_capacity(self.waiting.len());
         for (topic, sent) in self.waiting.drain(..) {
             let delivery = sent.await.unwrap().map_err(|(error, _)| error).unwrap();
-            places.push(Place {
+            places.push(KafkaPosition {
                 topic,
                 partition: delivery.partition,
                 offset: delivery.offset,
@@ -334,7 +356,7 @@ impl Scribe {
     }
 
     /// Sends one record and waits for it.
-    pub async fn put_now(&mut self, raw: &Raw) -> Place {
+    pub async fn put_now(&mut self, raw: &DraftRecord) -> KafkaPosition {
         self.put(raw);
         self.flush().await.pop().unwrap()
     }

@@ -1,28 +1,28 @@
 //! The centre's database: a primary and a standby, crashed and failed over.
 
-use fleetledger_local::{postgres::Postgres, skip::unless_available};
-use fleetledger_tests::{database::Database, parts};
+use fleetledger_local::{postgres::LocalPostgres, skip::unless_available};
+use fleetledger_tests::{database::LedgerDatabase, parts};
 
 const NAME: &str = "soak";
 const LANDED: &str = "select coalesce(sum(next_offset), 0)::bigint from ledger.ingest_partition";
 
 /// Two servers, of which one takes writes.
-pub(crate) struct Centre {
-    primary: Postgres,
-    standby: Option<Postgres>,
+pub(crate) struct ReplicatedDatabase {
+    primary: LocalPostgres,
+    standby: Option<LocalPostgres>,
     /// Of both servers.
     url: String,
-    old_primary: Option<Postgres>,
+    old_primary: Option<LocalPostgres>,
     seen: i64,
 }
 
-impl Centre {
+impl ReplicatedDatabase {
     /// Quick rather than durable: a crash loses commits that were acknowledged, which must do no harm.
     pub(crate) async fn start(test: &str) -> Option<Self> {
         let cache = parts::cache();
-        let primary = Postgres::builder().temporary().fast().start(&cache).await;
+        let primary = LocalPostgres::builder().temporary().fast().start(&cache).await;
         let primary = unless_available(test, primary).unwrap()?;
-        let database = Database::create(&primary, NAME).await;
+        let database = LedgerDatabase::create(&primary, NAME).await;
         drop(database);
         let standby = primary.standby(&cache).await.unwrap();
         let url = format!(
@@ -44,8 +44,8 @@ impl Centre {
     }
 
     /// The database on whichever server takes writes.
-    pub(crate) async fn database(&self) -> Database {
-        Database::open(&self.url).await
+    pub(crate) async fn database(&self) -> LedgerDatabase {
+        LedgerDatabase::open(&self.url).await
     }
 
     /// Stops at once, as a crash would, and starts again.
@@ -63,18 +63,20 @@ impl Centre {
     pub(crate) async fn fail_over(&mut self) -> i64 {
         let standby = self.standby.take().unwrap();
         // A session that stays with the old primary.
-        let old = Database::open(&self.primary.url_of(NAME)).await;
+        let old = LedgerDatabase::open(&self.primary.url_of(NAME)).await;
         self.primary.refuse_writes().await.unwrap();
         standby.promote().await.unwrap();
         self.old_primary = Some(std::mem::replace(&mut self.primary, standby));
         let there = old.number(LANDED).await;
-        let here = Database::ask(&self.primary.url_of(NAME), LANDED).await.unwrap();
+        let here = LedgerDatabase::ask(&self.primary.url_of(NAME), LANDED)
+            .await
+            .unwrap();
         (there - here).max(0)
     }
 
     /// Has something landed since the last time it was asked? What a crash has lost counts too.
     pub(crate) async fn has_moved(&mut self) -> bool {
-        match Database::ask(&self.url, LANDED).await {
+        match LedgerDatabase::ask(&self.url, LANDED).await {
             Ok(landed) => std::mem::replace(&mut self.seen, landed) != landed,
             Err(_) => false,
         }

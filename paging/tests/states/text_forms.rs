@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use fleetledger_paging::{Condition, Instance, NotifyKind, NotifyReason, Resolution};
+use fleetledger_paging::{AlertCondition, AlertInstance, AlertResolution, NotifyKind, NotifyReason};
 use serde::Serialize;
 
 use super::at;
@@ -20,20 +20,20 @@ where
 }
 
 #[test]
-fn every_word_is_written_and_read_the_same_way() {
-    use Condition::{Firing, Inactive, Pending, Recovering};
-    let conditions = [Inactive, Pending, Firing, Recovering, Condition::Resolved];
-    check(&conditions, Condition::as_str, Condition::parse);
+fn every_name_is_written_and_read_the_same_way() {
+    use AlertCondition::{Firing, Inactive, Pending, Recovering};
+    let conditions = [Inactive, Pending, Firing, Recovering, AlertCondition::Resolved];
+    check(&conditions, AlertCondition::as_str, AlertCondition::parse);
     let resolutions = [
-        Resolution::Fixed,
-        Resolution::Missing,
-        Resolution::StaleSource,
-        Resolution::TargetRetired,
-        Resolution::RuleRemoved,
-        Resolution::RuleDisabled,
-        Resolution::RuleRelabelled,
+        AlertResolution::Fixed,
+        AlertResolution::Missing,
+        AlertResolution::StaleSource,
+        AlertResolution::TargetRetired,
+        AlertResolution::RuleRemoved,
+        AlertResolution::RuleDisabled,
+        AlertResolution::RuleRelabelled,
     ];
-    check(&resolutions, Resolution::as_str, Resolution::parse);
+    check(&resolutions, AlertResolution::as_str, AlertResolution::parse);
     let kinds = [NotifyKind::Trigger, NotifyKind::Acknowledge, NotifyKind::Resolve];
     check(&kinds, NotifyKind::as_str, NotifyKind::parse);
     let reasons = [
@@ -55,15 +55,19 @@ fn every_word_is_written_and_read_the_same_way() {
 
 #[test]
 fn only_what_is_over_for_long_enough_is_forgotten() {
-    let instance = |condition, resolved: Option<i64>| Instance {
+    let instance = |condition, resolved: Option<i64>| AlertInstance {
         condition,
         resolved_at: resolved.map(at),
-        ..Instance::default()
+        ..AlertInstance::default()
     };
-    assert!(instance(Condition::Inactive, None).is_forgettable(at(10)));
-    assert!(instance(Condition::Resolved, Some(10)).is_forgettable(at(10)));
-    assert!(!instance(Condition::Resolved, Some(11)).is_forgettable(at(10)));
-    for condition in [Condition::Pending, Condition::Firing, Condition::Recovering] {
+    assert!(instance(AlertCondition::Inactive, None).is_forgettable(at(10)));
+    assert!(instance(AlertCondition::Resolved, Some(10)).is_forgettable(at(10)));
+    assert!(!instance(AlertCondition::Resolved, Some(11)).is_forgettable(at(10)));
+    for condition in [
+        AlertCondition::Pending,
+        AlertCondition::Firing,
+        AlertCondition::Recovering,
+    ] {
         assert!(!instance(condition, Some(1)).is_forgettable(at(10)));
     }
 }

@@ -4,56 +4,56 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use fleetledger_ingest::safeguard::Safeguard;
 use fleetledger_tests::{
-    database::Database,
+    database::LedgerDatabase,
     deadline::{ensure, eventually},
-    delivered::{self, Fold},
-    parts::{self, Parts},
-    program::{Program, every_partition, ingest_configuration},
-    scribe::Scribe,
+    delivered::{self, LogFold},
+    manual_emitter::ManualEmitter,
+    parts::{self, SharedServers},
+    program::{LedgerProcess, every_partition, ingest_configuration},
 };
 use tokio_postgres::Client;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
-pub(crate) struct Scene {
-    pub(crate) parts: Arc<Parts>,
-    pub(crate) database: Database,
+pub(crate) struct FaultFixture {
+    pub(crate) parts: Arc<SharedServers>,
+    pub(crate) database: LedgerDatabase,
     pub(crate) prefix: String,
-    pub(crate) scribe: Scribe,
+    pub(crate) emitter: ManualEmitter,
     /// What its victims lack.
     pub(crate) without: Option<Safeguard>,
     /// More lines of `[ingest]`.
     pub(crate) more: String,
 }
 
-impl Scene {
+impl FaultFixture {
     /// `None` where a part is not available on this machine.
     pub(crate) async fn new(test: &str, without: Option<Safeguard>) -> Option<Self> {
         let parts = parts::shared(test).await?;
         let (database, prefix) = (parts.database().await, parts.topics().await);
-        let scribe = Scribe::new(&parts.kafka.client_config(), &prefix, "prod", "cluster-uid");
+        let scribe = ManualEmitter::new(&parts.kafka.client_config(), &prefix, "prod", "cluster-uid");
         Some(Self {
             parts,
             database,
             prefix,
-            scribe,
+            emitter: scribe,
             without,
             more: String::new(),
         })
     }
 
     /// Another cluster whose records share the partition of the first.
-    pub(crate) fn neighbour(&self) -> Scribe {
+    pub(crate) fn neighbour(&self) -> ManualEmitter {
         let kafka = self.parts.kafka.client_config();
-        let mut neighbours =
-            (0..).map(|number| Scribe::new(&kafka, &self.prefix, "near", &format!("near-uid-{number}")));
+        let mut neighbours = (0..)
+            .map(|number| ManualEmitter::new(&kafka, &self.prefix, "near", &format!("near-uid-{number}")));
         neighbours
-            .find(|near| near.partition() == self.scribe.partition())
+            .find(|near| near.partition() == self.emitter.partition())
             .unwrap()
     }
 
     /// An ingester process of every partition, without the safeguard that this scene lacks.
-    pub(crate) fn victim(&self) -> Program {
+    pub(crate) fn victim(&self) -> LedgerProcess {
         let lacks = self
             .without
             .map(|safeguard| ("FLEETLEDGER_WITHOUT", safeguard.as_str()));
@@ -61,12 +61,12 @@ impl Scene {
     }
 
     /// A sound ingester process of every partition, that claims them.
-    pub(crate) fn rival(&self) -> Program {
+    pub(crate) fn rival(&self) -> LedgerProcess {
         self.start("rival", &[])
     }
 
-    fn start(&self, name: &str, environment: &[(&str, &str)]) -> Program {
-        Program::start(&["ingest"], &self.configuration(name), environment)
+    fn start(&self, name: &str, environment: &[(&str, &str)]) -> LedgerProcess {
+        LedgerProcess::start(&["ingest"], &self.configuration(name), environment)
     }
 
     /// Configuration of the ingester of that name.
@@ -81,27 +81,27 @@ impl Scene {
     }
 
     /// The fold of everything in Kafka now.
-    pub(crate) fn fold(&self) -> Fold {
+    pub(crate) fn fold(&self) -> LogFold {
         let records = delivered::read_all(&self.parts.kafka.client_config(), &self.prefix);
         delivered::fold(&records, &BTreeSet::new())
     }
 
     /// Waits until the offsets say that everything in Kafka was ingested.
-    pub(crate) async fn ingested(&self, ingester: &Program) -> Fold {
+    pub(crate) async fn await_ingested(&self, ingester: &LedgerProcess) -> LogFold {
         let fold = self.fold();
         eventually("everything is ingested", LIMIT, || async {
             let behind = fold.is_ingested(&self.database).await;
-            behind.map_err(|why| format!("{why}\n{}", ingester.logged()))
+            behind.map_err(|why| format!("{why}\n{}", ingester.log_text()))
         })
         .await;
         fold
     }
 
     /// Waits until a query answers true.
-    pub(crate) async fn until(&self, query: &str, ingester: &Program) {
+    pub(crate) async fn until(&self, query: &str, ingester: &LedgerProcess) {
         eventually(query, LIMIT, || async {
             let holds: bool = self.database.client.query_one(query, &[]).await.unwrap().get(0);
-            ensure(holds, || ingester.logged())
+            ensure(holds, || ingester.log_text())
         })
         .await;
     }
@@ -114,8 +114,8 @@ impl Scene {
         client
     }
 
-    /// Waits until a batch hangs on [`Scene::hold_batches`].
-    pub(crate) async fn until_held(&self, ingester: &Program) {
+    /// Waits until a batch hangs on [`FaultFixture::hold_batches`].
+    pub(crate) async fn until_held(&self, ingester: &LedgerProcess) {
         let waits = "select exists (select from pg_locks as l join pg_database as d on d.oid = l.database
             where not l.granted and d.datname = current_database() and l.relation = 'ledger.freshness'::regclass)";
         self.until(waits, ingester).await;

@@ -4,12 +4,12 @@ use deadpool_postgres::{Pool, Transaction};
 use fleetledger_paging::Notification;
 use fleetledger_schema::instant::Instant;
 
-use super::{Answered, LEASE};
+use super::{DeliveryAttempt, LEASE};
 use crate::errors::{AlertsError, while_};
 
 /// A notification that is ours to send.
 #[derive(Debug)]
-pub(super) struct Parcel {
+pub(super) struct ClaimedNotification {
     pub(super) outbox_id: i64,
     pub(super) receiver: String,
     pub(super) secret_ref: Option<String>,
@@ -27,13 +27,13 @@ const BY_INDEX: &str = "
 
 /// Writes down what was answered, and claims up to `room` notifications of receivers that are not `paused`. All of it
 /// stands, or nothing.
-pub(super) async fn turn(
+pub(super) async fn settle_and_claim(
     pool: &Pool,
     evaluator: &str,
-    answered: &[Answered],
+    answered: &[DeliveryAttempt],
     paused: &[String],
     room: usize,
-) -> Result<Vec<Parcel>, AlertsError> {
+) -> Result<Vec<ClaimedNotification>, AlertsError> {
     if answered.is_empty() && room == 0 {
         return Ok(Vec::new());
     }
@@ -58,7 +58,7 @@ pub(super) async fn turn(
 async fn settle(
     transaction: &Transaction<'_>,
     evaluator: &str,
-    answered: &[Answered],
+    answered: &[DeliveryAttempt],
 ) -> Result<(), AlertsError> {
     const SETTLE: &str = "
         update ledger.outbox as o set claimed_by = null, claimed_until = null, last_error = d.error,
@@ -75,21 +75,33 @@ async fn settle(
         from unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::double precision[],
             $8::text[]) as d (attempted_at, outbox_id, receiver, outcome, status, seconds, error)";
     let step = "write down deliveries";
-    let ids: Vec<i64> = answered.iter().map(|one| one.parcel.outbox_id).collect();
-    let outcomes: Vec<&str> = answered.iter().map(|one| one.settled.outcome).collect();
-    let errors: Vec<Option<&str>> = answered.iter().map(|one| one.settled.error.as_deref()).collect();
+    let ids: Vec<i64> = answered
+        .iter()
+        .map(|one| one.claimed_notification.outbox_id)
+        .collect();
+    let outcomes: Vec<&str> = answered.iter().map(|one| one.settlement.outcome).collect();
+    let errors: Vec<Option<&str>> = answered
+        .iter()
+        .map(|one| one.settlement.error.as_deref())
+        .collect();
     let waits: Vec<f64> = answered
         .iter()
-        .map(|one| one.settled.wait.as_secs_f64())
+        .map(|one| one.settlement.wait.as_secs_f64())
         .collect();
     let statement = transaction.prepare_cached(SETTLE).await.map_err(while_(step))?;
     transaction
         .execute(&statement, &[&ids, &outcomes, &errors, &waits, &evaluator])
         .await
         .map_err(while_(step))?;
-    let at: Vec<Instant> = answered.iter().map(|one| one.parcel.claimed_at).collect();
-    let receivers: Vec<&str> = answered.iter().map(|one| one.parcel.receiver.as_str()).collect();
-    let statuses: Vec<Option<i32>> = answered.iter().map(|one| one.settled.status).collect();
+    let at: Vec<Instant> = answered
+        .iter()
+        .map(|one| one.claimed_notification.claimed_at)
+        .collect();
+    let receivers: Vec<&str> = answered
+        .iter()
+        .map(|one| one.claimed_notification.receiver.as_str())
+        .collect();
+    let statuses: Vec<Option<i32>> = answered.iter().map(|one| one.settlement.status).collect();
     let seconds: Vec<f64> = answered.iter().map(|one| one.seconds).collect();
     let statement = transaction.prepare_cached(ATTEMPTS).await.map_err(while_(step))?;
     transaction
@@ -109,7 +121,7 @@ async fn claim(
     evaluator: &str,
     paused: &[String],
     room: usize,
-) -> Result<Vec<Parcel>, AlertsError> {
+) -> Result<Vec<ClaimedNotification>, AlertsError> {
     const CLAIM: &str = "
         with due as (
             select o.outbox_id from ledger.outbox as o
@@ -140,7 +152,7 @@ async fn claim(
     for row in &rows {
         let outbox_id: i64 = row.get(0);
         match serde_json::from_value(row.get(6)) {
-            Ok(notification) => parcels.push(Parcel {
+            Ok(notification) => parcels.push(ClaimedNotification {
                 outbox_id,
                 receiver: row.get(1),
                 secret_ref: row.get(2),
@@ -149,18 +161,22 @@ async fn claim(
                 claimed_at: row.get(5),
                 notification,
             }),
-            Err(error) => bury(transaction, outbox_id, &error.to_string()).await?,
+            Err(error) => mark_dead_letter(transaction, outbox_id, &error.to_string()).await?,
         }
     }
     Ok(parcels)
 }
 
 /// A message that this version cannot read.
-async fn bury(transaction: &Transaction<'_>, outbox_id: i64, error: &str) -> Result<(), AlertsError> {
-    let bury = "
+async fn mark_dead_letter(
+    transaction: &Transaction<'_>,
+    outbox_id: i64,
+    error: &str,
+) -> Result<(), AlertsError> {
+    let statement = "
         update ledger.outbox set state = 'dead', settled_at = clock_timestamp(), last_error = $2 where outbox_id = $1";
     transaction
-        .execute(bury, &[&outbox_id, &error])
+        .execute(statement, &[&outbox_id, &error])
         .await
         .map_err(while_("bury a notification"))?;
     Ok(())

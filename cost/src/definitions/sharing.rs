@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 use toml::{Spanned, value::Datetime};
 use utoipa::ToSchema;
 
-use super::{Fault, place::Text};
+use super::{DefinitionFault, place::DefinitionText};
 
 /// How shared cost is shown. It changes no stored number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Sharing {
+pub struct SharingPolicy {
     /// Namespaces whose cost all others share.
     pub namespaces: Vec<String>,
     /// By what they share it.
-    pub spread: Spread,
+    pub spread: SpreadMethod,
     /// What becomes of idle.
-    pub idle: Idle,
+    pub idle: IdleTreatment,
     /// Since when.
     #[schema(value_type = String)]
     pub valid_from: Timestamp,
@@ -27,7 +27,7 @@ pub struct Sharing {
 /// By what shared cost is spread.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Spread {
+pub enum SpreadMethod {
     /// Each gets the same.
     Even,
     /// By own cost, before idle is added.
@@ -35,7 +35,7 @@ pub enum Spread {
     Weighted,
 }
 
-impl Spread {
+impl SpreadMethod {
     /// As the database has it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Spread {
 /// What becomes of idle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Idle {
+pub enum IdleTreatment {
     /// A row of its own.
     #[default]
     Apart,
@@ -57,7 +57,7 @@ pub enum Idle {
     Shared,
 }
 
-impl Idle {
+impl IdleTreatment {
     /// As the database has it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -74,18 +74,22 @@ pub(super) struct SharingText {
     #[serde(default)]
     namespaces: Vec<String>,
     #[serde(default)]
-    spread: Spread,
+    spread: SpreadMethod,
     #[serde(default)]
-    idle: Idle,
+    idle: IdleTreatment,
     valid_from: Spanned<Datetime>,
     valid_to: Option<Spanned<Datetime>>,
 }
 
-pub(super) fn read(entry: Spanned<SharingText>, text: &Text<'_>, faults: &mut Vec<Fault>) -> Option<Sharing> {
+pub(super) fn read(
+    entry: Spanned<SharingText>,
+    text: &DefinitionText<'_>,
+    faults: &mut Vec<DefinitionFault>,
+) -> Option<SharingPolicy> {
     let before = faults.len();
     let entry = entry.into_inner();
     let (valid_from, valid_to) = text.dates(&entry.valid_from, entry.valid_to.as_ref(), faults);
-    (faults.len() == before).then_some(Sharing {
+    (faults.len() == before).then_some(SharingPolicy {
         namespaces: entry.namespaces,
         spread: entry.spread,
         idle: entry.idle,

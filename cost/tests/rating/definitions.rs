@@ -1,12 +1,12 @@
 //! Files that are made to stand.
 
-use fleetledger_cost::{book::Book, store};
+use fleetledger_cost::{definitions::CostDefinitions, store};
 
-use crate::fleet::{Fleet, PRICES};
+use crate::fleet::{PRICES, RatingFixture};
 
 #[tokio::test]
 async fn applying_twice_changes_nothing_and_a_change_is_a_new_version() {
-    let mut fleet = Fleet::with("[[team]]\nteam = 'red'\nvalid_from = 2026-01-01\n").await;
+    let mut fleet = RatingFixture::with("[[team]]\nteam = 'red'\nvalid_from = 2026-01-01\n").await;
     let all = format!(
         "{PRICES}[[owner]]\nnamespace = 'a'\nteam = 'red'\nvalid_from = 2026-01-01\n[[team]]\nteam = 'red'\nbudget_per_month = 10.5\nvalid_from = 2026-01-01\n[[sharing]]\nnamespaces = ['kube-system']\nvalid_from = 2026-01-01\n"
     );
@@ -27,12 +27,12 @@ async fn applying_twice_changes_nothing_and_a_change_is_a_new_version() {
 
 #[tokio::test]
 async fn another_currency_is_refused_once_hours_were_rated() {
-    let mut fleet = Fleet::new().await;
+    let mut fleet = RatingFixture::new().await;
     fleet
         .run("select test.cluster('dfw', 'a'); select test.node(1, 'n1', '2026-03-01', null, 10, 10)")
         .await;
     fleet.rate("2026-03-02T10:00:00Z", 1).await;
-    let book = Book::parse(&[("a.toml", &PRICES.replace("USD", "EUR"))]).unwrap();
+    let book = CostDefinitions::parse(&[("a.toml", &PRICES.replace("USD", "EUR"))]).unwrap();
     let refused = store::apply(&mut fleet.client, &book, "test").await.unwrap_err();
     assert!(refused.to_string().contains("rated in USD"), "{refused}");
     let applied = fleet.apply(&PRICES.replace("0.03", "0.04")).await;
@@ -44,8 +44,8 @@ async fn another_currency_is_refused_once_hours_were_rated() {
 
 #[tokio::test]
 async fn an_evaluator_may_apply_and_a_reader_may_not() {
-    let fleet = Fleet::new().await;
-    let book = Book::parse(&[("a.toml", &PRICES.replace("0.03", "0.04"))]).unwrap();
+    let fleet = RatingFixture::new().await;
+    let book = CostDefinitions::parse(&[("a.toml", &PRICES.replace("0.03", "0.04"))]).unwrap();
     let mut evaluator = fleet
         .connector("fleetledger_evaluate")
         .connect("test")

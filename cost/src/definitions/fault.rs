@@ -4,7 +4,7 @@ use std::{fmt, path::Path};
 
 /// One thing that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct DefinitionFault {
     /// File.
     pub file: String,
     /// Line, from 1; 0 where it is the file as a whole.
@@ -15,7 +15,7 @@ pub struct Fault {
     pub what: String,
 }
 
-impl Fault {
+impl DefinitionFault {
     pub(super) fn of_file(path: &Path, what: String) -> Self {
         Self {
             file: path.display().to_string(),
@@ -26,7 +26,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for DefinitionFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(formatter, "{}: ", self.file)?,

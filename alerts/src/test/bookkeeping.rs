@@ -1,16 +1,16 @@
 //! A row of a view over the ingester's books as a statement that writes it.
 
-use fleetledger_schema::{kind::Kind, postgres::literal};
+use fleetledger_schema::{kind::RecordKind, postgres::literal};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::cost;
-use super::row::{Source, instant};
+use super::row::{ClusterName, instant};
 
 /// Where and when a row stands.
-pub(crate) struct Place<'p> {
+pub(crate) struct RowPlacement<'p> {
     pub(crate) cluster_id: i32,
-    pub(crate) source: &'p Source,
+    pub(crate) source: &'p ClusterName,
     /// False for a record whose source cannot be read: `datacenter: null`.
     pub(crate) names_source: bool,
     /// Number of the row among those of the test.
@@ -20,7 +20,11 @@ pub(crate) struct Place<'p> {
 }
 
 /// The statement that writes a row of `view`; one of a book without history takes the place of its predecessor.
-pub(crate) fn insert(view: &str, place: &Place<'_>, mut row: Map<String, Value>) -> Result<String, String> {
+pub(crate) fn insert(
+    view: &str,
+    place: &RowPlacement<'_>,
+    mut row: Map<String, Value>,
+) -> Result<String, String> {
     let kind = take_kind(&mut row)?;
     let at = place.at.to_string();
     let (datacenter, cluster) = place.source;
@@ -48,7 +52,8 @@ pub(crate) fn insert(view: &str, place: &Place<'_>, mut row: Map<String, Value>)
         "emitter" => {
             let key = json!({"cluster_id": place.cluster_id, "kind": kind, "shard": 0});
             let defaults = json!({"epoch": 1, "sequence": 1, "observed_at": at});
-            Ok(replaced("emitter_state", &key) + &write("emitter_state", &[&key, &defaults], row, place)?)
+            Ok(delete_predecessor("emitter_state", &key)
+                + &write("emitter_state", &[&key, &defaults], row, place)?)
         }
         "ingest_partition" => partition(row, place),
         "balance" => balance(row, kind, place),
@@ -59,7 +64,7 @@ pub(crate) fn insert(view: &str, place: &Place<'_>, mut row: Map<String, Value>)
     }
 }
 
-fn partition(mut row: Map<String, Value>, place: &Place<'_>) -> Result<String, String> {
+fn partition(mut row: Map<String, Value>, place: &RowPlacement<'_>) -> Result<String, String> {
     let lag = row.remove("lag").and_then(|lag| lag.as_i64()).unwrap_or(0);
     let text = |name: &str, default: &str| {
         row.get(name)
@@ -75,12 +80,12 @@ fn partition(mut row: Map<String, Value>, place: &Place<'_>) -> Result<String, S
         literal(&text("topic", "fleetledger.pod"))
     );
     Ok(topic
-        + &replaced("ingest_partition", &key)
+        + &delete_predecessor("ingest_partition", &key)
         + &write("ingest_partition", &[&key, &defaults], row, place)?)
 }
 
 /// `in_cluster`, `in_ledger`, `in_table` and `unbalanced_since` say all there is; digests differ where it is set.
-fn balance(mut row: Map<String, Value>, kind: i16, place: &Place<'_>) -> Result<String, String> {
+fn balance(mut row: Map<String, Value>, kind: i16, place: &RowPlacement<'_>) -> Result<String, String> {
     let key = json!({"cluster_id": place.cluster_id, "kind": kind, "shard": 0});
     let in_cluster = row.remove("in_cluster").unwrap_or(json!(10));
     let in_ledger = row.remove("in_ledger").unwrap_or(in_cluster.clone());
@@ -91,12 +96,12 @@ fn balance(mut row: Map<String, Value>, kind: i16, place: &Place<'_>) -> Result<
         "fold_at_mark_hi": digest, "fold_at_mark_lo": 0, "fold_count": in_ledger, "fold_hi": digest, "fold_lo": 0,
         "mark_at": place.at.to_string()});
     let in_table = row.remove("in_table");
-    let mut sql = replaced("balance", &key) + &write("balance", &[&key, &numbers], row, place)?;
+    let mut sql = delete_predecessor("balance", &key) + &write("balance", &[&key, &numbers], row, place)?;
     if let Some(count) = in_table {
         let key = json!({"cluster_id": place.cluster_id, "kind": kind});
         let sums = json!({"table_count": count, "fold_count": in_ledger, "dead_count": 0, "agrees": true,
             "checked_at": place.at.to_string()});
-        sql += &replaced("table_sum", &key);
+        sql += &delete_predecessor("table_sum", &key);
         sql += &write("table_sum", &[&key, &sums], Map::new(), place)?;
     }
     Ok(sql)
@@ -104,16 +109,16 @@ fn balance(mut row: Map<String, Value>, kind: i16, place: &Place<'_>) -> Result<
 
 fn take_kind(row: &mut Map<String, Value>) -> Result<i16, String> {
     match row.remove("kind") {
-        None => Ok(Kind::Pod.number()),
+        None => Ok(RecordKind::Pod.number()),
         Some(value) => value
             .as_str()
-            .and_then(Kind::parse)
-            .map(Kind::number)
+            .and_then(RecordKind::parse)
+            .map(RecordKind::number)
             .ok_or_else(|| format!("{value} is no kind")),
     }
 }
 
-fn replaced(table: &str, key: &Value) -> String {
+fn delete_predecessor(table: &str, key: &Value) -> String {
     let conditions: Vec<String> = key
         .as_object()
         .into_iter()
@@ -131,7 +136,7 @@ pub(super) fn write(
     table: &str,
     defaults: &[&Value],
     row: Map<String, Value>,
-    place: &Place<'_>,
+    place: &RowPlacement<'_>,
 ) -> Result<String, String> {
     let mut all = Map::new();
     for (name, value) in defaults.iter().filter_map(|value| value.as_object()).flatten() {

@@ -2,107 +2,107 @@
 
 use std::collections::BTreeMap;
 
-use fleetledger_queries::Reader;
-use fleetledger_schema::postgres::{Connector, Standing};
+use fleetledger_queries::ReaderPool;
+use fleetledger_schema::postgres::{MigrationStatus, PostgresConnector};
 use rdkafka::ClientConfig;
 use tokio_postgres::Client;
 
-use super::Verdict;
+use super::CheckVerdict;
 use crate::{
     cli::DoctorHop,
     command::evaluate,
-    config::{Config, Loaded},
+    config::{FleetledgerConfig, LoadedConfig},
     connect::{self, HopError, kafka::TopicMetadata, kubernetes::ApiServer},
     topics,
 };
 
 /// What answered, and what it said.
-pub struct Scene {
+pub struct DoctorObservations {
     /// The configuration.
-    pub config: Config,
-    pub(super) kafka: Looked<KafkaScene>,
-    pub(super) postgres: Looked<PostgresScene>,
+    pub config: FleetledgerConfig,
+    pub(super) kafka: HopResult<KafkaObservation>,
+    pub(super) postgres: HopResult<PostgresObservation>,
     /// The way of stored SQL, or why there is none.
-    pub(super) reader: Result<Reader, String>,
-    pub(super) kubernetes: Looked<KubernetesScene>,
+    pub(super) reader: Result<ReaderPool, String>,
+    pub(super) kubernetes: HopResult<KubernetesObservation>,
 }
 
 /// A hop as it was found.
-pub(super) enum Looked<T> {
+pub(super) enum HopResult<T> {
     /// It answered.
     Answered(T),
     /// It did not.
     Failed(HopError),
     /// It is not part of this set-up, or was not asked for.
-    Left(String),
+    Skipped(String),
 }
 
-pub(super) struct KafkaScene {
+pub(super) struct KafkaObservation {
     pub(super) client: ClientConfig,
     pub(super) broker: i32,
     pub(super) topics: Vec<TopicMetadata>,
     pub(super) settings: Result<BTreeMap<String, BTreeMap<String, String>>, String>,
 }
 
-pub(super) struct PostgresScene {
+pub(super) struct PostgresObservation {
     pub(super) target: String,
     pub(super) client: Client,
-    pub(super) standing: Result<Standing, String>,
+    pub(super) migration_status: Result<MigrationStatus, String>,
 }
 
-pub(super) struct KubernetesScene {
+pub(super) struct KubernetesObservation {
     pub(super) server: ApiServer,
     pub(super) cluster_uid: Result<String, HopError>,
 }
 
-impl<T> Looked<T> {
+impl<T> HopResult<T> {
     /// The hop, or why the check that needs it is skipped.
-    pub(super) fn get(&self, hop: &str) -> Result<&T, Verdict> {
+    pub(super) fn get(&self, hop: &str) -> Result<&T, CheckVerdict> {
         match self {
             Self::Answered(scene) => Ok(scene),
-            Self::Failed(_) => Err(Verdict::skipped(format!("see {hop}-reach"))),
-            Self::Left(why) => Err(Verdict::skipped(why.clone())),
+            Self::Failed(_) => Err(CheckVerdict::skipped(format!("see {hop}-reach"))),
+            Self::Skipped(why) => Err(CheckVerdict::skipped(why.clone())),
         }
     }
 
     /// Whether it answered, as a verdict.
-    pub(super) fn reached(&self, detail: impl FnOnce(&T) -> String) -> Verdict {
+    pub(super) fn reached(&self, detail: impl FnOnce(&T) -> String) -> CheckVerdict {
         match self {
-            Self::Answered(scene) => Verdict::well(detail(scene)),
+            Self::Answered(scene) => CheckVerdict::well(detail(scene)),
             Self::Failed(error) => {
-                Verdict::broken(format!("{}: {}", error.hop, error.why), error.fix.clone())
+                CheckVerdict::broken(format!("{}: {}", error.hop, error.why), error.fix.clone())
             }
-            Self::Left(why) => Verdict::skipped(why.clone()),
+            Self::Skipped(why) => CheckVerdict::skipped(why.clone()),
         }
     }
 }
 
-impl Scene {
+impl DoctorObservations {
     /// Tries each hop once.
-    pub async fn look(loaded: &Loaded, only: Option<DoctorHop>) -> Self {
+    pub async fn observe(loaded: &LoadedConfig, only: Option<DoctorHop>) -> Self {
         let config = loaded.config.clone();
         let wanted = |hops: &[DoctorHop]| only.is_none_or(|only| hops.contains(&only));
         let left = || "not asked for".to_owned();
         let kafka = async {
             if wanted(&[DoctorHop::Kafka]) {
-                look_at_kafka(&config).await
+                observe_kafka(&config).await
             } else {
-                Looked::Left(left())
+                HopResult::Skipped(left())
             }
         };
         // Recorded partition counts and cluster names stand in the database.
         let postgres = async {
             if only != Some(DoctorHop::Machine) {
-                look_at_postgres(&config).await
+                observe_postgres(&config).await
             } else {
-                Looked::Left(left())
+                HopResult::Skipped(left())
             }
         };
         let kubernetes = async {
             if wanted(&[DoctorHop::Kubernetes]) {
-                look_at_kubernetes(&config).await
+                observe_kubernetes(&config).await
             } else {
-                Looked::Left(left())
+                HopResult::Skipped(left())
             }
         };
         let (kafka, postgres, kubernetes) = tokio::join!(kafka, postgres, kubernetes);
@@ -116,27 +116,27 @@ impl Scene {
     }
 }
 
-fn reader(loaded: &Loaded) -> Result<Reader, String> {
-    let ways = evaluate::ways(loaded).map_err(|error| connect::hop::chain(error.as_ref()))?;
-    Reader::new(&ways.reader, 1).map_err(|error| error.to_string())
+fn reader(loaded: &LoadedConfig) -> Result<ReaderPool, String> {
+    let ways = evaluate::connectors(loaded).map_err(|error| connect::hop::chain(error.as_ref()))?;
+    ReaderPool::new(&ways.reader, 1).map_err(|error| error.to_string())
 }
 
-async fn look_at_kafka(config: &Config) -> Looked<KafkaScene> {
+async fn observe_kafka(config: &FleetledgerConfig) -> HopResult<KafkaObservation> {
     let client = match connect::kafka::client_config(&config.kafka) {
         Ok(client) => client,
         Err(fault) => {
-            return Looked::Failed(HopError::setup(
+            return HopResult::Failed(HopError::setup(
                 "kafka",
                 format!("{}: {}", fault.key, fault.why),
                 "correct the secret's place",
             ));
         }
     };
-    let told = match connect::kafka::brokers(&config.kafka, &client).await {
-        Ok(told) => told,
-        Err(error) => return Looked::Failed(error),
+    let metadata = match connect::kafka::brokers(&config.kafka, &client).await {
+        Ok(reported) => reported,
+        Err(error) => return HopResult::Failed(error),
     };
-    let connect::kafka::Brokers { broker, topics } = told;
+    let connect::kafka::BrokerMetadata { broker, topics } = metadata;
     let wanted: Vec<String> = topics::names(config)
         .into_iter()
         .map(|(_, name)| name)
@@ -151,7 +151,7 @@ async fn look_at_kafka(config: &Config) -> Looked<KafkaScene> {
     } else {
         topics::describe(&client, &wanted).await
     };
-    Looked::Answered(KafkaScene {
+    HopResult::Answered(KafkaObservation {
         client,
         broker,
         topics,
@@ -159,38 +159,38 @@ async fn look_at_kafka(config: &Config) -> Looked<KafkaScene> {
     })
 }
 
-async fn look_at_postgres(config: &Config) -> Looked<PostgresScene> {
-    let connector: Connector = match connect::postgres::connector(&config.postgres) {
+async fn observe_postgres(config: &FleetledgerConfig) -> HopResult<PostgresObservation> {
+    let connector: PostgresConnector = match connect::postgres::connector(&config.postgres) {
         Ok(connector) => connector,
         Err(error) => {
             let why = connect::hop::chain(error.as_ref());
-            return Looked::Failed(HopError::setup("postgres", why, "correct the section [postgres]"));
+            return HopResult::Failed(HopError::setup("postgres", why, "correct the section [postgres]"));
         }
     };
     match connect::postgres::connect(&config.postgres, &connector, "fleetledger-doctor").await {
         Ok(client) => {
-            let standing = fleetledger_schema::postgres::standing(&client).await;
-            let standing = standing.map_err(|error| connect::hop::chain(&error));
-            Looked::Answered(PostgresScene {
+            let migration_status = fleetledger_schema::postgres::migration_status(&client).await;
+            let status = migration_status.map_err(|error| connect::hop::chain(&error));
+            HopResult::Answered(PostgresObservation {
                 target: connector.target(),
                 client,
-                standing,
+                migration_status: status,
             })
         }
-        Err(error) => Looked::Failed(error),
+        Err(error) => HopResult::Failed(error),
     }
 }
 
-async fn look_at_kubernetes(config: &Config) -> Looked<KubernetesScene> {
+async fn observe_kubernetes(config: &FleetledgerConfig) -> HopResult<KubernetesObservation> {
     let kubernetes = &config.kubernetes;
     if config.emit.datacenter.is_empty() && kubernetes.url.is_none() && kubernetes.kubeconfig.is_none() {
-        return Looked::Left("no emitter is configured here (emit.datacenter is empty)".to_owned());
+        return HopResult::Skipped("no emitter is configured here (emit.datacenter is empty)".to_owned());
     }
     let server = match connect::kubernetes::client(kubernetes).await {
         Ok(server) => server,
         Err(error) => {
             let why = connect::hop::chain(error.as_ref());
-            return Looked::Failed(HopError::setup(
+            return HopResult::Failed(HopError::setup(
                 "kubernetes",
                 why,
                 "correct the section [kubernetes]",
@@ -200,12 +200,12 @@ async fn look_at_kubernetes(config: &Config) -> Looked<KubernetesScene> {
     let probed = connect::kubernetes::probe(kubernetes, &server).await;
     match probed {
         // An API server that forbids this one question can still be asked what it allows.
-        Err(error) if error.why.starts_with("it forbids") => Looked::Answered(KubernetesScene {
+        Err(error) if error.why.starts_with("it forbids") => HopResult::Answered(KubernetesObservation {
             server,
             cluster_uid: Err(error),
         }),
-        Err(error) => Looked::Failed(error),
-        Ok(uid) => Looked::Answered(KubernetesScene {
+        Err(error) => HopResult::Failed(error),
+        Ok(uid) => HopResult::Answered(KubernetesObservation {
             server,
             cluster_uid: Ok(uid),
         }),

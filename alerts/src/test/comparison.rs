@@ -2,26 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use fleetledger_paging::Labels;
+use fleetledger_paging::LabelSet;
 use jiff::Timestamp;
 
-use super::file::{AlertCheck, Case, ExpectedAlert, ExpectedNotification, NotificationCheck};
-use super::replay::{AlertState, Replayed, Sent};
+use super::file::{AlertCheck, ExpectedAlert, ExpectedNotification, NotificationCheck, TestCase};
+use super::replay::{AlertState, CaseReplay, SentNotification};
 
 /// Differences of one test, as lines of a diff; none if it passes.
 #[must_use]
-pub fn differences(case: &Case, replayed: &Replayed) -> Vec<String> {
+pub fn differences(case: &TestCase, replayed: &CaseReplay) -> Vec<String> {
     let mut lines = Vec::new();
     for check in &case.alert_rule_test {
         lines.extend(alerts_differ(case.start_timestamp, check, replayed));
     }
     for check in &case.notification_test {
-        lines.extend(notifications_differ(case.start_timestamp, check, &replayed.sent));
+        lines.extend(notifications_differ(
+            case.start_timestamp,
+            check,
+            &replayed.notifications,
+        ));
     }
     lines
 }
 
-fn alerts_differ(start: Timestamp, check: &AlertCheck, replayed: &Replayed) -> Vec<String> {
+fn alerts_differ(start: Timestamp, check: &AlertCheck, replayed: &CaseReplay) -> Vec<String> {
     let at = check.eval_time.after(start);
     let newest = replayed.states.range(..=at).next_back();
     let mut got: Vec<&AlertState> = newest
@@ -55,21 +59,25 @@ fn is_as_expected(expected: &ExpectedAlert, state: &AlertState) -> bool {
             .is_some_and(|value| (value - expected).abs() <= 1e-6 * expected.abs().max(1.0))
     });
     expected.exp_state == state.condition.as_str()
-        && has(&expected.exp_labels, &state.labels)
-        && has(&expected.exp_annotations, &state.annotations)
+        && has_labels(&expected.exp_labels, &state.labels)
+        && has_labels(&expected.exp_annotations, &state.annotations)
         && has_value
 }
 
-fn notifications_differ(start: Timestamp, check: &NotificationCheck, sent: &[Sent]) -> Vec<String> {
-    let got: Vec<&Sent> = sent
+fn notifications_differ(
+    start: Timestamp,
+    check: &NotificationCheck,
+    sent: &[SentNotification],
+) -> Vec<String> {
+    let got: Vec<&SentNotification> = sent
         .iter()
         .filter(|sent| sent.receiver == check.receiver)
         .collect();
-    let is_same = |expected: &ExpectedNotification, sent: &Sent| {
+    let is_same = |expected: &ExpectedNotification, sent: &SentNotification| {
         expected.at.after(start) == sent.at
             && expected.kind == sent.kind.as_str()
             && expected.reason == sent.reason.as_str()
-            && has(&expected.labels, &sent.labels)
+            && has_labels(&expected.labels, &sent.labels)
     };
     let is_equal = check.exp.len() == got.len()
         && check
@@ -93,7 +101,7 @@ fn notifications_differ(start: Timestamp, check: &NotificationCheck, sent: &[Sen
                         expected.at.0,
                         expected.kind,
                         expected.reason,
-                        shown(&expected.labels)
+                        show_labels(&expected.labels)
                     )
                 }));
                 lines.extend(sent.map(|sent| format!("+ {}", notification(start, sent))));
@@ -103,17 +111,17 @@ fn notifications_differ(start: Timestamp, check: &NotificationCheck, sent: &[Sen
     lines
 }
 
-fn notification(start: Timestamp, sent: &Sent) -> String {
+fn notification(start: Timestamp, sent: &SentNotification) -> String {
     let at = sent.at.duration_since(start);
     format!(
         "{at:#} {} ({}) {}",
         sent.kind.as_str(),
         sent.reason.as_str(),
-        shown(&sent.labels)
+        show_labels(&sent.labels)
     )
 }
 
-fn has(expected: &BTreeMap<String, String>, got: &Labels) -> bool {
+fn has_labels(expected: &BTreeMap<String, String>, got: &LabelSet) -> bool {
     expected.iter().all(|(name, value)| got.get(name) == Some(value))
 }
 
@@ -130,7 +138,7 @@ fn alert(state: &AlertState) -> String {
     format!(
         "{} {} {value}; {}",
         state.condition.as_str(),
-        shown(&state.labels),
+        show_labels(&state.labels),
         shown_annotations.join("; ")
     )
 }
@@ -147,12 +155,12 @@ fn expected_alert(expected: &ExpectedAlert) -> String {
     format!(
         "{} {}{value}{}",
         expected.exp_state,
-        shown(&expected.exp_labels),
+        show_labels(&expected.exp_labels),
         annotations.concat()
     )
 }
 
-fn shown(labels: &BTreeMap<String, String>) -> String {
+fn show_labels(labels: &BTreeMap<String, String>) -> String {
     let shown = labels
         .iter()
         .filter(|(name, _)| !["alertname", "severity", "team"].contains(&name.as_str()));

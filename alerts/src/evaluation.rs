@@ -1,4 +1,4 @@
-//! Stage 5: from what a run says to what becomes of each instance and what each receiver is to be told. Pure.
+//! Stage 5: from what a run says to what becomes of each instance and what each receiver is to be notified. Pure.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,15 +6,15 @@ use std::{
 };
 
 use fleetledger_paging::{
-    GroupBy, Grouping, Inhibitor, Labels, Notify, NotifyKind, Observation, Resolution, Route, Snooze,
-    Surroundings, Transition, close, decide, group::stream_id, snooze, step,
+    AlertResolution, AlertSnooze, ConditionObservation, ConditionTransition, GroupBy, Grouping, Inhibitor,
+    InstanceNotify, LabelSet, NotifyKind, Route, SlotContext, close, decide, group::stream_id, snooze, step,
 };
-use fleetledger_queries::{Subject, alert::AlertRule};
+use fleetledger_queries::{TemplateSubject, alert::AlertRule};
 use jiff::Timestamp;
 
 use crate::{
-    instance::Kept,
-    observe::{Said, Seen},
+    instance::StoredInstance,
+    observe::{InstanceObservation, RuleObservations},
 };
 
 /// Value and wording of an instance are written down again after so long; the rest whenever it changes.
@@ -23,7 +23,7 @@ const REFRESH: Duration = Duration::from_secs(300);
 const KEEP_RESOLVED: Duration = Duration::from_secs(24 * 3600);
 
 /// All that a verdict depends on, besides the instances.
-pub struct Court<'a> {
+pub struct EvaluationContext<'a> {
     /// The rule; `None` if it is gone.
     pub alert: Option<&'a AlertRule>,
     /// Its durations.
@@ -33,13 +33,13 @@ pub struct Court<'a> {
     /// The slot at which the rule was last applied.
     pub last_slot: Option<Timestamp>,
     /// Snoozes that have not ended.
-    pub snoozes: &'a [Snooze],
+    pub snoozes: &'a [AlertSnooze],
     /// What fires and keeps others quiet.
     pub inhibitor: &'a Inhibitor<'a>,
     /// Where alerts go.
     pub routes: &'a Route,
     /// Receivers in place of those the routes name, for an instance of these labels; `None` = as the routes say.
-    pub wished: &'a (dyn Fn(&Labels) -> Option<Vec<String>> + Sync),
+    pub receiver_override: &'a (dyn Fn(&LabelSet) -> Option<Vec<String>> + Sync),
     /// Whether a receiver groups alerts itself.
     pub wants_instances: &'a (dyn Fn(&str) -> bool + Sync),
     /// True if nobody is to be notified.
@@ -48,7 +48,7 @@ pub struct Court<'a> {
 
 /// An acknowledgement that somebody made since the last slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ack {
+pub struct AlertAck {
     /// Who.
     pub by: String,
     /// When.
@@ -59,7 +59,7 @@ pub struct Ack {
 
 /// Something that happened to an instance.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Event {
+pub struct InstanceEvent {
     /// Hash of the instance's labels.
     pub fingerprint: String,
     /// What.
@@ -72,164 +72,174 @@ pub struct Event {
     pub by: Option<String>,
 }
 
-/// What a receiver is to be told of the instances of one of its groups.
+/// What a receiver is to be notified of the instances of one of its groups.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Telling {
+pub struct GroupDecisions {
     /// Receiver.
     pub receiver: String,
     /// Labels that make the group.
-    pub group_key: Labels,
+    pub group_key: LabelSet,
     /// How it is grouped.
     pub grouping: Grouping,
     /// Instance by instance (its fingerprint).
-    pub notify: Vec<(String, Vec<Notify>)>,
+    pub notify: Vec<(String, Vec<InstanceNotify>)>,
 }
 
 /// What becomes of all instances of one rule at one slot.
 #[derive(Debug, Default)]
-pub struct Verdict {
+pub struct EvaluationOutcome {
     /// All instances that are kept, by fingerprint.
-    pub kept: BTreeMap<String, Kept>,
+    pub instances: BTreeMap<String, StoredInstance>,
     /// Those that are to be written down.
     pub changed: BTreeSet<String>,
     /// Those that are over for long.
     pub forgotten: Vec<String>,
     /// What happened.
-    pub events: Vec<Event>,
-    /// What is to be told, by stream.
-    pub telling: BTreeMap<String, Telling>,
+    pub events: Vec<InstanceEvent>,
+    /// What is to be notified, by stream.
+    pub decisions: BTreeMap<String, GroupDecisions>,
 }
 
 /// What is said of the instances: by a run, or by the end of the rule.
-pub enum Ruling<'a> {
+pub enum EvaluationInput<'a> {
     /// A run's answer.
-    Said(&'a Said),
+    Observations(&'a RuleObservations),
     /// Every instance ends.
-    Close(Resolution),
+    Close(AlertResolution),
 }
 
 /// Judges every instance of a rule at a slot.
 #[must_use]
-pub fn judge(
-    court: &Court<'_>,
-    known: BTreeMap<String, Kept>,
-    ruling: &Ruling<'_>,
-    acks: &BTreeMap<String, Ack>,
-) -> Verdict {
-    let mut verdict = Verdict {
-        kept: known,
-        ..Verdict::default()
+pub fn evaluate_instances(
+    context: &EvaluationContext<'_>,
+    known: BTreeMap<String, StoredInstance>,
+    input: &EvaluationInput<'_>,
+    acks: &BTreeMap<String, AlertAck>,
+) -> EvaluationOutcome {
+    let mut outcome = EvaluationOutcome {
+        instances: known,
+        ..EvaluationOutcome::default()
     };
-    if let Ruling::Said(said) = ruling {
-        for (id, seen) in &said.seen {
-            if !verdict.kept.contains_key(id) {
-                let new = Kept::new(id.clone(), seen.labels.clone(), court.slot);
-                verdict.kept.insert(id.clone(), new);
+    if let EvaluationInput::Observations(observations) = input {
+        for (id, seen) in &observations.instances {
+            if !outcome.instances.contains_key(id) {
+                let new = StoredInstance::new(id.clone(), seen.labels.clone(), context.slot);
+                outcome.instances.insert(id.clone(), new);
             }
         }
     }
-    let ids: Vec<String> = verdict.kept.keys().cloned().collect();
+    let ids: Vec<String> = outcome.instances.keys().cloned().collect();
     for id in ids {
-        let Some(kept) = verdict.kept.remove(&id) else {
+        let Some(kept) = outcome.instances.remove(&id) else {
             continue;
         };
-        let kept = judge_one(court, kept, ruling, acks.get(&id), &mut verdict);
-        if kept.is_forgettable(court.slot, KEEP_RESOLVED) {
-            verdict.changed.remove(&id);
-            verdict.forgotten.push(id);
+        let kept = evaluate_instance(context, kept, input, acks.get(&id), &mut outcome);
+        if kept.is_forgettable(context.slot, KEEP_RESOLVED) {
+            outcome.changed.remove(&id);
+            outcome.forgotten.push(id);
         } else {
-            verdict.kept.insert(id, kept);
+            outcome.instances.insert(id, kept);
         }
     }
-    verdict
+    outcome
 }
 
-fn judge_one(
-    court: &Court<'_>,
-    mut kept: Kept,
-    ruling: &Ruling<'_>,
-    ack: Option<&Ack>,
-    verdict: &mut Verdict,
-) -> Kept {
+fn evaluate_instance(
+    context: &EvaluationContext<'_>,
+    mut kept: StoredInstance,
+    input: &EvaluationInput<'_>,
+    ack: Option<&AlertAck>,
+    outcome: &mut EvaluationOutcome,
+) -> StoredInstance {
     let before = kept.clone();
     // Every run of the rule says something of every instance, so its newest slot is the rule's: one need not write
     // a hundred thousand rows a minute to remember that.
     if kept.memory.instance.last_slot_at.is_some() {
-        kept.memory.instance.last_slot_at = court.last_slot;
+        kept.memory.instance.last_slot_at = context.last_slot;
     }
     if let Some(ack) = ack {
         kept.memory.instance.acknowledge(ack.by.as_str(), ack.at);
         if kept.memory.instance.acked_at != before.memory.instance.acked_at {
-            let event = Event::of(&kept, "acked").by(&ack.by);
-            verdict.events.push(match ack.reason.is_empty() {
+            let event = InstanceEvent::of(&kept, "acked").by(&ack.by);
+            outcome.events.push(match ack.reason.is_empty() {
                 true => event,
                 false => event.because(ack.reason.as_str()),
             });
         }
     }
-    let seen = match ruling {
-        Ruling::Said(said) => said.seen.get(&kept.fingerprint),
-        Ruling::Close(_) => None,
+    let seen = match input {
+        EvaluationInput::Observations(observations) => observations.instances.get(&kept.fingerprint),
+        EvaluationInput::Close(_) => None,
     };
-    let transitions = match (ruling, seen) {
-        (Ruling::Close(resolution), _) => close(&mut kept.memory.instance, court.slot, *resolution),
+    let transitions = match (input, seen) {
+        (EvaluationInput::Close(resolution), _) => {
+            close(&mut kept.memory.instance, context.slot, *resolution)
+        }
         (
             _,
-            Some(Seen {
-                observation: Observation::False(Resolution::TargetRetired),
+            Some(InstanceObservation {
+                observation: ConditionObservation::False(AlertResolution::TargetRetired),
                 ..
             }),
-        ) => close(&mut kept.memory.instance, court.slot, Resolution::TargetRetired),
+        ) => close(
+            &mut kept.memory.instance,
+            context.slot,
+            AlertResolution::TargetRetired,
+        ),
         (_, Some(seen)) => step(
             &mut kept.memory.instance,
-            court.timing,
-            court.slot,
+            context.timing,
+            context.slot,
             seen.observation.clone(),
         ),
         (_, None) => Vec::new(),
     };
     let events = transitions
         .iter()
-        .map(|transition| Event::of_transition(&kept, transition));
-    verdict.events.extend(events);
-    tell(court, &mut kept, verdict);
+        .map(|transition| InstanceEvent::of_transition(&kept, transition));
+    outcome.events.extend(events);
+    decide_notifications(context, &mut kept, outcome);
     if kept.memory.instance.snooze_id != before.memory.instance.snooze_id {
-        verdict.events.push(snooze_event(&kept));
+        outcome.events.push(snooze_event(&kept));
     }
-    write(court, &before, &mut kept, seen, verdict);
+    write(context, &before, &mut kept, seen, outcome);
     kept
 }
 
-/// Asks for each receiver what it is to be told.
-fn tell(court: &Court<'_>, kept: &mut Kept, verdict: &mut Verdict) {
-    let snoozed = snooze::in_force(court.snoozes, &kept.labels, court.slot);
-    let inhibited = court.inhibitor.inhibits(&kept.labels);
-    kept.shadow = court.shadow;
+/// Asks for each receiver what it is to be notified.
+fn decide_notifications(
+    context: &EvaluationContext<'_>,
+    kept: &mut StoredInstance,
+    outcome: &mut EvaluationOutcome,
+) {
+    let snoozed = snooze::in_force(context.snoozes, &kept.labels, context.slot);
+    let inhibited = context.inhibitor.inhibits(&kept.labels);
+    kept.shadow = context.shadow;
     kept.inhibited_by = inhibited
         .filter(|_| kept.memory.instance.condition.is_open())
         .map(|rule| {
             let names = rule.source.iter().map(|matcher| matcher.value().to_owned());
             names.collect::<Vec<_>>().join(", ")
         });
-    let around = Surroundings {
+    let around = SlotContext {
         snooze: snoozed.map(|snooze| (snooze.id.as_str(), snooze.until)),
         inhibited: inhibited.is_some(),
     };
-    let wished = (court.wished)(&kept.labels);
-    let routed = match &wished {
-        _ if court.shadow => Vec::new(),
+    let receiver_override = (context.receiver_override)(&kept.labels);
+    let routed = match &receiver_override {
+        _ if context.shadow => Vec::new(),
         Some(wished) if wished.is_empty() => Vec::new(),
-        wished => court
+        wished => context
             .routes
             .resolve(&kept.labels, wished.as_deref().unwrap_or(&[])),
     };
     kept.receivers = routed.iter().map(|one| one.receiver.clone()).collect();
-    // Who was told that it fires hears of its end, whatever the routes say by now.
+    // Who was notified that it fires hears of its end, whatever the routes say by now.
     let gone: Vec<String> = kept
         .memory
-        .told
+        .notified
         .iter()
-        .filter(|(receiver, told)| told.open && !kept.receivers.contains(*receiver))
+        .filter(|(receiver, notified)| notified.open && !kept.receivers.contains(*receiver))
         .map(|(receiver, _)| receiver.clone())
         .collect();
     let instance = &mut kept.memory.instance;
@@ -241,17 +251,17 @@ fn tell(court: &Court<'_>, kept: &mut Kept, verdict: &mut Verdict) {
         .map(|one| (one.receiver, one.grouping))
         .chain(gone.into_iter().map(|receiver| (receiver, at_once())));
     for (receiver, grouping) in all {
-        let mut told = kept.memory.told.remove(&receiver).unwrap_or_default();
-        let was_open = told.open;
-        let decision = decide(instance, &mut told, court.timing, court.slot, &around);
-        let stays_open = told.open;
-        if told != fleetledger_paging::Told::default() {
-            kept.memory.told.insert(receiver.clone(), told);
+        let mut notified = kept.memory.notified.remove(&receiver).unwrap_or_default();
+        let was_open = notified.open;
+        let decision = decide(instance, &mut notified, context.timing, context.slot, &around);
+        let stays_open = notified.open;
+        if notified != fleetledger_paging::NotifiedState::default() {
+            kept.memory.notified.insert(receiver.clone(), notified);
         }
         if decision.notify.is_empty() {
             continue;
         }
-        let by = if (court.wants_instances)(&receiver) {
+        let by = if (context.wants_instances)(&receiver) {
             GroupBy::INSTANCE
         } else {
             grouping.by.clone()
@@ -268,7 +278,7 @@ fn tell(court: &Court<'_>, kept: &mut Kept, verdict: &mut Verdict) {
         }
         for notify in &decision.notify {
             kept.notifications += i64::from(notify.kind == NotifyKind::Trigger);
-            verdict.events.push(Event {
+            outcome.events.push(InstanceEvent {
                 fingerprint: kept.fingerprint.clone(),
                 event: "notified",
                 reason: Some(format!("{} {}", notify.kind.as_str(), notify.reason.as_str())),
@@ -276,10 +286,10 @@ fn tell(court: &Court<'_>, kept: &mut Kept, verdict: &mut Verdict) {
                 by: None,
             });
         }
-        let telling = verdict
-            .telling
+        let group = outcome
+            .decisions
             .entry(stream_id(&receiver, &group_key))
-            .or_insert_with(|| Telling {
+            .or_insert_with(|| GroupDecisions {
                 receiver: receiver.clone(),
                 group_key,
                 grouping: match by {
@@ -289,7 +299,7 @@ fn tell(court: &Court<'_>, kept: &mut Kept, verdict: &mut Verdict) {
                 },
                 notify: Vec::new(),
             });
-        telling.notify.push((kept.fingerprint.clone(), decision.notify));
+        group.notify.push((kept.fingerprint.clone(), decision.notify));
     }
 }
 
@@ -303,21 +313,27 @@ fn at_once() -> Grouping {
 }
 
 /// Decides whether it is written down, and words it.
-fn write(court: &Court<'_>, before: &Kept, kept: &mut Kept, seen: Option<&Seen>, verdict: &mut Verdict) {
+fn write(
+    context: &EvaluationContext<'_>,
+    before: &StoredInstance,
+    kept: &mut StoredInstance,
+    seen: Option<&InstanceObservation>,
+    outcome: &mut EvaluationOutcome,
+) {
     let mut compared = kept.clone();
     compared.memory.instance.last_slot_at = before.memory.instance.last_slot_at;
     let is_old = before
         .changed_slot
         .checked_add(REFRESH)
-        .is_ok_and(|at| at <= court.slot);
+        .is_ok_and(|at| at <= context.slot);
     let row = seen.and_then(|seen| seen.row.as_ref());
     let is_new = before.memory.instance.last_slot_at.is_none();
     if compared == *before && !is_new && !(is_old && row.is_some_and(|(value, _)| *value != before.value)) {
         return;
     }
-    if let (Some((value, columns)), Some(alert)) = (row, court.alert) {
+    if let (Some((value, columns)), Some(alert)) = (row, context.alert) {
         kept.value = *value;
-        let subject = Subject {
+        let subject = TemplateSubject {
             alertname: &alert.alert,
             labels: &kept.labels,
             value: *value,
@@ -330,19 +346,19 @@ fn write(court: &Court<'_>, before: &Kept, kept: &mut Kept, seen: Option<&Seen>,
                 .or_insert_with(|| text.clone());
         }
     }
-    kept.changed_slot = court.slot;
-    verdict.changed.insert(kept.fingerprint.clone());
+    kept.changed_slot = context.slot;
+    outcome.changed.insert(kept.fingerprint.clone());
 }
 
-fn snooze_event(kept: &Kept) -> Event {
+fn snooze_event(kept: &StoredInstance) -> InstanceEvent {
     match &kept.memory.instance.snooze_id {
-        Some(id) => Event::of(kept, "snoozed").because(format!("snooze {id}")),
-        None => Event::of(kept, "unsnoozed"),
+        Some(id) => InstanceEvent::of(kept, "snoozed").because(format!("snooze {id}")),
+        None => InstanceEvent::of(kept, "unsnoozed"),
     }
 }
 
-impl Event {
-    fn of(kept: &Kept, event: &'static str) -> Self {
+impl InstanceEvent {
+    fn of(kept: &StoredInstance, event: &'static str) -> Self {
         Self {
             fingerprint: kept.fingerprint.clone(),
             event,
@@ -362,17 +378,17 @@ impl Event {
         self
     }
 
-    fn of_transition(kept: &Kept, transition: &Transition) -> Self {
+    fn of_transition(kept: &StoredInstance, transition: &ConditionTransition) -> Self {
         let of = |event| Self::of(kept, event);
         match transition {
-            Transition::Pending => of("pending"),
-            Transition::Reset => of("reset"),
-            Transition::Fired { episode } => of("firing").because(format!("episode {episode}")),
-            Transition::Recovering => of("recovering"),
-            Transition::Refired => of("refired"),
-            Transition::Resolved { resolution } => of("resolved").because(resolution.as_str()),
-            Transition::Held { held } => of("held").because(held.to_string()),
-            Transition::Known => of("known"),
+            ConditionTransition::Pending => of("pending"),
+            ConditionTransition::Reset => of("reset"),
+            ConditionTransition::Fired { episode } => of("firing").because(format!("episode {episode}")),
+            ConditionTransition::Recovering => of("recovering"),
+            ConditionTransition::Refired => of("refired"),
+            ConditionTransition::Resolved { resolution } => of("resolved").because(resolution.as_str()),
+            ConditionTransition::Held { held } => of("held").because(held.to_string()),
+            ConditionTransition::Known => of("known"),
         }
     }
 }

@@ -8,8 +8,8 @@ use toml::{Spanned, value::Datetime};
 use utoipa::ToSchema;
 
 use super::{
-    Fault,
-    place::{Number, Text, decimal},
+    DefinitionFault,
+    place::{DefinitionText, TomlNumber, decimal},
 };
 
 /// GiB of memory that a core costs where a sheet says nothing: about what clouds ask for both.
@@ -19,7 +19,7 @@ const GPU_TO_RAM: f64 = 250.0;
 
 /// A price sheet: what is in force from an instant on in some datacenters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Sheet {
+pub struct PriceSheet {
     /// Its name.
     pub sheet: String,
     /// Datacenters it is for; `None` = all that no other sheet in force names.
@@ -35,7 +35,7 @@ pub struct Sheet {
     /// What a price per month is divided by.
     pub month_basis: MonthBasis,
     /// Classes; the first that a node matches counts.
-    pub classes: Vec<Class>,
+    pub classes: Vec<NodeClass>,
 }
 
 /// What a price per month is divided by.
@@ -63,7 +63,7 @@ impl MonthBasis {
 
 /// A class of nodes and its prices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Class {
+pub struct NodeClass {
     /// Its name.
     pub class: String,
     /// Instance types it matches; empty = any.
@@ -71,7 +71,7 @@ pub struct Class {
     /// Labels a node needs, all of them.
     pub labels: BTreeMap<String, String>,
     /// Its prices.
-    pub prices: Prices,
+    pub prices: ClassPrices,
     /// Share that is taken off, such as 0.1.
     pub discount: String,
 }
@@ -79,13 +79,13 @@ pub struct Class {
 /// Prices, as decimal text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Prices {
+pub enum ClassPrices {
     /// Of the whole node, split over what it has.
     Node {
         /// The price.
         node: String,
         /// Time it is for.
-        per: Per,
+        per: PricePeriod,
         /// What a core costs, in GiB of memory.
         cpu_to_ram: String,
         /// What a card costs, in GiB of memory.
@@ -100,21 +100,21 @@ pub enum Prices {
         /// Of a GPU card.
         gpu: String,
         /// Time they are for.
-        per: Per,
+        per: PricePeriod,
     },
 }
 
 /// Time a price is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Per {
+pub enum PricePeriod {
     /// An hour.
     Hour,
     /// A month; see [`MonthBasis`].
     Month,
 }
 
-impl Per {
+impl PricePeriod {
     /// As the database has it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -149,21 +149,25 @@ pub(super) struct ClassText {
     labels: BTreeMap<String, String>,
     price_per_node_month: Option<Spanned<toml::Value>>,
     price_per_node_hour: Option<Spanned<toml::Value>>,
-    price_per_core_hour: Option<Spanned<Number>>,
-    price_per_gib_hour: Option<Spanned<Number>>,
-    price_per_gpu_hour: Option<Spanned<Number>>,
-    price_per_core_month: Option<Spanned<Number>>,
-    price_per_gib_month: Option<Spanned<Number>>,
-    price_per_gpu_month: Option<Spanned<Number>>,
-    cpu_to_ram: Option<Spanned<Number>>,
-    gpu_to_ram: Option<Spanned<Number>>,
-    discount: Option<Spanned<Number>>,
+    price_per_core_hour: Option<Spanned<TomlNumber>>,
+    price_per_gib_hour: Option<Spanned<TomlNumber>>,
+    price_per_gpu_hour: Option<Spanned<TomlNumber>>,
+    price_per_core_month: Option<Spanned<TomlNumber>>,
+    price_per_gib_month: Option<Spanned<TomlNumber>>,
+    price_per_gpu_month: Option<Spanned<TomlNumber>>,
+    cpu_to_ram: Option<Spanned<TomlNumber>>,
+    gpu_to_ram: Option<Spanned<TomlNumber>>,
+    discount: Option<Spanned<TomlNumber>>,
 }
 
 /// What a node's price may consist of.
 const PARTS: [&str; 5] = ["amortisation", "power", "space", "staff", "other"];
 
-pub(super) fn read(sheet: Spanned<SheetText>, text: &Text<'_>, faults: &mut Vec<Fault>) -> Option<Sheet> {
+pub(super) fn read(
+    sheet: Spanned<SheetText>,
+    text: &DefinitionText<'_>,
+    faults: &mut Vec<DefinitionFault>,
+) -> Option<PriceSheet> {
     let before = faults.len();
     let line = text.line(&sheet.span());
     let sheet = sheet.into_inner();
@@ -196,7 +200,7 @@ pub(super) fn read(sheet: Spanned<SheetText>, text: &Text<'_>, faults: &mut Vec<
         }
         classes.extend(read_class(&class, line, text, faults));
     }
-    (faults.len() == before).then(|| Sheet {
+    (faults.len() == before).then(|| PriceSheet {
         sheet: name,
         datacenters: sheet.datacenters.map(Spanned::into_inner),
         valid_from,
@@ -207,9 +211,14 @@ pub(super) fn read(sheet: Spanned<SheetText>, text: &Text<'_>, faults: &mut Vec<
     })
 }
 
-fn read_class(class: &ClassText, line: usize, text: &Text<'_>, faults: &mut Vec<Fault>) -> Option<Class> {
+fn read_class(
+    class: &ClassText,
+    line: usize,
+    text: &DefinitionText<'_>,
+    faults: &mut Vec<DefinitionFault>,
+) -> Option<NodeClass> {
     let name = text.name("class", &class.class, faults);
-    let mut share = |key: &str, number: &Option<Spanned<Number>>, default: f64| match number {
+    let mut share = |key: &str, number: &Option<Spanned<TomlNumber>>, default: f64| match number {
         None => decimal(default),
         Some(number) => {
             let value = number.get_ref().value();
@@ -254,25 +263,25 @@ fn read_class(class: &ClassText, line: usize, text: &Text<'_>, faults: &mut Vec<
     }
     let prices = if let Some(node) = &class.price_per_node_month {
         let node = node_price("price_per_node_month", node, text, faults);
-        Prices::Node {
+        ClassPrices::Node {
             node,
-            per: Per::Month,
+            per: PricePeriod::Month,
             cpu_to_ram,
             gpu_to_ram,
         }
     } else if let Some(node) = &class.price_per_node_hour {
         let node = node_price("price_per_node_hour", node, text, faults);
-        Prices::Node {
+        ClassPrices::Node {
             node,
-            per: Per::Hour,
+            per: PricePeriod::Hour,
             cpu_to_ram,
             gpu_to_ram,
         }
     } else {
         let (per, all) = if by_hour.iter().any(|price| price.is_some()) {
-            (Per::Hour, by_hour)
+            (PricePeriod::Hour, by_hour)
         } else {
-            (Per::Month, by_month)
+            (PricePeriod::Month, by_month)
         };
         let mut each = all.iter().zip(["core", "gib", "gpu"]).map(|(price, unit)| {
             let key = format!("price_per_{unit}_{}", per.as_str());
@@ -287,14 +296,14 @@ fn read_class(class: &ClassText, line: usize, text: &Text<'_>, faults: &mut Vec<
             }
         });
         let mut next = || each.next().unwrap_or_default();
-        Prices::Resources {
+        ClassPrices::Resources {
             core: next(),
             gib: next(),
             gpu: next(),
             per,
         }
     };
-    Some(Class {
+    Some(NodeClass {
         class: name,
         instance_types: class.instance_types.clone(),
         labels: class.labels.clone(),
@@ -304,7 +313,12 @@ fn read_class(class: &ClassText, line: usize, text: &Text<'_>, faults: &mut Vec<
 }
 
 /// A number, or a table of the parts it is the sum of.
-fn node_price(key: &str, node: &Spanned<toml::Value>, text: &Text<'_>, faults: &mut Vec<Fault>) -> String {
+fn node_price(
+    key: &str,
+    node: &Spanned<toml::Value>,
+    text: &DefinitionText<'_>,
+    faults: &mut Vec<DefinitionFault>,
+) -> String {
     let line = text.line(&node.span());
     let mut price = |key: &str, value: &toml::Value| {
         let number = match value {
@@ -336,9 +350,9 @@ fn node_price(key: &str, node: &Spanned<toml::Value>, text: &Text<'_>, faults: &
 }
 
 /// What sheets of several files must not say together.
-pub(super) fn check(sheets: &[Sheet], faults: &mut Vec<Fault>) {
+pub(super) fn check(sheets: &[PriceSheet], faults: &mut Vec<DefinitionFault>) {
     let mut seen = BTreeSet::new();
-    let refuse = |what: String| Fault {
+    let refuse = |what: String| DefinitionFault {
         file: "the price sheets".to_owned(),
         line: 0,
         key: "sheet".to_owned(),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
-use super::scan::{ROW, Reads, SLICE, read_plan};
+use super::scan::{ROW, SLICE, TableReads, read_plan};
 
 /// Tables whose versions are copied, and what the copies are looked up by.
 const TABLES: [(&str, &[&str]); 7] = [
@@ -45,8 +45,8 @@ where c.relnamespace = 'fleet_asof'::regnamespace and c.relkind = 'v' and c.reln
 order by c.oid";
 
 /// The copies of one session.
-pub(super) struct Kept {
-    reads: BTreeMap<String, Reads>,
+pub(super) struct HistoryCopy {
+    reads: BTreeMap<String, TableReads>,
     /// True if the rule reads view `freshness` or what rests on it.
     has_freshness: bool,
 }
@@ -87,12 +87,12 @@ pub(super) async fn prepare(client: &Client) -> Result<bool, Error> {
     Ok(true)
 }
 
-impl Kept {
+impl HistoryCopy {
     /// What a prepared statement reads.
     pub(super) async fn of(client: &Client, statement: &str) -> Result<Self, Error> {
         let explain = format!("explain (verbose, costs off, format json) execute {statement}");
-        let said = client.simple_query(&explain).await?;
-        let plan: String = said
+        let messages = client.simple_query(&explain).await?;
+        let plan: String = messages
             .iter()
             .filter_map(|message| match message {
                 SimpleQueryMessage::Row(row) => row.get(0),
@@ -104,7 +104,7 @@ impl Kept {
             .map(|plan| read_plan(&plan))
             .unwrap_or_else(|_| {
                 TABLES
-                    .map(|(table, _)| (table.to_owned(), Reads::everything()))
+                    .map(|(table, _)| (table.to_owned(), TableReads::everything()))
                     .into()
             });
         let has_freshness = reads.remove("freshness").is_some();
@@ -112,7 +112,12 @@ impl Kept {
     }
 
     /// Copies what held at any instant from `from` to `to`, once, for [`Self::slice`] to choose from.
-    pub(super) async fn keep(&self, client: &Client, from: Timestamp, to: Timestamp) -> Result<(), Error> {
+    pub(super) async fn copy_range(
+        &self,
+        client: &Client,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(), Error> {
         for (table, reads) in &self.reads {
             let condition = reads.condition();
             match self.copy(client, table, &condition, from, to).await {
@@ -172,7 +177,7 @@ impl Kept {
     }
 
     /// Says which instant is asked about.
-    pub(super) fn ask_about(at: Timestamp) -> String {
+    pub(super) fn set_instant(at: Timestamp) -> String {
         format!("update pg_temp.asked set at = '{at}';\n")
     }
 
@@ -208,7 +213,7 @@ impl Kept {
 }
 
 /// What a copy is looked up by, as far as the rule reads those columns.
-fn indexes(table: &str, reads: &Reads) -> impl Iterator<Item = &'static str> {
+fn indexes(table: &str, reads: &TableReads) -> impl Iterator<Item = &'static str> {
     let all = TABLES.iter().find(|(name, _)| *name == table);
     let is_read = |columns: &str| {
         let read = reads.columns.as_ref();

@@ -3,61 +3,61 @@
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use fleetledger_local::{kafka::Kafka, postgres::Postgres};
-use fleetledger_schema::{key::Subject, kind::Kind};
+use fleetledger_local::{kafka::LocalKafka, postgres::LocalPostgres};
+use fleetledger_schema::{key::RecordSubject, kind::RecordKind};
 
 use crate::{
-    ingester::{self, Program},
-    loader::Sender,
-    log::{Log, Produced},
-    parts::{self, Ledger, Setting},
+    ingester::{self, BenchProcess},
+    loader::RecordSender,
+    log::{ProducedRecord, TopicReader},
+    parts::{self, BenchContext, BenchLedger},
 };
 
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// How long the backlog of first sweeps may take to land, and how often is looked.
 const CATCH_UP: Duration = Duration::from_secs(90);
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// When the offsets of a topic landed: partition → (first offset after the batch, commit in ms), in order.
-type Commits = HashMap<i32, Vec<(i64, f64)>>;
+type BatchCommits = HashMap<i32, Vec<(i64, f64)>>;
 
 /// The centre of a fleet.
-pub(crate) struct Centre {
-    pub(crate) kafka: Arc<Kafka>,
+pub(crate) struct CentralSite {
+    pub(crate) kafka: Arc<LocalKafka>,
     pub(crate) prefix: &'static str,
-    pub(crate) postgres: Postgres,
-    pub(crate) ledger: Ledger,
-    ingester: Program,
+    pub(crate) postgres: LocalPostgres,
+    pub(crate) ledger: BenchLedger,
+    ingester: BenchProcess,
 }
 
 /// A record of an object, in ms since 1970.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Landed {
+pub(crate) struct LandedRecord {
     /// When the producer took it.
-    pub(crate) produced_millis: f64,
+    pub(crate) produced_ms: f64,
     /// When the transaction with its row was committed.
-    pub(crate) landed_millis: f64,
+    pub(crate) landed_ms: f64,
 }
 
-impl Centre {
+impl CentralSite {
     /// Starts it; `fill` puts into the database what stands there before the ingester begins. Topics and database are
     /// named by `prefix`.
     pub(crate) async fn start<Fill>(
-        setting: &Setting,
+        setting: &BenchContext,
         prefix: &'static str,
         fill: Fill,
     ) -> anyhow::Result<Self>
     where
-        Fill: AsyncFnOnce(&Ledger) -> anyhow::Result<()>,
+        Fill: AsyncFnOnce(&BenchLedger) -> anyhow::Result<()>,
     {
         let kafka = setting.kafka().await?;
         let postgres = parts::postgres_with(&[("track_commit_timestamp", "on")]).await?;
         parts::create_topics(&kafka, prefix).await?;
-        let ledger = Ledger::create(&postgres, prefix).await?;
+        let ledger = BenchLedger::create(&postgres, prefix).await?;
         fill(&ledger).await?;
         let toml = ingester::configuration(&kafka.bootstrap_servers(), &ledger, prefix, "");
-        let ingester = Program::start(&setting.program, &["ingest"], &toml)?;
+        let ingester = BenchProcess::start(&setting.program, &["ingest"], &toml)?;
         Ok(Self {
             kafka,
             prefix,
@@ -84,7 +84,7 @@ impl Centre {
         emitters: usize,
         rate: f64,
         pods: usize,
-    ) -> anyhow::Result<Vec<Program>> {
+    ) -> anyhow::Result<Vec<BenchProcess>> {
         let each = rate / emitters as f64;
         let start = |number| {
             let more = format!(
@@ -92,15 +92,15 @@ impl Centre {
                 pods / 20
             );
             let toml = self.emitter_configuration(&format!("sim-{number}"), &more);
-            Program::start(program, &["emit", "--source", "simulate"], &toml)
+            BenchProcess::start(program, &["emit", "--source", "simulate"], &toml)
         };
         (0..emitters).map(start).collect()
     }
 
     /// Waits for the first sweep of so many clusters: what it carries are no changes.
-    pub(crate) async fn swept(&mut self, clusters: usize) -> anyhow::Result<()> {
+    pub(crate) async fn await_sweeps(&mut self, clusters: usize) -> anyhow::Result<()> {
         let swept = "select count(*) from ledger.sweep where kind = $1 and state = 'complete'";
-        let kind = Kind::Pod.number();
+        let kind = RecordKind::Pod.number();
         parts::until("the clusters are swept", LIMIT, async || {
             self.ingester.check_alive()?;
             let row = self.ledger.client.query_one(swept, &[&kind]).await?;
@@ -111,32 +111,32 @@ impl Centre {
 
     /// Waits until at most so many records are produced and have not landed: the first sweeps left a backlog, which is no
     /// measure of what comes after. What the figures' details say of it: something only if that was not within [`CATCH_UP`].
-    pub(crate) async fn caught_up(&mut self, records: f64) -> anyhow::Result<&'static str> {
-        let sender = Sender::new(&self.kafka.client_config())?;
+    pub(crate) async fn await_catch_up(&mut self, records: f64) -> anyhow::Result<&'static str> {
+        let sender = RecordSender::new(&self.kafka.client_config())?;
         let taken = "select coalesce(sum(next_offset), 0)::bigint from ledger.ingest_partition";
         let begin = std::time::Instant::now();
         while begin.elapsed() < CATCH_UP {
             self.ingester.check_alive()?;
             let mut produced = 0;
-            for kind in Kind::TOPICS {
+            for kind in RecordKind::TOPICS {
                 produced += sender.ends(&kind.topic(self.prefix, None))?.iter().sum::<i64>();
             }
             if ((produced - self.ledger.number(taken).await?) as f64) <= records {
                 return Ok("");
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(", the backlog of the first sweeps still waiting")
     }
 
     /// Waits until all that was produced has landed; returns the ends of each topic's partitions.
     pub(crate) async fn settle(&mut self) -> anyhow::Result<Vec<(String, Vec<i64>)>> {
-        let sender = Sender::new(&self.kafka.client_config())?;
+        let sender = RecordSender::new(&self.kafka.client_config())?;
         let mut topics = Vec::new();
-        for kind in Kind::ALL {
+        for kind in RecordKind::ALL {
             let topic = kind.topic(self.prefix, None);
             let ends = sender.ends(&topic)?;
-            ingester::landed(&self.ledger, &topic, &ends, LIMIT).await?;
+            ingester::await_landed(&self.ledger, &topic, &ends, LIMIT).await?;
             topics.push((topic, ends));
         }
         self.ingester.check_alive()?;
@@ -144,15 +144,15 @@ impl Centre {
     }
 
     /// Every record of an object, once all has landed.
-    pub(crate) async fn landed(&mut self) -> anyhow::Result<Vec<Landed>> {
+    pub(crate) async fn landed_records(&mut self) -> anyhow::Result<Vec<LandedRecord>> {
         let mut all = Vec::new();
         for (topic, ends) in self.settle().await? {
             let commits = self.commits(&topic).await?;
-            for record in Log::open(&self.kafka.client_config(), &topic)?.all(&ends)? {
-                if matches!(record.subject, Subject::Object(_)) {
-                    all.push(Landed {
-                        produced_millis: record.produced_millis as f64,
-                        landed_millis: landed_millis(&commits, &record)?,
+            for record in TopicReader::open(&self.kafka.client_config(), &topic)?.all(&ends)? {
+                if matches!(record.subject, RecordSubject::Object(_)) {
+                    all.push(LandedRecord {
+                        produced_ms: record.produced_ms as f64,
+                        landed_ms: commit_ms(&commits, &record)?,
                     });
                 }
             }
@@ -161,7 +161,7 @@ impl Centre {
     }
 
     /// When the offsets of a topic landed.
-    pub(crate) async fn commits(&self, topic: &str) -> anyhow::Result<Commits> {
+    pub(crate) async fn commits(&self, topic: &str) -> anyhow::Result<BatchCommits> {
         let rows = self
             .ledger
             .client
@@ -171,7 +171,7 @@ impl Centre {
                 &[&topic],
             )
             .await?;
-        let mut commits = Commits::new();
+        let mut commits = BatchCommits::new();
         for row in rows {
             commits
                 .entry(row.try_get(0)?)
@@ -183,7 +183,7 @@ impl Centre {
 }
 
 /// When the record landed, in ms since 1970.
-pub(crate) fn landed_millis(commits: &Commits, record: &Produced) -> anyhow::Result<f64> {
+pub(crate) fn commit_ms(commits: &BatchCommits, record: &ProducedRecord) -> anyhow::Result<f64> {
     let of_partition = commits
         .get(&record.partition)
         .context("a partition without batches")?;

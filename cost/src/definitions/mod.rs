@@ -13,40 +13,40 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-pub use fault::Fault;
-pub use owner::{Owner, Team};
-pub use price::{Class, MonthBasis, Per, Prices, Sheet};
-pub use sharing::{Idle, Sharing, Spread};
+pub use fault::DefinitionFault;
+pub use owner::{OwnerEntry, TeamSettings};
+pub use price::{ClassPrices, MonthBasis, NodeClass, PricePeriod, PriceSheet};
+pub use sharing::{IdleTreatment, SharingPolicy, SpreadMethod};
 
-use place::Text;
+use place::DefinitionText;
 
 /// What the files of a folder say, checked.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Book {
+pub struct CostDefinitions {
     /// Price sheets.
-    pub sheets: Vec<Sheet>,
+    pub sheets: Vec<PriceSheet>,
     /// The map of owners: entries in order, the defaults of clusters after them.
-    pub owners: Vec<Owner>,
+    pub owners: Vec<OwnerEntry>,
     /// What teams have set.
-    pub teams: Vec<Team>,
+    pub teams: Vec<TeamSettings>,
     /// How shared cost is shown where nothing else is asked for.
-    pub sharing: Vec<Sharing>,
+    pub sharing: Vec<SharingPolicy>,
 }
 
 /// Everything that is wrong with the files.
 #[derive(Debug, thiserror::Error)]
-pub struct Faults(pub Vec<Fault>);
+pub struct DefinitionFaults(pub Vec<DefinitionFault>);
 
-impl fmt::Display for Faults {
+impl fmt::Display for DefinitionFaults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(Fault::to_string).collect();
+        let lines: Vec<String> = self.0.iter().map(DefinitionFault::to_string).collect();
         formatter.write_str(&lines.join("\n"))
     }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
+struct DefinitionFile {
     sheet: Vec<toml::Spanned<price::SheetText>>,
     owner: Vec<toml::Spanned<owner::OwnerText>>,
     default: Vec<toml::Spanned<owner::DefaultText>>,
@@ -54,14 +54,17 @@ struct File {
     sharing: Vec<toml::Spanned<sharing::SharingText>>,
 }
 
-impl Book {
+impl CostDefinitions {
     /// Reads every `*.toml` of a folder, or one file, in the order of their names.
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn read(path: &Path) -> Result<Self, Faults> {
+    pub fn read(path: &Path) -> Result<Self, DefinitionFaults> {
         let unreadable = |path: &Path, error: std::io::Error| {
-            Faults(vec![Fault::of_file(path, format!("cannot be read: {error}"))])
+            DefinitionFaults(vec![DefinitionFault::of_file(
+                path,
+                format!("cannot be read: {error}"),
+            )])
         };
         let mut files = vec![path.to_owned()];
         if path.is_dir() {
@@ -71,7 +74,7 @@ impl Book {
             files.sort();
         }
         if files.is_empty() {
-            return Err(Faults(vec![Fault::of_file(
+            return Err(DefinitionFaults(vec![DefinitionFault::of_file(
                 path,
                 "holds no .toml file".to_owned(),
             )]));
@@ -92,12 +95,12 @@ impl Book {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn parse(files: &[(&str, &str)]) -> Result<Self, Faults> {
+    pub fn parse(files: &[(&str, &str)]) -> Result<Self, DefinitionFaults> {
         let mut book = Self::default();
         let mut faults = Vec::new();
         for (file, text) in files {
-            let text = Text { file, text };
-            match toml::from_str::<File>(text.text) {
+            let text = DefinitionText { file, text };
+            match toml::from_str::<DefinitionFile>(text.text) {
                 Ok(file) => book.take(file, &text, &mut faults),
                 Err(error) => faults.push(text.unreadable(&error)),
             }
@@ -106,11 +109,11 @@ impl Book {
         if faults.is_empty() {
             Ok(book)
         } else {
-            Err(Faults(faults))
+            Err(DefinitionFaults(faults))
         }
     }
 
-    fn take(&mut self, file: File, text: &Text<'_>, faults: &mut Vec<Fault>) {
+    fn take(&mut self, file: DefinitionFile, text: &DefinitionText<'_>, faults: &mut Vec<DefinitionFault>) {
         for sheet in file.sheet {
             self.sheets.extend(price::read(sheet, text, faults));
         }
@@ -154,25 +157,25 @@ mod tests {
     use super::*;
 
     fn faults(text: &str) -> Vec<String> {
-        let faults = Book::parse(&[("a.toml", text)]).unwrap_err().0;
-        faults.iter().map(Fault::to_string).collect()
+        let faults = CostDefinitions::parse(&[("a.toml", text)]).unwrap_err().0;
+        faults.iter().map(DefinitionFault::to_string).collect()
     }
 
     #[test]
     fn the_examples_that_ship_are_right() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/cost");
-        let book = Book::read(Path::new(folder)).unwrap();
+        let book = CostDefinitions::read(Path::new(folder)).unwrap();
         assert!(book.sheets.len() >= 2 && !book.owners.is_empty() && !book.teams.is_empty());
         assert!(book.sheets.iter().any(|sheet| {
             sheet
                 .classes
                 .iter()
-                .any(|class| matches!(class.prices, Prices::Node { .. }))
+                .any(|class| matches!(class.prices, ClassPrices::Node { .. }))
         }));
     }
 
     #[test]
-    fn every_fault_is_told_by_file_line_and_key() {
+    fn every_fault_is_reported_by_file_line_and_key() {
         let text = "
 [[sheet]]
 sheet = 'a'
@@ -203,7 +206,7 @@ valid_to = 2026-01-01
     }
 
     #[test]
-    fn an_unknown_key_is_told_with_its_line() {
+    fn an_unknown_key_is_reported_with_its_line() {
         let faults = faults("[[sheet]]\nsheet = 'a'\nvalid_from = 2026-01-01\ncurrency = 'EUR'\nprise = 1\n");
         assert!(
             faults[0].starts_with("a.toml:5: ") && faults[0].contains("prise"),
@@ -227,8 +230,8 @@ valid_to = 2026-01-01
     #[test]
     fn the_parts_of_a_node_price_are_summed() {
         let text = "[[sheet]]\nsheet = 'a'\nvalid_from = 2026-01-01T12:00:00Z\ncurrency = 'EUR'\n[[sheet.class]]\nclass = 'x'\nlabels = { pool = 'gpu' }\nprice_per_node_month = { amortisation = 0.1, power = 0.2, space = 30, staff = 5 }\n";
-        let book = Book::parse(&[("a.toml", text)]).unwrap();
-        let Prices::Node { node, .. } = &book.sheets[0].classes[0].prices else {
+        let book = CostDefinitions::parse(&[("a.toml", text)]).unwrap();
+        let ClassPrices::Node { node, .. } = &book.sheets[0].classes[0].prices else {
             panic!("a price of the node")
         };
         assert_eq!(node, "35.3");

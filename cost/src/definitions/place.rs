@@ -6,11 +6,11 @@ use jiff::{Timestamp, civil};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Fault;
+use super::DefinitionFault;
 
 /// A file while it is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'t> {
+pub(super) struct DefinitionText<'t> {
     pub(super) file: &'t str,
     pub(super) text: &'t str,
 }
@@ -18,12 +18,12 @@ pub(super) struct Text<'t> {
 /// A number that stands as it is written: 0.1 is a tenth.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Number {
+pub(super) enum TomlNumber {
     Whole(i64),
     Broken(f64),
 }
 
-impl Number {
+impl TomlNumber {
     pub(super) fn value(self) -> f64 {
         match self {
             Self::Whole(number) => number as f64,
@@ -32,9 +32,9 @@ impl Number {
     }
 }
 
-impl Text<'_> {
+impl DefinitionText<'_> {
     /// What the parser could not read.
-    pub(super) fn unreadable(&self, error: &toml::de::Error) -> Fault {
+    pub(super) fn unreadable(&self, error: &toml::de::Error) -> DefinitionFault {
         let line = error.span().map_or(0, |span| self.line(&span));
         self.fault(line, "", error.message().replace('\n', " "))
     }
@@ -44,8 +44,8 @@ impl Text<'_> {
         before.matches('\n').count() + 1
     }
 
-    pub(super) fn fault(&self, line: usize, key: &str, what: impl Into<String>) -> Fault {
-        Fault {
+    pub(super) fn fault(&self, line: usize, key: &str, what: impl Into<String>) -> DefinitionFault {
+        DefinitionFault {
             file: self.file.to_owned(),
             line,
             key: key.to_owned(),
@@ -54,7 +54,12 @@ impl Text<'_> {
     }
 
     /// A name that is there.
-    pub(super) fn name(&self, key: &str, name: &Spanned<String>, faults: &mut Vec<Fault>) -> String {
+    pub(super) fn name(
+        &self,
+        key: &str,
+        name: &Spanned<String>,
+        faults: &mut Vec<DefinitionFault>,
+    ) -> String {
         if name.get_ref().trim().is_empty() {
             faults.push(self.fault(self.line(&name.span()), key, "is empty"));
         }
@@ -66,7 +71,7 @@ impl Text<'_> {
         &self,
         key: &str,
         value: &Spanned<toml::value::Datetime>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<DefinitionFault>,
     ) -> Timestamp {
         let text = value.get_ref().to_string();
         let day = || {
@@ -87,7 +92,7 @@ impl Text<'_> {
         &self,
         from: &Spanned<toml::value::Datetime>,
         to: Option<&Spanned<toml::value::Datetime>>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<DefinitionFault>,
     ) -> (Timestamp, Option<Timestamp>) {
         let begin = self.instant("valid_from", from, faults);
         let end = to.map(|to| (self.instant("valid_to", to, faults), self.line(&to.span())));
@@ -98,7 +103,12 @@ impl Text<'_> {
     }
 
     /// A number of 0 or more, as text that PostgreSQL reads exactly.
-    pub(super) fn price(&self, key: &str, number: &Spanned<Number>, faults: &mut Vec<Fault>) -> String {
+    pub(super) fn price(
+        &self,
+        key: &str,
+        number: &Spanned<TomlNumber>,
+        faults: &mut Vec<DefinitionFault>,
+    ) -> String {
         let value = number.get_ref().value();
         if !value.is_finite() || value < 0.0 {
             let what = format!("{value} is not a price: 0 or more");

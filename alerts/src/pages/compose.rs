@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use fleetledger_paging::{
-    Alert, Group, GroupNotify, Notification, NotifyKind, NotifyReason, notification::By,
+    Alert, AlertGroup, GroupNotify, Notification, NotifyKind, NotifyReason, notification::QuietedBy,
 };
 use tokio_postgres::Transaction;
 
-use super::{Desk, member, stream::Stream};
+use super::{NotificationContext, member, stream::NotificationStream};
 use crate::{
     errors::{AlertsError, while_},
-    instance::Kept,
-    judge::{Telling, Verdict},
+    evaluation::{EvaluationOutcome, GroupDecisions},
+    instance::StoredInstance,
     store::{texts, timestamp},
 };
 
@@ -21,16 +21,16 @@ const SHOWN: usize = 20;
 /// Members of the same groups that other slots told of, and that this verdict does not hold.
 pub(super) async fn other_members(
     transaction: &Transaction<'_>,
-    desk: &Desk<'_>,
-    streams: &BTreeMap<String, Stream>,
-    verdict: &Verdict,
+    context: &NotificationContext<'_>,
+    streams: &BTreeMap<String, NotificationStream>,
+    outcome: &EvaluationOutcome,
 ) -> Result<HashMap<String, Alert>, AlertsError> {
     let mut wanted = (Vec::new(), Vec::new());
     for id in streams.values().flat_map(|stream| stream.group.members.keys()) {
         let Some((rule, fingerprint)) = id.rsplit_once('/') else {
             continue;
         };
-        if rule != desk.rule || !verdict.kept.contains_key(fingerprint) {
+        if rule != context.rule || !outcome.instances.contains_key(fingerprint) {
             wanted.0.push(rule);
             wanted.1.push(fingerprint);
         }
@@ -49,7 +49,7 @@ pub(super) async fn other_members(
     let alerts = rows.iter().map(|row| {
         let (labels, annotations) = (texts(row.get(1)), texts(row.get(2)));
         let alert = Alert {
-            links: desk.places.links(&labels, &annotations),
+            links: context.link_targets.links(&labels, &annotations),
             labels,
             annotations,
             value: row.get(3),
@@ -61,42 +61,47 @@ pub(super) async fn other_members(
     Ok(alerts.collect())
 }
 
-pub(super) fn word(
-    desk: &Desk<'_>,
-    telling: &Telling,
+pub(super) fn compose_notification(
+    context: &NotificationContext<'_>,
+    decisions: &GroupDecisions,
     notify: &GroupNotify,
     key: &str,
-    group: &Group,
-    verdict: &Verdict,
+    group: &AlertGroup,
+    outcome: &EvaluationOutcome,
     others: &HashMap<String, Alert>,
 ) -> Notification {
-    let slot = timestamp(desk.slot);
-    let told: Vec<&Kept> = telling
+    let slot = timestamp(context.slot);
+    let instances: Vec<&StoredInstance> = decisions
         .notify
         .iter()
-        .filter_map(|(id, _)| verdict.kept.get(id))
+        .filter_map(|(id, _)| outcome.instances.get(id))
         .collect();
     let is_end = notify.kind == NotifyKind::Resolve;
-    let mut alerts: Vec<Alert> = told
+    let mut alerts: Vec<Alert> = instances
         .iter()
-        .filter(|kept| is_end || group.members.contains_key(&member(desk.rule, &kept.fingerprint)))
-        .map(|kept| alert(desk, kept, is_end))
+        .filter(|kept| {
+            is_end
+                || group
+                    .members
+                    .contains_key(&member(context.rule, &kept.fingerprint))
+        })
+        .map(|kept| alert(context, kept, is_end))
         .collect();
     if !is_end {
         let known = |id: &String| {
-            telling
+            decisions
                 .notify
                 .iter()
-                .any(|(told, _)| member(desk.rule, told) == *id)
+                .any(|(instances, _)| member(context.rule, instances) == *id)
         };
         for id in group.members.keys().filter(|id| !known(id)) {
             if alerts.len() >= SHOWN {
                 break;
             }
-            let own = id.rsplit_once('/').filter(|(rule, _)| *rule == desk.rule);
-            let own = own.and_then(|(_, fingerprint)| verdict.kept.get(fingerprint));
+            let own = id.rsplit_once('/').filter(|(rule, _)| *rule == context.rule);
+            let own = own.and_then(|(_, fingerprint)| outcome.instances.get(fingerprint));
             alerts.extend(
-                own.map(|kept| alert(desk, kept, false))
+                own.map(|kept| alert(context, kept, false))
                     .or_else(|| others.get(id).cloned()),
             );
         }
@@ -104,24 +109,24 @@ pub(super) fn word(
     let alerts_total = if is_end { alerts.len() } else { group.members.len() };
     alerts.sort_by(|left, right| right.value.unwrap_or(0.0).total_cmp(&left.value.unwrap_or(0.0)));
     alerts.truncate(SHOWN);
-    let suppressed = telling
+    let suppressed = decisions
         .notify
         .iter()
         .flat_map(|(_, notify)| notify)
         .map(|one| one.suppressed_episodes);
     Notification {
-        idempotency_key: format!("{key}:{}:{}", notify.kind.as_str(), desk.slot.0),
-        receiver: telling.receiver.clone(),
+        idempotency_key: format!("{key}:{}:{}", notify.kind.as_str(), context.slot.0),
+        receiver: decisions.receiver.clone(),
         kind: notify.kind,
         reason: notify.reason,
         decided_at: slot,
         dedup_key: key.to_owned(),
-        group_key: telling.group_key.clone(),
+        group_key: decisions.group_key.clone(),
         alerts,
         alerts_total,
-        by: told
+        by: instances
             .first()
-            .and_then(|kept| by(desk, kept))
+            .and_then(|kept| snoozed_or_acked_by(context, kept))
             .filter(|_| notify.kind == NotifyKind::Acknowledge),
         suppressed_episodes: suppressed.sum(),
         wake: 0,
@@ -129,26 +134,31 @@ pub(super) fn word(
 }
 
 /// How often the instance has been woken, for a receiver that knows it by that.
-pub(super) fn wake(desk: &Desk<'_>, telling: &Telling, notify: &GroupNotify, verdict: &mut Verdict) -> u64 {
-    let [(id, _)] = telling.notify.as_slice() else {
+pub(super) fn wake(
+    desk: &NotificationContext<'_>,
+    decisions: &GroupDecisions,
+    notify: &GroupNotify,
+    verdict: &mut EvaluationOutcome,
+) -> u64 {
+    let [(id, _)] = decisions.notify.as_slice() else {
         return 0;
     };
     let Some(kept) = verdict
-        .kept
+        .instances
         .get_mut(id)
-        .filter(|_| desk.receivers.wants_instances(&telling.receiver))
+        .filter(|_| desk.receivers.wants_instances(&decisions.receiver))
     else {
         return 0;
     };
-    let woken = kept.memory.wakes.entry(telling.receiver.clone()).or_default();
+    let woken = kept.memory.wakes.entry(decisions.receiver.clone()).or_default();
     if (notify.kind, notify.reason) == (NotifyKind::Trigger, NotifyReason::SnoozeExpired) {
         woken.at = Some(timestamp(desk.slot));
     }
     woken.wake.count(notify.kind, notify.reason)
 }
 
-fn alert(desk: &Desk<'_>, kept: &Kept, is_end: bool) -> Alert {
-    let slot = timestamp(desk.slot);
+fn alert(context: &NotificationContext<'_>, kept: &StoredInstance, is_end: bool) -> Alert {
+    let slot = timestamp(context.slot);
     let instance = &kept.memory.instance;
     Alert {
         labels: kept.labels.clone(),
@@ -156,22 +166,22 @@ fn alert(desk: &Desk<'_>, kept: &Kept, is_end: bool) -> Alert {
         value: kept.value,
         starts_at: instance.firing_since.unwrap_or(slot),
         ends_at: is_end.then(|| instance.resolved_at.unwrap_or(slot)),
-        links: desk.places.links(&kept.labels, &kept.annotations),
+        links: context.link_targets.links(&kept.labels, &kept.annotations),
     }
 }
 
 /// Who made it quiet.
-fn by(desk: &Desk<'_>, kept: &Kept) -> Option<By> {
+fn snoozed_or_acked_by(context: &NotificationContext<'_>, kept: &StoredInstance) -> Option<QuietedBy> {
     let instance = &kept.memory.instance;
     let snooze = instance.snooze_id.as_ref();
-    if let Some(snooze) = snooze.and_then(|id| desk.snoozes.iter().find(|snooze| snooze.id == *id)) {
-        return Some(By {
+    if let Some(snooze) = snooze.and_then(|id| context.snoozes.iter().find(|snooze| snooze.id == *id)) {
+        return Some(QuietedBy {
             who: snooze.owner.clone(),
             reason: snooze.reason.clone(),
             until: Some(snooze.until),
         });
     }
-    instance.acked_by.as_ref().map(|who| By {
+    instance.acked_by.as_ref().map(|who| QuietedBy {
         who: who.clone(),
         reason: String::new(),
         until: None,
