@@ -1,4 +1,4 @@
-//! Stage 7: one run of one rule becomes what stands, in one transaction.
+//! Stage 7: one run of one rule becomes the current state, in one transaction.
 //!
 //! Whatever ends the process in the middle leaves all of a slot or nothing of it: the row of `rule_run` is written in
 //! the same transaction, and a slot that has one is not applied again.
@@ -69,7 +69,7 @@ pub(crate) enum SlotApplyOutcome {
     Deposed,
 }
 
-/// What stands of a rule, locked.
+/// The current state of a rule, locked.
 struct LockedRule {
     last_slot: Option<Instant>,
     identity: String,

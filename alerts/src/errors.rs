@@ -23,7 +23,7 @@ pub enum AlertsError {
         #[source]
         source: deadpool_postgres::PoolError,
     },
-    /// What stands in the database cannot be read: it was written by another version, or by hand.
+    /// The current state in the database cannot be read: it was written by another version, or by hand.
     #[error("read {what}: {why}")]
     Unreadable {
         /// Which row.

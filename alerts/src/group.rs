@@ -42,7 +42,7 @@ pub(crate) struct EvaluatorResources {
 }
 
 impl EvaluatorResources {
-    /// What stands before anything runs; connections are the evaluator's own and the reader's.
+    /// The current state before anything runs; connections are the evaluator's own and the reader's.
     pub(crate) fn new(
         settings: Arc<EvaluatorSettings>,
         rules: Arc<RuleSet>,

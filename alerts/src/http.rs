@@ -42,7 +42,7 @@ pub struct AlertsApi {
     pub receivers: ReceiverSet,
     /// Where links lead to.
     pub link_targets: LinkTargets,
-    /// Folder of the run books.
+    /// Folder of the runbooks.
     pub runbooks: PathBuf,
 }
 

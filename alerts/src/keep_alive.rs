@@ -1,4 +1,4 @@
-//! Alertmanagers forget what they are not told again: what stands is sent each minute, held or snoozed included, and
+//! Alertmanagers forget what they are not told again: the current state is sent each minute, held or snoozed included, and
 //! what was resolved for a while longer.
 
 use std::{sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ use crate::{
     store::{texts, timestamp},
 };
 
-/// Sends to every Alertmanager what stands in it, each minute until `stop`. Each evaluator sends what its groups hold.
+/// Sends to every Alertmanager the current state in it, each minute until `stop`. Each evaluator sends what its groups hold.
 pub(crate) async fn run(pool: Pool, settings: Arc<EvaluatorSettings>, stop: CancellationToken) {
     let alertmanagers = settings
         .receivers

@@ -7,7 +7,7 @@ use fleetledger_paging::{AlertLinks, LabelSet};
 pub struct LinkTargets {
     /// Address of the console, without a slash at its end; empty = no links to it.
     pub console_url: String,
-    /// Address that run books stand below; empty = the console's own.
+    /// Address that runbooks stand below; empty = the console's own.
     pub runbook_base_url: String,
 }
 

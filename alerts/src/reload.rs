@@ -10,7 +10,7 @@ use crate::{errors::AlertsError, health::EvaluatorHealth, rules::RuleSet};
 /// Follows a folder of queries; `health` tells of files that are refused, whose former rules go on.
 ///
 /// # Errors
-/// [`AlertsError::Rules`] if what stands now cannot be used.
+/// [`AlertsError::Rules`] if the current state now cannot be used.
 pub fn follow(
     mut current: watch::Receiver<CurrentQueries>,
     health: &EvaluatorHealth,

@@ -29,7 +29,7 @@ pub struct EvaluatorSettings {
     pub backoff: RetryBackoff,
     /// Notifications under way at a time.
     pub deliveries: usize,
-    /// How often what stands in an Alertmanager is sent to it again.
+    /// How often the current state in an Alertmanager is sent to it again.
     pub resend: Duration,
 }
 

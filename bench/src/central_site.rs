@@ -22,7 +22,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// When the offsets of a topic landed: partition → (first offset after the batch, commit in ms), in order.
 type BatchCommits = HashMap<i32, Vec<(i64, f64)>>;
 
-/// The centre of a fleet.
+/// The central site of a fleet.
 pub(crate) struct CentralSite {
     pub(crate) kafka: Arc<LocalKafka>,
     pub(crate) prefix: &'static str,
@@ -41,7 +41,7 @@ pub(crate) struct LandedRecord {
 }
 
 impl CentralSite {
-    /// Starts it; `fill` puts into the database what stands there before the ingester begins. Topics and database are
+    /// Starts it; `fill` puts into the database the current state there before the ingester begins. Topics and database are
     /// named by `prefix`.
     pub(crate) async fn start<Fill>(
         setting: &BenchContext,
@@ -67,7 +67,7 @@ impl CentralSite {
         })
     }
 
-    /// Configuration of an emitter of this centre.
+    /// Configuration of an emitter of this central site.
     pub(crate) fn emitter_configuration(&self, cluster: &str, more: &str) -> String {
         format!(
             "[kafka]\nbootstrap_servers = \"{}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nfilter = \"warn\"\n\

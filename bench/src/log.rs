@@ -1,4 +1,4 @@
-//! What stands in Kafka, read back after a run: when each record was produced, and whose it is.
+//! The current state in Kafka, read back after a run: when each record was produced, and whose it is.
 
 use std::time::Duration;
 

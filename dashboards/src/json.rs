@@ -110,7 +110,7 @@ fn annotations() -> Value {
     })
 }
 
-/// The other dashboards, with range and choices kept, and the run books.
+/// The other dashboards, with range and choices kept, and the runbooks.
 fn links() -> Value {
     let link = |title: &str, kind: &str, tags: Value, url: &str| {
         json!({
@@ -128,7 +128,7 @@ fn links() -> Value {
     };
     json!([
         link("Dashboards", "dashboards", json!([TAG]), ""),
-        link("Run books", "link", json!([]), "${runbooks}"),
+        link("Runbooks", "link", json!([]), "${runbooks}"),
     ])
 }
 
@@ -149,14 +149,14 @@ fn datasource_variable() -> Value {
     })
 }
 
-/// Where run books are read; an administrator changes it in one place.
+/// Where runbooks are read; an administrator changes it in one place.
 fn runbooks_variable() -> Value {
     let place = "https://runbooks.example.com";
     json!({
         "current": { "selected": false, "text": place, "value": place },
         "description": "Where docs/runbooks/ is served.",
         "hide": 2,
-        "label": "Run books",
+        "label": "Runbooks",
         "name": "runbooks",
         "options": [{ "selected": true, "text": place, "value": place }],
         "query": place,

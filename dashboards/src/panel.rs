@@ -224,7 +224,7 @@ fn link(column: &str) -> Option<Value> {
         "team" => ("Team ${__value.raw}", "fleetledger-customer", "one_team"),
         "runbook" => {
             let url = "${runbooks}/${__value.raw:percentencode}";
-            return Some(json!({ "targetBlank": true, "title": "Run book", "url": url }));
+            return Some(json!({ "targetBlank": true, "title": "Runbook", "url": url }));
         }
         _ => return None,
     };

@@ -110,7 +110,7 @@ fn builtin(name: &str, view: &DashboardView) -> Option<String> {
 }
 
 /// A variable that takes several values stands as a list of quoted ones, even where one is chosen; one that takes one
-/// stands as it is, quotes doubled; what stands for all stands as it was written.
+/// stands as it is, quotes doubled; the current state for all stands as it was written.
 fn value(
     variable: &DashboardVariable,
     chosen: &ChosenValues,

@@ -5,7 +5,7 @@
 pub enum VariableArity {
     /// Any number, or all; stands in SQL as `column in ($name)`.
     Many {
-        /// What stands for "all" in place of a list: the column itself, which is always in a list of itself, so that a
+        /// The current state for "all" in place of a list: the column itself, which is always in a list of itself, so that a
         /// choice of all costs nothing however many there are.
         all: &'static str,
     },

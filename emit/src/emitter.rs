@@ -1,4 +1,4 @@
-//! From the start of an emitter to its end: check, connect, lead, reign, and again.
+//! From the start of an emitter to its end: check, connect, lead, leadership term, and again.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The story of one reign: what the source reports becomes a change of memory, what changed becomes a record of a
+//! The story of one leadership term: what the source reports becomes a change of memory, what changed becomes a record of a
 //! log, and nothing here ever waits for Kafka.
 //!
 //! ```text
@@ -46,7 +46,7 @@ const OWNER_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the end of an emitter may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Why a reign ended.
+/// Why a leadership term ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TermEnd {
     /// The source has nothing more, or shutdown was asked for; everything is delivered as far as Kafka allows.
@@ -57,7 +57,7 @@ pub(crate) enum TermEnd {
     NewEpoch(String),
 }
 
-/// What a reign works with.
+/// What a leadership term works with.
 pub(crate) struct LeadershipTerm<'r> {
     pub(crate) settings: &'r EmitSettings,
     pub(crate) name: SourceName,
@@ -75,7 +75,7 @@ pub(crate) struct LeadershipTerm<'r> {
     pub(crate) health: &'r EmitterHealth,
 }
 
-/// What is going on within a reign.
+/// What is going on within a leadership term.
 struct TermProgress {
     sweep: ClusterSweep,
     sweeps: u64,
@@ -213,7 +213,7 @@ impl LeadershipTerm<'_> {
         self.outbox.report();
     }
 
-    /// Kinds whose lists are complete are swept for the first time: what vanished since the last reign first.
+    /// Kinds whose lists are complete are swept for the first time: what vanished since the last leadership term first.
     fn begin_first_sweeps(&mut self, course: &mut TermProgress, now: ClockReading) {
         if course.unread.is_empty() || !self.fleet.has_answered() {
             return;

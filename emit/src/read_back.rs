@@ -1,4 +1,4 @@
-//! What the logs of this cluster already hold, read back from Kafka when a reign begins.
+//! What the logs of this cluster already hold, read back from Kafka when a leadership term begins.
 //!
 //! For every key its newest offset and content hash are kept, about a hundred bytes each; bodies are read again
 //! only of objects that have vanished.

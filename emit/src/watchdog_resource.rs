@@ -75,7 +75,7 @@ pub struct WatchdogSpec {
     pub success_threshold: Option<i32>,
     /// Severity of its page, such as critical or warning.
     pub severity: Option<String>,
-    /// Run book: what to do when it pages.
+    /// Runbook: what to do when it pages.
     pub runbook: Option<String>,
     /// True if it does not run.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Emitters against librdkafka's in-process cluster: what stands in the logs afterwards.
+//! Emitters against librdkafka's in-process cluster: the current state in the logs afterwards.
 
 #![allow(
     clippy::unwrap_used,

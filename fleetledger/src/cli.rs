@@ -366,7 +366,7 @@ pub struct RulesCheckArgs {
     /// Check on this migrated database in place of a throw-away one: `postgres://fleetledger_reader@host/database`.
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
-    /// Folder of run books; docs/runbooks beside the folder of queries.
+    /// Folder of runbooks; docs/runbooks beside the folder of queries.
     #[arg(long, value_name = "DIR")]
     pub runbooks: Option<PathBuf>,
 }
@@ -393,7 +393,7 @@ pub struct RulesNewArgs {
     /// Folder of queries.
     #[arg(long, value_name = "DIR", default_value = "queries")]
     pub path: PathBuf,
-    /// Folder of run books; docs/runbooks beside the folder of queries.
+    /// Folder of runbooks; docs/runbooks beside the folder of queries.
     #[arg(long, value_name = "DIR")]
     pub runbooks: Option<PathBuf>,
 }
@@ -401,7 +401,7 @@ pub struct RulesNewArgs {
 /// What a new query is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum NewQueryKind {
-    /// An alert, with its test and its run book.
+    /// An alert, with its test and its runbook.
     Alert,
     /// A metric.
     Record,

@@ -61,9 +61,9 @@ impl RecordOutcome {
 pub struct RecordCounts {
     /// Records that changed a row.
     pub landed: u64,
-    /// Records equal to what stands.
+    /// Records equal to the current state.
     pub unchanged: u64,
-    /// Records of a deposed emitter, or older than what stands.
+    /// Records of a deposed emitter, or older than the current state.
     pub superseded: u64,
     /// Records that ended an object.
     pub deleted: u64,
@@ -294,7 +294,7 @@ fn containers_before(chains: &BTreeMap<ChainKey, VersionChain>) -> Option<u64> {
         .filter(|((kind, _, _), chain)| *kind == RecordKind::Pod.number() && !chain.versions.is_empty());
     let counts = pods.map(|(_, chain)| match chain.prior_state {
         Some(PriorState::Nothing) => Some(0),
-        // What stands is not trusted.
+        // The current state is not trusted.
         Some(PriorState::Row { .. }) if chain.forced => None,
         Some(PriorState::Row { containers }) => Some(u64::from(containers)),
         None => None,

@@ -1,4 +1,4 @@
-//! What stands of one shard, a few bytes an object: an ingester knows every object of its partitions.
+//! The current state of one shard, a few bytes an object: an ingester knows every object of its partitions.
 //!
 //! Uids of Kubernetes' form are kept as the numbers they are, others as text. Writers are counted, because an entry
 //! holds the number of one instead of its fingerprint.
@@ -12,7 +12,7 @@ use crate::{
     shard::{ObjectEntry, RowEntry},
 };
 
-/// A row that stands.
+/// A current row.
 #[derive(Debug, Clone, Copy)]
 struct CachedRow {
     hash: ContentHash,

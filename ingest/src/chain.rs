@@ -82,7 +82,7 @@ pub(crate) struct VersionChain {
     pub(crate) versions: Vec<ObjectVersion>,
     pub(crate) containers: BTreeMap<String, Vec<ContainerVersion>>,
     pub(crate) end: Option<ObjectEnd>,
-    /// Written even where it equals what stands.
+    /// Written even where it equals the current state.
     pub(crate) forced: bool,
     /// What stood before the batch, where that is known.
     pub(crate) prior_state: Option<PriorState>,

@@ -1,4 +1,4 @@
-//! Dead letters: what stands there, and replaying what a fix has made valid.
+//! Dead letters: the current state there, and replaying what a fix has made valid.
 
 use fleetledger_schema::{instant::Instant, kind::RecordKind, postgres::PostgresConnector};
 use serde::Serialize;

@@ -49,7 +49,7 @@ pub(crate) enum ExaminedRecord {
         /// Where it stands in its shard's log, if that is known; and the content hash of its body.
         placed: Option<Box<(PlacedRecord, ContentHash)>>,
     },
-    /// It is older than what stands, or of a deposed emitter (whose reign is below the current one).
+    /// It is older than the current state, or of a deposed emitter (whose leadership term is below the current one).
     Superseded {
         key: Option<ShardKey>,
         deposed: bool,

@@ -150,7 +150,7 @@ pub(crate) async fn resolve(
     })
 }
 
-/// Compares what the batch was built on with what stands, within its transaction.
+/// Compares what the batch was built on with the current state, within its transaction.
 pub(crate) async fn find_stale_basis(
     session: &mut WriterSession,
     sealed: &SealedBatch,

@@ -10,7 +10,7 @@ pub enum Safeguard {
     Fence,
     /// Look-ups see the batches that are not yet resolved.
     Overlay,
-    /// What equals the row that stands makes no version.
+    /// What equals the current row makes no version.
     AntiJoin,
     /// A record older than what its log has shown changes nothing.
     OrderGuard,

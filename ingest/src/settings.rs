@@ -44,7 +44,7 @@ pub struct IngestSettings {
     /// What happens when records are gone before they could be read: `continue` writes down the gap and goes on,
     /// `halt` stops the partition until `ingest resume`.
     pub gap_policy: GapPolicy,
-    /// Time between two comparisons of what stands with what was delivered, in seconds.
+    /// Time between two comparisons of the current state with what was delivered, in seconds.
     pub table_sum_interval_seconds: u64,
     /// A source is quarantined when more than this share of its last `quarantine_window` records of one topic died.
     pub quarantine_share: f64,

@@ -3,7 +3,7 @@
 //! A stage holds every version of a batch, numbered by `step` within its object. `from_at` is when the version
 //! began by its own clocks; its real begin is at least `base + step µs`, where `base` is the begin of the version
 //! that stands (or the end of the object's last life), so that intervals never overlap. The plan table holds,
-//! for each object of the batch, what stands: found once, used by every statement after it.
+//! for each object of the batch, the current state: found once, used by every statement after it.
 
 use std::sync::LazyLock;
 
@@ -46,7 +46,7 @@ pub(crate) struct StageTable {
 pub(crate) struct MergeSteps {
     /// Versions that stand and end go to history.
     pub(crate) close: String,
-    /// Newest versions of objects that stand.
+    /// Newest versions of current objects.
     pub(crate) update: String,
     /// Newest versions of objects that do not.
     pub(crate) insert: String,
@@ -260,7 +260,7 @@ impl StageSql {
         )
     }
 
-    /// Is what stands equal to the batch's first version? By the hash of its own columns; where writer or reader
+    /// Is the current state equal to the batch's first version? By the hash of its own columns; where writer or reader
     /// are not the same, by the columns both know, none if the ingester has found it equal already.
     fn same(&self) -> String {
         if !Safeguard::AntiJoin.is_enabled() {
@@ -367,7 +367,7 @@ order by {keys}, s.step",
         }
     }
 
-    /// Needs neither plan nor sort: the stage is in the order of the keys, and what stands is found beside it. Each
+    /// Needs neither plan nor sort: the stage is in the order of the keys, and the current state is found beside it. Each
     /// statement may follow the others in any order: what one has written is the same to the next.
     fn single(&self) -> MergeSteps {
         let begins = |column: &str| match column {
@@ -422,7 +422,7 @@ where not exists (select from ledger.{name} as p where {p_s})",
         }
     }
 
-    /// Assignments of an update; `same` says whether the version that stands goes on, `value` what a column becomes
+    /// Assignments of an update; `same` says whether the current version goes on, `value` what a column becomes
     /// where it does not.
     fn sets(&self, same: &str, value: impl Fn(&str) -> String) -> String {
         let own = self.table.columns.iter().map(|column| column.name);

@@ -1,4 +1,4 @@
-//! Does what stands equal what was delivered? One scan per kind over all clusters, in one snapshot with the folds.
+//! Does the current state equal what was delivered? One scan per kind over all clusters, in one snapshot with the folds.
 //!
 //! Rows whose object has an open dead key count with that key's hash instead of their own. Containers are compared
 //! with what their pods say. A disagreement raises the generation once, and again after each sweep that did not heal

@@ -84,7 +84,7 @@ impl AlertLinks {
     /// Those that are there, with what to call them.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let all = [
-            ("Run book", &self.runbook),
+            ("Runbook", &self.runbook),
             ("Timeline", &self.timeline),
             ("Snooze", &self.snooze),
         ];

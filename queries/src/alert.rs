@@ -32,7 +32,7 @@ pub struct AlertRule {
     pub labels: BTreeMap<String, String>,
     /// Its label `severity`.
     pub severity: Severity,
-    /// Templates, `summary` among them, and the name of the run book.
+    /// Templates, `summary` among them, and the name of the runbook.
     pub annotations: AnnotationTemplates,
     /// Which sources must be fresh before it believes an absence; `None` = none (`freshness: none`).
     pub freshness: Option<FreshnessRequirement>,

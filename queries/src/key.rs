@@ -18,7 +18,7 @@ pub struct FrontMatterKey {
 }
 
 impl FrontMatterKey {
-    /// What stands before the last dot; empty at the top.
+    /// The current state before the last dot; empty at the top.
     pub(crate) fn section(&self) -> &'static str {
         self.name.rsplit_once('.').map_or("", |(section, _)| section)
     }

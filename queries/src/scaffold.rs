@@ -7,9 +7,9 @@ use crate::query::QueryId;
 /// A file to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
-    /// Where, below the folder of queries or, for a run book, of run books.
+    /// Where, below the folder of queries or, for a runbook, of runbooks.
     pub path: PathBuf,
-    /// True for a run book.
+    /// True for a runbook.
     pub is_runbook: bool,
     /// Its text.
     pub text: String,
@@ -18,7 +18,7 @@ pub struct NewFile {
 /// What a new query is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewKind {
-    /// An alert, with its test and its run book.
+    /// An alert, with its test and its runbook.
     Alert,
     /// A metric.
     Record,

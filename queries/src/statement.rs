@@ -22,7 +22,7 @@ use vocabulary::{
     SCHEMAS,
 };
 
-/// Checks the SQL behind a front matter; returns it without what stands after its last word, parameters as `$1`, `$2`.
+/// Checks the SQL behind a front matter; returns it without the current state after its last word, parameters as `$1`, `$2`.
 ///
 /// # Errors
 /// Everything that is refused, by line and column of the file.

@@ -67,7 +67,7 @@ impl AnnotationTemplates {
         &self.sources
     }
 
-    /// Name of the run book: the annotation `runbook`, which is no template.
+    /// Name of the runbook: the annotation `runbook`, which is no template.
     #[must_use]
     pub fn runbook(&self) -> &str {
         self.sources.get("runbook").map_or("", String::as_str)

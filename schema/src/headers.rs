@@ -20,7 +20,7 @@ pub struct RecordHeaders {
     pub event_type: String,
     /// `ce_time`: when the emitter observed the content.
     pub time: Instant,
-    /// `ce_epoch`: reign of the emitter that wrote the record.
+    /// `ce_epoch`: leadership term of the emitter that wrote the record.
     pub epoch: i64,
     /// `ce_sequence`: number of the record within (cluster, topic, shard) and epoch, from 1 without holes.
     pub sequence: i64,

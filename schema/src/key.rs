@@ -27,7 +27,7 @@ pub enum RecordSubject {
     SweepBegin(u16),
     /// The end of a sweep of that shard.
     SweepEnd(u16),
-    /// The announcement of an Avro schema by its fingerprint, so that an older centre can read records of a newer emitter.
+    /// The announcement of an Avro schema by its fingerprint, so that an older central site can read records of a newer emitter.
     Schema(u64),
 }
 

@@ -1,8 +1,8 @@
-//! The contract: what travels over Kafka and what stands in PostgreSQL.
+//! The contract: what travels over Kafka and the current state in PostgreSQL.
 //!
 //! * What travels: [`record`] types and their Avro schemas (`avro/*.avsc`), [`codec`], [`framing`], [`key`],
 //!   [`headers`], [`partition`] and [`content_hash`].
-//! * What stands: migrations and views (`postgres/`), the [`row`] form of each record, and the
+//! * The current state: migrations and views (`postgres/`), the [`row`] form of each record, and the
 //!   [`postgres`] migrator. Only this crate issues DDL.
 //!
 //! Invariants: a body is a pure function of the Kubernetes object, so two emitters on one API server

@@ -204,7 +204,8 @@ pub fn dialect_identifiers(files: &[SourceFile]) -> Vec<SourcePlace> {
     let foreign = [
         "as_millis",
         "from_millis",
-        "subsec_millis", "to_millis",
+        "subsec_millis",
+        "to_millis",
         "as_millis_f64",
         "is_standing",
     ];

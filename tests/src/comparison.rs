@@ -1,4 +1,4 @@
-//! The centre against the API server, object by object and field by field.
+//! The central site against the API server, object by object and field by field.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -39,13 +39,13 @@ pub enum ViewSelection<'a> {
     At(&'a str),
 }
 
-/// Compares what stands of a cluster with what its API server says now.
+/// Compares the current state of a cluster with what its API server says now.
 pub async fn compare(cluster: &TestCluster, database: &LedgerDatabase, name: &str) -> ViewComparison {
     let expected = expected::rows(&cluster.list_all().await);
     compare_rows(&expected, database, name, ViewSelection::Live).await
 }
 
-/// Compares what stands, or stood, of the cluster called `name` with these rows.
+/// Compares the current state, or stood, of the cluster called `name` with these rows.
 pub async fn compare_rows(
     expected: &ExpectedRows,
     database: &LedgerDatabase,

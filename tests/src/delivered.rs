@@ -1,5 +1,5 @@
 //! What Kafka holds, read by a consumer of the tests' own and folded without the ingester's help; and the
-//! judgement of the centre by it.
+//! judgement of the central site by it.
 
 mod usage;
 
@@ -191,7 +191,7 @@ pub struct LogFold {
     pub versions: BTreeMap<(&'static str, String, String), i64>,
     /// What containers used, by hour.
     pub usage: FoldedHours,
-    /// Offsets that were gone before the centre could read them, from and to.
+    /// Offsets that were gone before the central site could read them, from and to.
     gaps: BTreeMap<(String, i32), (i64, i64)>,
     ends: BTreeMap<(String, i32), i64>,
 }
@@ -326,7 +326,7 @@ fn long(rest: &mut &[u8]) -> i64 {
     (raw >> 1) as i64 ^ -((raw & 1) as i64)
 }
 
-/// Everything about the centre that does not agree with the log; empty if all is well.
+/// Everything about the central site that does not agree with the log; empty if all is well.
 pub async fn judge(fold: &LogFold, database: &LedgerDatabase) -> Vec<String> {
     let mut faults = Vec::new();
     judge_batches(fold, database, &mut faults).await;
@@ -476,7 +476,7 @@ async fn judge_history(fold: &LogFold, database: &LedgerDatabase, faults: &mut V
         {
             if found.get(object) != Some(versions) {
                 faults.push(format!(
-                    "{object:?} has {versions} versions in the log and {:?} in the centre",
+                    "{object:?} has {versions} versions in the log and {:?} in the central site",
                     found.get(object)
                 ));
             }
@@ -485,7 +485,7 @@ async fn judge_history(fold: &LogFold, database: &LedgerDatabase, faults: &mut V
 }
 
 impl LogFold {
-    /// The centre was told not to trust what stands: this record, equal though it is, lands again, as no version.
+    /// The central site was told not to trust the current state: this record, equal though it is, lands again, as no version.
     pub fn lands_again(&mut self, place: &KafkaPosition) {
         let counts = self
             .counts
@@ -495,7 +495,7 @@ impl LogFold {
         counts.landed += 1;
     }
 
-    /// Offsets `from..to` of this partition were gone before the centre could read them.
+    /// Offsets `from..to` of this partition were gone before the central site could read them.
     pub fn misses(&mut self, topic: &str, partition: i32, from: i64, to: i64) {
         self.gaps.insert((topic.to_owned(), partition), (from, to));
     }
@@ -515,7 +515,7 @@ impl LogFold {
             })
     }
 
-    /// `Ok` once the centre has read to the end of every partition.
+    /// `Ok` once the central site has read to the end of every partition.
     ///
     /// # Errors
     /// The partitions that are behind.

@@ -58,7 +58,7 @@ pub struct ExpectedRow {
 /// Rows by view.
 pub type ExpectedRows = BTreeMap<&'static str, Vec<ExpectedRow>>;
 
-/// Columns the API server does not decide: where, when, and what only the centre knows.
+/// Columns the API server does not decide: where, when, and what only the central site knows.
 pub const NOT_FROM_THE_API_SERVER: [&str; 5] =
     ["datacenter", "cluster", "valid_from", "observed_at", "landed_at"];
 

@@ -130,7 +130,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<KubeletState>>) {
     }
 }
 
-/// What stands at `path`; nothing for a node that hangs.
+/// The current state at `path`; nothing for a node that hangs.
 fn answer(state: &KubeletState, path: &str) -> Option<String> {
     let node = path.split('/').nth(1).unwrap_or_default();
     if state.hanging.contains(node) {

@@ -61,7 +61,7 @@ struct EmitterLog {
 pub struct ManualEmitter {
     /// The names and the uid it writes under.
     pub source: RecordSource,
-    /// Its reign.
+    /// Its leadership term.
     pub epoch: i64,
     /// Added to the wall clock in `ce_time`, in microseconds.
     pub clock_skew_micros: i64,
@@ -135,7 +135,7 @@ impl ManualEmitter {
         }
     }
 
-    /// The same cluster under a new reign, remembering what lives.
+    /// The same cluster under a new leadership term, remembering what lives.
     pub fn begin_epoch(&mut self, epoch: i64) {
         self.epoch = epoch;
         for log in self.logs.values_mut() {

@@ -1,4 +1,4 @@
-//! A TCP proxy that a test can cut: what stands between an emitter and its API server.
+//! A TCP proxy that a test can cut: the current state between an emitter and its API server.
 
 use std::net::SocketAddr;
 

@@ -36,7 +36,7 @@ struct StormCluster {
 }
 
 impl RecordStorm {
-    /// Clusters whose newer reign is known before the deposed one goes on.
+    /// Clusters whose newer leadership term is known before the deposed one goes on.
     pub async fn new(kafka: &ClientConfig, prefix: &str, seed: u64) -> Self {
         let clusters = (0..CLUSTERS).map(|number| {
             let scribe =

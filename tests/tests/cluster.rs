@@ -75,10 +75,10 @@ impl ClusterPipeline {
         )
     }
 
-    /// Awaits that the centre is what the API server is now.
+    /// Awaits that the central site is what the API server is now.
     async fn await_equality(&self) -> ViewComparison {
         let rows = expected::rows(&self.cluster.list_all().await);
-        eventually("centre = API server", LIMIT, || async {
+        eventually("central site = API server", LIMIT, || async {
             compare_rows(&rows, &self.database, CLUSTER, ViewSelection::Live)
                 .await
                 .equal()
@@ -262,7 +262,7 @@ async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
         ensure(labels["labels"]["app"] == "changed", || labels.to_string())
     })
     .await;
-    // The newest record does not know it; the centre does.
+    // The newest record does not know it; the central site does.
     let mut kept = found.clone();
     kept["owner_resolved"] = json!(false);
     assert_eq!(line.database.row(workload).await, kept, "the known owner is kept");
@@ -485,7 +485,7 @@ async fn objects_deleted_while_the_emitter_was_down_are_closed_and_a_slow_clock_
     .await;
     let faults = delivered::judge(&fold, &line.database).await;
     assert!(faults.is_empty(), "{faults:#?}");
-    println!("three reigns: {}; 0 faults", fold.total());
+    println!("three leadership terms: {}; 0 faults", fold.total());
     line.ingester.stop().await;
 }
 

@@ -1,5 +1,5 @@
 //! kill -9 of the ingester at every named point of a batch's way, and at random while the fleet churns. What the
-//! centre holds is judged by an oracle that reads Kafka itself.
+//! central site holds is judged by an oracle that reads Kafka itself.
 
 #![allow(
     clippy::unwrap_used,

@@ -62,7 +62,7 @@ impl NeighbourSite {
         ManualEmitter::new(&self.kafka(), &self.prefix, name, cluster_uid)
     }
 
-    /// Awaits the end of the log and judges the centre by it; `dead` are the records a test spoiled.
+    /// Awaits the end of the log and judges the central site by it; `dead` are the records a test spoiled.
     async fn judge_log(&self, dead: &BTreeSet<KafkaPosition>) -> delivered::BatchCounts {
         let fold = delivered::fold(&delivered::read_all(&self.kafka(), &self.prefix), dead);
         eventually("everything is ingested", LIMIT, || {

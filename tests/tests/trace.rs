@@ -1,4 +1,4 @@
-//! The centre equals the API server on a production trace: as filled, after thousands of random changes, and as
+//! The central site equals the API server on a production trace: as filled, after thousands of random changes, and as
 //! of every earlier instant.
 
 #![allow(
@@ -35,10 +35,10 @@ const CHANGES_A_ROUND: usize = 1_000;
 /// For ten thousand objects from the API server to a row, on a small machine that does everything at once.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Awaits that the centre is what the API server is now, and returns both.
+/// Awaits that the central site is what the API server is now, and returns both.
 async fn await_equality(cluster: &TestCluster, database: &LedgerDatabase) -> (ExpectedRows, ViewComparison) {
     let rows = expected::rows(&cluster.list_all().await);
-    let comparison = eventually("centre = API server", LIMIT, || async {
+    let comparison = eventually("central site = API server", LIMIT, || async {
         compare_rows(&rows, database, CLUSTER, ViewSelection::Live)
             .await
             .equal()
@@ -77,7 +77,7 @@ async fn central_site_equals_api_server_on_the_trace_and_at_every_earlier_instan
         started.elapsed()
     );
     let (_, comparison) = await_equality(&cluster, &database).await;
-    println!("centre = API server, {comparison}");
+    println!("central site = API server, {comparison}");
 
     let mut churn = FleetChurn::new(&fleet, SEED);
     let mut earlier: Vec<(String, ExpectedRows)> = Vec::new();
@@ -89,7 +89,7 @@ async fn central_site_equals_api_server_on_the_trace_and_at_every_earlier_instan
             .unwrap()
             .to_owned();
         println!(
-            "after {} changes: centre = API server, {comparison}",
+            "after {} changes: central site = API server, {comparison}",
             round * CHANGES_A_ROUND
         );
         earlier.push((instant, rows));

@@ -75,7 +75,7 @@ pub(super) async fn prepare(client: &Client) -> Result<bool, Error> {
     }
     client.batch_execute(&script).await?;
     let views = client.query(VIEWS, &[]).await?;
-    // What stands is in the copies; a view that reads it from elsewhere as well would show it twice.
+    // The current state is in the copies; a view that reads it from elsewhere as well would show it twice.
     if views.iter().any(|view| view.get(1)) {
         client.batch_execute("set search_path = fleet_asof").await?;
         return Ok(false);

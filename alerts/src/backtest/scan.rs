@@ -71,7 +71,7 @@ pub(super) fn read_plan(plan: &Value) -> BTreeMap<String, TableReads> {
     reads
 }
 
-/// What stands in a plan.
+/// The current state in a plan.
 #[derive(Default)]
 struct PlanScans<'p> {
     /// Table, alias and filter of each scan of a copy.

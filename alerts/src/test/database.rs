@@ -130,7 +130,7 @@ impl TestSession {
             .await;
     }
 
-    /// Opens a transaction that holds what stands before the first slot of a test.
+    /// Opens a transaction that holds the current state before the first slot of a test.
     pub(crate) async fn open(&self, ledger: &CaseLedger, as_of: bool) -> Result<(), TestError> {
         let sql = format!("begin;\n{}", ledger.set_up(as_of));
         self.client

@@ -8,7 +8,7 @@
 //! * [`file`] – what a test file says; [`row`] – a row of a view as rows of the ledger.
 //! * [`database`] – the throw-away database, and the rows of a rule at every slot of a test in one round trip.
 //! * [`replay`] – rows → states → notifications; [`comparison`] – what differs from what was expected.
-//! * [`runbook`] – the SQL of run books, over the rows that make their alert fire.
+//! * [`runbook`] – the SQL of runbooks, over the rows that make their alert fire.
 //! * [`mutant`] – rules with one comparison or threshold changed; a test file that passes with one is too weak.
 //!
 //! Rules that ask a view without as-of form (a book that keeps no history) run on schema `fleet`, the rows being put

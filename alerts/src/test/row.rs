@@ -211,7 +211,7 @@ impl CaseLedger {
         Ok(())
     }
 
-    /// What stands before the first slot: clusters, owners, freshness; with `as_of` every version of every object.
+    /// The current state before the first slot: clusters, owners, freshness; with `as_of` every version of every object.
     pub(crate) fn set_up(&self, as_of: bool) -> String {
         let mut sql = String::new();
         let long_ago = literal(&self.long_ago());

@@ -1,4 +1,4 @@
-//! Run books: their SQL, run over the rows that make their alert fire.
+//! Runbooks: their SQL, run over the rows that make their alert fire.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::replay::{TestedRule, replay, sources};
 use super::row::CaseLedger;
 use super::run::{PlannedTests, rows_at, slots};
 
-/// A step of a run book: SQL with psql's variables.
+/// A step of a runbook: SQL with psql's variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunbookStep {
     /// Line of the file it begins on.
@@ -23,7 +23,7 @@ pub struct RunbookStep {
     pub sql: String,
 }
 
-/// The SQL of a run book, block by block.
+/// The SQL of a runbook, block by block.
 #[must_use]
 pub fn steps(markdown: &str) -> Vec<RunbookStep> {
     let mut steps = Vec::new();
@@ -64,7 +64,7 @@ pub fn fill(sql: &str, labels: &BTreeMap<String, String>) -> Result<String, Stri
     Ok(filled + rest)
 }
 
-/// How many rows each step of a run book gives while its alert fires, in the first test of the rule that shows that.
+/// How many rows each step of a runbook gives while its alert fires, in the first test of the rule that shows that.
 ///
 /// # Errors
 /// As [`super::run_file`]; [`TestError::TestedRule`] names the step that fails, or says that no test fires.

@@ -304,9 +304,9 @@ async fn a_query_is_run_once_by_an_operator_as_the_reader() {
             "mine.sql:14:33: `ledger.quarantine`: schema ledger is private",
         ),
         (
-            TROUBLE.replace("select datacenter", "select centre"),
+            TROUBLE.replace("select datacenter", "select site"),
             422,
-            "mine.sql:14:8: column \"centre\" does not exist",
+            "mine.sql:14:8: column \"site\" does not exist",
         ),
         (REPORT.to_owned(), 400, "must be given"),
         (

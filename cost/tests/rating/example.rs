@@ -4,7 +4,7 @@ use crate::fleet::RatingFixture;
 
 const PAGE: &str = include_str!("../../../docs/cost.md");
 
-/// What stands between a mark and the end of the block behind it.
+/// The current state between a mark and the end of the block behind it.
 fn block<'p>(mark: &str, open: &str, close: &str) -> &'p str {
     let (_, rest) = PAGE
         .split_once(mark)

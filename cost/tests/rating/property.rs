@@ -131,7 +131,7 @@ fn life_sql(number: usize, life: &PodLife) -> String {
     sql
 }
 
-/// What stands of the hour, without the numbers of runs and lines.
+/// The current state of the hour, without the numbers of runs and lines.
 const RATED_DIGEST: &str = "select md5(coalesce(string_agg(concat_ws('/', i.namespace, i.workload, i.container, i.node_class, i.team, h.cpu_nanos,
     h.memory_nanos, h.gpu_nanos, h.cpu_charged_core_us, h.memory_charged_byte_seconds, h.gpu_charged_card_us, h.life_ms, h.usage_ms, h.unknown_ms, h.unpriced_ms),
     ';' order by i.namespace, i.workload, i.container, i.node_class), '')) from ledger.cost_hourly as h join ledger.cost_line as i using (line_id)";

@@ -14,7 +14,7 @@ pub struct UsageSettings {
     /// Time between two readings of a node, in seconds.
     pub interval_seconds: u64,
     /// Length of a window, in minutes: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60. Shorter ones lose less when an emitter
-    /// ends, longer ones cost the centre less.
+    /// ends, longer ones cost the central site less.
     pub window_minutes: u32,
     /// Longest time between two readings over which usage is spread, in seconds; what happened in a longer gap is not known.
     pub gap_seconds: u64,

@@ -1,4 +1,4 @@
-//! Text tables for people: columns as wide as what stands in them.
+//! Text tables for people: columns as wide as the current state in them.
 
 /// A table under its head, without a frame; nothing where there are no rows.
 pub(super) fn text(head: &[&str], rows: &[Vec<String>]) -> String {

@@ -20,7 +20,7 @@ pub struct ConsoleConfig {
     pub key: Option<PathBuf>,
     /// PEM file of the authorities that sign clients: with it only clients with such a certificate are answered.
     pub client_ca: Option<PathBuf>,
-    /// Folder of the run books that links of notifications lead to.
+    /// Folder of the runbooks that links of notifications lead to.
     pub runbooks: PathBuf,
     /// Who may call, by name.
     pub tokens: BTreeMap<String, TokenConfig>,

@@ -30,7 +30,7 @@ pub struct EvaluateConfig {
     pub lease_seconds: u64,
     /// Address of the console that links of notifications lead to, such as `https://fleetledger.example.com`.
     pub console_url: String,
-    /// Address that run books stand below; the console's own where it is not set.
+    /// Address that runbooks stand below; the console's own where it is not set.
     pub runbook_base_url: String,
     /// Receivers of the alert that always fires, for a dead man's switch outside. Nobody else gets it.
     pub heartbeat_receivers: Vec<String>,

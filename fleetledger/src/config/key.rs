@@ -68,7 +68,7 @@ fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<(String, C
         };
         let target = resolve(root, property);
         let shape = shape_of(root, &target);
-        // What stands beside a reference (its description here) wins over the type's own.
+        // The current state beside a reference (its description here) wins over the type's own.
         let mut described = target.clone();
         if let (Some(target), Some(text)) = (described.as_object_mut(), property.get("description")) {
             target.insert("description".to_owned(), text.clone());

@@ -78,7 +78,7 @@ pub struct FleetledgerConfig {
 
 impl FleetledgerConfig {
     /// Checks what no type expresses, before anything is opened. The emitter's names are checked by
-    /// its own role alone: the centre has none.
+    /// its own role alone: the central site has none.
     ///
     /// # Errors
     /// The first key that cannot work, and what would.

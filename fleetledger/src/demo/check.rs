@@ -1,4 +1,4 @@
-//! The demo's check of itself: what was emitted against what stands.
+//! The demo's check of itself: what was emitted against the current state.
 
 use std::{collections::BTreeSet, fmt};
 

@@ -14,7 +14,7 @@ pub(super) struct DemoFolder {
 }
 
 impl DemoFolder {
-    /// Opens it; with `fresh` what stands in it is thrown away first.
+    /// Opens it; with `fresh` the current state in it is thrown away first.
     pub(super) fn open(path: &Path, fresh: bool) -> anyhow::Result<Self> {
         fs::create_dir_all(path).with_context(|| format!("create {}", path.display()))?;
         let lock_path = path.join("lock");

@@ -1,7 +1,7 @@
 //! `fleetledger demo`: three simulated datacenters, a broker, the ingester and a PostgreSQL in one process.
 //!
 //! The way of a record is the real one; only the objects and, by default, the broker are not. With `--for` it
-//! runs unattended and [`check`]s itself: what was emitted against what stands.
+//! runs unattended and [`check`]s itself: what was emitted against the current state.
 
 mod alerting;
 mod broker;

@@ -163,7 +163,7 @@ impl Drop for PageDemo {
     }
 }
 
-/// Run books by name.
+/// Runbooks by name.
 fn runbooks() -> Vec<(String, String)> {
     let folder = Path::new(TREE).join("docs/runbooks");
     let mut runbooks = Vec::new();
@@ -176,7 +176,7 @@ fn runbooks() -> Vec<(String, String)> {
     runbooks
 }
 
-/// The commands of a run book; a `fleetledger` in its prose is one as well if it names nothing to fill in.
+/// The commands of a runbook; a `fleetledger` in its prose is one as well if it names nothing to fill in.
 fn commands(book: &str) -> Vec<PageStep> {
     let mut steps: Vec<PageStep> = parts(book)
         .into_iter()
@@ -188,7 +188,7 @@ fn commands(book: &str) -> Vec<PageStep> {
     for (index, line) in book.lines().enumerate() {
         let inline = line.split('`').skip(1).step_by(2);
         let complete = inline.filter(|code| {
-            // What stands for something else is in capitals or an ellipsis.
+            // The current state for something else is in capitals or an ellipsis.
             let is_open = |letter: char| letter.is_ascii_uppercase() || letter == '…';
             code.starts_with("fleetledger ") && !code.contains(is_open)
         });

@@ -190,7 +190,7 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
     );
     assert!(
         place.one::<bool>("select balanced from fleet.balance").await,
-        "emitter = centre + open dead keys"
+        "emitter = central site + open dead keys"
     );
 
     let selection = DeadLetterSelection {

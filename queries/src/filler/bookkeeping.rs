@@ -1,4 +1,4 @@
-//! What stands of a rollup, what is known of its sources, and so which windows are due. Its core is pure.
+//! The current state of a rollup, what is known of its sources, and so which windows are due. Its core is pure.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const STALE: Period = Period::from_mins(5);
 /// Windows that one look at a rollup fills at most: a long history is filled over several.
 const AT_ONCE: usize = 24;
 
-/// What stands of a rollup, as far as it matters for what is to be done.
+/// The current state of a rollup, as far as it matters for what is to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct RollupBookkeeping {
     /// End of the newest window that was filled.

@@ -196,7 +196,7 @@ fn read_annotations(
     if let Some(name) = sources.get("runbook").filter(|name| !name.is_empty())
         && QueryId::parse(name).is_none()
     {
-        let what = format!("`{name}` cannot be the name of a run book");
+        let what = format!("`{name}` cannot be the name of a runbook");
         front.refuse(
             "annotations.runbook",
             what,

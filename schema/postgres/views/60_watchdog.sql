@@ -15,7 +15,7 @@ select
     d.check_name, -- Name of the check it runs.
     d.interval_seconds, -- Time between two runs, in seconds.
     d.severity, -- Severity of its page.
-    d.runbook, -- Run book.
+    d.runbook, -- Runbook.
     d.suspended, -- True if it is suspended.
     d.snoozed_until, -- End of the snooze in its spec.
     d.snoozed_by, -- Who snoozed it.

@@ -1,4 +1,4 @@
-//! What stands in PostgreSQL: connections, migrations, views.
+//! The current state in PostgreSQL: connections, migrations, views.
 //!
 //! Migrations (`postgres/migrations/NNNN_*.sql`) run once, in order, each in a transaction, under an advisory
 //! lock; one whose text was edited after it had been applied is refused. Views (`postgres/views/*.sql`) are

@@ -35,7 +35,7 @@ pub struct Watchdog {
     pub interval_seconds: Option<i64>,
     /// Severity of its page.
     pub severity: Option<String>,
-    /// Run book.
+    /// Runbook.
     pub runbook: Option<String>,
     /// True if it is suspended.
     pub suspended: bool,

@@ -72,7 +72,7 @@ pub struct LedgerColumn {
     pub field: &'static str,
     /// Reader version that introduced it (see [`crate::READER_VERSION`]).
     pub since: i16,
-    /// False for the resolved owner, which the centre keeps when a later record cannot resolve it, and which is
+    /// False for the resolved owner, which the central site keeps when a later record cannot resolve it, and which is
     /// therefore compared by itself instead of by the row hash.
     pub hashed: bool,
 }
@@ -91,7 +91,7 @@ pub struct LedgerTable {
     pub meta: &'static [&'static str],
 }
 
-/// What stands in every object table besides `cluster_id` and the record's own columns.
+/// The current state in every object table besides `cluster_id` and the record's own columns.
 pub const META_COLUMNS: &[&str] = &[
     "body_hash_hi",
     "body_hash_lo",

@@ -1,4 +1,4 @@
-//! Rows → records, for `audit`: what stands must encode to the bytes that travelled.
+//! Rows → records, for `audit`: the current state must encode to the bytes that travelled.
 
 use serde::de::DeserializeOwned;
 use tokio_postgres::{Error, Row, types::FromSql};

@@ -33,7 +33,7 @@ async fn sound(scene: &FaultFixture, mut ingester: LedgerProcess) {
 }
 
 /// Crashes under a storm. With `durable` off a crash loses commits that were acknowledged: what the ingester
-/// remembers is then ahead of what stands.
+/// remembers is then ahead of the current state.
 async fn crashes_under_a_storm(test: &str, durable: bool) {
     let Some((mut scene, mut server)) = alone(test, durable).await else {
         return;

@@ -75,7 +75,7 @@ async fn records_deleted_before_they_were_read_are_a_gap_and_the_next_sweep_heal
 
     let mut victim = scene.victim();
     scene.await_ingested(&victim).await;
-    // The oracle read the first record before it was deleted too; what the centre could read is all but the gap.
+    // The oracle read the first record before it was deleted too; what the central site could read is all but the gap.
     let mut all: BTreeMap<_, _> = kept
         .into_iter()
         .map(|record| (record.place.clone(), record))
@@ -111,7 +111,7 @@ async fn a_topic_made_again_halts_its_partition_alone_until_it_is_resumed() {
         made.await.map_err(|error| error.to_string())
     })
     .await;
-    // Its emitter begins a new reign and sweeps; another kind goes on all the while.
+    // Its emitter begins a new leadership term and sweeps; another kind goes on all the while.
     let epoch = scene.emitter.epoch + 1_000_000;
     scene.emitter.begin_epoch(epoch);
     scene.emitter.sweep(RecordKind::Namespace, &[namespace("u", "d")]);

@@ -1,5 +1,5 @@
 //! Everything at once: ingesters are killed without end while members come and go, the database crashes and fails
-//! over, a broker is lost, and a storm of records blows. What stands at the end is judged by the oracle.
+//! over, a broker is lost, and a storm of records blows. The current state at the end is judged by the oracle.
 //!
 //! `make soak` asks for more by the environment: `FLEETLEDGER_SOAK_SEED`, `FLEETLEDGER_SOAK_KILLS`,
 //! `FLEETLEDGER_SOAK_SECONDS` (at least so long), and `FLEETLEDGER_REPORT_DIR` (where the report is kept).

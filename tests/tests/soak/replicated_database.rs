@@ -1,4 +1,4 @@
-//! The centre's database: a primary and a standby, crashed and failed over.
+//! The central site's database: a primary and a standby, crashed and failed over.
 
 use fleetledger_local::{postgres::LocalPostgres, skip::unless_available};
 use fleetledger_tests::{database::LedgerDatabase, parts};

@@ -1,4 +1,4 @@
-//! As much Markdown as run books use: headings, paragraphs, lists, fences, code within a line. Whatever else is there is
+//! As much Markdown as runbooks use: headings, paragraphs, lists, fences, code within a line. Whatever else is there is
 //! shown as it was written. Pure.
 
 /// HTML of a text, without its first heading of the first level, which is its title.

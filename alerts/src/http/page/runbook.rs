@@ -1,4 +1,4 @@
-//! Run books, read from their folder each time: what is mended is seen at once.
+//! Runbooks, read from their folder each time: what is mended is seen at once.
 
 use std::io::ErrorKind;
 
@@ -12,7 +12,7 @@ use axum::{
 use super::{HtmlPage, markdown, page_response};
 use crate::http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole};
 
-/// One run book.
+/// One runbook.
 pub(super) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
@@ -27,7 +27,7 @@ async fn page(api: &AlertsApi, caller: &AlertsCaller, name: &str) -> Result<Html
     let is_name = |one: char| one.is_ascii_alphanumeric() || one == '-' || one == '_';
     let missing = || {
         AlertsHttpFailure::not_found(format!(
-            "there is no run book {name} in {}",
+            "there is no runbook {name} in {}",
             api.runbooks.display()
         ))
     };
@@ -40,7 +40,7 @@ async fn page(api: &AlertsApi, caller: &AlertsCaller, name: &str) -> Result<Html
         .map_err(|error| match error.kind() {
             ErrorKind::NotFound => missing(),
             _ => {
-                tracing::error!(file = %file.display(), %error, "a run book cannot be read");
+                tracing::error!(file = %file.display(), %error, "a runbook cannot be read");
                 AlertsHttpFailure::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     format!("{} cannot be read: {error}", file.display()),

@@ -61,12 +61,12 @@ fn summary(catalogue: &Catalogue) -> String {
     format!("{} files are good: {}", catalogue.len(), counts.join(", "))
 }
 
-/// Alerts whose run book is not there.
+/// Alerts whose runbook is not there.
 fn without_runbook(catalogue: &Catalogue, runbooks: &Path) -> Vec<QueryRefusal> {
     let missing = catalogue.alerts().filter_map(|(query, rule)| {
         let path = runbooks.join(format!("{}.md", rule.annotations.runbook()));
         (!path.is_file()).then(|| {
-            let what = format!("the run book {} is not there", path.display());
+            let what = format!("the runbook {} is not there", path.display());
             query
                 .refusal("annotations", what)
                 .fix("write it, with steps that can be run")

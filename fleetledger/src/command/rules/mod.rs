@@ -60,10 +60,10 @@ async fn reader(url: &str) -> anyhow::Result<ReaderPool> {
     Ok(reader)
 }
 
-/// Where run books stand: as given, else `docs/runbooks` beside the folder of queries.
+/// Where runbooks stand: as given, else `docs/runbooks` beside the folder of queries.
 fn runbooks(given: Option<&PathBuf>, queries: &Path) -> PathBuf {
     given.cloned().unwrap_or_else(|| {
-        // A file of queries/alerts belongs to the run books beside queries.
+        // A file of queries/alerts belongs to the runbooks beside queries.
         let known = ["alerts", "metrics", "rollups", "reports"];
         let is_known = |folder: &&Path| {
             let name = folder.file_name().and_then(|name| name.to_str());

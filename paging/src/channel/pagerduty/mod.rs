@@ -19,7 +19,7 @@ pub const BASE_URL: &str = "https://events.pagerduty.com";
 /// How a service of PagerDuty is reached.
 #[derive(Debug, Clone)]
 pub struct PagerDutySettings {
-    /// [`BASE_URL`], or what stands in for it.
+    /// [`BASE_URL`], or the current state in for it.
     pub base_url: String,
     /// The integration's key: 32 characters.
     pub routing_key: ReceiverSecret,

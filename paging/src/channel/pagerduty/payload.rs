@@ -18,7 +18,7 @@ const ALERTS: usize = 20;
 /// The most that all details may take, in bytes of JSON; with the rest an event stays below 512 KB.
 const DETAILS_BYTES: usize = 400 * 1024;
 
-/// What stands where somebody has to look, the most exact first.
+/// The current state where somebody has to look, the most exact first.
 const SOURCES: [&str; 6] = ["pod", "node", "workload", "namespace", "cluster", "datacenter"];
 
 /// The event for a notification. Acknowledgements and resolves carry the key and nothing else, as PagerDuty wants it.
