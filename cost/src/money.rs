@@ -1,6 +1,6 @@
 //! Money as integers of billionths, and the rules by which a node's cost is split. Pure: no I/O, no clock.
 //!
-//! The hourly rating runs the same rules in SQL (`schema/postgres/migrations/0011_cost_rate.sql`); a test compares them.
+//! The hourly rating runs the same rules in SQL (`schema/postgres/functions/rate.sql`); a test compares them.
 
 /// Billionths of the currency.
 pub type CurrencyNanos = i64;

@@ -116,13 +116,14 @@ async fn claim_one(
             "update ledger.ingest_partition
              set owner_epoch = owner_epoch + 1, owner = $3, claimed_at = now(), high_watermark = $4
              where topic = $1 and partition = $2
-             returning next_offset, owner_epoch, state, halted_reason, seam_offset, seam_crc",
+             returning next_offset, owner_epoch, state, halted_reason, checkpoint_offset, checkpoint_crc",
             &[&topic, &id.partition, &owner, &marks.high],
         )
         .await?;
     let state: &str = row.try_get("state")?;
     let halted: Option<String> = row.try_get("halted_reason")?;
-    let last_landed: (Option<i64>, Option<i64>) = (row.try_get("seam_offset")?, row.try_get("seam_crc")?);
+    let last_landed: (Option<i64>, Option<i64>) =
+        (row.try_get("checkpoint_offset")?, row.try_get("checkpoint_crc")?);
     let mut claim = PartitionClaim {
         id,
         owner_epoch: row.try_get("owner_epoch")?,
@@ -181,7 +182,7 @@ async fn check_ends(
         claim.last_landed = None;
         transaction
             .execute(
-                "update ledger.ingest_partition set next_offset = $3, seam_offset = null, seam_ts = null, seam_crc = null
+                "update ledger.ingest_partition set next_offset = $3, checkpoint_offset = null, checkpoint_kafka_at = null, checkpoint_crc = null
                  where topic = $1 and partition = $2",
                 &[&topic, &partition, &marks.low],
             )

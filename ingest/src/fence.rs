@@ -16,7 +16,7 @@ use crate::{
 const MOVE_FENCE: &str = "
 with wanted as (
     select * from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::bigint[])
-        as w (topic, partition, from_offset, to_offset, owner_epoch, seam_ts, seam_crc, high_watermark)
+        as w (topic, partition, from_offset, to_offset, owner_epoch, checkpoint_kafka_at, checkpoint_crc, high_watermark)
 ), locked as (
     select p.topic, p.partition
     from ledger.ingest_partition as p
@@ -26,7 +26,7 @@ with wanted as (
     for update of p
 )
 update ledger.ingest_partition as p
-set next_offset = w.to_offset, seam_offset = w.to_offset - 1, seam_ts = w.seam_ts, seam_crc = w.seam_crc,
+set next_offset = w.to_offset, checkpoint_offset = w.to_offset - 1, checkpoint_kafka_at = w.checkpoint_kafka_at, checkpoint_crc = w.checkpoint_crc,
     high_watermark = greatest(w.high_watermark, w.to_offset), progressed_at = now()
 from wanted as w
 join locked as l on l.topic = w.topic and l.partition = w.partition

@@ -30,9 +30,9 @@ pub async fn resume(
             "update ledger.ingest_partition
              set state = 'running', halted_reason = null, halted_at = null, owner_epoch = owner_epoch + 1,
                  next_offset = case when $3 then 0 else next_offset end,
-                 seam_offset = case when $3 then null else seam_offset end,
-                 seam_ts = case when $3 then null else seam_ts end,
-                 seam_crc = case when $3 then null else seam_crc end
+                 checkpoint_offset = case when $3 then null else checkpoint_offset end,
+                 checkpoint_kafka_at = case when $3 then null else checkpoint_kafka_at end,
+                 checkpoint_crc = case when $3 then null else checkpoint_crc end
              where topic = $1 and partition = $2 and state = 'halted'",
             &[&topic, &partition, &from_start],
         )

@@ -233,7 +233,7 @@ impl StageSql {
         let mut plan = vec!["cluster_id integer".to_owned()];
         plan.extend(self.table.key.iter().map(|key| format!("{key} text")));
         format!(
-            "create temp table plan_{name} ({plan}, is_current boolean, same boolean, base timestamptz, primary key ({keys})) on commit delete rows",
+            "create temp table plan_{name} ({plan}, has_current boolean, same boolean, base timestamptz, primary key ({keys})) on commit delete rows",
             name = self.name,
             plan = plan.join(", "),
             keys = self.keys(""),
@@ -291,7 +291,7 @@ impl StageSql {
     fn plan(&self) -> String {
         format!(
             "with planned as (
-insert into plan_{name} ({keys}, is_current, same, base)
+insert into plan_{name} ({keys}, has_current, same, base)
 select {s_keys}, p.uid is not null, p.uid is not null and {same}, coalesce(p.valid_from, h.ended_at - interval '1 microsecond')
 from stage_{name} as s
 left join ledger.{name} as p on {s_p}
@@ -300,8 +300,8 @@ left join lateral (
     where p.uid is null and {h_s} and h.valid_to > s.from_at and {ENDED}
 ) as h on true
 where s.step = 1
-returning is_current)
-select count(*) filter (where is_current), count(*) filter (where not is_current) from planned",
+returning has_current)
+select count(*) filter (where has_current), count(*) filter (where not has_current) from planned",
             name = self.name,
             keys = self.keys(""),
             s_keys = self.keys("s."),
@@ -321,7 +321,7 @@ select {values},
 from stage_{name} as s
 join {planned}
 join {current}
-where s.step = 1 and pl.is_current and (not pl.same or s.steps > 1)
+where s.step = 1 and pl.has_current and (not pl.same or s.steps > 1)
 order by {keys}",
             name = self.name,
             columns = self.columns(quoted),
@@ -462,7 +462,7 @@ where not exists (select from ledger.{name} as p where {p_s})",
             "update ledger.{name} as p set {sets}
 from stage_{name} as s
 join {planned}
-where s.step = s.steps and pl.is_current and {p_s} and not ({unchanged})",
+where s.step = s.steps and pl.has_current and {p_s} and not ({unchanged})",
             name = self.name,
             sets = self.sets(same, |column| self.staged_value(column)),
             planned = self.plan_beside(),
@@ -477,7 +477,7 @@ where s.step = s.steps and pl.is_current and {p_s} and not ({unchanged})",
 select {values}
 from stage_{name} as s
 join {planned}
-where s.step = s.steps and not pl.is_current
+where s.step = s.steps and not pl.has_current
 order by {keys}",
             name = self.name,
             columns = self.columns(quoted),

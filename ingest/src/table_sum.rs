@@ -93,7 +93,7 @@ fn statement(kind: RecordKind) -> String {
     };
     format!(
         "with current_rows as (
-    select p.cluster_id, count(*) as rows, count(*) filter (where k.uid is null) as sound,
+    select p.cluster_id, count(*) as row_count, count(*) filter (where k.uid is null) as sound,
         coalesce(bit_xor(p.body_hash_hi) filter (where k.uid is null), 0) as hi,
         coalesce(bit_xor(p.body_hash_lo) filter (where k.uid is null), 0) as lo{extra}
     from ledger.{table} as p
@@ -106,7 +106,7 @@ fn statement(kind: RecordKind) -> String {
     select cluster_id, sum(fold_count)::bigint as folded, bit_xor(fold_hi) as hi, bit_xor(fold_lo) as lo
     from ledger.balance where kind = $1 group by cluster_id
 ){containers}
-select cluster_id, coalesce(s.rows, 0) as table_count, f.folded as fold_count, coalesce(d.dead, 0) as dead_count,
+select cluster_id, coalesce(s.row_count, 0) as table_count, f.folded as fold_count, coalesce(d.dead, 0) as dead_count,
     coalesce(s.sound, 0) + coalesce(d.dead, 0) = f.folded
         and coalesce(s.hi, 0) # coalesce(d.hi, 0) = f.hi and coalesce(s.lo, 0) # coalesce(d.lo, 0) = f.lo{agrees} as agrees,
     exists (select from ledger.kind_state as g where g.cluster_id = f.cluster_id and g.kind = $1

@@ -58,12 +58,12 @@ comment on column ledger.migration.name is 'File name.';
 comment on column ledger.migration.sha256 is 'SHA-256 of its text when it was applied.';
 comment on column ledger.migration.applied_at is 'When it was applied.';
 
-create table if not exists ledger.view_set (
+create table if not exists ledger.repeatable_set (
     only_row boolean primary key default true check (only_row),
     sha256 text not null,
     replaced_at timestamptz not null default now()
 );
-comment on table ledger.view_set is 'Which texts the views and functions stand by.';
-comment on column ledger.view_set.only_row is 'There is one row.';
-comment on column ledger.view_set.sha256 is 'SHA-256 of all their texts.';
-comment on column ledger.view_set.replaced_at is 'When they were last made anew.';
+comment on table ledger.repeatable_set is 'Of which texts functions and views were made.';
+comment on column ledger.repeatable_set.only_row is 'There is one row.';
+comment on column ledger.repeatable_set.sha256 is 'SHA-256 of all of them.';
+comment on column ledger.repeatable_set.replaced_at is 'When they were last replaced.';

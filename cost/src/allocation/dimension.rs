@@ -134,7 +134,32 @@ impl fmt::Display for CostDimension {
 
 #[cfg(test)]
 mod tests {
+    use fleetledger_schema::postgres::COST_DIMENSIONS;
+
     use super::*;
+
+    /// Catches a dimension that cost is kept by and nobody can ask for.
+    #[test]
+    fn every_dimension_that_cost_is_kept_by_can_be_asked_for() {
+        let asked = [
+            "namespace",
+            "team",
+            "controllerKind",
+            "controller",
+            "container",
+            "nodeClass",
+            "label:app",
+        ];
+        let asked = asked.map(|name| Dimension::parse(name).unwrap());
+        // Where an owner comes from is shown beside the team.
+        for kept in COST_DIMENSIONS.iter().filter(|kept| kept.name != "owner_source") {
+            let column = format!("p.{}", kept.name);
+            let is_of = |sql: &str| sql.split([' ', '(', ')']).any(|word| word == column);
+            let dimension = asked.iter().find(|dimension| is_of(&dimension.sql()));
+            let of_namespaces = dimension.map(Dimension::is_of_namespaces);
+            assert_eq!(of_namespaces, Some(kept.is_of_namespaces), "{}", kept.name);
+        }
+    }
 
     #[test]
     fn names_are_read_and_printed_alike() {

@@ -104,7 +104,7 @@ async fn rollup_labels(client: &Client) -> Result<Vec<String>, CostError> {
 
 /// Pods are not stored: they are rated for the question, and how many is known before.
 async fn check_size(client: &Client, window: CostWindow) -> Result<(), CostError> {
-    let ask = "select coalesce(sum(pods), 0)::bigint from fleet.cost_run where stands and hour_at >= $1 and hour_at < $2";
+    let ask = "select coalesce(sum(pods), 0)::bigint from fleet.cost_run where is_current and hour_at >= $1 and hour_at < $2";
     let (from, to) = ends(window);
     let row = client
         .query_one(ask, &[&from, &to])

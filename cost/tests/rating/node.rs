@@ -15,7 +15,7 @@ async fn charged(cores: &str) -> Vec<String> {
         ))
         .await;
     fleet.rate("2026-03-02T10:00:00Z", 1).await;
-    let sql = "select trim_scale(cost), trim_scale(allocated_cost), trim_scale(idle_cost), trim_scale(system_cost), trim_scale(k)
+    let sql = "select trim_scale(cost), trim_scale(allocated_cost), trim_scale(idle_cost), trim_scale(system_cost), trim_scale(overcommit_factor)
         from fleet.cost_node_hourly where resource = 'cpu'";
     let mut rows = fleet.rows(sql).await;
     rows.extend(fleet.rows("select namespace, trim_scale(cost) from fleet.cost_by_namespace('2026-03-02 10:00Z', '2026-03-02 11:00Z') where namespace = 'data'").await);
@@ -41,7 +41,7 @@ async fn node_resized() {
         )
         .await;
     fleet.rate("2026-03-02T10:00:00Z", 1).await;
-    let sql = "select to_char(from_at, 'MI'), trim_scale(cost), trim_scale(allocated_cost), trim_scale(idle_cost), trim_scale(k)
+    let sql = "select to_char(from_at, 'MI'), trim_scale(cost), trim_scale(allocated_cost), trim_scale(idle_cost), trim_scale(overcommit_factor)
         from fleet.cost_node_hourly where resource = 'cpu' order by from_at";
     // A quarter of an hour of 8 cores, overcommitted, then three quarters of 16.
     assert_eq!(

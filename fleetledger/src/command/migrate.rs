@@ -32,11 +32,15 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     };
     let client = connect::postgres::connect(postgres, &connector, "fleetledger-migrate").await?;
     let changed = store_settings(&client, &loaded.config).await?;
-    match (report.applied.len(), report.views_replaced) {
+    match (report.applied.len(), report.repeatables_replaced) {
         (0, false) => println!("nothing to do: the database is at this version"),
-        (applied, views) => {
-            let views = if views { ", views made anew" } else { "" };
-            println!("{applied} migrations applied{views}");
+        (applied, replaced) => {
+            let replaced = if replaced {
+                ", functions and views replaced"
+            } else {
+                ""
+            };
+            println!("{applied} migrations applied{replaced}");
         }
     }
     if changed {

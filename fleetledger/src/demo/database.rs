@@ -143,8 +143,8 @@ impl DemoDatabase {
     /// at offset 0, a sweep that was under way cannot end, and dead letters name places that are no more.
     async fn forget_offsets(&self, client: &Client) -> anyhow::Result<()> {
         let forget = "
-            update ledger.ingest_partition set next_offset = 0, high_watermark = null, seam_offset = null,
-                seam_ts = null, seam_crc = null, state = 'running', halted_reason = null, halted_at = null;
+            update ledger.ingest_partition set next_offset = 0, high_watermark = null, checkpoint_offset = null,
+                checkpoint_kafka_at = null, checkpoint_crc = null, state = 'running', halted_reason = null, halted_at = null;
             update ledger.sweep set state = 'void', void_reason = 'the demo''s broker began anew'
             where state = 'running';
             delete from ledger.dead_letter;";

@@ -100,7 +100,7 @@ async fn database_that_is_empty_behind_edited_or_ahead_is_reported() {
     }
     let client = client(&url).await;
     client
-        .batch_execute("update ledger.view_set set sha256 = 'x'")
+        .batch_execute("update ledger.repeatable_set set sha256 = 'x'")
         .await
         .unwrap();
     assert_broken(

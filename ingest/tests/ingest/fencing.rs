@@ -104,7 +104,7 @@ async fn a_topic_shorter_than_what_has_landed_halts_until_it_is_resumed() {
     ingester.stop().await;
     place
         .execute(
-            "update ledger.ingest_partition set next_offset = 100, seam_offset = 99 where next_offset > 0",
+            "update ledger.ingest_partition set next_offset = 100, checkpoint_offset = 99 where next_offset > 0",
         )
         .await;
     let again = place.start();
@@ -141,7 +141,7 @@ async fn a_rewritten_topic_is_noticed_by_its_last_landed_record() {
     place.landed().await;
     ingester.stop().await;
     place
-        .execute("update ledger.ingest_partition set seam_crc = seam_crc + 1 where seam_crc is not null")
+        .execute("update ledger.ingest_partition set checkpoint_crc = checkpoint_crc + 1 where checkpoint_crc is not null")
         .await;
     let again = place.start();
     emitter.put(namespace("u", "b")).await;

@@ -631,19 +631,6 @@ create index on ledger.watchdog_history (watchdog, valid_from);
 create index on ledger.watchdog_history (valid_from);
 create index on ledger.watchdog_history (uid, valid_from);
 
--- People ask by name without naming a cluster. No index holds a column that changes with every update, so that
--- updates stay heap-only; what is wrong is found by partial indexes whose predicate is the problem.
-create index pod_namespace_pod on ledger.pod (namespace, pod);
-create index pod_node on ledger.pod (node) where node is not null;
-create index pod_pending on ledger.pod (cluster_id) where phase = 'Pending';
-create index pod_terminating on ledger.pod (cluster_id) where deletion_requested_at is not null;
-create index container_namespace on ledger.container (namespace, pod);
-create index container_waiting on ledger.container (cluster_id) where state = 'waiting';
-create index node_node on ledger.node (node);
-create index node_silent on ledger.node (cluster_id) where heartbeat_stale_since is not null;
-create index namespace_namespace on ledger.namespace (namespace);
-create index workload_namespace on ledger.workload (namespace, workload);
-
 comment on table ledger.node is 'Every node that exists, its newest version.';
 comment on table ledger.node_history is 'Closed versions of node rows, append-only, partitioned by valid_to.';
 comment on column ledger.node.cluster_id is 'Cluster; see ledger.cluster.';

@@ -1,3 +1,4 @@
+-- needs function: note_fold
 -- What containers really used: windows that emitters integrated from cumulative counters, folded into hours. All sums
 -- are integers, so that the order in which windows arrive changes nothing.
 
@@ -64,37 +65,24 @@ comment on column ledger.usage_window.windows is 'Windows that were folded.';
 comment on column ledger.usage_window.latest_window_end_at is 'End of the latest one.';
 comment on column ledger.usage_window.folded_at is 'When one was last folded.';
 
--- A row of the running hour is updated with every window: room on its page keeps that out of the indexes. A partitioned
--- table has no storage parameters that its partitions could inherit.
-alter table ledger.partitioned_table add column fillfactor integer not null default 100 check (fillfactor between 10 and 100);
-comment on column ledger.partitioned_table.fillfactor is 'How far the pages of a new partition are filled, in percent.';
+-- Which hours usage was folded into since they were rated. Rating an hour takes its notes away before it reads: what commits
+-- meanwhile leaves a note that it did not see, however the clocks of both run.
+create table ledger.usage_fold (
+    hour_at timestamptz not null,
+    folded_at timestamptz not null default clock_timestamp()
+);
+create index usage_fold_hour on ledger.usage_fold (hour_at);
+comment on table ledger.usage_fold is 'A note of each batch that folded usage, until the hour is rated.';
+comment on column ledger.usage_fold.hour_at is 'Begin of the UTC hour that usage was folded into.';
+comment on column ledger.usage_fold.folded_at is 'When it was.';
 
-create or replace function ledger.attach_partition(of_table text, name text, from_at timestamptz, to_at timestamptz) returns void
-language plpgsql
-set search_path = ledger, pg_catalog
-set timezone = 'UTC'
-as $$
-begin
-    if to_regclass(format('ledger.%I', name)) is null then
-        execute format('create table ledger.%I (like ledger.%I including all)', name, of_table);
-        execute format('revoke all on ledger.%I from public', name);
-        execute format(
-            'alter table ledger.%I set (fillfactor = %s)', name,
-            coalesce((select fillfactor from ledger.partitioned_table where table_name = of_table), 100)
-        );
-    end if;
-    execute format(
-        'alter table ledger.%I attach partition ledger.%I for values from (%s) to (%L)',
-        of_table, name,
-        case when from_at = '-infinity' then 'minvalue' else quote_literal(from_at) end,
-        to_at
-    );
-end
-$$;
+create trigger note_insert after insert on ledger.usage_window referencing new table as folded
+    for each statement execute function ledger.note_fold();
+create trigger note_update after update on ledger.usage_window referencing new table as folded
+    for each statement execute function ledger.note_fold();
 
--- Retention: closed months can be rated again for a quarter.
+-- Retention: closed months can be rated again for a quarter. Rows of the running hour are updated with every window, hence
+-- the room on their pages.
 insert into ledger.partitioned_table (table_name, range_column, has_old_partition, retention_days, fillfactor) values
     ('usage_hourly', 'hour_at', true, 100, 60),
     ('usage_window', 'hour_at', true, 100, 60);
-
-comment on column ledger.topic.kind is 'Kind of its records: 1 node, 2 pod, 3 namespace, 4 workload, 5 watchdog, 6 usage.';

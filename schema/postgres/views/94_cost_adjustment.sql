@@ -6,12 +6,7 @@ select
     a.hour_at, -- Hour of the closed month it is about.
     l.datacenter, -- Name of the datacenter.
     l.cluster, -- Name of the cluster.
-    i.namespace, -- Namespace; __idle__ and __system__ for what nobody was charged.
-    i.team, -- Owner as of the hour.
-    i.workload_kind, -- Kind of the top-level owner.
-    i.workload, -- Name of the top-level owner.
-    i.container, -- Container.
-    i.node_class, -- Class of nodes.
+    {cost_dimension_lines: i}
     round((a.cpu_nanos + a.memory_nanos + a.gpu_nanos) / 1e9, 9) as cost, -- Difference of the cost.
     round(a.cpu_nanos / 1e9, 9) as cpu_cost, -- Difference of the cost of CPU.
     round(a.memory_nanos / 1e9, 9) as memory_cost, -- Difference of the cost of memory.

@@ -17,16 +17,16 @@ select
     round(r.idle_nanos / 1e9, 9) as idle_cost, -- Part of it that could have been requested and was neither requested nor used.
     round(r.system_nanos / 1e9, 9) as system_cost, -- Part of it that the node keeps for itself.
     s.currency, -- ISO 4217 code of the currency.
-    r.k, -- min(1, capacity / charged): below 1 where the node is overcommitted.
+    r.overcommit_factor, -- min(1, capacity / charged): below 1 where the node is overcommitted.
     round(r.capacity / r.unit, 6) as capacity_hours, -- Capacity in core-hours, GiB-hours or card-hours.
     round(r.allocatable / r.unit, 6) as allocatable_hours, -- What pods may request of it, likewise.
-    round(r.charged / r.unit, 6) as charged_hours -- Charged to pods, likewise; beyond the capacity where k is below 1.
+    round(r.charged / r.unit, 6) as charged_hours -- Charged to pods, likewise; beyond the capacity where overcommit_factor is below 1.
 from ledger.cost_node_hourly as n
 join {cluster} as l using (cluster_id)
 left join ledger.price_sheet as s using (sheet_id)
 cross join lateral (values
-    ('cpu', 3.6e9, n.cpu_capacity, n.cpu_allocatable, n.cpu_charged, n.cpu_k, n.cpu_cost_nanos, n.cpu_allocated_nanos, n.cpu_idle_nanos, n.cpu_system_nanos),
-    ('memory', 3865470566400.0, n.memory_capacity, n.memory_allocatable, n.memory_charged, n.memory_k, n.memory_cost_nanos, n.memory_allocated_nanos, n.memory_idle_nanos, n.memory_system_nanos),
-    ('gpu', 3.6e9, n.gpu_capacity, n.gpu_allocatable, n.gpu_charged, n.gpu_k, n.gpu_cost_nanos, n.gpu_allocated_nanos, n.gpu_idle_nanos, n.gpu_system_nanos)
-) as r (resource, unit, capacity, allocatable, charged, k, cost_nanos, allocated_nanos, idle_nanos, system_nanos)
+    ('cpu', 3.6e9, n.cpu_capacity, n.cpu_allocatable, n.cpu_charged, n.cpu_overcommit_factor, n.cpu_cost_nanos, n.cpu_allocated_nanos, n.cpu_idle_nanos, n.cpu_system_nanos),
+    ('memory', 3865470566400.0, n.memory_capacity, n.memory_allocatable, n.memory_charged, n.memory_overcommit_factor, n.memory_cost_nanos, n.memory_allocated_nanos, n.memory_idle_nanos, n.memory_system_nanos),
+    ('gpu', 3.6e9, n.gpu_capacity, n.gpu_allocatable, n.gpu_charged, n.gpu_overcommit_factor, n.gpu_cost_nanos, n.gpu_allocated_nanos, n.gpu_idle_nanos, n.gpu_system_nanos)
+) as r (resource, unit, capacity, allocatable, charged, overcommit_factor, cost_nanos, allocated_nanos, idle_nanos, system_nanos)
 where n.hour_at <= {schema}.as_of()

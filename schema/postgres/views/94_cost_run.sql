@@ -14,7 +14,7 @@ select
     round(r.cost_nanos / 1e9, 9) as cost, -- What the nodes cost.
     r.began_at, -- When it began.
     r.filled_at, -- When it was done.
-    h.run_id = r.run_id as stands -- True if no later run took its place.
+    h.run_id = r.run_id as is_current -- True if no later run took its place.
 from ledger.cost_run as r
 join ledger.cost_hour as h using (hour_at)
 where r.filled_at <= {schema}.as_of()

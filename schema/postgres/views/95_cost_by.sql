@@ -12,19 +12,19 @@ begin atomic
 end;
 comment on function fleet.cost_days is 'UTC days between two instants, where each begins and ends within them, and whether it stands as a whole: then no hour of it is read.';
 create function fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz)
-returns table (datacenter text, cluster text, namespace text, team text, owner_source text, node_class text, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
+returns table (datacenter text, cluster text, {cost_namespace_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos bigint)
 language sql stable parallel safe
 begin atomic
     with day as (
         select * from fleet.cost_days(from_at, to_at)
     )
-    select l.datacenter, l.cluster, d.namespace, d.team, d.owner_source, d.node_class, d.cpu_nanos, d.memory_nanos, d.gpu_nanos, d.cpu_charged_core_us, d.memory_charged_byte_seconds, d.gpu_charged_card_us, d.cpu_requested_core_us, d.memory_requested_byte_seconds, d.cpu_used_core_us, d.memory_used_byte_seconds, d.life_ms, d.usage_ms, d.unknown_ms, d.unpriced_ms, 0::bigint
+    select l.datacenter, l.cluster, {cost_namespace_dimensions: d.%}, {cost_measures: d.%}, 0::bigint
     from day as w
     join ledger.cost_namespace_daily as d on d.day_at = w.day_at and d.day_at >= from_at and d.day_at < to_at
     join ledger.cluster as l using (cluster_id)
     where w.whole
     union all
-    select l.datacenter, l.cluster, i.namespace, i.team, i.owner_source, i.node_class, h.cpu_nanos, h.memory_nanos, h.gpu_nanos, h.cpu_charged_core_us, h.memory_charged_byte_seconds, h.gpu_charged_card_us, h.cpu_requested_core_us, h.memory_requested_byte_seconds, h.cpu_used_core_us, h.memory_used_byte_seconds, h.life_ms, h.usage_ms, h.unknown_ms, h.unpriced_ms, 0::bigint
+    select l.datacenter, l.cluster, {cost_namespace_dimensions: i.%}, {cost_measures: h.%}, 0::bigint
     from day as w
     cross join lateral (
         select h.* from ledger.cost_hourly as h
@@ -35,7 +35,7 @@ begin atomic
     join ledger.cluster as l using (cluster_id)
     where not w.whole
     union all
-    select l.datacenter, l.cluster, i.namespace, i.team, i.owner_source, i.node_class, 0::bigint, 0::bigint, 0::bigint, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
+    select l.datacenter, l.cluster, {cost_namespace_dimensions: i.%}, {cost_measures: 0::%type}, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
     from ledger.cost_adjustment as a
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)
@@ -43,20 +43,20 @@ begin atomic
 end;
 comment on function fleet.cost_namespace_parts is 'What the functions cost_by_… of namespaces and above sum up.';
 create function fleet.cost_line_parts(from_at timestamptz, to_at timestamptz)
-returns table (datacenter text, cluster text, namespace text, workload_kind text, workload text, container text, team text, node_class text, labels jsonb, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
+returns table (datacenter text, cluster text, {cost_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos bigint)
 language sql stable parallel safe
 begin atomic
     with day as (
         select * from fleet.cost_days(from_at, to_at)
     )
-    select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, d.cpu_nanos, d.memory_nanos, d.gpu_nanos, d.cpu_charged_core_us, d.memory_charged_byte_seconds, d.gpu_charged_card_us, d.cpu_requested_core_us, d.memory_requested_byte_seconds, d.cpu_used_core_us, d.memory_used_byte_seconds, d.life_ms, d.usage_ms, d.unknown_ms, d.unpriced_ms, 0::bigint
+    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: d.%}, 0::bigint
     from day as w
     join ledger.cost_daily as d on d.day_at = w.day_at and d.day_at >= from_at and d.day_at < to_at
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)
     where w.whole
     union all
-    select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, h.cpu_nanos, h.memory_nanos, h.gpu_nanos, h.cpu_charged_core_us, h.memory_charged_byte_seconds, h.gpu_charged_card_us, h.cpu_requested_core_us, h.memory_requested_byte_seconds, h.cpu_used_core_us, h.memory_used_byte_seconds, h.life_ms, h.usage_ms, h.unknown_ms, h.unpriced_ms, 0::bigint
+    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: h.%}, 0::bigint
     from day as w
     cross join lateral (
         select h.* from ledger.cost_hourly as h
@@ -67,7 +67,7 @@ begin atomic
     join ledger.cluster as l using (cluster_id)
     where not w.whole
     union all
-    select l.datacenter, l.cluster, i.namespace, i.workload_kind, i.workload, i.container, i.team, i.node_class, i.labels, 0::bigint, 0::bigint, 0::bigint, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::bigint, 0::bigint, 0::bigint, 0::bigint, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
+    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: 0::%type}, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
     from ledger.cost_adjustment as a
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)

@@ -25,7 +25,7 @@ begin
 end
 $$;
 
--- What teams may read, their own rows of it (migrations/0016_team.sql): these views, what they and the functions of fleet
+-- What teams may read, their own rows of it (migrations/0012_team.sql): these views, what they and the functions of fleet
 -- stand on, and nothing else. Each table below has a policy for teams, or is said to tell of nobody.
 do $$
 declare
@@ -61,7 +61,7 @@ grant select (month_at, closed_at) on ledger.cost_month to fleetledger_team;
 
 grant usage on schema ledger to fleetledger_ingest;
 grant select, insert, update, delete on all tables in schema ledger to fleetledger_ingest;
-revoke insert, update, delete on ledger.migration, ledger.view_set, ledger.partitioned_table, ledger.team_role
+revoke insert, update, delete on ledger.migration, ledger.repeatable_set, ledger.partitioned_table, ledger.team_role
     from fleetledger_ingest;
 grant update (retention_days) on ledger.partitioned_table to fleetledger_ingest;
 grant usage on all sequences in schema ledger to fleetledger_ingest;

@@ -29,9 +29,9 @@ pub enum MigrateError {
         /// File name of the migration.
         name: String,
     },
-    /// Somebody's own view hangs on one of ours.
+    /// Somebody's own object hangs on a view or function of ours.
     #[error(
-        "{dependents} depend on fleetledger's views, which are made anew; drop them, migrate, and create them again"
+        "{dependents} depend on fleetledger's views or functions, which are made anew; drop them, migrate, and create them again"
     )]
     Dependents {
         /// Names of the dependent objects.
@@ -44,6 +44,14 @@ pub enum MigrateError {
         file: &'static str,
         /// What is wrong with it.
         message: String,
+    },
+    /// A migration needs a function that has no file.
+    #[error("migration {migration} needs function {function}, which has no file in postgres/functions")]
+    NoFunction {
+        /// Name of the migration.
+        migration: &'static str,
+        /// Name of the function.
+        function: String,
     },
     /// A statement failed.
     #[error("{step}")]

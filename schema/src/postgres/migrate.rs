@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::{MigrateError, PostgresConnector, view};
+use super::{
+    MigrateError, PostgresConnector,
+    cost_column::expand,
+    file::{MIGRATION_FILES, SqlFile},
+    function, repeatable,
+};
 use crate::codec::{KnownSchemas, SchemaSubject};
 
 /// Key of the advisory lock under which migrations run: "fleetled" as a number.
@@ -12,54 +17,13 @@ const LOCK_KEY: i64 = 0x666c_6565_746c_6564;
 /// How long a migration waits for a table that somebody holds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One migration.
-#[derive(Debug, Clone, Copy)]
-pub struct Migration {
-    /// File name, such as `0001_ledger.sql`.
-    pub name: &'static str,
-    /// Its text.
-    pub sql: &'static str,
-}
-
-macro_rules! migration {
-    ($name:literal) => {
-        Migration {
-            name: $name,
-            sql: include_str!(concat!("../../postgres/migrations/", $name)),
-        }
-    };
-}
-
-/// All migrations, in order.
-const MIGRATIONS: &[Migration] = &[
-    migration!("0001_ledger.sql"),
-    migration!("0002_object.sql"),
-    migration!("0003_partition.sql"),
-    migration!("0004_owner.sql"),
-    migration!("0005_alert.sql"),
-    migration!("0006_rollup.sql"),
-    migration!("0007_rule_index.sql"),
-    migration!("0008_usage.sql"),
-    migration!("0009_rollup_behind.sql"),
-    migration!("0010_cost.sql"),
-    migration!("0011_cost_rate.sql"),
-    migration!("0012_cost_book.sql"),
-    migration!("0013_fleet_rollup.sql"),
-    migration!("0014_rule_speed.sql"),
-    migration!("0015_pod_workload.sql"),
-    migration!("0016_team.sql"),
-    migration!("0017_cost_speed.sql"),
-    migration!("0018_autovacuum.sql"),
-    migration!("0019_history_speed.sql"),
-];
-
 /// What [`migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrateReport {
     /// Names of the migrations that were applied.
     pub applied: Vec<String>,
-    /// True if the views were made anew.
-    pub views_replaced: bool,
+    /// True if functions and views were made anew.
+    pub repeatables_replaced: bool,
 }
 
 /// Where a database stands against this version.
@@ -67,7 +31,7 @@ pub struct MigrateReport {
 pub enum MigrationStatus {
     /// Nothing of ours is there.
     Empty,
-    /// Migrations or views are missing.
+    /// Migrations, or this version's functions and views, are missing.
     Behind {
         /// Migrations still to be applied.
         missing: Vec<String>,
@@ -82,8 +46,8 @@ pub enum MigrationStatus {
 
 /// All migrations of this version, in order.
 #[must_use]
-pub fn migrations() -> &'static [Migration] {
-    MIGRATIONS
+pub fn migrations() -> &'static [SqlFile] {
+    MIGRATION_FILES
 }
 
 /// Brings the database to this version. Safe to run twice and from several places at once.
@@ -99,7 +63,7 @@ pub async fn migrate(
     progress("waiting for the migration lock");
     let locked = client.execute("select pg_advisory_lock($1)", &[&LOCK_KEY]).await;
     locked.map_err(MigrateError::statement("take the migration lock"))?;
-    let result = migrate_locked(&mut client, MIGRATIONS, &mut progress).await;
+    let result = migrate_locked(&mut client, &mut progress).await;
     // The lock goes with the session in any case; unlocking only lets others on sooner.
     let _ = client
         .execute("select pg_advisory_unlock($1)", &[&LOCK_KEY])
@@ -115,7 +79,7 @@ pub async fn migration_status(client: &Client) -> Result<MigrationStatus, Migrat
     let Some(applied) = read_applied(client).await? else {
         return Ok(MigrationStatus::Empty);
     };
-    match compare(MIGRATIONS, &applied) {
+    match compare(MIGRATION_FILES, &applied) {
         Err(MigrateError::Edited { name }) => return Ok(MigrationStatus::Edited(name)),
         Err(MigrateError::Ahead { name }) => return Ok(MigrationStatus::Ahead(name)),
         Err(other) => return Err(other),
@@ -126,19 +90,18 @@ pub async fn migration_status(client: &Client) -> Result<MigrationStatus, Migrat
         }
         Ok(_) => {}
     }
-    let views = view::are_current(client).await?;
-    Ok(if views {
+    let current = repeatable::are_current(client).await?;
+    Ok(if current {
         MigrationStatus::Current
     } else {
         MigrationStatus::Behind {
-            missing: vec!["views".to_owned()],
+            missing: vec!["functions and views".to_owned()],
         }
     })
 }
 
 async fn migrate_locked(
     client: &mut Client,
-    migrations: &[Migration],
     progress: &mut impl FnMut(&str),
 ) -> Result<MigrateReport, MigrateError> {
     let bootstrap = include_str!("../../postgres/bootstrap.sql");
@@ -147,13 +110,13 @@ async fn migrate_locked(
         .await
         .map_err(MigrateError::statement("create schemas and roles"))?;
     let applied = read_applied(client).await?.unwrap_or_default();
-    let missing = compare(migrations, &applied)?;
+    let missing = compare(MIGRATION_FILES, &applied)?;
     for migration in &missing {
         progress(&format!("applying {}", migration.name));
         apply(client, migration).await?;
     }
     learn_schemas(client).await?;
-    let views_replaced = view::replace(client, !missing.is_empty(), progress).await?;
+    let repeatables_replaced = repeatable::replace(client, !missing.is_empty(), progress).await?;
     let partitions = "select ledger.ensure_partitions()";
     client
         .batch_execute(partitions)
@@ -161,7 +124,7 @@ async fn migrate_locked(
         .map_err(MigrateError::statement("create partitions"))?;
     Ok(MigrateReport {
         applied: missing.iter().map(|m| m.name.to_owned()).collect(),
-        views_replaced,
+        repeatables_replaced,
     })
 }
 
@@ -202,13 +165,13 @@ async fn read_applied(client: &Client) -> Result<Option<Vec<(String, String)>>, 
 
 /// The migrations that are missing, in order.
 fn compare<'m>(
-    migrations: &'m [Migration],
+    migrations: &'m [SqlFile],
     applied: &[(String, String)],
-) -> Result<Vec<&'m Migration>, MigrateError> {
+) -> Result<Vec<&'m SqlFile>, MigrateError> {
     for (name, sha256) in applied {
         match migrations.iter().find(|migration| migration.name == name) {
             None => return Err(MigrateError::Ahead { name: name.clone() }),
-            Some(migration) if checksum(migration.sql) != *sha256 => {
+            Some(migration) if checksum(migration.text) != *sha256 => {
                 return Err(MigrateError::Edited { name: name.clone() });
             }
             Some(_) => {}
@@ -220,7 +183,7 @@ fn compare<'m>(
         .collect())
 }
 
-async fn apply(client: &mut Client, migration: &Migration) -> Result<(), MigrateError> {
+async fn apply(client: &mut Client, migration: &SqlFile) -> Result<(), MigrateError> {
     let name = migration.name;
     let step = || format!("apply migration {name}");
     let transaction = client
@@ -228,13 +191,19 @@ async fn apply(client: &mut Client, migration: &Migration) -> Result<(), Migrate
         .await
         .map_err(MigrateError::statement(step()))?;
     set_lock_timeout(&transaction).await?;
+    for needed in function::needed_by(migration)? {
+        transaction
+            .batch_execute(&expand(needed.text))
+            .await
+            .map_err(MigrateError::statement(step()))?;
+    }
     transaction
-        .batch_execute(migration.sql)
+        .batch_execute(migration.text)
         .await
         .map_err(MigrateError::statement(step()))?;
     let insert = "insert into ledger.migration (name, sha256) values ($1, $2)";
     let recorded = transaction
-        .execute(insert, &[&name, &checksum(migration.sql)])
+        .execute(insert, &[&name, &checksum(migration.text)])
         .await;
     recorded.map_err(MigrateError::statement(step()))?;
     transaction
@@ -282,13 +251,13 @@ mod tests {
     #[test]
     fn an_edited_and_an_unknown_migration_are_refused_by_name() {
         let ours = [
-            Migration {
+            SqlFile {
                 name: "0001_a.sql",
-                sql: "select 1",
+                text: "select 1",
             },
-            Migration {
+            SqlFile {
                 name: "0002_b.sql",
-                sql: "select 2",
+                text: "select 2",
             },
         ];
         let one = |name: &str, sql: &str| vec![(name.to_owned(), checksum(sql))];
@@ -298,17 +267,5 @@ mod tests {
         assert!(matches!(edited, Err(MigrateError::Edited { name }) if name == "0001_a.sql"));
         let ahead = compare(&ours, &one("0009_z.sql", "select 9"));
         assert!(matches!(ahead, Err(MigrateError::Ahead { name }) if name == "0009_z.sql"));
-    }
-
-    #[test]
-    fn every_migration_file_is_listed_in_order() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/postgres/migrations");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.retain(|file| file.ends_with(".sql"));
-        files.sort();
-        assert_eq!(files, MIGRATIONS.iter().map(|m| m.name).collect::<Vec<_>>());
     }
 }

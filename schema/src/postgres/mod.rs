@@ -1,17 +1,23 @@
-//! The current state in PostgreSQL: connections, migrations, views.
+//! The schema in PostgreSQL: connections, migrations, functions, views.
 //!
 //! Migrations (`postgres/migrations/NNNN_*.sql`) run once, in order, each in a transaction, under an advisory
-//! lock; one whose text was edited after it had been applied is refused. Views (`postgres/views/*.sql`) are
-//! dropped and made again as a whole whenever any of their texts changes.
+//! lock; one whose text was edited after it had been applied is refused. Functions (`postgres/functions/*.sql`) and
+//! views (`postgres/views/*.sql`) are replaced as a whole whenever any of their texts changes.
 
 mod connect;
+mod cost_column;
 mod error;
+mod file;
+mod function;
 mod literal;
 mod migrate;
+mod repeatable;
 mod view;
 
 pub use connect::{ConnectError, PostgresConnector};
+pub use cost_column::{COST_DIMENSIONS, COST_MEASURES, CostDimension, CostMeasure};
 pub use error::MigrateError;
+pub use file::SqlFile;
 pub use literal::literal;
-pub use migrate::{MigrateReport, Migration, MigrationStatus, migrate, migration_status, migrations};
+pub use migrate::{MigrateReport, MigrationStatus, migrate, migration_status, migrations};
 pub use view::{ViewColumn, ViewDoc, documented_views};

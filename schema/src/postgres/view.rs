@@ -12,84 +12,19 @@
 //! The sentence behind each column is its comment in the database and in the SQL reference. A script file holds
 //! statements, run once for each schema (`both`) or `once`.
 
-use tokio_postgres::{Client, Transaction, error::SqlState};
+use tokio_postgres::{Transaction, error::SqlState};
 
 use super::{
     MigrateError,
+    cost_column::expand,
+    file::{SqlFile, VIEW_FILES},
     literal::literal,
-    migrate::{checksum, set_lock_timeout},
+    repeatable::{dependents_of, run_in_rounds},
 };
 use crate::{
     kind::RecordKind,
     row::{LedgerTable, container_table, table},
 };
-
-macro_rules! view_file {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../../postgres/views/", $name)))
-    };
-}
-
-const FILES: &[(&str, &str)] = &[
-    view_file!("00_as_of.sql"),
-    view_file!("01_window.sql"),
-    view_file!("10_node.sql"),
-    view_file!("20_pod.sql"),
-    view_file!("21_node_request.sql"),
-    view_file!("30_container.sql"),
-    view_file!("40_namespace.sql"),
-    view_file!("50_workload.sql"),
-    view_file!("60_watchdog.sql"),
-    view_file!("70_cluster.sql"),
-    view_file!("71_freshness.sql"),
-    view_file!("72_balance.sql"),
-    view_file!("73_sweep.sql"),
-    view_file!("74_ingest_partition.sql"),
-    view_file!("75_batch.sql"),
-    view_file!("76_dead_letter.sql"),
-    view_file!("77_quarantine.sql"),
-    view_file!("78_gap.sql"),
-    view_file!("79_emitter.sql"),
-    view_file!("80_node_condition.sql"),
-    view_file!("81_node_taint.sql"),
-    view_file!("82_pod_condition.sql"),
-    view_file!("83_host_path_mount.sql"),
-    view_file!("84_alert.sql"),
-    view_file!("85_alert_history.sql"),
-    view_file!("86_rule.sql"),
-    view_file!("87_rule_run.sql"),
-    view_file!("88_snooze.sql"),
-    view_file!("89_notification.sql"),
-    view_file!("90_user_rollup.sql"),
-    view_file!("91_rollup_window.sql"),
-    view_file!("92_usage_hourly.sql"),
-    view_file!("93_usage_coverage.sql"),
-    view_file!("94_cluster_restarts.sql"),
-    view_file!("94_cluster_sample.sql"),
-    view_file!("94_cost_adjustment.sql"),
-    view_file!("94_cost_balance.sql"),
-    view_file!("94_cost_daily.sql"),
-    view_file!("94_cost_hourly.sql"),
-    view_file!("94_cost_monthly.sql"),
-    view_file!("94_cost_node_daily.sql"),
-    view_file!("94_cost_node_hourly.sql"),
-    view_file!("94_cost_run.sql"),
-    view_file!("94_cost_sharing.sql"),
-    view_file!("94_cost_workload_daily.sql"),
-    view_file!("94_namespace_sample.sql"),
-    view_file!("94_price.sql"),
-    view_file!("94_team_budget.sql"),
-    view_file!("95_cost_by.sql"),
-    view_file!("95_cost_focus.sql"),
-    view_file!("95_cost_idle.sql"),
-    view_file!("95_cost_pod.sql"),
-    view_file!("95_ingest_sample.sql"),
-    view_file!("96_cost_range.sql"),
-    view_file!("96_over_time.sql"),
-    view_file!("97_states.sql"),
-    view_file!("98_changes.sql"),
-    view_file!("99_grant.sql"),
-];
 
 /// A documented column of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,52 +53,26 @@ pub struct ViewDoc {
 /// # Errors
 /// [`MigrateError::ViewFile`] if a file is not of the form above.
 pub fn documented_views() -> Result<Vec<ViewDoc>, MigrateError> {
-    let files = FILES.iter().filter(|(_, text)| text.starts_with("-- view:"));
+    let files = VIEW_FILES.iter().filter(|file| file.text.starts_with("-- view:"));
     files
-        .map(|(file, text)| ViewFile::parse(file, text).map(|view| view.doc))
+        .map(|file| ViewFile::parse(file).map(|view| view.doc))
         .collect()
 }
 
-/// True if the views that stand were made from these very texts.
-pub(super) async fn are_current(client: &Client) -> Result<bool, MigrateError> {
-    let row = client.query_opt("select sha256 from ledger.view_set", &[]).await;
-    let row = row.map_err(MigrateError::statement("read ledger.view_set"))?;
-    Ok(row.is_some_and(|row| row.get::<_, String>(0) == all_texts_checksum()))
-}
-
-/// Makes the views anew if any text changed, or `force`.
-pub(super) async fn replace(
-    client: &mut Client,
-    force: bool,
-    progress: &mut impl FnMut(&str),
-) -> Result<bool, MigrateError> {
-    if !force && are_current(client).await? {
-        return Ok(false);
-    }
-    progress("replacing views");
-    let step = || MigrateError::statement("replace the views");
-    let mut transaction = client.transaction().await.map_err(step())?;
-    set_lock_timeout(&transaction).await?;
-    drop_all(&mut transaction).await?;
-    for (file, text) in FILES {
-        for statement in statements(file, text)? {
+/// Makes every view and function of its file, in the order of the files.
+pub(super) async fn make_all(transaction: &Transaction<'_>) -> Result<(), MigrateError> {
+    for file in VIEW_FILES {
+        for statement in statements(file)? {
             let made = transaction.batch_execute(&statement).await;
-            made.map_err(MigrateError::statement(format!("make view of {file}")))?;
+            made.map_err(MigrateError::statement(format!("make view of {}", file.name)))?;
         }
     }
-    let store = "insert into ledger.view_set (sha256) values ($1)
-        on conflict (only_row) do update set sha256 = excluded.sha256, replaced_at = now()";
-    transaction
-        .execute(store, &[&all_texts_checksum()])
-        .await
-        .map_err(step())?;
-    transaction.commit().await.map_err(step())?;
-    Ok(true)
+    Ok(())
 }
 
 /// Drops every view and function of both schemas, newest first, in as many rounds as their dependencies need;
 /// what cannot be dropped is held by somebody's own object, which is reported and never dropped with it.
-async fn drop_all(transaction: &mut Transaction<'_>) -> Result<(), MigrateError> {
+pub(super) async fn drop_all(transaction: &mut Transaction<'_>) -> Result<(), MigrateError> {
     const LIST: &str = "
         select format('drop view %I.%I', n.nspname, c.relname), c.oid
         from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
@@ -175,50 +84,33 @@ async fn drop_all(transaction: &mut Transaction<'_>) -> Result<(), MigrateError>
         order by 2 desc";
     let step = || MigrateError::statement("drop the views");
     let rows = transaction.query(LIST, &[]).await.map_err(step())?;
-    let mut left: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    while !left.is_empty() {
-        let before = left.len();
-        let mut held = Vec::new();
-        let mut dependents = String::new();
-        for drop in left {
-            let savepoint = transaction.transaction().await.map_err(step())?;
-            match savepoint.batch_execute(&drop).await {
-                Ok(()) => savepoint.commit().await.map_err(step())?,
-                Err(error) if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
-                    let detail = error.as_db_error().and_then(|db| db.detail()).unwrap_or_default();
-                    dependents = detail.replace('\n', "; ");
-                    savepoint.rollback().await.map_err(step())?;
-                    held.push(drop);
-                }
-                Err(error) => return Err(step()(error)),
-            }
-        }
-        if held.len() == before {
-            return Err(MigrateError::Dependents { dependents });
-        }
-        left = held;
+    let drops: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let held = run_in_rounds(
+        transaction,
+        drops,
+        String::as_str,
+        |_| "drop the views".to_owned(),
+        &SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+    )
+    .await?;
+    match held.last() {
+        None => Ok(()),
+        Some((_, error)) => Err(MigrateError::Dependents {
+            dependents: dependents_of(error),
+        }),
     }
-    Ok(())
-}
-
-fn all_texts_checksum() -> String {
-    let texts: Vec<String> = FILES
-        .iter()
-        .map(|(file, text)| format!("{file}\n{text}"))
-        .collect();
-    checksum(&texts.join("\n"))
 }
 
 /// The statements a file stands for.
-fn statements(file: &'static str, text: &str) -> Result<Vec<String>, MigrateError> {
-    let schemas: &[&str] = match text.lines().next() {
+fn statements(file: &SqlFile) -> Result<Vec<String>, MigrateError> {
+    let schemas: &[&str] = match file.text.lines().next() {
         Some("-- script: both") => &["fleet", "fleet_asof"],
         Some("-- script: once") => &["fleet"],
-        _ => return ViewFile::parse(file, text).map(|view| view.statements()),
+        _ => return ViewFile::parse(file).map(|view| view.statements()),
     };
     Ok(schemas
         .iter()
-        .map(|schema| text.replace("{schema}", schema))
+        .map(|schema| expand(file.text).replace("{schema}", schema))
         .collect())
 }
 
@@ -229,11 +121,12 @@ struct ViewFile {
 }
 
 impl ViewFile {
-    fn parse(file: &'static str, text: &str) -> Result<Self, MigrateError> {
+    fn parse(file: &SqlFile) -> Result<Self, MigrateError> {
         let fail = |message: &str| MigrateError::ViewFile {
-            file,
+            file: file.name,
             message: message.to_owned(),
         };
+        let text = expand(file.text);
         let mut lines = text.lines();
         let mut head = |prefix: &str| {
             lines
@@ -451,7 +344,7 @@ fn fill(body: &str, schema: &str, instant: Option<&str>) -> String {
 )"
         ),
     };
-    for (name, live, asof) in APPEND_ONLY_TABLES {
+    for (name, live, asof) in APPEND_ONLY {
         let source = instant.map_or_else(
             || (*live).to_owned(),
             |instant| asof.replace("{instant}", instant),
@@ -461,8 +354,8 @@ fn fill(body: &str, schema: &str, instant: Option<&str>) -> String {
     filled.replace("{team}", &team).replace("{freshness}", &freshness)
 }
 
-/// The ingester's append-only books: name, the table, and what had been written into it at an instant.
-const APPEND_ONLY_TABLES: &[(&str, &str, &str)] = &[
+/// The ingester's append-only tables: name, the table, and what had been written into it at an instant.
+const APPEND_ONLY: &[(&str, &str, &str)] = &[
     (
         "batch",
         "ledger.batch",
@@ -529,31 +422,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_view_file_is_listed_in_order_and_parses() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/postgres/views");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        assert_eq!(
-            files,
-            FILES
-                .iter()
-                .map(|(file, _)| (*file).to_owned())
-                .collect::<Vec<_>>()
-        );
+    fn every_view_file_parses() {
         assert!(documented_views().unwrap().iter().any(|view| view.name == "pod"));
     }
 
     #[test]
     fn history_leaves_out_what_other_tables_add() {
-        let (file, text) = FILES
+        let file = VIEW_FILES
             .iter()
-            .find(|(file, _)| *file == "30_container.sql")
-            .copied()
+            .find(|file| file.name == "30_container.sql")
             .unwrap();
-        let body = ViewFile::parse(file, text).unwrap().history_body(None);
+        let body = ViewFile::parse(file).unwrap().history_body(None);
         assert!(body.contains("c.container,") && body.contains("c.closed_reason"));
         assert!(!body.contains("t.team") && !body.contains("p.workload"));
     }

@@ -198,7 +198,7 @@ comment on column ledger.alert_instance.notifications is 'Notifications sent abo
 comment on column ledger.alert_instance.last_notified_at is 'Slot of the newest of them.';
 comment on column ledger.alert_instance.suppressed_episodes is 'Episodes that came and went without any receiver hearing of them.';
 comment on column ledger.alert_instance.receivers is 'Receivers it goes to.';
-comment on column ledger.alert_instance.memory is 'What the state machine remembers of it, and of what each receiver was told.';
+comment on column ledger.alert_instance.memory is 'What the state machine remembers of it, and of what each receiver was notified of.';
 comment on column ledger.alert_instance.changed_slot is 'Newest slot that changed it.';
 comment on column ledger.alert_instance.datacenter is 'Its label datacenter.';
 comment on column ledger.alert_instance.cluster is 'Its label cluster.';
@@ -297,13 +297,13 @@ create table ledger.page_group (
     secret_ref text,
     changed_slot timestamptz not null
 ) with (fillfactor = 70);
-comment on table ledger.page_group is 'What one receiver is told as one incident: an instance, or an alert of a cluster.';
-comment on column ledger.page_group.stream_id is 'Hash of receiver and group key: what is told of it keeps its order.';
+comment on table ledger.page_group is 'What one receiver is notified of as one incident: an instance, or an alert of a cluster.';
+comment on column ledger.page_group.stream_id is 'Hash of receiver and group key: its notifications keep their order.';
 comment on column ledger.page_group.receiver is 'Receiver.';
 comment on column ledger.page_group.group_key is 'Labels that make the group.';
 comment on column ledger.page_group.incarnation is 'Raised when it opens again after a full resolve, and at each snooze that ends.';
 comment on column ledger.page_group.members is 'Open instances by rule and hash of labels; true for those that were acknowledged or snoozed.';
-comment on column ledger.page_group.notified_at is 'When it was or is to be told last that it fires.';
+comment on column ledger.page_group.notified_at is 'When the newest notification that it fires was or is to be sent.';
 comment on column ledger.page_group.secret_ref is 'Reference of the secret this incarnation was opened with; its end goes the same way.';
 comment on column ledger.page_group.changed_slot is 'Newest slot that changed it.';
 
@@ -332,7 +332,8 @@ create table ledger.outbox (
     settled_at timestamptz
 ) with (fillfactor = 70);
 create index outbox_open on ledger.outbox (stream_id, outbox_id) where state = 'queued';
-create index outbox_due on ledger.outbox (due_at) where state = 'queued';
+-- What is due first is found without sorting all that is due.
+create index outbox_due on ledger.outbox (due_at, outbox_id) where state = 'queued';
 create index outbox_key on ledger.outbox (dedup_key);
 create index outbox_settled on ledger.outbox (settled_at) where state <> 'queued';
 comment on table ledger.outbox is 'Notifications, written in the transaction that decided them and sent in order for each group of a receiver.';
@@ -349,7 +350,7 @@ comment on column ledger.outbox.slot is 'Slot of the decision.';
 comment on column ledger.outbox.rule is 'Rule of the instance it is about; NULL where there are several.';
 comment on column ledger.outbox.fingerprint is 'Hash of that instance''s labels.';
 comment on column ledger.outbox.message is 'What is to be said; holds no secret.';
-comment on column ledger.outbox.state is 'queued, sent, cancelled (overtaken before anybody was told) or dead (refused for good).';
+comment on column ledger.outbox.state is 'queued, sent, cancelled (overtaken before anybody was notified) or dead (refused for good).';
 comment on column ledger.outbox.attempts is 'How often it was tried.';
 comment on column ledger.outbox.first_attempt_at is 'When it was first tried.';
 comment on column ledger.outbox.due_at is 'When it is tried next.';

@@ -1,0 +1,51 @@
+-- Makes the role of a team, or checks the one that is there: it must be a member of fleetledger_team and of nothing else.
+create or replace function ledger.team_grant(team text) returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    role_name text := 'fleetledger_team_' || team;
+    beyond text;
+    one record;
+begin
+    if coalesce(team, '') = '' or team like '\_\_%' then
+        raise exception 'team "%" is none: name it as its namespaces do', team;
+    end if;
+    if octet_length(role_name) > 63 then
+        raise exception 'team "%" has a name of more than 46 bytes, and names of roles end at 63', team;
+    end if;
+    if not exists (select from pg_roles as r where r.rolname = role_name) then
+        execute format('create role %I login connection limit 20', role_name);
+    end if;
+    execute format('grant fleetledger_team to %I', role_name);
+    select string_agg(quote_ident(r.rolname), ', ' order by r.rolname) into beyond
+    from pg_roles as r
+    where r.rolname not in (role_name, 'fleetledger_team') and pg_has_role(role_name, r.oid, 'member');
+    select concat_ws(', ', beyond, case when r.rolsuper then 'superuser' end, case when r.rolbypassrls then 'bypassrls' end,
+        case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end)
+    into beyond
+    from pg_roles as r where r.rolname = role_name;
+    if beyond <> '' then
+        raise exception 'role "%" may more than a team may: %', role_name, beyond
+            using hint = 'Revoke that from it, or drop the role, and grant again.';
+    end if;
+    for one in
+        select * from (values
+            ('jit', 'off'), ('search_path', 'fleet'), ('max_parallel_workers_per_gather', '0'), ('statement_timeout', '60s'),
+            ('idle_in_transaction_session_timeout', '60s')
+        ) as s (setting, value)
+    loop
+        execute format('alter role %I in database %I set %I = %L', role_name, current_database(), one.setting, one.value);
+    end loop;
+    begin
+        execute format('alter role %I in database %I set temp_file_limit = %L', role_name, current_database(), '1GB');
+    exception when insufficient_privilege then
+        raise notice 'temporary files of % are not limited: only a superuser can set temp_file_limit', role_name;
+    end;
+    insert into ledger.team_role (role_name, team) values (role_name, team) on conflict do nothing;
+    return role_name;
+end
+$$;
+comment on function ledger.team_grant is 'Makes the role that sees one team''s rows, unless it is there, and returns its name. Give it a password, or let it in by a certificate.';
+-- Only the owner makes roles.
+revoke execute on function ledger.team_grant from public;
