@@ -1,4 +1,4 @@
-//! The evaluation cycle: slots, rows to states in PostgreSQL, outbox, channels; rule tests and backtest.
+//! The evaluation cycle: slots, rows to states in PostgreSQL, outbox, channels.
 //!
 //! Guarantee: each slot of each rule is applied at most once and whole, whoever dies when; no notification that was
 //! decided is lost, and one is sent twice only where its answer was. A query that fails, a source that is silent and a
@@ -10,11 +10,11 @@
 //! - A notification is written in the transaction that decided it, and those of one incident go out in order.
 //! - The API changes no instance: it writes down snoozes and acknowledgements, and the next run takes them up.
 //!
-//! Entry points: [`Evaluator::run`], which reads from `pipeline.rs`, and [`http::router`].
+//! Entry points: [`Evaluator::run`], which reads from `pipeline.rs`, and [`http::router`]. [`observation`] is pure, and what
+//! trials of rules run as well, so that a trial and the evaluator cannot read the same rows differently.
 
 mod apply;
 mod ask;
-pub mod backtest;
 mod claim;
 mod delivery;
 mod errors;
@@ -43,7 +43,6 @@ pub mod runs;
 pub mod settings;
 mod slot;
 mod store;
-pub mod test;
 
 pub use delivery::CONNECTIONS as DELIVERY_CONNECTIONS;
 pub use errors::AlertsError;

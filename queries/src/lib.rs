@@ -36,7 +36,6 @@ pub mod report;
 pub mod rollup;
 pub mod rows;
 pub mod run;
-pub mod scaffold;
 pub mod sources;
 mod statement;
 pub mod template;

@@ -150,13 +150,13 @@ mod tests {
             "nodeClass",
             "label:app",
         ];
-        let asked = asked.map(|name| Dimension::parse(name).unwrap());
+        let asked = asked.map(|name| CostDimension::parse(name).unwrap());
         // Where an owner comes from is shown beside the team.
         for kept in COST_DIMENSIONS.iter().filter(|kept| kept.name != "owner_source") {
             let column = format!("p.{}", kept.name);
             let is_of = |sql: &str| sql.split([' ', '(', ')']).any(|word| word == column);
             let dimension = asked.iter().find(|dimension| is_of(&dimension.sql()));
-            let of_namespaces = dimension.map(Dimension::is_of_namespaces);
+            let of_namespaces = dimension.map(CostDimension::is_of_namespaces);
             assert_eq!(of_namespaces, Some(kept.is_of_namespaces), "{}", kept.name);
         }
     }

@@ -123,22 +123,3 @@ async fn every_shipped_query_is_prepared_and_explained_on_both_schemas() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
     assert!(queries.len() >= 60, "{} files", queries.len());
 }
-
-#[tokio::test]
-async fn what_a_new_query_begins_as_runs() {
-    use fleetledger_queries::{
-        QueryId, parse, report,
-        scaffold::{self, NewKind},
-    };
-    let place = QueriesHarness::new().await;
-    let id = QueryId::parse("my-query").unwrap();
-    for kind in [NewKind::Alert, NewKind::Record, NewKind::Rollup, NewKind::Report] {
-        let file = &scaffold::files(&id, kind)[0];
-        let query = Arc::new(parse(&file.path, "new", &file.text).unwrap());
-        assert_eq!(refusal(&place, query.clone()).await, "", "{kind:?}");
-        let answer =
-            report::run_with_parameters(&place.reader, &query, &std::collections::BTreeMap::new(), None)
-                .await;
-        assert!(answer.unwrap().rows.is_empty());
-    }
-}

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use fleetledger_alerts::{
-    backtest::{BacktestEpisode, BacktestRange, BacktestReport, backtest},
-    test::run::read_rule,
-};
 use fleetledger_schema::postgres::PostgresConnector;
+use fleetledger_trials::{
+    backtest::{BacktestEpisode, BacktestRange, BacktestReport, backtest},
+    run::read_rule,
+};
 
 use crate::{
     cli::RulesBacktestArgs,

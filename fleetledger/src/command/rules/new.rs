@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use fleetledger_queries::{QueryId, scaffold};
+use fleetledger_queries::QueryId;
+use fleetledger_trials::scaffold;
 
 use crate::{
     cli::{NewQueryKind, RulesNewArgs},

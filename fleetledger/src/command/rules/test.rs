@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use fleetledger_alerts::test::{
+use fleetledger_trials::{
     FileReport, TestDatabase, database::TestSession, mutant::try_mutants, run_file, test_files,
 };
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use fleetledger_alerts::observation::{ObservedRow, StaleSource, observe};
 use fleetledger_paging::{
     AlertCondition, AlertInstance, AlertSnooze, ConditionTransition, Inhibition, Inhibitor, LabelSet,
     Matcher, NotifiedState, NotifyDecision, NotifyKind, NotifyReason, SlotContext, Timing, decide,
@@ -19,7 +20,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::database::ResultRow;
 use super::file::{TestCase, TestFault, TestOffset};
 use super::row::CaseLedger;
-use crate::observation::{ObservedRow, StaleSource, observe};
 
 /// A rule under test.
 #[derive(Debug, Clone)]

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use fleetledger_alerts::observation::StaleSource;
 use fleetledger_queries::alert::AlertRule;
 use fleetledger_schema::postgres::PostgresConnector;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Client;
 
 use super::{BacktestError, BacktestStrategy, history_copy, history_copy::HistoryCopy};
-use crate::observation::StaleSource;
-use crate::test::database::{ResultRow, error_message, results};
-use crate::test::replay::TestedRule;
+use crate::database::{ResultRow, error_message, results};
+use crate::replay::TestedRule;
 
 /// Slots of one round trip.
 const SLOTS_AT_ONCE: usize = 256;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fleetledger_alerts::observation::{ObservedRow, observe};
 use fleetledger_paging::{
     AlertCondition, AlertInstance, LabelSet, NotifiedState, NotifyKind, NotifyReason, SlotContext, decide,
     step,
@@ -12,8 +13,7 @@ use super::{
     BacktestEpisode, BacktestReport, NotificationCounts,
     session::{SlotResult, SlotResults},
 };
-use crate::observation::{ObservedRow, observe};
-use crate::test::replay::TestedRule;
+use crate::replay::TestedRule;
 
 /// Who is told where the rule names nobody.
 const AS_ROUTED: &str = "as routed";

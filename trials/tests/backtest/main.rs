@@ -10,10 +10,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fleetledger_alerts::backtest::{BacktestError, BacktestRange, backtest, slot_by_slot};
-use fleetledger_alerts::test::TestDatabase;
 use fleetledger_queries::{StoredQuery, parse};
 use fleetledger_schema::postgres::PostgresConnector;
+use fleetledger_trials::TestDatabase;
+use fleetledger_trials::backtest::{BacktestError, BacktestRange, backtest, slot_by_slot};
 use jiff::Timestamp;
 
 const SILENT_NODES: &str = "

@@ -1,19 +1,27 @@
-//! Tests of rules: what people do and what goes wrong, slot by slot, over rows of a real throw-away database.
+//! Trials of rules, before they page anybody: tests beside them, mutants, backtests, and what a new rule begins as.
 //!
 //! A file `<rule>.test.yaml` stands beside its rule, in the shape of promtool's. Its input rows are rows of the public
 //! views; they are put into the ledger's tables with the instants at which they hold, so that the rule's own SQL sees
-//! them in schema `fleet_asof` as it would see the fleet. What the rows become over time is decided by the same
-//! state machine that pages people ([`fleetledger_paging`]).
+//! them in schema `fleet_asof` as it would see the fleet. What the rows become over time is decided by the evaluator's
+//! own code: [`fleetledger_alerts::observation`] and the state machine that pages people ([`fleetledger_paging`]).
 //!
-//! * [`file`] – what a test file says; [`row`] – a row of a view as rows of the ledger.
+//! * [`scaffold`] – the files a new query begins as.
+//! * [`file`] – what a test file says; `row` – a row of a view as rows of the ledger.
 //! * [`database`] – the throw-away database, and the rows of a rule at every slot of a test in one round trip.
 //! * [`replay`] – rows → states → notifications; [`comparison`] – what differs from what was expected.
 //! * [`runbook`] – the SQL of runbooks, over the rows that make their alert fire.
 //! * [`mutant`] – rules with one comparison or threshold changed; a test file that passes with one is too weak.
+//! * [`mod@backtest`] – a rule over history that stands: how often it would have paged.
 //!
 //! Rules that ask a view without as-of form (a book that keeps no history) run on schema `fleet`, the rows being put
 //! in place as time goes on.
+//!
+//! Invariants: nothing is written but to a throw-away database and to temporary tables; what the evaluator runs knows
+//! nothing of this crate.
+//!
+//! Entry points: [`run_file`], [`backtest::backtest`], [`mutant::try_mutants`], [`scaffold::files`].
 
+pub mod backtest;
 mod bookkeeping;
 pub mod comparison;
 mod cost;
@@ -25,6 +33,7 @@ pub mod replay;
 mod row;
 pub mod run;
 pub mod runbook;
+pub mod scaffold;
 
 pub use database::TestDatabase;
 pub use file::TestFile;

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use play::play;
 use session::{BacktestSession, SlotResults};
 
-use crate::test::replay::TestedRule;
+use crate::replay::TestedRule;
 
 /// What a backtest is about.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::query::QueryId;
+use fleetledger_queries::QueryId;
 
 /// A file to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,7 +228,7 @@ mod tests {
             let id = QueryId::parse(name).unwrap();
             for kind in [NewKind::Alert, NewKind::Record, NewKind::Rollup, NewKind::Report] {
                 let file = &files(&id, kind)[0];
-                let query = crate::parse(&file.path, "new", &file.text);
+                let query = fleetledger_queries::parse(&file.path, "new", &file.text);
                 assert_eq!(query.unwrap_or_else(|wrong| panic!("{wrong:#?}")).id, id);
             }
         }

@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use fleetledger_alerts::test::{
+use fleetledger_trials::{
     TestDatabase, TestFile, database::TestSession, mutant::try_mutants, purpose::missing_purposes, run_file,
     runbook::try_steps, test_files,
 };
