@@ -344,6 +344,10 @@ impl LaneMemory {
             }));
             chain.compare = compare;
             chain.compare_containers = compare_containers;
+            chain.older_reader = entry
+                .row
+                .map(|row| row.reader)
+                .filter(|reader| *reader < READER_VERSION);
         }
         let version = ObjectVersion {
             content,

@@ -91,6 +91,8 @@ pub(crate) struct VersionChain {
     pub(crate) compare: Option<Arc<[&'static str]>>,
     /// The same for containers.
     pub(crate) compare_containers: Option<Arc<[&'static str]>>,
+    /// The reader that wrote what stood before the batch, where it is older than this one.
+    pub(crate) older_reader: Option<i16>,
     last_from: Option<Instant>,
 }
 

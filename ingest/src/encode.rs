@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fleetledger_schema::{READER_VERSION, kind::RecordKind, record::Record, row};
+use fleetledger_schema::{
+    READER_VERSION,
+    kind::RecordKind,
+    record::Record,
+    row::{self, RowCell},
+};
 
 use crate::{
     batch::{ChainKey, CopyChunks},
@@ -95,7 +100,8 @@ impl StageWriter {
         let content = &version.content;
         self.begin(cluster_id, version.record);
         let out = &mut self.stream;
-        row::cells(&content.record).iter().for_each(|cell| out.cell(cell));
+        let cells = row::cells(&content.record);
+        cells.iter().for_each(|cell| out.cell(cell));
         // In the order of META_COLUMNS, without what the merge fills.
         out.bigint(content.hash.hi);
         out.bigint(content.hash.lo);
@@ -120,6 +126,7 @@ impl StageWriter {
             version.keeps_owner,
             chain.compare.as_deref(),
         );
+        self.known_hash(index, chain, &cells);
     }
 
     fn containers(&mut self, cluster_id: i32, chain: &VersionChain, versions: &[ContainerVersion]) {
@@ -132,9 +139,8 @@ impl StageWriter {
             };
             self.begin(cluster_id, version.record);
             let out = &mut self.stream;
-            row::container_cells(pod, container)
-                .iter()
-                .for_each(|cell| out.cell(cell));
+            let cells = row::container_cells(pod, container);
+            cells.iter().for_each(|cell| out.cell(cell));
             out.bigint(version.hash.hi);
             out.bigint(version.hash.lo);
             out.smallint(READER_VERSION);
@@ -146,6 +152,23 @@ impl StageWriter {
             }
             let compare = chain.compare_containers.as_deref();
             self.steer(index, versions.len(), chain.forced, false, compare);
+            self.known_hash(index, chain, &cells);
+        }
+    }
+
+    /// The hash that the older reader of a row would give its next version: equal means that nothing it knew of changed.
+    fn known_hash(&mut self, index: usize, chain: &VersionChain, cells: &[RowCell<'_>]) {
+        let out = &mut self.stream;
+        match chain.older_reader.filter(|_| index == 0) {
+            Some(reader) => {
+                let hash = row::row_hash_of_reader(self.stage.table, cells, reader);
+                out.bigint(hash.hi);
+                out.bigint(hash.lo);
+            }
+            None => {
+                out.null();
+                out.null();
+            }
         }
     }
 

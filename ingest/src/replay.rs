@@ -9,7 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use fleetledger_schema::{instant::Instant, kind::RecordKind, postgres::PostgresConnector};
+use fleetledger_schema::{
+    READER_VERSION, instant::Instant, kind::RecordKind, postgres::PostgresConnector, row,
+};
 use serde::Serialize;
 use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
@@ -316,12 +318,17 @@ impl DeadLetterReplay {
         };
         chain.forced = true;
         if let Some((writer, reader)) = current.row {
-            let table = row_of(key.kind);
-            chain.compare = self
-                .memory
-                .compare(table, writer, reader, &content.schema)
-                .await
-                .map_err(stopped)?;
+            let memory = &mut self.memory;
+            let schema = &content.schema;
+            let compare = memory.compare(row_of(key.kind), writer, reader, schema).await;
+            chain.compare = compare.map_err(stopped)?;
+            if key.kind == RecordKind::Pod {
+                let compare = memory
+                    .compare(row::container_table(), writer, reader, schema)
+                    .await;
+                chain.compare_containers = compare.map_err(stopped)?;
+            }
+            chain.older_reader = Some(reader).filter(|reader| *reader < READER_VERSION);
         }
         let began_at = placed.headers.since.unwrap_or(placed.headers.time);
         let deleted_at = content.record.deleted_at();

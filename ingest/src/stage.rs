@@ -110,6 +110,8 @@ const STEERING: &[(&str, &str)] = &[
     ("forced", "boolean not null"),
     ("keeps_owner", "boolean not null"),
     ("compare", "text[]"),
+    ("known_hash_hi", "bigint"),
+    ("known_hash_lo", "bigint"),
 ];
 
 /// Number of fields of a stage's row.
@@ -260,8 +262,10 @@ impl StageSql {
         )
     }
 
-    /// Is the current state equal to the batch's first version? By the hash of its own columns; where writer or reader
-    /// are not the same, by the columns both know, none if the ingester has found it equal already.
+    /// Is the current state equal to the batch's first version? By the hash of its own columns. Where an older reader wrote the
+    /// row, by the hash that reader would give the version: a column that the reader has learnt since makes no version, and
+    /// an upgrade compares two numbers a row. Where writers are not the same either, by the columns both know, none if the
+    /// ingester has found it equal already.
     fn same(&self) -> String {
         if !Safeguard::AntiJoin.is_enabled() {
             return "false".to_owned();
@@ -272,6 +276,8 @@ impl StageSql {
         }
         let mut same = format!(
             "((p.row_hash_hi = s.row_hash_hi and p.row_hash_lo = s.row_hash_lo)
+            or (s.known_hash_hi is not null and p.reader_version < s.reader_version
+                and p.row_hash_hi = s.known_hash_hi and p.row_hash_lo = s.known_hash_lo)
             or (s.compare is not null and (s.compare = '{{}}' or ({versions}) and (
                 select coalesce(bool_and(a.j -> c.name is not distinct from b.j -> c.name), true)
                 from (select to_jsonb(p) as j offset 0) as a, (select to_jsonb(s) as j offset 0) as b, unnest(s.compare) as c (name)))))",

@@ -1582,7 +1582,7 @@ create table ledger.watchdog (
     check_name text not null, -- Name of the check it runs.
     interval_seconds bigint, -- Time between two runs, in seconds.
     severity text, -- Severity of its page.
-    runbook text, -- Runbook.
+    runbook text, -- Run book.
     suspended boolean not null, -- True if it is suspended.
     snoozed_until timestamptz, -- End of the snooze in its spec.
     snoozed_by text, -- Who snoozed it.
@@ -1630,7 +1630,7 @@ create table ledger.watchdog_history (
     check_name text not null, -- Name of the check it runs.
     interval_seconds bigint, -- Time between two runs, in seconds.
     severity text, -- Severity of its page.
-    runbook text, -- Runbook.
+    runbook text, -- Run book.
     suspended boolean not null, -- True if it is suspended.
     snoozed_until timestamptz, -- End of the snooze in its spec.
     snoozed_by text, -- Who snoozed it.

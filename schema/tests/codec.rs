@@ -60,8 +60,8 @@ fn pod() -> impl Strategy<Value = Pod> {
 /// A schema that differs from ours in a field only, so that bodies take the way of foreign writers.
 fn foreign() -> WriterSchema {
     let json = own_schema(SchemaSubject::Kind(RecordKind::Pod)).json().replacen(
-        r#""fields": ["#,
-        r#""fields": [{"name": "novel", "type": ["null", {"type": "map", "values": "string"}], "default": null},"#,
+        r#""fields":["#,
+        r#""fields":[{"name": "novel", "type": ["null", {"type": "map", "values": "string"}], "default": null},"#,
         1,
     );
     WriterSchema::parse(&json).unwrap()

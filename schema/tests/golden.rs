@@ -1,5 +1,5 @@
-//! Every wire version ever released stays readable: `testdata/<version>/` holds its schemas, one filled record a
-//! kind as JSON, and the bytes that version sent, which were made by an encoder apart from ours.
+//! Every wire version stays readable: `testdata/<version>/` holds its schemas, one filled record a kind as JSON, the bytes
+//! that version sends, which were made by an encoder apart from ours, and fingerprints and content hashes.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 )]
 
 use fleetledger_schema::{
+    READER_VERSION,
     codec::{SchemaSubject, WriterSchema, encode, encode_mark, encode_usage, own_schema},
     content_hash::ContentHash,
     kind::RecordKind,
@@ -16,14 +17,27 @@ use fleetledger_schema::{
 };
 
 const SUBJECTS: [(&str, SchemaSubject); 7] = [
+    ("mark", SchemaSubject::Mark),
+    ("namespace", SchemaSubject::Kind(RecordKind::Namespace)),
     ("node", SchemaSubject::Kind(RecordKind::Node)),
     ("pod", SchemaSubject::Kind(RecordKind::Pod)),
-    ("namespace", SchemaSubject::Kind(RecordKind::Namespace)),
-    ("workload", SchemaSubject::Kind(RecordKind::Workload)),
-    ("watchdog", SchemaSubject::Kind(RecordKind::Watchdog)),
     ("usage", SchemaSubject::Kind(RecordKind::Usage)),
-    ("mark", SchemaSubject::Mark),
+    ("watchdog", SchemaSubject::Kind(RecordKind::Watchdog)),
+    ("workload", SchemaSubject::Kind(RecordKind::Workload)),
 ];
+
+/// Every version there is test data of, oldest first.
+fn versions() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut numbers: Vec<i16> = names
+        .map(|name| name.strip_prefix('v').unwrap().parse().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=READER_VERSION).collect::<Vec<_>>());
+    numbers.iter().map(|number| format!("v{number}")).collect()
+}
 
 fn read(version: &str, file: &str) -> String {
     let path = format!("{}/testdata/{version}/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -55,27 +69,26 @@ fn record_of(kind: RecordKind, json: &str) -> Record {
 }
 
 #[test]
-fn v1_bodies_decode_to_what_they_were() {
-    for (name, subject) in SUBJECTS {
-        let schema = WriterSchema::parse(&read("v1", &format!("{name}.avsc"))).unwrap();
-        let (json, body) = (read("v1", &format!("{name}.json")), bytes("v1", name));
-        match subject {
-            SchemaSubject::Kind(RecordKind::Usage) => {
-                let usage: Usage = serde_json::from_str(&json).unwrap();
-                assert_eq!(schema.decode_usage(&body).unwrap(), usage);
-            }
-            SchemaSubject::Kind(kind) => {
-                let decoded = schema.decode(&body).unwrap();
-                assert_eq!(decoded.record, record_of(kind, &json), "{name}");
-                assert_eq!(
-                    schema.encode(&decoded.record, &decoded.unknown).unwrap(),
-                    body,
-                    "{name}"
-                );
-            }
-            SchemaSubject::Mark => {
-                let mark: Mark = serde_json::from_str(&json).unwrap();
-                assert_eq!(schema.decode_mark(&body).unwrap(), mark);
+fn bodies_of_every_version_decode_to_what_they_were_and_encode_to_the_same_bytes() {
+    for version in versions() {
+        for (name, subject) in SUBJECTS {
+            let schema = WriterSchema::parse(&read(&version, &format!("{name}.avsc"))).unwrap();
+            let (json, body) = (read(&version, &format!("{name}.json")), bytes(&version, name));
+            match subject {
+                SchemaSubject::Kind(RecordKind::Usage) => {
+                    let usage: Usage = serde_json::from_str(&json).unwrap();
+                    assert_eq!(schema.decode_usage(&body).unwrap(), usage, "{version}");
+                }
+                SchemaSubject::Kind(kind) => {
+                    let decoded = schema.decode(&body).unwrap();
+                    assert_eq!(decoded.record, record_of(kind, &json), "{version} {name}");
+                    let again = schema.encode(&decoded.record, &decoded.unknown).unwrap();
+                    assert_eq!(again, body, "{version} {name}");
+                }
+                SchemaSubject::Mark => {
+                    let mark: Mark = serde_json::from_str(&json).unwrap();
+                    assert_eq!(schema.decode_mark(&body).unwrap(), mark, "{version}");
+                }
             }
         }
     }
@@ -83,9 +96,10 @@ fn v1_bodies_decode_to_what_they_were() {
 
 /// The newest version is what this crate writes; a change of these bytes is a new wire version.
 #[test]
-fn this_version_writes_v1_byte_for_byte() {
+fn this_version_writes_the_newest_byte_for_byte() {
+    let newest = versions().pop().unwrap();
     for (name, subject) in SUBJECTS {
-        let json = read("v1", &format!("{name}.json"));
+        let json = read(&newest, &format!("{name}.json"));
         let written = match subject {
             SchemaSubject::Kind(RecordKind::Usage) => {
                 encode_usage(&serde_json::from_str(&json).unwrap()).unwrap()
@@ -93,20 +107,25 @@ fn this_version_writes_v1_byte_for_byte() {
             SchemaSubject::Kind(kind) => encode(&record_of(kind, &json)).unwrap(),
             SchemaSubject::Mark => encode_mark(&serde_json::from_str(&json).unwrap()).unwrap(),
         };
-        assert_eq!(written, bytes("v1", name), "{name}");
+        assert_eq!(written, bytes(&newest, name), "{name}");
+        let schema = WriterSchema::parse(&read(&newest, &format!("{name}.avsc"))).unwrap();
+        assert_eq!(schema.fingerprint(), own_schema(subject).fingerprint(), "{name}");
     }
 }
 
 #[test]
-fn fingerprints_and_content_hashes_of_v1_never_change() {
-    let mut lines = Vec::new();
-    for (name, subject) in SUBJECTS {
-        let hash = ContentHash::of(&bytes("v1", name));
-        let fingerprint = own_schema(subject).fingerprint();
-        lines.push(format!(
-            "{name} {fingerprint:016x} {:016x}{:016x}",
-            hash.hi, hash.lo
-        ));
+fn fingerprints_and_content_hashes_of_a_version_never_change() {
+    for version in versions() {
+        let mut lines = String::new();
+        for (name, _) in SUBJECTS {
+            let hash = ContentHash::of(&bytes(&version, name));
+            let schema = WriterSchema::parse(&read(&version, &format!("{name}.avsc"))).unwrap();
+            let fingerprint = schema.fingerprint();
+            lines.push_str(&format!(
+                "{name} {fingerprint:016x} {:016x}{:016x}\n",
+                hash.hi, hash.lo
+            ));
+        }
+        assert_eq!(lines, read(&version, "hashes.txt"), "{version}");
     }
-    insta::assert_snapshot!(lines.join("\n"));
 }

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test may fail by panicking"
 )]
 
@@ -64,10 +65,10 @@ async fn migrating_twice_changes_nothing_and_an_edited_migration_is_refused() {
         .unwrap();
     assert_eq!(
         migration_status(&database.client).await.unwrap(),
-        MigrationStatus::Edited("0002_object.sql".into())
+        MigrationStatus::Edited("0002_object_tables.sql".into())
     );
     let refused = migrate(&database.connector, |_| {}).await;
-    assert!(matches!(refused, Err(MigrateError::Edited { name }) if name == "0002_object.sql"));
+    assert!(matches!(refused, Err(MigrateError::Edited { name }) if name == "0002_object_tables.sql"));
 }
 
 #[tokio::test]

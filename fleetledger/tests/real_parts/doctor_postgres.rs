@@ -118,7 +118,7 @@ async fn database_that_is_empty_behind_edited_or_ahead_is_reported() {
         &setup,
         "postgres",
         "postgres-migrated",
-        "0002_object.sql was edited",
+        "0002_object_tables.sql was edited",
         "restore the migration",
     );
     client.batch_execute("insert into ledger.migration (name, sha256) values ('9999_z.sql', 'x'); update ledger.migration set sha256 = sha256").await.unwrap();

@@ -5,6 +5,26 @@
 -- that begins with the cluster seems as good as the primary key, and one that is not unique reads the whole cluster for
 -- each row. So no full index of a current table but its primary key begins with the cluster.
 
+-- People ask what a name, a namespace or an object was, without naming a cluster.
+create index on ledger.node_history (node, valid_from);
+create index on ledger.node_history (valid_from);
+create index on ledger.node_history (uid, valid_from);
+create index on ledger.pod_history (namespace, valid_from);
+create index on ledger.pod_history (valid_from);
+create index on ledger.pod_history (uid, valid_from);
+create index on ledger.container_history (namespace, valid_from);
+create index on ledger.container_history (valid_from);
+create index on ledger.container_history (uid, valid_from);
+create index on ledger.namespace_history (namespace, valid_from);
+create index on ledger.namespace_history (valid_from);
+create index on ledger.namespace_history (uid, valid_from);
+create index on ledger.workload_history (namespace, valid_from);
+create index on ledger.workload_history (valid_from);
+create index on ledger.workload_history (uid, valid_from);
+create index on ledger.watchdog_history (watchdog, valid_from);
+create index on ledger.watchdog_history (valid_from);
+create index on ledger.watchdog_history (uid, valid_from);
+
 -- Objects are looked up by name within a namespace, and pods by their node.
 create index pod_namespace_pod on ledger.pod (namespace, pod);
 create index pod_node on ledger.pod (node) where node is not null;
@@ -51,3 +71,16 @@ insert into ledger.partitioned_table (table_name, range_column, has_old_partitio
     ('namespace_history', 'valid_to', true, 400),
     ('workload_history', 'valid_to', true, 400),
     ('watchdog_history', 'valid_to', true, 400);
+
+comment on table ledger.node is 'Every node that exists, its newest version.';
+comment on table ledger.node_history is 'Closed versions of node rows, append-only, partitioned by valid_to.';
+comment on table ledger.pod is 'Every pod that exists, its newest version.';
+comment on table ledger.pod_history is 'Closed versions of pod rows, append-only, partitioned by valid_to.';
+comment on table ledger.container is 'Every container of every pod that exists, its newest version.';
+comment on table ledger.container_history is 'Closed versions of container rows, append-only, partitioned by valid_to.';
+comment on table ledger.namespace is 'Every namespace that exists, its newest version.';
+comment on table ledger.namespace_history is 'Closed versions of namespace rows, append-only, partitioned by valid_to.';
+comment on table ledger.workload is 'Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, its newest version.';
+comment on table ledger.workload_history is 'Closed versions of workload rows, append-only, partitioned by valid_to.';
+comment on table ledger.watchdog is 'Every watchdog that exists, its newest version.';
+comment on table ledger.watchdog_history is 'Closed versions of watchdog rows, append-only, partitioned by valid_to.';

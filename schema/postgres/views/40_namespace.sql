@@ -7,13 +7,7 @@ select
     s.namespace, -- Namespace name.
     s.uid, -- Kubernetes uid of the namespace: its identity.
     t.team, -- Owner of the namespace; NULL if nobody is named.
-    s.created_at, -- metadata.creationTimestamp.
-    s.deletion_requested_at, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
-    s.labels, -- Allow-listed labels.
-    s.annotations, -- Allow-listed annotations.
-    s.finalizers, -- metadata.finalizers, in the object's order.
-    s.phase, -- Active or Terminating.
-    s.conditions, -- Conditions, sorted by type; they say why a deletion hangs.
+    -- columns: namespace
     s.unknown as unknown_fields, -- Fields a newer emitter sent that this version does not know; NULL in the common case.
     s.valid_from, -- Begin of this version: since then it is so.
     s.observed_at, -- When the emitter observed this version.

@@ -7,6 +7,7 @@
 mod binary;
 mod shape;
 mod unknown;
+mod wire_schema;
 
 use std::{
     collections::HashMap,
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 pub use binary::BodyError;
 pub use shape::SchemaError;
+pub use wire_schema::wire_schema;
 
 use crate::{
     kind::RecordKind,
@@ -104,16 +106,18 @@ impl OwnSchema {
         clippy::expect_used,
         reason = "the embedded schemas are read by a test of this file"
     )]
-    fn load(json: &'static str, subject: SchemaSubject) -> Self {
+    fn load(file: &'static str, subject: SchemaSubject) -> Self {
         apache_avro::util::max_allocation_bytes(MAX_BODY_BYTES);
-        let schema: &'static Schema =
-            Box::leak(Box::new(Schema::parse_str(json).expect("embedded schema parses")));
-        let (_, shape) = AvroShape::parse(json).expect("embedded schema has a shape");
+        let json = wire_schema(file).expect("embedded schema is json");
+        let schema: &'static Schema = Box::leak(Box::new(
+            Schema::parse_str(&json).expect("embedded schema parses"),
+        ));
+        let (_, shape) = AvroShape::parse(&json).expect("embedded schema has a shape");
         Self {
             schema: Arc::new(WriterSchema {
                 fingerprint: fingerprint_of(schema),
                 subject,
-                json: json.to_owned(),
+                json,
                 shape,
                 reader: true,
             }),

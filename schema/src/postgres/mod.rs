@@ -2,7 +2,8 @@
 //!
 //! Migrations (`postgres/migrations/NNNN_*.sql`) run once, in order, each in a transaction, under an advisory
 //! lock; one whose text was edited after it had been applied is refused. Functions (`postgres/functions/*.sql`) and
-//! views (`postgres/views/*.sql`) are replaced as a whole whenever any of their texts changes.
+//! views (`postgres/views/*.sql`) are replaced as a whole whenever any of their texts changes, and columns get their
+//! comments (`postgres/comments.sql`) anew.
 
 mod connect;
 mod cost_column;
@@ -13,6 +14,7 @@ mod literal;
 mod migrate;
 mod repeatable;
 mod view;
+mod view_columns;
 
 pub use connect::{ConnectError, PostgresConnector};
 pub use cost_column::{COST_DIMENSIONS, COST_MEASURES, CostDimension, CostMeasure};

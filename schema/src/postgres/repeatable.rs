@@ -12,8 +12,11 @@ use super::{
     file::{FUNCTION_FILES, VIEW_FILES},
     function,
     migrate::{checksum, set_lock_timeout},
-    view,
+    view, view_columns,
 };
+
+/// Comments on the columns of object tables: said again with the views, so that a better one needs no migration.
+const COLUMN_COMMENTS: &str = include_str!("../../postgres/comments.sql");
 
 /// True if functions and views were made from these very texts.
 pub(super) async fn are_current(client: &Client) -> Result<bool, MigrateError> {
@@ -40,6 +43,8 @@ pub(super) async fn replace(
     view::drop_all(&mut transaction).await?;
     function::replace_all(&mut transaction).await?;
     view::make_all(&transaction).await?;
+    let commented = transaction.batch_execute(COLUMN_COMMENTS).await;
+    commented.map_err(MigrateError::statement("comment on the columns"))?;
     let store = "insert into ledger.repeatable_set (sha256) values ($1)
         on conflict (only_row) do update set sha256 = excluded.sha256, replaced_at = now()";
     transaction
@@ -92,6 +97,12 @@ fn all_texts_checksum() -> String {
         .iter()
         .chain(VIEW_FILES)
         .map(|file| format!("{}\n{}", file.name, expand(file.text)))
+        .chain(
+            view_columns::LINES
+                .iter()
+                .map(|(table, lines)| format!("{table}\n{lines}")),
+        )
+        .chain([COLUMN_COMMENTS.to_owned()])
         .collect();
     checksum(&texts.join("\n"))
 }

@@ -9,6 +9,7 @@
 //!   would add (team, the pod of a container) is left out, because it has a history of its own. In `fleet_asof`
 //!   the same as it stood at `as_of()`.
 //!
+//! A line `-- columns: pod` stands for the columns of that table which have no line of their own (see `view_columns`).
 //! The sentence behind each column is its comment in the database and in the SQL reference. A script file holds
 //! statements, run once for each schema (`both`) or `once`.
 
@@ -20,6 +21,7 @@ use super::{
     file::{SqlFile, VIEW_FILES},
     literal::literal,
     repeatable::{dependents_of, run_in_rounds},
+    view_columns,
 };
 use crate::{
     kind::RecordKind,
@@ -127,6 +129,7 @@ impl ViewFile {
             message: message.to_owned(),
         };
         let text = expand(file.text);
+        let text = view_columns::expand(&text).map_err(|message| fail(&message))?;
         let mut lines = text.lines();
         let mut head = |prefix: &str| {
             lines

@@ -1,3 +1,5 @@
+// Generated from schema/avro/mark.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
+
 //! A point in the log of one (cluster, topic, shard): a mark, or the begin or end of a sweep.
 
 use serde::{Deserialize, Serialize};

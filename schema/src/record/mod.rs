@@ -1,4 +1,5 @@
-//! The records that travel: one type per Avro schema, field by field.
+//! The records that travel: one type per Avro schema, field by field. The structs are written from the schemas by a test;
+//! what they do stands here and in `usage_window`.
 
 mod mark;
 mod namespace;
@@ -6,21 +7,27 @@ mod node;
 mod part;
 mod pod;
 mod usage;
+mod usage_window;
 mod watchdog;
 mod workload;
 
 pub use mark::Mark;
 pub use namespace::Namespace;
 pub use node::{Address, Node, Taint};
-pub use part::{Condition, Resources, StringMap};
+pub use part::{Condition, Resources};
 pub use pod::{Container, HostPathMount, Pod};
 pub use usage::{ContainerUsage, Usage};
 pub use watchdog::{FailingNode, Watchdog};
 pub use workload::Workload;
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{instant::Instant, kind::RecordKind};
+
+/// Labels, annotations and the like; sorted bytewise by key, so that equal content gives equal bytes.
+pub type StringMap = BTreeMap<String, String>;
 
 /// What every kept object has.
 pub trait ObjectRecord:

@@ -1,8 +1,10 @@
+// Generated from schema/avro/namespace.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
+
 //! A namespace.
 
 use serde::{Deserialize, Serialize};
 
-use super::part::{Condition, StringMap};
+use super::{StringMap, part::Condition};
 use crate::instant::Instant;
 
 /// A namespace.

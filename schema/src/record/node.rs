@@ -1,8 +1,13 @@
+// Generated from schema/avro/node.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
+
 //! A node of a cluster.
 
 use serde::{Deserialize, Serialize};
 
-use super::part::{Condition, Resources, StringMap};
+use super::{
+    StringMap,
+    part::{Condition, Resources},
+};
 use crate::instant::Instant;
 
 /// A node of a cluster.

@@ -1,8 +1,13 @@
+// Generated from schema/avro/pod.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
+
 //! A pod with all its containers.
 
 use serde::{Deserialize, Serialize};
 
-use super::part::{Condition, Resources, StringMap};
+use super::{
+    StringMap,
+    part::{Condition, Resources},
+};
 use crate::instant::Instant;
 
 /// A pod with all its containers.

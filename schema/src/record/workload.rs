@@ -1,8 +1,10 @@
+// Generated from schema/avro/workload.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
+
 //! What owns pods: Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job or CronJob.
 
 use serde::{Deserialize, Serialize};
 
-use super::part::{Condition, StringMap};
+use super::{StringMap, part::Condition};
 use crate::instant::Instant;
 
 /// What owns pods: Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job or CronJob.

@@ -1,7 +1,17 @@
-//! `ledger.container`
+// Generated from schema/avro/pod.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
-use super::{CONTAINER_META_COLUMNS, ColumnType, LedgerColumn, LedgerTable, RowCell, cell::json};
-use crate::record::{Container, Pod};
+//! `ledger.container`: its columns, the cells of a record, and a record from its row.
+
+use tokio_postgres::{Error, Row};
+
+use super::{
+    CONTAINER_META_COLUMNS, LedgerTable,
+    cell::json,
+    columns,
+    derived::container as derived,
+    read::{get, read_json},
+};
+use crate::record::{Container, Pod, Resources};
 
 pub(super) static TABLE: LedgerTable = LedgerTable {
     name: "container",
@@ -10,73 +20,87 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
     meta: CONTAINER_META_COLUMNS,
 };
 
-macro_rules! container_columns {
-    (@null) => { false };
-    (@null not null) => { true };
-    (
-        fn cells($pod:ident, $c:ident);
-        $( $name:ident: $kind:ident $(($($null:tt)+))? = $value:expr; )+
-    ) => {
-        const COLUMNS: &[LedgerColumn] = &[
-            $( LedgerColumn {
-                name: stringify!($name),
-                column_type: ColumnType::$kind,
-                not_null: container_columns!(@null $($($null)+)?),
-                field: "containers",
-                since: 1,
-                hashed: true,
-            } ),+
-        ];
-
-        pub(super) fn cells<'a>($pod: &'a Pod, $c: &'a Container) -> Vec<RowCell<'a>> {
-            vec![ $( RowCell::from($value) ),+ ]
-        }
-    };
+columns! {
+    fn cells(pod: Pod, container: Container);
+    uid: Text (not null) from "containers" = &pod.uid;
+    container: Text (not null) from "containers" = &container.container;
+    namespace: Text (not null) from "containers" = &pod.namespace;
+    pod: Text (not null) from "containers" = &pod.pod;
+    node: Text from "containers" = &pod.node;
+    container_type: Text (not null) from "containers" = &container.container_type;
+    position: Integer (not null) from "containers" = container.position;
+    image: Text (not null) from "containers" = &container.image;
+    image_id: Text from "containers" = &container.image_id;
+    image_digest: Text from "containers" = derived::image_digest(container);
+    container_id: Text from "containers" = &container.container_id;
+    ready: Boolean (not null) from "containers" = container.ready;
+    started: Boolean from "containers" = container.started;
+    restart_count: Integer (not null) from "containers" = container.restart_count;
+    state: Text from "containers" = &container.state;
+    reason: Text from "containers" = &container.reason;
+    message: Text from "containers" = &container.message;
+    exit_code: Integer from "containers" = container.exit_code;
+    signal: Integer from "containers" = container.signal;
+    started_at: Timestamptz from "containers" = container.started_at;
+    finished_at: Timestamptz from "containers" = container.finished_at;
+    last_reason: Text from "containers" = &container.last_reason;
+    last_message: Text from "containers" = &container.last_message;
+    last_exit_code: Integer from "containers" = container.last_exit_code;
+    last_signal: Integer from "containers" = container.last_signal;
+    last_started_at: Timestamptz from "containers" = container.last_started_at;
+    last_finished_at: Timestamptz from "containers" = container.last_finished_at;
+    request_cpu_millicores: Bigint from "containers" = container.requests.cpu_millicores;
+    request_memory_bytes: Bigint from "containers" = container.requests.memory_bytes;
+    request_ephemeral_storage_bytes: Bigint from "containers" = container.requests.ephemeral_storage_bytes;
+    request_gpu_millis: Bigint from "containers" = container.requests.gpu_millis;
+    request_other: Jsonb (not null) from "containers" = json(&container.requests.other);
+    limit_cpu_millicores: Bigint from "containers" = container.limits.cpu_millicores;
+    limit_memory_bytes: Bigint from "containers" = container.limits.memory_bytes;
+    limit_ephemeral_storage_bytes: Bigint from "containers" = container.limits.ephemeral_storage_bytes;
+    limit_gpu_millis: Bigint from "containers" = container.limits.gpu_millis;
+    limit_other: Jsonb (not null) from "containers" = json(&container.limits.other);
 }
 
-/// The digest (`sha256:…`) at the end of a resolved image, if it has one.
-fn image_digest(image_id: Option<&str>) -> Option<&str> {
-    let (_, digest) = image_id?.rsplit_once('@')?;
-    digest.contains(':').then_some(digest)
-}
-
-container_columns! {
-    fn cells(pod, c);
-    uid: Text (not null) = &pod.uid;
-    container: Text (not null) = &c.container;
-    namespace: Text (not null) = &pod.namespace;
-    pod: Text (not null) = &pod.pod;
-    node: Text = &pod.node;
-    container_type: Text (not null) = &c.container_type;
-    position: Integer (not null) = c.position;
-    image: Text (not null) = &c.image;
-    image_id: Text = &c.image_id;
-    image_digest: Text = image_digest(c.image_id.as_deref());
-    container_id: Text = &c.container_id;
-    ready: Boolean (not null) = c.ready;
-    started: Boolean = c.started;
-    restart_count: Integer (not null) = c.restart_count;
-    state: Text = &c.state;
-    reason: Text = &c.reason;
-    message: Text = &c.message;
-    exit_code: Integer = c.exit_code;
-    signal: Integer = c.signal;
-    started_at: Timestamptz = c.started_at;
-    finished_at: Timestamptz = c.finished_at;
-    last_reason: Text = &c.last_reason;
-    last_message: Text = &c.last_message;
-    last_exit_code: Integer = c.last_exit_code;
-    last_signal: Integer = c.last_signal;
-    last_started_at: Timestamptz = c.last_started_at;
-    last_finished_at: Timestamptz = c.last_finished_at;
-    request_cpu_millicores: Bigint = c.requests.cpu_millicores;
-    request_memory_bytes: Bigint = c.requests.memory_bytes;
-    request_ephemeral_storage_bytes: Bigint = c.requests.ephemeral_storage_bytes;
-    request_gpu_millis: Bigint = c.requests.gpu_millis;
-    request_other: Jsonb (not null) = json(&c.requests.other);
-    limit_cpu_millicores: Bigint = c.limits.cpu_millicores;
-    limit_memory_bytes: Bigint = c.limits.memory_bytes;
-    limit_ephemeral_storage_bytes: Bigint = c.limits.ephemeral_storage_bytes;
-    limit_gpu_millis: Bigint = c.limits.gpu_millis;
-    limit_other: Jsonb (not null) = json(&c.limits.other);
+/// The record that a row was made of; what has no column is left out.
+pub(super) fn read(row: &Row) -> Result<Container, Error> {
+    Ok(Container {
+        container: get(row, "container")?,
+        container_type: get(row, "container_type")?,
+        position: get(row, "position")?,
+        image: get(row, "image")?,
+        image_id: get(row, "image_id")?,
+        container_id: get(row, "container_id")?,
+        requests: Resources {
+            cpu_millicores: get(row, "request_cpu_millicores")?,
+            memory_bytes: get(row, "request_memory_bytes")?,
+            ephemeral_storage_bytes: get(row, "request_ephemeral_storage_bytes")?,
+            gpu_millis: get(row, "request_gpu_millis")?,
+            other: read_json(row, "request_other")?,
+            ..Resources::default()
+        },
+        limits: Resources {
+            cpu_millicores: get(row, "limit_cpu_millicores")?,
+            memory_bytes: get(row, "limit_memory_bytes")?,
+            ephemeral_storage_bytes: get(row, "limit_ephemeral_storage_bytes")?,
+            gpu_millis: get(row, "limit_gpu_millis")?,
+            other: read_json(row, "limit_other")?,
+            ..Resources::default()
+        },
+        ready: get(row, "ready")?,
+        started: get(row, "started")?,
+        restart_count: get(row, "restart_count")?,
+        state: get(row, "state")?,
+        reason: get(row, "reason")?,
+        message: get(row, "message")?,
+        exit_code: get(row, "exit_code")?,
+        signal: get(row, "signal")?,
+        started_at: get(row, "started_at")?,
+        finished_at: get(row, "finished_at")?,
+        last_reason: get(row, "last_reason")?,
+        last_message: get(row, "last_message")?,
+        last_exit_code: get(row, "last_exit_code")?,
+        last_signal: get(row, "last_signal")?,
+        last_started_at: get(row, "last_started_at")?,
+        last_finished_at: get(row, "last_finished_at")?,
+    })
 }

@@ -1,11 +1,12 @@
 //! The form in which records stand in PostgreSQL: one table a kind, and one row a container.
 //!
-//! Each table's columns are listed once, in the kind's own file, with the wire field they come from. The
-//! ingester makes its stage, its COPY stream and its merge statements from these lists; a database test
-//! compares them with the catalogue.
+//! Each table's columns are listed once, in the kind's own file, with the wire field they come from. These files are
+//! written from `avro/*.avsc` by a test; what is worked out of a record is in `derived`. The ingester makes its stage, its
+//! COPY stream and its merge statements from these lists; a database test compares them with the catalogue.
 
 mod cell;
 mod container;
+mod derived;
 mod namespace;
 mod node;
 mod pod;
@@ -19,6 +20,7 @@ pub use read::{container_from_row, record_from_row};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
+    READER_VERSION,
     content_hash::{ContentDigest, ContentHash},
     kind::RecordKind,
     record::{Container, Pod, Record},
@@ -85,7 +87,7 @@ pub struct LedgerTable {
     pub name: &'static str,
     /// Columns that, after `cluster_id`, make the primary key.
     pub key: &'static [&'static str],
-    /// The columns that records fill, in the order of their cells.
+    /// The columns that records fill, in the order of their cells: that of the versions that introduced them.
     pub columns: &'static [LedgerColumn],
     /// Columns of the ingester's own besides `cluster_id`: hashes, writer, reader, instants.
     pub meta: &'static [&'static str],
@@ -163,9 +165,16 @@ pub fn container_cells<'a>(pod: &'a Pod, container: &'a Container) -> Vec<RowCel
 /// Hash of a row's own columns: while it stays, a record makes no new version of the row.
 #[must_use]
 pub fn row_hash(table: &LedgerTable, cells: &[RowCell<'_>]) -> ContentHash {
+    row_hash_of_reader(table, cells, READER_VERSION)
+}
+
+/// The hash that a reader of version `reader` gives, or would have given, the same cells. Columns stand in the order of
+/// the versions that introduced them, so it is the hash of those up to that version.
+#[must_use]
+pub fn row_hash_of_reader(table: &LedgerTable, cells: &[RowCell<'_>], reader: i16) -> ContentHash {
     let mut bytes = Vec::with_capacity(1024);
     for (column, cell) in table.columns.iter().zip(cells) {
-        if column.hashed {
+        if column.hashed && column.since <= reader {
             cell.fingerprint(&mut bytes);
         }
     }
@@ -187,16 +196,18 @@ pub fn containers_digest(pod: &Pod) -> ContentDigest {
 }
 
 /// Declares a table's columns and how each is filled. One line a column:
-/// `name: Type [not null] from "wire field" = |object| value;`
+/// `name: Type [not null] [unhashed] from "wire field" [since version] = value;`
 macro_rules! columns {
     (@null) => { false };
     (@null not null) => { true };
     (@hashed) => { true };
     (@hashed unhashed) => { false };
+    (@since) => { 1 };
+    (@since $since:literal) => { $since };
     (
-        fn cells($object:ident: $type:ty);
+        fn cells($($object:ident: $type:ident),+);
         $( @let $local:ident = $init:expr; )*
-        $( $name:ident: $kind:ident $(($($null:tt)+))? $([$hashed:ident])? from $field:literal = $value:expr; )+
+        $( $name:ident: $kind:ident $(($($null:tt)+))? $([$hashed:ident])? from $field:literal $(since $since:literal)? = $value:expr; )+
     ) => {
         const COLUMNS: &[crate::row::LedgerColumn] = &[
             $( crate::row::LedgerColumn {
@@ -204,30 +215,18 @@ macro_rules! columns {
                 column_type: crate::row::ColumnType::$kind,
                 not_null: columns!(@null $($($null)+)?),
                 field: $field,
-                since: 1,
+                since: columns!(@since $($since)?),
                 hashed: columns!(@hashed $($hashed)?),
             } ),+
         ];
 
-        pub(super) fn cells($object: $type) -> Vec<crate::row::RowCell<'_>> {
+        pub(super) fn cells<'a>($($object: &'a $type),+) -> Vec<crate::row::RowCell<'a>> {
             $( let $local = $init; )*
             vec![ $( crate::row::RowCell::from($value) ),+ ]
         }
     };
 }
 pub(crate) use columns;
-
-/// Latest `last_transition_at` of the condition `condition_type` where its status is `status`.
-fn condition_since(
-    conditions: &[crate::record::Condition],
-    condition_type: &str,
-    status: &str,
-) -> Option<crate::instant::Instant> {
-    conditions
-        .iter()
-        .find(|condition| condition.condition_type == condition_type && condition.status == status)
-        .and_then(|condition| condition.last_transition_at)
-}
 
 #[cfg(test)]
 mod tests;

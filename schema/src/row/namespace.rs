@@ -1,6 +1,15 @@
-//! `ledger.namespace`
+// Generated from schema/avro/namespace.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
-use super::{LedgerTable, META_COLUMNS, cell::json, columns};
+//! `ledger.namespace`: its columns, the cells of a record, and a record from its row.
+
+use tokio_postgres::{Error, Row};
+
+use super::{
+    LedgerTable, META_COLUMNS,
+    cell::json,
+    columns,
+    read::{get, read_json},
+};
 use crate::record::Namespace;
 
 pub(super) static TABLE: LedgerTable = LedgerTable {
@@ -11,7 +20,7 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 };
 
 columns! {
-    fn cells(namespace: &Namespace);
+    fn cells(namespace: Namespace);
     uid: Text (not null) from "uid" = &namespace.uid;
     namespace: Text (not null) from "namespace" = &namespace.namespace;
     created_at: Timestamptz (not null) from "created_at" = namespace.created_at;
@@ -21,4 +30,20 @@ columns! {
     finalizers: TextArray (not null) from "finalizers" = &namespace.finalizers;
     phase: Text (not null) from "phase" = &namespace.phase;
     conditions: Jsonb (not null) from "conditions" = json(&namespace.conditions);
+}
+
+/// The record that a row was made of; what has no column is left out.
+pub(super) fn read(row: &Row) -> Result<Namespace, Error> {
+    Ok(Namespace {
+        uid: get(row, "uid")?,
+        namespace: get(row, "namespace")?,
+        created_at: get(row, "created_at")?,
+        deletion_requested_at: get(row, "deletion_requested_at")?,
+        labels: read_json(row, "labels")?,
+        annotations: read_json(row, "annotations")?,
+        finalizers: get(row, "finalizers")?,
+        phase: get(row, "phase")?,
+        conditions: read_json(row, "conditions")?,
+        ..Namespace::default()
+    })
 }

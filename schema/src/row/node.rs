@@ -1,7 +1,17 @@
-//! `ledger.node`
+// Generated from schema/avro/node.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
-use super::{LedgerTable, META_COLUMNS, cell::json, columns};
-use crate::record::{Condition, Node};
+//! `ledger.node`: its columns, the cells of a record, and a record from its row.
+
+use tokio_postgres::{Error, Row};
+
+use super::{
+    LedgerTable, META_COLUMNS,
+    cell::json,
+    columns,
+    derived::node as derived,
+    read::{get, read_json},
+};
+use crate::record::{Node, Resources};
 
 pub(super) static TABLE: LedgerTable = LedgerTable {
     name: "node",
@@ -10,14 +20,8 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
     meta: META_COLUMNS,
 };
 
-fn ready(node: &Node) -> Option<&Condition> {
-    node.conditions
-        .iter()
-        .find(|condition| condition.condition_type == "Ready")
-}
-
 columns! {
-    fn cells(node: &Node);
+    fn cells(node: Node);
     uid: Text (not null) from "uid" = &node.uid;
     node: Text (not null) from "node" = &node.node;
     created_at: Timestamptz (not null) from "created_at" = node.created_at;
@@ -29,9 +33,9 @@ columns! {
     unschedulable: Boolean (not null) from "unschedulable" = node.unschedulable;
     taints: Jsonb (not null) from "taints" = json(&node.taints);
     conditions: Jsonb (not null) from "conditions" = json(&node.conditions);
-    ready_status: Text from "conditions" = ready(node).map(|condition| condition.status.as_str());
-    ready_reason: Text from "conditions" = ready(node).and_then(|condition| condition.reason.as_deref());
-    ready_since: Timestamptz from "conditions" = ready(node).and_then(|condition| condition.last_transition_at);
+    ready_status: Text from "conditions" = derived::ready_status(node);
+    ready_reason: Text from "conditions" = derived::ready_reason(node);
+    ready_since: Timestamptz from "conditions" = derived::ready_since(node);
     heartbeat_stale_since: Timestamptz from "heartbeat_stale_since" = node.heartbeat_stale_since;
     addresses: Jsonb (not null) from "addresses" = json(&node.addresses);
     pod_cidrs: TextArray (not null) from "pod_cidrs" = &node.pod_cidrs;
@@ -57,4 +61,51 @@ columns! {
     allocatable_gpu_millis: Bigint from "allocatable" = node.allocatable.gpu_millis;
     allocatable_pods: Bigint from "allocatable" = node.allocatable.pods;
     allocatable_other: Jsonb (not null) from "allocatable" = json(&node.allocatable.other);
+}
+
+/// The record that a row was made of; what has no column is left out.
+pub(super) fn read(row: &Row) -> Result<Node, Error> {
+    Ok(Node {
+        uid: get(row, "uid")?,
+        node: get(row, "node")?,
+        created_at: get(row, "created_at")?,
+        deletion_requested_at: get(row, "deletion_requested_at")?,
+        labels: read_json(row, "labels")?,
+        annotations: read_json(row, "annotations")?,
+        finalizers: get(row, "finalizers")?,
+        provider_id: get(row, "provider_id")?,
+        unschedulable: get(row, "unschedulable")?,
+        taints: read_json(row, "taints")?,
+        capacity: Resources {
+            cpu_millicores: get(row, "capacity_cpu_millicores")?,
+            memory_bytes: get(row, "capacity_memory_bytes")?,
+            ephemeral_storage_bytes: get(row, "capacity_ephemeral_storage_bytes")?,
+            gpu_millis: get(row, "capacity_gpu_millis")?,
+            pods: get(row, "capacity_pods")?,
+            other: read_json(row, "capacity_other")?,
+        },
+        allocatable: Resources {
+            cpu_millicores: get(row, "allocatable_cpu_millicores")?,
+            memory_bytes: get(row, "allocatable_memory_bytes")?,
+            ephemeral_storage_bytes: get(row, "allocatable_ephemeral_storage_bytes")?,
+            gpu_millis: get(row, "allocatable_gpu_millis")?,
+            pods: get(row, "allocatable_pods")?,
+            other: read_json(row, "allocatable_other")?,
+        },
+        conditions: read_json(row, "conditions")?,
+        heartbeat_stale_since: get(row, "heartbeat_stale_since")?,
+        addresses: read_json(row, "addresses")?,
+        pod_cidrs: get(row, "pod_cidrs")?,
+        kernel_version: get(row, "kernel_version")?,
+        os_image: get(row, "os_image")?,
+        operating_system: get(row, "operating_system")?,
+        architecture: get(row, "architecture")?,
+        container_runtime_version: get(row, "container_runtime_version")?,
+        kubelet_version: get(row, "kubelet_version")?,
+        kube_proxy_version: get(row, "kube_proxy_version")?,
+        boot_id: get(row, "boot_id")?,
+        machine_id: get(row, "machine_id")?,
+        system_uuid: get(row, "system_uuid")?,
+        ..Node::default()
+    })
 }

@@ -1,10 +1,17 @@
-//! `ledger.pod`
+// Generated from schema/avro/pod.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
-use super::{LedgerTable, META_COLUMNS, cell::json, columns, condition_since, containers_digest};
-use crate::{
-    instant::Instant,
-    record::{Condition, Pod},
+//! `ledger.pod`: its columns, the cells of a record, and a record from its row.
+
+use tokio_postgres::{Error, Row};
+
+use super::{
+    LedgerTable, META_COLUMNS,
+    cell::json,
+    columns,
+    derived::pod as derived,
+    read::{get, read_json},
 };
+use crate::record::{Pod, Resources};
 
 pub(super) static TABLE: LedgerTable = LedgerTable {
     name: "pod",
@@ -13,40 +20,9 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
     meta: META_COLUMNS,
 };
 
-fn not_scheduled(pod: &Pod) -> Option<&Condition> {
-    pod.conditions
-        .iter()
-        .find(|c| c.condition_type == "PodScheduled" && c.status == "False")
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    pod.conditions
-        .iter()
-        .any(|c| c.condition_type == "Ready" && c.status == "True")
-}
-
-/// End of the last container of a pod that has run to its end: from here on it uses nothing.
-fn finished_at(pod: &Pod) -> Option<Instant> {
-    if !matches!(pod.phase.as_str(), "Succeeded" | "Failed") {
-        return None;
-    }
-    let ends = pod
-        .containers
-        .iter()
-        .filter_map(|container| container.finished_at);
-    ends.max()
-        .or_else(|| condition_since(&pod.conditions, "Ready", "False"))
-}
-
-fn restart_count(pod: &Pod) -> i32 {
-    pod.containers.iter().fold(0_i32, |sum, container| {
-        sum.saturating_add(container.restart_count)
-    })
-}
-
 columns! {
-    fn cells(pod: &Pod);
-    @let containers = containers_digest(pod);
+    fn cells(pod: Pod);
+    @let containers_digest = derived::containers_digest(pod);
     uid: Text (not null) from "uid" = &pod.uid;
     namespace: Text (not null) from "namespace" = &pod.namespace;
     pod: Text (not null) from "pod" = &pod.pod;
@@ -82,13 +58,13 @@ columns! {
     pod_ips: TextArray (not null) from "pod_ips" = &pod.pod_ips;
     started_at: Timestamptz from "started_at" = pod.started_at;
     conditions: Jsonb (not null) from "conditions" = json(&pod.conditions);
-    scheduled_at: Timestamptz from "conditions" = condition_since(&pod.conditions, "PodScheduled", "True");
-    unschedulable_reason: Text from "conditions" = not_scheduled(pod).and_then(|c| c.reason.as_deref());
-    unschedulable_message: Text from "conditions" = not_scheduled(pod).and_then(|c| c.message.as_deref());
-    ready: Boolean (not null) from "conditions" = is_ready(pod);
-    ready_since: Timestamptz from "conditions" = condition_since(&pod.conditions, "Ready", "True");
-    finished_at: Timestamptz from "containers" = finished_at(pod);
-    restart_count: Integer (not null) from "containers" = restart_count(pod);
+    scheduled_at: Timestamptz from "conditions" = derived::scheduled_at(pod);
+    unschedulable_reason: Text from "conditions" = derived::unschedulable_reason(pod);
+    unschedulable_message: Text from "conditions" = derived::unschedulable_message(pod);
+    ready: Boolean (not null) from "conditions" = derived::ready(pod);
+    ready_since: Timestamptz from "conditions" = derived::ready_since(pod);
+    finished_at: Timestamptz from "containers" = derived::finished_at(pod);
+    restart_count: Integer (not null) from "containers" = derived::restart_count(pod);
     request_cpu_millicores: Bigint from "requests" = pod.requests.cpu_millicores;
     request_memory_bytes: Bigint from "requests" = pod.requests.memory_bytes;
     request_ephemeral_storage_bytes: Bigint from "requests" = pod.requests.ephemeral_storage_bytes;
@@ -105,7 +81,74 @@ columns! {
     overhead_gpu_millis: Bigint from "overhead" = pod.overhead.gpu_millis;
     overhead_other: Jsonb (not null) from "overhead" = json(&pod.overhead.other);
     host_path_mounts: Jsonb (not null) from "host_path_mounts" = json(&pod.host_path_mounts);
-    containers_count: Bigint (not null) [unhashed] from "containers" = containers.count;
-    containers_xor_hi: Bigint (not null) [unhashed] from "containers" = containers.xor.hi;
-    containers_xor_lo: Bigint (not null) [unhashed] from "containers" = containers.xor.lo;
+    containers_count: Bigint (not null) [unhashed] from "containers" = containers_digest.count;
+    containers_xor_hi: Bigint (not null) [unhashed] from "containers" = containers_digest.xor.hi;
+    containers_xor_lo: Bigint (not null) [unhashed] from "containers" = containers_digest.xor.lo;
+}
+
+/// The record that a row was made of; what has no column is left out.
+pub(super) fn read(row: &Row) -> Result<Pod, Error> {
+    Ok(Pod {
+        uid: get(row, "uid")?,
+        namespace: get(row, "namespace")?,
+        pod: get(row, "pod")?,
+        created_at: get(row, "created_at")?,
+        deletion_requested_at: get(row, "deletion_requested_at")?,
+        labels: read_json(row, "labels")?,
+        annotations: read_json(row, "annotations")?,
+        finalizers: get(row, "finalizers")?,
+        deletion_grace_seconds: get(row, "deletion_grace_seconds")?,
+        node: get(row, "node")?,
+        nominated_node: get(row, "nominated_node")?,
+        phase: get(row, "phase")?,
+        reason: get(row, "reason")?,
+        message: get(row, "message")?,
+        qos_class: get(row, "qos_class")?,
+        priority: get(row, "priority")?,
+        priority_class: get(row, "priority_class")?,
+        owner_kind: get(row, "owner_kind")?,
+        owner: get(row, "owner")?,
+        owner_uid: get(row, "owner_uid")?,
+        workload_kind: get(row, "workload_kind")?,
+        workload: get(row, "workload")?,
+        workload_uid: get(row, "workload_uid")?,
+        owner_resolved: get(row, "owner_resolved")?,
+        service_account: get(row, "service_account")?,
+        scheduler: get(row, "scheduler")?,
+        runtime_class: get(row, "runtime_class")?,
+        restart_policy: get(row, "restart_policy")?,
+        host_network: get(row, "host_network")?,
+        host_pid: get(row, "host_pid")?,
+        host_ipc: get(row, "host_ipc")?,
+        host_ip: get(row, "host_ip")?,
+        pod_ips: get(row, "pod_ips")?,
+        started_at: get(row, "started_at")?,
+        conditions: read_json(row, "conditions")?,
+        requests: Resources {
+            cpu_millicores: get(row, "request_cpu_millicores")?,
+            memory_bytes: get(row, "request_memory_bytes")?,
+            ephemeral_storage_bytes: get(row, "request_ephemeral_storage_bytes")?,
+            gpu_millis: get(row, "request_gpu_millis")?,
+            other: read_json(row, "request_other")?,
+            ..Resources::default()
+        },
+        limits: Resources {
+            cpu_millicores: get(row, "limit_cpu_millicores")?,
+            memory_bytes: get(row, "limit_memory_bytes")?,
+            ephemeral_storage_bytes: get(row, "limit_ephemeral_storage_bytes")?,
+            gpu_millis: get(row, "limit_gpu_millis")?,
+            other: read_json(row, "limit_other")?,
+            ..Resources::default()
+        },
+        overhead: Resources {
+            cpu_millicores: get(row, "overhead_cpu_millicores")?,
+            memory_bytes: get(row, "overhead_memory_bytes")?,
+            ephemeral_storage_bytes: get(row, "overhead_ephemeral_storage_bytes")?,
+            gpu_millis: get(row, "overhead_gpu_millis")?,
+            other: read_json(row, "overhead_other")?,
+            ..Resources::default()
+        },
+        host_path_mounts: read_json(row, "host_path_mounts")?,
+        ..Pod::default()
+    })
 }

@@ -42,6 +42,63 @@ fn every_cell_has_its_columns_type_and_comes_from_a_wire_field() {
     }
 }
 
+/// Record of the test data of version 1.
+fn filled<T: ObjectRecord>(name: &str) -> Record {
+    let path = format!("{}/testdata/v1/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let object: T = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    object.into_record()
+}
+
+/// What the reader of version 1 hashed its rows to. Another hash would make a version of every row at the upgrade.
+#[test]
+fn hashes_of_an_older_readers_rows_never_change() {
+    let pod = filled::<Pod>("pod");
+    let mut lines = Vec::new();
+    for record in [
+        &filled::<Node>("node"),
+        &pod,
+        &filled::<Namespace>("namespace"),
+        &filled::<Workload>("workload"),
+        &filled::<Watchdog>("watchdog"),
+    ] {
+        let hash = row_hash_of_reader(table(record.kind()), &cells(record), 1);
+        lines.push(format!("{} {:016x}{:016x}", record.kind(), hash.hi, hash.lo));
+    }
+    let Record::Pod(pod) = &pod else { unreachable!() };
+    for container in &pod.containers {
+        let hash = row_hash_of_reader(container_table(), &container_cells(pod, container), 1);
+        lines.push(format!("container {:016x}{:016x}", hash.hi, hash.lo));
+    }
+    let of_version_1 = [
+        "node d523c3d1059cc5dac06f445c7bc4a603",
+        "pod cd12f1efa587f424ca2859a57f4eaa29",
+        "namespace 4072019f974d6f05d656915a18f057e9",
+        "workload 3905da6d2457f6d089c11b324b588637",
+        "watchdog 0be7319235da095a50d3697ab522de1b",
+        "container 3369e1ed53e91cc67df1d0d4b8fc6577",
+        "container d444ef57359295da8bd427c3599ce8e1",
+    ];
+    assert_eq!(lines, of_version_1);
+}
+
+#[test]
+fn columns_stand_in_the_order_of_the_versions_that_introduced_them() {
+    let tables = RecordKind::ALL.into_iter().map(table).chain([container_table()]);
+    for table in tables {
+        assert!(
+            table.columns.is_sorted_by_key(|column| column.since),
+            "{}",
+            table.name
+        );
+        let newest = table.columns.iter().map(|column| column.since).max();
+        assert!(
+            newest.is_some_and(|newest| newest <= READER_VERSION),
+            "{}",
+            table.name
+        );
+    }
+}
+
 #[test]
 fn a_containers_change_leaves_the_pods_row_hash_alone() {
     let mut pod = Pod {

@@ -1,6 +1,16 @@
-//! `ledger.watchdog`
+// Generated from schema/avro/watchdog.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
-use super::{LedgerTable, META_COLUMNS, cell::json, columns};
+//! `ledger.watchdog`: its columns, the cells of a record, and a record from its row.
+
+use tokio_postgres::{Error, Row};
+
+use super::{
+    LedgerTable, META_COLUMNS,
+    cell::json,
+    columns,
+    derived::watchdog as derived,
+    read::{get, read_json},
+};
 use crate::record::Watchdog;
 
 pub(super) static TABLE: LedgerTable = LedgerTable {
@@ -10,16 +20,8 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
     meta: META_COLUMNS,
 };
 
-fn status<'a>(watchdog: &'a Watchdog, condition_type: &str) -> Option<&'a str> {
-    let condition = watchdog
-        .conditions
-        .iter()
-        .find(|condition| condition.condition_type == condition_type);
-    condition.map(|condition| condition.status.as_str())
-}
-
 columns! {
-    fn cells(watchdog: &Watchdog);
+    fn cells(watchdog: Watchdog);
     uid: Text (not null) from "uid" = &watchdog.uid;
     watchdog: Text (not null) from "watchdog" = &watchdog.watchdog;
     created_at: Timestamptz (not null) from "created_at" = watchdog.created_at;
@@ -38,8 +40,8 @@ columns! {
     snooze_reason: Text from "snooze_reason" = &watchdog.snooze_reason;
     generation: Bigint from "generation" = watchdog.generation;
     observed_generation: Bigint from "observed_generation" = watchdog.observed_generation;
-    healthy_status: Text from "conditions" = status(watchdog, "Healthy");
-    reporting_status: Text from "conditions" = status(watchdog, "Reporting");
+    healthy_status: Text from "conditions" = derived::healthy_status(watchdog);
+    reporting_status: Text from "conditions" = derived::reporting_status(watchdog);
     state: Text from "state" = &watchdog.state;
     episode: Bigint from "episode" = watchdog.episode;
     incarnation: Bigint from "incarnation" = watchdog.incarnation;
@@ -51,4 +53,40 @@ columns! {
     nodes_unknown: Integer from "nodes_unknown" = watchdog.nodes_unknown;
     failing: Jsonb (not null) from "failing" = json(&watchdog.failing);
     conditions: Jsonb (not null) from "conditions" = json(&watchdog.conditions);
+}
+
+/// The record that a row was made of; what has no column is left out.
+pub(super) fn read(row: &Row) -> Result<Watchdog, Error> {
+    Ok(Watchdog {
+        uid: get(row, "uid")?,
+        watchdog: get(row, "watchdog")?,
+        created_at: get(row, "created_at")?,
+        deletion_requested_at: get(row, "deletion_requested_at")?,
+        labels: read_json(row, "labels")?,
+        annotations: read_json(row, "annotations")?,
+        finalizers: get(row, "finalizers")?,
+        scope: get(row, "scope")?,
+        check: get(row, "check_name")?,
+        interval_seconds: get(row, "interval_seconds")?,
+        severity: get(row, "severity")?,
+        runbook: get(row, "runbook")?,
+        suspended: get(row, "suspended")?,
+        snoozed_until: get(row, "snoozed_until")?,
+        snoozed_by: get(row, "snoozed_by")?,
+        snooze_reason: get(row, "snooze_reason")?,
+        generation: get(row, "generation")?,
+        observed_generation: get(row, "observed_generation")?,
+        state: get(row, "state")?,
+        episode: get(row, "episode")?,
+        incarnation: get(row, "incarnation")?,
+        dedup_key: get(row, "dedup_key")?,
+        nodes_desired: get(row, "nodes_desired")?,
+        nodes_reporting: get(row, "nodes_reporting")?,
+        nodes_ok: get(row, "nodes_ok")?,
+        nodes_failing: get(row, "nodes_failing")?,
+        nodes_unknown: get(row, "nodes_unknown")?,
+        failing: read_json(row, "failing")?,
+        conditions: read_json(row, "conditions")?,
+        ..Watchdog::default()
+    })
 }

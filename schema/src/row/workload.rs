@@ -1,6 +1,15 @@
-//! `ledger.workload`
+// Generated from schema/avro/workload.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
-use super::{LedgerTable, META_COLUMNS, cell::json, columns};
+//! `ledger.workload`: its columns, the cells of a record, and a record from its row.
+
+use tokio_postgres::{Error, Row};
+
+use super::{
+    LedgerTable, META_COLUMNS,
+    cell::json,
+    columns,
+    read::{get, read_json},
+};
 use crate::record::Workload;
 
 pub(super) static TABLE: LedgerTable = LedgerTable {
@@ -11,7 +20,7 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 };
 
 columns! {
-    fn cells(workload: &Workload);
+    fn cells(workload: Workload);
     uid: Text (not null) from "uid" = &workload.uid;
     namespace: Text (not null) from "namespace" = &workload.namespace;
     workload: Text (not null) from "workload" = &workload.workload;
@@ -49,4 +58,48 @@ columns! {
     selector: Jsonb (not null) from "selector" = json(&workload.selector);
     images: TextArray (not null) from "images" = &workload.images;
     conditions: Jsonb (not null) from "conditions" = json(&workload.conditions);
+}
+
+/// The record that a row was made of; what has no column is left out.
+pub(super) fn read(row: &Row) -> Result<Workload, Error> {
+    Ok(Workload {
+        uid: get(row, "uid")?,
+        namespace: get(row, "namespace")?,
+        workload: get(row, "workload")?,
+        created_at: get(row, "created_at")?,
+        deletion_requested_at: get(row, "deletion_requested_at")?,
+        labels: read_json(row, "labels")?,
+        annotations: read_json(row, "annotations")?,
+        finalizers: get(row, "finalizers")?,
+        workload_kind: get(row, "workload_kind")?,
+        owner_kind: get(row, "owner_kind")?,
+        owner: get(row, "owner")?,
+        owner_uid: get(row, "owner_uid")?,
+        generation: get(row, "generation")?,
+        observed_generation: get(row, "observed_generation")?,
+        desired: get(row, "desired")?,
+        current: get(row, "current")?,
+        updated: get(row, "updated")?,
+        ready: get(row, "ready")?,
+        available: get(row, "available")?,
+        unavailable: get(row, "unavailable")?,
+        misscheduled: get(row, "misscheduled")?,
+        paused: get(row, "paused")?,
+        suspended: get(row, "suspended")?,
+        completions: get(row, "completions")?,
+        succeeded: get(row, "succeeded")?,
+        failed: get(row, "failed")?,
+        active: get(row, "active")?,
+        started_at: get(row, "started_at")?,
+        completed_at: get(row, "completed_at")?,
+        schedule: get(row, "schedule")?,
+        time_zone: get(row, "time_zone")?,
+        last_scheduled_at: get(row, "last_scheduled_at")?,
+        last_successful_at: get(row, "last_successful_at")?,
+        strategy: get(row, "strategy")?,
+        selector: read_json(row, "selector")?,
+        images: get(row, "images")?,
+        conditions: read_json(row, "conditions")?,
+        ..Workload::default()
+    })
 }

@@ -1,638 +1,47 @@
--- Current state and closed versions of every kind of object. Columns between uid and body_hash_hi are filled
--- from the record; the crate's row module lists them and a test compares.
+-- Generated from schema/avro/*.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
-create table ledger.node (
-    cluster_id integer not null,
-    uid text not null,
-    node text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    provider_id text,
-    unschedulable boolean not null,
-    taints jsonb not null,
-    conditions jsonb not null,
-    ready_status text,
-    ready_reason text,
-    ready_since timestamptz,
-    heartbeat_stale_since timestamptz,
-    addresses jsonb not null,
-    pod_cidrs text[] not null,
-    kernel_version text not null,
-    os_image text not null,
-    operating_system text not null,
-    architecture text not null,
-    container_runtime_version text not null,
-    kubelet_version text not null,
-    kube_proxy_version text not null,
-    boot_id text not null,
-    machine_id text not null,
-    system_uuid text not null,
-    capacity_cpu_millicores bigint,
-    capacity_memory_bytes bigint,
-    capacity_ephemeral_storage_bytes bigint,
-    capacity_gpu_millis bigint,
-    capacity_pods bigint,
-    capacity_other jsonb not null,
-    allocatable_cpu_millicores bigint,
-    allocatable_memory_bytes bigint,
-    allocatable_ephemeral_storage_bytes bigint,
-    allocatable_gpu_millis bigint,
-    allocatable_pods bigint,
-    allocatable_other jsonb not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    primary key (cluster_id, uid)
-) with (fillfactor = 60);
-
-create table ledger.node_history (
-    cluster_id integer not null,
-    uid text not null,
-    node text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    provider_id text,
-    unschedulable boolean not null,
-    taints jsonb not null,
-    conditions jsonb not null,
-    ready_status text,
-    ready_reason text,
-    ready_since timestamptz,
-    heartbeat_stale_since timestamptz,
-    addresses jsonb not null,
-    pod_cidrs text[] not null,
-    kernel_version text not null,
-    os_image text not null,
-    operating_system text not null,
-    architecture text not null,
-    container_runtime_version text not null,
-    kubelet_version text not null,
-    kube_proxy_version text not null,
-    boot_id text not null,
-    machine_id text not null,
-    system_uuid text not null,
-    capacity_cpu_millicores bigint,
-    capacity_memory_bytes bigint,
-    capacity_ephemeral_storage_bytes bigint,
-    capacity_gpu_millis bigint,
-    capacity_pods bigint,
-    capacity_other jsonb not null,
-    allocatable_cpu_millicores bigint,
-    allocatable_memory_bytes bigint,
-    allocatable_ephemeral_storage_bytes bigint,
-    allocatable_gpu_millis bigint,
-    allocatable_pods bigint,
-    allocatable_other jsonb not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    valid_to timestamptz not null,
-    closed_reason text not null,
-    check (valid_from < valid_to)
-) partition by range (valid_to);
-create index on ledger.node_history (node, valid_from);
-create index on ledger.node_history (valid_from);
-create index on ledger.node_history (uid, valid_from);
-
-create table ledger.pod (
-    cluster_id integer not null,
-    uid text not null,
-    namespace text not null,
-    pod text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    deletion_grace_seconds bigint,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    node text,
-    nominated_node text,
-    phase text not null,
-    reason text,
-    message text,
-    qos_class text,
-    priority integer,
-    priority_class text,
-    owner_kind text,
-    owner text,
-    owner_uid text,
-    workload_kind text,
-    workload text,
-    workload_uid text,
-    owner_resolved boolean not null,
-    service_account text,
-    scheduler text,
-    runtime_class text,
-    restart_policy text not null,
-    host_network boolean not null,
-    host_pid boolean not null,
-    host_ipc boolean not null,
-    host_ip text,
-    pod_ips text[] not null,
-    started_at timestamptz,
-    conditions jsonb not null,
-    scheduled_at timestamptz,
-    unschedulable_reason text,
-    unschedulable_message text,
-    ready boolean not null,
-    ready_since timestamptz,
-    finished_at timestamptz,
-    restart_count integer not null,
-    request_cpu_millicores bigint,
-    request_memory_bytes bigint,
-    request_ephemeral_storage_bytes bigint,
-    request_gpu_millis bigint,
-    request_other jsonb not null,
-    limit_cpu_millicores bigint,
-    limit_memory_bytes bigint,
-    limit_ephemeral_storage_bytes bigint,
-    limit_gpu_millis bigint,
-    limit_other jsonb not null,
-    overhead_cpu_millicores bigint,
-    overhead_memory_bytes bigint,
-    overhead_ephemeral_storage_bytes bigint,
-    overhead_gpu_millis bigint,
-    overhead_other jsonb not null,
-    host_path_mounts jsonb not null,
-    containers_count bigint not null,
-    containers_xor_hi bigint not null,
-    containers_xor_lo bigint not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    primary key (cluster_id, uid)
-) with (fillfactor = 60);
-
-create table ledger.pod_history (
-    cluster_id integer not null,
-    uid text not null,
-    namespace text not null,
-    pod text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    deletion_grace_seconds bigint,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    node text,
-    nominated_node text,
-    phase text not null,
-    reason text,
-    message text,
-    qos_class text,
-    priority integer,
-    priority_class text,
-    owner_kind text,
-    owner text,
-    owner_uid text,
-    workload_kind text,
-    workload text,
-    workload_uid text,
-    owner_resolved boolean not null,
-    service_account text,
-    scheduler text,
-    runtime_class text,
-    restart_policy text not null,
-    host_network boolean not null,
-    host_pid boolean not null,
-    host_ipc boolean not null,
-    host_ip text,
-    pod_ips text[] not null,
-    started_at timestamptz,
-    conditions jsonb not null,
-    scheduled_at timestamptz,
-    unschedulable_reason text,
-    unschedulable_message text,
-    ready boolean not null,
-    ready_since timestamptz,
-    finished_at timestamptz,
-    restart_count integer not null,
-    request_cpu_millicores bigint,
-    request_memory_bytes bigint,
-    request_ephemeral_storage_bytes bigint,
-    request_gpu_millis bigint,
-    request_other jsonb not null,
-    limit_cpu_millicores bigint,
-    limit_memory_bytes bigint,
-    limit_ephemeral_storage_bytes bigint,
-    limit_gpu_millis bigint,
-    limit_other jsonb not null,
-    overhead_cpu_millicores bigint,
-    overhead_memory_bytes bigint,
-    overhead_ephemeral_storage_bytes bigint,
-    overhead_gpu_millis bigint,
-    overhead_other jsonb not null,
-    host_path_mounts jsonb not null,
-    containers_count bigint not null,
-    containers_xor_hi bigint not null,
-    containers_xor_lo bigint not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    valid_to timestamptz not null,
-    closed_reason text not null,
-    check (valid_from < valid_to)
-) partition by range (valid_to);
-create index on ledger.pod_history (namespace, valid_from);
-create index on ledger.pod_history (valid_from);
-create index on ledger.pod_history (uid, valid_from);
-
-create table ledger.container (
-    cluster_id integer not null,
-    uid text not null,
-    container text not null,
-    namespace text not null,
-    pod text not null,
-    node text,
-    container_type text not null,
-    position integer not null,
-    image text not null,
-    image_id text,
-    image_digest text,
-    container_id text,
-    ready boolean not null,
-    started boolean,
-    restart_count integer not null,
-    state text,
-    reason text,
-    message text,
-    exit_code integer,
-    signal integer,
-    started_at timestamptz,
-    finished_at timestamptz,
-    last_reason text,
-    last_message text,
-    last_exit_code integer,
-    last_signal integer,
-    last_started_at timestamptz,
-    last_finished_at timestamptz,
-    request_cpu_millicores bigint,
-    request_memory_bytes bigint,
-    request_ephemeral_storage_bytes bigint,
-    request_gpu_millis bigint,
-    request_other jsonb not null,
-    limit_cpu_millicores bigint,
-    limit_memory_bytes bigint,
-    limit_ephemeral_storage_bytes bigint,
-    limit_gpu_millis bigint,
-    limit_other jsonb not null,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    reader_version smallint not null,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    primary key (cluster_id, uid, container)
-) with (fillfactor = 60);
-
-create table ledger.container_history (
-    cluster_id integer not null,
-    uid text not null,
-    container text not null,
-    namespace text not null,
-    pod text not null,
-    node text,
-    container_type text not null,
-    position integer not null,
-    image text not null,
-    image_id text,
-    image_digest text,
-    container_id text,
-    ready boolean not null,
-    started boolean,
-    restart_count integer not null,
-    state text,
-    reason text,
-    message text,
-    exit_code integer,
-    signal integer,
-    started_at timestamptz,
-    finished_at timestamptz,
-    last_reason text,
-    last_message text,
-    last_exit_code integer,
-    last_signal integer,
-    last_started_at timestamptz,
-    last_finished_at timestamptz,
-    request_cpu_millicores bigint,
-    request_memory_bytes bigint,
-    request_ephemeral_storage_bytes bigint,
-    request_gpu_millis bigint,
-    request_other jsonb not null,
-    limit_cpu_millicores bigint,
-    limit_memory_bytes bigint,
-    limit_ephemeral_storage_bytes bigint,
-    limit_gpu_millis bigint,
-    limit_other jsonb not null,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    reader_version smallint not null,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    valid_to timestamptz not null,
-    closed_reason text not null,
-    check (valid_from < valid_to)
-) partition by range (valid_to);
-create index on ledger.container_history (namespace, valid_from);
-create index on ledger.container_history (valid_from);
-create index on ledger.container_history (uid, valid_from);
-
-create table ledger.namespace (
-    cluster_id integer not null,
-    uid text not null,
-    namespace text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    phase text not null,
-    conditions jsonb not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    primary key (cluster_id, uid)
-) with (fillfactor = 60);
-
-create table ledger.namespace_history (
-    cluster_id integer not null,
-    uid text not null,
-    namespace text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    phase text not null,
-    conditions jsonb not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    valid_to timestamptz not null,
-    closed_reason text not null,
-    check (valid_from < valid_to)
-) partition by range (valid_to);
-create index on ledger.namespace_history (namespace, valid_from);
-create index on ledger.namespace_history (valid_from);
-create index on ledger.namespace_history (uid, valid_from);
-
-create table ledger.workload (
-    cluster_id integer not null,
-    uid text not null,
-    namespace text not null,
-    workload text not null,
-    workload_kind text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    owner_kind text,
-    owner text,
-    owner_uid text,
-    generation bigint,
-    observed_generation bigint,
-    desired integer,
-    current integer,
-    updated integer,
-    ready integer,
-    available integer,
-    unavailable integer,
-    misscheduled integer,
-    paused boolean not null,
-    suspended boolean not null,
-    completions integer,
-    succeeded integer,
-    failed integer,
-    active integer,
-    started_at timestamptz,
-    completed_at timestamptz,
-    schedule text,
-    time_zone text,
-    last_scheduled_at timestamptz,
-    last_successful_at timestamptz,
-    strategy text,
-    selector jsonb not null,
-    images text[] not null,
-    conditions jsonb not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    primary key (cluster_id, uid)
-) with (fillfactor = 60);
-
-create table ledger.workload_history (
-    cluster_id integer not null,
-    uid text not null,
-    namespace text not null,
-    workload text not null,
-    workload_kind text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    owner_kind text,
-    owner text,
-    owner_uid text,
-    generation bigint,
-    observed_generation bigint,
-    desired integer,
-    current integer,
-    updated integer,
-    ready integer,
-    available integer,
-    unavailable integer,
-    misscheduled integer,
-    paused boolean not null,
-    suspended boolean not null,
-    completions integer,
-    succeeded integer,
-    failed integer,
-    active integer,
-    started_at timestamptz,
-    completed_at timestamptz,
-    schedule text,
-    time_zone text,
-    last_scheduled_at timestamptz,
-    last_successful_at timestamptz,
-    strategy text,
-    selector jsonb not null,
-    images text[] not null,
-    conditions jsonb not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    valid_to timestamptz not null,
-    closed_reason text not null,
-    check (valid_from < valid_to)
-) partition by range (valid_to);
-create index on ledger.workload_history (namespace, valid_from);
-create index on ledger.workload_history (valid_from);
-create index on ledger.workload_history (uid, valid_from);
-
-create table ledger.watchdog (
-    cluster_id integer not null,
-    uid text not null,
-    watchdog text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    scope text not null,
-    check_name text not null,
-    interval_seconds bigint,
-    severity text,
-    runbook text,
-    suspended boolean not null,
-    snoozed_until timestamptz,
-    snoozed_by text,
-    snooze_reason text,
-    generation bigint,
-    observed_generation bigint,
-    healthy_status text,
-    reporting_status text,
-    state text,
-    episode bigint,
-    incarnation bigint,
-    dedup_key text,
-    nodes_desired integer,
-    nodes_reporting integer,
-    nodes_ok integer,
-    nodes_failing integer,
-    nodes_unknown integer,
-    failing jsonb not null,
-    conditions jsonb not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    primary key (cluster_id, uid)
-) with (fillfactor = 60);
-
-create table ledger.watchdog_history (
-    cluster_id integer not null,
-    uid text not null,
-    watchdog text not null,
-    created_at timestamptz not null,
-    deletion_requested_at timestamptz,
-    labels jsonb not null,
-    annotations jsonb not null,
-    finalizers text[] not null,
-    scope text not null,
-    check_name text not null,
-    interval_seconds bigint,
-    severity text,
-    runbook text,
-    suspended boolean not null,
-    snoozed_until timestamptz,
-    snoozed_by text,
-    snooze_reason text,
-    generation bigint,
-    observed_generation bigint,
-    healthy_status text,
-    reporting_status text,
-    state text,
-    episode bigint,
-    incarnation bigint,
-    dedup_key text,
-    nodes_desired integer,
-    nodes_reporting integer,
-    nodes_ok integer,
-    nodes_failing integer,
-    nodes_unknown integer,
-    failing jsonb not null,
-    conditions jsonb not null,
-    body_hash_hi bigint,
-    body_hash_lo bigint,
-    row_hash_hi bigint not null,
-    row_hash_lo bigint not null,
-    writer_schema bigint not null,
-    reader_version smallint not null,
-    unknown jsonb,
-    valid_from timestamptz not null,
-    observed_at timestamptz not null,
-    landed_at timestamptz not null,
-    valid_to timestamptz not null,
-    closed_reason text not null,
-    check (valid_from < valid_to)
-) partition by range (valid_to);
-create index on ledger.watchdog_history (watchdog, valid_from);
-create index on ledger.watchdog_history (valid_from);
-create index on ledger.watchdog_history (uid, valid_from);
-
-comment on table ledger.node is 'Every node that exists, its newest version.';
-comment on table ledger.node_history is 'Closed versions of node rows, append-only, partitioned by valid_to.';
+comment on column ledger.namespace.cluster_id is 'Cluster; see ledger.cluster.';
+comment on column ledger.namespace.uid is 'Kubernetes uid of the namespace: its identity.';
+comment on column ledger.namespace.namespace is 'Namespace name.';
+comment on column ledger.namespace.created_at is 'metadata.creationTimestamp.';
+comment on column ledger.namespace.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
+comment on column ledger.namespace.labels is 'Allow-listed labels.';
+comment on column ledger.namespace.annotations is 'Allow-listed annotations.';
+comment on column ledger.namespace.finalizers is 'metadata.finalizers, in the object''s order.';
+comment on column ledger.namespace.phase is 'Active or Terminating.';
+comment on column ledger.namespace.conditions is 'Conditions, sorted by type; they say why a deletion hangs.';
+comment on column ledger.namespace.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
+comment on column ledger.namespace.body_hash_lo is 'Low half of that hash.';
+comment on column ledger.namespace.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
+comment on column ledger.namespace.row_hash_lo is 'Low half of that hash.';
+comment on column ledger.namespace.writer_schema is 'Fingerprint of the Avro schema the row''s writer used; see ledger.avro_schema.';
+comment on column ledger.namespace.reader_version is 'Version of the reader that landed the row.';
+comment on column ledger.namespace.unknown is 'Fields the writer sent that this reader does not know; NULL in the common case.';
+comment on column ledger.namespace.valid_from is 'Begin of this version: from here on the object was so.';
+comment on column ledger.namespace.observed_at is 'When the emitter observed this version.';
+comment on column ledger.namespace.landed_at is 'When this version was committed here.';
+comment on column ledger.namespace_history.cluster_id is 'Cluster; see ledger.cluster.';
+comment on column ledger.namespace_history.uid is 'Kubernetes uid of the namespace: its identity.';
+comment on column ledger.namespace_history.namespace is 'Namespace name.';
+comment on column ledger.namespace_history.created_at is 'metadata.creationTimestamp.';
+comment on column ledger.namespace_history.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
+comment on column ledger.namespace_history.labels is 'Allow-listed labels.';
+comment on column ledger.namespace_history.annotations is 'Allow-listed annotations.';
+comment on column ledger.namespace_history.finalizers is 'metadata.finalizers, in the object''s order.';
+comment on column ledger.namespace_history.phase is 'Active or Terminating.';
+comment on column ledger.namespace_history.conditions is 'Conditions, sorted by type; they say why a deletion hangs.';
+comment on column ledger.namespace_history.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
+comment on column ledger.namespace_history.body_hash_lo is 'Low half of that hash.';
+comment on column ledger.namespace_history.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
+comment on column ledger.namespace_history.row_hash_lo is 'Low half of that hash.';
+comment on column ledger.namespace_history.writer_schema is 'Fingerprint of the Avro schema the row''s writer used; see ledger.avro_schema.';
+comment on column ledger.namespace_history.reader_version is 'Version of the reader that landed the row.';
+comment on column ledger.namespace_history.unknown is 'Fields the writer sent that this reader does not know; NULL in the common case.';
+comment on column ledger.namespace_history.valid_from is 'Begin of this version: from here on the object was so.';
+comment on column ledger.namespace_history.observed_at is 'When the emitter observed this version.';
+comment on column ledger.namespace_history.landed_at is 'When this version was committed here.';
+comment on column ledger.namespace_history.valid_to is 'End of this version, exclusive.';
+comment on column ledger.namespace_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
 comment on column ledger.node.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.node.uid is 'Kubernetes uid of the node: its identity.';
 comment on column ledger.node.node is 'Node name.';
@@ -735,8 +144,6 @@ comment on column ledger.node_history.observed_at is 'When the emitter observed 
 comment on column ledger.node_history.landed_at is 'When this version was committed here.';
 comment on column ledger.node_history.valid_to is 'End of this version, exclusive.';
 comment on column ledger.node_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
-comment on table ledger.pod is 'Every pod that exists, its newest version.';
-comment on table ledger.pod_history is 'Closed versions of pod rows, append-only, partitioned by valid_to.';
 comment on column ledger.pod.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.pod.uid is 'Kubernetes uid of the pod: its identity.';
 comment on column ledger.pod.namespace is 'Namespace name.';
@@ -883,8 +290,6 @@ comment on column ledger.pod_history.observed_at is 'When the emitter observed t
 comment on column ledger.pod_history.landed_at is 'When this version was committed here.';
 comment on column ledger.pod_history.valid_to is 'End of this version, exclusive.';
 comment on column ledger.pod_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
-comment on table ledger.container is 'Every container of every pod that exists, its newest version.';
-comment on table ledger.container_history is 'Closed versions of container rows, append-only, partitioned by valid_to.';
 comment on column ledger.container.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.container.uid is 'Uid of the pod.';
 comment on column ledger.container.container is 'Container name.';
@@ -975,52 +380,92 @@ comment on column ledger.container_history.observed_at is 'When the emitter obse
 comment on column ledger.container_history.landed_at is 'When this version was committed here.';
 comment on column ledger.container_history.valid_to is 'End of this version, exclusive.';
 comment on column ledger.container_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
-comment on table ledger.namespace is 'Every namespace that exists, its newest version.';
-comment on table ledger.namespace_history is 'Closed versions of namespace rows, append-only, partitioned by valid_to.';
-comment on column ledger.namespace.cluster_id is 'Cluster; see ledger.cluster.';
-comment on column ledger.namespace.uid is 'Kubernetes uid of the namespace: its identity.';
-comment on column ledger.namespace.namespace is 'Namespace name.';
-comment on column ledger.namespace.created_at is 'metadata.creationTimestamp.';
-comment on column ledger.namespace.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
-comment on column ledger.namespace.labels is 'Allow-listed labels.';
-comment on column ledger.namespace.annotations is 'Allow-listed annotations.';
-comment on column ledger.namespace.finalizers is 'metadata.finalizers, in the object''s order.';
-comment on column ledger.namespace.phase is 'Active or Terminating.';
-comment on column ledger.namespace.conditions is 'Conditions, sorted by type; they say why a deletion hangs.';
-comment on column ledger.namespace.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
-comment on column ledger.namespace.body_hash_lo is 'Low half of that hash.';
-comment on column ledger.namespace.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
-comment on column ledger.namespace.row_hash_lo is 'Low half of that hash.';
-comment on column ledger.namespace.writer_schema is 'Fingerprint of the Avro schema the row''s writer used; see ledger.avro_schema.';
-comment on column ledger.namespace.reader_version is 'Version of the reader that landed the row.';
-comment on column ledger.namespace.unknown is 'Fields the writer sent that this reader does not know; NULL in the common case.';
-comment on column ledger.namespace.valid_from is 'Begin of this version: from here on the object was so.';
-comment on column ledger.namespace.observed_at is 'When the emitter observed this version.';
-comment on column ledger.namespace.landed_at is 'When this version was committed here.';
-comment on column ledger.namespace_history.cluster_id is 'Cluster; see ledger.cluster.';
-comment on column ledger.namespace_history.uid is 'Kubernetes uid of the namespace: its identity.';
-comment on column ledger.namespace_history.namespace is 'Namespace name.';
-comment on column ledger.namespace_history.created_at is 'metadata.creationTimestamp.';
-comment on column ledger.namespace_history.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
-comment on column ledger.namespace_history.labels is 'Allow-listed labels.';
-comment on column ledger.namespace_history.annotations is 'Allow-listed annotations.';
-comment on column ledger.namespace_history.finalizers is 'metadata.finalizers, in the object''s order.';
-comment on column ledger.namespace_history.phase is 'Active or Terminating.';
-comment on column ledger.namespace_history.conditions is 'Conditions, sorted by type; they say why a deletion hangs.';
-comment on column ledger.namespace_history.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
-comment on column ledger.namespace_history.body_hash_lo is 'Low half of that hash.';
-comment on column ledger.namespace_history.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
-comment on column ledger.namespace_history.row_hash_lo is 'Low half of that hash.';
-comment on column ledger.namespace_history.writer_schema is 'Fingerprint of the Avro schema the row''s writer used; see ledger.avro_schema.';
-comment on column ledger.namespace_history.reader_version is 'Version of the reader that landed the row.';
-comment on column ledger.namespace_history.unknown is 'Fields the writer sent that this reader does not know; NULL in the common case.';
-comment on column ledger.namespace_history.valid_from is 'Begin of this version: from here on the object was so.';
-comment on column ledger.namespace_history.observed_at is 'When the emitter observed this version.';
-comment on column ledger.namespace_history.landed_at is 'When this version was committed here.';
-comment on column ledger.namespace_history.valid_to is 'End of this version, exclusive.';
-comment on column ledger.namespace_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
-comment on table ledger.workload is 'Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, its newest version.';
-comment on table ledger.workload_history is 'Closed versions of workload rows, append-only, partitioned by valid_to.';
+comment on column ledger.watchdog.cluster_id is 'Cluster; see ledger.cluster.';
+comment on column ledger.watchdog.uid is 'Kubernetes uid of the watchdog: its identity.';
+comment on column ledger.watchdog.watchdog is 'Watchdog name.';
+comment on column ledger.watchdog.created_at is 'metadata.creationTimestamp.';
+comment on column ledger.watchdog.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
+comment on column ledger.watchdog.labels is 'Allow-listed labels.';
+comment on column ledger.watchdog.annotations is 'Allow-listed annotations.';
+comment on column ledger.watchdog.finalizers is 'metadata.finalizers, in the object''s order.';
+comment on column ledger.watchdog.scope is 'Node or Cluster.';
+comment on column ledger.watchdog.check_name is 'Name of the check it runs.';
+comment on column ledger.watchdog.interval_seconds is 'Time between two runs, in seconds.';
+comment on column ledger.watchdog.severity is 'Severity of its page.';
+comment on column ledger.watchdog.runbook is 'Runbook.';
+comment on column ledger.watchdog.suspended is 'True if it is suspended.';
+comment on column ledger.watchdog.snoozed_until is 'End of the snooze in its spec.';
+comment on column ledger.watchdog.snoozed_by is 'Who snoozed it.';
+comment on column ledger.watchdog.snooze_reason is 'Why it was snoozed.';
+comment on column ledger.watchdog.generation is 'metadata.generation.';
+comment on column ledger.watchdog.observed_generation is 'status.observedGeneration.';
+comment on column ledger.watchdog.healthy_status is 'Status of condition Healthy.';
+comment on column ledger.watchdog.reporting_status is 'Status of condition Reporting.';
+comment on column ledger.watchdog.state is 'Unknown, OK, Pending, Firing, Cooldown or Snoozed.';
+comment on column ledger.watchdog.episode is 'Number of the current or last episode.';
+comment on column ledger.watchdog.incarnation is 'Number of the current or last incident within the pager.';
+comment on column ledger.watchdog.dedup_key is 'Dedup key of the page.';
+comment on column ledger.watchdog.nodes_desired is 'Nodes that should report.';
+comment on column ledger.watchdog.nodes_reporting is 'Nodes that report.';
+comment on column ledger.watchdog.nodes_ok is 'Nodes whose check passes.';
+comment on column ledger.watchdog.nodes_failing is 'Nodes whose check fails.';
+comment on column ledger.watchdog.nodes_unknown is 'Nodes whose check gave no answer.';
+comment on column ledger.watchdog.failing is 'The worst nodes, 20 at most.';
+comment on column ledger.watchdog.conditions is 'Conditions Healthy, Reporting and Accepted, sorted by type.';
+comment on column ledger.watchdog.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
+comment on column ledger.watchdog.body_hash_lo is 'Low half of that hash.';
+comment on column ledger.watchdog.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
+comment on column ledger.watchdog.row_hash_lo is 'Low half of that hash.';
+comment on column ledger.watchdog.writer_schema is 'Fingerprint of the Avro schema the row''s writer used; see ledger.avro_schema.';
+comment on column ledger.watchdog.reader_version is 'Version of the reader that landed the row.';
+comment on column ledger.watchdog.unknown is 'Fields the writer sent that this reader does not know; NULL in the common case.';
+comment on column ledger.watchdog.valid_from is 'Begin of this version: from here on the object was so.';
+comment on column ledger.watchdog.observed_at is 'When the emitter observed this version.';
+comment on column ledger.watchdog.landed_at is 'When this version was committed here.';
+comment on column ledger.watchdog_history.cluster_id is 'Cluster; see ledger.cluster.';
+comment on column ledger.watchdog_history.uid is 'Kubernetes uid of the watchdog: its identity.';
+comment on column ledger.watchdog_history.watchdog is 'Watchdog name.';
+comment on column ledger.watchdog_history.created_at is 'metadata.creationTimestamp.';
+comment on column ledger.watchdog_history.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
+comment on column ledger.watchdog_history.labels is 'Allow-listed labels.';
+comment on column ledger.watchdog_history.annotations is 'Allow-listed annotations.';
+comment on column ledger.watchdog_history.finalizers is 'metadata.finalizers, in the object''s order.';
+comment on column ledger.watchdog_history.scope is 'Node or Cluster.';
+comment on column ledger.watchdog_history.check_name is 'Name of the check it runs.';
+comment on column ledger.watchdog_history.interval_seconds is 'Time between two runs, in seconds.';
+comment on column ledger.watchdog_history.severity is 'Severity of its page.';
+comment on column ledger.watchdog_history.runbook is 'Runbook.';
+comment on column ledger.watchdog_history.suspended is 'True if it is suspended.';
+comment on column ledger.watchdog_history.snoozed_until is 'End of the snooze in its spec.';
+comment on column ledger.watchdog_history.snoozed_by is 'Who snoozed it.';
+comment on column ledger.watchdog_history.snooze_reason is 'Why it was snoozed.';
+comment on column ledger.watchdog_history.generation is 'metadata.generation.';
+comment on column ledger.watchdog_history.observed_generation is 'status.observedGeneration.';
+comment on column ledger.watchdog_history.healthy_status is 'Status of condition Healthy.';
+comment on column ledger.watchdog_history.reporting_status is 'Status of condition Reporting.';
+comment on column ledger.watchdog_history.state is 'Unknown, OK, Pending, Firing, Cooldown or Snoozed.';
+comment on column ledger.watchdog_history.episode is 'Number of the current or last episode.';
+comment on column ledger.watchdog_history.incarnation is 'Number of the current or last incident within the pager.';
+comment on column ledger.watchdog_history.dedup_key is 'Dedup key of the page.';
+comment on column ledger.watchdog_history.nodes_desired is 'Nodes that should report.';
+comment on column ledger.watchdog_history.nodes_reporting is 'Nodes that report.';
+comment on column ledger.watchdog_history.nodes_ok is 'Nodes whose check passes.';
+comment on column ledger.watchdog_history.nodes_failing is 'Nodes whose check fails.';
+comment on column ledger.watchdog_history.nodes_unknown is 'Nodes whose check gave no answer.';
+comment on column ledger.watchdog_history.failing is 'The worst nodes, 20 at most.';
+comment on column ledger.watchdog_history.conditions is 'Conditions Healthy, Reporting and Accepted, sorted by type.';
+comment on column ledger.watchdog_history.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
+comment on column ledger.watchdog_history.body_hash_lo is 'Low half of that hash.';
+comment on column ledger.watchdog_history.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
+comment on column ledger.watchdog_history.row_hash_lo is 'Low half of that hash.';
+comment on column ledger.watchdog_history.writer_schema is 'Fingerprint of the Avro schema the row''s writer used; see ledger.avro_schema.';
+comment on column ledger.watchdog_history.reader_version is 'Version of the reader that landed the row.';
+comment on column ledger.watchdog_history.unknown is 'Fields the writer sent that this reader does not know; NULL in the common case.';
+comment on column ledger.watchdog_history.valid_from is 'Begin of this version: from here on the object was so.';
+comment on column ledger.watchdog_history.observed_at is 'When the emitter observed this version.';
+comment on column ledger.watchdog_history.landed_at is 'When this version was committed here.';
+comment on column ledger.watchdog_history.valid_to is 'End of this version, exclusive.';
+comment on column ledger.watchdog_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
 comment on column ledger.workload.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.workload.uid is 'Kubernetes uid of the workload: its identity.';
 comment on column ledger.workload.namespace is 'Namespace name.';
@@ -1119,91 +564,3 @@ comment on column ledger.workload_history.observed_at is 'When the emitter obser
 comment on column ledger.workload_history.landed_at is 'When this version was committed here.';
 comment on column ledger.workload_history.valid_to is 'End of this version, exclusive.';
 comment on column ledger.workload_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
-comment on table ledger.watchdog is 'Every watchdog that exists, its newest version.';
-comment on table ledger.watchdog_history is 'Closed versions of watchdog rows, append-only, partitioned by valid_to.';
-comment on column ledger.watchdog.cluster_id is 'Cluster; see ledger.cluster.';
-comment on column ledger.watchdog.uid is 'Kubernetes uid of the watchdog: its identity.';
-comment on column ledger.watchdog.watchdog is 'Watchdog name.';
-comment on column ledger.watchdog.created_at is 'metadata.creationTimestamp.';
-comment on column ledger.watchdog.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
-comment on column ledger.watchdog.labels is 'Allow-listed labels.';
-comment on column ledger.watchdog.annotations is 'Allow-listed annotations.';
-comment on column ledger.watchdog.finalizers is 'metadata.finalizers, in the object''s order.';
-comment on column ledger.watchdog.scope is 'Node or Cluster.';
-comment on column ledger.watchdog.check_name is 'Name of the check it runs.';
-comment on column ledger.watchdog.interval_seconds is 'Time between two runs, in seconds.';
-comment on column ledger.watchdog.severity is 'Severity of its page.';
-comment on column ledger.watchdog.runbook is 'Runbook.';
-comment on column ledger.watchdog.suspended is 'True if it is suspended.';
-comment on column ledger.watchdog.snoozed_until is 'End of the snooze in its spec.';
-comment on column ledger.watchdog.snoozed_by is 'Who snoozed it.';
-comment on column ledger.watchdog.snooze_reason is 'Why it was snoozed.';
-comment on column ledger.watchdog.generation is 'metadata.generation.';
-comment on column ledger.watchdog.observed_generation is 'status.observedGeneration.';
-comment on column ledger.watchdog.healthy_status is 'Status of condition Healthy.';
-comment on column ledger.watchdog.reporting_status is 'Status of condition Reporting.';
-comment on column ledger.watchdog.state is 'Unknown, OK, Pending, Firing, Cooldown or Snoozed.';
-comment on column ledger.watchdog.episode is 'Number of the current or last episode.';
-comment on column ledger.watchdog.incarnation is 'Number of the current or last incident within the pager.';
-comment on column ledger.watchdog.dedup_key is 'Dedup key of the page.';
-comment on column ledger.watchdog.nodes_desired is 'Nodes that should report.';
-comment on column ledger.watchdog.nodes_reporting is 'Nodes that report.';
-comment on column ledger.watchdog.nodes_ok is 'Nodes whose check passes.';
-comment on column ledger.watchdog.nodes_failing is 'Nodes whose check fails.';
-comment on column ledger.watchdog.nodes_unknown is 'Nodes whose check gave no answer.';
-comment on column ledger.watchdog.failing is 'The worst nodes, 20 at most.';
-comment on column ledger.watchdog.conditions is 'Conditions Healthy, Reporting and Accepted, sorted by type.';
-comment on column ledger.watchdog.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
-comment on column ledger.watchdog.body_hash_lo is 'Low half of that hash.';
-comment on column ledger.watchdog.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
-comment on column ledger.watchdog.row_hash_lo is 'Low half of that hash.';
-comment on column ledger.watchdog.writer_schema is 'Fingerprint of the Avro schema the row''s writer used; see ledger.avro_schema.';
-comment on column ledger.watchdog.reader_version is 'Version of the reader that landed the row.';
-comment on column ledger.watchdog.unknown is 'Fields the writer sent that this reader does not know; NULL in the common case.';
-comment on column ledger.watchdog.valid_from is 'Begin of this version: from here on the object was so.';
-comment on column ledger.watchdog.observed_at is 'When the emitter observed this version.';
-comment on column ledger.watchdog.landed_at is 'When this version was committed here.';
-comment on column ledger.watchdog_history.cluster_id is 'Cluster; see ledger.cluster.';
-comment on column ledger.watchdog_history.uid is 'Kubernetes uid of the watchdog: its identity.';
-comment on column ledger.watchdog_history.watchdog is 'Watchdog name.';
-comment on column ledger.watchdog_history.created_at is 'metadata.creationTimestamp.';
-comment on column ledger.watchdog_history.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
-comment on column ledger.watchdog_history.labels is 'Allow-listed labels.';
-comment on column ledger.watchdog_history.annotations is 'Allow-listed annotations.';
-comment on column ledger.watchdog_history.finalizers is 'metadata.finalizers, in the object''s order.';
-comment on column ledger.watchdog_history.scope is 'Node or Cluster.';
-comment on column ledger.watchdog_history.check_name is 'Name of the check it runs.';
-comment on column ledger.watchdog_history.interval_seconds is 'Time between two runs, in seconds.';
-comment on column ledger.watchdog_history.severity is 'Severity of its page.';
-comment on column ledger.watchdog_history.runbook is 'Runbook.';
-comment on column ledger.watchdog_history.suspended is 'True if it is suspended.';
-comment on column ledger.watchdog_history.snoozed_until is 'End of the snooze in its spec.';
-comment on column ledger.watchdog_history.snoozed_by is 'Who snoozed it.';
-comment on column ledger.watchdog_history.snooze_reason is 'Why it was snoozed.';
-comment on column ledger.watchdog_history.generation is 'metadata.generation.';
-comment on column ledger.watchdog_history.observed_generation is 'status.observedGeneration.';
-comment on column ledger.watchdog_history.healthy_status is 'Status of condition Healthy.';
-comment on column ledger.watchdog_history.reporting_status is 'Status of condition Reporting.';
-comment on column ledger.watchdog_history.state is 'Unknown, OK, Pending, Firing, Cooldown or Snoozed.';
-comment on column ledger.watchdog_history.episode is 'Number of the current or last episode.';
-comment on column ledger.watchdog_history.incarnation is 'Number of the current or last incident within the pager.';
-comment on column ledger.watchdog_history.dedup_key is 'Dedup key of the page.';
-comment on column ledger.watchdog_history.nodes_desired is 'Nodes that should report.';
-comment on column ledger.watchdog_history.nodes_reporting is 'Nodes that report.';
-comment on column ledger.watchdog_history.nodes_ok is 'Nodes whose check passes.';
-comment on column ledger.watchdog_history.nodes_failing is 'Nodes whose check fails.';
-comment on column ledger.watchdog_history.nodes_unknown is 'Nodes whose check gave no answer.';
-comment on column ledger.watchdog_history.failing is 'The worst nodes, 20 at most.';
-comment on column ledger.watchdog_history.conditions is 'Conditions Healthy, Reporting and Accepted, sorted by type.';
-comment on column ledger.watchdog_history.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
-comment on column ledger.watchdog_history.body_hash_lo is 'Low half of that hash.';
-comment on column ledger.watchdog_history.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
-comment on column ledger.watchdog_history.row_hash_lo is 'Low half of that hash.';
-comment on column ledger.watchdog_history.writer_schema is 'Fingerprint of the Avro schema the row''s writer used; see ledger.avro_schema.';
-comment on column ledger.watchdog_history.reader_version is 'Version of the reader that landed the row.';
-comment on column ledger.watchdog_history.unknown is 'Fields the writer sent that this reader does not know; NULL in the common case.';
-comment on column ledger.watchdog_history.valid_from is 'Begin of this version: from here on the object was so.';
-comment on column ledger.watchdog_history.observed_at is 'When the emitter observed this version.';
-comment on column ledger.watchdog_history.landed_at is 'When this version was committed here.';
-comment on column ledger.watchdog_history.valid_to is 'End of this version, exclusive.';
-comment on column ledger.watchdog_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';

@@ -1,0 +1,285 @@
+//! The columns of each table, as the attributes of the schemas say.
+
+use serde_json::Value as Json;
+
+use crate::avro_file::{AvroField, AvroFile, AvroRecord, DerivedColumn, NameOrNone, Unit, defined_record};
+
+/// A table that records fill.
+pub(crate) struct TableSource {
+    /// File it comes from, such as `schema/avro/pod.avsc`.
+    pub(crate) source: String,
+    pub(crate) table: String,
+    pub(crate) record: AvroRecord,
+    /// Record of whose rows these are parts, such as the pod of a container.
+    pub(crate) parent: Option<AvroRecord>,
+    /// In the order in which views show them.
+    pub(crate) columns: Vec<ColumnSource>,
+}
+
+/// A column.
+#[derive(Debug, Clone)]
+pub(crate) struct ColumnSource {
+    pub(crate) name: String,
+    /// Type as `create table` writes it.
+    pub(crate) sql_type: &'static str,
+    pub(crate) not_null: bool,
+    /// What rows of an older reader hold in a column that is not null.
+    pub(crate) default: Json,
+    /// Top-level wire field.
+    pub(crate) field: String,
+    pub(crate) value: ColumnValue,
+    pub(crate) since: i16,
+    pub(crate) hashed: bool,
+    pub(crate) comment: String,
+    pub(crate) view: Option<ViewColumnSource>,
+    after: Option<String>,
+}
+
+/// What fills a column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ColumnValue {
+    /// A field of the record.
+    Field(String),
+    /// A member of a field.
+    Member { field: String, member: String },
+    /// A field of the parent.
+    Parent(String),
+    /// A function of the record, or a member of what it gives.
+    Function { name: String, member: Option<String> },
+}
+
+/// How a view shows a column.
+#[derive(Debug, Clone)]
+pub(crate) struct ViewColumnSource {
+    pub(crate) name: String,
+    pub(crate) unit: Option<Unit>,
+    pub(crate) comment: String,
+}
+
+impl TableSource {
+    /// In the order of the versions that introduced them: so stand the cells, the table and what a row's hash is of.
+    pub(crate) fn columns_by_version(&self) -> Vec<&ColumnSource> {
+        let mut columns: Vec<&ColumnSource> = self.columns.iter().collect();
+        columns.sort_by_key(|column| column.since);
+        columns
+    }
+}
+
+/// The tables that a schema fills: its record's own, and those of parts.
+pub(crate) fn tables(file: &AvroFile) -> Vec<TableSource> {
+    let mut tables = Vec::new();
+    let Some(table) = &file.record.table else {
+        return tables;
+    };
+    let source = format!("schema/avro/{}.avsc", file.name);
+    for field in &file.record.fields {
+        if let Some(part) = defined_record(&field.kind)
+            && let Some(table) = part.table.clone()
+        {
+            tables.push(TableSource {
+                source: source.clone(),
+                columns: columns(&part, Some(&field.name)),
+                table,
+                record: part,
+                parent: Some(file.record.clone()),
+            });
+        }
+    }
+    let own = TableSource {
+        source,
+        table: table.clone(),
+        columns: columns(&file.record, None),
+        record: file.record.clone(),
+        parent: None,
+    };
+    tables.insert(0, own);
+    tables
+}
+
+/// `within` is the top-level field that holds the record, if it is a part.
+fn columns(record: &AvroRecord, within: Option<&str>) -> Vec<ColumnSource> {
+    let mut waiting: Vec<Vec<ColumnSource>> = Vec::new();
+    let mut placed: Vec<ColumnSource> = Vec::new();
+    let fields = record.fields.iter().map(|field| of_field(field, within, record));
+    let derived = record
+        .derived
+        .iter()
+        .map(|derived| vec![of_derived(derived, within)]);
+    for group in fields.chain(derived).filter(|group| !group.is_empty()) {
+        match &group[0].after {
+            Some(after) if after != "cluster_id" => waiting.push(group),
+            Some(_) => drop(placed.splice(0..0, group)),
+            None => placed.extend(group),
+        }
+    }
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        waiting.retain(|group| {
+            let after = group[0].after.as_ref();
+            let Some(at) = placed.iter().position(|column| Some(&column.name) == after) else {
+                return true;
+            };
+            placed.splice(at + 1..at + 1, group.iter().cloned());
+            false
+        });
+        let names: Vec<&String> = waiting.iter().map(|group| &group[0].name).collect();
+        assert!(
+            waiting.len() < before,
+            "{}: no column to stand after for {names:?}",
+            record.name
+        );
+    }
+    placed
+}
+
+fn of_field(field: &AvroField, within: Option<&str>, record: &AvroRecord) -> Vec<ColumnSource> {
+    let wire_field = within.unwrap_or(&field.name).to_owned();
+    let Some(members) = &field.columns else {
+        let Some(name) = field.column.or(&field.name) else {
+            return Vec::new();
+        };
+        let (sql_type, not_null) = sql_type(&field.kind);
+        let comment = field.comment.clone().unwrap_or_else(|| field.doc.clone());
+        return vec![ColumnSource {
+            view: view(
+                &field.view,
+                &name,
+                field.unit,
+                field.view_comment.as_ref(),
+                &comment,
+            ),
+            name,
+            sql_type,
+            not_null,
+            default: field.default.clone(),
+            field: wire_field,
+            value: ColumnValue::Field(field.name.clone()),
+            since: field.since,
+            hashed: field.hashed,
+            comment,
+            after: field.after.clone(),
+        }];
+    };
+    assert_eq!(
+        field.column,
+        NameOrNone::Default,
+        "{}.{}: column or columns",
+        record.name,
+        field.name
+    );
+    let members = members.iter().map(|column| {
+        let (sql_type, not_null) = resources_type(&column.member);
+        ColumnSource {
+            name: column.column.clone(),
+            sql_type,
+            not_null,
+            default: Json::Object(serde_json::Map::new()),
+            field: wire_field.clone(),
+            value: ColumnValue::Member {
+                field: field.name.clone(),
+                member: column.member.clone(),
+            },
+            since: column.since.unwrap_or(field.since),
+            hashed: field.hashed,
+            comment: column.comment.clone(),
+            view: view(
+                &column.view,
+                &column.column,
+                column.unit,
+                column.view_comment.as_ref(),
+                &column.comment,
+            ),
+            after: field.after.clone(),
+        }
+    });
+    members.collect()
+}
+
+fn of_derived(derived: &DerivedColumn, within: Option<&str>) -> ColumnSource {
+    let value = match (&derived.parent, &derived.function) {
+        (Some(parent), None) => ColumnValue::Parent(parent.clone()),
+        (None, Some(name)) => ColumnValue::Function {
+            name: name.clone(),
+            member: derived.member.clone(),
+        },
+        _ => panic!(
+            "{}: a derived column names its function or its parent's field",
+            derived.column
+        ),
+    };
+    let (sql_type, not_null) = match derived.sql_type.strip_suffix(" not null") {
+        Some(sql_type) => (sql_type, true),
+        None => (derived.sql_type.as_str(), false),
+    };
+    let known = [
+        "text",
+        "text[]",
+        "jsonb",
+        "bigint",
+        "integer",
+        "boolean",
+        "timestamptz",
+    ];
+    let sql_type = known.into_iter().find(|known| *known == sql_type);
+    let from = derived.from.as_deref().or(derived.parent.as_deref());
+    let field = within
+        .or(from)
+        .unwrap_or_else(|| panic!("{}: from which field?", derived.column));
+    ColumnSource {
+        name: derived.column.clone(),
+        sql_type: sql_type.unwrap_or_else(|| panic!("{}: {}", derived.column, derived.sql_type)),
+        not_null,
+        default: Json::Null,
+        field: field.to_owned(),
+        value,
+        since: derived.since,
+        hashed: derived.hashed,
+        comment: derived.comment.clone(),
+        view: view(&derived.view, &derived.column, None, None, &derived.comment),
+        after: Some(derived.after.clone()),
+    }
+}
+
+fn view(
+    name: &NameOrNone,
+    column: &str,
+    unit: Option<Unit>,
+    comment: Option<&String>,
+    default: &str,
+) -> Option<ViewColumnSource> {
+    Some(ViewColumnSource {
+        name: name.or(column)?,
+        unit,
+        comment: comment.map_or_else(|| default.to_owned(), Clone::clone),
+    })
+}
+
+/// Type of the column of a field, and whether it is never NULL.
+fn sql_type(kind: &Json) -> (&'static str, bool) {
+    match kind {
+        Json::Array(variants) => (sql_type(&variants[1]).0, false),
+        Json::Object(object) if object["type"] == "map" => ("jsonb", true),
+        Json::Object(object) if object["type"] == "array" => match object["items"].as_str() {
+            Some("string") => ("text[]", true),
+            _ => ("jsonb", true),
+        },
+        Json::Object(object) if object.contains_key("logicalType") => ("timestamptz", true),
+        Json::String(name) => match name.as_str() {
+            "string" => ("text", true),
+            "long" => ("bigint", true),
+            "int" => ("integer", true),
+            "boolean" => ("boolean", true),
+            _ => panic!("type {name:?} needs \"columns\" or \"column\": false"),
+        },
+        _ => panic!("type {kind} needs \"columns\" or \"column\": false"),
+    }
+}
+
+/// Type of the column of a member of `Resources`.
+fn resources_type(member: &str) -> (&'static str, bool) {
+    if member == "other" {
+        ("jsonb", true)
+    } else {
+        ("bigint", false)
+    }
+}
