@@ -1091,6 +1091,7 @@ create table ledger.pod (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
+    preemption_policy text, -- spec.preemptionPolicy: PreemptLowerPriority or Never.
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX pod_created ON ledger.pod USING btree (created_at);
@@ -1183,6 +1184,7 @@ create table ledger.pod_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
+    preemption_policy text, -- spec.preemptionPolicy: PreemptLowerPriority or Never.
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX pod_history_namespace_valid_from_idx ON ONLY ledger.pod_history USING btree (namespace, valid_from);
@@ -1582,7 +1584,7 @@ create table ledger.watchdog (
     check_name text not null, -- Name of the check it runs.
     interval_seconds bigint, -- Time between two runs, in seconds.
     severity text, -- Severity of its page.
-    runbook text, -- Run book.
+    runbook text, -- Runbook.
     suspended boolean not null, -- True if it is suspended.
     snoozed_until timestamptz, -- End of the snooze in its spec.
     snoozed_by text, -- Who snoozed it.
@@ -1630,7 +1632,7 @@ create table ledger.watchdog_history (
     check_name text not null, -- Name of the check it runs.
     interval_seconds bigint, -- Time between two runs, in seconds.
     severity text, -- Severity of its page.
-    runbook text, -- Run book.
+    runbook text, -- Runbook.
     suspended boolean not null, -- True if it is suspended.
     snoozed_until timestamptz, -- End of the snooze in its spec.
     snoozed_by text, -- Who snoozed it.
@@ -1863,11 +1865,11 @@ create sequence ledger.delivery_number;
 -- fleet.notification: What receivers were told, are about to be told, or could not be told.
 --     notification_id, slot, receiver, kind, reason, state, attempts, last_error, due_at, alertname, datacenter, cluster, namespace, node, pod, rule, fingerprint, dedup_key, incarnation, message, queued_at, settled_at
 -- fleet.pod: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, team, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, pod, uid, team, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.pod_condition: Conditions of pods, one row each.
 --     datacenter, cluster, namespace, pod, uid, team, condition, status, reason, message, last_transition_at
 -- fleet.pod_history: Every version there was of: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, pod, uid, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.price: Prices of classes of nodes, sheet by sheet, with every version that was ever applied.
 --     sheet_id, sheet, datacenters, valid_from, valid_to, superseded_at, currency, month_basis, position, node_class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price, cpu_to_ram, gpu_to_ram, discount, applied_at, applied_by
 -- fleet.quarantine: Sources whose records are put aside until someone looks at them.

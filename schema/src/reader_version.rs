@@ -2,4 +2,4 @@
 
 /// Version of the reader: the largest `since` of a column. Rows written by an older reader are decoded again by the
 /// next sweep.
-pub const READER_VERSION: i16 = 1;
+pub const READER_VERSION: i16 = 2;

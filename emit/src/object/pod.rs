@@ -57,6 +57,7 @@ pub fn pod(pod: &Pod, rules: &MetadataRules, top: &TopOwner) -> record::Pod {
         qos_class: filled(status.qos_class.as_ref()),
         priority: spec.priority,
         priority_class: filled(spec.priority_class_name.as_ref()),
+        preemption_policy: filled(spec.preemption_policy.as_ref()),
         owner_kind: owner.map(|owner| owner.kind.clone()),
         owner: owner.map(|owner| owner.name.clone()),
         owner_uid: owner.map(|owner| owner.uid.clone()),

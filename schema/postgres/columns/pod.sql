@@ -17,6 +17,7 @@
     {alias}.qos_class, -- Guaranteed, Burstable or BestEffort.
     {alias}.priority, -- Resolved priority.
     {alias}.priority_class, -- Priority class name.
+    {alias}.preemption_policy, -- spec.preemptionPolicy: PreemptLowerPriority or Never.
     {alias}.owner_kind, -- Kind of the controlling owner reference.
     {alias}.owner, -- Name of the controlling owner.
     {alias}.owner_uid, -- Uid of the controlling owner.

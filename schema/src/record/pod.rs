@@ -52,6 +52,8 @@ pub struct Pod {
     pub priority: Option<i32>,
     /// Priority class name.
     pub priority_class: Option<String>,
+    /// spec.preemptionPolicy: PreemptLowerPriority or Never.
+    pub preemption_policy: Option<String>,
     /// Kind of the controlling owner reference.
     pub owner_kind: Option<String>,
     /// Name of the controlling owner.

@@ -84,6 +84,7 @@ columns! {
     containers_count: Bigint (not null) [unhashed] from "containers" = containers_digest.count;
     containers_xor_hi: Bigint (not null) [unhashed] from "containers" = containers_digest.xor.hi;
     containers_xor_lo: Bigint (not null) [unhashed] from "containers" = containers_digest.xor.lo;
+    preemption_policy: Text from "preemption_policy" since 2 = &pod.preemption_policy;
 }
 
 /// The record that a row was made of; what has no column is left out.
@@ -106,6 +107,7 @@ pub(super) fn read(row: &Row) -> Result<Pod, Error> {
         qos_class: get(row, "qos_class")?,
         priority: get(row, "priority")?,
         priority_class: get(row, "priority_class")?,
+        preemption_policy: get(row, "preemption_policy")?,
         owner_kind: get(row, "owner_kind")?,
         owner: get(row, "owner")?,
         owner_uid: get(row, "owner_uid")?,

@@ -53,6 +53,10 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
             ExpectedValue::Same(filled(&spec["priorityClassName"])),
         ),
         (
+            "preemption_policy",
+            ExpectedValue::Same(filled(&spec["preemptionPolicy"])),
+        ),
+        (
             "service_account",
             ExpectedValue::Same(filled(&spec["serviceAccountName"])),
         ),
