@@ -76,6 +76,8 @@ pub struct Pod {
     pub runtime_class: Option<String>,
     /// Always, OnFailure or Never.
     pub restart_policy: String,
+    /// spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.
+    pub termination_grace_period_seconds: Option<i64>,
     /// True if the pod uses the host's network.
     pub host_network: bool,
     /// True if the pod uses the host's process namespace.

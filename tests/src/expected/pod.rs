@@ -70,6 +70,10 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
             ExpectedValue::Same(json!(text(spec, "/restartPolicy"))),
         ),
         (
+            "termination_grace_period_seconds",
+            same(&spec["terminationGracePeriodSeconds"]),
+        ),
+        (
             "host_network",
             ExpectedValue::Same(json!(spec["hostNetwork"] == true)),
         ),
