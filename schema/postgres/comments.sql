@@ -208,6 +208,7 @@ comment on column ledger.pod.containers_xor_hi is 'High half of the XOR of their
 comment on column ledger.pod.containers_xor_lo is 'Low half of the XOR of their row hashes.';
 comment on column ledger.pod.preemption_policy is 'spec.preemptionPolicy: PreemptLowerPriority or Never.';
 comment on column ledger.pod.termination_grace_period_seconds is 'spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.';
+comment on column ledger.pod.hostname is 'spec.hostname: name of the host that the pod sees, where it is not the pod''s.';
 comment on column ledger.pod.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
 comment on column ledger.pod.body_hash_lo is 'Low half of that hash.';
 comment on column ledger.pod.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
@@ -282,6 +283,7 @@ comment on column ledger.pod_history.containers_xor_hi is 'High half of the XOR 
 comment on column ledger.pod_history.containers_xor_lo is 'Low half of the XOR of their row hashes.';
 comment on column ledger.pod_history.preemption_policy is 'spec.preemptionPolicy: PreemptLowerPriority or Never.';
 comment on column ledger.pod_history.termination_grace_period_seconds is 'spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.';
+comment on column ledger.pod_history.hostname is 'spec.hostname: name of the host that the pod sees, where it is not the pod''s.';
 comment on column ledger.pod_history.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
 comment on column ledger.pod_history.body_hash_lo is 'Low half of that hash.';
 comment on column ledger.pod_history.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';

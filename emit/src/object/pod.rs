@@ -66,6 +66,7 @@ pub fn pod(pod: &Pod, rules: &MetadataRules, top: &TopOwner) -> record::Pod {
         runtime_class: filled(spec.runtime_class_name.as_ref()),
         restart_policy: spec.restart_policy.clone().unwrap_or_default(),
         termination_grace_period_seconds: spec.termination_grace_period_seconds,
+        hostname: filled(spec.hostname.as_ref()),
         host_network: spec.host_network.unwrap_or(false),
         host_pid: spec.host_pid.unwrap_or(false),
         host_ipc: spec.host_ipc.unwrap_or(false),

@@ -30,6 +30,7 @@
     {alias}.runtime_class, -- Runtime class name.
     {alias}.restart_policy, -- Always, OnFailure or Never.
     {alias}.termination_grace_period_seconds, -- spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.
+    {alias}.hostname, -- spec.hostname: name of the host that the pod sees, where it is not the pod's.
     {alias}.host_network, -- True if the pod uses the host's network.
     {alias}.host_pid, -- True if the pod uses the host's process namespace.
     {alias}.host_ipc, -- True if the pod uses the host's IPC namespace.

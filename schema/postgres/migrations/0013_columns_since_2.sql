@@ -2,7 +2,9 @@
 
 alter table ledger.pod
     add column preemption_policy text,
-    add column termination_grace_period_seconds bigint;
+    add column termination_grace_period_seconds bigint,
+    add column hostname text;
 alter table ledger.pod_history
     add column preemption_policy text,
-    add column termination_grace_period_seconds bigint;
+    add column termination_grace_period_seconds bigint,
+    add column hostname text;

@@ -78,6 +78,8 @@ pub struct Pod {
     pub restart_policy: String,
     /// spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.
     pub termination_grace_period_seconds: Option<i64>,
+    /// spec.hostname: name of the host that the pod sees, where it is not the pod's.
+    pub hostname: Option<String>,
     /// True if the pod uses the host's network.
     pub host_network: bool,
     /// True if the pod uses the host's process namespace.

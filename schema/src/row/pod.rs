@@ -86,6 +86,7 @@ columns! {
     containers_xor_lo: Bigint (not null) [unhashed] from "containers" = containers_digest.xor.lo;
     preemption_policy: Text from "preemption_policy" since 2 = &pod.preemption_policy;
     termination_grace_period_seconds: Bigint from "termination_grace_period_seconds" since 2 = pod.termination_grace_period_seconds;
+    hostname: Text from "hostname" since 2 = &pod.hostname;
 }
 
 /// The record that a row was made of; what has no column is left out.
@@ -121,6 +122,7 @@ pub(super) fn read(row: &Row) -> Result<Pod, Error> {
         runtime_class: get(row, "runtime_class")?,
         restart_policy: get(row, "restart_policy")?,
         termination_grace_period_seconds: get(row, "termination_grace_period_seconds")?,
+        hostname: get(row, "hostname")?,
         host_network: get(row, "host_network")?,
         host_pid: get(row, "host_pid")?,
         host_ipc: get(row, "host_ipc")?,

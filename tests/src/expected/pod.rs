@@ -73,6 +73,7 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
             "termination_grace_period_seconds",
             same(&spec["terminationGracePeriodSeconds"]),
         ),
+        ("hostname", ExpectedValue::Same(filled(&spec["hostname"]))),
         (
             "host_network",
             ExpectedValue::Same(json!(spec["hostNetwork"] == true)),
