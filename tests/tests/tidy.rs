@@ -1,4 +1,4 @@
-//! What the house promises about itself: rooms, links, words.
+//! What the house promises about itself: rooms, dependencies, links, words.
 
 #![allow(
     clippy::unwrap_used,
@@ -55,16 +55,20 @@ fn relative(path: &Path) -> String {
         .to_string()
 }
 
-/// Packages of the workspace and the packages of it they depend on.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// Packages of the workspace, as cargo describes them.
+fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
         .current_dir(repository())
         .output();
     let metadata: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// Packages of the workspace and the packages of it they depend on.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let room = |package: &Value| room_of(package["name"].as_str().unwrap());
-    packages
+    packages()
         .iter()
         .map(|package| {
             let all = package["dependencies"].as_array().unwrap().iter();
@@ -113,6 +117,84 @@ fn rooms_and_their_dependencies_are_those_of_the_architecture() {
         );
         assert!(!uses.contains("tests"), "{room} depends on tests");
     }
+}
+
+/// Dependencies that no source names, and why they stay: room, dependency, reason.
+const UNNAMED_DEPENDENCIES: [(&str, &str, &str); 1] = [(
+    "bench",
+    "k8s-openapi",
+    "kube is built for the version of Kubernetes that a feature of this crate chooses",
+)];
+
+#[test]
+fn every_dependency_is_named_by_the_sources_that_have_it() {
+    let (mut unused, mut unnamed) = (Vec::new(), BTreeSet::new());
+    let mut all = BTreeSet::new();
+    let files = files();
+    for package in packages() {
+        let room = room_of(package["name"].as_str().unwrap());
+        let words_of = |folders: &[&str]| {
+            folders
+                .iter()
+                .flat_map(|folder| words(&files, &room, folder))
+                .collect()
+        };
+        let own: BTreeSet<String> = words_of(&["src", "build.rs"]);
+        let with_tests: BTreeSet<String> = words_of(&["src", "build.rs", "tests", "examples", "benches"]);
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let name = dependency["name"].as_str().unwrap();
+            all.insert(name.to_owned());
+            let source_name = dependency["rename"].as_str().unwrap_or(name).replace('-', "_");
+            // What only tests name is a dependency of theirs.
+            let is_named = match dependency["kind"].as_str() {
+                None => own.contains(&source_name),
+                Some(_) => with_tests.contains(&source_name),
+            };
+            if UNNAMED_DEPENDENCIES
+                .iter()
+                .any(|(at, what, _)| *at == room && *what == name)
+                && !is_named
+            {
+                unnamed.insert((room.clone(), name.to_owned()));
+            } else if !is_named {
+                unused.push(format!("{room}/Cargo.toml: {name}"));
+            }
+        }
+    }
+    for (room, name, _) in UNNAMED_DEPENDENCIES {
+        assert!(
+            unnamed.contains(&(room.to_owned(), name.to_owned())),
+            "{room} names {name}, or has it no longer: it is no exception"
+        );
+    }
+    let workspace = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    let (_, listed) = workspace.split_once("[workspace.dependencies]\n").unwrap();
+    let listed = listed.lines().take_while(|line| !line.starts_with('['));
+    for name in listed.filter_map(|line| Some(line.split_once(" = ")?.0)) {
+        if !all.contains(name) {
+            unused.push(format!("Cargo.toml: {name}"));
+        }
+    }
+    assert!(unused.is_empty(), "nothing names:\n{}", unused.join("\n"));
+}
+
+/// Words of the Rust sources below a folder of a room, or of one file, without lines that are comments.
+fn words(files: &[PathBuf], room: &str, folder: &str) -> BTreeSet<String> {
+    let below = repository().join(room).join(folder);
+    let mut words = BTreeSet::new();
+    for file in files {
+        let is_source = file.extension().is_some_and(|extension| extension == "rs");
+        if !is_source || !file.starts_with(&below) {
+            continue;
+        }
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            let split = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            words.extend(split.map(str::to_owned));
+        }
+    }
+    words
 }
 
 #[test]

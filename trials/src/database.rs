@@ -1,6 +1,7 @@
 //! The throw-away database of rule tests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fleetledger_local::{ArtifactCache, postgres::LocalPostgres};
 use fleetledger_schema::postgres::{PostgresConnector, literal, migrate};
@@ -8,6 +9,8 @@ use jiff::Timestamp;
 use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 use super::TestError;
+use super::file::TestCase;
+use super::ledger_catalogue::LedgerCatalogue;
 use super::row::CaseLedger;
 
 /// A row of a rule's result: columns by name, as text; `None` is NULL.
@@ -16,6 +19,7 @@ pub type ResultRow = BTreeMap<String, Option<String>>;
 /// A server of its own with a database at this version; both go with it.
 pub struct TestDatabase {
     server: LocalPostgres,
+    catalogue: Arc<LedgerCatalogue>,
 }
 
 const DATABASE: &str = "rule_test";
@@ -43,13 +47,19 @@ impl TestDatabase {
         server
             .create_database(DATABASE)
             .await
-            .map_err(failed("create a database"))?;
-        let database = Self { server };
+            .map_err(database_error("create a database"))?;
+        let mut database = Self {
+            server,
+            catalogue: Arc::default(),
+        };
         let migrated = migrate(&database.connector()?, |_| {}).await;
         migrated.map_err(|error| TestError::Database {
             action: "migrate the throw-away database",
             reason: error.to_string(),
         })?;
+        let client = database.connector()?.connect("rules test").await;
+        let client = client.map_err(self::database_error("connect to the throw-away database"))?;
+        database.catalogue = Arc::new(LedgerCatalogue::read(&client).await?);
         Ok(database)
     }
 
@@ -80,7 +90,11 @@ impl TestDatabase {
             .batch_execute(set)
             .await
             .map_err(database_error("set up a session"))?;
-        Ok(TestSession { client, prepared: 0 })
+        Ok(TestSession {
+            client,
+            prepared: 0,
+            catalogue: Arc::clone(&self.catalogue),
+        })
     }
 }
 
@@ -88,6 +102,7 @@ impl TestDatabase {
 pub struct TestSession {
     client: Client,
     prepared: usize,
+    catalogue: Arc<LedgerCatalogue>,
 }
 
 /// A query that was planned once.
@@ -128,6 +143,14 @@ impl TestSession {
             .client
             .batch_execute(&format!("deallocate {}", prepared.name))
             .await;
+    }
+
+    /// What a test puts into the ledger.
+    ///
+    /// # Errors
+    /// A row that cannot stand in the view it names.
+    pub(crate) fn ledger_of(&self, case: &TestCase) -> Result<CaseLedger, TestError> {
+        CaseLedger::of(case, &self.catalogue)
     }
 
     /// Opens a transaction that holds the current state before the first slot of a test.
@@ -236,7 +259,7 @@ pub(crate) fn results(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<ResultRow>> 
     all
 }
 
-fn database_error<E: std::error::Error>(action: &'static str) -> impl Fn(E) -> TestError {
+pub(crate) fn database_error<E: std::error::Error>(action: &'static str) -> impl Fn(E) -> TestError {
     move |error| {
         let mut reason = error.to_string();
         let mut cause = error.source();

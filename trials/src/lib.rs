@@ -6,7 +6,9 @@
 //! own code: [`fleetledger_alerts::observation`] and the state machine that pages people ([`fleetledger_paging`]).
 //!
 //! * [`scaffold`] – the files a new query begins as.
-//! * [`file`] – what a test file says; `row` – a row of a view as rows of the ledger.
+//! * [`file`] – what a test file says; `row` – what that puts into the ledger.
+//! * `fixture` – a row of a view as rows of the ledger, by `view_inverse`, the way back from each column that is read from
+//!   the view itself; `ledger_catalogue` – all that is assumed of the schema; `unremarkable` – what is left unsaid.
 //! * [`database`] – the throw-away database, and the rows of a rule at every slot of a test in one round trip.
 //! * [`replay`] – rows → states → notifications; [`comparison`] – what differs from what was expected.
 //! * [`runbook`] – the SQL of runbooks, over the rows that make their alert fire.
@@ -22,11 +24,11 @@
 //! Entry points: [`run_file`], [`backtest::backtest`], [`mutant::try_mutants`], [`scaffold::files`].
 
 pub mod backtest;
-mod bookkeeping;
 pub mod comparison;
-mod cost;
 pub mod database;
 pub mod file;
+mod fixture;
+mod ledger_catalogue;
 pub mod mutant;
 pub mod purpose;
 pub mod replay;
@@ -34,6 +36,8 @@ mod row;
 pub mod run;
 pub mod runbook;
 pub mod scaffold;
+mod unremarkable;
+mod view_inverse;
 
 pub use database::TestDatabase;
 pub use file::TestFile;

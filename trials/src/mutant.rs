@@ -52,7 +52,7 @@ pub async fn try_mutants(session: &mut TestSession, path: &Path) -> Result<Mutat
     let mut waits = wait_mutants(rule);
     report.mutants = alive.len() + waits.len();
     for case in &planned.file.tests {
-        let ledger = CaseLedger::of(case)?;
+        let ledger = session.ledger_of(case)?;
         let as_of = planned.is_as_of();
         session.open(&ledger, as_of).await?;
         let others = rows_of_other_rules(session, &planned, case, &ledger).await;

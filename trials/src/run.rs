@@ -162,7 +162,7 @@ async fn run_case(
     planned: &PlannedTests,
     case: &TestCase,
 ) -> Result<CaseReport, TestError> {
-    let ledger = CaseLedger::of(case)?;
+    let ledger = session.ledger_of(case)?;
     session.open(&ledger, planned.is_as_of()).await?;
     let rows = rows_of(session, planned, case, &ledger).await;
     session.close().await?;

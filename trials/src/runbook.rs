@@ -80,7 +80,7 @@ pub async fn try_steps(
     else {
         return Err(TestError::Rule(format!("{}: nothing fires", test_file.display())));
     };
-    let ledger = CaseLedger::of(case)?;
+    let ledger = session.ledger_of(case)?;
     session.open(&ledger, planned.is_as_of()).await?;
     let slots = slots(case, rule.timing.interval);
     let rows = rows_at(session, prepared, &ledger, &slots, rule).await;

@@ -25,4 +25,5 @@ mod order;
 mod poison;
 mod sources;
 mod sweeps;
+mod upgrade;
 mod usage;

@@ -156,6 +156,25 @@ pub(crate) fn defined_record(kind: &Json) -> Option<AvroRecord> {
     }
 }
 
+/// A record and those it defines, in the order in which they are met.
+pub(crate) fn all_records(record: &AvroRecord) -> Vec<AvroRecord> {
+    let inner = record
+        .fields
+        .iter()
+        .filter_map(|field| defined_record(&field.kind));
+    std::iter::once(record.clone())
+        .chain(inner.flat_map(|inner| all_records(&inner)))
+        .collect()
+}
+
+/// The record of `records` that a type defines or names.
+pub(crate) fn record_of<'r>(kind: &Json, records: &'r [AvroRecord]) -> &'r AvroRecord {
+    let name = kind.as_str().or(kind["name"].as_str()).unwrap_or_default();
+    let name = name.rsplit('.').next().unwrap_or_default();
+    let found = records.iter().find(|record| record.name == name);
+    found.unwrap_or_else(|| panic!("{kind} is no record"))
+}
+
 fn one() -> i16 {
     1
 }

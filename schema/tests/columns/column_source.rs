@@ -2,7 +2,13 @@
 
 use serde_json::Value as Json;
 
-use crate::avro_file::{AvroField, AvroFile, AvroRecord, DerivedColumn, NameOrNone, Unit, defined_record};
+use crate::{
+    avro_file::{
+        AvroField, AvroFile, AvroRecord, DerivedColumn, NameOrNone, Unit, all_records, defined_record,
+        record_of,
+    },
+    column_type,
+};
 
 /// A table that records fill.
 pub(crate) struct TableSource {
@@ -12,6 +18,8 @@ pub(crate) struct TableSource {
     pub(crate) record: AvroRecord,
     /// Record of whose rows these are parts, such as the pod of a container.
     pub(crate) parent: Option<AvroRecord>,
+    /// Every record of the schema.
+    pub(crate) records: Vec<AvroRecord>,
     /// In the order in which views show them.
     pub(crate) columns: Vec<ColumnSource>,
 }
@@ -72,13 +80,15 @@ pub(crate) fn tables(file: &AvroFile) -> Vec<TableSource> {
         return tables;
     };
     let source = format!("schema/avro/{}.avsc", file.name);
+    let records = all_records(&file.record);
     for field in &file.record.fields {
         if let Some(part) = defined_record(&field.kind)
             && let Some(table) = part.table.clone()
         {
             tables.push(TableSource {
                 source: source.clone(),
-                columns: columns(&part, Some(&field.name)),
+                columns: columns(&part, Some(&field.name), &records),
+                records: records.clone(),
                 table,
                 record: part,
                 parent: Some(file.record.clone()),
@@ -88,7 +98,8 @@ pub(crate) fn tables(file: &AvroFile) -> Vec<TableSource> {
     let own = TableSource {
         source,
         table: table.clone(),
-        columns: columns(&file.record, None),
+        columns: columns(&file.record, None, &records),
+        records,
         record: file.record.clone(),
         parent: None,
     };
@@ -97,10 +108,10 @@ pub(crate) fn tables(file: &AvroFile) -> Vec<TableSource> {
 }
 
 /// `within` is the top-level field that holds the record, if it is a part.
-fn columns(record: &AvroRecord, within: Option<&str>) -> Vec<ColumnSource> {
+fn columns(record: &AvroRecord, within: Option<&str>, records: &[AvroRecord]) -> Vec<ColumnSource> {
     let mut waiting: Vec<Vec<ColumnSource>> = Vec::new();
     let mut placed: Vec<ColumnSource> = Vec::new();
-    let fields = record.fields.iter().map(|field| of_field(field, within, record));
+    let fields = record.fields.iter().map(|field| of_field(field, within, records));
     let derived = record
         .derived
         .iter()
@@ -132,13 +143,13 @@ fn columns(record: &AvroRecord, within: Option<&str>) -> Vec<ColumnSource> {
     placed
 }
 
-fn of_field(field: &AvroField, within: Option<&str>, record: &AvroRecord) -> Vec<ColumnSource> {
+fn of_field(field: &AvroField, within: Option<&str>, records: &[AvroRecord]) -> Vec<ColumnSource> {
     let wire_field = within.unwrap_or(&field.name).to_owned();
     let Some(members) = &field.columns else {
         let Some(name) = field.column.or(&field.name) else {
             return Vec::new();
         };
-        let (sql_type, not_null) = sql_type(&field.kind);
+        let (sql_type, not_null) = column_type::of_field(&field.kind);
         let comment = field.comment.clone().unwrap_or_else(|| field.doc.clone());
         return vec![ColumnSource {
             view: view(
@@ -163,17 +174,19 @@ fn of_field(field: &AvroField, within: Option<&str>, record: &AvroRecord) -> Vec
     assert_eq!(
         field.column,
         NameOrNone::Default,
-        "{}.{}: column or columns",
-        record.name,
+        "{}: column or columns",
         field.name
     );
+    let part = record_of(&field.kind, records);
     let members = members.iter().map(|column| {
-        let (sql_type, not_null) = resources_type(&column.member);
+        let member = part.fields.iter().find(|member| member.name == column.member);
+        let member = member.unwrap_or_else(|| panic!("{} has no member {}", part.name, column.member));
+        let (sql_type, not_null) = column_type::of_field(&member.kind);
         ColumnSource {
             name: column.column.clone(),
             sql_type,
             not_null,
-            default: Json::Object(serde_json::Map::new()),
+            default: member.default.clone(),
             field: wire_field.clone(),
             value: ColumnValue::Member {
                 field: field.name.clone(),
@@ -207,27 +220,14 @@ fn of_derived(derived: &DerivedColumn, within: Option<&str>) -> ColumnSource {
             derived.column
         ),
     };
-    let (sql_type, not_null) = match derived.sql_type.strip_suffix(" not null") {
-        Some(sql_type) => (sql_type, true),
-        None => (derived.sql_type.as_str(), false),
-    };
-    let known = [
-        "text",
-        "text[]",
-        "jsonb",
-        "bigint",
-        "integer",
-        "boolean",
-        "timestamptz",
-    ];
-    let sql_type = known.into_iter().find(|known| *known == sql_type);
+    let (sql_type, not_null) = column_type::named(&derived.sql_type);
     let from = derived.from.as_deref().or(derived.parent.as_deref());
     let field = within
         .or(from)
         .unwrap_or_else(|| panic!("{}: from which field?", derived.column));
     ColumnSource {
         name: derived.column.clone(),
-        sql_type: sql_type.unwrap_or_else(|| panic!("{}: {}", derived.column, derived.sql_type)),
+        sql_type,
         not_null,
         default: Json::Null,
         field: field.to_owned(),
@@ -252,34 +252,4 @@ fn view(
         unit,
         comment: comment.map_or_else(|| default.to_owned(), Clone::clone),
     })
-}
-
-/// Type of the column of a field, and whether it is never NULL.
-fn sql_type(kind: &Json) -> (&'static str, bool) {
-    match kind {
-        Json::Array(variants) => (sql_type(&variants[1]).0, false),
-        Json::Object(object) if object["type"] == "map" => ("jsonb", true),
-        Json::Object(object) if object["type"] == "array" => match object["items"].as_str() {
-            Some("string") => ("text[]", true),
-            _ => ("jsonb", true),
-        },
-        Json::Object(object) if object.contains_key("logicalType") => ("timestamptz", true),
-        Json::String(name) => match name.as_str() {
-            "string" => ("text", true),
-            "long" => ("bigint", true),
-            "int" => ("integer", true),
-            "boolean" => ("boolean", true),
-            _ => panic!("type {name:?} needs \"columns\" or \"column\": false"),
-        },
-        _ => panic!("type {kind} needs \"columns\" or \"column\": false"),
-    }
-}
-
-/// Type of the column of a member of `Resources`.
-fn resources_type(member: &str) -> (&'static str, bool) {
-    if member == "other" {
-        ("jsonb", true)
-    } else {
-        ("bigint", false)
-    }
 }

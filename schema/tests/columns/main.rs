@@ -13,6 +13,7 @@ mod avro_bytes;
 mod avro_file;
 mod column_comment;
 mod column_source;
+mod column_type;
 mod generated_file;
 mod migration;
 mod record_struct;

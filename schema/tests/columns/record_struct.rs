@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use crate::{
-    avro_file::{AvroFile, AvroRecord, defined_record},
+    avro_file::{AvroFile, AvroRecord, all_records},
     generated_file::{GeneratedFile, use_tree},
 };
 
@@ -56,17 +56,6 @@ pub(crate) fn generate(files: &[AvroFile]) -> Vec<GeneratedFile> {
         &text,
     ));
     generated
-}
-
-/// A record and those it defines, in the order in which they are met.
-fn all_records(record: &AvroRecord) -> Vec<AvroRecord> {
-    let inner = record
-        .fields
-        .iter()
-        .filter_map(|field| defined_record(&field.kind));
-    std::iter::once(record.clone())
-        .chain(inner.flat_map(|inner| all_records(&inner)))
-        .collect()
 }
 
 fn module(doc: &str, records: &[AvroRecord], imports_parts: bool) -> String {

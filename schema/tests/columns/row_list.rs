@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
+    avro_file::record_of,
     column_source::{ColumnSource, ColumnValue, TableSource},
     generated_file::{GeneratedFile, use_tree},
 };
@@ -37,9 +38,10 @@ pub(crate) fn generate(table: &TableSource) -> GeneratedFile {
     writeln!(text, "{}", use_tree("super", &uses)).unwrap();
     let mut records = vec![record.clone()];
     records.extend(table.parent.iter().map(|parent| parent.name.clone()));
-    if read.contains("Resources {") {
-        records.push("Resources".to_owned());
-    }
+    let parts = table.records.iter().map(|part| &part.name);
+    let parts = parts.filter(|part| **part != *record && read.contains(&format!(": {part} {{")));
+    records.extend(parts.cloned());
+    records.sort();
     writeln!(text, "{}", use_tree("crate::record", &records)).unwrap();
     let key: Vec<String> = table.record.key.iter().map(|key| format!("\"{key}\"")).collect();
     write!(
@@ -178,21 +180,21 @@ pub(super) fn read(row: &Row) -> Result<{0}, Error> {{\n    Ok({0} {{\n",
                 .unwrap();
             }
             members => {
-                writeln!(text, "        {}: Resources {{", field.name).unwrap();
+                let part = record_of(&field.kind, &table.records);
+                writeln!(text, "        {}: {} {{", field.name, part.name).unwrap();
                 for column in members {
-                    let ColumnValue::Member { member, .. } = &column.value else {
-                        panic!()
-                    };
-                    writeln!(
-                        text,
-                        "            {member}: {}(row, \"{}\")?,",
-                        getter(column),
-                        column.name
-                    )
-                    .unwrap();
+                    if let ColumnValue::Member { member, .. } = &column.value {
+                        writeln!(
+                            text,
+                            "            {member}: {}(row, \"{}\")?,",
+                            getter(column),
+                            column.name
+                        )
+                        .unwrap();
+                    }
                 }
-                if members.len() < 6 {
-                    text.push_str("            ..Resources::default()\n");
+                if members.len() < part.fields.len() {
+                    writeln!(text, "            ..{}::default()", part.name).unwrap();
                 }
                 text.push_str("        },\n");
             }
