@@ -126,7 +126,7 @@ pub fn documented_views() -> Result<Vec<ViewDoc>, MigrateError> {
 
 /// True if the views that stand were made from these very texts.
 pub(super) async fn are_current(client: &Client) -> Result<bool, MigrateError> {
-    let row = client.query_opt("select sha256 from ledger.view_set", &[]).await;
+    let row = client.query_opt(READ_VIEW_SET, &[]).await;
     let row = row.map_err(MigrateError::statement("read ledger.view_set"))?;
     Ok(row.is_some_and(|row| row.get::<_, String>(0) == all_texts_checksum()))
 }
@@ -151,10 +151,8 @@ pub(super) async fn replace(
             made.map_err(MigrateError::statement(format!("make view of {file}")))?;
         }
     }
-    let store = "insert into ledger.view_set (sha256) values ($1)
-        on conflict (only_row) do update set sha256 = excluded.sha256, replaced_at = now()";
     transaction
-        .execute(store, &[&all_texts_checksum()])
+        .execute(UPSERT_VIEW_SET, &[&all_texts_checksum()])
         .await
         .map_err(step())?;
     transaction.commit().await.map_err(step())?;
@@ -164,7 +162,7 @@ pub(super) async fn replace(
 /// Drops every view and function of both schemas, newest first, in as many rounds as their dependencies need;
 /// what cannot be dropped is held by somebody's own object, which is reported and never dropped with it.
 async fn drop_all(transaction: &mut Transaction<'_>) -> Result<(), MigrateError> {
-    const LIST: &str = "
+    const LIST_OWN_OBJECTS: &str = "
         select format('drop view %I.%I', n.nspname, c.relname), c.oid
         from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
         where n.nspname in ('fleet', 'fleet_asof') and c.relkind = 'v'
@@ -174,7 +172,7 @@ async fn drop_all(transaction: &mut Transaction<'_>) -> Result<(), MigrateError>
         where n.nspname in ('fleet', 'fleet_asof')
         order by 2 desc";
     let step = || MigrateError::statement("drop the views");
-    let rows = transaction.query(LIST, &[]).await.map_err(step())?;
+    let rows = transaction.query(LIST_OWN_OBJECTS, &[]).await.map_err(step())?;
     let mut left: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     while !left.is_empty() {
         let before = left.len();
@@ -523,6 +521,12 @@ fn ledger_columns(table: &LedgerTable) -> Vec<&'static str> {
         .chain(table.meta.iter().copied())
         .collect()
 }
+
+const READ_VIEW_SET: &str = "select sha256 from ledger.view_set";
+
+const UPSERT_VIEW_SET: &str = "
+    insert into ledger.view_set (sha256) values ($1)
+    on conflict (only_row) do update set sha256 = excluded.sha256, replaced_at = now()";
 
 #[cfg(test)]
 mod tests {
