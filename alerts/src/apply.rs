@@ -334,9 +334,8 @@ impl<'a> EvaluationSetup<'a> {
 }
 
 async fn lock_rule(transaction: &Transaction<'_>, rule: &str) -> Result<Option<LockedRule>, AlertsError> {
-    let lock = "select last_slot, identity, removed_at is not null or kind <> 'alert' from ledger.rule where rule = $1 for update";
     let row = transaction
-        .query_opt(lock, &[&rule])
+        .query_opt(LOCK_RULE, &[&rule])
         .await
         .map_err(while_("lock a rule"))?;
     Ok(row.map(|row| LockedRule {
@@ -351,10 +350,11 @@ async fn is_claimed(
     group: &str,
     fencing_token: GroupFencingToken<'_>,
 ) -> Result<bool, AlertsError> {
-    let claimed =
-        "select exists (select from ledger.rule_group where rule_group = $1 and owner = $2 and epoch = $3)";
     let row = transaction
-        .query_one(claimed, &[&group, &fencing_token.evaluator, &fencing_token.epoch])
+        .query_one(
+            OWNS_GROUP,
+            &[&group, &fencing_token.evaluator, &fencing_token.epoch],
+        )
         .await
         .map_err(while_("check the claim"))?;
     Ok(row.get(0))
@@ -406,14 +406,9 @@ impl RunRecord<'_> {
     ) -> Result<bool, AlertsError> {
         let rule = self.rule;
         let outcome = if self.error.is_some() { "error" } else { "ok" };
-        let insert = "
-            insert into ledger.rule_run (rule, slot, rule_version, rule_set, evaluator, epoch, as_of, outcome, error,
-                query_seconds, rows, changed, queued, limit_exceeded, applied_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, clock_timestamp())
-            on conflict (rule, slot) do nothing";
         let inserted = transaction
             .execute(
-                insert,
+                INSERT_RULE_RUN,
                 &[
                     &rule.id(),
                     &self.slot,
@@ -437,18 +432,9 @@ impl RunRecord<'_> {
             return Ok(false);
         }
         let is_slow = self.seconds > rule.query.timeout.seconds() / 2.0;
-        let note = "
-            update ledger.rule set identity = $2, last_slot = $3, last_seconds = $4, last_rows = $5, last_error = $6,
-                state = case when $6::text is null then 'ok' else 'error' end,
-                last_ok_slot = case when $6::text is null then $3 else last_ok_slot end,
-                failures = case when $6::text is null then 0 else failures + 1 end,
-                too_slow = case when $7 then too_slow + 1 else 0 end,
-                -- A run that failed says nothing about the limit.
-                limit_exceeded = case when $6::text is null then $8 else limit_exceeded end
-            where rule = $1";
         transaction
             .execute(
-                note,
+                UPDATE_RULE_AFTER_RUN,
                 &[
                     &rule.id(),
                     &rule.identity,
@@ -465,3 +451,28 @@ impl RunRecord<'_> {
         Ok(true)
     }
 }
+
+const LOCK_RULE: &str = "
+    select last_slot, identity, removed_at is not null or kind <> 'alert'
+    from ledger.rule
+    where rule = $1
+    for update";
+
+const OWNS_GROUP: &str =
+    "select exists (select from ledger.rule_group where rule_group = $1 and owner = $2 and epoch = $3)";
+
+const INSERT_RULE_RUN: &str = "
+    insert into ledger.rule_run (rule, slot, rule_version, rule_set, evaluator, epoch, as_of, outcome, error,
+        query_seconds, rows, changed, queued, limit_exceeded, applied_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, clock_timestamp())
+    on conflict (rule, slot) do nothing";
+
+const UPDATE_RULE_AFTER_RUN: &str = "
+    update ledger.rule set identity = $2, last_slot = $3, last_seconds = $4, last_rows = $5, last_error = $6,
+        state = case when $6::text is null then 'ok' else 'error' end,
+        last_ok_slot = case when $6::text is null then $3 else last_ok_slot end,
+        failures = case when $6::text is null then 0 else failures + 1 end,
+        too_slow = case when $7 then too_slow + 1 else 0 end,
+        -- A run that failed says nothing about the limit.
+        limit_exceeded = case when $6::text is null then $8 else limit_exceeded end
+    where rule = $1";

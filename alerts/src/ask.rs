@@ -137,8 +137,10 @@ async fn load_known_labels(pool: &Pool, rule: &ScheduledRule) -> Result<Vec<Labe
         .get()
         .await
         .map_err(|source| AlertsError::Pool { step, source })?;
-    let load = "select labels from ledger.alert_instance where rule = $1 and condition <> 'inactive'";
-    let rows = client.query(load, &[&rule.id()]).await.map_err(while_(step))?;
+    let rows = client
+        .query(READ_OPEN_LABELS, &[&rule.id()])
+        .await
+        .map_err(while_(step))?;
     let columns = rule
         .query
         .alert()
@@ -151,3 +153,6 @@ async fn load_known_labels(pool: &Pool, rule: &ScheduledRule) -> Result<Vec<Labe
     };
     Ok(rows.iter().map(|row| own(texts(row.get(0)))).collect())
 }
+
+const READ_OPEN_LABELS: &str =
+    "select labels from ledger.alert_instance where rule = $1 and condition <> 'inactive'";

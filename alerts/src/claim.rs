@@ -27,7 +27,7 @@ pub(crate) async fn claim(
     lease_seconds: f64,
 ) -> Result<BTreeMap<String, GroupClaim>, AlertsError> {
     // `skip locked`: whoever else claims at this moment has it. `share` keeps one evaluator from taking all.
-    const CLAIM: &str = "
+    const CLAIM_GROUPS: &str = "
         with mine as (
             update ledger.rule_group set lease_until = clock_timestamp() + make_interval(secs => $3)
             where owner = $1 and removed_at is null and lease_until > clock_timestamp()
@@ -58,7 +58,7 @@ pub(crate) async fn claim(
         select rule_group, epoch, last_slot, (select groups from share) from taken
         order by rule_group";
     let rows = client
-        .query(CLAIM, &[&evaluator, &rule_set, &lease_seconds])
+        .query(CLAIM_GROUPS, &[&evaluator, &rule_set, &lease_seconds])
         .await
         .map_err(while_("claim groups"))?;
     let share = rows.first().map_or(0, |row| row.get::<_, i64>(3));
@@ -88,11 +88,11 @@ pub(crate) async fn advance(
     missed: u64,
 ) -> Result<(), AlertsError> {
     let missed = i64::try_from(missed).unwrap_or(i64::MAX);
-    let advance = "
-        update ledger.rule_group set last_slot = $4, missed_slots = missed_slots + $5
-        where rule_group = $1 and owner = $2 and epoch = $3 and last_slot is distinct from $4";
     client
-        .execute(advance, &[&claim.group, &evaluator, &claim.epoch, &slot, &missed])
+        .execute(
+            FINISH_SLOT,
+            &[&claim.group, &evaluator, &claim.epoch, &slot, &missed],
+        )
         .await
         .map_err(while_("advance the group"))?;
     Ok(())
@@ -100,12 +100,17 @@ pub(crate) async fn advance(
 
 /// Another evaluator has come and has fewer.
 async fn release(client: &Client, evaluator: &str, claim: &GroupClaim) -> Result<(), AlertsError> {
-    let release = "
-        update ledger.rule_group set owner = null, lease_until = null
-        where rule_group = $1 and owner = $2 and epoch = $3";
     client
-        .execute(release, &[&claim.group, &evaluator, &claim.epoch])
+        .execute(RELEASE_GROUP, &[&claim.group, &evaluator, &claim.epoch])
         .await
         .map_err(while_("release a group"))?;
     Ok(())
 }
+
+const FINISH_SLOT: &str = "
+    update ledger.rule_group set last_slot = $4, missed_slots = missed_slots + $5
+    where rule_group = $1 and owner = $2 and epoch = $3 and last_slot is distinct from $4";
+
+const RELEASE_GROUP: &str = "
+    update ledger.rule_group set owner = null, lease_until = null
+    where rule_group = $1 and owner = $2 and epoch = $3";

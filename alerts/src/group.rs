@@ -211,8 +211,9 @@ async fn rules_already_run(
 ) -> Result<BTreeSet<String>, AlertsError> {
     let rules: Vec<&str> = rules.map(ScheduledRule::id).collect();
     let (_turn, client) = shared.writer("begin a slot").await?;
-    let run = "select rule from ledger.rule_run where slot = $1 and rule = any ($2)";
-    let rows = client.query(run, &[&slot, &rules]).await;
+    let rows = client.query(READ_APPLIED_RULES, &[&slot, &rules]).await;
     let rows = rows.map_err(while_("look for runs"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
+
+const READ_APPLIED_RULES: &str = "select rule from ledger.rule_run where slot = $1 and rule = any ($2)";

@@ -50,13 +50,16 @@ async fn run_chores(pool: &Pool, hourly: bool) -> Result<(), AlertsError> {
         );
     }
     if hourly {
-        const HOURLY: &str = "
+        const CLEAN_UP_HOURLY: &str = "
             select ledger.ensure_partitions();
             delete from ledger.outbox where state <> 'queued' and settled_at < clock_timestamp() - interval '30 days';
             delete from ledger.page_group where members = '{}' and changed_slot < clock_timestamp() - interval '90 days';
             delete from ledger.alert_ack where acked_at < clock_timestamp() - interval '30 days';
             delete from ledger.evaluator where heartbeat_at < clock_timestamp() - interval '1 day'";
-        client.batch_execute(HOURLY).await.map_err(while_(step))?;
+        client
+            .batch_execute(CLEAN_UP_HOURLY)
+            .await
+            .map_err(while_(step))?;
     }
     Ok(())
 }

@@ -71,16 +71,9 @@ async fn load_open_alerts(
         .await
         .map_err(|source| AlertsError::Pool { step, source })?;
     let now = crate::rule_set::now(&client).await?;
-    let load = "
-        select i.labels, i.annotations, i.value, i.memory, r.interval_seconds
-        from ledger.alert_instance as i
-        join ledger.rule as r using (rule)
-        left join ledger.rule_group as g using (rule_group)
-        where (g.owner = $1 or r.removed_at is not null) and i.memory -> 'notified' ? $2
-          and (i.condition in ('firing', 'recovering') or i.resolved_at > $3)";
     let since = now.plus_micros(-i64::try_from(RESOLVED_RESEND.as_micros()).unwrap_or(0));
     let rows = client
-        .query(load, &[&settings.evaluator, &receiver, &since])
+        .query(READ_NOTIFIED_INSTANCES, &[&settings.evaluator, &receiver, &since])
         .await
         .map_err(while_(step))?;
     let open_alerts = rows
@@ -122,3 +115,11 @@ fn read(settings: &EvaluatorSettings, receiver: &str, row: &Row) -> Result<Optio
         superseded_at: woken.at,
     }))
 }
+
+const READ_NOTIFIED_INSTANCES: &str = "
+    select i.labels, i.annotations, i.value, i.memory, r.interval_seconds
+    from ledger.alert_instance as i
+    join ledger.rule as r using (rule)
+    left join ledger.rule_group as g using (rule_group)
+    where (g.owner = $1 or r.removed_at is not null) and i.memory -> 'notified' ? $2
+      and (i.condition in ('firing', 'recovering') or i.resolved_at > $3)";

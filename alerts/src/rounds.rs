@@ -162,11 +162,8 @@ async fn retire_removed(
     shared: &EvaluatorResources,
     now: Instant,
 ) -> Result<(), AlertsError> {
-    let gone = "
-        select distinct i.rule from ledger.alert_instance as i join ledger.rule as r using (rule)
-        where (r.removed_at is not null or r.kind <> 'alert') and i.condition in ('pending', 'firing', 'recovering')";
     let rows = client
-        .query(gone, &[])
+        .query(READ_ORPHANED_RULES, &[])
         .await
         .map_err(while_("look for rules that are gone"))?;
     let rules: BTreeMap<String, ()> = rows.iter().map(|row| (row.get(0), ())).collect();
@@ -177,3 +174,7 @@ async fn retire_removed(
     }
     Ok(())
 }
+
+const READ_ORPHANED_RULES: &str = "
+    select distinct i.rule from ledger.alert_instance as i join ledger.rule as r using (rule)
+    where (r.removed_at is not null or r.kind <> 'alert') and i.condition in ('pending', 'firing', 'recovering')";

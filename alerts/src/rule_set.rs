@@ -29,11 +29,12 @@ pub(crate) async fn join(
 ) -> Result<EvaluatorState, AlertsError> {
     let mut transaction = client.transaction().await.map_err(while_("join"))?;
     // One at a time: the row may not exist yet, so there is nothing else to lock.
-    let lock = "select pg_advisory_xact_lock(hashtext('ledger.rule_set'))";
-    transaction.execute(lock, &[]).await.map_err(while_("join"))?;
-    let active = "select sha256 from ledger.rule_set";
+    transaction
+        .execute(TAKE_RULE_SET_LOCK, &[])
+        .await
+        .map_err(while_("join"))?;
     let active = transaction
-        .query_opt(active, &[])
+        .query_opt(READ_ACTIVE_SET, &[])
         .await
         .map_err(while_("read the active rule set"))?;
     let active: Option<String> = active.map(|row| row.get(0));
@@ -51,13 +52,8 @@ pub(crate) async fn join(
         EvaluatorState::Running => "running",
         EvaluatorState::Standby => "standby",
     };
-    let beat = "
-        insert into ledger.evaluator as e (evaluator, rule_set, state, started_at, heartbeat_at)
-        values ($1, $2, $3, clock_timestamp(), clock_timestamp())
-        on conflict (evaluator) do update
-            set rule_set = excluded.rule_set, state = excluded.state, heartbeat_at = excluded.heartbeat_at";
     transaction
-        .execute(beat, &[&evaluator, &rules.sha256, &state])
+        .execute(UPSERT_EVALUATOR, &[&evaluator, &rules.sha256, &state])
         .await
         .map_err(while_("say that this evaluator lives"))?;
     transaction.commit().await.map_err(while_("join"))?;
@@ -66,14 +62,12 @@ pub(crate) async fn join(
 
 /// Gives everything back, so that others need not wait for the lease to end.
 pub(crate) async fn leave(client: &Client, evaluator: &str) -> Result<(), AlertsError> {
-    let free = "update ledger.rule_group set owner = null, lease_until = null where owner = $1";
     client
-        .execute(free, &[&evaluator])
+        .execute(RELEASE_GROUPS, &[&evaluator])
         .await
         .map_err(while_("release the groups"))?;
-    let gone = "delete from ledger.evaluator where evaluator = $1";
     client
-        .execute(gone, &[&evaluator])
+        .execute(DELETE_EVALUATOR, &[&evaluator])
         .await
         .map_err(while_("leave"))?;
     Ok(())
@@ -85,14 +79,8 @@ async fn is_run_by_others(
     active: &str,
     lease_seconds: f64,
 ) -> Result<bool, AlertsError> {
-    let others = "
-        select exists (
-            select from ledger.evaluator
-            where evaluator <> $1 and rule_set = $2 and state = 'running'
-              and heartbeat_at > clock_timestamp() - make_interval(secs => $3)
-        )";
     let row = transaction
-        .query_one(others, &[&evaluator, &active, &lease_seconds])
+        .query_one(IS_SET_IN_USE, &[&evaluator, &active, &lease_seconds])
         .await;
     Ok(row.map_err(while_("look for other evaluators"))?.get(0))
 }
@@ -103,17 +91,11 @@ async fn activate(
     rules: &RuleSet,
 ) -> Result<(), AlertsError> {
     let step = || while_("take the rule set into force");
-    let set = "
-        insert into ledger.rule_set as s (sha256, generation, activated_at, activated_by)
-        values ($1, 1, clock_timestamp(), $2)
-        on conflict (only_row) do update set sha256 = excluded.sha256, generation = s.generation + 1,
-            activated_at = excluded.activated_at, activated_by = excluded.activated_by";
     transaction
-        .execute(set, &[&rules.sha256, &evaluator])
+        .execute(ACTIVATE_SET, &[&rules.sha256, &evaluator])
         .await
         .map_err(step())?;
-    let fence = "update ledger.rule_group set epoch = epoch + 1, owner = null, lease_until = null";
-    transaction.execute(fence, &[]).await.map_err(step())?;
+    transaction.execute(REVOKE_GROUPS, &[]).await.map_err(step())?;
     store_groups(transaction, rules.groups()).await?;
     store_rules(transaction, rules).await
 }
@@ -121,22 +103,12 @@ async fn activate(
 async fn store_groups(transaction: &Transaction<'_>, groups: &[GroupSpec]) -> Result<(), AlertsError> {
     let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
     let intervals: Vec<f64> = groups.iter().map(|group| group.interval.as_secs_f64()).collect();
-    let store = "
-        insert into ledger.rule_group as g (rule_group, interval_seconds)
-        select * from unnest($1::text[], $2::double precision[])
-        on conflict (rule_group) do update set removed_at = null, interval_seconds = excluded.interval_seconds,
-            -- A slot of another interval is no slot of this one.
-            last_slot = case when g.interval_seconds = excluded.interval_seconds and g.removed_at is null
-                then g.last_slot end";
     transaction
-        .execute(store, &[&names, &intervals])
+        .execute(UPSERT_GROUPS, &[&names, &intervals])
         .await
         .map_err(while_("store the groups"))?;
-    let removed = "
-        update ledger.rule_group set removed_at = clock_timestamp()
-        where removed_at is null and not rule_group = any ($1)";
     transaction
-        .execute(removed, &[&names])
+        .execute(REMOVE_GROUPS, &[&names])
         .await
         .map_err(while_("store the groups"))?;
     Ok(())
@@ -157,33 +129,15 @@ async fn store_rules(transaction: &Transaction<'_>, rules: &RuleSet) -> Result<(
         .filter_map(|one| Some(one.get("rule")?.as_str()?.to_owned()))
         .collect();
     let document = serde_json::Value::Array(documents);
-    let store = "
-        insert into ledger.rule as r (rule, kind, rule_name, rule_group, file, version, identity, query_text,
-            interval_seconds, for_seconds, mode, labels, annotations, receivers, loaded_at)
-        select d.*, clock_timestamp()
-        from jsonb_to_recordset($1) as d (rule text, kind text, rule_name text, rule_group text, file text, version text,
-            identity text, query_text text, interval_seconds double precision, for_seconds double precision, mode text,
-            labels jsonb, annotations jsonb, receivers text[])
-        on conflict (rule) do update set kind = excluded.kind, rule_name = excluded.rule_name,
-            rule_group = excluded.rule_group, file = excluded.file, version = excluded.version,
-            query_text = excluded.query_text, interval_seconds = excluded.interval_seconds,
-            for_seconds = excluded.for_seconds, mode = excluded.mode, labels = excluded.labels,
-            annotations = excluded.annotations, receivers = excluded.receivers, removed_at = null,
-            loaded_at = case when r.version = excluded.version then r.loaded_at else excluded.loaded_at end,
-            state = case when r.state = 'removed' then 'new' else r.state end";
     transaction
-        .execute(store, &[&document])
+        .execute(UPSERT_RULES, &[&document])
         .await
         .map_err(while_("store the rules"))?;
     for (new, old) in rules.renames() {
         rename(transaction, new, old).await?;
     }
-    let removed = "
-        update ledger.rule set removed_at = clock_timestamp(), state = 'removed', last_error = null, failures = 0,
-            too_slow = 0, limit_exceeded = false
-        where removed_at is null and not rule = any ($1)";
     transaction
-        .execute(removed, &[&ids])
+        .execute(REMOVE_RULES, &[&ids])
         .await
         .map_err(while_("store the rules"))?;
     Ok(())
@@ -192,22 +146,95 @@ async fn store_rules(transaction: &Transaction<'_>, rules: &RuleSet) -> Result<(
 /// The instances of a rule go on under its new id.
 async fn rename(transaction: &Transaction<'_>, new: &str, old: &str) -> Result<(), AlertsError> {
     let step = || while_("rename a rule");
-    let memory = "
-        update ledger.rule as n set identity = o.identity, last_slot = o.last_slot
-        from ledger.rule as o
-        where n.rule = $1 and o.rule = $2 and n.last_slot is null and o.last_slot is not null";
-    if transaction.execute(memory, &[&new, &old]).await.map_err(step())? == 0 {
+    if transaction
+        .execute(TAKE_OVER_SLOT, &[&new, &old])
+        .await
+        .map_err(step())?
+        == 0
+    {
         return Ok(());
     }
-    for table in ["alert_instance", "alert_ack"] {
-        let go = format!("update ledger.{table} set rule = $1 where rule = $2");
-        transaction.execute(&go, &[&new, &old]).await.map_err(step())?;
+    for rename in [RENAME_INSTANCES, RENAME_ACKS] {
+        transaction.execute(rename, &[&new, &old]).await.map_err(step())?;
     }
     Ok(())
 }
 
 /// The database's clock: the one that slots and leases of all evaluators go by.
 pub(crate) async fn now(client: &Client) -> Result<Instant, AlertsError> {
-    let row = client.query_one("select clock_timestamp()", &[]).await;
+    let row = client.query_one(READ_CLOCK, &[]).await;
     Ok(row.map_err(while_("ask for the time"))?.get(0))
 }
+
+const TAKE_RULE_SET_LOCK: &str = "select pg_advisory_xact_lock(hashtext('ledger.rule_set'))";
+
+const READ_ACTIVE_SET: &str = "select sha256 from ledger.rule_set";
+
+const UPSERT_EVALUATOR: &str = "
+    insert into ledger.evaluator as e (evaluator, rule_set, state, started_at, heartbeat_at)
+    values ($1, $2, $3, clock_timestamp(), clock_timestamp())
+    on conflict (evaluator) do update
+        set rule_set = excluded.rule_set, state = excluded.state, heartbeat_at = excluded.heartbeat_at";
+
+const RELEASE_GROUPS: &str = "update ledger.rule_group set owner = null, lease_until = null where owner = $1";
+
+const DELETE_EVALUATOR: &str = "delete from ledger.evaluator where evaluator = $1";
+
+const IS_SET_IN_USE: &str = "
+    select exists (
+        select from ledger.evaluator
+        where evaluator <> $1 and rule_set = $2 and state = 'running'
+          and heartbeat_at > clock_timestamp() - make_interval(secs => $3)
+    )";
+
+const ACTIVATE_SET: &str = "
+    insert into ledger.rule_set as s (sha256, generation, activated_at, activated_by)
+    values ($1, 1, clock_timestamp(), $2)
+    on conflict (only_row) do update set sha256 = excluded.sha256, generation = s.generation + 1,
+        activated_at = excluded.activated_at, activated_by = excluded.activated_by";
+
+const REVOKE_GROUPS: &str =
+    "update ledger.rule_group set epoch = epoch + 1, owner = null, lease_until = null";
+
+const UPSERT_GROUPS: &str = "
+    insert into ledger.rule_group as g (rule_group, interval_seconds)
+    select * from unnest($1::text[], $2::double precision[])
+    on conflict (rule_group) do update set removed_at = null, interval_seconds = excluded.interval_seconds,
+        -- A slot of another interval is no slot of this one.
+        last_slot = case when g.interval_seconds = excluded.interval_seconds and g.removed_at is null
+            then g.last_slot end";
+
+const REMOVE_GROUPS: &str = "
+    update ledger.rule_group set removed_at = clock_timestamp()
+    where removed_at is null and not rule_group = any ($1)";
+
+const UPSERT_RULES: &str = "
+    insert into ledger.rule as r (rule, kind, rule_name, rule_group, file, version, identity, query_text,
+        interval_seconds, for_seconds, mode, labels, annotations, receivers, loaded_at)
+    select d.*, clock_timestamp()
+    from jsonb_to_recordset($1) as d (rule text, kind text, rule_name text, rule_group text, file text, version text,
+        identity text, query_text text, interval_seconds double precision, for_seconds double precision, mode text,
+        labels jsonb, annotations jsonb, receivers text[])
+    on conflict (rule) do update set kind = excluded.kind, rule_name = excluded.rule_name,
+        rule_group = excluded.rule_group, file = excluded.file, version = excluded.version,
+        query_text = excluded.query_text, interval_seconds = excluded.interval_seconds,
+        for_seconds = excluded.for_seconds, mode = excluded.mode, labels = excluded.labels,
+        annotations = excluded.annotations, receivers = excluded.receivers, removed_at = null,
+        loaded_at = case when r.version = excluded.version then r.loaded_at else excluded.loaded_at end,
+        state = case when r.state = 'removed' then 'new' else r.state end";
+
+const REMOVE_RULES: &str = "
+    update ledger.rule set removed_at = clock_timestamp(), state = 'removed', last_error = null, failures = 0,
+        too_slow = 0, limit_exceeded = false
+    where removed_at is null and not rule = any ($1)";
+
+const TAKE_OVER_SLOT: &str = "
+    update ledger.rule as n set identity = o.identity, last_slot = o.last_slot
+    from ledger.rule as o
+    where n.rule = $1 and o.rule = $2 and n.last_slot is null and o.last_slot is not null";
+
+const RENAME_INSTANCES: &str = "update ledger.alert_instance set rule = $1 where rule = $2";
+
+const RENAME_ACKS: &str = "update ledger.alert_ack set rule = $1 where rule = $2";
+
+const READ_CLOCK: &str = "select clock_timestamp()";

@@ -46,7 +46,7 @@ pub(crate) async fn write(
     evaluator: &str,
     evaluated: &EvaluationReport,
 ) -> Result<(), AlertsError> {
-    const WRITE: &str = "
+    const RECORD_RUN: &str = "
         with run as (
             insert into ledger.rule_run (rule, slot, rule_version, rule_set, evaluator, epoch, as_of, outcome, error,
                 query_seconds, rows, changed, queued, applied_at)
@@ -73,7 +73,7 @@ pub(crate) async fn write(
     let is_slow = query.record().is_some() && evaluated.seconds > query.timeout.seconds() / 2.0;
     client
         .execute(
-            WRITE,
+            RECORD_RUN,
             &[
                 &query.id.as_str(),
                 &query.version,

@@ -27,11 +27,8 @@ pub(crate) async fn load(
     transaction: &Transaction<'_>,
     rule: &str,
 ) -> Result<BTreeMap<String, StoredInstance>, AlertsError> {
-    let load = "
-        select fingerprint, labels, annotations, value, memory, inhibited_by, shadow, receivers, notifications, changed_slot
-        from ledger.alert_instance where rule = $1";
     let rows = transaction
-        .query(load, &[&rule])
+        .query(READ_INSTANCES, &[&rule])
         .await
         .map_err(while_("load the instances"))?;
     let kept = rows.iter().map(|row| {
@@ -82,7 +79,7 @@ pub(crate) async fn save(
     slot: Instant,
     outcome: &EvaluationOutcome,
 ) -> Result<i64, AlertsError> {
-    const SAVE: &str = "
+    const UPSERT_INSTANCES: &str = "
         insert into ledger.alert_instance (rule, fingerprint, alertname, labels, annotations, value, condition, episode,
             active_at, fired_at, resolved_at, resolved_reason, held_since, held_reason, snoozed_until, cooldown_until,
             acked_at, acked_by, inhibited_by, shadow, notifications, last_notified_at, suppressed_episodes, receivers,
@@ -109,13 +106,14 @@ pub(crate) async fn save(
     for rows in changed.chunks(ROWS_A_STATEMENT) {
         let document = Value::Array(rows.to_vec());
         transaction
-            .execute(SAVE, &[&document])
+            .execute(UPSERT_INSTANCES, &[&document])
             .await
             .map_err(while_("write the instances"))?;
     }
-    let forget = "delete from ledger.alert_instance where rule = $1 and fingerprint = any ($2)";
     if !outcome.forgotten.is_empty() {
-        let forgotten = transaction.execute(forget, &[&rule, &outcome.forgotten]).await;
+        let forgotten = transaction
+            .execute(DELETE_INSTANCES, &[&rule, &outcome.forgotten])
+            .await;
         forgotten.map_err(while_("forget instances"))?;
     }
     save_events(transaction, rule, slot, outcome).await?;
@@ -128,7 +126,7 @@ async fn save_events(
     slot: Instant,
     outcome: &EvaluationOutcome,
 ) -> Result<(), AlertsError> {
-    const SAVE: &str = "
+    const INSERT_EVENTS: &str = "
         insert into ledger.alert_event (slot, rule, fingerprint, alertname, labels, event, reason, value, receiver, by_whom)
         select $2, $3, d.* from jsonb_to_recordset($1) as d (fingerprint text, alertname text, labels jsonb, event text,
             reason text, value double precision, receiver text, by_whom text)";
@@ -152,7 +150,7 @@ async fn save_events(
     for rows in documents.chunks(ROWS_A_STATEMENT) {
         let rows = Value::Array(rows.to_vec());
         transaction
-            .execute(SAVE, &[&rows, &slot, &rule])
+            .execute(INSERT_EVENTS, &[&rows, &slot, &rule])
             .await
             .map_err(while_("write what happened"))?;
     }
@@ -164,12 +162,8 @@ pub(crate) async fn snoozes(
     client: &impl GenericClient,
     slot: Instant,
 ) -> Result<Vec<AlertSnooze>, AlertsError> {
-    let load = "
-        select snooze_id, kind, matchers, created_by, reason, from_at, until_at, ended_at
-        from ledger.snooze
-        where until_at > $1 and from_at <= $1 and (ended_at is null or ended_at > $1)";
     let rows = client
-        .query(load, &[&slot])
+        .query(READ_SNOOZES_AT, &[&slot])
         .await
         .map_err(while_("load the snoozes"))?;
     rows.iter().map(read_snooze).collect()
@@ -205,12 +199,8 @@ pub(crate) async fn take_acks(
     rule: &str,
     slot: Instant,
 ) -> Result<BTreeMap<String, AlertAck>, AlertsError> {
-    let take = "
-        update ledger.alert_ack set applied_slot = $2
-        where rule = $1 and applied_slot is null
-        returning fingerprint, acked_by, acked_at, reason";
     let rows = transaction
-        .query(take, &[&rule, &slot])
+        .query(TAKE_ACKS, &[&rule, &slot])
         .await
         .map_err(while_("take up acknowledgements"))?;
     let acks = rows.iter().map(|row| {
@@ -237,9 +227,8 @@ pub(crate) async fn open_labels(
         AlertCondition::Firing.as_str(),
         AlertCondition::Recovering.as_str(),
     ];
-    let load = "select labels from ledger.alert_instance where condition = any ($1) and alertname = any ($2)";
     let rows = transaction
-        .query(load, &[&&open[..], &names])
+        .query(READ_INHIBITING_LABELS, &[&&open[..], &names])
         .await
         .map_err(while_("look for what inhibits"))?;
     Ok(rows.iter().map(|row| texts(row.get(0))).collect())
@@ -255,13 +244,10 @@ pub(crate) async fn end_snoozes(transaction: &Transaction<'_>, slot: Instant) ->
         if !snooze.is_done(at, covered.iter()) {
             continue;
         }
-        let end = "
-            update ledger.snooze set ended_at = $2, ended_by = 'fleetledger', ended_reason = 'resolved'
-            where snooze_id = $1 and ended_at is null";
         let id: i64 = snooze.id.parse().unwrap_or_default();
         ended += usize::from(
             transaction
-                .execute(end, &[&id, &slot])
+                .execute(END_SNOOZE_OF_RESOLVED, &[&id, &slot])
                 .await
                 .map_err(while_("end a snooze"))?
                 > 0,
@@ -282,9 +268,8 @@ async fn covered_instances(
         .map(|one| (one.label().to_owned(), one.value().to_owned()))
         .collect();
     let equal = serde_json::json!(equal);
-    let load = "select labels, memory from ledger.alert_instance where labels @> $1";
     let rows = transaction
-        .query(load, &[&equal])
+        .query(READ_MEMORY, &[&equal])
         .await
         .map_err(while_("look what a snooze covers"))?;
     let mut covered = Vec::new();
@@ -301,3 +286,28 @@ async fn covered_instances(
     }
     Ok(covered)
 }
+
+const READ_INSTANCES: &str = "
+    select fingerprint, labels, annotations, value, memory, inhibited_by, shadow, receivers, notifications, changed_slot
+    from ledger.alert_instance where rule = $1";
+
+const DELETE_INSTANCES: &str = "delete from ledger.alert_instance where rule = $1 and fingerprint = any ($2)";
+
+const READ_SNOOZES_AT: &str = "
+    select snooze_id, kind, matchers, created_by, reason, from_at, until_at, ended_at
+    from ledger.snooze
+    where until_at > $1 and from_at <= $1 and (ended_at is null or ended_at > $1)";
+
+const TAKE_ACKS: &str = "
+    update ledger.alert_ack set applied_slot = $2
+    where rule = $1 and applied_slot is null
+    returning fingerprint, acked_by, acked_at, reason";
+
+const READ_INHIBITING_LABELS: &str =
+    "select labels from ledger.alert_instance where condition = any ($1) and alertname = any ($2)";
+
+const END_SNOOZE_OF_RESOLVED: &str = "
+    update ledger.snooze set ended_at = $2, ended_by = 'fleetledger', ended_reason = 'resolved'
+    where snooze_id = $1 and ended_at is null";
+
+const READ_MEMORY: &str = "select labels, memory from ledger.alert_instance where labels @> $1";

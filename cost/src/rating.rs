@@ -8,7 +8,10 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::errors::{CostError, while_};
+use crate::{
+    errors::{CostError, while_},
+    store::APPLY_OWNERS,
+};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 /// Hours that one round rates at most: between rounds others get their turn.
@@ -95,9 +98,8 @@ impl CostRater {
             why: error.to_string(),
         })?;
         // Whoever else does it now does it for us too.
-        let lock = "select pg_try_advisory_lock(hashtext('ledger.cost_rating'))";
         let locked: bool = client
-            .query_one(lock, &[])
+            .query_one(TRY_RATING_LOCK, &[])
             .await
             .map_err(while_("rate hours"))?
             .get(0);
@@ -106,8 +108,7 @@ impl CostRater {
         }
         let rated = self.rate_due(&client, now).await;
         // A server notices late that a session has ended; the next round must not find the lock taken.
-        let unlock = "select pg_advisory_unlock(hashtext('ledger.cost_rating'))";
-        let unlocked = client.batch_execute(unlock).await;
+        let unlocked = client.batch_execute(RELEASE_RATING_LOCK).await;
         let rated = rated?;
         unlocked.map_err(while_("rate hours"))?;
         Ok(rated)
@@ -118,9 +119,8 @@ impl CostRater {
             return Ok(0);
         }
         // Entries of the map of owners begin and end by themselves.
-        let owners = "select ledger.apply_owners(array(select cluster_id from ledger.cluster order by cluster_id), now())";
         client
-            .batch_execute(owners)
+            .batch_execute(APPLY_OWNERS)
             .await
             .map_err(while_("apply owners"))?;
         let due = self.due(client, now).await?;
@@ -137,9 +137,8 @@ impl CostRater {
 
     /// Without a price nothing can be rated, and nothing is said about cost.
     async fn has_prices(&self, client: &Client) -> Result<bool, CostError> {
-        let any = "select exists (select from ledger.price_sheet where superseded_at is null)";
         let row = client
-            .query_one(any, &[])
+            .query_one(HAS_PRICES, &[])
             .await
             .map_err(while_("read price sheets"))?;
         Ok(row.get(0))
@@ -147,20 +146,21 @@ impl CostRater {
 
     async fn due(&self, client: &Client, now: Instant) -> Result<Vec<(Instant, String)>, CostError> {
         let step = "look for hours that are due";
-        let ask = "select hour_at, reason from ledger.cost_due($1, make_interval(secs => $2), make_interval(secs => $3))";
         let RatingSettings {
             history, lateness, ..
         } = self.settings;
         let (history, lateness) = (history.as_secs_f64(), lateness.as_secs_f64());
         let rows = client
-            .query(ask, &[&now, &history, &lateness])
+            .query(READ_DUE_HOURS, &[&now, &history, &lateness])
             .await
             .map_err(while_(step))?;
         let mut due: Vec<(Instant, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         if let Some(every) = self.settings.partial {
             let hour = Instant(now.0 - now.0.rem_euclid(HOUR_MICROS));
-            let last = "select filled_at from ledger.cost_hour where hour_at = $1";
-            let last = client.query_opt(last, &[&hour]).await.map_err(while_(step))?;
+            let last = client
+                .query_opt(READ_FILLED_AT, &[&hour])
+                .await
+                .map_err(while_(step))?;
             let last: Option<Instant> = last.map(|row| row.get(0));
             let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
             if now > hour && last.is_none_or(|last| now.micros_since(last) >= every) {
@@ -178,9 +178,7 @@ impl CostRater {
         now: Instant,
     ) -> Result<(), CostError> {
         let timer = self.seconds.start_timer();
-        let rated = client
-            .execute("select ledger.cost_fill($1, $2, $3)", &[&hour, &reason, &now])
-            .await;
+        let rated = client.execute(RATE_HOUR, &[&hour, &reason, &now]).await;
         timer.observe_duration();
         rated.map_err(while_("rate an hour"))?;
         self.hours.with_label_values(&[reason]).inc();
@@ -198,9 +196,7 @@ pub async fn rerate(client: &Client, from: Instant, to: Instant, now: Instant) -
     let mut days = BTreeSet::new();
     let mut count = 0;
     while hour < to && hour < now {
-        let rated = client
-            .execute("select ledger.cost_fill($1, 'rerate', $2)", &[&hour, &now])
-            .await;
+        let rated = client.execute(RERATE_HOUR, &[&hour, &now]).await;
         rated.map_err(while_("rate an hour again"))?;
         days.insert(Instant(hour.0 - hour.0.rem_euclid(24 * HOUR_MICROS)));
         hour = hour.plus_micros(HOUR_MICROS);
@@ -213,6 +209,24 @@ pub async fn rerate(client: &Client, from: Instant, to: Instant, now: Instant) -
 }
 
 async fn fill_day(client: &Client, day: Instant) -> Result<(), CostError> {
-    let filled = client.execute("select ledger.cost_fill_day($1)", &[&day]).await;
+    let filled = client.execute(FILL_DAY, &[&day]).await;
     filled.map(|_| ()).map_err(while_("make the rows of a day"))
 }
+
+const TRY_RATING_LOCK: &str = "select pg_try_advisory_lock(hashtext('ledger.cost_rating'))";
+
+const RELEASE_RATING_LOCK: &str = "select pg_advisory_unlock(hashtext('ledger.cost_rating'))";
+
+const HAS_PRICES: &str = "select exists (select from ledger.price_sheet where superseded_at is null)";
+
+const READ_DUE_HOURS: &str = "
+    select hour_at, reason
+    from ledger.cost_due($1, make_interval(secs => $2), make_interval(secs => $3))";
+
+const READ_FILLED_AT: &str = "select filled_at from ledger.cost_hour where hour_at = $1";
+
+const RATE_HOUR: &str = "select ledger.cost_fill($1, $2, $3)";
+
+const RERATE_HOUR: &str = "select ledger.cost_fill($1, 'rerate', $2)";
+
+const FILL_DAY: &str = "select ledger.cost_fill_day($1)";

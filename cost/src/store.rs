@@ -47,8 +47,10 @@ pub async fn apply(
 ) -> Result<DefinitionChanges, CostError> {
     let step = "apply prices and owners";
     let transaction = client.transaction().await.map_err(while_(step))?;
-    let lock = "select pg_advisory_xact_lock(hashtext('ledger.cost_apply'))";
-    transaction.batch_execute(lock).await.map_err(while_(step))?;
+    transaction
+        .batch_execute(TAKE_APPLY_LOCK)
+        .await
+        .map_err(while_(step))?;
     let mut applied = DefinitionChanges::default();
     let mut since: Option<Timestamp> = None;
     if !book.sheets.is_empty() {
@@ -67,17 +69,15 @@ pub async fn apply(
     if applied.owners {
         let begins = book.owners.iter().map(|owner| owner.valid_from);
         since = begins.chain(since).min();
-        let owners = "select ledger.apply_owners(array(select cluster_id from ledger.cluster order by cluster_id), now())";
         transaction
-            .batch_execute(owners)
+            .batch_execute(APPLY_OWNERS)
             .await
             .map_err(while_("apply owners"))?;
     }
     if let Some(since) = since {
-        let first = "select min(hour_at) from ledger.cost_hour where hour_at + interval '1 hour' > $1";
         let since = Instant::from_timestamp(since);
         let row = transaction
-            .query_one(first, &[&since])
+            .query_one(READ_FIRST_RATED_HOUR, &[&since])
             .await
             .map_err(while_(step))?;
         applied.rated_before = row.get::<_, Option<Instant>>(0).map(|at| at.to_string());
@@ -88,10 +88,8 @@ pub async fn apply(
 
 /// Amounts of two currencies cannot be summed, and what was rated is summed with what will be.
 async fn check_currency(transaction: &Transaction<'_>, book: &CostDefinitions) -> Result<(), CostError> {
-    let other = "select s.currency from ledger.price_sheet as s
-        where exists (select from ledger.cost_hour) order by s.sheet_id desc limit 1";
     let current = transaction
-        .query_opt(other, &[])
+        .query_opt(READ_RATED_CURRENCY, &[])
         .await
         .map_err(while_("read the currency"))?;
     let stored: Option<String> = current.map(|row| row.get(0));
@@ -113,9 +111,10 @@ async fn apply_sheets(
     since: &mut Option<Timestamp>,
 ) -> Result<(), CostError> {
     let step = "apply price sheets";
-    let ask =
-        "select sheet_id, sheet, valid_from, sha256 from ledger.price_sheet where superseded_at is null";
-    let current = transaction.query(ask, &[]).await.map_err(while_(step))?;
+    let current = transaction
+        .query(READ_CURRENT_SHEETS, &[])
+        .await
+        .map_err(while_(step))?;
     let mut kept = Vec::new();
     for sheet in &book.sheets {
         let (begin, sha256) = (Instant::from_timestamp(sheet.valid_from), sha256_of(sheet));
@@ -134,8 +133,10 @@ async fn apply_sheets(
         if kept.contains(&number) {
             continue;
         }
-        let end = "update ledger.price_sheet set superseded_at = now() where sheet_id = $1";
-        transaction.execute(end, &[&number]).await.map_err(while_(step))?;
+        transaction
+            .execute(SUPERSEDE_SHEET, &[&number])
+            .await
+            .map_err(while_(step))?;
         let replaced = book
             .sheets
             .iter()
@@ -167,13 +168,10 @@ async fn insert_sheet(
     by: &str,
 ) -> Result<(), CostError> {
     let step = "store a price sheet";
-    let insert = "insert into ledger.price_sheet
-            (sheet, datacenters, valid_from, valid_to, currency, month_basis, sha256, applied_by)
-        values ($1, $2, $3, $4, $5, $6, $7, $8) returning sheet_id";
     let end = sheet.valid_to.map(Instant::from_timestamp);
     let row = transaction
         .query_one(
-            insert,
+            INSERT_SHEET,
             &[
                 &sheet.sheet,
                 &sheet.datacenters,
@@ -200,12 +198,6 @@ async fn insert_class(
     position: i32,
     class: &NodeClass,
 ) -> Result<(), CostError> {
-    // Numbers travel as text: PostgreSQL reads them exactly.
-    let insert = "insert into ledger.price_class
-            (sheet_id, position, class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price,
-             cpu_to_ram, gpu_to_ram, discount)
-        values ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8::text::numeric, $9::text::numeric, $10::text::numeric,
-            $11::text::numeric, $12::text::numeric, $13::text::numeric)";
     let labels = serde_json::json!(class.labels);
     let (per, node, resources, ratios) = match &class.prices {
         ClassPrices::Node {
@@ -218,7 +210,7 @@ async fn insert_class(
     };
     transaction
         .execute(
-            insert,
+            INSERT_CLASS,
             &[
                 &sheet,
                 &position,
@@ -286,22 +278,25 @@ async fn replace(
         current_columns: stored,
     } = of;
     let items = serde_json::json!(rows);
-    let wanted =
-        format!("select {select} from jsonb_array_elements($1::jsonb) with ordinality as r (item, place)");
-    let current = format!("select {stored} from ledger.{table} where superseded_at is null");
-    let compare = format!(
-        "select exists ((({wanted}) except all ({current})) union all (({current}) except all ({wanted})))"
-    );
+    let wanted = READ_GIVEN_ROWS_TEMPLATE.replace("{select}", select);
+    let current = READ_CURRENT_ROWS_TEMPLATE
+        .replace("{columns}", stored)
+        .replace("{table}", table);
+    let compare = ROWS_DIFFER_TEMPLATE
+        .replace("{wanted}", &wanted)
+        .replace("{current}", &current);
     let differs: bool = transaction
         .query_one(&compare, &[&items])
         .await
         .map_err(while_(step))?
         .get(0);
     if differs {
-        let end = format!("update ledger.{table} set superseded_at = now() where superseded_at is null");
+        let end = SUPERSEDE_ROWS_TEMPLATE.replace("{table}", table);
         transaction.execute(&end, &[]).await.map_err(while_(step))?;
-        let insert =
-            format!("insert into ledger.{table} (applied_by, {columns}) select $2, w.* from ({wanted}) as w");
+        let insert = INSERT_ROWS_TEMPLATE
+            .replace("{table}", table)
+            .replace("{columns}", columns)
+            .replace("{wanted}", &wanted);
         transaction
             .execute(&insert, &[&items, &by])
             .await
@@ -327,10 +322,8 @@ pub struct ClosedMonth {
 /// [`CostError::Refused`] if it is not over, not rated or closed already.
 pub async fn close(client: &Client, month: &str, by: &str) -> Result<ClosedMonth, CostError> {
     let begin = month_begin(month)?;
-    let close = "select round(ledger.cost_close($1, $2) / 1e9, 9)::text,
-        (select s.currency from ledger.price_sheet as s order by s.sheet_id desc limit 1)";
     let row = client
-        .query_one(close, &[&begin, &by])
+        .query_one(CLOSE_MONTH, &[&begin, &by])
         .await
         .map_err(while_("close a month"))?;
     Ok(ClosedMonth {
@@ -344,6 +337,55 @@ fn month_begin(month: &str) -> Result<Instant, CostError> {
     Instant::parse(&format!("{month}-01T00:00:00Z"))
         .ok_or_else(|| CostError::Refused(format!("`{month}` is no month such as 2026-04")))
 }
+
+const TAKE_APPLY_LOCK: &str = "select pg_advisory_xact_lock(hashtext('ledger.cost_apply'))";
+
+/// Of every cluster, as of now.
+pub(crate) const APPLY_OWNERS: &str =
+    "select ledger.apply_owners(array(select cluster_id from ledger.cluster order by cluster_id), now())";
+
+const READ_FIRST_RATED_HOUR: &str =
+    "select min(hour_at) from ledger.cost_hour where hour_at + interval '1 hour' > $1";
+
+const READ_RATED_CURRENCY: &str = "
+    select s.currency from ledger.price_sheet as s
+    where exists (select from ledger.cost_hour) order by s.sheet_id desc limit 1";
+
+const READ_CURRENT_SHEETS: &str =
+    "select sheet_id, sheet, valid_from, sha256 from ledger.price_sheet where superseded_at is null";
+
+const SUPERSEDE_SHEET: &str = "update ledger.price_sheet set superseded_at = now() where sheet_id = $1";
+
+const INSERT_SHEET: &str = "
+    insert into ledger.price_sheet
+        (sheet, datacenters, valid_from, valid_to, currency, month_basis, sha256, applied_by)
+    values ($1, $2, $3, $4, $5, $6, $7, $8) returning sheet_id";
+
+/// Numbers travel as text: PostgreSQL reads them exactly.
+const INSERT_CLASS: &str = "
+    insert into ledger.price_class
+        (sheet_id, position, class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price,
+         cpu_to_ram, gpu_to_ram, discount)
+    values ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8::text::numeric, $9::text::numeric, $10::text::numeric,
+        $11::text::numeric, $12::text::numeric, $13::text::numeric)";
+
+const CLOSE_MONTH: &str = "
+    select round(ledger.cost_close($1, $2) / 1e9, 9)::text,
+        (select s.currency from ledger.price_sheet as s order by s.sheet_id desc limit 1)";
+
+const READ_GIVEN_ROWS_TEMPLATE: &str =
+    "select {select} from jsonb_array_elements($1::jsonb) with ordinality as r (item, place)";
+
+const READ_CURRENT_ROWS_TEMPLATE: &str = "select {columns} from ledger.{table} where superseded_at is null";
+
+const ROWS_DIFFER_TEMPLATE: &str =
+    "select exists ((({wanted}) except all ({current})) union all (({current}) except all ({wanted})))";
+
+const SUPERSEDE_ROWS_TEMPLATE: &str =
+    "update ledger.{table} set superseded_at = now() where superseded_at is null";
+
+const INSERT_ROWS_TEMPLATE: &str =
+    "insert into ledger.{table} (applied_by, {columns}) select $2, w.* from ({wanted}) as w";
 
 #[cfg(test)]
 mod tests {

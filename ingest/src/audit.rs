@@ -59,12 +59,7 @@ pub async fn run(
     for ((cluster_id, number), uids) in &audit.altered {
         let reason = format!("audit: {} rows were altered", uids);
         client
-            .execute(
-                "insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
-                 values ($1, $2, 1, now(), $3) on conflict (cluster_id, kind) do update
-                 set generation = k.generation + 1, raised_at = now(), raised_reason = excluded.raised_reason",
-                &[cluster_id, number, &reason],
-            )
+            .execute(RAISE_GENERATION, &[cluster_id, number, &reason])
             .await
             .map_err(failed)?;
     }
@@ -85,9 +80,9 @@ impl RowAudit {
         progress: &mut impl FnMut(&str),
     ) -> Result<(), tokio_postgres::Error> {
         let table = row::table(kind).name;
-        let statement = format!(
-            "select * from ledger.{table} where (cluster_id, uid) > ($1, $2) order by cluster_id, uid limit {PAGE}"
-        );
+        let statement = READ_PAGE_TEMPLATE
+            .replace("{table}", table)
+            .replace("{page}", &PAGE.to_string());
         let (mut cluster_id, mut uid) = (i32::MIN, String::new());
         loop {
             let rows = client.query(&statement, &[&cluster_id, &uid]).await?;
@@ -128,11 +123,7 @@ impl RowAudit {
             self.report.sound += 1;
             return Ok(());
         }
-        let statement = format!(
-            "update ledger.{} set body_hash_hi = null, body_hash_lo = null
-             where cluster_id = $1 and uid = $2 and body_hash_hi = $3 and body_hash_lo = $4",
-            row::table(kind).name
-        );
+        let statement = FORGET_BODY_HASH_TEMPLATE.replace("{table}", row::table(kind).name);
         // A row that changed since it was read is no longer the one that was found altered.
         if client.execute(&statement, &[&key.0, &key.1, &hi, &lo]).await? > 0 {
             *self.altered.entry((key.0, kind.number())).or_default() += 1;
@@ -221,15 +212,7 @@ async fn containers_of(
         keys.0.push(pod.try_get("cluster_id")?);
         keys.1.push(pod.try_get("uid")?);
     }
-    let rows = client
-        .query(
-            "select c.* from ledger.container as c
-             join unnest($1::integer[], $2::text[]) as k (cluster_id, uid) on k.cluster_id = c.cluster_id and k.uid = c.uid
-             order by c.cluster_id, c.uid,
-                 case c.container_type when 'app' then 1 when 'ephemeral' then 2 else 0 end, c.position",
-            &[&keys.0, &keys.1],
-        )
-        .await?;
+    let rows = client.query(READ_CONTAINERS, &[&keys.0, &keys.1]).await?;
     let mut containers: BTreeMap<(i32, String), Vec<StoredContainer>> = BTreeMap::new();
     for row in &rows {
         let stored = StoredContainer {
@@ -250,10 +233,7 @@ async fn containers_of(
 
 async fn learn(client: &Client) -> Result<KnownSchemas, tokio_postgres::Error> {
     let mut schemas = KnownSchemas::own();
-    for row in client
-        .query("select schema_json from ledger.avro_schema", &[])
-        .await?
-    {
+    for row in client.query(READ_SCHEMAS, &[]).await? {
         let json: &str = row.try_get(0)?;
         if let Ok(schema) = WriterSchema::parse(json) {
             schemas.learn(Arc::new(schema));
@@ -261,3 +241,23 @@ async fn learn(client: &Client) -> Result<KnownSchemas, tokio_postgres::Error> {
     }
     Ok(schemas)
 }
+
+const RAISE_GENERATION: &str = "
+    insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
+    values ($1, $2, 1, now(), $3) on conflict (cluster_id, kind) do update
+    set generation = k.generation + 1, raised_at = now(), raised_reason = excluded.raised_reason";
+
+const READ_CONTAINERS: &str = "
+    select c.* from ledger.container as c
+    join unnest($1::integer[], $2::text[]) as k (cluster_id, uid) on k.cluster_id = c.cluster_id and k.uid = c.uid
+    order by c.cluster_id, c.uid,
+        case c.container_type when 'app' then 1 when 'ephemeral' then 2 else 0 end, c.position";
+
+const READ_SCHEMAS: &str = "select schema_json from ledger.avro_schema";
+
+const READ_PAGE_TEMPLATE: &str = "
+    select * from ledger.{table} where (cluster_id, uid) > ($1, $2) order by cluster_id, uid limit {page}";
+
+const FORGET_BODY_HASH_TEMPLATE: &str = "
+    update ledger.{table} set body_hash_hi = null, body_hash_lo = null
+    where cluster_id = $1 and uid = $2 and body_hash_hi = $3 and body_hash_lo = $4";

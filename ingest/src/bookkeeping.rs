@@ -26,18 +26,18 @@ pub(crate) async fn write(
 ) -> Result<(), DatabaseFailure> {
     write_dead_letters(session, topics, sealed).await?;
     write_dead_keys(session, topics, sealed).await?;
-    write_rows(session, SCHEMAS, schemas(sealed)).await?;
-    write_rows(session, GAPS, gaps(topics, gap_policy, sealed)).await?;
+    write_rows(session, INSERT_SCHEMAS, schemas(sealed)).await?;
+    write_rows(session, INSERT_GAPS, gaps(topics, gap_policy, sealed)).await?;
     let heads = &sealed.heads;
     write_rows(
         session,
-        EMITTERS,
+        UPSERT_EMITTER_STATES,
         heads.iter().map(|(key, _, head)| emitter(key, head)).collect(),
     )
     .await?;
     write_rows(
         session,
-        BALANCES,
+        UPSERT_BALANCES,
         heads
             .iter()
             .filter(|(key, _, _)| key.kind.is_object())
@@ -47,24 +47,24 @@ pub(crate) async fn write(
     .await?;
     write_rows(
         session,
-        SWEEPS,
+        UPSERT_SWEEPS,
         heads
             .iter()
             .filter_map(|(key, _, head)| sweep(key, head))
             .collect(),
     )
     .await?;
-    write_rows(session, FRESHNESS, freshness(sealed)).await?;
-    write_rows(session, QUARANTINE_RECORDS, quarantine_rows(sealed)).await?;
+    write_rows(session, UPSERT_FRESHNESS, freshness(sealed)).await?;
+    write_rows(session, COUNT_QUARANTINED_RECORDS, quarantine_rows(sealed)).await?;
     if !sealed.namespaces.is_empty() {
-        session
-            .execute(
-                "select ledger.apply_owners($1::integer[], now())",
-                &[&sealed.namespaces],
-            )
-            .await?;
+        session.execute(APPLY_OWNERS, &[&sealed.namespaces]).await?;
     }
-    write_rows(session, BATCHES, batches(topics, owner, sealed, superseded)).await
+    write_rows(
+        session,
+        INSERT_BATCHES,
+        batches(topics, owner, sealed, superseded),
+    )
+    .await
 }
 
 async fn write_rows(
@@ -80,7 +80,7 @@ async fn write_rows(
     Ok(())
 }
 
-const DEAD_LETTERS: &str = "
+const INSERT_DEAD_LETTERS: &str = "
 insert into ledger.dead_letter (topic, partition, record_offset, kafka_at, datacenter, cluster, cluster_uid, kind, uid,
     reason, detail, schema_ref, record_key, record_value, record_headers, state, settled_at)
 select x.topic, x.partition, x.record_offset, x.kafka_at, x.datacenter, x.cluster, x.cluster_uid, x.kind, x.uid,
@@ -127,13 +127,16 @@ async fn write_dead_letters(
             }));
         }
         session
-            .execute(DEAD_LETTERS, &[&JsonParameter(Json::Array(rows)), &keys, &values])
+            .execute(
+                INSERT_DEAD_LETTERS,
+                &[&JsonParameter(Json::Array(rows)), &keys, &values],
+            )
             .await?;
     }
     Ok(())
 }
 
-const SETTLE: &str = "
+const SETTLE_DEAD_KEYS: &str = "
 with settled as (
     delete from ledger.dead_key as k
     using json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid text)
@@ -143,7 +146,7 @@ with settled as (
 update ledger.dead_letter as l set state = 'superseded', settled_at = now()
 from settled as s where l.dead_letter_id = s.dead_letter_id and l.state = 'open'";
 
-const DEAD_KEYS: &str = "
+const INSERT_DEAD_KEYS: &str = "
 insert into ledger.dead_key (cluster_id, kind, uid, shard, hash_hi, hash_lo, epoch, sequence, dead_letter_id, died_at)
 select x.cluster_id, x.kind, x.uid, x.shard, x.hash_hi, x.hash_lo, x.epoch, x.sequence, l.dead_letter_id, now()
 from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid text, shard integer, hash_hi bigint, hash_lo bigint,
@@ -179,11 +182,11 @@ async fn write_dead_keys(
             "topic": topics.name(raw.partition.topic), "partition": raw.partition.partition, "record_offset": raw.offset,
         }));
     }
-    write_rows(session, SETTLE, settled).await?;
-    write_rows(session, DEAD_KEYS, opened).await
+    write_rows(session, SETTLE_DEAD_KEYS, settled).await?;
+    write_rows(session, INSERT_DEAD_KEYS, opened).await
 }
 
-const SCHEMAS: &str = "
+const INSERT_SCHEMAS: &str = "
 insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from)
 select * from json_to_recordset($1::json) as x (fingerprint bigint, subject text, schema_json text, learned_from text)
 on conflict (fingerprint) do nothing";
@@ -198,7 +201,7 @@ fn schemas(sealed: &SealedBatch) -> Vec<Json> {
     sealed.schemas.iter().map(row).collect()
 }
 
-const GAPS: &str = "
+const INSERT_GAPS: &str = "
 insert into ledger.ingest_gap (topic, partition, from_offset, to_offset, reason, policy)
 select * from json_to_recordset($1::json) as x (topic text, partition integer, from_offset bigint, to_offset bigint, reason text, policy text)";
 
@@ -212,7 +215,7 @@ fn gaps(topics: &IngestTopics, policy: GapPolicy, sealed: &SealedBatch) -> Vec<J
     sealed.gaps.iter().map(row).collect()
 }
 
-const EMITTERS: &str = "
+const UPSERT_EMITTER_STATES: &str = "
 insert into ledger.emitter_state (cluster_id, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records)
 select * from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, shard integer, epoch bigint, sequence bigint,
     observed_at timestamptz, clock_skew_seconds double precision, stale_records bigint)
@@ -227,7 +230,7 @@ fn emitter(key: &ShardKey, head: &ShardHead) -> Json {
     })
 }
 
-const BALANCES: &str = "
+const UPSERT_BALANCES: &str = "
 insert into ledger.balance as b (cluster_id, kind, shard, fold_count, fold_hi, fold_lo, mark_epoch, mark_sequence, mark_at,
     mark_count, mark_hi, mark_lo, fold_at_mark_count, fold_at_mark_hi, fold_at_mark_lo, mismatch_since)
 select x.*, case when (x.mark_count, x.mark_hi, x.mark_lo)
@@ -255,7 +258,7 @@ fn balance(key: &ShardKey, head: &ShardHead) -> Json {
     })
 }
 
-const SWEEPS: &str = "
+const UPSERT_SWEEPS: &str = "
 insert into ledger.sweep (cluster_id, kind, shard, sweep_id, epoch, begin_sequence, begin_offset, begin_at, end_at, state,
     void_reason, objects, closed_objects, missed_changes, generation, healed_generation)
 select * from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, shard integer, sweep_id text, epoch bigint,
@@ -283,7 +286,7 @@ fn sweep(key: &ShardKey, head: &ShardHead) -> Option<Json> {
     }))
 }
 
-const FRESHNESS: &str = "
+const UPSERT_FRESHNESS: &str = "
 with news as (
     select x.cluster_id, x.kind, least(x.observed_at, now()) as observed_at
     from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, observed_at timestamptz)
@@ -305,7 +308,7 @@ fn freshness(sealed: &SealedBatch) -> Vec<Json> {
     rows.collect()
 }
 
-const QUARANTINE_RECORDS: &str = "
+const COUNT_QUARANTINED_RECORDS: &str = "
 update ledger.quarantine as q set records = q.records + x.records
 from json_to_recordset($1::json) as x (datacenter text, cluster text, cluster_uid text, records bigint)
 where q.datacenter = x.datacenter and q.cluster = x.cluster and q.cluster_uid = x.cluster_uid and q.released_at is null";
@@ -327,7 +330,7 @@ fn quarantine_rows(sealed: &SealedBatch) -> Vec<Json> {
     rows.collect()
 }
 
-const BATCHES: &str = "
+const INSERT_BATCHES: &str = "
 insert into ledger.batch (committed_at, topic, partition, from_offset, to_offset, owner_epoch, owner, delivered, landed,
     unchanged, superseded, deleted, control, dead)
 select now(), x.* from json_to_recordset($1::json) as x (topic text, partition integer, from_offset bigint, to_offset bigint,
@@ -350,3 +353,5 @@ fn batches(topics: &IngestTopics, owner: &str, sealed: &SealedBatch, superseded:
 fn text(at: Instant) -> String {
     at.to_string()
 }
+
+pub(crate) const APPLY_OWNERS: &str = "select ledger.apply_owners($1::integer[], now())";

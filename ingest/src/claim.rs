@@ -19,7 +19,7 @@ use crate::{raw::PartitionId, settings::GapPolicy, topics::IngestTopics};
 /// long an owner may say nothing within a transaction, which it never does but for its own computing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const END_SILENT: &str = "
+const TERMINATE_SILENT_OWNERS: &str = "
 select a.pid, a.application_name, pg_terminate_backend(a.pid)
 from pg_stat_activity as a
 where a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid()
@@ -77,7 +77,10 @@ pub(crate) async fn claim(
 
 /// Ends sessions of owners that have said nothing within a transaction for as long as a claim has waited for them.
 pub(crate) async fn end_silent_owners(client: &Client) {
-    match client.query(END_SILENT, &[&PATIENCE.as_secs_f64()]).await {
+    match client
+        .query(TERMINATE_SILENT_OWNERS, &[&PATIENCE.as_secs_f64()])
+        .await
+    {
         Ok(ended) => {
             for row in &ended {
                 let (pid, name): (i32, &str) = match (row.try_get(0), row.try_get(1)) {
@@ -106,19 +109,12 @@ async fn claim_one(
 ) -> Result<PartitionClaim, tokio_postgres::Error> {
     transaction
         .execute(
-            "insert into ledger.ingest_partition (topic, partition, next_offset, high_watermark) values ($1, $2, $3, $4)
-             on conflict do nothing",
+            INSERT_PARTITION,
             &[&topic, &id.partition, &marks.low, &marks.high],
         )
         .await?;
     let row = transaction
-        .query_one(
-            "update ledger.ingest_partition
-             set owner_epoch = owner_epoch + 1, owner = $3, claimed_at = now(), high_watermark = $4
-             where topic = $1 and partition = $2
-             returning next_offset, owner_epoch, state, halted_reason, checkpoint_offset, checkpoint_crc",
-            &[&topic, &id.partition, &owner, &marks.high],
-        )
+        .query_one(CLAIM_PARTITION, &[&topic, &id.partition, &owner, &marks.high])
         .await?;
     let state: &str = row.try_get("state")?;
     let halted: Option<String> = row.try_get("halted_reason")?;
@@ -166,8 +162,7 @@ async fn check_ends(
         claim.gap = Some((next, marks.low));
         transaction
             .execute(
-                "insert into ledger.ingest_gap (topic, partition, from_offset, to_offset, reason, policy)
-                 values ($1, $2, $3, $4, 'deleted from the topic before they were read', $5)",
+                INSERT_DELETED_GAP,
                 &[&topic, &partition, &next, &marks.low, &policy.as_str()],
             )
             .await?;
@@ -181,20 +176,12 @@ async fn check_ends(
         claim.next_offset = marks.low;
         claim.last_landed = None;
         transaction
-            .execute(
-                "update ledger.ingest_partition set next_offset = $3, checkpoint_offset = null, checkpoint_kafka_at = null, checkpoint_crc = null
-                 where topic = $1 and partition = $2",
-                &[&topic, &partition, &marks.low],
-            )
+            .execute(MOVE_PARTITION, &[&topic, &partition, &marks.low])
             .await?;
     }
     if let Some(reason) = &claim.halted {
         transaction
-            .execute(
-                "update ledger.ingest_partition set state = 'halted', halted_reason = $3, halted_at = now()
-                 where topic = $1 and partition = $2",
-                &[&topic, &partition, reason],
-            )
+            .execute(HALT_PARTITION, &[&topic, &partition, reason])
             .await?;
     }
     Ok(())
@@ -210,13 +197,7 @@ async fn running_sweep(
         return Ok(None);
     };
     let kind: RecordKind = topic.kind;
-    let rows = transaction
-        .query(
-            "select c.cluster_uid, c.datacenter, s.shard, s.begin_offset from ledger.sweep as s
-             join ledger.cluster as c using (cluster_id) where s.kind = $1 and s.state = 'running'",
-            &[&kind.number()],
-        )
-        .await?;
+    let rows = transaction.query(READ_RUNNING_SWEEPS, &[&kind.number()]).await?;
     let mut begin = None;
     for row in rows {
         let (cluster_uid, datacenter): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
@@ -230,3 +211,29 @@ async fn running_sweep(
     }
     Ok(begin)
 }
+
+const INSERT_PARTITION: &str = "
+    insert into ledger.ingest_partition (topic, partition, next_offset, high_watermark) values ($1, $2, $3, $4)
+    on conflict do nothing";
+
+const CLAIM_PARTITION: &str = "
+    update ledger.ingest_partition
+    set owner_epoch = owner_epoch + 1, owner = $3, claimed_at = now(), high_watermark = $4
+    where topic = $1 and partition = $2
+    returning next_offset, owner_epoch, state, halted_reason, checkpoint_offset, checkpoint_crc";
+
+const INSERT_DELETED_GAP: &str = "
+    insert into ledger.ingest_gap (topic, partition, from_offset, to_offset, reason, policy)
+    values ($1, $2, $3, $4, 'deleted from the topic before they were read', $5)";
+
+const MOVE_PARTITION: &str = "
+    update ledger.ingest_partition set next_offset = $3, checkpoint_offset = null, checkpoint_kafka_at = null, checkpoint_crc = null
+    where topic = $1 and partition = $2";
+
+const HALT_PARTITION: &str = "
+    update ledger.ingest_partition set state = 'halted', halted_reason = $3, halted_at = now()
+    where topic = $1 and partition = $2";
+
+const READ_RUNNING_SWEEPS: &str = "
+    select c.cluster_uid, c.datacenter, s.shard, s.begin_offset from ledger.sweep as s
+    join ledger.cluster as c using (cluster_id) where s.kind = $1 and s.state = 'running'";

@@ -33,11 +33,7 @@ pub async fn retire(
     let transaction = client.transaction().await.map_err(failed)?;
     transaction.execute(NO_BATCH_BESIDE, &[]).await.map_err(failed)?;
     let row = transaction
-        .query_opt(
-            "update ledger.cluster set state = 'retired', retired_at = now()
-             where datacenter = $1 and cluster = $2 and state = 'active' returning cluster_id",
-            &[&datacenter, &cluster],
-        )
+        .query_opt(RETIRE_CLUSTER, &[&datacenter, &cluster])
         .await
         .map_err(failed)?;
     let Some(row) = row else {
@@ -49,12 +45,7 @@ pub async fn retire(
     // Batches built on caches of this cluster become stale.
     for kind in RecordKind::ALL {
         transaction
-            .execute(
-                "insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
-                 values ($1, $2, 1, now(), 'retired') on conflict (cluster_id, kind) do update
-                 set generation = k.generation + 1, raised_at = now(), raised_reason = 'retired'",
-                &[&cluster_id, &kind.number()],
-            )
+            .execute(RAISE_GENERATION, &[&cluster_id, &kind.number()])
             .await
             .map_err(failed)?;
     }
@@ -67,15 +58,17 @@ pub async fn retire(
         retired.closed.push((stage.table.name.to_owned(), closed));
     }
     for statement in [
-        "update ledger.dead_letter as l set state = 'superseded', settled_at = now() from ledger.dead_key as k
-         where k.cluster_id = $1 and l.dead_letter_id = k.dead_letter_id and l.state = 'open'",
-        "delete from ledger.dead_key where cluster_id = $1",
-        "delete from ledger.balance where cluster_id = $1",
-        "delete from ledger.table_sum where cluster_id = $1",
-        "update ledger.sweep set state = 'void', void_reason = 'cluster retired' where cluster_id = $1 and state = 'running'",
-        "select ledger.apply_owners(array[$1::integer], now())",
+        SUPERSEDE_DEAD_LETTERS,
+        DELETE_DEAD_KEYS,
+        DELETE_BALANCES,
+        DELETE_TABLE_SUMS,
+        VOID_SWEEPS,
+        APPLY_OWNERS,
     ] {
-        transaction.execute(statement, &[&cluster_id]).await.map_err(failed)?;
+        transaction
+            .execute(statement, &[&cluster_id])
+            .await
+            .map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)?;
     Ok(retired)
@@ -90,12 +83,9 @@ fn close_all(table: &row::LedgerTable) -> String {
         .map(|name| format!("\"{name}\""))
         .collect();
     let columns = names.join(", ");
-    format!(
-        "with gone as (delete from ledger.{name} where cluster_id = $1 returning *)
-         insert into ledger.{name}_history ({columns}, valid_to, closed_reason)
-         select {columns}, greatest(now(), valid_from + interval '1 microsecond'), 'cluster_retired' from gone",
-        name = table.name
-    )
+    CLOSE_OBJECTS_TEMPLATE
+        .replace("{table}", table.name)
+        .replace("{columns}", &columns)
 }
 
 /// Records a new name of a cluster. Its former name's records change nothing from now on; quarantines of the new name
@@ -118,24 +108,7 @@ pub async fn rename(
     let transaction = client.transaction().await.map_err(failed)?;
     transaction.execute(NO_BATCH_BESIDE, &[]).await.map_err(failed)?;
     let renamed = transaction
-        .query(
-            "with old as (
-                 select cluster_id, cluster_uid from ledger.cluster where datacenter = $1 and cluster = $2
-                 order by state, cluster_id limit 1 for update
-             ), kept as (
-                 insert into ledger.cluster_former_name (cluster_id, datacenter, cluster, renamed_at)
-                 select cluster_id, $1, $2, now() from old on conflict do nothing
-             ), dropped as (
-                 delete from ledger.cluster_former_name as f using old as o
-                 where f.cluster_id = o.cluster_id and f.datacenter = $3 and f.cluster = $4
-             ), released as (
-                 update ledger.quarantine as q set released_at = now() from old as o
-                 where q.cluster_uid = o.cluster_uid and q.datacenter = $3 and q.cluster = $4 and q.released_at is null
-             )
-             update ledger.cluster as c set datacenter = $3, cluster = $4 from old as o where c.cluster_id = o.cluster_id
-             returning c.cluster_id",
-            &[&from.0, &from.1, &to.0, &to.1],
-        )
+        .query(RENAME_CLUSTER, &[&from.0, &from.1, &to.0, &to.1])
         .await
         .map_err(failed)?;
     if renamed.is_empty() {
@@ -146,3 +119,51 @@ pub async fn rename(
     }
     transaction.commit().await.map_err(failed)
 }
+
+const RETIRE_CLUSTER: &str = "
+    update ledger.cluster set state = 'retired', retired_at = now()
+    where datacenter = $1 and cluster = $2 and state = 'active' returning cluster_id";
+
+const RAISE_GENERATION: &str = "
+    insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
+    values ($1, $2, 1, now(), 'retired') on conflict (cluster_id, kind) do update
+    set generation = k.generation + 1, raised_at = now(), raised_reason = 'retired'";
+
+const SUPERSEDE_DEAD_LETTERS: &str = "
+    update ledger.dead_letter as l set state = 'superseded', settled_at = now() from ledger.dead_key as k
+    where k.cluster_id = $1 and l.dead_letter_id = k.dead_letter_id and l.state = 'open'";
+
+const DELETE_DEAD_KEYS: &str = "delete from ledger.dead_key where cluster_id = $1";
+
+const DELETE_BALANCES: &str = "delete from ledger.balance where cluster_id = $1";
+
+const DELETE_TABLE_SUMS: &str = "delete from ledger.table_sum where cluster_id = $1";
+
+const VOID_SWEEPS: &str = "
+    update ledger.sweep
+    set state = 'void', void_reason = 'cluster retired'
+    where cluster_id = $1 and state = 'running'";
+
+const APPLY_OWNERS: &str = "select ledger.apply_owners(array[$1::integer], now())";
+
+const RENAME_CLUSTER: &str = "
+    with old as (
+        select cluster_id, cluster_uid from ledger.cluster where datacenter = $1 and cluster = $2
+        order by state, cluster_id limit 1 for update
+    ), kept as (
+        insert into ledger.cluster_former_name (cluster_id, datacenter, cluster, renamed_at)
+        select cluster_id, $1, $2, now() from old on conflict do nothing
+    ), dropped as (
+        delete from ledger.cluster_former_name as f using old as o
+        where f.cluster_id = o.cluster_id and f.datacenter = $3 and f.cluster = $4
+    ), released as (
+        update ledger.quarantine as q set released_at = now() from old as o
+        where q.cluster_uid = o.cluster_uid and q.datacenter = $3 and q.cluster = $4 and q.released_at is null
+    )
+    update ledger.cluster as c set datacenter = $3, cluster = $4 from old as o where c.cluster_id = o.cluster_id
+    returning c.cluster_id";
+
+const CLOSE_OBJECTS_TEMPLATE: &str = "
+    with gone as (delete from ledger.{table} where cluster_id = $1 returning *)
+    insert into ledger.{table}_history ({columns}, valid_to, closed_reason)
+    select {columns}, greatest(now(), valid_from + interval '1 microsecond'), 'cluster_retired' from gone";

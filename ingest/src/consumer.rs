@@ -382,10 +382,7 @@ impl KafkaPoller {
                 .ok()?;
             client
                 .query(
-                    "select p.topic, p.partition, p.state = 'running', p.owner is not distinct from $3
-                     from ledger.ingest_partition as p
-                     join unnest($1::text[], $2::integer[]) as w (topic, partition)
-                         on w.topic = p.topic and w.partition = p.partition",
+                    READ_PARTITION_OWNERS,
                     &[&names, &partitions, &&*self.shared.owner],
                 )
                 .await
@@ -460,3 +457,9 @@ fn close(consumer: BaseConsumer<RebalanceContext>) {
         tracing::warn!("the consumer did not close in time; the group will notice by itself");
     }
 }
+
+const READ_PARTITION_OWNERS: &str = "
+    select p.topic, p.partition, p.state = 'running', p.owner is not distinct from $3
+    from ledger.ingest_partition as p
+    join unnest($1::text[], $2::integer[]) as w (topic, partition)
+        on w.topic = p.topic and w.partition = p.partition";

@@ -119,10 +119,7 @@ pub async fn show(
 ) -> Result<DeadLetterDetail, IngestError> {
     let client = connector.connect("fleetledger dead-letters").await?;
     let row = client
-        .query_opt(
-            "select * from ledger.dead_letter where dead_letter_id = $1",
-            &[&dead_letter_id],
-        )
+        .query_opt(READ_DEAD_LETTER, &[&dead_letter_id])
         .await
         .map_err(read_error)?;
     let row =
@@ -190,3 +187,5 @@ fn read_error(source: tokio_postgres::Error) -> IngestError {
         source,
     }
 }
+
+const READ_DEAD_LETTER: &str = "select * from ledger.dead_letter where dead_letter_id = $1";

@@ -342,10 +342,7 @@ impl LaneMemory {
         if in_draft || shard.is_some_and(|shard| shard.has_just_ended(uid)) {
             return Ok(true);
         }
-        let statement = format!(
-            "select exists (select from ledger.{}_history where cluster_id = $1 and uid = $2 and valid_to > $3)",
-            row_of(placed.key.kind).name
-        );
+        let statement = HAS_ENDED_AFTER_TEMPLATE.replace("{table}", row_of(placed.key.kind).name);
         let created_at: Instant = content.record.created_at();
         Ok(
             retried!(self.reader, "look for an ended object", client => async {
@@ -401,3 +398,6 @@ fn dead_placed_record(fault: RecordFault, record: &RawRecord, placed: PlacedReco
         placed: Some(Box::new((placed, ContentHash::of(body)))),
     }
 }
+
+const HAS_ENDED_AFTER_TEMPLATE: &str = "
+    select exists (select from ledger.{table}_history where cluster_id = $1 and uid = $2 and valid_to > $3)";

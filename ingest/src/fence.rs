@@ -40,12 +40,12 @@ join unnest($1::text[], $2::integer[]) as w (topic, partition) on w.topic = p.to
 order by p.topic, p.partition
 for update of p";
 
-const GENERATIONS: &str = "
+const READ_GENERATIONS: &str = "
 select k.cluster_id, k.kind, coalesce(s.generation, 0) as generation
 from unnest($1::integer[], $2::smallint[]) as k (cluster_id, kind)
 left join ledger.kind_state as s on s.cluster_id = k.cluster_id and s.kind = k.kind";
 
-const NAMES: &str = "
+const READ_CLUSTER_NAMES: &str = "
 select cluster_id, datacenter, cluster, state = 'active' as active from ledger.cluster where cluster_id = any ($1::integer[])";
 
 /// What a batch was built on that is no longer so.
@@ -164,7 +164,7 @@ pub(crate) async fn find_stale_basis(
     let clusters: Vec<i32> = sealed.heads.iter().map(|(key, _, _)| key.cluster_id).collect();
     if !clusters.is_empty() {
         let kinds: Vec<i16> = sealed.heads.iter().map(|(key, _, _)| key.kind.number()).collect();
-        let rows = session.query(GENERATIONS, &[&clusters, &kinds]).await?;
+        let rows = session.query(READ_GENERATIONS, &[&clusters, &kinds]).await?;
         for row in &rows {
             let (cluster_id, number, generation): (i32, i16, i64) =
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -178,7 +178,7 @@ pub(crate) async fn find_stale_basis(
     }
     if !sealed.names.is_empty() {
         let clusters: Vec<i32> = sealed.names.keys().copied().collect();
-        let rows = session.query(NAMES, &[&clusters]).await?;
+        let rows = session.query(READ_CLUSTER_NAMES, &[&clusters]).await?;
         // A server that took over may never have heard of a cluster.
         stale.names = rows.len() != clusters.len();
         for row in &rows {

@@ -16,7 +16,7 @@ const WINDOWS: &str = "stage_usage_window";
 const CONTAINERS: &str = "stage_usage";
 
 /// Makes the session's stage.
-pub(crate) const CREATE: &str = "
+pub(crate) const CREATE_STAGE_TABLES: &str = "
 create temp table stage_usage_window (record integer not null, cluster_id integer not null, hour_at timestamptz not null,
     node_uid text not null, node text not null, minutes bigint not null, window_end_at timestamptz not null)
     on commit delete rows;
@@ -33,7 +33,7 @@ const WINDOW_FIELDS: usize = 7;
 const CONTAINER_FIELDS: usize = 17;
 
 /// Windows that hold a minute that has been folded; `$1` are the hours, so that other partitions are not planned for.
-const SUPERSEDED: &str = "
+const DELETE_SUPERSEDED_WINDOWS: &str = "
 with superseded as (
     delete from stage_usage_window as s
     using ledger.usage_window as w
@@ -43,7 +43,7 @@ with superseded as (
 )
 select record from superseded order by record";
 
-const MARK: &str = "
+const UPSERT_USAGE_WINDOWS: &str = "
 insert into ledger.usage_window as w (cluster_id, hour_at, node_uid, node, minutes, windows, latest_window_end_at, folded_at)
 select cluster_id, hour_at, node_uid, max(node), bit_or(minutes), count(*), max(window_end_at), now()
 from stage_usage_window
@@ -91,20 +91,23 @@ fn add(grouped: bool) -> String {
         .iter()
         .map(|column| format!("{column} = greatest(u.{column}, excluded.{column})"));
     let changes: Vec<String> = sums.chain(highest).collect();
-    format!(
-        "insert into ledger.usage_hourly as u (cluster_id, hour_at, pod_uid, container, node, namespace, pod, {columns}, folded_at)
+    ADD_USAGE_TEMPLATE
+        .replace("{columns}", &columns.join(", "))
+        .replace("{name}", name)
+        .replace("{values}", &values.join(", "))
+        .replace("{group}", group)
+        .replace("{changes}", &changes.join(", "))
+}
+
+const ADD_USAGE_TEMPLATE: &str = "
+insert into ledger.usage_hourly as u (cluster_id, hour_at, pod_uid, container, node, namespace, pod, {columns}, folded_at)
 select cluster_id, hour_at, pod_uid, container, {name}(node), {name}(namespace), {name}(pod), {values}, now()
 from stage_usage
 where not record = any ($1::integer[]){group}
 order by cluster_id, hour_at, pod_uid, container
 on conflict (cluster_id, hour_at, pod_uid, container) do update
 set {changes}, folded_at = excluded.folded_at,
-    gpu_used_card_us = coalesce(u.gpu_used_card_us + excluded.gpu_used_card_us, u.gpu_used_card_us, excluded.gpu_used_card_us)",
-        columns = columns.join(", "),
-        values = values.join(", "),
-        changes = changes.join(", "),
-    )
-}
+    gpu_used_card_us = coalesce(u.gpu_used_card_us + excluded.gpu_used_card_us, u.gpu_used_card_us, excluded.gpu_used_card_us)";
 
 /// The windows of a batch as COPY streams.
 #[derive(Debug)]
@@ -215,13 +218,13 @@ pub(crate) async fn fold(
     session: &mut WriterSession,
     data: &UsageStreams,
 ) -> Result<Vec<usize>, DatabaseFailure> {
-    let rows = session.query(SUPERSEDED, &[&data.hours]).await?;
+    let rows = session.query(DELETE_SUPERSEDED_WINDOWS, &[&data.hours]).await?;
     let superseded: Vec<i32> = rows
         .iter()
         .map(|row| row.try_get(0))
         .collect::<Result<_, tokio_postgres::Error>>()?;
     if superseded.len() < data.window_records.len() {
-        session.execute(MARK, &[]).await?;
+        session.execute(UPSERT_USAGE_WINDOWS, &[]).await?;
     }
     if !data.container_records.is_empty() {
         let statement: &'static str = if data.grouped { &ADD_GROUPED } else { &ADD };

@@ -9,26 +9,12 @@ use crate::topics::IngestTopics;
 
 /// Marks healed gaps.
 pub(crate) async fn heal(client: &Client, topics: &IngestTopics) -> Result<(), tokio_postgres::Error> {
-    let gaps = client
-        .query(
-            "select ingest_gap_id, topic, partition, found_at from ledger.ingest_gap where healed_at is null",
-            &[],
-        )
-        .await?;
+    let gaps = client.query(READ_OPEN_GAPS, &[]).await?;
     if gaps.is_empty() {
         return Ok(());
     }
     // Of each cluster and kind: when its newest complete sweep of each shard began.
-    let rows = client
-        .query(
-            "select c.cluster_uid, c.datacenter, e.kind, e.shard, case when s.state = 'complete' then s.begin_at end as swept_at
-             from ledger.emitter_state as e
-             join ledger.cluster as c using (cluster_id)
-             left join ledger.sweep as s using (cluster_id, kind, shard)
-             where c.state = 'active'",
-            &[],
-        )
-        .await?;
+    let rows = client.query(READ_SWEPT_AT, &[]).await?;
     let mut swept_at: BTreeMap<(usize, i32), Vec<Option<Instant>>> = BTreeMap::new();
     for row in &rows {
         let (cluster_uid, datacenter): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
@@ -56,13 +42,20 @@ pub(crate) async fn heal(client: &Client, topics: &IngestTopics) -> Result<(), t
         let sweeps = swept_at.get(&(index, partition));
         let healed = sweeps.is_some_and(|sweeps| sweeps.iter().all(|at| at.is_some_and(|at| at > found_at)));
         if healed {
-            client
-                .execute(
-                    "update ledger.ingest_gap set healed_at = now() where ingest_gap_id = $1",
-                    &[&id],
-                )
-                .await?;
+            client.execute(HEAL_GAP, &[&id]).await?;
         }
     }
     Ok(())
 }
+
+const READ_OPEN_GAPS: &str =
+    "select ingest_gap_id, topic, partition, found_at from ledger.ingest_gap where healed_at is null";
+
+const READ_SWEPT_AT: &str = "
+    select c.cluster_uid, c.datacenter, e.kind, e.shard, case when s.state = 'complete' then s.begin_at end as swept_at
+    from ledger.emitter_state as e
+    join ledger.cluster as c using (cluster_id)
+    left join ledger.sweep as s using (cluster_id, kind, shard)
+    where c.state = 'active'";
+
+const HEAL_GAP: &str = "update ledger.ingest_gap set healed_at = now() where ingest_gap_id = $1";

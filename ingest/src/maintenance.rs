@@ -118,10 +118,7 @@ pub(crate) async fn prepare(
     ] {
         let days = i32::try_from(days).unwrap_or(i32::MAX);
         client
-            .execute(
-                "update ledger.partitioned_table set retention_days = $2 where table_name like $1 and retention_days <> $2",
-                &[&like, &days],
-            )
+            .execute(SET_RETENTION, &[&like, &days])
             .await
             .map_err(postgres("set retention"))?;
     }
@@ -134,11 +131,7 @@ pub(crate) async fn prepare(
             SchemaSubject::Mark => "mark",
         };
         client
-            .execute(
-                "insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from) values ($1, $2, $3, 'release')
-                 on conflict do nothing",
-                &[&schema.number(), &subject, &schema.json()],
-            )
+            .execute(INSERT_AVRO_SCHEMA, &[&schema.number(), &subject, &schema.json()])
             .await
             .map_err(postgres("store schemas"))?;
     }
@@ -146,8 +139,8 @@ pub(crate) async fn prepare(
 }
 
 async fn keep_partitions(client: &Client) -> Result<(), tokio_postgres::Error> {
-    client.execute("select ledger.ensure_partitions()", &[]).await?;
-    for row in client.query("select ledger.maintain_partitions()", &[]).await? {
+    client.execute(ENSURE_PARTITIONS, &[]).await?;
+    for row in client.query(MAINTAIN_PARTITIONS, &[]).await? {
         let done: String = row.try_get(0)?;
         tracing::info!(%done, "partitions maintained");
     }
@@ -159,12 +152,7 @@ async fn delete_settled_dead_letters(
     settings: &IngestSettings,
 ) -> Result<(), tokio_postgres::Error> {
     let days = f64::from(settings.retention.dead_letter_days);
-    let forgotten = client
-        .execute(
-            "delete from ledger.dead_letter where state <> 'open' and settled_at < now() - $1 * interval '1 day'",
-            &[&days],
-        )
-        .await?;
+    let forgotten = client.execute(DELETE_SETTLED_DEAD_LETTERS, &[&days]).await?;
     if forgotten > 0 {
         tracing::info!(forgotten, "settled dead letters are past their retention");
     }
@@ -177,3 +165,21 @@ fn postgres(action: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Inges
         IngestError::Postgres { action, source }
     }
 }
+
+const SET_RETENTION: &str = "
+    update ledger.partitioned_table
+    set retention_days = $2
+    where table_name like $1 and retention_days <> $2";
+
+const INSERT_AVRO_SCHEMA: &str = "
+    insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from) values ($1, $2, $3, 'release')
+    on conflict do nothing";
+
+const ENSURE_PARTITIONS: &str = "select ledger.ensure_partitions()";
+
+const MAINTAIN_PARTITIONS: &str = "select ledger.maintain_partitions()";
+
+const DELETE_SETTLED_DEAD_LETTERS: &str = "
+    delete
+    from ledger.dead_letter
+    where state <> 'open' and settled_at < now() - $1 * interval '1 day'";

@@ -214,7 +214,7 @@ impl LaneMemory {
         let number = fingerprint as i64;
         let found: Option<String> = retried!(self.reader, "look up a schema", client => async {
             let row = client
-                .query_opt("select schema_json from ledger.avro_schema where fingerprint = $1", &[&number])
+                .query_opt(READ_SCHEMA, &[&number])
                 .await?;
             row.map(|row| row.try_get(0)).transpose()
         }.await);
@@ -286,3 +286,5 @@ impl LaneMemory {
         heads
     }
 }
+
+const READ_SCHEMA: &str = "select schema_json from ledger.avro_schema where fingerprint = $1";

@@ -23,7 +23,7 @@ pub(crate) async fn prepare(
         }
     }
     if sealed.usage.is_some() {
-        session.make(fold::CREATE).await?;
+        session.make(fold::CREATE_STAGE_TABLES).await?;
     }
     Ok(())
 }

@@ -147,10 +147,7 @@ pub async fn list(connector: &PostgresConnector) -> Result<Vec<QuarantinedSource
     };
     let client = connector.connect("fleetledger quarantine").await?;
     let rows = client
-        .query(
-            "select * from ledger.quarantine where released_at is null order by quarantine_id",
-            &[],
-        )
+        .query(READ_QUARANTINED_SOURCES, &[])
         .await
         .map_err(failed)?;
     rows.iter()
@@ -178,12 +175,12 @@ pub async fn list(connector: &PostgresConnector) -> Result<Vec<QuarantinedSource
 pub async fn release(connector: &PostgresConnector, quarantine_id: i64) -> Result<(), IngestError> {
     let client = connector.connect("fleetledger quarantine").await?;
     let released = client
-        .execute(
-            "update ledger.quarantine set released_at = now() where quarantine_id = $1 and released_at is null",
-            &[&quarantine_id],
-        )
+        .execute(RELEASE_QUARANTINE, &[&quarantine_id])
         .await
-        .map_err(|source| IngestError::Postgres { action: "release a quarantine", source })?;
+        .map_err(|source| IngestError::Postgres {
+            action: "release a quarantine",
+            source,
+        })?;
     if released == 0 {
         return Err(IngestError::NotFound(format!(
             "quarantine {quarantine_id} does not exist or is released"
@@ -191,3 +188,11 @@ pub async fn release(connector: &PostgresConnector, quarantine_id: i64) -> Resul
     }
     Ok(())
 }
+
+const READ_QUARANTINED_SOURCES: &str =
+    "select * from ledger.quarantine where released_at is null order by quarantine_id";
+
+const RELEASE_QUARANTINE: &str = "
+    update ledger.quarantine
+    set released_at = now()
+    where quarantine_id = $1 and released_at is null";

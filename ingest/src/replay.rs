@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     IngestError, IngestSettings,
     batch::DraftBatch,
+    bookkeeping::APPLY_OWNERS,
     chain::{CLOCK_TOLERANCE_MICROS, EndReason, ObjectEnd, ObjectVersion},
     clusters::NO_BATCH_BESIDE,
     dead_letters::{DeadLetterSelection, SELECTION_PREDICATE, select},
@@ -149,41 +150,22 @@ impl DeadLetterReplay {
         merge(session, &sealed).await?;
         for (state, ids) in &self.settled {
             let statement = match *state {
-                "replayed" => {
-                    "update ledger.dead_letter set state = 'replayed', settled_at = now() where dead_letter_id = any ($1::bigint[])"
-                }
-                _ => {
-                    "update ledger.dead_letter set state = 'superseded', settled_at = now() where dead_letter_id = any ($1::bigint[])"
-                }
+                "replayed" => SETTLE_REPLAYED,
+                _ => SETTLE_SUPERSEDED,
             };
             session.execute(statement, &[ids]).await?;
         }
         for (cluster_id, kind, uid) in &self.keys {
-            session
-                .execute(
-                    "delete from ledger.dead_key where cluster_id = $1 and kind = $2 and uid = $3",
-                    &[cluster_id, kind, uid],
-                )
-                .await?;
+            session.execute(DELETE_DEAD_KEY, &[cluster_id, kind, uid]).await?;
         }
         for (cluster_id, kind) in &self.raised {
             // Caches do not know the object: they are read anew.
             session
-                .execute(
-                    "insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
-                     values ($1, $2, 1, now(), 'replay') on conflict (cluster_id, kind) do update
-                     set generation = k.generation + 1, raised_at = now(), raised_reason = 'replay'",
-                    &[cluster_id, &kind.number()],
-                )
+                .execute(RAISE_GENERATION, &[cluster_id, &kind.number()])
                 .await?;
         }
         if !sealed.namespaces.is_empty() {
-            session
-                .execute(
-                    "select ledger.apply_owners($1::integer[], now())",
-                    &[&sealed.namespaces],
-                )
-                .await?;
+            session.execute(APPLY_OWNERS, &[&sealed.namespaces]).await?;
         }
         session
             .command(if dry_run { "rollback" } else { "commit" })
@@ -360,10 +342,8 @@ impl DeadLetterReplay {
     ) -> Result<ReplayOutcome, DatabaseFailure> {
         let cluster_id = placed.key.cluster_id;
         let (hour_at, uid) = (window.usage.hour_at(), window.usage.uid.clone());
-        let known = "select 1 from ledger.usage_window
-            where cluster_id = $1 and hour_at = $2 and node_uid = $3 and minutes & $4 <> 0";
         let folded = session
-            .query(known, &[&cluster_id, &hour_at, &uid, &window.minutes])
+            .query(HAS_USAGE_WINDOW, &[&cluster_id, &hour_at, &uid, &window.minutes])
             .await?;
         if !folded.is_empty() || self.draft.usage.overlap(cluster_id, &window) != WindowOverlap::Apart {
             return Ok(ReplayOutcome::Superseded);
@@ -419,11 +399,7 @@ async fn recorded_topics(
     let client = connector.connect("fleetledger dead-letters").await?;
     let named = IngestTopics::named_by(settings);
     let mut list: Vec<IngestTopic> = Vec::new();
-    for row in client
-        .query("select topic, partitions, shards from ledger.topic", &[])
-        .await
-        .map_err(failed)?
-    {
+    for row in client.query(READ_TOPICS, &[]).await.map_err(failed)? {
         let name: String = row.try_get(0).map_err(failed)?;
         let (partitions, shards): (i32, i32) =
             (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
@@ -438,3 +414,26 @@ async fn recorded_topics(
     }
     Ok(IngestTopics::new(list))
 }
+
+const SETTLE_REPLAYED: &str = "
+    update ledger.dead_letter
+    set state = 'replayed', settled_at = now()
+    where dead_letter_id = any ($1::bigint[])";
+
+const SETTLE_SUPERSEDED: &str = "
+    update ledger.dead_letter
+    set state = 'superseded', settled_at = now()
+    where dead_letter_id = any ($1::bigint[])";
+
+const DELETE_DEAD_KEY: &str = "delete from ledger.dead_key where cluster_id = $1 and kind = $2 and uid = $3";
+
+const RAISE_GENERATION: &str = "
+    insert into ledger.kind_state as k (cluster_id, kind, generation, raised_at, raised_reason)
+    values ($1, $2, 1, now(), 'replay') on conflict (cluster_id, kind) do update
+    set generation = k.generation + 1, raised_at = now(), raised_reason = 'replay'";
+
+const HAS_USAGE_WINDOW: &str = "
+    select 1 from ledger.usage_window
+    where cluster_id = $1 and hour_at = $2 and node_uid = $3 and minutes & $4 <> 0";
+
+const READ_TOPICS: &str = "select topic, partitions, shards from ledger.topic";

@@ -231,8 +231,7 @@ impl Lane {
                 .map_or(0, |partition| partition.owner_epoch);
             tracing::error!(%topic, partition = id.partition, why, "partition halted; see docs/operating.md");
             retried!(self.memory.reader, "halt a partition", client => client.execute(
-                "update ledger.ingest_partition set state = 'halted', halted_reason = $4, halted_at = now()
-                 where topic = $1 and partition = $2 and owner_epoch = $3",
+                HALT_OWN_PARTITION,
                 &[&topic, &id.partition, &owner_epoch, &why],
             ).await);
             self.leave(&[*id]).await?;
@@ -256,8 +255,7 @@ impl Lane {
                 .with_label_values(&["poisoned"])
                 .inc();
             retried!(self.memory.reader, "quarantine a source", client => client.execute(
-                "insert into ledger.quarantine (datacenter, cluster, cluster_uid, topic, reason, detail)
-                 values ($1, $2, $3, $4, 'poisoned', $5) on conflict do nothing",
+                INSERT_POISONED_QUARANTINE,
                 &[&source.datacenter, &source.cluster, &source.cluster_uid, &topic, &detail],
             ).await);
             self.memory.sources.forget(&source);
@@ -270,3 +268,11 @@ impl Lane {
         Ok(())
     }
 }
+
+const HALT_OWN_PARTITION: &str = "
+    update ledger.ingest_partition set state = 'halted', halted_reason = $4, halted_at = now()
+    where topic = $1 and partition = $2 and owner_epoch = $3";
+
+const INSERT_POISONED_QUARANTINE: &str = "
+    insert into ledger.quarantine (datacenter, cluster, cluster_uid, topic, reason, detail)
+    values ($1, $2, $3, $4, 'poisoned', $5) on conflict do nothing";

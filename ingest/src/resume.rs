@@ -26,16 +26,7 @@ pub async fn resume(
     let client = connector.connect("fleetledger resume").await?;
     let from_start = from == ResumeFrom::Start;
     let resumed = client
-        .execute(
-            "update ledger.ingest_partition
-             set state = 'running', halted_reason = null, halted_at = null, owner_epoch = owner_epoch + 1,
-                 next_offset = case when $3 then 0 else next_offset end,
-                 checkpoint_offset = case when $3 then null else checkpoint_offset end,
-                 checkpoint_kafka_at = case when $3 then null else checkpoint_kafka_at end,
-                 checkpoint_crc = case when $3 then null else checkpoint_crc end
-             where topic = $1 and partition = $2 and state = 'halted'",
-            &[&topic, &partition, &from_start],
-        )
+        .execute(RESUME_PARTITION, &[&topic, &partition, &from_start])
         .await
         .map_err(|source| IngestError::Postgres {
             action: "resume a partition",
@@ -48,3 +39,12 @@ pub async fn resume(
     }
     Ok(())
 }
+
+const RESUME_PARTITION: &str = "
+    update ledger.ingest_partition
+    set state = 'running', halted_reason = null, halted_at = null, owner_epoch = owner_epoch + 1,
+        next_offset = case when $3 then 0 else next_offset end,
+        checkpoint_offset = case when $3 then null else checkpoint_offset end,
+        checkpoint_kafka_at = case when $3 then null else checkpoint_kafka_at end,
+        checkpoint_crc = case when $3 then null else checkpoint_crc end
+    where topic = $1 and partition = $2 and state = 'halted'";

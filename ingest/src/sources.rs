@@ -92,8 +92,7 @@ async fn look_up_source(
     let registration = register_source(client, source).await?;
     let rows = client
         .query(
-            "select topic from ledger.quarantine
-             where datacenter = $1 and cluster = $2 and cluster_uid = $3 and released_at is null",
+            READ_QUARANTINE,
             &[&source.datacenter, &source.cluster, &source.cluster_uid],
         )
         .await?;
@@ -107,33 +106,17 @@ async fn register_source(
 ) -> Result<SourceRegistration, tokio_postgres::Error> {
     let named = [&source.datacenter, &source.cluster, &source.cluster_uid];
     client
-        .execute(
-            "insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at)
-             select $1, $2, $3, now() where not exists (select from ledger.cluster where cluster_uid = $3)
-             on conflict (cluster_uid) do nothing",
-            &[named[0], named[1], named[2]],
-        )
+        .execute(INSERT_CLUSTER, &[named[0], named[1], named[2]])
         .await?;
     let row = client
-        .query_one(
-            "select c.cluster_id, c.datacenter = $1 and c.cluster = $2 as accepted, c.state = 'retired' as retired,
-                 exists (select from ledger.cluster_former_name as f
-                     where f.cluster_id = c.cluster_id and f.datacenter = $1 and f.cluster = $2) as former
-             from ledger.cluster as c where c.cluster_uid = $3",
-            &[named[0], named[1], named[2]],
-        )
+        .query_one(READ_CLUSTER, &[named[0], named[1], named[2]])
         .await?;
     let cluster_id: i32 = row.try_get("cluster_id")?;
     if row.try_get("accepted")? {
         if row.try_get("retired")? {
             // It speaks again: whoever retired it was mistaken, or it came back.
             tracing::warn!(%source, "a retired cluster sends records; it is active again");
-            client
-                .execute(
-                    "update ledger.cluster set state = 'active', retired_at = null where cluster_id = $1",
-                    &[&cluster_id],
-                )
-                .await?;
+            client.execute(REVIVE_CLUSTER, &[&cluster_id]).await?;
         }
         return Ok(SourceRegistration::Accepted(cluster_id));
     }
@@ -141,18 +124,36 @@ async fn register_source(
         return Ok(SourceRegistration::Former);
     }
     let made = client
-        .execute(
-            "insert into ledger.quarantine (datacenter, cluster, cluster_uid, reason, detail)
-             select $1, $2, $3, 'duplicate_cluster_uid',
-                 'cluster uid belongs to ' || c.datacenter || '/' || c.cluster ||
-                 '; if the cluster was renamed run `fleetledger clusters rename`, else one of the two emitters is misconfigured'
-             from ledger.cluster as c where c.cluster_uid = $3
-             on conflict do nothing",
-            &[named[0], named[1], named[2]],
-        )
+        .execute(INSERT_DUPLICATE_QUARANTINE, &[named[0], named[1], named[2]])
         .await?;
     if made > 0 {
         tracing::error!(%source, "one cluster uid under two names: the newer source is in quarantine");
     }
     Ok(SourceRegistration::Duplicate)
 }
+
+const READ_QUARANTINE: &str = "
+    select topic from ledger.quarantine
+    where datacenter = $1 and cluster = $2 and cluster_uid = $3 and released_at is null";
+
+const INSERT_CLUSTER: &str = "
+    insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at)
+    select $1, $2, $3, now() where not exists (select from ledger.cluster where cluster_uid = $3)
+    on conflict (cluster_uid) do nothing";
+
+const READ_CLUSTER: &str = "
+    select c.cluster_id, c.datacenter = $1 and c.cluster = $2 as accepted, c.state = 'retired' as retired,
+        exists (select from ledger.cluster_former_name as f
+            where f.cluster_id = c.cluster_id and f.datacenter = $1 and f.cluster = $2) as former
+    from ledger.cluster as c where c.cluster_uid = $3";
+
+const REVIVE_CLUSTER: &str =
+    "update ledger.cluster set state = 'active', retired_at = null where cluster_id = $1";
+
+const INSERT_DUPLICATE_QUARANTINE: &str = "
+    insert into ledger.quarantine (datacenter, cluster, cluster_uid, reason, detail)
+    select $1, $2, $3, 'duplicate_cluster_uid',
+        'cluster uid belongs to ' || c.datacenter || '/' || c.cluster ||
+        '; if the cluster was renamed run `fleetledger clusters rename`, else one of the two emitters is misconfigured'
+    from ledger.cluster as c where c.cluster_uid = $3
+    on conflict do nothing";

@@ -143,16 +143,13 @@ impl IngestTopics {
             let shards = i32::from(topic.shards);
             client
                 .execute(
-                    "insert into ledger.topic (topic, kind, partitions, shards) values ($1, $2, $3, $4) on conflict do nothing",
+                    INSERT_TOPIC,
                     &[&topic.name, &topic.kind.number(), &topic.partitions, &shards],
                 )
                 .await
                 .map_err(failed)?;
             let row = client
-                .query_one(
-                    "select partitions, shards from ledger.topic where topic = $1",
-                    &[&topic.name],
-                )
+                .query_one(READ_TOPIC, &[&topic.name])
                 .await
                 .map_err(failed)?;
             for (column, what, found) in [(0, "partitions", topic.partitions), (1, "shards", shards)] {
@@ -170,3 +167,10 @@ impl IngestTopics {
         Ok(())
     }
 }
+
+const INSERT_TOPIC: &str = "
+    insert into ledger.topic (topic, kind, partitions, shards)
+    values ($1, $2, $3, $4)
+    on conflict do nothing";
+
+const READ_TOPIC: &str = "select partitions, shards from ledger.topic where topic = $1";

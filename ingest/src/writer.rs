@@ -229,7 +229,7 @@ impl LaneWriter {
     /// Makes the partitions of the days around today and of the day that was missing.
     async fn ensure_partitions(&mut self, failure: &DatabaseFailure) {
         let Some(session) = &self.session else { return };
-        let mut days = vec!["select ledger.ensure_partitions()".to_owned()];
+        let mut days = vec![ENSURE_PARTITIONS.to_owned()];
         if let Some(day) = failure.missing_day()
             && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
         {
@@ -245,3 +245,5 @@ impl LaneWriter {
         }
     }
 }
+
+const ENSURE_PARTITIONS: &str = "select ledger.ensure_partitions()";

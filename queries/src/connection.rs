@@ -87,7 +87,7 @@ impl ReaderPool {
     /// # Errors
     /// [`ReaderError`].
     pub async fn check_role(&self) -> Result<(), ReaderError> {
-        const MIGHT: &str = "
+        const READ_SESSION_RIGHTS: &str = "
             select session_user::text, r.rolsuper,
                 coalesce(has_schema_privilege(to_regnamespace('ledger'), 'usage'), false),
                 exists (
@@ -99,7 +99,7 @@ impl ReaderPool {
             from pg_roles as r where r.rolname = session_user";
         let client = self.get().await?;
         let row = client
-            .query_one(MIGHT, &[])
+            .query_one(READ_SESSION_RIGHTS, &[])
             .await
             .map_err(|error| self.unavailable(&error))?;
         let user: String = row.get(0);

@@ -201,7 +201,7 @@ async fn read_sources(
         return Ok(Arc::clone(sources));
     }
     let question = QueryInvocation {
-        sql: Some(sources::SQL.to_owned()),
+        sql: Some(sources::READ_FRESHNESS.to_owned()),
         limit: Some(1_000_000),
         ..question.clone()
     };

@@ -189,7 +189,7 @@ impl RollupFiller {
             ..QueryInvocation::default()
         };
         let of_sources = QueryInvocation {
-            sql: Some(sources::SQL.to_owned()),
+            sql: Some(sources::READ_FRESHNESS.to_owned()),
             limit: Some(1_000_000),
             ..question.clone()
         };

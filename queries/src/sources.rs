@@ -41,10 +41,11 @@ pub struct SourceState {
 }
 
 /// Reads all of view `freshness`.
-pub(crate) const SQL: &str = "select datacenter, cluster, kind, observed_at, retired from freshness";
+pub(crate) const READ_FRESHNESS: &str =
+    "select datacenter, cluster, kind, observed_at, retired from freshness";
 
 impl SourceSnapshot {
-    /// From rows of [`SQL`].
+    /// From rows of [`READ_FRESHNESS`].
     pub(crate) fn read(as_of: Instant, table: &ResultTable) -> Self {
         let read = |cells: &Vec<ResultCell>| {
             let [

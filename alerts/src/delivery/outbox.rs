@@ -21,7 +21,7 @@ pub(super) struct ClaimedNotification {
 
 /// In a storm the outbox grows faster than PostgreSQL learns its size. What is due is found by its index whatever the
 /// planner believes: a sort of all that waits would be made for each handful.
-const BY_INDEX: &str = "
+const SET_INDEX_PLANS: &str = "
     set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off;
     set local enable_hashjoin = off; set local enable_mergejoin = off";
 
@@ -43,7 +43,10 @@ pub(super) async fn settle_and_claim(
         .await
         .map_err(|source| AlertsError::Pool { step, source })?;
     let transaction = client.transaction().await.map_err(while_(step))?;
-    transaction.batch_execute(BY_INDEX).await.map_err(while_(step))?;
+    transaction
+        .batch_execute(SET_INDEX_PLANS)
+        .await
+        .map_err(while_(step))?;
     if !answered.is_empty() {
         settle(&transaction, evaluator, answered).await?;
     }
@@ -60,7 +63,7 @@ async fn settle(
     evaluator: &str,
     answered: &[DeliveryAttempt],
 ) -> Result<(), AlertsError> {
-    const SETTLE: &str = "
+    const SETTLE_MESSAGES: &str = "
         update ledger.outbox as o set claimed_by = null, claimed_until = null, last_error = d.error,
             state = case d.outcome when 'retry' then 'queued' else d.outcome end,
             settled_at = case when d.outcome <> 'retry' then clock_timestamp() end,
@@ -69,7 +72,7 @@ async fn settle(
         from unnest($1::bigint[], $2::text[], $3::text[], $4::double precision[])
             as d (outbox_id, outcome, error, wait_seconds)
         where o.outbox_id = d.outbox_id and o.state = 'queued' and o.claimed_by = $5";
-    const ATTEMPTS: &str = "
+    const INSERT_ATTEMPTS: &str = "
         insert into ledger.delivery (attempted_at, outbox_id, receiver, evaluator, outcome, status, seconds, error)
         select d.attempted_at, d.outbox_id, d.receiver, $7, d.outcome, d.status, d.seconds, d.error
         from unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::double precision[],
@@ -88,7 +91,10 @@ async fn settle(
         .iter()
         .map(|one| one.settlement.wait.as_secs_f64())
         .collect();
-    let statement = transaction.prepare_cached(SETTLE).await.map_err(while_(step))?;
+    let statement = transaction
+        .prepare_cached(SETTLE_MESSAGES)
+        .await
+        .map_err(while_(step))?;
     transaction
         .execute(&statement, &[&ids, &outcomes, &errors, &waits, &evaluator])
         .await
@@ -103,7 +109,10 @@ async fn settle(
         .collect();
     let statuses: Vec<Option<i32>> = answered.iter().map(|one| one.settlement.status).collect();
     let seconds: Vec<f64> = answered.iter().map(|one| one.seconds).collect();
-    let statement = transaction.prepare_cached(ATTEMPTS).await.map_err(while_(step))?;
+    let statement = transaction
+        .prepare_cached(INSERT_ATTEMPTS)
+        .await
+        .map_err(while_(step))?;
     transaction
         .execute(
             &statement,
@@ -122,7 +131,7 @@ async fn claim(
     paused: &[String],
     room: usize,
 ) -> Result<Vec<ClaimedNotification>, AlertsError> {
-    const CLAIM: &str = "
+    const CLAIM_DUE_MESSAGES: &str = "
         with due as (
             select o.outbox_id from ledger.outbox as o
             where o.state = 'queued' and o.due_at <= clock_timestamp()
@@ -143,7 +152,10 @@ async fn claim(
         returning o.outbox_id, o.receiver, o.secret_ref, o.attempts, o.first_attempt_at, clock_timestamp(), o.message";
     let step = "claim notifications";
     let (room, lease) = (i64::try_from(room).unwrap_or(1), LEASE.as_secs_f64());
-    let statement = transaction.prepare_cached(CLAIM).await.map_err(while_(step))?;
+    let statement = transaction
+        .prepare_cached(CLAIM_DUE_MESSAGES)
+        .await
+        .map_err(while_(step))?;
     let rows = transaction
         .query(&statement, &[&evaluator, &paused, &room, &lease])
         .await
@@ -173,11 +185,12 @@ async fn mark_dead_letter(
     outbox_id: i64,
     error: &str,
 ) -> Result<(), AlertsError> {
-    let statement = "
-        update ledger.outbox set state = 'dead', settled_at = clock_timestamp(), last_error = $2 where outbox_id = $1";
     transaction
-        .execute(statement, &[&outbox_id, &error])
+        .execute(KILL_MESSAGE, &[&outbox_id, &error])
         .await
         .map_err(while_("bury a notification"))?;
     Ok(())
 }
+
+const KILL_MESSAGE: &str = "
+    update ledger.outbox set state = 'dead', settled_at = clock_timestamp(), last_error = $2 where outbox_id = $1";

@@ -128,7 +128,7 @@ pub struct AffectedCount {
     pub count: usize,
 }
 
-pub(super) const COLUMNS: &str = "
+pub(super) const READ_ALERTS: &str = "
     select rule, fingerprint, alertname, condition, labels, annotations, value, active_at, fired_at, snoozed_until,
         acked_by, held_reason, inhibited_by, shadow, notifications, receivers
     from ledger.alert_instance";
@@ -158,7 +158,8 @@ pub(crate) async fn list(
         }
     };
     let client = api.client().await?;
-    let ask = format!("{COLUMNS} where condition = any ($1) order by alertname, labels::text limit {MOST}");
+    let ask =
+        format!("{READ_ALERTS} where condition = any ($1) order by alertname, labels::text limit {MOST}");
     let rows = client
         .query(&ask, &[&conditions])
         .await
@@ -190,7 +191,7 @@ pub(super) async fn detail(
     fingerprint: &str,
 ) -> Result<AlertDetail, AlertsHttpFailure> {
     let client = api.client().await?;
-    let ask = format!("{COLUMNS} where rule = $1 and fingerprint = $2");
+    let ask = format!("{READ_ALERTS} where rule = $1 and fingerprint = $2");
     let row = client
         .query_opt(&ask, &[&rule, &fingerprint])
         .await
@@ -198,17 +199,11 @@ pub(super) async fn detail(
     let row =
         row.ok_or_else(|| AlertsHttpFailure::not_found(format!("there is no alert {rule}/{fingerprint}")))?;
     let of_rule = client
-        .query_opt(
-            "select query_text, last_error from ledger.rule where rule = $1",
-            &[&rule],
-        )
+        .query_opt(READ_RULE_QUERY, &[&rule])
         .await
         .map_err(while_("show an alert"))?;
-    let history = "
-        select slot, event, reason, receiver, by_whom from ledger.alert_event
-        where rule = $1 and fingerprint = $2 order by slot desc, alert_event_id desc limit 200";
     let history = client
-        .query(history, &[&rule, &fingerprint])
+        .query(READ_INSTANCE_EVENTS, &[&rule, &fingerprint])
         .await
         .map_err(while_("show an alert"))?;
     Ok(AlertDetail {
@@ -244,7 +239,7 @@ pub(crate) async fn acknowledge(
         ));
     }
     let client = api.client().await?;
-    let ask = format!("{COLUMNS} where condition in ('firing', 'recovering')");
+    let ask = format!("{READ_ALERTS} where condition in ('firing', 'recovering')");
     let rows = client.query(&ask, &[]).await.map_err(while_("look for alerts"))?;
     let met: Vec<AlertRow> = rows
         .iter()
@@ -258,11 +253,11 @@ pub(crate) async fn acknowledge(
     }
     let rules: Vec<&str> = met.iter().map(|alert| alert.rule.as_str()).collect();
     let fingerprints: Vec<&str> = met.iter().map(|alert| alert.fingerprint.as_str()).collect();
-    let insert = "
-        insert into ledger.alert_ack (rule, fingerprint, acked_by, reason, acked_at)
-        select r, f, $3, $4, clock_timestamp() from unnest($1::text[], $2::text[]) as u (r, f)";
     client
-        .execute(insert, &[&rules, &fingerprints, &caller.name, &request.reason])
+        .execute(
+            INSERT_ACKS,
+            &[&rules, &fingerprints, &caller.name, &request.reason],
+        )
         .await
         .map_err(while_("acknowledge alerts"))?;
     tracing::info!(by = caller.name, count = met.len(), "acknowledged");
@@ -297,16 +292,12 @@ pub(crate) async fn drill(
     for receiver in &wanted {
         for kind in [NotifyKind::Trigger, NotifyKind::Resolve] {
             let notification = drill_notification(receiver, kind, &caller.name, now);
-            let insert = "
-                insert into ledger.outbox (idempotency_key, receiver, stream_id, dedup_key, incarnation, kind, reason, slot,
-                    message, due_at, queued_at)
-                values ($1, $2, $3, $4, 1, $5, 'drill', $6, $7, $6, $6)";
             let stream = stream_id(receiver, &notification.group_key);
             let message = serde_json::json!(notification);
             let kind = kind.as_str();
             transaction
                 .execute(
-                    insert,
+                    QUEUE_DRILL,
                     &[
                         &notification.idempotency_key,
                         receiver,
@@ -402,3 +393,18 @@ pub(super) fn read(row: &Row) -> AlertRow {
         annotations,
     }
 }
+
+const READ_RULE_QUERY: &str = "select query_text, last_error from ledger.rule where rule = $1";
+
+const READ_INSTANCE_EVENTS: &str = "
+    select slot, event, reason, receiver, by_whom from ledger.alert_event
+    where rule = $1 and fingerprint = $2 order by slot desc, alert_event_id desc limit 200";
+
+const INSERT_ACKS: &str = "
+    insert into ledger.alert_ack (rule, fingerprint, acked_by, reason, acked_at)
+    select r, f, $3, $4, clock_timestamp() from unnest($1::text[], $2::text[]) as u (r, f)";
+
+const QUEUE_DRILL: &str = "
+    insert into ledger.outbox (idempotency_key, receiver, stream_id, dedup_key, incarnation, kind, reason, slot,
+        message, due_at, queued_at)
+    values ($1, $2, $3, $4, 1, $5, 'drill', $6, $7, $6, $6)";

@@ -75,7 +75,7 @@ pub struct RunRow {
     pub queued: i64,
 }
 
-const COLUMNS: &str = "
+const READ_RULES: &str = "
     select rule, kind, rule_name, rule_group, state, mode, labels ->> 'severity', last_slot, last_seconds, last_rows,
         last_error, failures, interval_seconds, file, query_text
     from ledger.rule";
@@ -93,7 +93,7 @@ pub(crate) async fn list(
 /// Rules that run on schedule.
 pub(super) async fn all(api: &AlertsApi) -> Result<Vec<RuleRow>, AlertsHttpFailure> {
     let client = api.client().await?;
-    let ask = format!("{COLUMNS} where removed_at is null order by kind, rule");
+    let ask = format!("{READ_RULES} where removed_at is null order by kind, rule");
     let rows = client.query(&ask, &[]).await.map_err(while_("list the rules"))?;
     Ok(rows.iter().map(read).collect())
 }
@@ -113,17 +113,14 @@ pub(crate) async fn show(
 /// One rule, with its SQL and its newest runs.
 pub(super) async fn detail(api: &AlertsApi, rule: &str) -> Result<RuleDetail, AlertsHttpFailure> {
     let client = api.client().await?;
-    let ask = format!("{COLUMNS} where rule = $1");
+    let ask = format!("{READ_RULES} where rule = $1");
     let row = client
         .query_opt(&ask, &[&rule])
         .await
         .map_err(while_("show a rule"))?;
     let row = row.ok_or_else(|| AlertsHttpFailure::not_found(format!("there is no rule {rule}")))?;
-    let runs = "
-        select slot, outcome, error, query_seconds, rows, changed, queued
-        from ledger.rule_run where rule = $1 order by slot desc limit 20";
     let runs = client
-        .query(runs, &[&rule])
+        .query(READ_RULE_RUNS, &[&rule])
         .await
         .map_err(while_("show a rule"))?;
     Ok(RuleDetail {
@@ -162,3 +159,7 @@ fn read(row: &Row) -> RuleRow {
         interval_seconds: row.get(12),
     }
 }
+
+const READ_RULE_RUNS: &str = "
+    select slot, outcome, error, query_seconds, rows, changed, queued
+    from ledger.rule_run where rule = $1 order by slot desc limit 20";

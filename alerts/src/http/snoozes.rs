@@ -82,10 +82,10 @@ pub(crate) async fn list(
 ) -> Result<Json<Vec<SnoozeRow>>, AlertsHttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let client = api.client().await?;
-    let ask = "
-        select snooze_id, kind, matchers, created_by, reason, from_at, until_at, ended_at
-        from ledger.snooze where ended_at is null and until_at > clock_timestamp() order by until_at, snooze_id";
-    let rows = client.query(ask, &[]).await.map_err(while_("list the snoozes"))?;
+    let rows = client
+        .query(READ_SNOOZES, &[])
+        .await
+        .map_err(while_("list the snoozes"))?;
     let snoozes = rows.iter().map(|row| Ok(SnoozeRow::of(&read_snooze(row)?)));
     Ok(Json(snoozes.collect::<Result<_, crate::errors::AlertsError>>()?))
 }
@@ -125,14 +125,11 @@ pub(crate) async fn create(
         ended_at: None,
     };
     snooze.check().map_err(AlertsHttpFailure::bad)?;
-    let insert = "
-        insert into ledger.snooze (kind, matchers, from_at, until_at, created_by, reason, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7) returning snooze_id";
     let matchers = serde_json::json!(snooze.matchers);
     let until = Instant::from_timestamp(snooze.until);
     let row = client
         .query_one(
-            insert,
+            INSERT_SNOOZE,
             &[
                 &kind(snooze.kind),
                 &matchers,
@@ -160,12 +157,8 @@ pub(crate) async fn end(
 ) -> Result<Json<SnoozeRow>, AlertsHttpFailure> {
     caller.must_be(CallerRole::Operator)?;
     let client = api.client().await?;
-    let end = "
-        update ledger.snooze set ended_at = clock_timestamp(), ended_by = $2, ended_reason = 'unsnoozed'
-        where snooze_id = $1 and ended_at is null and until_at > clock_timestamp()
-        returning snooze_id, kind, matchers, created_by, reason, from_at, until_at, ended_at";
     let row = client
-        .query_opt(end, &[&id, &caller.name])
+        .query_opt(END_SNOOZE, &[&id, &caller.name])
         .await
         .map_err(while_("end a snooze"))?;
     let row = row
@@ -173,3 +166,16 @@ pub(crate) async fn end(
     tracing::info!(by = caller.name, snooze = id, "unsnoozed");
     Ok(Json(SnoozeRow::of(&read_snooze(&row)?)))
 }
+
+const READ_SNOOZES: &str = "
+    select snooze_id, kind, matchers, created_by, reason, from_at, until_at, ended_at
+    from ledger.snooze where ended_at is null and until_at > clock_timestamp() order by until_at, snooze_id";
+
+const INSERT_SNOOZE: &str = "
+    insert into ledger.snooze (kind, matchers, from_at, until_at, created_by, reason, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7) returning snooze_id";
+
+const END_SNOOZE: &str = "
+    update ledger.snooze set ended_at = clock_timestamp(), ended_by = $2, ended_reason = 'unsnoozed'
+    where snooze_id = $1 and ended_at is null and until_at > clock_timestamp()
+    returning snooze_id, kind, matchers, created_by, reason, from_at, until_at, ended_at";

@@ -38,12 +38,8 @@ pub(super) async fn other_members(
     if wanted.0.is_empty() {
         return Ok(HashMap::new());
     }
-    let load = "
-        select rule || '/' || fingerprint, labels, annotations, value, coalesce(fired_at, changed_slot)
-        from ledger.alert_instance
-        where (rule, fingerprint) in (select * from unnest($1::text[], $2::text[]))";
     let rows = transaction
-        .query(load, &[&wanted.0, &wanted.1])
+        .query(READ_MEMBERS, &[&wanted.0, &wanted.1])
         .await
         .map_err(while_("load members of groups"))?;
     let alerts = rows.iter().map(|row| {
@@ -187,3 +183,8 @@ fn snoozed_or_acked_by(context: &NotificationContext<'_>, kept: &StoredInstance)
         until: None,
     })
 }
+
+const READ_MEMBERS: &str = "
+    select rule || '/' || fingerprint, labels, annotations, value, coalesce(fired_at, changed_slot)
+    from ledger.alert_instance
+    where (rule, fingerprint) in (select * from unnest($1::text[], $2::text[]))";

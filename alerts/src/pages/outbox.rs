@@ -24,7 +24,7 @@ pub(super) async fn write_outbox(
     context: &NotificationContext<'_>,
     queued: &[OutboxEntry],
 ) -> Result<(), AlertsError> {
-    const INSERT: &str = "
+    const QUEUE_MESSAGES: &str = "
         insert into ledger.outbox (idempotency_key, receiver, stream_id, dedup_key, incarnation, secret_ref, kind, reason,
             slot, rule, fingerprint, message, due_at, queued_at)
         select d.message ->> 'idempotency_key', d.receiver, d.stream_id, d.message ->> 'dedup_key', d.incarnation,
@@ -38,11 +38,8 @@ pub(super) async fn write_outbox(
         queued.iter().partition(|one| one.replaces.is_some());
     for one in replacing {
         let message = json!(one.notification);
-        let replace = "
-            update ledger.outbox set message = $2, reason = $2::jsonb ->> 'reason', slot = $3
-            where outbox_id = $1 and state = 'queued'";
         transaction
-            .execute(replace, &[&one.replaces, &message, &context.slot])
+            .execute(REPLACE_QUEUED_MESSAGE, &[&one.replaces, &message, &context.slot])
             .await
             .map_err(while_("replace a notification"))?;
     }
@@ -58,9 +55,13 @@ pub(super) async fn write_outbox(
     for rows in documents.chunks(2_000) {
         let rows = Value::Array(rows.to_vec());
         transaction
-            .execute(INSERT, &[&rows, &context.slot, &context.rule])
+            .execute(QUEUE_MESSAGES, &[&rows, &context.slot, &context.rule])
             .await
             .map_err(while_("queue notifications"))?;
     }
     Ok(())
 }
+
+const REPLACE_QUEUED_MESSAGE: &str = "
+    update ledger.outbox set message = $2, reason = $2::jsonb ->> 'reason', slot = $3
+    where outbox_id = $1 and state = 'queued'";

@@ -17,11 +17,8 @@ pub(super) struct OutboxState {
 
 impl OutboxState {
     pub(super) async fn open(transaction: &Transaction<'_>, keys: &[String]) -> Result<Self, AlertsError> {
-        let load = "
-            select dedup_key, outbox_id, kind, state, attempts
-            from ledger.outbox where dedup_key = any ($1) order by outbox_id for update";
         let rows = transaction
-            .query(load, &[&keys])
+            .query(READ_STREAM_STATE, &[&keys])
             .await
             .map_err(while_("load what waits"))?;
         let mut outbox = Self {
@@ -93,10 +90,17 @@ impl OutboxState {
         if self.cancelled.is_empty() {
             return Ok(());
         }
-        let cancel =
-            "update ledger.outbox set state = 'cancelled', settled_at = $2 where outbox_id = any ($1)";
-        let cancelled = transaction.execute(cancel, &[&self.cancelled, &slot]).await;
+        let cancelled = transaction
+            .execute(CANCEL_MESSAGES, &[&self.cancelled, &slot])
+            .await;
         cancelled.map_err(while_("cancel notifications"))?;
         Ok(())
     }
 }
+
+const READ_STREAM_STATE: &str = "
+    select dedup_key, outbox_id, kind, state, attempts
+    from ledger.outbox where dedup_key = any ($1) order by outbox_id for update";
+
+const CANCEL_MESSAGES: &str =
+    "update ledger.outbox set state = 'cancelled', settled_at = $2 where outbox_id = any ($1)";

@@ -30,22 +30,13 @@ pub(super) async fn lock_streams(
         json!({"stream_id": stream_id, "receiver": group.receiver, "group_key": group.group_key})
     });
     let documents = Value::Array(documents.collect());
-    let make = "
-        insert into ledger.page_group (stream_id, receiver, group_key, incarnation, members, changed_slot)
-        select d.stream_id, d.receiver, d.group_key, 0, '{}', $2
-        from jsonb_to_recordset($1) as d (stream_id text, receiver text, group_key jsonb)
-        order by d.stream_id
-        on conflict (stream_id) do nothing";
     transaction
-        .execute(make, &[&documents, &context.slot])
+        .execute(INSERT_GROUPS, &[&documents, &context.slot])
         .await
         .map_err(while_("make groups"))?;
     let ids: Vec<&String> = decisions.keys().collect();
-    let lock = "
-        select stream_id, incarnation, members, notified_at, secret_ref
-        from ledger.page_group where stream_id = any ($1) order by stream_id for update";
     let rows = transaction
-        .query(lock, &[&ids])
+        .query(LOCK_GROUPS, &[&ids])
         .await
         .map_err(while_("load groups"))?;
     let streams = rows.iter().map(|row| {
@@ -82,15 +73,27 @@ pub(super) async fn write_streams(
         }))
     });
     let documents = Value::Array(documents.collect());
-    let write = "
-        update ledger.page_group as g set incarnation = d.incarnation, members = d.members,
-            notified_at = d.notified_at, secret_ref = d.secret_ref, changed_slot = $2
-        from jsonb_to_recordset($1) as d (stream_id text, incarnation bigint, members jsonb, notified_at timestamptz,
-            secret_ref text)
-        where g.stream_id = d.stream_id";
     transaction
-        .execute(write, &[&documents, &context.slot])
+        .execute(UPDATE_GROUPS, &[&documents, &context.slot])
         .await
         .map_err(while_("write groups"))?;
     Ok(())
 }
+
+const INSERT_GROUPS: &str = "
+    insert into ledger.page_group (stream_id, receiver, group_key, incarnation, members, changed_slot)
+    select d.stream_id, d.receiver, d.group_key, 0, '{}', $2
+    from jsonb_to_recordset($1) as d (stream_id text, receiver text, group_key jsonb)
+    order by d.stream_id
+    on conflict (stream_id) do nothing";
+
+const LOCK_GROUPS: &str = "
+    select stream_id, incarnation, members, notified_at, secret_ref
+    from ledger.page_group where stream_id = any ($1) order by stream_id for update";
+
+const UPDATE_GROUPS: &str = "
+    update ledger.page_group as g set incarnation = d.incarnation, members = d.members,
+        notified_at = d.notified_at, secret_ref = d.secret_ref, changed_slot = $2
+    from jsonb_to_recordset($1) as d (stream_id text, incarnation bigint, members jsonb, notified_at timestamptz,
+        secret_ref text)
+    where g.stream_id = d.stream_id";

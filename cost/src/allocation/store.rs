@@ -52,9 +52,8 @@ pub async fn answer(
         let rows = rows(&client, &sql, &dimensions, *step).await?;
         data.push(set(question, *step, rows));
     }
-    let currency = "select currency from fleet.price order by sheet_id desc limit 1";
     let currency = client
-        .query_opt(currency, &[])
+        .query_opt(READ_CURRENCY, &[])
         .await
         .map_err(while_("read the currency"))?;
     Ok(AllocationResponse {
@@ -70,10 +69,8 @@ pub async fn answer(
 /// The database's.
 pub async fn default_share(reader: &ReaderPool) -> Result<SharingOptions, CostError> {
     let client = connect(reader).await?;
-    let ask = "select namespaces, spread, idle from fleet.cost_sharing where valid_from <= now() and coalesce(valid_to, 'infinity') > now()
-        order by valid_from desc limit 1";
     let row = client
-        .query_opt(ask, &[])
+        .query_opt(READ_SHARING, &[])
         .await
         .map_err(while_("read the default of sharing"))?;
     Ok(row.map_or_else(SharingOptions::default, |row| SharingOptions {
@@ -94,9 +91,8 @@ async fn connect(reader: &ReaderPool) -> Result<deadpool_postgres::Object, CostE
 }
 
 async fn rollup_labels(client: &Client) -> Result<Vec<String>, CostError> {
-    let ask = "select fleet.cost_rollup_labels()";
     let row = client
-        .query_one(ask, &[])
+        .query_one(READ_ROLLUP_LABELS, &[])
         .await
         .map_err(while_("read the labels that are rolled up"))?;
     Ok(row.get(0))
@@ -104,10 +100,9 @@ async fn rollup_labels(client: &Client) -> Result<Vec<String>, CostError> {
 
 /// Pods are not stored: they are rated for the question, and how many is known before.
 async fn check_size(client: &Client, window: CostWindow) -> Result<(), CostError> {
-    let ask = "select coalesce(sum(pods), 0)::bigint from fleet.cost_run where is_current and hour_at >= $1 and hour_at < $2";
     let (from, to) = ends(window);
     let row = client
-        .query_one(ask, &[&from, &to])
+        .query_one(COUNT_POD_HOURS, &[&from, &to])
         .await
         .map_err(while_("count pod-hours"))?;
     let count: i64 = row.get(0);
@@ -138,17 +133,11 @@ fn sql(grain: AllocationGrain, dimensions: &[CostDimension]) -> String {
         .map(|dimension| format!("coalesce({}, '')", dimension.sql()))
         .collect();
     let groups: Vec<String> = (1..=names.len()).map(|place| place.to_string()).collect();
-    // Sums of a window go beyond 64 bits for bytes: they travel as text.
-    format!(
-        "select {}, sum(p.cpu_nanos)::bigint, sum(p.memory_nanos)::bigint, sum(p.gpu_nanos)::bigint,
-            sum(p.adjustment_nanos)::bigint, sum(p.cpu_charged_core_us)::text, sum(p.memory_charged_byte_seconds)::text,
-            sum(p.gpu_charged_card_us)::text, sum(p.cpu_requested_core_us)::text, sum(p.memory_requested_byte_seconds)::text,
-            sum(p.cpu_used_core_us)::text, sum(p.memory_used_byte_seconds)::text, sum(p.life_ms)::text, sum(p.usage_ms)::text
-         from {from}($1, $2) as p
-         group by {}",
-        names.join(", "),
-        groups.join(", ")
-    )
+    // Names of labels come from whoever asks: last, so that nothing is looked for within them.
+    READ_ALLOCATION_TEMPLATE
+        .replace("{from}", from)
+        .replace("{groups}", &groups.join(", "))
+        .replace("{names}", &names.join(", "))
 }
 
 async fn rows(
@@ -188,3 +177,25 @@ fn read(row: &PgRow, dimensions: &[CostDimension]) -> AllocationRow {
         ..AllocationRow::default()
     }
 }
+
+const READ_CURRENCY: &str = "select currency from fleet.price order by sheet_id desc limit 1";
+
+const READ_SHARING: &str = "
+    select namespaces, spread, idle from fleet.cost_sharing where valid_from <= now() and coalesce(valid_to, 'infinity') > now()
+    order by valid_from desc limit 1";
+
+const READ_ROLLUP_LABELS: &str = "select fleet.cost_rollup_labels()";
+
+const COUNT_POD_HOURS: &str = "
+    select coalesce(sum(pods), 0)::bigint
+    from fleet.cost_run
+    where is_current and hour_at >= $1 and hour_at < $2";
+
+/// Sums of a window go beyond 64 bits for bytes: they travel as text.
+const READ_ALLOCATION_TEMPLATE: &str = "
+    select {names}, sum(p.cpu_nanos)::bigint, sum(p.memory_nanos)::bigint, sum(p.gpu_nanos)::bigint,
+        sum(p.adjustment_nanos)::bigint, sum(p.cpu_charged_core_us)::text, sum(p.memory_charged_byte_seconds)::text,
+        sum(p.gpu_charged_card_us)::text, sum(p.cpu_requested_core_us)::text, sum(p.memory_requested_byte_seconds)::text,
+        sum(p.cpu_used_core_us)::text, sum(p.memory_used_byte_seconds)::text, sum(p.life_ms)::text, sum(p.usage_ms)::text
+    from {from}($1, $2) as p
+    group by {groups}";

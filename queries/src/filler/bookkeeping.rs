@@ -93,13 +93,18 @@ pub(super) async fn read_bookkeeping(
     rule: &RollupRule,
     now: Instant,
 ) -> Result<RollupBookkeeping, FillError> {
-    const FILLED: &str = "select max(window_end_at) from ledger.rollup_window where rollup = $1";
-    const INCOMPLETE: &str = "select window_at, sources_behind from ledger.rollup_window
+    const READ_LAST_FILLED: &str = "select max(window_end_at) from ledger.rollup_window where rollup = $1";
+    const READ_INCOMPLETE_WINDOWS: &str = "select window_at, sources_behind from ledger.rollup_window
         where rollup = $1 and not complete and window_end_at > $2 order by window_at";
     let bookkeeping = async {
-        let filled_to = writer.query_one(FILLED, &[&rule.rollup]).await?.try_get(0)?;
+        let filled_to = writer
+            .query_one(READ_LAST_FILLED, &[&rule.rollup])
+            .await?
+            .try_get(0)?;
         let oldest = now.plus_micros(-rule.lateness.micros());
-        let rows = writer.query(INCOMPLETE, &[&rule.rollup, &oldest]).await?;
+        let rows = writer
+            .query(READ_INCOMPLETE_WINDOWS, &[&rule.rollup, &oldest])
+            .await?;
         let behind = |count: i32| usize::try_from(count).unwrap_or(0);
         let incomplete = rows
             .iter()

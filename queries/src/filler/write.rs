@@ -68,7 +68,7 @@ pub(super) async fn write(
     known: &SourceWatermarks,
     rows: &[(Value, Value)],
 ) -> Result<(), tokio_postgres::Error> {
-    const CLAIM: &str = "
+    const CLAIM_WINDOW: &str = "
         insert into ledger.rollup_window as w
             (rollup, window_at, window_end_at, row_count, known_until, complete, version, filled_at, sources_behind)
         values ($1, $2, $3, $4, $5, $7 = 0, $6, now(), $7)
@@ -83,7 +83,7 @@ pub(super) async fn write(
     let behind = i32::try_from(known.sources_behind(end)).unwrap_or(i32::MAX);
     let claimed = transaction
         .execute(
-            CLAIM,
+            CLAIM_WINDOW,
             &[
                 &rule.rollup,
                 &window,
@@ -112,17 +112,15 @@ async fn replace_documents(
     window: Instant,
     rows: &[(Value, Value)],
 ) -> Result<(), tokio_postgres::Error> {
-    let delete = "delete from ledger.user_rollup where rollup = $1 and window_at = $2";
-    transaction.execute(delete, &[&rule.rollup, &window]).await?;
-    let insert = "insert into ledger.user_rollup (rollup, window_at, row_number, dimensions, \"values\")
-        select $1::text, $2::timestamptz, r.number::integer, r.item -> 0, r.item -> 1
-        from jsonb_array_elements($3::jsonb) with ordinality as r (item, number)";
+    transaction
+        .execute(DELETE_USER_ROWS, &[&rule.rollup, &window])
+        .await?;
     let items: Vec<Value> = rows
         .iter()
         .map(|(names, values)| Value::Array(vec![names.clone(), values.clone()]))
         .collect();
     transaction
-        .execute(insert, &[&rule.rollup, &window, &Json(items)])
+        .execute(INSERT_USER_ROWS, &[&rule.rollup, &window, &Json(items)])
         .await?;
     Ok(())
 }
@@ -136,7 +134,7 @@ async fn replace_columns(
     rows: &[(Value, Value)],
 ) -> Result<(), tokio_postgres::Error> {
     // The name was checked when the file was read: letters, digits and _.
-    let delete = format!("delete from ledger.{table} where window_at = $1");
+    let delete = DELETE_WINDOW_TEMPLATE.replace("{table}", table);
     transaction.execute(&delete, &[&window]).await?;
     let quoted: Vec<String> = rule
         .dimensions
@@ -144,11 +142,9 @@ async fn replace_columns(
         .chain(&rule.values)
         .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
         .collect();
-    let insert = format!(
-        "insert into ledger.{table} (window_at, {0})
-         select $1::timestamptz, {0} from jsonb_populate_recordset(null::ledger.{table}, $2::jsonb)",
-        quoted.join(", ")
-    );
+    let insert = INSERT_WINDOW_TEMPLATE
+        .replace("{table}", table)
+        .replace("{columns}", &quoted.join(", "));
     transaction
         .execute(&insert, &[&window, &Json(flatten_rows(rows))])
         .await?;
@@ -163,3 +159,16 @@ fn flatten_rows(rows: &[(Value, Value)]) -> Vec<Value> {
     };
     rows.iter().map(join).collect()
 }
+
+const DELETE_USER_ROWS: &str = "delete from ledger.user_rollup where rollup = $1 and window_at = $2";
+
+const INSERT_USER_ROWS: &str = "
+    insert into ledger.user_rollup (rollup, window_at, row_number, dimensions, \"values\")
+    select $1::text, $2::timestamptz, r.number::integer, r.item -> 0, r.item -> 1
+    from jsonb_array_elements($3::jsonb) with ordinality as r (item, number)";
+
+const DELETE_WINDOW_TEMPLATE: &str = "delete from ledger.{table} where window_at = $1";
+
+const INSERT_WINDOW_TEMPLATE: &str = "
+    insert into ledger.{table} (window_at, {columns})
+    select $1::timestamptz, {columns} from jsonb_populate_recordset(null::ledger.{table}, $2::jsonb)";

@@ -16,14 +16,14 @@ use crate::{
 /// Name, type and its number, whether a row must fill it, and whether it takes part in the primary key.
 ///
 /// Everybody may read the catalogue, so the reader can ask of a table that it may not read.
-const COLUMNS: &str = "
+const READ_TABLE_COLUMNS_TEMPLATE: &str = "
     select a.attname::text, format_type(a.atttypid, null), a.atttypid::bigint, a.attnotnull and not a.atthasdef and a.attidentity = '',
         coalesce(a.attnum = any (i.indkey), false)
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     left join pg_catalog.pg_index as i on i.indrelid = c.oid and i.indisprimary
-    where n.nspname = 'ledger' and c.relkind in ('r', 'p') and c.relname = '";
+    where n.nspname = 'ledger' and c.relkind in ('r', 'p') and c.relname = '{table}'";
 
 /// A column of the table.
 struct DestinationColumn {
@@ -47,7 +47,7 @@ pub(super) async fn check(
     };
     let asked = QueryInvocation {
         // The name was checked when the file was read: letters, digits and _.
-        sql: Some(format!("{COLUMNS}{table}'")),
+        sql: Some(READ_TABLE_COLUMNS_TEMPLATE.replace("{table}", table)),
         limit: Some(2_000),
         parameters: Vec::new(),
         ..question(query, false)

@@ -61,13 +61,11 @@ pub async fn migrate(
     let mut client = connector.connect("fleetledger-migrate").await?;
     check_version(&client).await?;
     progress("waiting for the migration lock");
-    let locked = client.execute("select pg_advisory_lock($1)", &[&LOCK_KEY]).await;
+    let locked = client.execute(TAKE_MIGRATION_LOCK, &[&LOCK_KEY]).await;
     locked.map_err(MigrateError::statement("take the migration lock"))?;
     let result = migrate_locked(&mut client, &mut progress).await;
     // The lock goes with the session in any case; unlocking only lets others on sooner.
-    let _ = client
-        .execute("select pg_advisory_unlock($1)", &[&LOCK_KEY])
-        .await;
+    let _ = client.execute(RELEASE_MIGRATION_LOCK, &[&LOCK_KEY]).await;
     result
 }
 
@@ -117,9 +115,8 @@ async fn migrate_locked(
     }
     learn_schemas(client).await?;
     let repeatables_replaced = repeatable::replace(client, !missing.is_empty(), progress).await?;
-    let partitions = "select ledger.ensure_partitions()";
     client
-        .batch_execute(partitions)
+        .batch_execute(ENSURE_PARTITIONS)
         .await
         .map_err(MigrateError::statement("create partitions"))?;
     Ok(MigrateReport {
@@ -129,12 +126,7 @@ async fn migrate_locked(
 }
 
 async fn check_version(client: &Client) -> Result<(), MigrateError> {
-    let row = client
-        .query_one(
-            "select current_setting('server_version_num')::integer / 10000",
-            &[],
-        )
-        .await;
+    let row = client.query_one(READ_MAJOR_VERSION, &[]).await;
     let major: i32 = row
         .map_err(MigrateError::statement("read the server's version"))?
         .get(0);
@@ -147,18 +139,14 @@ async fn check_version(client: &Client) -> Result<(), MigrateError> {
 
 /// Names and texts that were applied; `None` where nothing of ours is there.
 async fn read_applied(client: &Client) -> Result<Option<Vec<(String, String)>>, MigrateError> {
-    let there = client
-        .query_one("select to_regclass('ledger.migration') is not null", &[])
-        .await;
+    let there = client.query_one(HAS_MIGRATION_TABLE, &[]).await;
     let there: bool = there
         .map_err(MigrateError::statement("look for ledger.migration"))?
         .get(0);
     if !there {
         return Ok(None);
     }
-    let rows = client
-        .query("select name, sha256 from ledger.migration order by name", &[])
-        .await;
+    let rows = client.query(READ_MIGRATIONS, &[]).await;
     let rows = rows.map_err(MigrateError::statement("read ledger.migration"))?;
     Ok(Some(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
 }
@@ -201,9 +189,8 @@ async fn apply(client: &mut Client, migration: &SqlFile) -> Result<(), MigrateEr
         .batch_execute(migration.text)
         .await
         .map_err(MigrateError::statement(step()))?;
-    let insert = "insert into ledger.migration (name, sha256) values ($1, $2)";
     let recorded = transaction
-        .execute(insert, &[&name, &checksum(migration.text)])
+        .execute(INSERT_MIGRATION, &[&name, &checksum(migration.text)])
         .await;
     recorded.map_err(MigrateError::statement(step()))?;
     transaction
@@ -224,15 +211,13 @@ pub(super) async fn set_lock_timeout(
 
 /// Stores this version's own Avro schemas, so that every reader of the database can read every record.
 async fn learn_schemas(client: &Client) -> Result<(), MigrateError> {
-    let insert = "insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from)
-        values ($1, $2, $3, 'release') on conflict (fingerprint) do nothing";
     for schema in KnownSchemas::own().iter() {
         let subject = match schema.subject() {
             SchemaSubject::Kind(kind) => kind.as_str(),
             SchemaSubject::Mark => "mark",
         };
         let stored = client
-            .execute(insert, &[&schema.number(), &subject, &schema.json()])
+            .execute(INSERT_AVRO_SCHEMA, &[&schema.number(), &subject, &schema.json()])
             .await;
         stored.map_err(MigrateError::statement("store the avro schemas"))?;
     }
@@ -243,6 +228,24 @@ pub(super) fn checksum(text: &str) -> String {
     let digest = openssl::sha::sha256(text.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+const TAKE_MIGRATION_LOCK: &str = "select pg_advisory_lock($1)";
+
+const RELEASE_MIGRATION_LOCK: &str = "select pg_advisory_unlock($1)";
+
+const ENSURE_PARTITIONS: &str = "select ledger.ensure_partitions()";
+
+const READ_MAJOR_VERSION: &str = "select current_setting('server_version_num')::integer / 10000";
+
+const HAS_MIGRATION_TABLE: &str = "select to_regclass('ledger.migration') is not null";
+
+const READ_MIGRATIONS: &str = "select name, sha256 from ledger.migration order by name";
+
+const INSERT_MIGRATION: &str = "insert into ledger.migration (name, sha256) values ($1, $2)";
+
+const INSERT_AVRO_SCHEMA: &str = "
+    insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from)
+    values ($1, $2, $3, 'release') on conflict (fingerprint) do nothing";
 
 #[cfg(test)]
 mod tests {

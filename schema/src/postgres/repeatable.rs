@@ -18,11 +18,13 @@ use super::{
 /// Comments on the columns of object tables: said again with the views, so that a better one needs no migration.
 const COLUMN_COMMENTS: &str = include_str!("../../postgres/comments.sql");
 
+const READ_REPEATABLE_SET: &str = "select sha256 from ledger.repeatable_set";
+const UPSERT_REPEATABLE_SET: &str = "insert into ledger.repeatable_set (sha256) values ($1)
+    on conflict (only_row) do update set sha256 = excluded.sha256, replaced_at = now()";
+
 /// True if functions and views were made from these very texts.
 pub(super) async fn are_current(client: &Client) -> Result<bool, MigrateError> {
-    let row = client
-        .query_opt("select sha256 from ledger.repeatable_set", &[])
-        .await;
+    let row = client.query_opt(READ_REPEATABLE_SET, &[]).await;
     let row = row.map_err(MigrateError::statement("read ledger.repeatable_set"))?;
     Ok(row.is_some_and(|row| row.get::<_, String>(0) == all_texts_checksum()))
 }
@@ -45,10 +47,8 @@ pub(super) async fn replace(
     view::make_all(&transaction).await?;
     let commented = transaction.batch_execute(COLUMN_COMMENTS).await;
     commented.map_err(MigrateError::statement("comment on the columns"))?;
-    let store = "insert into ledger.repeatable_set (sha256) values ($1)
-        on conflict (only_row) do update set sha256 = excluded.sha256, replaced_at = now()";
     transaction
-        .execute(store, &[&all_texts_checksum()])
+        .execute(UPSERT_REPEATABLE_SET, &[&all_texts_checksum()])
         .await
         .map_err(step())?;
     transaction.commit().await.map_err(step())?;

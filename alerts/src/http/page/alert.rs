@@ -34,7 +34,7 @@ async fn find(
     let open = format!(
         "{} where labels @> $1 and condition in ('pending', 'firing', 'recovering')
          order by condition = 'pending', fired_at desc nulls last, alertname, fingerprint limit {MOST}",
-        alerts::COLUMNS
+        alerts::READ_ALERTS
     );
     let mut rows = client
         .query(&open, &[&wanted])
@@ -43,7 +43,7 @@ async fn find(
     if rows.is_empty() && !labels.is_empty() {
         let over = format!(
             "{} where labels @> $1 and condition = 'resolved' order by resolved_at desc, fingerprint limit {MOST}",
-            alerts::COLUMNS
+            alerts::READ_ALERTS
         );
         rows = client
             .query(&over, &[&wanted])

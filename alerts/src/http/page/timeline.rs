@@ -55,19 +55,7 @@ async fn page(
             "`{other}` names no object; there are {known}"
         )));
     }
-    // Of each alert its newest events, by their index: the history of a year is not searched for labels.
-    let ask = format!(
-        "select e.slot, e.rule, e.fingerprint, e.alertname, e.event, e.reason, e.receiver, e.by_whom
-         from (
-             select rule, fingerprint from ledger.alert_instance where labels @> $1
-             order by changed_slot desc, rule, fingerprint limit {MOST}
-         ) as i
-         cross join lateral (
-             select * from ledger.alert_event as e where e.rule = i.rule and e.fingerprint = i.fingerprint
-             order by e.slot desc, e.alert_event_id desc limit {MOST}
-         ) as e
-         order by e.slot desc, e.alert_event_id desc limit {MOST}"
-    );
+    let ask = READ_EVENTS_TEMPLATE.replace("{most}", &MOST.to_string());
     let client = api.client().await?;
     let rows = client
         .query(&ask, &[&json!(labels)])
@@ -100,7 +88,7 @@ fn sql(labels: &AddressLabels) -> String {
     let alerts = given(&["datacenter", "cluster", "namespace", "pod", "node"]);
     let mut sql = match alerts.is_empty() {
         true => String::new(),
-        false => format!("select * from alert_history where {alerts} order by happened_at desc limit 200;\n"),
+        false => SHOWN_ALERT_HISTORY_TEMPLATE.replace("{conditions}", &alerts),
     };
     let kinds = [
         ("pod", &["datacenter", "cluster", "namespace", "pod"][..]),
@@ -109,12 +97,31 @@ fn sql(labels: &AddressLabels) -> String {
         ("namespace", &["datacenter", "cluster", "namespace"]),
     ];
     if let Some((kind, names)) = kinds.iter().find(|(kind, _)| labels.contains_key(*kind)) {
-        let conditions = given(names);
-        sql +=
-            &format!("select * from {kind}_history where {conditions} order by valid_from desc limit 200;\n");
+        sql += &SHOWN_HISTORY_TEMPLATE
+            .replace("{kind}", kind)
+            .replace("{conditions}", &given(names));
     }
     sql
 }
+
+/// Of each alert its newest events, by their index: the history of a year is not searched for labels.
+const READ_EVENTS_TEMPLATE: &str = "
+    select e.slot, e.rule, e.fingerprint, e.alertname, e.event, e.reason, e.receiver, e.by_whom
+    from (
+        select rule, fingerprint from ledger.alert_instance where labels @> $1
+        order by changed_slot desc, rule, fingerprint limit {most}
+    ) as i
+    cross join lateral (
+        select * from ledger.alert_event as e where e.rule = i.rule and e.fingerprint = i.fingerprint
+        order by e.slot desc, e.alert_event_id desc limit {most}
+    ) as e
+    order by e.slot desc, e.alert_event_id desc limit {most}";
+
+const SHOWN_ALERT_HISTORY_TEMPLATE: &str =
+    "select * from alert_history where {conditions} order by happened_at desc limit 200;\n";
+
+const SHOWN_HISTORY_TEMPLATE: &str =
+    "select * from {kind}_history where {conditions} order by valid_from desc limit 200;\n";
 
 #[cfg(test)]
 mod tests {
