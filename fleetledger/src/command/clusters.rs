@@ -7,11 +7,16 @@ use fleetledger_ingest::clusters;
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::table::{age, text};
-use crate::{cli::ClustersCommand, config::LoadedConfig, exit::ExitReason};
+use crate::{
+    cli::ClustersCommand,
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{age, print_json, text},
+    setup::database,
+};
 
 pub(super) async fn run(loaded: &LoadedConfig, command: ClustersCommand) -> anyhow::Result<ExitReason> {
-    let (connector, client) = super::database(loaded, "fleetledger-clusters").await?;
+    let (connector, client) = database(loaded, "fleetledger-clusters").await?;
     match command {
         ClustersCommand::List(args) => list(&client, args.json).await?,
         ClustersCommand::Rename { cluster, new_name } => {
@@ -108,7 +113,7 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
                 "first_seen_at": row.get::<_, String>("first_seen"),
             })
         };
-        super::print_json(&rows.iter().map(document).collect());
+        print_json(&rows.iter().map(document).collect());
         return Ok(());
     }
     let row = |row: &tokio_postgres::Row| {

@@ -12,14 +12,20 @@ use fleetledger_schema::{
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-use super::table::{count, text};
-use crate::{cli::DeadLettersCommand, config::LoadedConfig, exit::ExitReason};
+use super::clusters;
+use crate::{
+    cli::DeadLettersCommand,
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{count, print_json, text},
+    setup::database,
+};
 
 /// Bytes of a value that are printed where it cannot be decoded.
 const HEX_BYTES: usize = 512;
 
 pub(super) async fn run(loaded: &LoadedConfig, command: DeadLettersCommand) -> anyhow::Result<ExitReason> {
-    let (connector, client) = super::database(loaded, "fleetledger-dead-letters").await?;
+    let (connector, client) = database(loaded, "fleetledger-dead-letters").await?;
     match command {
         DeadLettersCommand::List(args) => list(&client, args.json).await?,
         DeadLettersCommand::Show { number } => print!("{}", show(&connector, &client, number).await?),
@@ -29,7 +35,7 @@ pub(super) async fn run(loaded: &LoadedConfig, command: DeadLettersCommand) -> a
             dry_run,
         } => {
             let known = match &cluster {
-                Some(name) => Some(super::find_cluster(&client, name).await?),
+                Some(name) => Some(clusters::find(&client, name).await?),
                 None => None,
             };
             let selection = DeadLetterSelection {
@@ -95,7 +101,7 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
                 "newest": row.get::<_, String>("newest"),
             })
         };
-        super::print_json(&rows.iter().map(document).collect());
+        print_json(&rows.iter().map(document).collect());
         return Ok(());
     }
     if rows.is_empty() {

@@ -4,11 +4,16 @@ use anyhow::Context as _;
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::table::text;
-use crate::{cli::TeamsCommand, config::LoadedConfig, exit::ExitReason};
+use crate::{
+    cli::TeamsCommand,
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{print_json, text},
+    setup::database,
+};
 
 pub(super) async fn run(loaded: &LoadedConfig, command: TeamsCommand) -> anyhow::Result<ExitReason> {
-    let (_, client) = super::database(loaded, "fleetledger-teams").await?;
+    let (_, client) = database(loaded, "fleetledger-teams").await?;
     match command {
         TeamsCommand::List(args) => list(&client, args.json).await?,
         TeamsCommand::Grant { team } => {
@@ -55,7 +60,7 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
                 "granted_at": row.get::<_, String>("granted_at"),
             })
         };
-        super::print_json(&rows.iter().map(document).collect());
+        print_json(&rows.iter().map(document).collect());
         return Ok(());
     }
     let row = |row: &tokio_postgres::Row| {

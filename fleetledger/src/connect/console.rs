@@ -6,7 +6,7 @@ use reqwest::{Certificate, Method};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::hop::{HopError, chain};
-use crate::{cli::ServerArgs, command::print_json, config::SecretRef};
+use crate::{cli::ServerArgs, config::SecretRef, output::print_json};
 
 /// A way to the console's API.
 pub(crate) struct ConsoleClient {

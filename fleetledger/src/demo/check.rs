@@ -8,7 +8,7 @@ use fleetledger_schema::{content_hash::ContentDigest, instant::Instant, kind::Re
 use tokio_postgres::Client;
 
 use super::{database::DemoDatabase, poison::PoisonInjector};
-use crate::command::count;
+use crate::output::count;
 
 /// What was compared, and what differs.
 #[derive(Debug, Default)]

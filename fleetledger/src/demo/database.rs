@@ -12,9 +12,8 @@ use tokio_postgres::Client;
 
 use super::{broker::DemoBroker, folder::DemoFolder};
 use crate::{
-    command,
     config::{self, FleetledgerConfig, PostgresTls},
-    connect,
+    connect, setup,
 };
 
 const DATABASE: &str = "fleetledger";
@@ -125,7 +124,7 @@ impl DemoDatabase {
             println!("applied {} migrations", report.applied.len());
         }
         let client = self.connect().await?;
-        command::store_settings(&client, config).await?;
+        setup::store_settings(&client, config).await?;
         if self.server.is_some() {
             let login = "
                 alter role fleetledger_reader login;

@@ -10,7 +10,7 @@ use fleetledger_schema::instant::Instant;
 use tokio_postgres::Client;
 
 use super::{broker::DemoBroker, questions};
-use crate::command::count;
+use crate::output::count;
 
 /// Where nobody watches, one line in this many ticks.
 const TICKS_A_LINE: u32 = 5;

@@ -6,8 +6,8 @@ use fleetledger_queries::{Catalogue, ReaderError, ReaderPool, catalogue, prepare
 
 use super::{CheckVerdict, DoctorObservations};
 use crate::{
-    command::evaluate,
     config::{EvaluateConfig, FleetledgerConfig},
+    setup::receivers::receivers as configured_receivers,
 };
 
 /// Faults of one kind that are named; the rest is counted.
@@ -151,7 +151,7 @@ pub(super) async fn receivers(scene: &DoctorObservations) -> CheckVerdict {
             "add a section [receivers.NAME] and name it in a route",
         );
     }
-    match evaluate::receivers(config) {
+    match configured_receivers(config) {
         Err(fault) => CheckVerdict::broken(
             format!("{}: {}", fault.key, fault.why),
             "put the secret where the reference says, readable by this user; or correct the section",
