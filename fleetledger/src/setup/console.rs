@@ -13,7 +13,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use fleetledger_alerts::http::{self, AlertsApi, AlertsCaller, AlertsErrorBody, CallerRole};
+use fleetledger_alerts::http::{self, AlertsApi, AlertsCaller, CallerRole};
+use fleetledger_queries::HttpFailure;
 use openssl::{memcmp, sha::sha256};
 use utoipa::OpenApi as _;
 
@@ -73,12 +74,7 @@ fn router(api: AlertsApi, cost: fleetledger_cost::http::CostApi, guard: TokenGua
             "/api/openapi.json",
             get(move || async move { Json((*document).clone()) }),
         )
-        .fallback(|| async {
-            error_response(
-                StatusCode::NOT_FOUND,
-                "there is no such path; see /api/openapi.json",
-            )
-        })
+        .fallback(|| async { HttpFailure::not_found("there is no such path; see /api/openapi.json") })
 }
 
 fn guard(console: &ConsoleConfig) -> Result<TokenGuard, ConfigFault> {
@@ -142,10 +138,11 @@ async fn admit(State(guard): State<Arc<TokenGuard>>, mut request: Request, next:
             next.run(request).await
         }
         None => {
-            let mut refused = error_response(
+            let mut refused = HttpFailure::new(
                 StatusCode::UNAUTHORIZED,
                 "this takes a token: Authorization: Bearer …, or in a browser as the password, with any name",
-            );
+            )
+            .into_response();
             if is_page {
                 let ask = HeaderValue::from_static("Basic realm=\"fleetledger\", charset=\"UTF-8\"");
                 refused.headers_mut().insert(WWW_AUTHENTICATE, ask);
@@ -153,11 +150,6 @@ async fn admit(State(guard): State<Arc<TokenGuard>>, mut request: Request, next:
             refused
         }
     }
-}
-
-fn error_response(status: StatusCode, error: &str) -> Response {
-    let error = error.to_owned();
-    (status, Json(AlertsErrorBody { error })).into_response()
 }
 
 #[cfg(test)]
