@@ -86,7 +86,7 @@ pub(crate) struct UsageCollector {
     metrics: EmitMetrics,
 }
 
-/// How a node has answered.
+/// How a node has answered. It counts rounds instead of time, for nodes are asked at each round and at no other moment.
 #[derive(Debug, Default)]
 struct NodeBackoff {
     failures: u32,
