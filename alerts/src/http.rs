@@ -11,6 +11,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use deadpool_postgres::{Object, Pool};
 use fleetledger_queries::{HttpFailure, ReaderPool};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::ToSchema;

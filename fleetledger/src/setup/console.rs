@@ -82,7 +82,7 @@ fn guard(console: &ConsoleConfig) -> Result<TokenGuard, ConfigFault> {
         let secret = token.token.read(&format!("console.tokens.{name}.token"))?;
         let caller = AlertsCaller {
             name: name.clone(),
-            role: token.role.into(),
+            role: token.role,
         };
         Ok((sha256(secret.expose().as_bytes()), caller))
     };

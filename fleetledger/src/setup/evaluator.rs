@@ -7,7 +7,7 @@ use fleetledger_alerts::{
     DELIVERY_CONNECTIONS, Evaluator, EvaluatorHealth, EvaluatorSettings, ROLLUPS_AT_ONCE, RuleSet,
     links::LinkTargets, pool, reload, runs,
 };
-use fleetledger_cost::rating::CostRater;
+use fleetledger_cost::{RatingSettings, rating::CostRater};
 use fleetledger_paging::retry::RetryBackoff;
 use fleetledger_queries::{
     CurrentQueries, MetricRecorder, QueryMetrics, ReaderPool, live::LiveCatalogue, recorder,
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::receivers::receivers;
 use crate::{
-    config::{self, ConfigFault, FleetledgerConfig, LoadedConfig},
+    config::{ConfigFault, FleetledgerConfig, LoadedConfig},
     connect,
     reaper::SessionReaper,
     telemetry::RoleProbe,
@@ -46,7 +46,7 @@ pub(crate) struct EvaluatorParts {
     pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
     live_catalogue: watch::Receiver<CurrentQueries>,
     reader_limit: Duration,
-    rating: (PostgresConnector, fleetledger_cost::rating::RatingSettings),
+    rating: (PostgresConnector, RatingSettings),
     pub(crate) health: EvaluatorHealth,
     following: JoinSet<()>,
 }
@@ -142,7 +142,7 @@ impl EvaluatorParts {
         let rules = reload::follow(live.subscribe(), &health, &mut following).context("take up the rules")?;
         let live_catalogue = live.subscribe();
         following.spawn(live.follow(FOLLOW, stop));
-        let rating = (ways.own.clone(), rating(&config.cost));
+        let rating = (ways.own.clone(), config.cost.clone());
         Ok(Self {
             live_catalogue,
             reader_limit: Duration::from_secs(config.evaluate.reader_limit_seconds),
@@ -155,17 +155,6 @@ impl EvaluatorParts {
             health,
             following,
         })
-    }
-}
-
-/// When hours are rated.
-fn rating(cost: &config::CostConfig) -> fleetledger_cost::rating::RatingSettings {
-    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
-    fleetledger_cost::rating::RatingSettings {
-        interval: Duration::from_secs(cost.interval_seconds),
-        partial: (cost.partial_minutes > 0).then(|| Duration::from_secs(cost.partial_minutes * 60)),
-        history: hours(cost.history_hours),
-        lateness: hours(cost.lateness_days * 24),
     }
 }
 
