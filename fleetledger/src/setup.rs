@@ -78,27 +78,35 @@ pub(crate) fn wait_or_refuse<T>(probed: Result<T, HopError>) -> Result<(), HopEr
     }
 }
 
+/// Stores the label that names a namespace's team; no row where it is that already.
+const STORE_NAMESPACE_LABEL: &str = "insert into ledger.setting as s (name, value) values ('owners.namespace_label', $1)
+        on conflict (name) do update set value = excluded.value, set_at = now() where s.value <> excluded.value";
+
+/// Names the owners of all namespaces anew.
+const APPLY_OWNERS: &str = "select ledger.apply_owners(array(select cluster_id from ledger.cluster), $1)";
+
+/// Stores the labels that cost is kept by; no row where they are that already.
+const STORE_ROLLUP_LABELS: &str = "insert into ledger.setting as s (name, value) values ('cost.rollup_labels', $1)
+        on conflict (name) do update set value = excluded.value, set_at = now() where s.value <> excluded.value";
+
 /// Stores the settings that views and functions read; true if one changed. Owners follow at once.
 ///
 /// # Errors
 /// The database refused.
 pub(crate) async fn store_settings(client: &Client, config: &FleetledgerConfig) -> anyhow::Result<bool> {
-    let upsert = "insert into ledger.setting as s (name, value) values ('owners.namespace_label', $1)
-        on conflict (name) do update set value = excluded.value, set_at = now() where s.value <> excluded.value";
-    let changed = client.execute(upsert, &[&config.owners.namespace_label]).await;
+    let changed = client
+        .execute(STORE_NAMESPACE_LABEL, &[&config.owners.namespace_label])
+        .await;
     let changed = changed.context("store owners.namespace_label")? > 0;
     if changed {
-        let apply = "select ledger.apply_owners(array(select cluster_id from ledger.cluster), $1)";
         client
-            .query_one(apply, &[&Instant::now()])
+            .query_one(APPLY_OWNERS, &[&Instant::now()])
             .await
             .context("apply owners to namespaces")?;
     }
     let labels = serde_json::json!(config.cost.rollup_labels).to_string();
-    let upsert = "insert into ledger.setting as s (name, value) values ('cost.rollup_labels', $1)
-        on conflict (name) do update set value = excluded.value, set_at = now() where s.value <> excluded.value";
     client
-        .execute(upsert, &[&labels])
+        .execute(STORE_ROLLUP_LABELS, &[&labels])
         .await
         .context("store cost.rollup_labels")?;
     Ok(changed)

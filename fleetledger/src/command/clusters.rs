@@ -69,16 +69,18 @@ impl fmt::Display for LedgerCluster {
     }
 }
 
+/// The clusters that a name (uid, or datacenter/cluster) means.
+const FIND_CLUSTER: &str = "
+        select datacenter, cluster, cluster_uid from fleet.cluster
+        where cluster_uid = $1 or (datacenter || '/' || cluster = $1) order by 3";
+
 /// The cluster that `name` (uid, or datacenter/cluster) means.
 ///
 /// # Errors
 /// None, or more than one.
 pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<LedgerCluster> {
-    let question = "
-        select datacenter, cluster, cluster_uid from fleet.cluster
-        where cluster_uid = $1 or (datacenter || '/' || cluster = $1) order by 3";
     let rows = client
-        .query(question, &[&name])
+        .query(FIND_CLUSTER, &[&name])
         .await
         .context("read fleet.cluster")?;
     match rows.as_slice() {
@@ -98,11 +100,16 @@ pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<LedgerCl
     }
 }
 
-async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
-    let question = "
+/// Every cluster with its freshness.
+const LIST_CLUSTERS: &str = "
         select datacenter || '/' || cluster as name, cluster_uid, state, age_seconds, first_seen_at::text as first_seen
         from fleet.cluster order by 1, 2";
-    let rows = client.query(question, &[]).await.context("read fleet.cluster")?;
+
+async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
+    let rows = client
+        .query(LIST_CLUSTERS, &[])
+        .await
+        .context("read fleet.cluster")?;
     if as_json {
         let document = |row: &tokio_postgres::Row| {
             json!({
