@@ -7,15 +7,11 @@ mod reports;
 mod rules;
 mod snoozes;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
-use axum::{
-    Json,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
 use deadpool_postgres::{Object, Pool};
-use fleetledger_queries::ReaderPool;
+use fleetledger_queries::{HttpFailure, ReaderPool};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::ToSchema;
@@ -56,7 +52,9 @@ pub struct AlertsCaller {
 }
 
 /// What somebody may do; each may do what the one before may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CallerRole {
     /// Look at everything.
@@ -88,44 +86,7 @@ fn api_router(api: AlertsApi) -> OpenApiRouter {
         .with_state(api)
 }
 
-/// An answer that is none.
-#[derive(Debug)]
-pub(crate) struct AlertsHttpFailure {
-    status: StatusCode,
-    error: String,
-}
-
-/// What a failure looks like.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct AlertsErrorBody {
-    /// What is wrong, and what to do.
-    pub error: String,
-}
-
-impl AlertsHttpFailure {
-    pub(crate) fn new(status: StatusCode, error: impl fmt::Display) -> Self {
-        Self {
-            status,
-            error: error.to_string(),
-        }
-    }
-
-    pub(crate) fn bad(error: impl fmt::Display) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, error)
-    }
-
-    pub(crate) fn not_found(error: impl fmt::Display) -> Self {
-        Self::new(StatusCode::NOT_FOUND, error)
-    }
-}
-
-impl IntoResponse for AlertsHttpFailure {
-    fn into_response(self) -> Response {
-        (self.status, Json(AlertsErrorBody { error: self.error })).into_response()
-    }
-}
-
-impl From<AlertsError> for AlertsHttpFailure {
+impl From<AlertsError> for HttpFailure {
     fn from(error: AlertsError) -> Self {
         match &error {
             AlertsError::NotFound(_) => Self::not_found(error),
@@ -133,10 +94,7 @@ impl From<AlertsError> for AlertsHttpFailure {
             // What PostgreSQL says of our own statements is for the log.
             _ => {
                 tracing::error!(error = error.chain(), "a request failed");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the database could not be asked; see the console's log",
-                )
+                Self::database()
             }
         }
     }
@@ -144,7 +102,7 @@ impl From<AlertsError> for AlertsHttpFailure {
 
 impl AlertsCaller {
     /// Refuses who may not.
-    pub(crate) fn must_be(&self, role: CallerRole) -> Result<(), AlertsHttpFailure> {
+    pub(crate) fn must_be(&self, role: CallerRole) -> Result<(), HttpFailure> {
         if self.role >= role {
             return Ok(());
         }
@@ -153,15 +111,12 @@ impl AlertsCaller {
             CallerRole::Operator => "operator",
             CallerRole::Admin => "admin",
         };
-        Err(AlertsHttpFailure::new(
-            StatusCode::FORBIDDEN,
-            format!("this takes a token of role {wanted}"),
-        ))
+        Err(HttpFailure::forbidden(wanted))
     }
 }
 
 impl AlertsApi {
-    pub(crate) async fn client(&self) -> Result<Object, AlertsHttpFailure> {
+    pub(crate) async fn client(&self) -> Result<Object, HttpFailure> {
         let step = "answer a request";
         Ok(self
             .pool

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use deadpool_postgres::{Object, Pool};
-use fleetledger_queries::ReaderPool;
+use fleetledger_queries::{HttpErrorBody, HttpFailure, ReaderPool};
 use fleetledger_schema::instant::Instant;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -80,26 +80,18 @@ pub struct RerateResponse {
     pub hours: usize,
 }
 
-/// What a failure looks like.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = CostProblem)]
-pub struct CostErrorBody {
-    /// What is wrong, and what to do.
-    pub error: String,
-}
-
 /// Cost by whatever it is asked by, in OpenCost's shape.
 #[utoipa::path(get, path = "/api/allocation", tag = "cost", params(AllocationParameters), responses(
-    (status = 200, body = AllocationResponse), (status = 400, body = CostErrorBody), (status = 422, body = CostErrorBody)))]
+    (status = 200, body = AllocationResponse), (status = 400, body = HttpErrorBody), (status = 422, body = HttpErrorBody)))]
 async fn allocation(
     State(api): State<CostApi>,
     Extension(_): Extension<CostCaller>,
     parameters: Result<Query<AllocationParameters>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, CostHttpFailure> {
-    let Query(parameters) = parameters.map_err(|error| CostHttpFailure::bad(error.body_text()))?;
+) -> Result<Response, HttpFailure> {
+    let Query(parameters) = parameters.map_err(|error| HttpFailure::bad(error.body_text()))?;
     let now = Instant::now().to_timestamp().unwrap_or(Timestamp::UNIX_EPOCH);
     let default = default_share(&api.reader).await?;
-    let question = parameters.read(now, &default).map_err(CostHttpFailure::bad)?;
+    let question = parameters.read(now, &default).map_err(HttpFailure::bad)?;
     let answer = answer(&api.reader, &question).await?;
     if question.csv {
         return Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], answer.csv()).into_response());
@@ -109,12 +101,12 @@ async fn allocation(
 
 /// Makes prices, owners and sharing stand.
 #[utoipa::path(post, path = "/api/v1/cost/book", tag = "cost", request_body = CostDefinitions,
-    responses((status = 200, body = DefinitionChanges), (status = 400, body = CostErrorBody)))]
+    responses((status = 200, body = DefinitionChanges), (status = 400, body = HttpErrorBody)))]
 async fn apply(
     State(api): State<CostApi>,
     Extension(caller): Extension<CostCaller>,
     Json(book): Json<CostDefinitions>,
-) -> Result<Json<DefinitionChanges>, CostHttpFailure> {
+) -> Result<Json<DefinitionChanges>, HttpFailure> {
     caller.must_apply()?;
     let mut client = api.client().await?;
     Ok(Json(store::apply(&mut client, &book, &caller.name).await?))
@@ -122,12 +114,12 @@ async fn apply(
 
 /// Closes a month.
 #[utoipa::path(post, path = "/api/v1/cost/months", tag = "cost", request_body = CloseRequest,
-    responses((status = 200, body = ClosedMonth), (status = 400, body = CostErrorBody)))]
+    responses((status = 200, body = ClosedMonth), (status = 400, body = HttpErrorBody)))]
 async fn close(
     State(api): State<CostApi>,
     Extension(caller): Extension<CostCaller>,
     Json(request): Json<CloseRequest>,
-) -> Result<Json<ClosedMonth>, CostHttpFailure> {
+) -> Result<Json<ClosedMonth>, HttpFailure> {
     caller.must_apply()?;
     let client = api.client().await?;
     Ok(Json(store::close(&client, &request.month, &caller.name).await?))
@@ -135,23 +127,23 @@ async fn close(
 
 /// Rates hours again, by the prices and owners that stand.
 #[utoipa::path(post, path = "/api/v1/cost/rerate", tag = "cost", request_body = RerateRequest,
-    responses((status = 200, body = RerateResponse), (status = 400, body = CostErrorBody)))]
+    responses((status = 200, body = RerateResponse), (status = 400, body = HttpErrorBody)))]
 async fn rerate(
     State(api): State<CostApi>,
     Extension(caller): Extension<CostCaller>,
     Json(request): Json<RerateRequest>,
-) -> Result<Json<RerateResponse>, CostHttpFailure> {
+) -> Result<Json<RerateResponse>, HttpFailure> {
     caller.must_apply()?;
     let read = |key: &str, text: &str| {
         Instant::parse(text).ok_or_else(|| {
-            CostHttpFailure::bad(format!(
+            HttpFailure::bad(format!(
                 "{key}: `{text}` is no instant such as 2026-04-01T00:00:00Z"
             ))
         })
     };
     let (from, to) = (read("from", &request.from)?, read("to", &request.to)?);
     if from >= to || to.micros_since(from) > HOURS_AT_ONCE * 3_600_000_000 {
-        return Err(CostHttpFailure::bad(format!(
+        return Err(HttpFailure::bad(format!(
             "to: is not within {HOURS_AT_ONCE} hours after from"
         )));
     }
@@ -161,19 +153,16 @@ async fn rerate(
 }
 
 impl CostCaller {
-    fn must_apply(&self) -> Result<(), CostHttpFailure> {
+    fn must_apply(&self) -> Result<(), HttpFailure> {
         match self.may_apply {
             true => Ok(()),
-            false => Err(CostHttpFailure(
-                StatusCode::FORBIDDEN,
-                "this takes a token of role admin".to_owned(),
-            )),
+            false => Err(HttpFailure::forbidden("admin")),
         }
     }
 }
 
 impl CostApi {
-    async fn client(&self) -> Result<Object, CostHttpFailure> {
+    async fn client(&self) -> Result<Object, HttpFailure> {
         let client = self.pool.get().await.map_err(|error| CostError::Connect {
             step: "answer a request",
             why: error.to_string(),
@@ -182,32 +171,15 @@ impl CostApi {
     }
 }
 
-/// An answer that is none.
-#[derive(Debug)]
-struct CostHttpFailure(StatusCode, String);
-
-impl CostHttpFailure {
-    fn bad(error: impl ToString) -> Self {
-        Self(StatusCode::BAD_REQUEST, error.to_string())
-    }
-}
-
-impl IntoResponse for CostHttpFailure {
-    fn into_response(self) -> Response {
-        (self.0, Json(CostErrorBody { error: self.1 })).into_response()
-    }
-}
-
-impl From<CostError> for CostHttpFailure {
+impl From<CostError> for HttpFailure {
     fn from(error: CostError) -> Self {
         match &error {
             CostError::Refused(_) => Self::bad(error),
-            CostError::TooLarge(_) => Self(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            CostError::TooLarge(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error),
             // What PostgreSQL says of our own statements is for the log.
             _ => {
                 tracing::error!(error = error.chain(), "a request about cost failed");
-                let message = "the database could not be asked; see the console's log";
-                Self(StatusCode::INTERNAL_SERVER_ERROR, message.to_owned())
+                Self::database()
             }
         }
     }

@@ -18,6 +18,8 @@ mod errors;
 pub mod http;
 pub mod money;
 pub mod rating;
+pub mod settings;
 pub mod store;
 
 pub use errors::CostError;
+pub use settings::{RatingSettings, RatingSettingsFault};

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     errors::{CostError, while_},
+    settings::RatingSettings,
     store::APPLY_OWNERS,
 };
 
@@ -24,19 +25,6 @@ pub struct CostRater {
     settings: RatingSettings,
     hours: IntCounterVec,
     seconds: Histogram,
-}
-
-/// How it is scheduled.
-#[derive(Debug, Clone, Copy)]
-pub struct RatingSettings {
-    /// How often it looks for hours that are due.
-    pub interval: Duration,
-    /// How often the running hour is rated as a partial one; `None` = never.
-    pub partial: Option<Duration>,
-    /// How far back the first run begins.
-    pub history: Duration,
-    /// How far back hours are rated again by themselves.
-    pub lateness: Duration,
 }
 
 impl CostRater {
@@ -69,7 +57,7 @@ impl CostRater {
 
     /// Rates what is due until it is told to stop.
     pub async fn follow(self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(self.settings.interval);
+        let mut ticks = tokio::time::interval(Duration::from_secs(self.settings.interval_seconds));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -146,23 +134,23 @@ impl CostRater {
 
     async fn due(&self, client: &Client, now: Instant) -> Result<Vec<(Instant, String)>, CostError> {
         let step = "look for hours that are due";
-        let RatingSettings {
-            history, lateness, ..
-        } = self.settings;
-        let (history, lateness) = (history.as_secs_f64(), lateness.as_secs_f64());
+        let seconds = |hours: u64| Duration::from_secs(hours * 3_600).as_secs_f64();
+        let history = seconds(self.settings.history_hours);
+        let lateness = seconds(self.settings.lateness_days * 24);
         let rows = client
             .query(READ_DUE_HOURS, &[&now, &history, &lateness])
             .await
             .map_err(while_(step))?;
         let mut due: Vec<(Instant, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        if let Some(every) = self.settings.partial {
+        if self.settings.partial_minutes > 0 {
             let hour = Instant(now.0 - now.0.rem_euclid(HOUR_MICROS));
             let last = client
                 .query_opt(READ_FILLED_AT, &[&hour])
                 .await
                 .map_err(while_(step))?;
             let last: Option<Instant> = last.map(|row| row.get(0));
-            let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
+            let every = i64::try_from(self.settings.partial_minutes).unwrap_or(i64::MAX);
+            let every = every.saturating_mul(60_000_000);
             if now > hour && last.is_none_or(|last| now.micros_since(last) >= every) {
                 due.push((hour, "partial".to_owned()));
             }

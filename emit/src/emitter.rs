@@ -71,7 +71,7 @@ pub async fn run(
                 Simulation::new(&simulate, &settings.datacenter, &settings.cluster, Instant::now());
             let backend = simulate
                 .usage
-                .then(|| UsageBackend::Simulated(simulation.clone()));
+                .then(|| UsageBackend::Simulated(Box::new(simulation.clone())));
             (SourceFeed::Simulate(simulation), None, backend)
         }
     };

@@ -3,6 +3,7 @@
 //! * [`cli`]: the command line; [`config`]: file, environment, secrets; [`exit`]: exit codes.
 //! * [`connect`]: the three hops (Kafka, PostgreSQL, API server) and what their errors mean.
 //! * [`telemetry`]: log, metrics, health; [`shutdown`]: signals and the deadline.
+//! * `setup`: configuration to connected parts; `output`: what commands print.
 //! * [`command`]: one file a subcommand; [`doctor`]: one file a check; [`demo`]: everything in one process.
 //!
 //! Invariants: configuration is checked before any port or connection opens; secrets reach no log and no
@@ -15,7 +16,9 @@ pub mod connect;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+mod output;
 mod reaper;
+mod setup;
 pub mod shutdown;
 pub mod telemetry;
 pub mod topics;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use fleetledger_schema::postgres::PostgresConnector;
-use rand::Rng;
+use fleetledger_schema::{backoff::DoublingBackoff, postgres::PostgresConnector};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
@@ -23,27 +22,32 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StopRequested;
 
-/// Pauses that grow, with jitter so that lanes do not knock together.
-#[derive(Debug, Default)]
-pub(crate) struct ReconnectBackoff {
-    attempts: u32,
+/// Pauses between two attempts at PostgreSQL.
+#[derive(Debug)]
+pub(crate) struct ReconnectBackoff(DoublingBackoff);
+
+impl Default for ReconnectBackoff {
+    fn default() -> Self {
+        Self(DoublingBackoff::new(FIRST_BACKOFF, LONGEST_BACKOFF))
+    }
 }
 
 impl ReconnectBackoff {
+    /// Whether nothing has failed since the last success.
+    fn is_fresh(&self) -> bool {
+        self.0.is_fresh()
+    }
+
     pub(crate) fn reset(&mut self) {
-        self.attempts = 0;
+        self.0.reset();
     }
 
     /// Waits; ends early when the process is asked to end.
     pub(crate) async fn wait(&mut self, shutdown: &CancellationToken) -> Result<(), StopRequested> {
-        let pause = FIRST_BACKOFF
-            .saturating_mul(1 << self.attempts.min(9))
-            .min(LONGEST_BACKOFF);
-        self.attempts = self.attempts.saturating_add(1);
-        let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
+        let pause = self.0.failed(rand::random());
         tokio::select! {
             () = shutdown.cancelled() => Err(StopRequested),
-            () = tokio::time::sleep(jittered) => Ok(()),
+            () = tokio::time::sleep(pause) => Ok(()),
         }
     }
 }
@@ -122,7 +126,7 @@ impl LaneReader {
     ) -> Result<(), StopRequested> {
         self.metrics.retries.with_label_values(&[failure.code()]).inc();
         self.health.database_failed(failure.to_string());
-        if self.backoff.attempts == 0 {
+        if self.backoff.is_fresh() {
             tracing::warn!(connection = %self.name, action, error = %failure, "postgres failed; trying again");
         }
         self.client = None;

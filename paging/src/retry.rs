@@ -124,6 +124,9 @@ impl fmt::Display for ReceiverResponse {
 }
 
 /// How long to wait between attempts, and when to stop.
+///
+/// A policy of its own beside `schema/src/backoff.rs`, on which this room does not depend: it keeps no count (PostgreSQL
+/// does, across evaluators), the receiver's Retry-After comes before it, it gives up, and its jitter goes down to zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryBackoff {
     /// The longest wait after the first attempt; it doubles with each.

@@ -9,6 +9,7 @@
 //! * [`report::ask`] runs one query once, with parameters.
 //! * [`MetricRecorder`]: metrics on their schedule, as Prometheus series.
 //! * [`RollupFiller`]: rollups, one window of time after the other.
+//! * [`HttpFailure`]: what rooms with HTTP routes answer a request that failed.
 //! * [`AnnotationTemplates`] renders summaries; [`Period`] is a length of time as rules write it.
 //!
 //! Invariants: a query that cannot be used is refused before it runs, and the one it would replace goes on; a query
@@ -22,6 +23,7 @@ pub mod cycle;
 mod filler;
 pub mod freshness;
 mod front_matter;
+pub mod http_failure;
 pub mod key;
 pub mod live;
 mod metrics;
@@ -44,6 +46,7 @@ pub use catalogue::{Catalogue, QueryGroup};
 pub use cell::ResultCell;
 pub use connection::{ReaderError, ReaderPool};
 pub use filler::{FillError, RollupFiller};
+pub use http_failure::{HttpErrorBody, HttpFailure};
 pub use live::{CurrentQueries, LiveCatalogue};
 pub use metrics::QueryMetrics;
 pub use parse::parse;

@@ -5,11 +5,13 @@
 //! * The current state: migrations and views (`postgres/`), the [`row`] form of each record, and the
 //!   [`postgres`] migrator. Only this crate issues DDL.
 //! * Both come from `avro/*.avsc`: a test writes every file that repeats the columns of a record (`avro/README.md`).
+//! * What both ends do alike: [`instant`], [`backoff`].
 //!
 //! Invariants: a body is a pure function of the Kubernetes object, so two emitters on one API server
 //! produce equal bytes; the content hash covers the body alone; datacenter, cluster and cluster uid are part
 //! of every key, and a name is never an identity.
 
+pub mod backoff;
 pub mod codec;
 pub mod content_hash;
 mod fail_point;

@@ -8,13 +8,14 @@ use fleetledger_paging::{
     Alert, AlertLinks, LabelSet, Matcher, Notification, NotifyKind, NotifyReason,
     group::{dedup_key, stream_id},
 };
+use fleetledger_queries::{HttpErrorBody, HttpFailure};
 use fleetledger_schema::instant::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AlertsApi, AlertsCaller, AlertsErrorBody, AlertsHttpFailure, CallerRole};
+use super::{AlertsApi, AlertsCaller, CallerRole};
 use crate::{
     errors::while_,
     store::{texts, timestamp},
@@ -135,12 +136,12 @@ pub(super) const READ_ALERTS: &str = "
 
 /// Alerts that are pending, firing or recovering.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(AlertFilter),
-    responses((status = 200, body = Vec<AlertRow>), (status = 400, body = AlertsErrorBody)))]
+    responses((status = 200, body = Vec<AlertRow>), (status = 400, body = HttpErrorBody)))]
 pub(crate) async fn list(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Query(which): Query<AlertFilter>,
-) -> Result<Json<Vec<AlertRow>>, AlertsHttpFailure> {
+) -> Result<Json<Vec<AlertRow>>, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let matchers = which
         .matchers
@@ -152,7 +153,7 @@ pub(crate) async fn list(
         None => vec!["pending", "firing", "recovering"],
         Some(one @ ("pending" | "firing" | "recovering" | "resolved")) => vec![one],
         Some(other) => {
-            return Err(AlertsHttpFailure::bad(format!(
+            return Err(HttpFailure::bad(format!(
                 "condition {other}: write pending, firing, recovering or resolved"
             )));
         }
@@ -174,12 +175,12 @@ pub(crate) async fn list(
 /// One alert, with its rule and what happened to it.
 #[utoipa::path(get, path = "/api/v1/alerts/{rule}/{fingerprint}", tag = "alerts",
     params(("rule" = String, Path), ("fingerprint" = String, Path)),
-    responses((status = 200, body = AlertDetail), (status = 404, body = AlertsErrorBody)))]
+    responses((status = 200, body = AlertDetail), (status = 404, body = HttpErrorBody)))]
 pub(crate) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Path((rule, fingerprint)): Path<(String, String)>,
-) -> Result<Json<AlertDetail>, AlertsHttpFailure> {
+) -> Result<Json<AlertDetail>, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     Ok(Json(detail(&api, &rule, &fingerprint).await?))
 }
@@ -189,15 +190,14 @@ pub(super) async fn detail(
     api: &AlertsApi,
     rule: &str,
     fingerprint: &str,
-) -> Result<AlertDetail, AlertsHttpFailure> {
+) -> Result<AlertDetail, HttpFailure> {
     let client = api.client().await?;
     let ask = format!("{READ_ALERTS} where rule = $1 and fingerprint = $2");
     let row = client
         .query_opt(&ask, &[&rule, &fingerprint])
         .await
         .map_err(while_("show an alert"))?;
-    let row =
-        row.ok_or_else(|| AlertsHttpFailure::not_found(format!("there is no alert {rule}/{fingerprint}")))?;
+    let row = row.ok_or_else(|| HttpFailure::not_found(format!("there is no alert {rule}/{fingerprint}")))?;
     let of_rule = client
         .query_opt(READ_RULE_QUERY, &[&rule])
         .await
@@ -225,16 +225,16 @@ pub(super) async fn detail(
 
 /// Says that somebody takes care of open alerts: they are not repeated. Taken up by the next run of each rule.
 #[utoipa::path(post, path = "/api/v1/alerts/ack", tag = "alerts", request_body = AckRequest,
-    responses((status = 200, body = AffectedCount), (status = 400, body = AlertsErrorBody), (status = 404, body = AlertsErrorBody)))]
+    responses((status = 200, body = AffectedCount), (status = 400, body = HttpErrorBody), (status = 404, body = HttpErrorBody)))]
 pub(crate) async fn acknowledge(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Json(request): Json<AckRequest>,
-) -> Result<Json<AffectedCount>, AlertsHttpFailure> {
+) -> Result<Json<AffectedCount>, HttpFailure> {
     caller.must_be(CallerRole::Operator)?;
     let matchers = read_matchers(&request.matchers)?;
     if fleetledger_paging::matcher::all_met(&matchers, &LabelSet::new()) {
-        return Err(AlertsHttpFailure::bad(
+        return Err(HttpFailure::bad(
             "an acknowledgement needs at least one matcher with a value, such as alertname=NodeNotReporting",
         ));
     }
@@ -247,7 +247,7 @@ pub(crate) async fn acknowledge(
         .filter(|alert| fleetledger_paging::matcher::all_met(&matchers, &alert.labels))
         .collect();
     if met.is_empty() {
-        return Err(AlertsHttpFailure::not_found(
+        return Err(HttpFailure::not_found(
             "nothing that fires has these labels; see alerts list",
         ));
     }
@@ -266,12 +266,12 @@ pub(crate) async fn acknowledge(
 
 /// Sends a drill to a receiver: an alert that says that it is one, and its end behind it.
 #[utoipa::path(post, path = "/api/v1/alerts/drill", tag = "alerts", request_body = DrillRequest,
-    responses((status = 200, body = AffectedCount), (status = 404, body = AlertsErrorBody)))]
+    responses((status = 200, body = AffectedCount), (status = 404, body = HttpErrorBody)))]
 pub(crate) async fn drill(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Json(request): Json<DrillRequest>,
-) -> Result<Json<AffectedCount>, AlertsHttpFailure> {
+) -> Result<Json<AffectedCount>, HttpFailure> {
     caller.must_be(CallerRole::Operator)?;
     let known: Vec<&str> = api.receivers.names().collect();
     let wanted: Vec<&str> = match request.receiver.as_deref() {
@@ -284,7 +284,7 @@ pub(crate) async fn drill(
         } else {
             format!("there are {}", known.join(", "))
         };
-        return Err(AlertsHttpFailure::not_found(format!("no such receiver; {known}")));
+        return Err(HttpFailure::not_found(format!("no such receiver; {known}")));
     }
     let mut client = api.client().await?;
     let now = crate::rule_set::now(&client).await?;
@@ -362,10 +362,10 @@ fn drill_notification(receiver: &str, kind: NotifyKind, by: &str, now: Instant) 
     }
 }
 
-pub(super) fn read_matchers(texts: &[String]) -> Result<Vec<Matcher>, AlertsHttpFailure> {
+pub(super) fn read_matchers(texts: &[String]) -> Result<Vec<Matcher>, HttpFailure> {
     texts
         .iter()
-        .map(|text| text.parse::<Matcher>().map_err(AlertsHttpFailure::bad))
+        .map(|text| text.parse::<Matcher>().map_err(HttpFailure::bad))
         .collect()
 }
 

@@ -20,10 +20,11 @@ use axum::{
     routing::get,
 };
 use fleetledger_paging::LabelSet;
+use fleetledger_queries::HttpFailure;
 use minijinja::{Environment, Value, context, value::Serde};
 use serde::Serialize;
 
-use super::{AlertsApi, AlertsHttpFailure};
+use super::AlertsApi;
 use crate::links::encode;
 
 /// Alerts and events that one page shows at most.
@@ -65,11 +66,7 @@ struct HtmlPage {
 
 impl HtmlPage {
     /// Fills a template in; whatever it is filled with is escaped.
-    fn new(
-        title: impl Into<String>,
-        template: &str,
-        with: &impl Serialize,
-    ) -> Result<Self, AlertsHttpFailure> {
+    fn new(title: impl Into<String>, template: &str, with: &impl Serialize) -> Result<Self, HttpFailure> {
         Ok(Self {
             title: title.into(),
             body: fill(template, Value::from(Serde(with)))?,
@@ -78,7 +75,7 @@ impl HtmlPage {
 }
 
 /// The page, or one that says why there is none.
-fn page_response(page: Result<HtmlPage, AlertsHttpFailure>) -> Response {
+fn page_response(page: Result<HtmlPage, HttpFailure>) -> Response {
     let (status, page) = match page {
         Ok(page) => (StatusCode::OK, page),
         Err(failure) => (
@@ -96,14 +93,14 @@ fn page_response(page: Result<HtmlPage, AlertsHttpFailure>) -> Response {
     }
 }
 
-fn fill(template: &str, with: Value) -> Result<String, AlertsHttpFailure> {
+fn fill(template: &str, with: Value) -> Result<String, HttpFailure> {
     // Templates whose name ends with `.html` are escaped.
     let mut environment = Environment::new();
     environment.add_filter("encoded", |text: &str| encode(text));
     let filled = environment.render_named_str("page.html", template, with);
     filled.map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "a page could not be made");
-        AlertsHttpFailure::new(
+        HttpFailure::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the page could not be made; see the console's log",
         )

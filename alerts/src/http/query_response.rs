@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fleetledger_queries::{
-    ResultCell, ResultTable, RunError, StoredQuery,
+    HttpFailure, ResultCell, ResultTable, RunError, StoredQuery,
     report::{AskError, run_with_parameters},
 };
 use fleetledger_schema::instant::Instant;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{AlertsApi, AlertsHttpFailure};
+use super::AlertsApi;
 
 /// Says `true` where a CSV file holds not all rows.
 const EXCEEDED: HeaderName = HeaderName::from_static("fleetledger-exceeded");
@@ -85,11 +85,11 @@ impl QueryResponse {
 impl ResponseFormat {
     /// # Errors
     /// Any other word.
-    pub(super) fn read(text: Option<&str>) -> Result<Self, AlertsHttpFailure> {
+    pub(super) fn read(text: Option<&str>) -> Result<Self, HttpFailure> {
         match text {
             None | Some("json") => Ok(Self::Json),
             Some("csv") => Ok(Self::Csv),
-            Some(other) => Err(AlertsHttpFailure::bad(format!(
+            Some(other) => Err(HttpFailure::bad(format!(
                 "format `{other}` is neither json nor csv"
             ))),
         }
@@ -103,7 +103,7 @@ pub(super) async fn run_query(
     values: &BTreeMap<String, String>,
     as_of: Option<&str>,
     format: ResponseFormat,
-) -> Result<Response, AlertsHttpFailure> {
+) -> Result<Response, HttpFailure> {
     let as_of = as_of.map(instant).transpose()?;
     let table = run_with_parameters(&api.reader, query, values, as_of)
         .await
@@ -114,22 +114,22 @@ pub(super) async fn run_query(
     })
 }
 
-fn instant(text: &str) -> Result<Instant, AlertsHttpFailure> {
+fn instant(text: &str) -> Result<Instant, HttpFailure> {
     Instant::parse(text).ok_or_else(|| {
-        AlertsHttpFailure::bad(format!(
+        HttpFailure::bad(format!(
             "as_of `{text}` is no instant; write such as 2026-01-31T14:00:00Z"
         ))
     })
 }
 
-fn failure(error: AskError) -> AlertsHttpFailure {
+fn failure(error: AskError) -> HttpFailure {
     let status = match &error {
         AskError::Question(_) => StatusCode::BAD_REQUEST,
         AskError::Run(RunError::Refused(_)) => StatusCode::UNPROCESSABLE_ENTITY,
         AskError::Run(RunError::Timeout { .. }) => StatusCode::GATEWAY_TIMEOUT,
         AskError::Run(RunError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    AlertsHttpFailure::new(status, error)
+    HttpFailure::new(status, error)
 }
 
 fn csv_response(name: &str, table: &ResultTable) -> Response {

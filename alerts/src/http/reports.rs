@@ -7,12 +7,12 @@ use axum::{
     extract::{Path, Query as Parameters, State},
     response::Response,
 };
-use fleetledger_queries::{StoredQuery, report::ReportRule};
+use fleetledger_queries::{HttpErrorBody, HttpFailure, StoredQuery, report::ReportRule};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    AlertsApi, AlertsCaller, AlertsErrorBody, AlertsHttpFailure, CallerRole,
+    AlertsApi, AlertsCaller, CallerRole,
     query_response::{QueryResponse, ResponseFormat, run_query},
 };
 
@@ -62,7 +62,7 @@ pub struct RunRequest {
 pub(crate) async fn list(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
-) -> Result<Json<Vec<ReportRow>>, AlertsHttpFailure> {
+) -> Result<Json<Vec<ReportRow>>, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let catalogue = Arc::clone(&api.rules.borrow().catalogue);
     Ok(Json(
@@ -82,22 +82,22 @@ pub(crate) async fn list(
         ("format" = Option<String>, Query, description = "json or csv."),
         ("parameters" = Option<BTreeMap<String, String>>, Query, description = "Parameters of the report by their names.")
     ),
-    responses((status = 200, body = QueryResponse), (status = 400, body = AlertsErrorBody), (status = 404, body = AlertsErrorBody),
-        (status = 422, description = "PostgreSQL refuses the query.", body = AlertsErrorBody),
-        (status = 503, description = "The database is away or busy.", body = AlertsErrorBody),
-        (status = 504, description = "The query ran longer than it may.", body = AlertsErrorBody)))]
+    responses((status = 200, body = QueryResponse), (status = 400, body = HttpErrorBody), (status = 404, body = HttpErrorBody),
+        (status = 422, description = "PostgreSQL refuses the query.", body = HttpErrorBody),
+        (status = 503, description = "The database is away or busy.", body = HttpErrorBody),
+        (status = 504, description = "The query ran longer than it may.", body = HttpErrorBody)))]
 pub(crate) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Path(name): Path<String>,
     Parameters(mut values): Parameters<BTreeMap<String, String>>,
-) -> Result<Response, AlertsHttpFailure> {
+) -> Result<Response, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let catalogue = Arc::clone(&api.rules.borrow().catalogue);
     let report = catalogue.get(&name).filter(|query| query.report().is_some());
     let Some(report) = report else {
         let names: Vec<&str> = catalogue.reports().map(|(query, _)| query.id.as_str()).collect();
-        return Err(AlertsHttpFailure::not_found(format!(
+        return Err(HttpFailure::not_found(format!(
             "there is no report `{name}`; there are {}",
             names.join(", ")
         )));
@@ -109,20 +109,20 @@ pub(crate) async fn show(
 
 /// Asks any query once, as the reader; nothing is kept of it. What is wrong with its text is said by line.
 #[utoipa::path(post, path = "/api/v1/rules/run", tag = "rules", request_body = RunRequest,
-    responses((status = 200, body = QueryResponse), (status = 400, body = AlertsErrorBody), (status = 403, body = AlertsErrorBody),
-        (status = 422, description = "PostgreSQL refuses the query.", body = AlertsErrorBody),
-        (status = 503, description = "The database is away or busy.", body = AlertsErrorBody),
-        (status = 504, description = "The query ran longer than it may.", body = AlertsErrorBody)))]
+    responses((status = 200, body = QueryResponse), (status = 400, body = HttpErrorBody), (status = 403, body = HttpErrorBody),
+        (status = 422, description = "PostgreSQL refuses the query.", body = HttpErrorBody),
+        (status = 503, description = "The database is away or busy.", body = HttpErrorBody),
+        (status = 504, description = "The query ran longer than it may.", body = HttpErrorBody)))]
 pub(crate) async fn run(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Json(request): Json<RunRequest>,
-) -> Result<Response, AlertsHttpFailure> {
+) -> Result<Response, HttpFailure> {
     caller.must_be(CallerRole::Operator)?;
     let parsed = fleetledger_queries::parse(path::Path::new(&request.file), "run", &request.text);
     let query = Arc::new(parsed.map_err(|refusals| {
         let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        AlertsHttpFailure::bad(lines.join("\n"))
+        HttpFailure::bad(lines.join("\n"))
     })?);
     tracing::info!(caller = caller.name, query = %query.id, "a query is run by hand");
     let as_of = request.as_of.as_deref();

@@ -4,12 +4,13 @@ use axum::{
     Extension, Json,
     extract::{Path, State},
 };
+use fleetledger_queries::{HttpErrorBody, HttpFailure};
 use fleetledger_schema::instant::Instant;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
-use super::{AlertsApi, AlertsCaller, AlertsErrorBody, AlertsHttpFailure, CallerRole};
+use super::{AlertsApi, AlertsCaller, CallerRole};
 use crate::errors::while_;
 
 /// A stored query that runs on schedule.
@@ -85,13 +86,13 @@ const READ_RULES: &str = "
 pub(crate) async fn list(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
-) -> Result<Json<Vec<RuleRow>>, AlertsHttpFailure> {
+) -> Result<Json<Vec<RuleRow>>, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     Ok(Json(all(&api).await?))
 }
 
 /// Rules that run on schedule.
-pub(super) async fn all(api: &AlertsApi) -> Result<Vec<RuleRow>, AlertsHttpFailure> {
+pub(super) async fn all(api: &AlertsApi) -> Result<Vec<RuleRow>, HttpFailure> {
     let client = api.client().await?;
     let ask = format!("{READ_RULES} where removed_at is null order by kind, rule");
     let rows = client.query(&ask, &[]).await.map_err(while_("list the rules"))?;
@@ -100,25 +101,25 @@ pub(super) async fn all(api: &AlertsApi) -> Result<Vec<RuleRow>, AlertsHttpFailu
 
 /// One rule, with its SQL and its newest runs.
 #[utoipa::path(get, path = "/api/v1/rules/{rule}", tag = "rules", params(("rule" = String, Path)),
-    responses((status = 200, body = RuleDetail), (status = 404, body = AlertsErrorBody)))]
+    responses((status = 200, body = RuleDetail), (status = 404, body = HttpErrorBody)))]
 pub(crate) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Path(rule): Path<String>,
-) -> Result<Json<RuleDetail>, AlertsHttpFailure> {
+) -> Result<Json<RuleDetail>, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     Ok(Json(detail(&api, &rule).await?))
 }
 
 /// One rule, with its SQL and its newest runs.
-pub(super) async fn detail(api: &AlertsApi, rule: &str) -> Result<RuleDetail, AlertsHttpFailure> {
+pub(super) async fn detail(api: &AlertsApi, rule: &str) -> Result<RuleDetail, HttpFailure> {
     let client = api.client().await?;
     let ask = format!("{READ_RULES} where rule = $1");
     let row = client
         .query_opt(&ask, &[&rule])
         .await
         .map_err(while_("show a rule"))?;
-    let row = row.ok_or_else(|| AlertsHttpFailure::not_found(format!("there is no rule {rule}")))?;
+    let row = row.ok_or_else(|| HttpFailure::not_found(format!("there is no rule {rule}")))?;
     let runs = client
         .query(READ_RULE_RUNS, &[&rule])
         .await

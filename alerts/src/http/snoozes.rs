@@ -8,11 +8,12 @@ use axum::{
     http::StatusCode,
 };
 use fleetledger_paging::{AlertSnooze, snooze::SnoozeKind};
+use fleetledger_queries::{HttpErrorBody, HttpFailure};
 use fleetledger_schema::instant::Instant;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AlertsApi, AlertsCaller, AlertsErrorBody, AlertsHttpFailure, CallerRole, alerts::read_matchers};
+use super::{AlertsApi, AlertsCaller, CallerRole, alerts::read_matchers};
 use crate::{
     errors::while_,
     rule_set,
@@ -79,7 +80,7 @@ fn kind(kind: SnoozeKind) -> &'static str {
 pub(crate) async fn list(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
-) -> Result<Json<Vec<SnoozeRow>>, AlertsHttpFailure> {
+) -> Result<Json<Vec<SnoozeRow>>, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let client = api.client().await?;
     let rows = client
@@ -92,19 +93,19 @@ pub(crate) async fn list(
 
 /// Snoozes. Counts from the next slot on.
 #[utoipa::path(post, path = "/api/v1/snoozes", tag = "snoozes", request_body = SnoozeRequest,
-    responses((status = 201, body = SnoozeRow), (status = 400, body = AlertsErrorBody)))]
+    responses((status = 201, body = SnoozeRow), (status = 400, body = HttpErrorBody)))]
 pub(crate) async fn create(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Json(request): Json<SnoozeRequest>,
-) -> Result<(StatusCode, Json<SnoozeRow>), AlertsHttpFailure> {
+) -> Result<(StatusCode, Json<SnoozeRow>), HttpFailure> {
     caller.must_be(CallerRole::Operator)?;
     let client = api.client().await?;
     let now = rule_set::now(&client).await?;
     let from = match &request.from {
         None => now,
         Some(text) => Instant::parse(text).ok_or_else(|| {
-            AlertsHttpFailure::bad(format!(
+            HttpFailure::bad(format!(
                 "{text:?} is no instant: write such as 2026-01-31T22:00:00Z"
             ))
         })?,
@@ -124,7 +125,7 @@ pub(crate) async fn create(
         until: timestamp(from.plus_micros(length)),
         ended_at: None,
     };
-    snooze.check().map_err(AlertsHttpFailure::bad)?;
+    snooze.check().map_err(HttpFailure::bad)?;
     let matchers = serde_json::json!(snooze.matchers);
     let until = Instant::from_timestamp(snooze.until);
     let row = client
@@ -149,20 +150,20 @@ pub(crate) async fn create(
 
 /// Ends a snooze now: what still fires is notified again at the next slot.
 #[utoipa::path(delete, path = "/api/v1/snoozes/{id}", tag = "snoozes", params(("id" = i64, Path)),
-    responses((status = 200, body = SnoozeRow), (status = 404, body = AlertsErrorBody)))]
+    responses((status = 200, body = SnoozeRow), (status = 404, body = HttpErrorBody)))]
 pub(crate) async fn end(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Path(id): Path<i64>,
-) -> Result<Json<SnoozeRow>, AlertsHttpFailure> {
+) -> Result<Json<SnoozeRow>, HttpFailure> {
     caller.must_be(CallerRole::Operator)?;
     let client = api.client().await?;
     let row = client
         .query_opt(END_SNOOZE, &[&id, &caller.name])
         .await
         .map_err(while_("end a snooze"))?;
-    let row = row
-        .ok_or_else(|| AlertsHttpFailure::not_found(format!("there is no snooze {id} that has not ended")))?;
+    let row =
+        row.ok_or_else(|| HttpFailure::not_found(format!("there is no snooze {id} that has not ended")))?;
     tracing::info!(by = caller.name, snooze = id, "unsnoozed");
     Ok(Json(SnoozeRow::of(&read_snooze(&row)?)))
 }

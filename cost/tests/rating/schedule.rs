@@ -1,18 +1,17 @@
 //! What is rated when.
 
-use std::time::Duration;
-
-use fleetledger_cost::rating::{CostRater, RatingSettings};
+use fleetledger_cost::{RatingSettings, rating::CostRater};
 use fleetledger_schema::instant::Instant;
 use prometheus::Registry;
 
 use crate::fleet::RatingFixture;
 
 const SETTINGS: RatingSettings = RatingSettings {
-    interval: Duration::from_secs(60),
-    partial: None,
-    history: Duration::from_secs(3 * 3600),
-    lateness: Duration::from_secs(7 * 24 * 3600),
+    rollup_labels: Vec::new(),
+    interval_seconds: 60,
+    partial_minutes: 0,
+    history_hours: 3,
+    lateness_days: 7,
 };
 
 fn at(text: &str) -> Instant {
@@ -94,7 +93,7 @@ async fn cluster_silent_for_an_hour() {
 async fn the_running_hour_is_partial_and_labelled_so() {
     let fleet = two_clusters().await;
     let settings = RatingSettings {
-        partial: Some(Duration::from_secs(600)),
+        partial_minutes: 10,
         ..SETTINGS
     };
     let rating = CostRater::new(

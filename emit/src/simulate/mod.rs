@@ -19,7 +19,7 @@ use tokio::{sync::mpsc::Sender, task::JoinSet};
 
 use crate::{
     resource::{ResourceChange, SourceEvent, WatchedResource},
-    usage::{ContainerSample, GpuSample, SamplesByNode},
+    usage::{ClusterUsageReader, ContainerSample, GpuSample, SamplesByNode},
 };
 pub(crate) use world::SimulatedCluster;
 
@@ -87,11 +87,6 @@ impl Simulation {
         lock(&self.world).cluster_uid().to_owned()
     }
 
-    /// Usage of every container that runs, by the name of its node.
-    pub(crate) fn usage(&self, now: Instant) -> (SamplesByNode<ContainerSample>, SamplesByNode<GpuSample>) {
-        lock(&self.world).usage(now)
-    }
-
     pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<SourceEvent>) {
         let world = self.world.clone();
         tasks.spawn(async move {
@@ -128,6 +123,12 @@ impl Simulation {
                 }
             }
         });
+    }
+}
+
+impl ClusterUsageReader for Simulation {
+    fn read_usage(&self, now: Instant) -> (SamplesByNode<ContainerSample>, SamplesByNode<GpuSample>) {
+        lock(&self.world).usage(now)
     }
 }
 

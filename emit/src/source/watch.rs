@@ -2,6 +2,7 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
+use fleetledger_schema::backoff::DoublingBackoff;
 use futures::TryStreamExt;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -193,7 +194,7 @@ async fn watch<K>(
     K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
     KubeObject: From<K>,
 {
-    let mut pause = FIRST_BACKOFF;
+    let mut backoff = DoublingBackoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
     loop {
         let mut config = watcher::Config::default().page_size(page_size);
         if streaming {
@@ -204,7 +205,7 @@ async fn watch<K>(
             resource,
             streaming,
             &events,
-            &mut pause,
+            &mut backoff,
         )
         .await;
         let wait = match ended {
@@ -233,9 +234,7 @@ async fn watch<K>(
                 {
                     return;
                 }
-                let wait = pause.mul_f64(rand::random_range(0.5..1.0));
-                pause = (pause * 2).min(LONGEST_BACKOFF);
-                wait
+                backoff.failed(rand::random())
             }
         };
         tokio::time::sleep(wait).await;
@@ -257,7 +256,7 @@ async fn follow<K>(
     resource: WatchedResource,
     streaming: bool,
     events: &Sender<SourceEvent>,
-    pause: &mut Duration,
+    backoff: &mut DoublingBackoff,
 ) -> WatchEnd
 where
     K: KubeResource,
@@ -288,12 +287,12 @@ where
                 if matches!(&error, watcher::Error::WatchStartFailed(_)) {
                     return ended_by(&error, false);
                 }
-                tokio::time::sleep(pause.mul_f64(rand::random_range(0.2..1.0))).await;
+                tokio::time::sleep(backoff.pause().mul_f64(rand::random_range(0.2..1.0))).await;
                 continue;
             }
         };
         if !listing {
-            *pause = FIRST_BACKOFF;
+            backoff.reset();
         }
         if events.send(SourceEvent::Watch(resource, change)).await.is_err() {
             return WatchEnd::Closed;

@@ -32,18 +32,27 @@ use self::{
     kubelet::{NodeHttpClient, gpus, samples, url_of},
     reading::{NodeReading, UsageTarget},
 };
-use crate::{error::EmitError, metrics::EmitMetrics, simulate::Simulation};
+use crate::{error::EmitError, metrics::EmitMetrics};
 
 const SECOND_MICROS: i64 = 1_000_000;
 /// A node that fails again and again is asked every so many rounds at least.
 const MOST_ROUNDS_SKIPPED: u32 = 15;
+
+/// Samples of every node, by its name.
+pub(crate) type SamplesByNode<S> = HashMap<String, Vec<S>>;
+
+/// What a simulated cluster is asked for its usage through: this module knows no simulation.
+pub(crate) trait ClusterUsageReader: Send + Sync {
+    /// Usage of every container that runs; a node that is down has no entry.
+    fn read_usage(&self, now: Instant) -> (SamplesByNode<ContainerSample>, SamplesByNode<GpuSample>);
+}
 
 /// Where usage is read.
 pub(crate) enum UsageBackend {
     Kubelet,
     Proxy(kube::Client),
     MetricsApi(kube::Client),
-    Simulated(Simulation),
+    Simulated(Box<dyn ClusterUsageReader>),
 }
 
 impl UsageBackend {
@@ -68,9 +77,6 @@ impl UsageBackend {
     }
 }
 
-/// Samples of every node, by its name.
-pub(crate) type SamplesByNode<S> = HashMap<String, Vec<S>>;
-
 /// Reads the usage of one cluster.
 pub(crate) struct UsageCollector {
     settings: UsageSettings,
@@ -80,7 +86,7 @@ pub(crate) struct UsageCollector {
     metrics: EmitMetrics,
 }
 
-/// How a node has answered.
+/// How a node has answered. It counts rounds instead of time, for nodes are asked at each round and at no other moment.
 #[derive(Debug, Default)]
 struct NodeBackoff {
     failures: u32,
@@ -235,7 +241,7 @@ impl UsageCollector {
     async fn read_cluster(&self, integrator: &mut Integrator) -> usize {
         let targets = self.roster.nodes();
         let (mut by_node, mut gpus) = match &self.backend {
-            UsageBackend::Simulated(simulation) => simulation.usage(Instant::now()),
+            UsageBackend::Simulated(simulation) => simulation.read_usage(Instant::now()),
             UsageBackend::MetricsApi(client) => {
                 let within = Duration::from_secs(self.settings.timeout_seconds);
                 match api::pod_metrics(client, &self.roster, within).await {

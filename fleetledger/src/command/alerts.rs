@@ -6,11 +6,11 @@ use fleetledger_alerts::http::{
 };
 use reqwest::Method;
 
-use super::table;
 use crate::{
     cli::{AlertsArgs, AlertsCommand},
     connect::console::ConsoleClient,
     exit::ExitReason,
+    output,
 };
 
 pub(super) async fn run(args: &AlertsArgs) -> anyhow::Result<ExitReason> {
@@ -110,7 +110,7 @@ async fn list(
         let rows: Vec<Vec<String>> = alerts.iter().map(row).collect();
         match rows.is_empty() {
             true => "no alerts\n".to_owned(),
-            false => table::text(
+            false => output::text(
                 &["alert", "condition", "severity", "since", "labels", "summary"],
                 &rows,
             ),
@@ -174,7 +174,7 @@ async fn show(console: &ConsoleClient, which: &[String]) -> anyhow::Result<ExitR
             })
             .collect();
         text.push('\n');
-        text.push_str(&table::text(&["when", "what", "why", "receiver", "by"], &rows));
+        text.push_str(&output::text(&["when", "what", "why", "receiver", "by"], &rows));
         text.push_str(&format!("\n{}\n", detail.query_text.trim()));
         text
     });
@@ -201,7 +201,7 @@ async fn snoozes(console: &ConsoleClient) -> anyhow::Result<ExitReason> {
         let rows: Vec<Vec<String>> = snoozes.iter().map(row).collect();
         match rows.is_empty() {
             true => "no snoozes\n".to_owned(),
-            false => table::text(
+            false => output::text(
                 &["number", "kind", "matchers", "from", "until", "owner", "reason"],
                 &rows,
             ),

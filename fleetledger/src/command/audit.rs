@@ -2,20 +2,25 @@
 
 use anyhow::Context as _;
 
-use super::table::count;
-use crate::{cli::AuditArgs, config::LoadedConfig, exit::ExitReason};
+use crate::{
+    cli::AuditArgs,
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{count, print_json},
+    setup::database,
+};
 
 /// Altered rows that are named; the rest is counted.
 const NAMED: usize = 50;
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &AuditArgs) -> anyhow::Result<ExitReason> {
-    let (connector, _) = super::database(loaded, "fleetledger-audit").await?;
+    let (connector, _) = database(loaded, "fleetledger-audit").await?;
     let report = fleetledger_ingest::audit::run(&connector, |step| eprintln!("{step}"))
         .await
         .context("audit")?;
     let sound = report.altered.is_empty() && report.waiting == 0;
     if args.json {
-        super::print_json(&serde_json::to_value(&report).context("write the report as JSON")?);
+        print_json(&serde_json::to_value(&report).context("write the report as JSON")?);
     } else {
         for row in report.altered.iter().take(NAMED) {
             println!("ALTERED {row}");

@@ -5,13 +5,18 @@ use prometheus::Registry;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    console,
-    evaluate::{self, EvaluatorParts, connectors},
-    role,
-    topics::client_config,
+use super::role;
+use crate::{
+    config::LoadedConfig,
+    connect,
+    exit::ExitReason,
+    setup::{
+        client_config, console,
+        evaluator::{self, EvaluatorParts, connectors},
+        require_current,
+    },
+    telemetry::RoleProbe,
 };
-use crate::{config::LoadedConfig, connect, exit::ExitReason, telemetry::RoleProbe};
 
 pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let config = &loaded.config;
@@ -22,7 +27,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let kafka = client_config(loaded)?;
     let ways = connectors(loaded)?;
     let client = connect::postgres::connect(&config.postgres, &ways.own, "fleetledger-central").await?;
-    super::require_current(&ways.own, &client).await?;
+    require_current(&ways.own, &client).await?;
     drop(client);
     let (registry, following) = (Registry::new(), CancellationToken::new());
     let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
@@ -30,7 +35,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     tracing::info!(listen = %server.address()?, "console");
     let ingest = fleetledger_ingest::IngestHealth::new();
     let probe = {
-        let (live, ready) = (evaluate::probe(&parts.health), ingest.clone());
+        let (live, ready) = (evaluator::probe(&parts.health), ingest.clone());
         let (evaluate_live, evaluate_ready, ingest_live) = (live.live, live.ready, ingest.clone());
         RoleProbe::new(
             "central",
@@ -47,7 +52,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
             let ended = fleetledger_ingest::run(settings, kafka, own, &registry, ingest, of_ingest).await;
             ended.context("ingest")
         });
-        roles.spawn(evaluate::evaluate(parts, metrics, of_evaluate));
+        roles.spawn(evaluator::evaluate(parts, metrics, of_evaluate));
         roles.spawn(server.run(stop.clone()));
         let mut result = Ok(());
         while let Some(ended) = roles.join_next().await {

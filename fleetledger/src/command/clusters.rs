@@ -7,11 +7,16 @@ use fleetledger_ingest::clusters;
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::table::{age, text};
-use crate::{cli::ClustersCommand, config::LoadedConfig, exit::ExitReason};
+use crate::{
+    cli::ClustersCommand,
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{age, print_json, text},
+    setup::database,
+};
 
 pub(super) async fn run(loaded: &LoadedConfig, command: ClustersCommand) -> anyhow::Result<ExitReason> {
-    let (connector, client) = super::database(loaded, "fleetledger-clusters").await?;
+    let (connector, client) = database(loaded, "fleetledger-clusters").await?;
     match command {
         ClustersCommand::List(args) => list(&client, args.json).await?,
         ClustersCommand::Rename { cluster, new_name } => {
@@ -64,16 +69,18 @@ impl fmt::Display for LedgerCluster {
     }
 }
 
+/// The clusters that a name (uid, or datacenter/cluster) means.
+const FIND_CLUSTER: &str = "
+        select datacenter, cluster, cluster_uid from fleet.cluster
+        where cluster_uid = $1 or (datacenter || '/' || cluster = $1) order by 3";
+
 /// The cluster that `name` (uid, or datacenter/cluster) means.
 ///
 /// # Errors
 /// None, or more than one.
 pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<LedgerCluster> {
-    let question = "
-        select datacenter, cluster, cluster_uid from fleet.cluster
-        where cluster_uid = $1 or (datacenter || '/' || cluster = $1) order by 3";
     let rows = client
-        .query(question, &[&name])
+        .query(FIND_CLUSTER, &[&name])
         .await
         .context("read fleet.cluster")?;
     match rows.as_slice() {
@@ -93,11 +100,16 @@ pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<LedgerCl
     }
 }
 
-async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
-    let question = "
+/// Every cluster with its freshness.
+const LIST_CLUSTERS: &str = "
         select datacenter || '/' || cluster as name, cluster_uid, state, age_seconds, first_seen_at::text as first_seen
         from fleet.cluster order by 1, 2";
-    let rows = client.query(question, &[]).await.context("read fleet.cluster")?;
+
+async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
+    let rows = client
+        .query(LIST_CLUSTERS, &[])
+        .await
+        .context("read fleet.cluster")?;
     if as_json {
         let document = |row: &tokio_postgres::Row| {
             json!({
@@ -108,7 +120,7 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
                 "first_seen_at": row.get::<_, String>("first_seen"),
             })
         };
-        super::print_json(&rows.iter().map(document).collect());
+        print_json(&rows.iter().map(document).collect());
         return Ok(());
     }
     let row = |row: &tokio_postgres::Row| {

@@ -12,11 +12,11 @@ use fleetledger_cost::{
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 
-use super::table;
 use crate::{
     cli::{CostArgs, CostCommand},
     connect::console::ConsoleClient,
     exit::ExitReason,
+    output,
 };
 
 pub(super) async fn run(args: &CostArgs) -> anyhow::Result<ExitReason> {
@@ -172,7 +172,7 @@ fn text(by: &str, answer: &AllocationResponse) -> String {
     ];
     format!(
         "{}\ntotal {total:.2} {currency}; compute only: no storage, network or load balancers\n",
-        table::text(&head, &rows)
+        output::text(&head, &rows)
     )
 }
 

@@ -12,14 +12,20 @@ use fleetledger_schema::{
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-use super::table::{count, text};
-use crate::{cli::DeadLettersCommand, config::LoadedConfig, exit::ExitReason};
+use super::clusters;
+use crate::{
+    cli::DeadLettersCommand,
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{count, print_json, text},
+    setup::database,
+};
 
 /// Bytes of a value that are printed where it cannot be decoded.
 const HEX_BYTES: usize = 512;
 
 pub(super) async fn run(loaded: &LoadedConfig, command: DeadLettersCommand) -> anyhow::Result<ExitReason> {
-    let (connector, client) = super::database(loaded, "fleetledger-dead-letters").await?;
+    let (connector, client) = database(loaded, "fleetledger-dead-letters").await?;
     match command {
         DeadLettersCommand::List(args) => list(&client, args.json).await?,
         DeadLettersCommand::Show { number } => print!("{}", show(&connector, &client, number).await?),
@@ -29,7 +35,7 @@ pub(super) async fn run(loaded: &LoadedConfig, command: DeadLettersCommand) -> a
             dry_run,
         } => {
             let known = match &cluster {
-                Some(name) => Some(super::find_cluster(&client, name).await?),
+                Some(name) => Some(clusters::find(&client, name).await?),
                 None => None,
             };
             let selection = DeadLetterSelection {
@@ -74,13 +80,15 @@ async fn replay(
     })
 }
 
-async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
-    let question = "
+/// Dead letters by reason, source and topic.
+const LIST_DEAD_LETTERS: &str = "
         select reason, coalesce(datacenter || '/' || cluster, 'unknown source') as cluster, topic, state,
             count(*) as records, min(dead_letter_id) as first_number, max(died_at)::text as newest
         from fleet.dead_letter group by 1, 2, 3, 4 order by state = 'open' desc, records desc, 1, 2, 3";
+
+async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
     let rows = client
-        .query(question, &[])
+        .query(LIST_DEAD_LETTERS, &[])
         .await
         .context("read fleet.dead_letter")?;
     if as_json {
@@ -95,7 +103,7 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
                 "newest": row.get::<_, String>("newest"),
             })
         };
-        super::print_json(&rows.iter().map(document).collect());
+        print_json(&rows.iter().map(document).collect());
         return Ok(());
     }
     if rows.is_empty() {
@@ -181,6 +189,9 @@ async fn show(connector: &PostgresConnector, client: &Client, number: i64) -> an
     Ok(out)
 }
 
+/// The schema that a record names by its fingerprint.
+const READ_AVRO_SCHEMA: &str = "select schema_json from ledger.avro_schema where fingerprint = $1";
+
 /// The record as JSON, or why it cannot be one.
 async fn decode(client: &Client, value: &[u8]) -> anyhow::Result<Result<Value, String>> {
     let (schema, body) = match framing::split(value) {
@@ -190,9 +201,8 @@ async fn decode(client: &Client, value: &[u8]) -> anyhow::Result<Result<Value, S
     let SchemaRef::Fingerprint(fingerprint) = schema else {
         return Ok(Err("its schema stands in a registry".to_owned()));
     };
-    let question = "select schema_json from ledger.avro_schema where fingerprint = $1";
     let found = client
-        .query_opt(question, &[&fingerprint.cast_signed()])
+        .query_opt(READ_AVRO_SCHEMA, &[&fingerprint.cast_signed()])
         .await
         .context("read ledger.avro_schema")?;
     let Some(row) = found else {

@@ -7,6 +7,7 @@ use crate::{
     config::{ConfigError, LoadedConfig},
     doctor::{self, CheckVerdict, DoctorFinding},
     exit::ExitReason,
+    output::print_json,
 };
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &DoctorArgs) -> anyhow::Result<ExitReason> {
@@ -39,7 +40,7 @@ fn report(findings: &[DoctorFinding], as_json: bool) -> ExitReason {
         .filter(|finding| matches!(finding.verdict, CheckVerdict::Broken { .. }))
         .count();
     if as_json {
-        super::print_json(&json!({ "broken": broken, "findings": findings }));
+        print_json(&json!({ "broken": broken, "findings": findings }));
     } else {
         for finding in findings {
             match &finding.verdict {

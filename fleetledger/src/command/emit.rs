@@ -5,12 +5,13 @@ use fleetledger_emit::{EmitError, EmitterHealth, ObjectSource};
 use prometheus::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{role, topics::client_config};
+use super::role;
 use crate::{
     cli::{EmitArgs, EmitSource},
     config::{ConfigError, ConfigFault, LoadedConfig},
-    connect::{self, HopErrorKind},
+    connect,
     exit::ExitReason,
+    setup::{client_config, wait_or_refuse},
     telemetry::RoleProbe,
 };
 
@@ -69,23 +70,6 @@ async fn source(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Result<Object
     Ok(ObjectSource::Watch {
         client: server.client,
     })
-}
-
-/// A hop that is set up wrongly ends the role at once; one that is away is waited for, as it would be later.
-pub(super) fn wait_or_refuse<T>(probed: Result<T, connect::HopError>) -> Result<(), connect::HopError> {
-    match probed {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind == HopErrorKind::Away => {
-            tracing::warn!(
-                hop = error.hop,
-                why = error.why,
-                fix = error.fix,
-                "away; going on and trying again"
-            );
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
 }
 
 fn refused(loaded: &LoadedConfig, error: &EmitError) -> ConfigError {

@@ -4,11 +4,12 @@ use anyhow::Context as _;
 use fleetledger_ingest::{IngestError, IngestHealth, ResumeFrom};
 use prometheus::Registry;
 
-use super::{emit::wait_or_refuse, role, topics::client_config};
+use super::role;
 use crate::{
     config::{ConfigError, ConfigFault, LoadedConfig},
     connect,
     exit::ExitReason,
+    setup::{client_config, database, require_current, wait_or_refuse},
     telemetry::RoleProbe,
 };
 
@@ -21,7 +22,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let connector = connect::postgres::connector(&config.postgres)?;
     wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka).await)?;
     match connect::postgres::connect(&config.postgres, &connector, "fleetledger-ingest").await {
-        Ok(client) => super::require_current(&connector, &client).await?,
+        Ok(client) => require_current(&connector, &client).await?,
         Err(error) => wait_or_refuse(Err::<(), _>(error))?,
     }
     let registry = Registry::new();
@@ -78,7 +79,7 @@ pub(super) async fn resume(
     partition: i32,
     from: ResumeFrom,
 ) -> anyhow::Result<ExitReason> {
-    let (connector, _) = super::database(loaded, "fleetledger-resume").await?;
+    let (connector, _) = database(loaded, "fleetledger-resume").await?;
     match fleetledger_ingest::resume(&connector, topic, partition, from).await {
         Err(IngestError::NotFound(why)) => {
             println!("{why}; fleetledger status shows which are");
@@ -91,7 +92,7 @@ pub(super) async fn resume(
 }
 
 pub(super) async fn release(loaded: &LoadedConfig, number: i64) -> anyhow::Result<ExitReason> {
-    let (connector, _) = super::database(loaded, "fleetledger-release").await?;
+    let (connector, _) = database(loaded, "fleetledger-release").await?;
     match fleetledger_ingest::quarantine::release(&connector, number).await {
         Err(IngestError::NotFound(why)) => {
             println!("{why}; fleetledger status shows which are open");

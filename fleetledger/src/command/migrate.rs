@@ -1,13 +1,13 @@
 //! `fleetledger migrate`.
 
 use anyhow::Context as _;
-use fleetledger_schema::{instant::Instant, postgres::MigrateError};
-use tokio_postgres::Client;
+use fleetledger_schema::postgres::MigrateError;
 
 use crate::{
-    config::{FleetledgerConfig, LoadedConfig},
+    config::LoadedConfig,
     connect::{self, HopError},
     exit::ExitReason,
+    setup::store_settings,
 };
 
 pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
@@ -50,30 +50,4 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
         );
     }
     Ok(ExitReason::Done)
-}
-
-/// Stores the settings that views and functions read; true if one changed. Owners follow at once.
-///
-/// # Errors
-/// The database refused.
-pub(crate) async fn store_settings(client: &Client, config: &FleetledgerConfig) -> anyhow::Result<bool> {
-    let upsert = "insert into ledger.setting as s (name, value) values ('owners.namespace_label', $1)
-        on conflict (name) do update set value = excluded.value, set_at = now() where s.value <> excluded.value";
-    let changed = client.execute(upsert, &[&config.owners.namespace_label]).await;
-    let changed = changed.context("store owners.namespace_label")? > 0;
-    if changed {
-        let apply = "select ledger.apply_owners(array(select cluster_id from ledger.cluster), $1)";
-        client
-            .query_one(apply, &[&Instant::now()])
-            .await
-            .context("apply owners to namespaces")?;
-    }
-    let labels = serde_json::json!(config.cost.rollup_labels).to_string();
-    let upsert = "insert into ledger.setting as s (name, value) values ('cost.rollup_labels', $1)
-        on conflict (name) do update set value = excluded.value, set_at = now() where s.value <> excluded.value";
-    client
-        .execute(upsert, &[&labels])
-        .await
-        .context("store cost.rollup_labels")?;
-    Ok(changed)
 }

@@ -5,35 +5,27 @@ mod audit;
 mod central;
 mod clusters;
 mod configuration;
-pub(crate) mod console;
+mod console;
 mod cost;
 mod dead_letters;
 mod doctor;
 mod emit;
-pub(crate) mod evaluate;
+mod evaluate;
 mod ingest;
 mod migrate;
 mod role;
 mod rules;
 mod sql;
 pub mod status;
-mod table;
 mod teams;
 mod topics;
 
-pub(crate) use clusters::find as find_cluster;
-pub(crate) use migrate::store_settings;
-pub(crate) use table::count;
-
 use anyhow::Context as _;
 use fleetledger_ingest::ResumeFrom;
-use fleetledger_schema::postgres::PostgresConnector;
-use tokio_postgres::Client;
 
 use crate::{
     cli::{Cli, CliCommand, IngestRepair},
     config::{self, LoadedConfig},
-    connect::{self, HopError},
     demo,
     exit::ExitReason,
     telemetry,
@@ -94,47 +86,4 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         CliCommand::Rules(command) => rules::run(&loaded, command).await,
         CliCommand::Config(command) => configuration::run(&loaded, &command),
     }
-}
-
-/// The database of this configuration, connected.
-async fn database(
-    loaded: &LoadedConfig,
-    application_name: &str,
-) -> anyhow::Result<(PostgresConnector, Client)> {
-    let postgres = &loaded.config.postgres;
-    let connector = connect::postgres::connector(postgres)?;
-    let client = connect::postgres::connect(postgres, &connector, application_name).await?;
-    require_current(&connector, &client).await?;
-    Ok((connector, client))
-}
-
-/// Refuses a database that is not at this version, and says what to do.
-pub(crate) async fn require_current(connector: &PostgresConnector, client: &Client) -> anyhow::Result<()> {
-    use fleetledger_schema::postgres::MigrationStatus;
-    let hop = format!("postgres {}", connector.target());
-    let migration_status = fleetledger_schema::postgres::migration_status(client)
-        .await
-        .context("read the database's version")?;
-    let (why, fix) = match migration_status {
-        MigrationStatus::Current => return Ok(()),
-        MigrationStatus::Empty => ("it holds no ledger".to_owned(), "run: fleetledger migrate"),
-        MigrationStatus::Behind { missing } => (
-            format!("it lacks {}", missing.join(", ")),
-            "run: fleetledger migrate",
-        ),
-        MigrationStatus::Edited(name) => (
-            format!("migration {name} was edited after it had been applied"),
-            "use the release that applied it, or restore the migration's text",
-        ),
-        MigrationStatus::Ahead(name) => (
-            format!("it has migration {name}, which this version does not know"),
-            "run the newer fleetledger that migrated it",
-        ),
-    };
-    Err(HopError::setup(hop, why, fix).into())
-}
-
-/// Prints a document as JSON.
-pub(crate) fn print_json(document: &serde_json::Value) {
-    println!("{document:#}");
 }

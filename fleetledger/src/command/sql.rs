@@ -4,11 +4,11 @@ use std::{os::unix::process::CommandExt as _, process::Command};
 
 use anyhow::Context as _;
 
-use super::evaluate::connectors;
 use crate::{
     cli::SqlArgs,
     config::{LoadedConfig, PostgresConfig, PostgresTls},
     exit::ExitReason,
+    setup::evaluator::connectors,
 };
 
 /// Becomes psql; comes back only where that fails.

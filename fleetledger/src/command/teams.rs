@@ -4,15 +4,26 @@ use anyhow::Context as _;
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::table::text;
-use crate::{cli::TeamsCommand, config::LoadedConfig, exit::ExitReason};
+use crate::{
+    cli::TeamsCommand,
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{print_json, text},
+    setup::database,
+};
+
+/// Gives a team its role.
+const GRANT_TEAM: &str = "select ledger.team_grant($1)";
+
+/// Takes a team's role away.
+const REVOKE_TEAM: &str = "select ledger.team_revoke($1)";
 
 pub(super) async fn run(loaded: &LoadedConfig, command: TeamsCommand) -> anyhow::Result<ExitReason> {
-    let (_, client) = super::database(loaded, "fleetledger-teams").await?;
+    let (_, client) = database(loaded, "fleetledger-teams").await?;
     match command {
         TeamsCommand::List(args) => list(&client, args.json).await?,
         TeamsCommand::Grant { team } => {
-            let row = client.query_one("select ledger.team_grant($1)", &[&team]).await;
+            let row = client.query_one(GRANT_TEAM, &[&team]).await;
             let row = row.with_context(|| {
                 format!("grant a role to team {team} (postgres.user must be the owner of the database and may create roles)")
             })?;
@@ -22,7 +33,7 @@ pub(super) async fn run(loaded: &LoadedConfig, command: TeamsCommand) -> anyhow:
             );
         }
         TeamsCommand::Revoke { team } => {
-            let row = client.query_one("select ledger.team_revoke($1)", &[&team]).await;
+            let row = client.query_one(REVOKE_TEAM, &[&team]).await;
             let row = row.with_context(|| format!("revoke the role of team {team}"))?;
             let number: i32 = row.try_get(0)?;
             anyhow::ensure!(
@@ -35,15 +46,17 @@ pub(super) async fn run(loaded: &LoadedConfig, command: TeamsCommand) -> anyhow:
     Ok(ExitReason::Done)
 }
 
-async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
-    let question = "
+/// Teams with a role, and how many namespaces each sees.
+const LIST_TEAMS: &str = "
         select r.team, r.role_name, count(t.namespace) as namespaces, r.granted_at::text as granted_at
         from ledger.team_role as r
         left join ledger.namespace_team as t using (team)
         group by r.role_name
         order by 1, 2";
+
+async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
     let rows = client
-        .query(question, &[])
+        .query(LIST_TEAMS, &[])
         .await
         .context("read the roles of teams")?;
     if as_json {
@@ -55,7 +68,7 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
                 "granted_at": row.get::<_, String>("granted_at"),
             })
         };
-        super::print_json(&rows.iter().map(document).collect());
+        print_json(&rows.iter().map(document).collect());
         return Ok(());
     }
     let row = |row: &tokio_postgres::Row| {

@@ -1,11 +1,6 @@
 //! `fleetledger topics create`.
 
-use crate::{
-    config::{ConfigError, LoadedConfig},
-    connect,
-    exit::ExitReason,
-    topics,
-};
+use crate::{config::LoadedConfig, connect, exit::ExitReason, setup::client_config, topics};
 
 pub(super) async fn create(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let config = &loaded.config;
@@ -26,9 +21,4 @@ pub(super) async fn create(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> 
         }
     }
     Ok(ExitReason::Done)
-}
-
-/// Refuses a configuration whose secrets cannot be read.
-pub(super) fn client_config(loaded: &LoadedConfig) -> Result<rdkafka::ClientConfig, ConfigError> {
-    connect::kafka::client_config(&loaded.config.kafka).map_err(|fault| loaded.explain(fault))
 }

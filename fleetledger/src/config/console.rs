@@ -31,31 +31,9 @@ pub struct ConsoleConfig {
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
     /// What its owner may do.
-    pub role: TokenRole,
+    pub role: CallerRole,
     /// The token: `file:/path` or `env:NAME`.
     pub token: SecretRef,
-}
-
-/// What the owner of a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenRole {
-    /// Look at everything.
-    Viewer,
-    /// Snooze, acknowledge, run queries.
-    Operator,
-    /// Everything.
-    Admin,
-}
-
-impl From<TokenRole> for CallerRole {
-    fn from(role: TokenRole) -> Self {
-        match role {
-            TokenRole::Viewer => Self::Viewer,
-            TokenRole::Operator => Self::Operator,
-            TokenRole::Admin => Self::Admin,
-        }
-    }
 }
 
 impl Default for ConsoleConfig {
@@ -115,7 +93,7 @@ mod tests {
         };
         assert_eq!(open.check().unwrap_err().key, "console.listen");
         let token = TokenConfig {
-            role: TokenRole::Viewer,
+            role: CallerRole::Viewer,
             token: SecretRef::new("env:TOKEN"),
         };
         let guarded = ConsoleConfig {

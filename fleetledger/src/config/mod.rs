@@ -2,9 +2,11 @@
 //!
 //! Unknown keys are refused by name before any port or connection opens. Secrets are references
 //! ([`SecretRef`]) and never printed. The environment is read in this module and nowhere else.
+//!
+//! A room's settings are its own type and stand here as the section itself (`emit`, `ingest`, `simulate`, `cost`): a key is
+//! added in the room alone, and docs/configuration.md is written from it.
 
 mod console;
-mod cost;
 mod environment;
 mod error;
 mod evaluate;
@@ -18,8 +20,7 @@ pub mod reference;
 mod secret;
 mod section;
 
-pub use console::{ConsoleConfig, TokenConfig, TokenRole};
-pub use cost::CostConfig;
+pub use console::{ConsoleConfig, TokenConfig};
 pub use error::ConfigError;
 pub use evaluate::{EvaluateConfig, ReceiverConfig, ReceiverKind, RouteConfig, RoutingConfig};
 pub use kafka::{KafkaConfig, SaslConfig, SaslMechanism};
@@ -63,7 +64,7 @@ pub struct FleetledgerConfig {
     /// The console: HTTP API and pages.
     pub console: ConsoleConfig,
     /// Cost: hours are rated by `evaluate` once a price sheet was applied.
-    pub cost: CostConfig,
+    pub cost: fleetledger_cost::RatingSettings,
     /// Who owns a namespace.
     pub owners: OwnersConfig,
     /// Metrics and health of a running role.
@@ -93,7 +94,9 @@ impl FleetledgerConfig {
         self.evaluate.check(&self.receivers)?;
         self.routes.check(&self.receivers)?;
         self.console.check()?;
-        self.cost.check()?;
+        self.cost
+            .check()
+            .map_err(|fault| ConfigFault::new(format!("cost.{}", fault.key), fault.why))?;
         self.http.check()?;
         self.log.check()?;
         self.owners.check()?;

@@ -1,12 +1,12 @@
 //! The console, asked over HTTP by the commands of people.
 
 use anyhow::{Context as _, bail};
-use fleetledger_alerts::http::AlertsErrorBody;
+use fleetledger_queries::HttpErrorBody;
 use reqwest::{Certificate, Method};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::hop::{HopError, chain};
-use crate::{cli::ServerArgs, command::print_json, config::SecretRef};
+use crate::{cli::ServerArgs, config::SecretRef, output::print_json};
 
 /// A way to the console's API.
 pub(crate) struct ConsoleClient {
@@ -84,7 +84,7 @@ impl ConsoleClient {
         if status.is_success() {
             return serde_json::from_str(&text).context("read the console's answer: is it of this version?");
         }
-        let error = serde_json::from_str::<AlertsErrorBody>(&text).map_or(text, |problem| problem.error);
+        let error = serde_json::from_str::<HttpErrorBody>(&text).map_or(text, |problem| problem.error);
         match status.as_u16() {
             401 => Err(HopError::setup(
                 hop,

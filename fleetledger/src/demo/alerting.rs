@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::database::DemoDatabase;
 use crate::{
-    command::{
-        console,
-        evaluate::{self, EvaluatorConnectors, EvaluatorParts},
-    },
     config::{ConsoleConfig, FleetledgerConfig, LoadedConfig},
+    setup::{
+        console,
+        evaluator::{self, EvaluatorConnectors, EvaluatorParts},
+    },
 };
 
 /// Where the rules stand in a source tree.
@@ -64,7 +64,7 @@ impl DemoAlerting {
         let address = server.address().context("read the console's address")?;
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run(stop.clone()));
-        tasks.spawn(evaluate::evaluate(parts, registry.clone(), stop.clone()));
+        tasks.spawn(evaluator::evaluate(parts, registry.clone(), stop.clone()));
         Ok(Some(Self {
             console: format!("http://{address}"),
             stop,

@@ -8,7 +8,7 @@ use fleetledger_schema::{content_hash::ContentDigest, instant::Instant, kind::Re
 use tokio_postgres::Client;
 
 use super::{database::DemoDatabase, poison::PoisonInjector};
-use crate::command::count;
+use crate::output::count;
 
 /// What was compared, and what differs.
 #[derive(Debug, Default)]
@@ -62,15 +62,17 @@ pub(super) async fn check(
     Ok(report)
 }
 
+/// Rows of one kind and cluster with their digest; `{kind}` is the table.
+const COUNT_OBJECTS_TEMPLATE: &str =
+    "select count(*), coalesce(bit_xor(o.body_hash_hi), 0), coalesce(bit_xor(o.body_hash_lo), 0)
+             from ledger.{kind} as o join ledger.cluster as c using (cluster_id) where c.cluster_uid = $1";
+
 /// Rows of each kind, by count and by digest, against what the emitter knows to live.
 async fn rows(client: &Client, summary: &EmitterSummary, report: &mut DemoReport) -> anyhow::Result<()> {
     let mut objects = 0;
     let before = report.differences.len();
     for kind in RecordKind::ALL {
-        let question = format!(
-            "select count(*), coalesce(bit_xor(o.body_hash_hi), 0), coalesce(bit_xor(o.body_hash_lo), 0)
-             from ledger.{kind} as o join ledger.cluster as c using (cluster_id) where c.cluster_uid = $1"
-        );
+        let question = COUNT_OBJECTS_TEMPLATE.replace("{kind}", kind.as_str());
         let row = client.query_one(&question, &[&summary.cluster_uid]).await;
         let row = row.with_context(|| format!("count {kind} rows"))?;
         let mut current = ContentDigest {
@@ -108,6 +110,21 @@ async fn rows(client: &Client, summary: &EmitterSummary, report: &mut DemoReport
     Ok(())
 }
 
+/// The batch ledger since an instant.
+const SUM_BATCHES: &str = "
+        select coalesce(sum(delivered), 0)::bigint as delivered,
+            coalesce(sum(landed + unchanged + superseded + deleted + control + dead), 0)::bigint as columns,
+            coalesce(sum(landed), 0)::bigint as landed, coalesce(sum(unchanged), 0)::bigint as unchanged,
+            coalesce(sum(superseded), 0)::bigint as superseded, coalesce(sum(deleted), 0)::bigint as deleted,
+            coalesce(sum(control), 0)::bigint as control, coalesce(sum(dead), 0)::bigint as dead
+        from fleet.batch where committed_at >= $1";
+
+/// Pairs of batches that landed the same offset.
+const COUNT_OVERLAPPING_BATCHES: &str = "
+        select count(*) from ledger.batch as a join ledger.batch as b
+            on a.topic = b.topic and a.partition = b.partition and a.from_offset < b.from_offset and b.from_offset < a.to_offset
+        where a.committed_at >= $1 and b.committed_at >= $1";
+
 /// Every record that was produced stands in the batch ledger once, in one column.
 async fn check_batch_ledger(
     client: &Client,
@@ -116,15 +133,8 @@ async fn check_batch_ledger(
     poison: &PoisonInjector,
     report: &mut DemoReport,
 ) -> anyhow::Result<()> {
-    let question = "
-        select coalesce(sum(delivered), 0)::bigint as delivered,
-            coalesce(sum(landed + unchanged + superseded + deleted + control + dead), 0)::bigint as columns,
-            coalesce(sum(landed), 0)::bigint as landed, coalesce(sum(unchanged), 0)::bigint as unchanged,
-            coalesce(sum(superseded), 0)::bigint as superseded, coalesce(sum(deleted), 0)::bigint as deleted,
-            coalesce(sum(control), 0)::bigint as control, coalesce(sum(dead), 0)::bigint as dead
-        from fleet.batch where committed_at >= $1";
     let row = client
-        .query_one(question, &[&since])
+        .query_one(SUM_BATCHES, &[&since])
         .await
         .context("add up the batch ledger")?;
     let column = |name: &str| row.get::<_, i64>(name);
@@ -162,12 +172,8 @@ async fn check_batch_ledger(
             column("columns")
         ),
     );
-    let overlaps = "
-        select count(*) from ledger.batch as a join ledger.batch as b
-            on a.topic = b.topic and a.partition = b.partition and a.from_offset < b.from_offset and b.from_offset < a.to_offset
-        where a.committed_at >= $1 and b.committed_at >= $1";
     let overlaps: i64 = client
-        .query_one(overlaps, &[&since])
+        .query_one(COUNT_OVERLAPPING_BATCHES, &[&since])
         .await
         .context("look for overlapping batches")?
         .get(0);
@@ -179,13 +185,15 @@ async fn check_batch_ledger(
     Ok(())
 }
 
-async fn balance(client: &Client, report: &mut DemoReport) -> anyhow::Result<()> {
-    let question = "
+/// What is not balanced, and how many balances there are.
+const LIST_UNBALANCED: &str = "
         select coalesce(string_agg(datacenter || '/' || cluster || ' ' || kind, ', ') filter (where balanced is not true), ''),
             count(*)
         from fleet.balance";
+
+async fn balance(client: &Client, report: &mut DemoReport) -> anyhow::Result<()> {
     let row = client
-        .query_one(question, &[])
+        .query_one(LIST_UNBALANCED, &[])
         .await
         .context("read fleet.balance")?;
     let unbalanced: String = row.get(0);
@@ -197,6 +205,10 @@ async fn balance(client: &Client, report: &mut DemoReport) -> anyhow::Result<()>
     Ok(())
 }
 
+/// Places of the dead letters since an instant.
+const READ_DEAD_LETTERS: &str =
+    "select topic, partition, record_offset, reason from fleet.dead_letter where died_at >= $1";
+
 /// Each poison record is a dead letter of its own place, and nothing else is.
 async fn dead_letters(
     client: &Client,
@@ -204,10 +216,8 @@ async fn dead_letters(
     poison: &PoisonInjector,
     report: &mut DemoReport,
 ) -> anyhow::Result<()> {
-    let question =
-        "select topic, partition, record_offset, reason from fleet.dead_letter where died_at >= $1";
     let rows = client
-        .query(question, &[&since])
+        .query(READ_DEAD_LETTERS, &[&since])
         .await
         .context("read fleet.dead_letter")?;
     let dead: BTreeSet<(String, i32, i64)> = rows
@@ -232,17 +242,20 @@ async fn dead_letters(
     Ok(())
 }
 
+/// Partitions that stopped.
+const COUNT_HALTED_PARTITIONS: &str = "select count(*) from fleet.ingest_partition where state = 'halted'";
+
+/// Quarantines that nobody has released.
+const COUNT_OPEN_QUARANTINES: &str = "select count(*) from fleet.quarantine where released_at is null";
+
+/// Gaps that no sweep has healed.
+const COUNT_OPEN_GAPS: &str = "select count(*) from fleet.gap where healed_at is null";
+
 async fn faults(client: &Client, report: &mut DemoReport) -> anyhow::Result<()> {
     for (what, question) in [
-        (
-            "halted partitions",
-            "select count(*) from fleet.ingest_partition where state = 'halted'",
-        ),
-        (
-            "open quarantines",
-            "select count(*) from fleet.quarantine where released_at is null",
-        ),
-        ("gaps", "select count(*) from fleet.gap where healed_at is null"),
+        ("halted partitions", COUNT_HALTED_PARTITIONS),
+        ("open quarantines", COUNT_OPEN_QUARANTINES),
+        ("gaps", COUNT_OPEN_GAPS),
     ] {
         let number: i64 = client
             .query_one(question, &[])

@@ -12,9 +12,8 @@ use tokio_postgres::Client;
 
 use super::{broker::DemoBroker, folder::DemoFolder};
 use crate::{
-    command,
     config::{self, FleetledgerConfig, PostgresTls},
-    connect,
+    connect, setup,
 };
 
 const DATABASE: &str = "fleetledger";
@@ -29,6 +28,30 @@ pub(super) struct DemoDatabase {
     /// Where people ask, without a password.
     pub(super) reader_url: String,
 }
+
+/// One row if the demo's database is there.
+const FIND_DATABASE: &str = "select from pg_database where datname = $1";
+
+/// The roles of a server of the demo's own log in without a password.
+const ALLOW_LOGINS: &str = "
+                alter role fleetledger_reader login;
+                alter role fleetledger_ingest login;
+                alter role fleetledger_evaluate login;";
+
+/// Takes back what is known of a broker that is gone.
+const FORGET_OFFSETS: &str = "
+            update ledger.ingest_partition set next_offset = 0, high_watermark = null, checkpoint_offset = null,
+                checkpoint_kafka_at = null, checkpoint_crc = null, state = 'running', halted_reason = null, halted_at = null;
+            update ledger.sweep set state = 'void', void_reason = 'the demo''s broker began anew'
+            where state = 'running';
+            delete from ledger.dead_letter;";
+
+/// The database's clock.
+const READ_CLOCK: &str = "select clock_timestamp()";
+
+/// How far each partition has landed.
+const READ_NEXT_OFFSETS: &str =
+    "select topic, partition, next_offset from ledger.ingest_partition order by 1, 2";
 
 impl DemoDatabase {
     pub(super) async fn start(
@@ -60,9 +83,7 @@ impl DemoDatabase {
         folder.keep_port(PORT_FILE, port)?;
         let first = PostgresConnector::new(server.url().parse().context("read the server's url")?, None);
         let client = first.connect("fleetledger-demo").await?;
-        let there = client
-            .query_opt("select from pg_database where datname = $1", &[&DATABASE])
-            .await;
+        let there = client.query_opt(FIND_DATABASE, &[&DATABASE]).await;
         if there.context("look for the database")?.is_none() {
             server
                 .create_database(DATABASE)
@@ -125,13 +146,12 @@ impl DemoDatabase {
             println!("applied {} migrations", report.applied.len());
         }
         let client = self.connect().await?;
-        command::store_settings(&client, config).await?;
+        setup::store_settings(&client, config).await?;
         if self.server.is_some() {
-            let login = "
-                alter role fleetledger_reader login;
-                alter role fleetledger_ingest login;
-                alter role fleetledger_evaluate login;";
-            client.batch_execute(login).await.context("let the roles in")?;
+            client
+                .batch_execute(ALLOW_LOGINS)
+                .await
+                .context("let the roles in")?;
         }
         if new_broker {
             self.forget_offsets(&client).await?;
@@ -142,14 +162,8 @@ impl DemoDatabase {
     /// An in-memory broker begins anew at every start, with other topics of the same names: ingestion begins
     /// at offset 0, a sweep that was under way cannot end, and dead letters name places that are no more.
     async fn forget_offsets(&self, client: &Client) -> anyhow::Result<()> {
-        let forget = "
-            update ledger.ingest_partition set next_offset = 0, high_watermark = null, checkpoint_offset = null,
-                checkpoint_kafka_at = null, checkpoint_crc = null, state = 'running', halted_reason = null, halted_at = null;
-            update ledger.sweep set state = 'void', void_reason = 'the demo''s broker began anew'
-            where state = 'running';
-            delete from ledger.dead_letter;";
         client
-            .batch_execute(forget)
+            .batch_execute(FORGET_OFFSETS)
             .await
             .context("forget the offsets of the last run's broker")
     }
@@ -158,7 +172,7 @@ impl DemoDatabase {
     pub(super) async fn now(&self) -> anyhow::Result<Instant> {
         let client = self.connect().await?;
         Ok(client
-            .query_one("select clock_timestamp()", &[])
+            .query_one(READ_CLOCK, &[])
             .await
             .context("read the clock")?
             .get(0))
@@ -181,13 +195,12 @@ impl DemoDatabase {
     ) -> anyhow::Result<bool> {
         let client = self.connect().await?;
         let kafka = broker.client_config()?;
-        let question = "select topic, partition, next_offset from ledger.ingest_partition order by 1, 2";
         let begun = tokio::time::Instant::now();
         let mut poll = tokio::time::interval(Duration::from_millis(250));
         while begun.elapsed() < deadline {
             poll.tick().await;
             let rows = client
-                .query(question, &[])
+                .query(READ_NEXT_OFFSETS, &[])
                 .await
                 .context("read the ingester's offsets")?;
             let offsets: Vec<(String, i32, i64)> = rows

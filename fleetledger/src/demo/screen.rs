@@ -10,7 +10,7 @@ use fleetledger_schema::instant::Instant;
 use tokio_postgres::Client;
 
 use super::{broker::DemoBroker, questions};
-use crate::command::count;
+use crate::output::count;
 
 /// Where nobody watches, one line in this many ticks.
 const TICKS_A_LINE: u32 = 5;
@@ -38,6 +38,19 @@ struct DemoFigures {
     compared: i64,
     dead: i64,
 }
+
+/// The figures of the screen, since an instant.
+const READ_FIGURES: &str = "
+            select clock_timestamp() as at,
+                (select count(*) from fleet.cluster where state = 'fresh') as fresh,
+                (select count(*) from fleet.node) as nodes,
+                (select count(*) from fleet.pod) as pods,
+                (select count(*) from fleet.container) as containers,
+                (select coalesce(sum(delivered), 0)::bigint from fleet.batch where committed_at >= $1) as delivered,
+                (select coalesce(sum(lag), 0)::bigint from fleet.ingest_partition) as lag,
+                (select count(*) from fleet.balance where balanced) as balanced,
+                (select count(*) from fleet.balance) as compared,
+                (select count(*) from fleet.dead_letter where state = 'open') as dead";
 
 impl DemoScreen {
     pub(super) fn new(client: Client, since: Instant, run_for: Option<Duration>) -> Self {
@@ -124,20 +137,9 @@ impl DemoScreen {
     }
 
     async fn read(&self) -> anyhow::Result<DemoFigures> {
-        let question = "
-            select clock_timestamp() as at,
-                (select count(*) from fleet.cluster where state = 'fresh') as fresh,
-                (select count(*) from fleet.node) as nodes,
-                (select count(*) from fleet.pod) as pods,
-                (select count(*) from fleet.container) as containers,
-                (select coalesce(sum(delivered), 0)::bigint from fleet.batch where committed_at >= $1) as delivered,
-                (select coalesce(sum(lag), 0)::bigint from fleet.ingest_partition) as lag,
-                (select count(*) from fleet.balance where balanced) as balanced,
-                (select count(*) from fleet.balance) as compared,
-                (select count(*) from fleet.dead_letter where state = 'open') as dead";
         let row = self
             .client
-            .query_one(question, &[&self.since])
+            .query_one(READ_FIGURES, &[&self.since])
             .await
             .context("read the demo's figures")?;
         Ok(DemoFigures {

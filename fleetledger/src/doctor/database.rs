@@ -39,20 +39,22 @@ fn judge_migration_status(migration_status: &MigrationStatus) -> CheckVerdict {
     }
 }
 
-/// A batch that meets a day without partition waits for one; tomorrow's are made a week ahead.
-pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
-    let postgres = match scene.postgres.get("postgres") {
-        Ok(postgres) => postgres,
-        Err(skipped) => return skipped,
-    };
-    let question = "
+/// Tables without a partition for today or tomorrow.
+const LIST_MISSING_PARTITIONS: &str = "
         select coalesce(string_agg(distinct p.table_name, ', '), '')
         from ledger.partitioned_table as p
         cross join (values (now()), (now() + interval '1 day')) as d (day)
         where not exists (
             select from ledger.partition_bounds(p.table_name) as b where b.from_at <= d.day and d.day < b.to_at
         )";
-    match postgres.client.query_one(question, &[]).await {
+
+/// A batch that meets a day without partition waits for one; tomorrow's are made a week ahead.
+pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
+    let postgres = match scene.postgres.get("postgres") {
+        Ok(postgres) => postgres,
+        Err(skipped) => return skipped,
+    };
+    match postgres.client.query_one(LIST_MISSING_PARTITIONS, &[]).await {
         Err(_) => CheckVerdict::skipped("see postgres-migrated"),
         Ok(row) => match row.get::<_, String>(0) {
             missing if missing.is_empty() => CheckVerdict::well("today and tomorrow"),
@@ -64,12 +66,8 @@ pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
-pub(super) async fn grants(scene: &DoctorObservations) -> CheckVerdict {
-    let postgres = match scene.postgres.get("postgres") {
-        Ok(postgres) => postgres,
-        Err(skipped) => return skipped,
-    };
-    let question = "
+/// The current user, and what an ingester may that it may not.
+const LIST_MISSING_INGEST_GRANTS: &str = "
         select quote_ident(current_user), coalesce(string_agg(t.name || ' (' || t.privilege || ')', ', '), ''),
             pg_has_role('fleetledger_evaluate', 'member') and not pg_has_role('fleetledger_ingest', 'member')
         from (
@@ -87,7 +85,13 @@ pub(super) async fn grants(scene: &DoctorObservations) -> CheckVerdict {
             select 'database ' || current_database(), 'temporary'
             where not has_database_privilege(current_database(), 'temporary')
         ) as t";
-    match postgres.client.query_one(question, &[]).await {
+
+pub(super) async fn grants(scene: &DoctorObservations) -> CheckVerdict {
+    let postgres = match scene.postgres.get("postgres") {
+        Ok(postgres) => postgres,
+        Err(skipped) => return skipped,
+    };
+    match postgres.client.query_one(LIST_MISSING_INGEST_GRANTS, &[]).await {
         Err(error) => CheckVerdict::skipped(format!("the server does not tell ({error})")),
         Ok(row) => {
             let (user, missing): (String, String) = (row.get(0), row.get(1));

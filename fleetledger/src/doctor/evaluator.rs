@@ -6,8 +6,8 @@ use fleetledger_queries::{Catalogue, ReaderError, ReaderPool, catalogue, prepare
 
 use super::{CheckVerdict, DoctorObservations};
 use crate::{
-    command::evaluate,
     config::{EvaluateConfig, FleetledgerConfig},
+    setup::receivers::receivers as configured_receivers,
 };
 
 /// Faults of one kind that are named; the rest is counted.
@@ -50,6 +50,17 @@ pub(super) async fn reader(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
+/// The current user, what an evaluator may that it may not, and whether it is an ingester's user.
+const LIST_MISSING_EVALUATE_GRANTS: &str = "
+        select quote_ident(current_user), coalesce(string_agg(format('ledger.%I (%s)', c.relname, p.privilege), ', '), ''),
+            pg_has_role('fleetledger_ingest', 'member') and not pg_has_role('fleetledger_evaluate', 'member')
+        from pg_class as c
+        cross join (values ('insert'), ('update'), ('delete'), ('select')) as p (privilege)
+        where c.relnamespace = to_regnamespace('ledger') and c.relkind in ('r', 'p') and not c.relispartition
+            and has_table_privilege('fleetledger_evaluate', c.oid, 'insert')
+            and has_table_privilege('fleetledger_evaluate', c.oid, p.privilege)
+            and not has_table_privilege(c.oid, p.privilege)";
+
 /// The evaluator's own user may write what is the evaluator's.
 pub(super) async fn grants(scene: &DoctorObservations) -> CheckVerdict {
     if let Some(skipped) = skip_reason(&scene.config) {
@@ -59,16 +70,7 @@ pub(super) async fn grants(scene: &DoctorObservations) -> CheckVerdict {
         Ok(postgres) => postgres,
         Err(skipped) => return skipped,
     };
-    let question = "
-        select quote_ident(current_user), coalesce(string_agg(format('ledger.%I (%s)', c.relname, p.privilege), ', '), ''),
-            pg_has_role('fleetledger_ingest', 'member') and not pg_has_role('fleetledger_evaluate', 'member')
-        from pg_class as c
-        cross join (values ('insert'), ('update'), ('delete'), ('select')) as p (privilege)
-        where c.relnamespace = to_regnamespace('ledger') and c.relkind in ('r', 'p') and not c.relispartition
-            and has_table_privilege('fleetledger_evaluate', c.oid, 'insert')
-            and has_table_privilege('fleetledger_evaluate', c.oid, p.privilege)
-            and not has_table_privilege(c.oid, p.privilege)";
-    match postgres.client.query_one(question, &[]).await {
+    match postgres.client.query_one(LIST_MISSING_EVALUATE_GRANTS, &[]).await {
         Err(_) => CheckVerdict::skipped("see postgres-migrated"),
         Ok(row) => {
             let (user, missing): (String, String) = (row.get(0), row.get(1));
@@ -151,7 +153,7 @@ pub(super) async fn receivers(scene: &DoctorObservations) -> CheckVerdict {
             "add a section [receivers.NAME] and name it in a route",
         );
     }
-    match evaluate::receivers(config) {
+    match configured_receivers(config) {
         Err(fault) => CheckVerdict::broken(
             format!("{}: {}", fault.key, fault.why),
             "put the secret where the reference says, readable by this user; or correct the section",

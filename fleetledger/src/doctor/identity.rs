@@ -2,6 +2,10 @@
 
 use super::{CheckVerdict, DoctorObservations};
 
+/// Clusters of this uid, or of this name.
+const FIND_SAME_CLUSTERS: &str = "select datacenter || '/' || cluster, cluster_uid from fleet.cluster
+        where cluster_uid = $1 or (datacenter || '/' || cluster = $2 and state <> 'retired')";
+
 /// One cluster uid under two names: the newer source would be quarantined.
 pub(super) async fn name(scene: &DoctorObservations) -> CheckVerdict {
     let kubernetes = match scene.kubernetes.get("kubernetes") {
@@ -16,9 +20,11 @@ pub(super) async fn name(scene: &DoctorObservations) -> CheckVerdict {
     };
     let emit = &scene.config.emit;
     let configured = format!("{}/{}", emit.datacenter, emit.cluster);
-    let question = "select datacenter || '/' || cluster, cluster_uid from fleet.cluster
-        where cluster_uid = $1 or (datacenter || '/' || cluster = $2 and state <> 'retired')";
-    let Ok(rows) = postgres.client.query(question, &[uid, &configured]).await else {
+    let Ok(rows) = postgres
+        .client
+        .query(FIND_SAME_CLUSTERS, &[uid, &configured])
+        .await
+    else {
         return CheckVerdict::skipped("see postgres-migrated");
     };
     for row in &rows {

@@ -10,9 +10,9 @@ use tokio_postgres::Client;
 use super::CheckVerdict;
 use crate::{
     cli::DoctorHop,
-    command::evaluate,
     config::{FleetledgerConfig, LoadedConfig},
     connect::{self, HopError, kafka::TopicMetadata, kubernetes::ApiServer},
+    setup::evaluator,
     topics,
 };
 
@@ -117,7 +117,7 @@ impl DoctorObservations {
 }
 
 fn reader(loaded: &LoadedConfig) -> Result<ReaderPool, String> {
-    let ways = evaluate::connectors(loaded).map_err(|error| connect::hop::chain(error.as_ref()))?;
+    let ways = evaluator::connectors(loaded).map_err(|error| connect::hop::chain(error.as_ref()))?;
     ReaderPool::new(&ways.reader, 1).map_err(|error| error.to_string())
 }
 

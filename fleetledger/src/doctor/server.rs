@@ -26,8 +26,11 @@ where
     asked.map_err(|error| CheckVerdict::skipped(format!("the server does not tell ({error})")))
 }
 
+/// The server's version as a number.
+const READ_VERSION: &str = "select current_setting('server_version_num')::integer";
+
 pub(super) async fn version(scene: &DoctorObservations) -> CheckVerdict {
-    match ask::<i32>(scene, "select current_setting('server_version_num')::integer").await {
+    match ask::<i32>(scene, READ_VERSION).await {
         Err(skipped) => skipped,
         Ok(number) => judge_version(number),
     }
@@ -44,9 +47,12 @@ fn judge_version(number: i32) -> CheckVerdict {
     )
 }
 
+/// True on a standby or a server that takes no writes.
+const READ_IS_READ_ONLY: &str =
+    "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean";
+
 pub(super) async fn primary(scene: &DoctorObservations) -> CheckVerdict {
-    let question = "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean";
-    match ask::<bool>(scene, question).await {
+    match ask::<bool>(scene, READ_IS_READ_ONLY).await {
         Err(skipped) => skipped,
         Ok(false) => CheckVerdict::well("it can be written"),
         Ok(true) => CheckVerdict::broken(
@@ -56,8 +62,11 @@ pub(super) async fn primary(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
+/// The encoding of the database.
+const READ_ENCODING: &str = "select current_setting('server_encoding')";
+
 pub(super) async fn encoding(scene: &DoctorObservations) -> CheckVerdict {
-    match ask::<String>(scene, "select current_setting('server_encoding')").await {
+    match ask::<String>(scene, READ_ENCODING).await {
         Err(skipped) => skipped,
         Ok(encoding) if encoding == "UTF8" => CheckVerdict::well("UTF8"),
         Ok(encoding) => CheckVerdict::broken(
@@ -67,11 +76,13 @@ pub(super) async fn encoding(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
-pub(super) async fn durability(scene: &DoctorObservations) -> CheckVerdict {
-    let question = "
+/// Settings that risk committed data.
+const LIST_UNSAFE_SETTINGS: &str = "
         select coalesce(string_agg(name, ', ' order by name), '')
         from pg_settings where name in ('fsync', 'full_page_writes') and setting = 'off'";
-    match ask::<String>(scene, question).await {
+
+pub(super) async fn durability(scene: &DoctorObservations) -> CheckVerdict {
+    match ask::<String>(scene, LIST_UNSAFE_SETTINGS).await {
         Err(skipped) => skipped,
         Ok(off) if off.is_empty() => CheckVerdict::well("fsync and full_page_writes are on"),
         Ok(off) => CheckVerdict::broken(
@@ -84,13 +95,11 @@ pub(super) async fn durability(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
+/// Locks for each transaction.
+const READ_MAX_LOCKS: &str = "select current_setting('max_locks_per_transaction')::integer";
+
 pub(super) async fn locks(scene: &DoctorObservations) -> CheckVerdict {
-    match ask::<i32>(
-        scene,
-        "select current_setting('max_locks_per_transaction')::integer",
-    )
-    .await
-    {
+    match ask::<i32>(scene, READ_MAX_LOCKS).await {
         Err(skipped) => skipped,
         Ok(locks) if locks >= 256 => CheckVerdict::well(format!("max_locks_per_transaction = {locks}")),
         Ok(locks) => CheckVerdict::broken(
@@ -102,8 +111,11 @@ pub(super) async fn locks(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
+/// Whether queries are compiled.
+const READ_JIT: &str = "select current_setting('jit')::boolean";
+
 pub(super) async fn jit(scene: &DoctorObservations) -> CheckVerdict {
-    match ask::<bool>(scene, "select current_setting('jit')::boolean").await {
+    match ask::<bool>(scene, READ_JIT).await {
         Err(skipped) => skipped,
         Ok(false) => CheckVerdict::well("jit = off"),
         Ok(true) => CheckVerdict::broken(
@@ -116,21 +128,26 @@ pub(super) async fn jit(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
+/// The current user.
+const READ_USER: &str = "select quote_ident(current_user)";
+
 async fn user(scene: &DoctorObservations) -> String {
-    ask::<String>(scene, "select quote_ident(current_user)")
+    ask::<String>(scene, READ_USER)
         .await
         .unwrap_or_else(|_| "…".to_owned())
 }
+
+/// Connections that others have left.
+const COUNT_CONNECTIONS_LEFT: &str = "
+        select (current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
+            - (select count(*) from pg_stat_activity where backend_type = 'client backend'))";
 
 pub(super) async fn connections(scene: &DoctorObservations) -> CheckVerdict {
     // One a lane, and those of balance, retention and health.
     let needed = i64::try_from(scene.config.ingest.lanes)
         .unwrap_or(i64::MAX)
         .saturating_add(4);
-    let question = "
-        select (current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
-            - (select count(*) from pg_stat_activity where backend_type = 'client backend'))";
-    match ask::<i64>(scene, question).await {
+    match ask::<i64>(scene, COUNT_CONNECTIONS_LEFT).await {
         Err(skipped) => skipped,
         Ok(left) if left >= needed => CheckVerdict::well(format!("{left} left")),
         Ok(left) => CheckVerdict::broken(
@@ -140,9 +157,12 @@ pub(super) async fn connections(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
+/// The server's clock.
+const READ_CLOCK: &str = "select clock_timestamp()";
+
 pub(super) async fn clock(scene: &DoctorObservations) -> CheckVerdict {
     let before = Instant::now();
-    match ask::<Instant>(scene, "select clock_timestamp()").await {
+    match ask::<Instant>(scene, READ_CLOCK).await {
         Err(skipped) => skipped,
         Ok(there) => {
             let after = Instant::now();

@@ -185,15 +185,15 @@ pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
     )
 }
 
+/// Partitions that each topic had when it was first read.
+const READ_TOPICS: &str = "select topic, partitions from ledger.topic";
+
 async fn recorded(scene: &DoctorObservations) -> Result<Vec<(String, i32)>, String> {
     let postgres = scene
         .postgres
         .get("postgres")
         .map_err(|_| "see postgres-reach".to_owned())?;
-    let rows = postgres
-        .client
-        .query("select topic, partitions from ledger.topic", &[])
-        .await;
+    let rows = postgres.client.query(READ_TOPICS, &[]).await;
     let rows = rows.map_err(|_| "see postgres-migrated".to_owned())?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

@@ -5,12 +5,13 @@ use axum::{
     extract::{Path, Query, State},
     response::Response,
 };
+use fleetledger_queries::HttpFailure;
 use serde_json::json;
 
 use super::{AddressLabels, HtmlPage, MOST, page_response, quote_for_shell, shell_words};
 use crate::{
     errors::while_,
-    http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole, alerts},
+    http::{AlertsApi, AlertsCaller, CallerRole, alerts},
 };
 
 /// Alerts that have all labels of the address: open ones, else those that were resolved within a day. One alone is
@@ -27,7 +28,7 @@ async fn find(
     api: &AlertsApi,
     caller: &AlertsCaller,
     labels: &AddressLabels,
-) -> Result<HtmlPage, AlertsHttpFailure> {
+) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let client = api.client().await?;
     let wanted = serde_json::json!(labels);
@@ -73,7 +74,7 @@ async fn page(
     caller: &AlertsCaller,
     rule: &str,
     fingerprint: &str,
-) -> Result<HtmlPage, AlertsHttpFailure> {
+) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let detail = alerts::detail(api, rule, fingerprint).await?;
     let alert = &detail.alert;

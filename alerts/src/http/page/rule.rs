@@ -5,10 +5,11 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+use fleetledger_queries::HttpFailure;
 use serde_json::json;
 
 use super::{HtmlPage, page_response};
-use crate::http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole, rules};
+use crate::http::{AlertsApi, AlertsCaller, CallerRole, rules};
 
 /// All rules.
 pub(super) async fn list(
@@ -18,7 +19,7 @@ pub(super) async fn list(
     page_response(all(&api, &caller).await)
 }
 
-async fn all(api: &AlertsApi, caller: &AlertsCaller) -> Result<HtmlPage, AlertsHttpFailure> {
+async fn all(api: &AlertsApi, caller: &AlertsCaller) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let with = json!({ "rules": rules::all(api).await? });
     HtmlPage::new("Rules", include_str!("rules.html"), &with)
@@ -33,7 +34,7 @@ pub(super) async fn show(
     page_response(page(&api, &caller, &rule).await)
 }
 
-async fn page(api: &AlertsApi, caller: &AlertsCaller, rule: &str) -> Result<HtmlPage, AlertsHttpFailure> {
+async fn page(api: &AlertsApi, caller: &AlertsCaller, rule: &str) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     let detail = rules::detail(api, rule).await?;
     HtmlPage::new(detail.rule.rule.as_str(), include_str!("rule.html"), &detail)

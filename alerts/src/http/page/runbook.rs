@@ -8,9 +8,10 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use fleetledger_queries::HttpFailure;
 
 use super::{HtmlPage, markdown, page_response};
-use crate::http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole};
+use crate::http::{AlertsApi, AlertsCaller, CallerRole};
 
 /// One runbook.
 pub(super) async fn show(
@@ -21,12 +22,12 @@ pub(super) async fn show(
     page_response(page(&api, &caller, &name).await)
 }
 
-async fn page(api: &AlertsApi, caller: &AlertsCaller, name: &str) -> Result<HtmlPage, AlertsHttpFailure> {
+async fn page(api: &AlertsApi, caller: &AlertsCaller, name: &str) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     // A name of the folder and nothing else: no dots, no slashes.
     let is_name = |one: char| one.is_ascii_alphanumeric() || one == '-' || one == '_';
     let missing = || {
-        AlertsHttpFailure::not_found(format!(
+        HttpFailure::not_found(format!(
             "there is no runbook {name} in {}",
             api.runbooks.display()
         ))
@@ -41,7 +42,7 @@ async fn page(api: &AlertsApi, caller: &AlertsCaller, name: &str) -> Result<Html
             ErrorKind::NotFound => missing(),
             _ => {
                 tracing::error!(file = %file.display(), %error, "a runbook cannot be read");
-                AlertsHttpFailure::new(
+                HttpFailure::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     format!("{} cannot be read: {error}", file.display()),
                 )

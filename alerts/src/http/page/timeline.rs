@@ -5,6 +5,7 @@ use axum::{
     extract::{Query, State},
     response::Response,
 };
+use fleetledger_queries::HttpFailure;
 use fleetledger_schema::{instant::Instant, postgres::literal};
 use serde::Serialize;
 use serde_json::json;
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::{AddressLabels, HtmlPage, MOST, page_response};
 use crate::{
     errors::while_,
-    http::{AlertsApi, AlertsCaller, AlertsHttpFailure, CallerRole},
+    http::{AlertsApi, AlertsCaller, CallerRole},
     links::OBJECT_LABELS,
 };
 
@@ -42,16 +43,16 @@ async fn page(
     api: &AlertsApi,
     caller: &AlertsCaller,
     labels: &AddressLabels,
-) -> Result<HtmlPage, AlertsHttpFailure> {
+) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
     if labels.is_empty() {
-        return Err(AlertsHttpFailure::bad(
+        return Err(HttpFailure::bad(
             "a timeline is of something: /timeline?cluster=…&node=…",
         ));
     }
     if let Some(other) = labels.keys().find(|name| !OBJECT_LABELS.contains(&name.as_str())) {
         let known = OBJECT_LABELS.join(", ");
-        return Err(AlertsHttpFailure::bad(format!(
+        return Err(HttpFailure::bad(format!(
             "`{other}` names no object; there are {known}"
         )));
     }

@@ -12,11 +12,11 @@ use fleetledger_schema::instant::Instant;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::super::{print_json, table};
 use crate::{
     cli::{AskArgs, ReportArgs, RulesRunArgs},
     connect::console::ConsoleClient,
     exit::ExitReason,
+    output::{self, print_json},
 };
 
 pub(super) async fn file(args: &RulesRunArgs) -> anyhow::Result<ExitReason> {
@@ -94,7 +94,7 @@ async fn list(args: &ReportArgs) -> anyhow::Result<ExitReason> {
             vec![report.name.clone(), parameters.join(" "), report.title.clone()]
         };
         let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-        table::text(&["report", "parameters", "title"], &rows)
+        output::text(&["report", "parameters", "title"], &rows)
     });
     Ok(ExitReason::Done)
 }
@@ -159,7 +159,7 @@ fn print(answer: &QueryResponse, json: bool) {
         .iter()
         .map(|row| head.iter().map(|name| text(row.get(*name))).collect())
         .collect();
-    print!("{}", table::text(&head, &rows));
+    print!("{}", output::text(&head, &rows));
     match answer.exceeded {
         true => println!("the first {} rows; there are more", rows.len()),
         false => println!("{} rows", rows.len()),

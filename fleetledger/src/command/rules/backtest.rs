@@ -12,10 +12,10 @@ use fleetledger_trials::{
 
 use crate::{
     cli::RulesBacktestArgs,
-    command::{count, table},
     config::LoadedConfig,
     connect,
     exit::ExitReason,
+    output::{self, count},
 };
 
 /// Instances that are named; the rest is counted.
@@ -80,7 +80,7 @@ fn print(found: &BacktestReport, seconds: f64) {
         .collect();
     print!(
         "{}",
-        table::text(&["receiver", "new", "repeated", "resolved"], &rows)
+        output::text(&["receiver", "new", "repeated", "resolved"], &rows)
     );
     let mut most: Vec<_> = episodes.into_iter().collect();
     most.sort_by_key(|(_, episodes)| std::cmp::Reverse(episodes.len()));

@@ -3,8 +3,11 @@
 use fleetledger_queries::{Catalogue, QueryKind, StoredQuery, alert::AlertMode, catalogue};
 use serde_json::{Value, json};
 
-use super::super::{print_json, table};
-use crate::{cli::RulesListArgs, exit::ExitReason};
+use crate::{
+    cli::RulesListArgs,
+    exit::ExitReason,
+    output::{self, print_json},
+};
 
 pub(super) fn run(args: &RulesListArgs) -> anyhow::Result<ExitReason> {
     let catalogue = match catalogue::load(&args.path) {
@@ -19,7 +22,7 @@ pub(super) fn run(args: &RulesListArgs) -> anyhow::Result<ExitReason> {
     } else {
         let head = ["id", "kind", "group", "interval", "for", "severity", "about"];
         let rows: Vec<Vec<String>> = catalogue.iter().map(|query| row(query)).collect();
-        print!("{}", table::text(&head, &rows));
+        print!("{}", output::text(&head, &rows));
     }
     Ok(ExitReason::Done)
 }

@@ -5,12 +5,7 @@ use fleetledger_alerts::pool;
 use fleetledger_queries::{ReaderPool, RollupFiller, catalogue};
 use fleetledger_schema::instant::Instant;
 
-use crate::{
-    cli::RulesRebuildArgs,
-    command::{count, evaluate},
-    config::LoadedConfig,
-    exit::ExitReason,
-};
+use crate::{cli::RulesRebuildArgs, config::LoadedConfig, exit::ExitReason, output::count, setup::evaluator};
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyhow::Result<ExitReason> {
     let catalogue = match catalogue::load(&args.file) {
@@ -30,7 +25,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyho
         args.from,
         args.to
     );
-    let ways = evaluate::connectors(loaded)?;
+    let ways = evaluator::connectors(loaded)?;
     let reader = ReaderPool::new(&ways.reader, 1)?;
     reader
         .check_role()

@@ -146,14 +146,22 @@ pub async fn gather(client: &Client) -> anyhow::Result<LedgerStatus> {
     status
 }
 
+/// The database's clock, by which ages are told.
+const READ_TIME: &str = "select now()";
+
+/// Records of the last hour.
+const COUNT_DELIVERED_LAST_HOUR: &str = "select coalesce(sum(delivered), 0)::bigint from fleet.batch where committed_at > now() - interval '1 hour'";
+
 async fn read(client: &Client) -> anyhow::Result<LedgerStatus> {
     let now: Instant = client
-        .query_one("select now()", &[])
+        .query_one(READ_TIME, &[])
         .await
         .context("read the clock")?
         .get(0);
-    let hour = "select coalesce(sum(delivered), 0)::bigint from fleet.batch where committed_at > now() - interval '1 hour'";
-    let hour = client.query_one(hour, &[]).await.context("read fleet.batch")?;
+    let hour = client
+        .query_one(COUNT_DELIVERED_LAST_HOUR, &[])
+        .await
+        .context("read fleet.batch")?;
     Ok(LedgerStatus {
         at: now.to_string(),
         clusters: clusters(client).await?,
@@ -167,8 +175,8 @@ async fn read(client: &Client) -> anyhow::Result<LedgerStatus> {
     })
 }
 
-async fn clusters(client: &Client) -> anyhow::Result<Vec<ClusterState>> {
-    let question = "
+/// Every cluster: freshness, objects, balance.
+const READ_CLUSTERS: &str = "
         select c.datacenter, c.cluster, c.state, c.age_seconds,
             (select count(*) from fleet.node as n where (n.datacenter, n.cluster) = (c.datacenter, c.cluster)) as nodes,
             (select count(*) from fleet.pod as p where (p.datacenter, p.cluster) = (c.datacenter, c.cluster)) as pods,
@@ -182,7 +190,12 @@ async fn clusters(client: &Client) -> anyhow::Result<Vec<ClusterState>> {
             where (b.datacenter, b.cluster) = (c.datacenter, c.cluster)
         ) as b on true
         order by c.datacenter, c.cluster, c.cluster_uid";
-    let rows = client.query(question, &[]).await.context("read fleet.cluster")?;
+
+async fn clusters(client: &Client) -> anyhow::Result<Vec<ClusterState>> {
+    let rows = client
+        .query(READ_CLUSTERS, &[])
+        .await
+        .context("read fleet.cluster")?;
     let cluster = |row: &tokio_postgres::Row| ClusterState {
         datacenter: row.get("datacenter"),
         cluster: row.get("cluster"),
@@ -196,14 +209,16 @@ async fn clusters(client: &Client) -> anyhow::Result<Vec<ClusterState>> {
     Ok(rows.iter().map(cluster).collect())
 }
 
-async fn partitions(client: &Client) -> anyhow::Result<Vec<PartitionState>> {
-    let question = "
+/// Every partition: lag, owner, and why it is halted.
+const READ_PARTITIONS: &str = "
         select topic, partition, coalesce(lag, 0) as lag, owner,
             case when state = 'halted' then coalesce(halted_reason, 'no reason given') end as halted_reason,
             extract(epoch from now() - progressed_at)::double precision as progress_age_seconds
         from fleet.ingest_partition order by topic, partition";
+
+async fn partitions(client: &Client) -> anyhow::Result<Vec<PartitionState>> {
     let rows = client
-        .query(question, &[])
+        .query(READ_PARTITIONS, &[])
         .await
         .context("read fleet.ingest_partition")?;
     let partition = |row: &tokio_postgres::Row| PartitionState {
@@ -217,12 +232,14 @@ async fn partitions(client: &Client) -> anyhow::Result<Vec<PartitionState>> {
     Ok(rows.iter().map(partition).collect())
 }
 
-async fn dead_letters(client: &Client) -> anyhow::Result<Vec<DeadLetterGroup>> {
-    let question = "
+/// Open dead letters by reason and cluster.
+const COUNT_OPEN_DEAD_LETTERS: &str = "
         select reason, datacenter || '/' || cluster as cluster, count(*) as records
         from fleet.dead_letter where state = 'open' group by 1, 2 order by 3 desc, 1, 2";
+
+async fn dead_letters(client: &Client) -> anyhow::Result<Vec<DeadLetterGroup>> {
     let rows = client
-        .query(question, &[])
+        .query(COUNT_OPEN_DEAD_LETTERS, &[])
         .await
         .context("read fleet.dead_letter")?;
     let group = |row: &tokio_postgres::Row| DeadLetterGroup {
@@ -233,12 +250,14 @@ async fn dead_letters(client: &Client) -> anyhow::Result<Vec<DeadLetterGroup>> {
     Ok(rows.iter().map(group).collect())
 }
 
-async fn quarantines(client: &Client) -> anyhow::Result<Vec<QuarantineStatus>> {
-    let question = "
+/// Quarantines that nobody has released.
+const READ_OPEN_QUARANTINES: &str = "
         select datacenter || '/' || cluster || coalesce(' ' || topic, '') as source, reason, detail
         from fleet.quarantine where released_at is null order by since";
+
+async fn quarantines(client: &Client) -> anyhow::Result<Vec<QuarantineStatus>> {
     let rows = client
-        .query(question, &[])
+        .query(READ_OPEN_QUARANTINES, &[])
         .await
         .context("read fleet.quarantine")?;
     let one = |row: &tokio_postgres::Row| QuarantineStatus {
@@ -249,11 +268,16 @@ async fn quarantines(client: &Client) -> anyhow::Result<Vec<QuarantineStatus>> {
     Ok(rows.iter().map(one).collect())
 }
 
-async fn gaps(client: &Client) -> anyhow::Result<Vec<UnhealedGap>> {
-    let question = "
+/// Gaps that no sweep has healed.
+const READ_OPEN_GAPS: &str = "
         select topic, partition, from_offset, to_offset, reason
         from fleet.gap where healed_at is null order by found_at";
-    let rows = client.query(question, &[]).await.context("read fleet.gap")?;
+
+async fn gaps(client: &Client) -> anyhow::Result<Vec<UnhealedGap>> {
+    let rows = client
+        .query(READ_OPEN_GAPS, &[])
+        .await
+        .context("read fleet.gap")?;
     let gap = |row: &tokio_postgres::Row| UnhealedGap {
         topic: row.get("topic"),
         partition: row.get("partition"),
@@ -264,13 +288,18 @@ async fn gaps(client: &Client) -> anyhow::Result<Vec<UnhealedGap>> {
     Ok(rows.iter().map(gap).collect())
 }
 
-async fn emitters(client: &Client) -> anyhow::Result<Vec<EmitterClockSkew>> {
-    let question = "
+/// Emitters whose clock differs from the database's.
+const READ_SKEWED_EMITTERS: &str = "
         select datacenter || '/' || cluster as cluster, clock_skew_seconds as skew
         from fleet.emitter
         where abs(clock_skew_seconds) > 5 and observed_at > now() - interval '1 day'
         order by abs(clock_skew_seconds) desc";
-    let rows = client.query(question, &[]).await.context("read fleet.emitter")?;
+
+async fn emitters(client: &Client) -> anyhow::Result<Vec<EmitterClockSkew>> {
+    let rows = client
+        .query(READ_SKEWED_EMITTERS, &[])
+        .await
+        .context("read fleet.emitter")?;
     let mut emitters: Vec<EmitterClockSkew> = Vec::new();
     for row in &rows {
         let one = EmitterClockSkew {
@@ -285,11 +314,16 @@ async fn emitters(client: &Client) -> anyhow::Result<Vec<EmitterClockSkew>> {
     Ok(emitters)
 }
 
-async fn void_sweeps(client: &Client) -> anyhow::Result<Vec<VoidSweep>> {
-    let question = "
+/// Sweeps that could not be used.
+const READ_VOID_SWEEPS: &str = "
         select datacenter || '/' || cluster as cluster, kind, coalesce(void_reason, '') as reason
         from fleet.sweep where state = 'void' order by 1, 2";
-    let rows = client.query(question, &[]).await.context("read fleet.sweep")?;
+
+async fn void_sweeps(client: &Client) -> anyhow::Result<Vec<VoidSweep>> {
+    let rows = client
+        .query(READ_VOID_SWEEPS, &[])
+        .await
+        .context("read fleet.sweep")?;
     let sweep = |row: &tokio_postgres::Row| VoidSweep {
         cluster: row.get("cluster"),
         kind: row.get("kind"),

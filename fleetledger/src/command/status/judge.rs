@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::gather::{ClusterState, LedgerStatus, PartitionState};
-use crate::command::table::{age, count};
+use crate::output::{age, count};
 
 /// Lag of a partition that does not move for this long is a fault, in seconds.
 const STUCK_SECONDS: f64 = 60.0;

@@ -10,16 +10,20 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::table::{age, count, text};
-use crate::{config::LoadedConfig, exit::ExitReason};
+use crate::{
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{age, count, print_json, text},
+    setup::database,
+};
 
 pub(super) async fn run(loaded: &LoadedConfig, as_json: bool) -> anyhow::Result<ExitReason> {
-    let (connector, client) = super::database(loaded, "fleetledger-status").await?;
+    let (connector, client) = database(loaded, "fleetledger-status").await?;
     let status = gather(&client).await?;
     let findings = judge(&status);
     let red = findings.iter().any(|finding| finding.level == FindingLevel::Red);
     if as_json {
-        super::print_json(&json!({ "red": red, "findings": findings, "standing": status }));
+        print_json(&json!({ "red": red, "findings": findings, "standing": status }));
     } else {
         print!("{}", screen(&connector.target(), &status, &findings));
     }

@@ -1,7 +1,7 @@
-//! Text tables for people: columns as wide as the current state in them.
+//! What commands print: text tables for people, columns as wide as what is in them, and JSON for scripts.
 
 /// A table under its head, without a frame; nothing where there are no rows.
-pub(super) fn text(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn text(head: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -41,13 +41,18 @@ pub(crate) fn count(number: i64) -> String {
 }
 
 /// An age for people: 12 s, 4 min, 3 h, 5 d.
-pub(super) fn age(seconds: f64) -> String {
+pub(crate) fn age(seconds: f64) -> String {
     match seconds.max(0.0) {
         seconds if seconds < 120.0 => format!("{seconds:.0} s"),
         seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
         seconds if seconds < 172_800.0 => format!("{:.0} h", seconds / 3_600.0),
         seconds => format!("{:.0} d", seconds / 86_400.0),
     }
+}
+
+/// Prints a document as JSON.
+pub(crate) fn print_json(document: &serde_json::Value) {
+    println!("{document:#}");
 }
 
 #[cfg(test)]

@@ -1,0 +1,183 @@
+//! The evaluator of a configuration: its connections, its rules, and the tasks that run beside it.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use fleetledger_alerts::{
+    DELIVERY_CONNECTIONS, Evaluator, EvaluatorHealth, EvaluatorSettings, ROLLUPS_AT_ONCE, RuleSet,
+    links::LinkTargets, pool, reload, runs,
+};
+use fleetledger_cost::{RatingSettings, rating::CostRater};
+use fleetledger_paging::retry::RetryBackoff;
+use fleetledger_queries::{
+    CurrentQueries, MetricRecorder, QueryMetrics, ReaderPool, live::LiveCatalogue, recorder,
+};
+use fleetledger_schema::postgres::PostgresConnector;
+use prometheus::Registry;
+use tokio::{
+    sync::{mpsc::unbounded_channel, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::receivers::receivers;
+use crate::{
+    config::{ConfigFault, FleetledgerConfig, LoadedConfig},
+    connect,
+    reaper::SessionReaper,
+    telemetry::RoleProbe,
+};
+
+/// How often the folder of the rules is looked at.
+const FOLLOW: Duration = Duration::from_secs(5);
+
+/// The two ways to the database: as the evaluator, and as the reader who runs the rules' SQL.
+pub(crate) struct EvaluatorConnectors {
+    pub(crate) own: PostgresConnector,
+    pub(crate) reader: PostgresConnector,
+}
+
+/// Everything of an evaluator that stands before it runs; the console works with the same.
+pub(crate) struct EvaluatorParts {
+    pub(crate) settings: EvaluatorSettings,
+    pub(crate) pool: deadpool_postgres::Pool,
+    outbox: deadpool_postgres::Pool,
+    pub(crate) reader: ReaderPool,
+    pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
+    live_catalogue: watch::Receiver<CurrentQueries>,
+    reader_limit: Duration,
+    rating: (PostgresConnector, RatingSettings),
+    pub(crate) health: EvaluatorHealth,
+    following: JoinSet<()>,
+}
+
+/// Whether it lives and works.
+pub(crate) fn probe(health: &EvaluatorHealth) -> RoleProbe {
+    let (live, ready) = (health.clone(), health.clone());
+    RoleProbe::new("evaluate", move || live.live(), move || ready.ready())
+}
+
+/// Evaluates, records, fills rollups and delivers until `stop`.
+pub(crate) async fn evaluate(
+    parts: EvaluatorParts,
+    registry: Registry,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut following = parts.following;
+    // Connections of its own: no alert waits for a metric.
+    let (tell, evaluated) = unbounded_channel();
+    let recorder = MetricRecorder::new(parts.reader.beside(recorder::AT_ONCE)?)
+        .context("count metrics")?
+        .with_listener(tell);
+    following.spawn(runs::record_runs(
+        parts.pool.clone(),
+        parts.settings.evaluator.clone(),
+        evaluated,
+        stop.clone(),
+    ));
+    registry
+        .register(Box::new(recorder.clone()))
+        .context("show metrics")?;
+    following.spawn(recorder.follow(parts.live_catalogue, stop.clone()));
+    following.spawn(SessionReaper::new(parts.pool.clone(), parts.reader_limit).run(stop.clone()));
+    let (connector, settings) = parts.rating;
+    let rating = CostRater::new(connector, settings, &registry).context("count hours that are rated")?;
+    following.spawn(rating.follow(stop.clone()));
+    let evaluator = Evaluator {
+        settings: Arc::new(parts.settings),
+        rules: parts.rules,
+        pool: parts.pool,
+        outbox: parts.outbox,
+        reader: parts.reader,
+        health: parts.health,
+    };
+    let done = evaluator.run(&registry, stop).await.context("evaluate");
+    following.abort_all();
+    done
+}
+
+/// The ways of this configuration. Opens nothing.
+pub(crate) fn connectors(loaded: &LoadedConfig) -> anyhow::Result<EvaluatorConnectors> {
+    let config = &loaded.config;
+    let own = connect::postgres::connector(&config.postgres)?;
+    let mut reader = own.config().clone();
+    reader.user(&config.evaluate.reader_user);
+    if let Some(password) = &config.evaluate.reader_password {
+        let secret = password
+            .read("evaluate.reader_password")
+            .map_err(|fault| loaded.explain(fault))?;
+        reader.password(secret.expose());
+    }
+    Ok(EvaluatorConnectors {
+        reader: PostgresConnector::new(reader, own.tls().cloned()),
+        own,
+    })
+}
+
+impl EvaluatorParts {
+    /// Reads the rules and connects as the reader. A broken file is told of and does not hold up the others.
+    pub(crate) async fn new(
+        loaded: &LoadedConfig,
+        ways: &EvaluatorConnectors,
+        registry: &Registry,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let config = &loaded.config;
+        let settings = settings(config).map_err(|fault| loaded.explain(fault))?;
+        // One for each turn to ask and to write; the rest renew claims, keep house and keep alive.
+        let size = 2 * config.evaluate.concurrency + ROLLUPS_AT_ONCE + 6;
+        let pool = |size, name| pool::new(&ways.own, size, name).context("make a pool of connections");
+        let outbox = pool(DELIVERY_CONNECTIONS, "fleetledger-deliver")?;
+        let pool = pool(size, "fleetledger-evaluate")?;
+        let reader = ReaderPool::new(&ways.reader, config.evaluate.concurrency + 1)?;
+        reader
+            .check_role()
+            .await
+            .context("check the user that runs the rules' SQL")?;
+        let metrics = QueryMetrics::new(registry).context("count the files of the rules")?;
+        let mut live = LiveCatalogue::new(&config.evaluate.rules, Some(reader.clone()), Some(metrics));
+        live.reload(fleetledger_schema::instant::Instant::now()).await;
+        let health = EvaluatorHealth::new();
+        let mut following = JoinSet::new();
+        let rules = reload::follow(live.subscribe(), &health, &mut following).context("take up the rules")?;
+        let live_catalogue = live.subscribe();
+        following.spawn(live.follow(FOLLOW, stop));
+        let rating = (ways.own.clone(), config.cost.clone());
+        Ok(Self {
+            live_catalogue,
+            reader_limit: Duration::from_secs(config.evaluate.reader_limit_seconds),
+            rating,
+            settings,
+            pool,
+            outbox,
+            reader,
+            rules,
+            health,
+            following,
+        })
+    }
+}
+
+fn settings(config: &FleetledgerConfig) -> Result<EvaluatorSettings, ConfigFault> {
+    let evaluate = &config.evaluate;
+    let name = evaluate.name.clone().unwrap_or_else(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        format!("{}-{}", host.trim(), std::process::id())
+    });
+    Ok(EvaluatorSettings {
+        evaluator: name,
+        lease: Duration::from_secs(evaluate.lease_seconds),
+        concurrency: evaluate.concurrency,
+        routes: config.routes.tree()?,
+        inhibitions: Vec::new(),
+        link_targets: LinkTargets {
+            console_url: evaluate.console_url.clone(),
+            runbook_base_url: evaluate.runbook_base_url.clone(),
+        },
+        receivers: receivers(config)?,
+        heartbeat_receivers: evaluate.heartbeat_receivers.clone(),
+        backoff: RetryBackoff::default(),
+        deliveries: evaluate.deliveries,
+        ..EvaluatorSettings::default()
+    })
+}
