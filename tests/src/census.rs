@@ -3,6 +3,7 @@
 //! `make measure` prints these figures; `tests/tidy.rs` holds some of them to a bound. Sources are read as text:
 //! nothing is compiled, so any checkout can be measured.
 
+mod statement;
 mod token;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
     process::Command,
 };
 
+pub use statement::{NamedStatement, SqlLiterals, sql_literals};
 pub use token::{SourceToken, TokenKind, tokens};
 
 /// Names that say nothing to somebody who knows the field and not this code, and what to say instead (docs/glossary.md).
@@ -266,63 +268,6 @@ pub fn function_lengths(files: &[SourceFile]) -> Vec<(usize, SourcePlace)> {
     found
 }
 
-/// SQL statements in product sources: those that a constant names, and those that stand in the middle of code.
-#[derive(Debug, Clone, Default)]
-pub struct SqlLiterals {
-    /// Constants.
-    pub named: Vec<SourcePlace>,
-    /// Literals within functions.
-    pub inline: Vec<SourcePlace>,
-}
-
-/// Finds string literals that begin as an SQL statement does.
-#[must_use]
-pub fn sql_literals(files: &[SourceFile]) -> SqlLiterals {
-    const VERBS: &[&str] = &[
-        "select", "insert", "update", "delete", "with", "copy", "create", "drop", "alter", "truncate",
-        "explain", "call", "merge", "lock", "analyze", "set",
-    ];
-    let mut found = SqlLiterals::default();
-    for file in files.iter().filter(|file| file.is_product()) {
-        // Unit tests end a file.
-        let text = file
-            .text
-            .split("#[cfg(test)]\nmod tests {")
-            .next()
-            .unwrap_or_default();
-        let all = tokens(text);
-        for (at, token) in all.iter().enumerate() {
-            let mut rest = token.text.split_whitespace();
-            let is_sql = token.kind == TokenKind::Text
-                && rest.next().is_some_and(|first| VERBS.contains(&first))
-                && rest.count() > 1;
-            if !is_sql {
-                continue;
-            }
-            let before = all[..at]
-                .iter()
-                .rev()
-                .filter(|token| token.kind != TokenKind::Comment);
-            let named = before
-                .take(10)
-                .take_while(|token| !matches!(token.text, ";" | "{" | "}" | "("))
-                .any(|token| matches!(token.text, "const" | "static"));
-            let place = SourcePlace {
-                path: file.path.clone(),
-                line: token.line,
-                text: token.text.to_owned(),
-            };
-            if named {
-                &mut found.named
-            } else {
-                &mut found.inline
-            }
-            .push(place);
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,13 +321,6 @@ mod tests {
             .map(|place| place.text)
             .collect();
         assert_eq!(found, ["books", "reign_began", "wait_millis"]);
-    }
-
-    #[test]
-    fn sql_is_named_or_inline() {
-        let text = "const READ: &str =\n    \"select 1 from a\";\nfn f() { ask(\"update a set b = 1\"); say(\"select\"); }";
-        let found = sql_literals(&[rust("a/src/a.rs", text), rust("a/tests/b.rs", text)]);
-        assert_eq!((found.named.len(), found.inline.len()), (1, 1));
     }
 
     #[test]

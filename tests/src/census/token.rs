@@ -5,8 +5,10 @@
 pub enum TokenKind {
     /// An identifier, keyword or number.
     Word,
-    /// What stands between the quotes of a string literal of any kind.
+    /// What stands between the quotes of a string literal, escapes as they are written.
     Text,
+    /// What stands between the quotes of a raw string literal, which has no escapes.
+    RawText,
     /// A comment, its marks included.
     Comment,
     /// Any other character that is no white space.
@@ -66,7 +68,10 @@ fn next(rest: &str) -> (Option<TokenKind>, usize, usize, usize) {
         let end = rest.find("*/").map_or(rest.len(), |end| end + 2);
         return (Some(TokenKind::Comment), 0, end, end);
     }
-    if let Some((from, to, length)) = raw_text(rest).or_else(|| quoted_text(rest)) {
+    if let Some((from, to, length)) = raw_text(rest) {
+        return (Some(TokenKind::RawText), from, to, length);
+    }
+    if let Some((from, to, length)) = quoted_text(rest) {
         return (Some(TokenKind::Text), from, to, length);
     }
     if let Some(length) = character(rest) {
@@ -137,7 +142,8 @@ mod tests {
                 .map(|token| token.text)
                 .collect()
         };
-        assert_eq!(texts(TokenKind::Text), ["x\\\"y", "q\"uote"]);
+        assert_eq!(texts(TokenKind::Text), ["x\\\"y"]);
+        assert_eq!(texts(TokenKind::RawText), ["q\"uote"]);
         assert_eq!(texts(TokenKind::Comment), ["// \"no\"", "/* e */"]);
         assert_eq!(
             texts(TokenKind::Word),
