@@ -185,12 +185,12 @@ async fn schema_sql_is_current() {
     let (_server, connector) = server::migrated().await;
     let client = connector.connect("test").await.unwrap();
     let page = page(&client).await;
-    let standing = std::fs::read_to_string(PATH).unwrap_or_default();
-    if standing != page {
+    let current = std::fs::read_to_string(PATH).unwrap_or_default();
+    if current != page {
         std::fs::write(PATH, &page).unwrap();
     }
     assert!(
-        standing == page,
+        current == page,
         "schema/postgres/schema.sql was not current and has been written anew; commit it"
     );
 }

@@ -10,7 +10,7 @@ use fleetledger_schema::postgres::literal;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::ledger_catalogue::{LedgerCatalogue, LedgerTable};
+use super::ledger_catalogue::{CatalogueTable, LedgerCatalogue};
 use super::row::ClusterName;
 use super::view_inverse::{NoInverse, ViewInverse};
 use draft::FixtureDraft;
@@ -178,7 +178,7 @@ fn views_about<'t>(catalogue: &LedgerCatalogue, tables: impl Iterator<Item = &'t
 
 impl TableRow {
     /// Empty values for what is never NULL and nobody speaks of.
-    pub(crate) fn fill(&mut self, table: &LedgerTable, at: Timestamp, start: Timestamp) {
+    pub(crate) fn fill(&mut self, table: &CatalogueTable, at: Timestamp, start: Timestamp) {
         for column in table.columns.iter().filter(|column| column.is_not_null) {
             // Rows of records are written with all of their columns.
             if column.has_default && table.of_records.is_none() {
@@ -192,7 +192,7 @@ impl TableRow {
     }
 
     /// The statement that writes it, in place of the row of the same key.
-    pub(crate) fn sql(&self, table: &LedgerTable) -> String {
+    pub(crate) fn sql(&self, table: &CatalogueTable) -> String {
         let name = &self.table;
         let mut conditions = Vec::new();
         for key in table.key() {

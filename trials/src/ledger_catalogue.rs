@@ -38,22 +38,22 @@ where c.relnamespace = 'fleet'::regnamespace and c.relkind = 'v'";
 /// Tables and views of the throw-away database.
 #[derive(Debug, Default)]
 pub(crate) struct LedgerCatalogue {
-    tables: BTreeMap<String, LedgerTable>,
+    tables: BTreeMap<String, CatalogueTable>,
     views: BTreeMap<String, Result<ViewInverse, NoInverse>>,
 }
 
 /// A table of the ledger.
 #[derive(Debug, Default)]
-pub(crate) struct LedgerTable {
+pub(crate) struct CatalogueTable {
     /// Columns, in order.
-    pub(crate) columns: Vec<LedgerColumn>,
+    pub(crate) columns: Vec<CatalogueColumn>,
     /// What records fill it with; `None` for the ingester's and the rating's own books.
     pub(crate) of_records: Option<RecordTable>,
 }
 
 /// A column of a table of the ledger.
 #[derive(Debug, Clone)]
-pub(crate) struct LedgerColumn {
+pub(crate) struct CatalogueColumn {
     /// Its name.
     pub(crate) name: String,
     /// Its type, as the catalogue prints it.
@@ -80,14 +80,14 @@ impl LedgerCatalogue {
     pub(crate) async fn read(client: &Client) -> Result<Self, TestError> {
         let rows = client.query(TABLES, &[]).await;
         let rows = rows.map_err(database_error("read the tables of the throw-away database"))?;
-        let mut tables: BTreeMap<String, LedgerTable> = BTreeMap::new();
+        let mut tables: BTreeMap<String, CatalogueTable> = BTreeMap::new();
         for row in rows {
             let name: String = row.get(0);
-            let table = tables.entry(name.clone()).or_insert_with(|| LedgerTable {
+            let table = tables.entry(name.clone()).or_insert_with(|| CatalogueTable {
                 of_records: RecordTable::named(&name),
-                ..LedgerTable::default()
+                ..CatalogueTable::default()
             });
-            table.columns.push(LedgerColumn {
+            table.columns.push(CatalogueColumn {
                 name: row.get(1),
                 column_type: row.get(2),
                 is_not_null: row.get(3),
@@ -124,19 +124,19 @@ impl LedgerCatalogue {
     }
 
     /// The table of objects, with versions, that a view of the same name is about.
-    pub(crate) fn table_of_objects(&self, view: &str) -> Option<&LedgerTable> {
+    pub(crate) fn table_of_objects(&self, view: &str) -> Option<&CatalogueTable> {
         self.table(view).filter(|table| table.of_records.is_some())
     }
 
     /// A table of the ledger.
-    pub(crate) fn table(&self, name: &str) -> Option<&LedgerTable> {
+    pub(crate) fn table(&self, name: &str) -> Option<&CatalogueTable> {
         self.tables.get(name)
     }
 }
 
-impl LedgerTable {
+impl CatalogueTable {
     /// A column of it.
-    pub(crate) fn column(&self, name: &str) -> Option<&LedgerColumn> {
+    pub(crate) fn column(&self, name: &str) -> Option<&CatalogueColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
 
@@ -182,7 +182,7 @@ impl RecordTable {
     }
 }
 
-impl LedgerColumn {
+impl CatalogueColumn {
     /// True if it holds an instant.
     pub(crate) fn is_instant(&self) -> bool {
         self.column_type == "timestamp with time zone"

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::TestError;
 use super::file::{FreshnessSpan, InputRow, TestCase, first_datacenter};
 use super::fixture::{FixtureError, FixtureRow, RowPlacement, TableRow, cluster_uid};
-use super::ledger_catalogue::{LedgerCatalogue, LedgerTable};
+use super::ledger_catalogue::{CatalogueTable, LedgerCatalogue};
 use super::unremarkable::{DefaultValue, unremarkable};
 
 /// A datacenter and a cluster of it.
@@ -126,7 +126,7 @@ impl CaseLedger {
     fn put_object(
         &mut self,
         catalogue: &LedgerCatalogue,
-        table: &LedgerTable,
+        table: &CatalogueTable,
         placement: &RowPlacement<'_>,
         input: &InputRow,
         index: u32,
@@ -184,7 +184,7 @@ impl CaseLedger {
 
     fn put_version(
         &mut self,
-        table: &LedgerTable,
+        table: &CatalogueTable,
         placement: &RowPlacement<'_>,
         key: String,
         gone: bool,

@@ -6,7 +6,7 @@ use fleetledger_schema::postgres::literal;
 
 /// What cost can be grouped and filtered by, as OpenCost names it; team, datacenter and node class are ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CostDimension {
+pub enum AllocationDimension {
     /// Name of the datacenter.
     Datacenter,
     /// Name of the cluster.
@@ -33,7 +33,7 @@ pub enum CostDimension {
     Annotation(String),
 }
 
-impl CostDimension {
+impl AllocationDimension {
     /// Reads one name.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl CostDimension {
     }
 }
 
-impl fmt::Display for CostDimension {
+impl fmt::Display for AllocationDimension {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Datacenter => "datacenter",
@@ -150,13 +150,13 @@ mod tests {
             "nodeClass",
             "label:app",
         ];
-        let asked = asked.map(|name| CostDimension::parse(name).unwrap());
+        let asked = asked.map(|name| AllocationDimension::parse(name).unwrap());
         // Where an owner comes from is shown beside the team.
         for kept in COST_DIMENSIONS.iter().filter(|kept| kept.name != "owner_source") {
             let column = format!("p.{}", kept.name);
             let is_of = |sql: &str| sql.split([' ', '(', ')']).any(|word| word == column);
             let dimension = asked.iter().find(|dimension| is_of(&dimension.sql()));
-            let of_namespaces = dimension.map(CostDimension::is_of_namespaces);
+            let of_namespaces = dimension.map(AllocationDimension::is_of_namespaces);
             assert_eq!(of_namespaces, Some(kept.is_of_namespaces), "{}", kept.name);
         }
     }
@@ -164,24 +164,24 @@ mod tests {
     #[test]
     fn names_are_read_and_printed_alike() {
         let text = "cluster,node,namespace,controllerKind,controller,pod,container,label:app,annotation:a/b,team,datacenter,nodeClass";
-        let all = CostDimension::parse_list(text).unwrap();
-        let printed: Vec<String> = all.iter().map(CostDimension::to_string).collect();
+        let all = AllocationDimension::parse_list(text).unwrap();
+        let printed: Vec<String> = all.iter().map(AllocationDimension::to_string).collect();
         assert_eq!(printed.join(","), text);
         assert!(
-            CostDimension::parse("service")
+            AllocationDimension::parse("service")
                 .unwrap_err()
                 .contains("controllerKind")
         );
-        assert!(CostDimension::parse("label:").is_err());
+        assert!(AllocationDimension::parse("label:").is_err());
     }
 
     #[test]
     fn a_label_is_of_pods_unless_it_is_rolled_up() {
-        let label = CostDimension::Label("app".to_owned());
+        let label = AllocationDimension::Label("app".to_owned());
         assert!(label.is_of_pods(&[]));
         assert!(!label.is_of_pods(&["app".to_owned()]));
         assert_eq!(
-            CostDimension::Label("a'b".to_owned()).sql(),
+            AllocationDimension::Label("a'b".to_owned()).sql(),
             "p.labels ->> 'a''b'"
         );
     }

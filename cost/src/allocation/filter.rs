@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::dimension::CostDimension;
+use super::dimension::AllocationDimension;
 
 /// A condition on a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum CostFilter {
     /// A dimension compared with values.
     Compare {
         /// The dimension.
-        dimension: CostDimension,
+        dimension: AllocationDimension,
         /// How.
         comparison: FilterComparison,
         /// With one of these; with none of these where it is negated.
@@ -57,7 +57,7 @@ impl CostFilter {
     }
 
     /// The dimensions it asks for.
-    pub fn dimensions(&self, into: &mut BTreeSet<CostDimension>) {
+    pub fn dimensions(&self, into: &mut BTreeSet<AllocationDimension>) {
         match self {
             Self::And(all) | Self::Or(all) => all.iter().for_each(|one| one.dimensions(into)),
             Self::Compare { dimension, .. } => {
@@ -67,7 +67,7 @@ impl CostFilter {
     }
 
     /// Whether a row passes; `value` tells its dimensions.
-    pub fn passes<'v>(&self, value: &impl Fn(&CostDimension) -> Option<&'v str>) -> bool {
+    pub fn passes<'v>(&self, value: &impl Fn(&AllocationDimension) -> Option<&'v str>) -> bool {
         match self {
             Self::And(all) => all.iter().all(|one| one.passes(value)),
             Self::Or(all) => all.iter().any(|one| one.passes(value)),
@@ -171,7 +171,7 @@ impl<'t> FilterParser<'t> {
     }
 
     /// A name, or `label[NAME]` and `annotation[NAME]`.
-    fn dimension(&mut self) -> Result<CostDimension, String> {
+    fn dimension(&mut self) -> Result<AllocationDimension, String> {
         self.space();
         let end = self
             .rest
@@ -179,12 +179,12 @@ impl<'t> FilterParser<'t> {
             .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         let of_pod = match name {
-            "label" => Some(CostDimension::Label as fn(String) -> CostDimension),
-            "annotation" => Some(CostDimension::Annotation as fn(String) -> CostDimension),
+            "label" => Some(AllocationDimension::Label as fn(String) -> AllocationDimension),
+            "annotation" => Some(AllocationDimension::Annotation as fn(String) -> AllocationDimension),
             _ => None,
         };
         let Some(of_pod) = of_pod else {
-            let dimension = CostDimension::parse(name).map_err(|error| format!("filter: {error}"))?;
+            let dimension = AllocationDimension::parse(name).map_err(|error| format!("filter: {error}"))?;
             self.rest = rest;
             return Ok(dimension);
         };
@@ -228,9 +228,9 @@ mod tests {
     fn passes(filter: &str, namespace: &str, cluster: &str) -> bool {
         let filter = CostFilter::parse(filter).unwrap();
         filter.passes(&|dimension| match dimension {
-            CostDimension::Namespace => Some(namespace),
-            CostDimension::Cluster => Some(cluster),
-            CostDimension::Label(label) if label == "app" => Some("web"),
+            AllocationDimension::Namespace => Some(namespace),
+            AllocationDimension::Cluster => Some(cluster),
+            AllocationDimension::Label(label) if label == "app" => Some("web"),
             _ => None,
         })
     }

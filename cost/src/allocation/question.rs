@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::{
-    dimension::CostDimension,
+    dimension::AllocationDimension,
     filter::CostFilter,
     window::{self, CostWindow},
 };
@@ -55,7 +55,7 @@ pub struct AllocationQuery {
     /// Its sets.
     pub steps: Vec<CostWindow>,
     /// What to group by.
-    pub aggregate: Vec<CostDimension>,
+    pub aggregate: Vec<AllocationDimension>,
     /// Rows for what nobody was charged.
     pub include_idle: bool,
     /// One of them for each node.
@@ -91,7 +91,7 @@ impl AllocationParameters {
         let window = CostWindow::parse(&self.window, now)?;
         let aggregate = self.aggregate.as_deref().unwrap_or("namespace");
         let aggregate =
-            CostDimension::parse_list(aggregate).map_err(|error| format!("aggregate: {error}"))?;
+            AllocationDimension::parse_list(aggregate).map_err(|error| format!("aggregate: {error}"))?;
         let steps = match (&self.step, self.accumulate.unwrap_or(false)) {
             (None, _) | (_, true) => vec![window],
             (Some(step), false) => {
@@ -155,19 +155,19 @@ impl AllocationParameters {
 impl AllocationQuery {
     /// The dimensions rows are read by: those it groups and filters by, and those sharing needs.
     #[must_use]
-    pub fn dimensions(&self) -> Vec<CostDimension> {
-        let mut all: BTreeSet<CostDimension> = self.aggregate.iter().cloned().collect();
+    pub fn dimensions(&self) -> Vec<AllocationDimension> {
+        let mut all: BTreeSet<AllocationDimension> = self.aggregate.iter().cloned().collect();
         if let Some(filter) = &self.filter {
             filter.dimensions(&mut all);
         }
         // Idle is shared within a cluster and a class of nodes; namespaces tell idle and shared rows.
         all.extend([
-            CostDimension::Cluster,
-            CostDimension::NodeClass,
-            CostDimension::Namespace,
+            AllocationDimension::Cluster,
+            AllocationDimension::NodeClass,
+            AllocationDimension::Namespace,
         ]);
         if self.idle_by_node {
-            all.insert(CostDimension::Node);
+            all.insert(AllocationDimension::Node);
         }
         all.into_iter().collect()
     }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn defaults_are_one_set_by_namespace_with_nothing_shared() {
         let question = read(|_| {}).unwrap();
-        assert_eq!(question.aggregate, [CostDimension::Namespace]);
+        assert_eq!(question.aggregate, [AllocationDimension::Namespace]);
         assert_eq!(question.steps, [question.window]);
         assert!(!question.include_idle && question.share == SharingOptions::default() && !question.csv);
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    dimension::CostDimension,
+    dimension::AllocationDimension,
     question::AllocationQuery,
     share::{self, AllocationRow, IDLE, SYSTEM},
     window::{CostWindow, text},
@@ -123,10 +123,10 @@ pub fn set(
 
 /// A name of a row: its values with / between them; nobody's cost has one name, or one for each node.
 fn name(question: &AllocationQuery, row: &AllocationRow) -> String {
-    let namespace = row.name(&CostDimension::Namespace);
+    let namespace = row.name(&AllocationDimension::Namespace);
     if matches!(namespace, IDLE | SYSTEM) {
         return match question.idle_by_node {
-            true => format!("{}/{namespace}", row.name(&CostDimension::Node)),
+            true => format!("{}/{namespace}", row.name(&AllocationDimension::Node)),
             false => namespace.to_owned(),
         };
     }
@@ -289,8 +289,8 @@ mod tests {
     fn rows() -> Vec<AllocationRow> {
         let row = |namespace: &str, own| {
             let names = [
-                (CostDimension::Namespace, namespace.to_owned()),
-                (CostDimension::Cluster, "a".to_owned()),
+                (AllocationDimension::Namespace, namespace.to_owned()),
+                (AllocationDimension::Cluster, "a".to_owned()),
             ];
             let mut row = AllocationRow {
                 names: names.into(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use super::{dimension::CostDimension, question::SharingOptions};
+use super::{dimension::AllocationDimension, question::SharingOptions};
 use crate::{
     definitions::SpreadMethod,
     money::{CurrencyNanos, split},
@@ -21,7 +21,7 @@ pub const RESOURCES: usize = 3;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AllocationRow {
     /// Values of the dimensions it was read by.
-    pub names: BTreeMap<CostDimension, String>,
+    pub names: BTreeMap<AllocationDimension, String>,
     /// Own cost of cpu, memory, gpu.
     pub own: [CurrencyNanos; RESOURCES],
     /// Shared idle and system, by resource.
@@ -52,14 +52,14 @@ pub struct AllocationAmounts {
 impl AllocationRow {
     /// Value of a dimension; empty where there is none.
     #[must_use]
-    pub fn name(&self, dimension: &CostDimension) -> &str {
+    pub fn name(&self, dimension: &AllocationDimension) -> &str {
         self.names.get(dimension).map_or("", String::as_str)
     }
 
     /// True for idle and system.
     #[must_use]
     pub fn is_nobodys(&self) -> bool {
-        matches!(self.name(&CostDimension::Namespace), IDLE | SYSTEM)
+        matches!(self.name(&AllocationDimension::Namespace), IDLE | SYSTEM)
     }
 
     /// Own cost.
@@ -121,10 +121,10 @@ fn share_idle(rows: &mut Vec<AllocationRow>) {
     let pool = |row: &AllocationRow| {
         let name = |dimension| row.name(&dimension).to_owned();
         (
-            name(CostDimension::Datacenter),
-            name(CostDimension::Cluster),
-            name(CostDimension::NodeClass),
-            name(CostDimension::Node),
+            name(AllocationDimension::Datacenter),
+            name(AllocationDimension::Cluster),
+            name(AllocationDimension::NodeClass),
+            name(AllocationDimension::Node),
         )
     };
     let mut pools: BTreeMap<_, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
@@ -170,7 +170,7 @@ fn share_namespaces(
     how: &SharingOptions,
     key: impl Fn(&AllocationRow) -> String,
 ) {
-    let is_shared = |row: &AllocationRow| how.namespaces.contains(row.name(&CostDimension::Namespace));
+    let is_shared = |row: &AllocationRow| how.namespaces.contains(row.name(&AllocationDimension::Namespace));
     // Own costs are those before idle was added.
     let own: Vec<u64> = rows.iter().map(|row| weight(row.own_total())).collect();
     let takers: Vec<usize> = (0..rows.len())
@@ -255,8 +255,8 @@ mod tests {
 
     fn row(namespace: &str, own: [CurrencyNanos; 3]) -> AllocationRow {
         let names = [
-            (CostDimension::Namespace, namespace.to_owned()),
-            (CostDimension::Cluster, "a".to_owned()),
+            (AllocationDimension::Namespace, namespace.to_owned()),
+            (AllocationDimension::Cluster, "a".to_owned()),
         ];
         AllocationRow {
             names: names.into(),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     fn by_namespace(row: &AllocationRow) -> String {
-        row.name(&CostDimension::Namespace).to_owned()
+        row.name(&AllocationDimension::Namespace).to_owned()
     }
 
     fn total(rows: &[AllocationRow]) -> CurrencyNanos {
@@ -337,7 +337,7 @@ mod tests {
             let names = ["n0", "n1", "n2", "n3", IDLE, SYSTEM];
             let mut rows: Vec<AllocationRow> = own.iter().map(|(name, class, own)| {
                 let mut row = row(names[*name], *own);
-                row.names.insert(CostDimension::NodeClass, format!("c{class}"));
+                row.names.insert(AllocationDimension::NodeClass, format!("c{class}"));
                 row
             }).collect();
             let before = total(&rows);

@@ -5,7 +5,7 @@ use fleetledger_schema::instant::Instant;
 use tokio_postgres::{Client, Row as PgRow};
 
 use super::{
-    dimension::CostDimension,
+    dimension::AllocationDimension,
     question::{AllocationQuery, SharingOptions},
     shape::{AllocationResponse, set},
     share::{AllocationAmounts, AllocationRow},
@@ -41,7 +41,7 @@ pub async fn answer(
     let grain = if question.idle_by_node || dimensions.iter().any(|one| one.is_of_pods(&labels)) {
         check_size(&client, question.window).await?;
         AllocationGrain::Pods
-    } else if dimensions.iter().all(CostDimension::is_of_namespaces) {
+    } else if dimensions.iter().all(AllocationDimension::is_of_namespaces) {
         AllocationGrain::Namespaces
     } else {
         AllocationGrain::Lines
@@ -122,7 +122,7 @@ fn ends(window: CostWindow) -> (Instant, Instant) {
     )
 }
 
-fn sql(grain: AllocationGrain, dimensions: &[CostDimension]) -> String {
+fn sql(grain: AllocationGrain, dimensions: &[AllocationDimension]) -> String {
     let from = match grain {
         AllocationGrain::Namespaces => "fleet.cost_namespace_parts",
         AllocationGrain::Lines => "fleet.cost_line_parts",
@@ -143,7 +143,7 @@ fn sql(grain: AllocationGrain, dimensions: &[CostDimension]) -> String {
 async fn rows(
     client: &Client,
     sql: &str,
-    dimensions: &[CostDimension],
+    dimensions: &[AllocationDimension],
     window: CostWindow,
 ) -> Result<Vec<AllocationRow>, CostError> {
     let (from, to) = ends(window);
@@ -154,7 +154,7 @@ async fn rows(
     Ok(rows.iter().map(|row| read(row, dimensions)).collect())
 }
 
-fn read(row: &PgRow, dimensions: &[CostDimension]) -> AllocationRow {
+fn read(row: &PgRow, dimensions: &[AllocationDimension]) -> AllocationRow {
     let count = dimensions.len();
     let nanos = |place: usize| row.get::<_, i64>(count + place);
     let amount = |place: usize| row.get::<_, String>(count + place).parse().unwrap_or(0_i128);

@@ -127,7 +127,7 @@ async fn assert_upgraded(place: &IngestHarness) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn centre_then_emitters_upgraded_make_no_version() {
+async fn central_site_then_emitters_upgraded_make_no_version() {
     let (place, mut emitter) = fleet_of_version_1(&version_1()).await;
     let ingester = place.start();
     sweep(&mut emitter, &fleet(), &version_1()).await;
@@ -145,7 +145,7 @@ async fn centre_then_emitters_upgraded_make_no_version() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn emitters_then_centre_upgraded_make_no_version() {
+async fn emitters_then_central_site_upgraded_make_no_version() {
     let newest = own_schema(SchemaSubject::Kind(RecordKind::Pod));
     let (place, mut emitter) = fleet_of_version_1(&newest).await;
     let ingester = place.start();
@@ -156,7 +156,7 @@ async fn emitters_then_centre_upgraded_make_no_version() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn centre_and_emitters_upgraded_at_once_make_no_version_but_of_what_changed() {
+async fn central_site_and_emitters_upgraded_at_once_make_no_version_but_of_what_changed() {
     let (place, mut emitter) = fleet_of_version_1(&version_1()).await;
     let ingester = place.start();
     let mut pods = fleet();

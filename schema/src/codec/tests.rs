@@ -67,7 +67,7 @@ fn every_embedded_schema_loads_and_learns_itself() {
 }
 
 #[test]
-fn what_only_says_how_a_field_stands_in_postgresql_does_not_travel() {
+fn what_only_says_how_a_field_is_stored_does_not_travel() {
     let file = include_str!("../../avro/pod.avsc");
     assert!(file.contains(r#""table": "pod""#) && file.contains(r#""derived": ["#));
     assert_eq!(

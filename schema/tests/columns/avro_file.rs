@@ -118,7 +118,7 @@ pub(crate) enum NameOrNone {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     /// Thousandths; shown as a whole with three decimals.
-    Millis,
+    Thousandths,
 }
 
 impl NameOrNone {

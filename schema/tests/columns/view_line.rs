@@ -10,7 +10,9 @@ pub(crate) fn generate(table: &TableSource) -> GeneratedFile {
     for column in &table.columns {
         let Some(view) = &column.view else { continue };
         let code = match view.unit {
-            Some(Unit::Millis) => format!("round({{alias}}.{} / 1000.0, 3) as {}", column.name, view.name),
+            Some(Unit::Thousandths) => {
+                format!("round({{alias}}.{} / 1000.0, 3) as {}", column.name, view.name)
+            }
             None if view.name == column.name => format!("{{alias}}.{}", column.name),
             None => format!("{{alias}}.{} as {}", column.name, view.name),
         };

@@ -189,12 +189,12 @@ fn chosen_table(query: &Query) -> Option<String> {
     let TableFactor::Table { name, .. } = &from.relation else {
         return None;
     };
-    let is_as_it_stands = |item: &SelectItem| match item {
+    let is_unchanged = |item: &SelectItem| match item {
         SelectItem::UnnamedExpr(expr) => last_name(expr).is_some(),
         SelectItem::ExprWithAlias { expr, alias } => last_name(expr).as_ref() == Some(&alias.value),
         _ => false,
     };
-    let is_plain = from.joins.is_empty() && select.projection.iter().all(is_as_it_stands);
+    let is_plain = from.joins.is_empty() && select.projection.iter().all(is_unchanged);
     is_plain.then(|| ledger_name(name))?
 }
 
