@@ -6,11 +6,14 @@
 //! * [`query`], [`alert`], [`record`], [`rollup`], [`report`]: what front matter says, as types; [`key`]: all keys.
 //! * [`ReaderPool`]: connections logged in as the reader; [`cycle::run_alerts`] evaluates a group at a slot.
 //! * [`prepare::prepare`] asks a server what it thinks of a query; [`live::LiveCatalogue`] follows a folder that changes.
-//! * [`report::ask`] runs one query once, with parameters.
+//! * [`report_run::run_with_parameters`] runs one query once, with parameters.
 //! * [`MetricRecorder`]: metrics on their schedule, as Prometheus series.
 //! * [`RollupFiller`]: rollups, one window of time after the other.
 //! * [`HttpFailure`]: what rooms with HTTP routes answer a request that failed.
 //! * [`AnnotationTemplates`] renders summaries; [`Period`] is a length of time as rules write it.
+//!
+//! The model (`alert`, `catalogue`, `freshness`, `front_matter`, `key`, `parse`, `period`, `query`, `record`, `refusal`,
+//! `report`, `rollup`, `statement`, `template`) imports nothing that runs a query; `tests/tests/tidy.rs` keeps it so.
 //!
 //! Invariants: a query that cannot be used is refused before it runs, and the one it would replace goes on; a query
 //! that fails is an error and never "no rows"; stored SQL runs READ ONLY, on a connection logged in as the reader.
@@ -35,6 +38,7 @@ pub mod record;
 pub mod recorder;
 pub mod refusal;
 pub mod report;
+pub mod report_run;
 pub mod rollup;
 pub mod rows;
 pub mod run;

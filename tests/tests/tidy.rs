@@ -370,3 +370,63 @@ fn names_use_the_words_of_the_glossary() {
         );
     }
 }
+
+#[test]
+fn the_model_of_queries_imports_nothing_that_runs_them() {
+    let model = [
+        "alert",
+        "catalogue",
+        "freshness",
+        "front_matter",
+        "key",
+        "parse",
+        "period",
+        "query",
+        "record",
+        "refusal",
+        "report",
+        "rollup",
+        "statement",
+        "template",
+    ];
+    let execution = [
+        "cell",
+        "connection",
+        "cycle",
+        "filler",
+        "http_failure",
+        "live",
+        "metrics",
+        "prepare",
+        "recorder",
+        "report_run",
+        "rows",
+        "run",
+        "sources",
+    ];
+    let folder = repository().join("queries/src");
+    let mut modules = BTreeSet::new();
+    for file in files().iter().filter(|file| file.starts_with(&folder)) {
+        let below = relative(file).replace("queries/src/", "");
+        let module = below.split(['/', '.']).next().unwrap_or_default().to_owned();
+        if model.contains(&module.as_str()) && !below.ends_with("tests.rs") {
+            let text = fs::read_to_string(file).unwrap();
+            let (text, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
+            let imports = text.split("use crate::").skip(1);
+            for import in imports.filter_map(|rest| rest.split_once(';')) {
+                let names = import.0.split(|c: char| !c.is_alphanumeric() && c != '_');
+                for name in names {
+                    assert!(!execution.contains(&name), "{} imports {name}", relative(file));
+                }
+            }
+        }
+        modules.insert(module);
+    }
+    modules.remove("lib");
+    let known: BTreeSet<String> = model
+        .iter()
+        .chain(&execution)
+        .map(|name| (*name).to_owned())
+        .collect();
+    assert_eq!(modules, known, "left: queries/src, right: this test");
+}

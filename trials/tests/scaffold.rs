@@ -9,7 +9,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fleetledger_queries::{QueryId, ReaderPool, parse, prepare, report};
+use fleetledger_queries::{QueryId, ReaderPool, parse, prepare, report_run};
 use fleetledger_schema::postgres::PostgresConnector;
 use fleetledger_trials::{
     TestDatabase, run_file,
@@ -28,7 +28,7 @@ async fn what_a_new_query_begins_as_runs() {
         let query = Arc::new(parse(&file.path, "new", &file.text).unwrap());
         let prepared = prepare(&reader, std::slice::from_ref(&query)).await.unwrap();
         assert_eq!(prepared[0].as_ref().err(), None, "{kind:?}");
-        let answer = report::run_with_parameters(&reader, &query, &BTreeMap::new(), None).await;
+        let answer = report_run::run_with_parameters(&reader, &query, &BTreeMap::new(), None).await;
         assert!(answer.unwrap().rows.is_empty());
     }
 }

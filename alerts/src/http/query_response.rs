@@ -12,7 +12,7 @@ use axum::{
 };
 use fleetledger_queries::{
     HttpFailure, ResultCell, ResultTable, RunError, StoredQuery,
-    report::{AskError, run_with_parameters},
+    report_run::{AskError, run_with_parameters},
 };
 use fleetledger_schema::instant::Instant;
 use serde::{Deserialize, Serialize};

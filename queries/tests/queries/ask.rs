@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fleetledger_queries::{
     ResultCell,
-    report::{AskError, run_with_parameters},
+    report_run::{AskError, run_with_parameters},
 };
 
 use crate::harness::{QueriesHarness, at, read};

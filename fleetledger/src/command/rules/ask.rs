@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use fleetledger_alerts::http::{QueryResponse, ReportRow, RunRequest};
-use fleetledger_queries::{StoredQuery, catalogue, report::run_with_parameters};
+use fleetledger_queries::{StoredQuery, catalogue, report_run::run_with_parameters};
 use fleetledger_schema::instant::Instant;
 use reqwest::Method;
 use serde_json::Value;
