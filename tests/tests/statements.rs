@@ -129,7 +129,7 @@ async fn check(client: &Client, statement: &str) -> Result<(), String> {
     let verb = statement.split_whitespace().next().unwrap_or_default();
     let checked = match verb {
         "create" => client.batch_execute(statement).await,
-        "set" | "lock" => {
+        "set" | "lock" | "alter" | "drop" => {
             let alone = format!("begin;\n{statement};\nrollback");
             client.batch_execute(&alone).await
         }
