@@ -115,7 +115,7 @@ async fn make_history(ledger: &BenchLedger) -> anyhow::Result<()> {
         "insert into ledger.pod_history ({names}, valid_to, closed_reason)
          select {values}, v.to_at, 'changed'
          from ledger.pod as p
-         cross join lateral (select abs(hashtext(p.uid)) % (6 * 86400) * interval '1 second' as shift) as s
+         cross join lateral (select abs(hashtext(p.uid::text)) % (6 * 86400) * interval '1 second' as shift) as s
          cross join lateral generate_series(1, {VERSIONS}) as n (n)
          cross join lateral (
             select p.valid_from - n.n * interval '6 days' + s.shift - interval '6 days' as from_at,

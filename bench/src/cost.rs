@@ -129,7 +129,7 @@ fn fleet(pods: usize, workloads: usize, nodes: usize) -> Vec<String> {
                 kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, capacity_cpu_millicores, capacity_memory_bytes,
                 capacity_gpu_millis, capacity_other, allocatable_cpu_millicores, allocatable_memory_bytes, allocatable_gpu_millis,
                 allocatable_other, row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from, observed_at, landed_at)
-            select n % {clusters} + 1, 'node-uid-' || n, 'node-' || n, '2026-01-01',
+            select n % {clusters} + 1, md5('node-uid-' || n)::uuid, 'node-' || n, '2026-01-01',
                 jsonb_build_object('node.kubernetes.io/instance-type', case when n % 10 = 0 then 'gpu.8x' else 'm.64' end), '{{}}', '{{}}',
                 false, '[]', '[]', '[]', '{{}}', '6.8.0', 'linux', 'linux', 'amd64', 'containerd', 'v1.35.4', '', 'b', 'm', 's', 64000,
                 274877906944, case when n % 10 = 0 then 8000 end, '{{}}', 63000, 270877906944, case when n % 10 = 0 then 8000 end,
@@ -138,7 +138,7 @@ fn fleet(pods: usize, workloads: usize, nodes: usize) -> Vec<String> {
         "insert into ledger.setting (name, value) values ('owners.namespace_label', 'team')".to_owned(),
         format!("insert into ledger.namespace (cluster_id, uid, namespace, created_at, labels, annotations, finalizers, phase, conditions,
                 row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from, observed_at, landed_at)
-            select c, 'ns-' || c || '-' || n, 'ns-' || n, '2026-01-01', jsonb_build_object('team', 'team-' || (n % {TEAMS})), '{{}}', '{{}}',
+            select c, md5('ns-' || c || '-' || n)::uuid, 'ns-' || n, '2026-01-01', jsonb_build_object('team', 'team-' || (n % {TEAMS})), '{{}}', '{{}}',
                 'Active', '[]', n, n, 1, 1, {every}
             from generate_series(1, {clusters}) as c, generate_series(0, {NAMESPACES} / {CLUSTERS} - 1) as n"),
         "select ledger.apply_owners(array(select cluster_id from ledger.cluster), '2026-01-01')".to_owned(),
@@ -148,9 +148,9 @@ fn fleet(pods: usize, workloads: usize, nodes: usize) -> Vec<String> {
                 conditions, scheduled_at, ready, restart_count, request_cpu_millicores, request_memory_bytes, request_gpu_millis,
                 request_other, limit_other, overhead_other, host_path_mounts, containers_count, containers_xor_hi, containers_xor_lo,
                 row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from, observed_at, landed_at)
-            select w % {clusters} + 1, md5(n::text)::uuid::text, 'ns-' || (w / {clusters} % ({NAMESPACES} / {CLUSTERS})), 'web-' || w || '-' || n,
+            select w % {clusters} + 1, md5(n::text)::uuid, 'ns-' || (w / {clusters} % ({NAMESPACES} / {CLUSTERS})), 'web-' || w || '-' || n,
                 '2026-01-01', jsonb_build_object('app', 'web-' || w, 'pod-template-hash', md5(w::text)), '{{}}', '{{}}', 'node-' || node,
-                'Running', 'Deployment', 'web-' || w, 'w-' || w, true, 'Always', false, false, false, '{{10.0.0.1}}',
+                'Running', 'Deployment', 'web-' || w, md5('w-' || w)::uuid, true, 'Always', false, false, false, '{{10.0.0.1}}',
                 '[{{\"type\": \"Ready\", \"status\": \"True\"}}, {{\"type\": \"PodScheduled\", \"status\": \"True\"}}]',
                 case when n % 50 = 0 then '2026-03-10 10:20Z'::timestamptz else '2026-01-01' end, true, 0, (n % 20 + 1) * 100,
                 (n % 16 + 1) * 268435456::bigint, case when node % 10 = 0 and n % 7 = 0 then 1000 end, '{{}}', '{{}}', '{{}}', '[]',
@@ -171,7 +171,7 @@ fn fleet(pods: usize, workloads: usize, nodes: usize) -> Vec<String> {
             select cluster_id, {HOUR}, uid, 'app', node, namespace, pod, 3600000, request_cpu_millicores * 1800000,
                 request_memory_bytes / 2 * 3600, request_cpu_millicores * 3600000, request_memory_bytes * 3600, 1, 1,
                 {HOUR} + interval '61 minutes'
-            from ledger.pod where abs(hashtext(uid)) % 20 <> 0"),
+            from ledger.pod where abs(hashtext(uid::text)) % 20 <> 0"),
         format!("insert into ledger.freshness select cluster_id, k, {HOUR} + interval '65 minutes', {HOUR} + interval '65 minutes'
             from ledger.cluster, generate_series(1, 5) as k"),
         "vacuum analyze".to_owned(),

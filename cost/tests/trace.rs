@@ -157,11 +157,11 @@ fn expected(lives: &[ScheduledPod], end: i64) -> String {
         let seconds = life.deleted.min(end) - life.scheduled.min(end);
         let (cpu, gpu) = (life.millicores * seconds * 1000, life.gpu_millis * seconds * 1000);
         let comma = if rows.is_empty() { "" } else { ",\n" };
-        write!(rows, "{comma}('{}', {cpu}, {gpu})", life.name).unwrap();
+        write!(rows, "{comma}(test.uid('{}'), {cpu}, {gpu})", life.name).unwrap();
     }
     format!(
-        "create table test.found (uid text, cpu bigint, gpu bigint, nanos numeric);
-         create table test.expected (uid text primary key, cpu bigint, gpu bigint);
+        "create table test.found (uid uuid, cpu bigint, gpu bigint, nanos numeric);
+         create table test.expected (uid uuid primary key, cpu bigint, gpu bigint);
          insert into test.expected values {rows}"
     )
 }

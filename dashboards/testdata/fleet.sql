@@ -69,7 +69,7 @@ insert into ledger.node (
     row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from, observed_at, landed_at
 )
 select
-    c.cluster_id, c.cluster || '-node-' || n, c.cluster || '-node-' || n, now() - interval '{days} days',
+    c.cluster_id, md5(c.cluster || '-node-' || n)::uuid, c.cluster || '-node-' || n, now() - interval '{days} days',
     jsonb_build_object('pool', 'pool-' || n % 3, 'node.kubernetes.io/instance-type', 'm-' || n % 2), '{}', '{}',
     n % 97 = 1, '[]', '[]', 'True', 'KubeletReady', now() - interval '{days} days', '[]', '{}', '6.1.0-18', 'Debian 12',
     'linux', 'amd64', 'containerd://2.1.0', 'v1.35.' || n % 3, '', 'boot-' || n, 'machine-' || n, 'system-' || n,
@@ -84,7 +84,7 @@ insert into ledger.workload (
     reader_version, valid_from, observed_at, landed_at
 )
 select
-    c.cluster_id, c.cluster || '-workload-' || w, 'app-' || w % 40, 'service-' || w, 'Deployment',
+    c.cluster_id, md5(c.cluster || '-workload-' || w)::uuid, 'app-' || w % 40, 'service-' || w, 'Deployment',
     now() - interval '{days} days', '{}', '{}', '{}', 10, 10, 10, 10, 10, false, false, '{}',
     array['registry.example.com/service-' || w || ':1.4.2'], '[]', 1, 1, 1, 1, now() - interval '3 days', now(), now()
 from ledger.cluster as c cross join generate_series(0, {pods} / {clusters} / 10 - 1) as w;
@@ -98,11 +98,11 @@ insert into ledger.pod (
     reader_version, valid_from, observed_at, landed_at
 )
 select
-    c.cluster_id, c.cluster || '-pod-' || p, 'app-' || p / 10 % 40, 'service-' || p / 10 || '-' || p % 10,
+    c.cluster_id, md5(c.cluster || '-pod-' || p)::uuid, 'app-' || p / 10 % 40, 'service-' || p / 10 || '-' || p % 10,
     now() - p % {days} * interval '1 day' - interval '1 hour',
     jsonb_build_object('app', 'service-' || p / 10), '{}', '{}',
     c.cluster || '-node-' || 1 + p % greatest(2, {pods} / 30 / {clusters}), case when p % 397 = 13 then 'Pending' else 'Running' end, 'Burstable', 0, 'ReplicaSet',
-    'service-' || p / 10 || '-5d8f9c7b6', 'Deployment', 'service-' || p / 10, c.cluster || '-workload-' || p / 10, true,
+    'service-' || p / 10 || '-5d8f9c7b6', 'Deployment', 'service-' || p / 10, md5(c.cluster || '-workload-' || p / 10)::uuid, true,
     'Always', false, false, false, array['10.0.0.1'], now() - interval '1 hour',
     '[{"type": "Ready", "status": "True"}, {"type": "PodScheduled", "status": "True"}]',
     now() - interval '1 hour', true, now() - interval '1 hour', case when p % 30 = 0 then 1 + p % 7 else 0 end, 250, 536870912,
@@ -269,6 +269,6 @@ insert into ledger.watchdog (
     failing, conditions, row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from, observed_at, landed_at
 )
 select
-    c.cluster_id, c.cluster || '-watchdog-' || w, 'check-' || w, now() - interval '{days} days', '{}', '{}', '{}', 'Node', 'dns-' || w, 60,
+    c.cluster_id, md5(c.cluster || '-watchdog-' || w)::uuid, 'check-' || w, now() - interval '{days} days', '{}', '{}', '{}', 'Node', 'dns-' || w, 60,
     'page', 'watchdog-failing', false, 'True', 'True', 'OK', 10, 10, 10, 0, 0, '[]', '[]', 1, 1, 1, 1, now() - interval '1 day', now(), now()
 from ledger.cluster as c cross join generate_series(1, 8) as w;

@@ -33,10 +33,10 @@ where l.cluster_id = c.cluster_id and l.datacenter in ('dfw', 'iad', 'lon') and 
 insert into ledger.pod
 select
     (jsonb_populate_record(null::ledger.pod, to_jsonb(p) || jsonb_build_object(
-        'uid', p.uid || '-leak-' || i, 'pod', p.pod || '-leak-' || i, 'created_at', now() - i * interval '1 minute'
+        'uid', md5(p.uid || '-leak-' || i)::uuid, 'pod', p.pod || '-leak-' || i, 'created_at', now() - i * interval '1 minute'
     ))).*
 from ledger.pod as p cross join generate_series(1, 30) as i
-where p.uid = 'prod-2-pod-30';
+where p.uid = md5('prod-2-pod-30')::uuid;
 
 -- An alert that fires and is snoozed.
 insert into ledger.snooze (kind, matchers, from_at, until_at, created_by, reason, created_at)

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use fleetledger_schema::{
-    READER_VERSION, content_hash::ContentHash, instant::Instant, key::RecordSubject, kind::RecordKind, row,
+    READER_VERSION, content_hash::ContentHash, instant::Instant, key::RecordSubject, kind::RecordKind,
+    object_uid::ObjectUid, row,
 };
 
 use crate::{
@@ -62,7 +63,7 @@ impl LaneMemory {
             let key = (
                 placed.key.kind.number(),
                 placed.key.cluster_id,
-                content.record.uid().to_owned(),
+                ObjectUid::of(content.record.uid()),
             );
             if draft
                 .chains
@@ -286,7 +287,7 @@ impl LaneMemory {
         if let RecordSubject::Object(uid) = &placed.subject
             && let Some(run) = self.shards.get_mut(&placed.key).and_then(|shard| shard.run())
         {
-            run.see(uid, hash);
+            run.see(ObjectUid::of(uid), hash);
         }
     }
 
@@ -296,11 +297,11 @@ impl LaneMemory {
         placed: &PlacedRecord,
         content: ObjectContent,
     ) -> Result<RecordOutcome, StopRequested> {
-        let uid = content.record.uid().to_owned();
+        let uid = ObjectUid::of(content.record.uid());
         let entry = self
             .shards
             .get(&placed.key)
-            .map(|shard| shard.get(&uid))
+            .map(|shard| shard.get(uid))
             .unwrap_or_default();
         let (mut compare, mut compare_containers) = (None, None);
         if let Some(row) = entry.row
@@ -335,7 +336,7 @@ impl LaneMemory {
         let containers = content.containers();
         let chain = draft
             .chains
-            .entry((placed.key.kind.number(), placed.key.cluster_id, uid.clone()))
+            .entry((placed.key.kind.number(), placed.key.cluster_id, uid))
             .or_default();
         if chain.versions.is_empty() {
             chain.forced = entry.row.is_some_and(|row| row.hash.is_none());
@@ -378,14 +379,14 @@ impl LaneMemory {
                 dead: None,
             },
         };
-        self.settle(draft, placed, &uid, entry);
+        self.settle(draft, placed, uid, entry);
         if let Some(shard) = self.shards.get_mut(&placed.key) {
-            shard.set(draft.number, &uid, next);
+            shard.set(draft.number, uid, next);
             if let Some(run) = shard.run() {
                 if next.lives() {
-                    run.see(&uid, hash)
+                    run.see(uid, hash)
                 } else {
-                    run.forget(&uid)
+                    run.forget(uid)
                 }
             }
         }
@@ -400,6 +401,7 @@ impl LaneMemory {
         let RecordSubject::Object(uid) = &placed.subject else {
             return RecordOutcome::Control;
         };
+        let uid = ObjectUid::of(uid);
         if let Some(run) = self.shards.get_mut(&placed.key).and_then(|shard| shard.run()) {
             run.forget(uid);
         }
@@ -415,7 +417,7 @@ impl LaneMemory {
         &mut self,
         draft: &mut DraftBatch,
         placed: &PlacedRecord,
-        uid: &str,
+        uid: ObjectUid,
         at: Instant,
         reason: EndReason,
     ) -> bool {
@@ -427,7 +429,7 @@ impl LaneMemory {
         }
         // Even where only a dead key is known: a replay may have landed it since.
         let latest = Instant::now().plus_micros(CLOCK_TOLERANCE_MICROS);
-        let key = (placed.key.kind.number(), placed.key.cluster_id, uid.to_owned());
+        let key = (placed.key.kind.number(), placed.key.cluster_id, uid);
         let chain = draft.chains.entry(key).or_default();
         chain.end = Some(ObjectEnd {
             at: at.min(latest),
@@ -441,13 +443,13 @@ impl LaneMemory {
     }
 
     /// A newer record settles the object's dead key.
-    fn settle(&self, draft: &mut DraftBatch, placed: &PlacedRecord, uid: &str, entry: ObjectEntry) {
+    fn settle(&self, draft: &mut DraftBatch, placed: &PlacedRecord, uid: ObjectUid, entry: ObjectEntry) {
         if entry.dead.is_none() {
             return;
         }
         let cluster_uid = &placed.source.cluster_uid;
         let superseded = draft.dead_letters.iter_mut().filter(|letter| {
-            letter.uid.as_deref() == Some(uid)
+            letter.uid.as_deref().map(ObjectUid::of) == Some(uid)
                 && letter.kind == placed.key.kind
                 && letter
                     .source
@@ -455,9 +457,7 @@ impl LaneMemory {
                     .is_some_and(|source| source.cluster_uid == *cluster_uid)
         });
         superseded.for_each(|letter| letter.superseded = true);
-        draft
-            .dead_keys
-            .insert((placed.key, uid.to_owned()), DeadKey::Settled);
+        draft.dead_keys.insert((placed.key, uid), DeadKey::Settled);
     }
 
     /// The newest record of an object is a dead letter.
@@ -468,6 +468,7 @@ impl LaneMemory {
         let Some(shard) = self.shards.get(&placed.key) else {
             return;
         };
+        let uid = ObjectUid::of(uid);
         let entry = shard.get(uid);
         self.settle(draft, placed, uid, entry);
         let open = DeadKey::Open {
@@ -476,7 +477,7 @@ impl LaneMemory {
             epoch: placed.headers.epoch,
             sequence: placed.headers.sequence,
         };
-        draft.dead_keys.insert((placed.key, uid.clone()), open);
+        draft.dead_keys.insert((placed.key, uid), open);
         if let Some(shard) = self.shards.get_mut(&placed.key) {
             shard.set(
                 draft.number,

@@ -9,6 +9,7 @@ use fleetledger_schema::{
     codec::{KnownSchemas, WriterSchema},
     content_hash::ContentHash,
     kind::RecordKind,
+    object_uid::ObjectUid,
     postgres::PostgresConnector,
     record::{Container, Pod, Record},
     row::{self, container_from_row, record_from_row},
@@ -83,7 +84,7 @@ impl RowAudit {
         let statement = READ_PAGE_TEMPLATE
             .replace("{table}", table)
             .replace("{page}", &PAGE.to_string());
-        let (mut cluster_id, mut uid) = (i32::MIN, String::new());
+        let (mut cluster_id, mut uid) = (i32::MIN, ObjectUid::MIN);
         loop {
             let rows = client.query(&statement, &[&cluster_id, &uid]).await?;
             let Some(last) = rows.last() else { return Ok(()) };
@@ -109,9 +110,9 @@ impl RowAudit {
         client: &Client,
         kind: RecordKind,
         row: &Row,
-        containers: &mut BTreeMap<(i32, String), Vec<StoredContainer>>,
+        containers: &mut BTreeMap<(i32, ObjectUid), Vec<StoredContainer>>,
     ) -> Result<(), tokio_postgres::Error> {
-        let key: (i32, String) = (row.try_get("cluster_id")?, row.try_get("uid")?);
+        let key: (i32, ObjectUid) = (row.try_get("cluster_id")?, row.try_get("uid")?);
         self.report.rows += 1;
         let halves: (Option<i64>, Option<i64>) = (row.try_get("body_hash_hi")?, row.try_get("body_hash_lo")?);
         let (Some(hi), Some(lo)) = halves else {
@@ -206,14 +207,14 @@ struct StoredContainer {
 async fn containers_of(
     client: &Client,
     pods: &[Row],
-) -> Result<BTreeMap<(i32, String), Vec<StoredContainer>>, tokio_postgres::Error> {
-    let mut keys: (Vec<i32>, Vec<String>) = (Vec::new(), Vec::new());
+) -> Result<BTreeMap<(i32, ObjectUid), Vec<StoredContainer>>, tokio_postgres::Error> {
+    let mut keys: (Vec<i32>, Vec<ObjectUid>) = (Vec::new(), Vec::new());
     for pod in pods {
         keys.0.push(pod.try_get("cluster_id")?);
         keys.1.push(pod.try_get("uid")?);
     }
     let rows = client.query(READ_CONTAINERS, &[&keys.0, &keys.1]).await?;
-    let mut containers: BTreeMap<(i32, String), Vec<StoredContainer>> = BTreeMap::new();
+    let mut containers: BTreeMap<(i32, ObjectUid), Vec<StoredContainer>> = BTreeMap::new();
     for row in &rows {
         let stored = StoredContainer {
             container: container_from_row(row)?,
@@ -249,7 +250,7 @@ const RAISE_GENERATION: &str = "
 
 const READ_CONTAINERS: &str = "
     select c.* from ledger.container as c
-    join unnest($1::integer[], $2::text[]) as k (cluster_id, uid) on k.cluster_id = c.cluster_id and k.uid = c.uid
+    join unnest($1::integer[], $2::uuid[]) as k (cluster_id, uid) on k.cluster_id = c.cluster_id and k.uid = c.uid
     order by c.cluster_id, c.uid,
         case c.container_type when 'app' then 1 when 'ephemeral' then 2 else 0 end, c.position";
 

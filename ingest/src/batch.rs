@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fleetledger_schema::{instant::Instant, key::RecordSource, kind::RecordKind};
+use fleetledger_schema::{instant::Instant, key::RecordSource, kind::RecordKind, object_uid::ObjectUid};
 
 use crate::{
     chain::{EndReason, PriorState, VersionChain},
@@ -175,7 +175,7 @@ pub(crate) struct SourceOutcomes {
 }
 
 /// Key of a chain: kind, cluster, uid, in the order in which rows are written.
-pub(crate) type ChainKey = (i16, i32, String);
+pub(crate) type ChainKey = (i16, i32, ObjectUid);
 
 /// A batch being built.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ pub(crate) struct DraftBatch {
     pub(crate) spans: BTreeMap<PartitionId, PartitionSpan>,
     pub(crate) chains: BTreeMap<ChainKey, VersionChain>,
     pub(crate) dead_letters: Vec<BatchDeadLetter>,
-    pub(crate) dead_keys: BTreeMap<(ShardKey, String), DeadKey>,
+    pub(crate) dead_keys: BTreeMap<(ShardKey, ObjectUid), DeadKey>,
     pub(crate) schemas: Vec<LearnedSchema>,
     pub(crate) gaps: Vec<OffsetGap>,
     pub(crate) usage: UsageWindows,
@@ -246,7 +246,7 @@ impl DraftBatch {
             };
             let of_kind = ends.entry(kind).or_default();
             of_kind.cluster_ids.push(*cluster_id);
-            of_kind.uids.push(uid.clone());
+            of_kind.uids.push(*uid);
             of_kind.ended_at.push(end.at);
             of_kind.reasons.push(EndReason::as_str(end.reason));
         }
@@ -306,7 +306,7 @@ fn containers_before(chains: &BTreeMap<ChainKey, VersionChain>) -> Option<u64> {
 #[derive(Debug, Default)]
 pub(crate) struct EndedObjects {
     pub(crate) cluster_ids: Vec<i32>,
-    pub(crate) uids: Vec<String>,
+    pub(crate) uids: Vec<ObjectUid>,
     pub(crate) ended_at: Vec<Instant>,
     pub(crate) reasons: Vec<&'static str>,
 }
@@ -321,7 +321,7 @@ pub(crate) struct SealedBatch {
     pub(crate) usage: Option<UsageStreams>,
     pub(crate) ends: BTreeMap<RecordKind, EndedObjects>,
     pub(crate) dead_letters: Vec<BatchDeadLetter>,
-    pub(crate) dead_keys: BTreeMap<(ShardKey, String), DeadKey>,
+    pub(crate) dead_keys: BTreeMap<(ShardKey, ObjectUid), DeadKey>,
     pub(crate) schemas: Vec<LearnedSchema>,
     pub(crate) gaps: Vec<OffsetGap>,
     /// Each touched shard: the generation it was built with, and its head at the end of the batch.

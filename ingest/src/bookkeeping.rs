@@ -139,7 +139,7 @@ async fn write_dead_letters(
 const SETTLE_DEAD_KEYS: &str = "
 with settled as (
     delete from ledger.dead_key as k
-    using json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid text)
+    using json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid uuid)
     where k.cluster_id = x.cluster_id and k.kind = x.kind and k.uid = x.uid
     returning k.dead_letter_id
 )
@@ -149,7 +149,7 @@ from settled as s where l.dead_letter_id = s.dead_letter_id and l.state = 'open'
 const INSERT_DEAD_KEYS: &str = "
 insert into ledger.dead_key (cluster_id, kind, uid, shard, hash_hi, hash_lo, epoch, sequence, dead_letter_id, died_at)
 select x.cluster_id, x.kind, x.uid, x.shard, x.hash_hi, x.hash_lo, x.epoch, x.sequence, l.dead_letter_id, now()
-from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid text, shard integer, hash_hi bigint, hash_lo bigint,
+from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, uid uuid, shard integer, hash_hi bigint, hash_lo bigint,
     epoch bigint, sequence bigint, topic text, partition integer, record_offset bigint)
 left join ledger.dead_letter as l
     on l.topic = x.topic and l.partition = x.partition and l.record_offset = x.record_offset";
@@ -163,7 +163,7 @@ async fn write_dead_keys(
     let mut opened = Vec::new();
     for ((key, uid), dead) in &sealed.dead_keys {
         let (cluster_id, kind) = (key.cluster_id, key.kind.number());
-        settled.push(json!({ "cluster_id": cluster_id, "kind": kind, "uid": uid }));
+        settled.push(json!({ "cluster_id": cluster_id, "kind": kind, "uid": uid.to_string() }));
         let DeadKey::Open {
             record,
             hash,
@@ -177,7 +177,7 @@ async fn write_dead_keys(
             continue;
         };
         opened.push(json!({
-            "cluster_id": cluster_id, "kind": kind, "uid": uid, "shard": key.shard,
+            "cluster_id": cluster_id, "kind": kind, "uid": uid.to_string(), "shard": key.shard,
             "hash_hi": hash.hi, "hash_lo": hash.lo, "epoch": epoch, "sequence": sequence,
             "topic": topics.name(raw.partition.topic), "partition": raw.partition.partition, "record_offset": raw.offset,
         }));

@@ -9,6 +9,7 @@ use fleetledger_schema::{
     framing,
     headers::RecordHeadersRef,
     key::RecordSubject,
+    object_uid::ObjectUid,
     record::Mark,
 };
 
@@ -123,7 +124,7 @@ impl LaneMemory {
             let unseen = shard.unseen();
             let at = sweep.begin_at;
             for uid in &unseen {
-                let was_current = self.end(draft, placed, uid, at, EndReason::AbsentFromSweep);
+                let was_current = self.end(draft, placed, *uid, at, EndReason::AbsentFromSweep);
                 sweep.closed_objects += i64::from(was_current);
             }
             sweep.state = SweepState::Complete;
@@ -183,11 +184,12 @@ impl LaneMemory {
         let Some(run) = shard.run().filter(|_| within) else {
             return Ok(());
         };
+        let uid = ObjectUid::of(&uid);
         match record.value() {
-            None => run.forget(&uid),
+            None => run.forget(uid),
             Some(value) => {
                 let body = framing::split(value).map_or(value, |(_, body)| body);
-                run.see(&uid, ContentHash::of(body));
+                run.see(uid, ContentHash::of(body));
             }
         }
         Ok(())

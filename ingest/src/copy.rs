@@ -3,7 +3,7 @@
 //! The driver's own writer flushes every 4 KiB; this one hands over chunks of [`CHUNK_BYTES`].
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fleetledger_schema::{instant::Instant, row::RowCell};
+use fleetledger_schema::{instant::Instant, object_uid::ObjectUid, row::RowCell};
 
 /// Size at which a chunk is handed over, in bytes.
 pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
@@ -57,6 +57,7 @@ impl CopyStream {
         match cell {
             RowCell::Null => self.null(),
             RowCell::Text(text) => self.bytes(text.as_bytes()),
+            RowCell::Uid(text) => self.uid(ObjectUid::of(text)),
             RowCell::Texts(texts) => self.texts(texts.iter().map(String::as_str)),
             RowCell::Json(json) => self.json(json),
             RowCell::Bigint(number) => self.bigint(*number),
@@ -73,6 +74,10 @@ impl CopyStream {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.length(bytes.len());
         self.current.put_slice(bytes);
+    }
+
+    pub(crate) fn uid(&mut self, uid: ObjectUid) {
+        self.bytes(&uid.to_bytes());
     }
 
     /// `jsonb`: a version byte, then text.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fleetledger_schema::{
     READER_VERSION,
     kind::RecordKind,
+    object_uid::ObjectUid,
     record::Record,
     row::{self, RowCell},
 };
@@ -40,7 +41,7 @@ impl StageRows {
 pub(crate) fn stages(chains: &BTreeMap<ChainKey, VersionChain>) -> Vec<StageRows> {
     let mut stages = Vec::new();
     for kind in RecordKind::ALL {
-        let of_kind = chains.range((kind.number(), i32::MIN, String::new())..);
+        let of_kind = chains.range((kind.number(), i32::MIN, ObjectUid::MIN)..);
         let of_kind = of_kind.take_while(|((number, _, _), _)| *number == kind.number());
         let mut writer = StageWriter::new(stage::of_kind(kind));
         for ((_, cluster_id, _), chain) in of_kind {

@@ -7,6 +7,7 @@ use fleetledger_schema::{
     framing::{self, SchemaRef},
     instant::Instant,
     key::RecordSubject,
+    object_uid::ObjectUid,
     record::Mark,
 };
 use std::sync::Arc;
@@ -309,7 +310,7 @@ impl LaneMemory {
         let Some(shard) = self.shards.get(&placed.key) else {
             return Ok(Ok(ExaminedRecord::Unchanged(placed, hash)));
         };
-        let entry = shard.get(uid);
+        let entry = shard.get(ObjectUid::of(uid));
         let is_unchanged = entry.dead.is_none()
             && entry.row.is_some_and(|row| {
                 row.hash == Some(hash) && row.writer == schema.number() && row.reader == READER_VERSION
@@ -335,8 +336,8 @@ impl LaneMemory {
         placed: &PlacedRecord,
         content: &ObjectContent,
     ) -> Result<bool, StopRequested> {
-        let uid = content.record.uid();
-        let key = (placed.key.kind.number(), placed.key.cluster_id, uid.to_owned());
+        let uid = ObjectUid::of(content.record.uid());
+        let key = (placed.key.kind.number(), placed.key.cluster_id, uid);
         let in_draft = draft.chains.get(&key).is_some_and(|chain| chain.end.is_some());
         let shard = self.shards.get(&placed.key);
         if in_draft || shard.is_some_and(|shard| shard.has_just_ended(uid)) {

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use fleetledger_schema::instant::Instant;
+use fleetledger_schema::{instant::Instant, object_uid::ObjectUid};
 
 use crate::{
     batch::CopyChunks, copy::CopyStream, errors::DatabaseFailure, session::WriterSession, usage::UsageWindows,
@@ -18,10 +18,10 @@ const CONTAINERS: &str = "stage_usage";
 /// Makes the session's stage.
 pub(crate) const CREATE_STAGE_TABLES: &str = "
 create temp table stage_usage_window (record integer not null, cluster_id integer not null, hour_at timestamptz not null,
-    node_uid text not null, node text not null, minutes bigint not null, window_end_at timestamptz not null)
+    node_uid uuid not null, node text not null, minutes bigint not null, window_end_at timestamptz not null)
     on commit delete rows;
 create temp table stage_usage (record integer not null, cluster_id integer not null, hour_at timestamptz not null,
-    pod_uid text not null, container text not null, node text not null, namespace text not null, pod text not null,
+    pod_uid uuid not null, container text not null, node text not null, namespace text not null, pod text not null,
     covered_ms bigint not null, cpu_core_us bigint not null, memory_byte_seconds bigint not null,
     cpu_charged_core_us bigint not null, memory_charged_byte_seconds bigint not null, cpu_max_millicores bigint not null,
     memory_max_bytes bigint not null, gpu_used_card_us bigint, gpu_covered_ms bigint not null)
@@ -141,12 +141,13 @@ impl UsageStreams {
             heads.integer(record);
             heads.integer(taken.cluster_id);
             heads.timestamp(hour_at);
-            heads.bytes(usage.uid.as_bytes());
+            heads.uid(ObjectUid::of(&usage.uid));
             heads.bytes(usage.node.as_bytes());
             heads.bigint(taken.window.minutes);
             heads.timestamp(usage.window_end_at);
             for container in &usage.containers {
-                let key = (taken.cluster_id, hour_at, &container.uid, &container.container);
+                let uid = ObjectUid::of(&container.uid);
+                let key = (taken.cluster_id, hour_at, uid, &container.container);
                 // A pod on two nodes is hostile, and must not stop the batch.
                 grouped = grouped || !seen.insert(key);
                 container_records.push(taken.record);
@@ -154,8 +155,8 @@ impl UsageStreams {
                 rows.integer(record);
                 rows.integer(taken.cluster_id);
                 rows.timestamp(hour_at);
+                rows.uid(uid);
                 for name in [
-                    &container.uid,
                     &container.container,
                     &usage.node,
                     &container.namespace,

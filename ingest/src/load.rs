@@ -5,6 +5,7 @@ use fleetledger_schema::{
     content_hash::{ContentDigest, ContentHash},
     instant::Instant,
     kind::RecordKind,
+    object_uid::ObjectUid,
     partition::shard_of,
     row,
 };
@@ -66,12 +67,12 @@ async fn in_snapshot(
         )
         .await?;
     for row in dead {
-        let uid: String = row.try_get(0)?;
+        let uid: ObjectUid = row.try_get(0)?;
         let entry = ObjectEntry {
             dead: Some(hash(&row, "hash_hi", "hash_lo")?),
-            ..entries.get(&uid).unwrap_or_default()
+            ..entries.get(uid).unwrap_or_default()
         };
-        entries.set(&uid, entry);
+        entries.set(uid, entry);
     }
     Ok(Shard::new(partition, generation, head, entries))
 }
@@ -94,13 +95,16 @@ async fn rows(client: &Client, key: ShardKey, shards: u16, healed: bool) -> Load
         _ => "0::bigint",
     };
     let statement = format!(
-        "select uid, body_hash_hi, body_hash_lo, writer_schema, reader_version, {containers} from ledger.{table} where cluster_id = $1"
+        "select uid, body_hash_hi, body_hash_lo, writer_schema, reader_version, {containers}, uid_text from ledger.{table} where cluster_id = $1"
     );
     let mut entries = ObjectCache::default();
     for row in client.query(&statement, &[&key.cluster_id]).await? {
-        let uid: &str = row.try_get(0)?;
-        if shard_of(uid, shards) != key.shard {
-            continue;
+        let uid: ObjectUid = row.try_get(0)?;
+        if shards > 1 {
+            let text: Option<&str> = row.try_get(6)?;
+            if shard_of(text.unwrap_or(&uid.to_string()), shards) != key.shard {
+                continue;
+            }
         }
         let halves: (Option<i64>, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
         let trusted = match halves {

@@ -10,7 +10,8 @@ use std::{
 };
 
 use fleetledger_schema::{
-    READER_VERSION, instant::Instant, kind::RecordKind, postgres::PostgresConnector, row,
+    READER_VERSION, instant::Instant, kind::RecordKind, object_uid::ObjectUid, postgres::PostgresConnector,
+    row,
 };
 use serde::Serialize;
 use tokio_postgres::Row;
@@ -105,7 +106,7 @@ struct DeadLetterReplay {
     report: ReplayReport,
     raised: BTreeSet<(i32, RecordKind)>,
     settled: BTreeMap<&'static str, Vec<i64>>,
-    keys: Vec<(i32, i16, String)>,
+    keys: Vec<(i32, i16, ObjectUid)>,
 }
 
 impl DeadLetterReplay {
@@ -271,18 +272,16 @@ impl DeadLetterReplay {
         };
         let key = placed.key;
         let uid = match &placed.subject {
-            fleetledger_schema::key::RecordSubject::Object(uid) => uid.clone(),
+            fleetledger_schema::key::RecordSubject::Object(uid) => ObjectUid::of(uid),
             _ => return Ok(ReplayOutcome::Superseded),
         };
-        let chain_key = (key.kind.number(), key.cluster_id, uid.clone());
+        let chain_key = (key.kind.number(), key.cluster_id, uid);
         if self.draft.chains.contains_key(&chain_key) {
             return Ok(ReplayOutcome::Superseded);
         }
-        let current = read_current_object(session, key.kind, key.cluster_id, &uid).await?;
+        let current = read_current_object(session, key.kind, key.cluster_id, uid).await?;
         match current.dead_letter_id {
-            Some(newest) if newest == letter.id => {
-                self.keys.push((key.cluster_id, key.kind.number(), uid.clone()))
-            }
+            Some(newest) if newest == letter.id => self.keys.push((key.cluster_id, key.kind.number(), uid)),
             Some(_) => return Ok(ReplayOutcome::Superseded),
             None if current.row.is_some() || current.has_history => return Ok(ReplayOutcome::Superseded),
             None => {
@@ -341,7 +340,7 @@ impl DeadLetterReplay {
         window: UsageWindow,
     ) -> Result<ReplayOutcome, DatabaseFailure> {
         let cluster_id = placed.key.cluster_id;
-        let (hour_at, uid) = (window.usage.hour_at(), window.usage.uid.clone());
+        let (hour_at, uid) = (window.usage.hour_at(), ObjectUid::of(&window.usage.uid));
         let folded = session
             .query(HAS_USAGE_WINDOW, &[&cluster_id, &hour_at, &uid, &window.minutes])
             .await?;
@@ -365,7 +364,7 @@ async fn read_current_object(
     session: &mut WriterSession,
     kind: RecordKind,
     cluster_id: i32,
-    uid: &str,
+    uid: ObjectUid,
 ) -> Result<CurrentObject, DatabaseFailure> {
     let statement = crate::stage::of_kind(kind).object_state.as_str();
     let rows = session

@@ -8,8 +8,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use fleetledger_schema::{
     content_hash::{ContentDigest, ContentHash},
     instant::Instant,
+    object_uid::ObjectUid,
 };
-use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     cache::ObjectCache, hasher::SeededBuildHasher, raw::PartitionId, safeguard::Safeguard,
@@ -108,7 +108,7 @@ pub(crate) struct ShardHead {
 #[derive(Debug)]
 struct BatchOverlay {
     batch: BatchNumber,
-    entries: HashMap<Box<str>, ObjectEntry, SeededBuildHasher>,
+    entries: HashMap<ObjectUid, ObjectEntry, SeededBuildHasher>,
     prior_head: ShardHead,
 }
 
@@ -126,28 +126,28 @@ pub(crate) struct Shard {
     runs: HashMap<String, SweepRun>,
 }
 
-/// What a running sweep has named: objects by the hash of their uid, with the content last delivered. Replaying
+/// What a running sweep has named, with the content last delivered. Replaying
 /// records changes nothing here, so a failed batch needs not take it back.
 #[derive(Debug, Default)]
 pub(crate) struct SweepRun {
-    seen: HashMap<u128, ContentHash, SeededBuildHasher>,
+    seen: HashMap<ObjectUid, ContentHash, SeededBuildHasher>,
 }
 
 impl SweepRun {
-    pub(crate) fn see(&mut self, uid: &str, hash: ContentHash) {
-        self.seen.insert(xxh3_128(uid.as_bytes()), hash);
+    pub(crate) fn see(&mut self, uid: ObjectUid, hash: ContentHash) {
+        self.seen.insert(uid, hash);
     }
 
-    pub(crate) fn forget(&mut self, uid: &str) {
-        self.seen.remove(&xxh3_128(uid.as_bytes()));
+    pub(crate) fn forget(&mut self, uid: ObjectUid) {
+        self.seen.remove(&uid);
     }
 
-    pub(crate) fn has(&self, uid: &str) -> bool {
-        self.seen.contains_key(&xxh3_128(uid.as_bytes()))
+    pub(crate) fn has(&self, uid: ObjectUid) -> bool {
+        self.seen.contains_key(&uid)
     }
 
-    fn hash(&self, uid: &str) -> Option<ContentHash> {
-        self.seen.get(&xxh3_128(uid.as_bytes())).copied()
+    fn hash(&self, uid: ObjectUid) -> Option<ContentHash> {
+        self.seen.get(&uid).copied()
     }
 
     /// Objects it has named.
@@ -175,13 +175,13 @@ impl Shard {
     }
 
     /// What is known of `uid`.
-    pub(crate) fn get(&self, uid: &str) -> ObjectEntry {
+    pub(crate) fn get(&self, uid: ObjectUid) -> ObjectEntry {
         let newest_first = self
             .overlays
             .iter()
             .rev()
             .filter(|_| Safeguard::Overlay.is_enabled());
-        let mut found = newest_first.filter_map(|overlay| overlay.entries.get(uid));
+        let mut found = newest_first.filter_map(|overlay| overlay.entries.get(&uid));
         found
             .next()
             .copied()
@@ -201,7 +201,7 @@ impl Shard {
     }
 
     /// Notes what `batch` makes of `uid`, and folds it into the balance.
-    pub(crate) fn set(&mut self, batch: BatchNumber, uid: &str, entry: ObjectEntry) {
+    pub(crate) fn set(&mut self, batch: BatchNumber, uid: ObjectUid, entry: ObjectEntry) {
         let before = self.get(uid);
         let fold = &mut self.head.fold;
         for (entry, sign) in [(before, -1), (entry, 1)] {
@@ -214,7 +214,7 @@ impl Shard {
         }
         self.touch(batch);
         if let Some(overlay) = self.overlays.back_mut() {
-            overlay.entries.insert(uid.into(), entry);
+            overlay.entries.insert(uid, entry);
         }
     }
 
@@ -230,7 +230,7 @@ impl Shard {
                 break;
             };
             for (uid, entry) in overlay.entries {
-                self.committed.set(&uid, entry);
+                self.committed.set(uid, entry);
             }
         }
         if self.overlays.is_empty() {
@@ -267,11 +267,11 @@ impl Shard {
 
     /// Uids of living objects that the running sweep has not named. A record that dies within the sweep names its
     /// object too.
-    pub(crate) fn unseen(&self) -> Vec<String> {
+    pub(crate) fn unseen(&self) -> Vec<ObjectUid> {
         let run = self.newest_run();
         self.living()
             .into_iter()
-            .filter(|uid| run.is_none_or(|run| !run.has(uid)))
+            .filter(|uid| run.is_none_or(|run| !run.has(*uid)))
             .collect()
     }
 
@@ -280,18 +280,18 @@ impl Shard {
         let run = self.newest_run();
         let mut digest = ContentDigest::default();
         for uid in self.living() {
-            let seen = || run.and_then(|run| run.hash(&uid));
-            digest.add(self.get(&uid).delivered().or_else(seen).unwrap_or_default());
+            let seen = || run.and_then(|run| run.hash(uid));
+            digest.add(self.get(uid).delivered().or_else(seen).unwrap_or_default());
         }
         digest
     }
 
     /// True if an unresolved batch has ended `uid`.
-    pub(crate) fn has_just_ended(&self, uid: &str) -> bool {
+    pub(crate) fn has_just_ended(&self, uid: ObjectUid) -> bool {
         let touched = self
             .overlays
             .iter()
-            .any(|overlay| overlay.entries.contains_key(uid));
+            .any(|overlay| overlay.entries.contains_key(&uid));
         touched && !self.get(uid).lives()
     }
 
@@ -300,13 +300,10 @@ impl Shard {
     }
 
     /// Uids of all living objects, sorted.
-    fn living(&self) -> BTreeSet<String> {
+    fn living(&self) -> BTreeSet<ObjectUid> {
         let overlaid = self.overlays.iter().flat_map(|overlay| overlay.entries.keys());
-        let all = self
-            .committed
-            .uids()
-            .chain(overlaid.map(|uid| uid.as_ref().to_owned()));
-        all.filter(|uid| self.get(uid).lives()).collect()
+        let all = self.committed.uids().chain(overlaid.copied());
+        all.filter(|uid| self.get(*uid).lives()).collect()
     }
 
     /// Number of objects in the committed cache.
@@ -318,6 +315,10 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn uid(text: &str) -> ObjectUid {
+        ObjectUid::of(text)
+    }
 
     fn row(body: &str) -> ObjectEntry {
         ObjectEntry {
@@ -342,27 +343,27 @@ mod tests {
     #[test]
     fn lookups_see_unresolved_batches_newest_first() {
         let mut shard = shard();
-        shard.set(1, "u", row("a"));
+        shard.set(1, uid("u"), row("a"));
         shard.publish(1);
-        shard.set(2, "u", row("b"));
-        shard.set(3, "u", row("a"));
-        assert_eq!(shard.get("u"), row("a"));
+        shard.set(2, uid("u"), row("b"));
+        shard.set(3, uid("u"), row("a"));
+        assert_eq!(shard.get(uid("u")), row("a"));
         shard.drop_from(3);
-        assert_eq!(shard.get("u"), row("b"));
+        assert_eq!(shard.get(uid("u")), row("b"));
         shard.drop_from(2);
-        assert_eq!(shard.get("u"), row("a"));
+        assert_eq!(shard.get(uid("u")), row("a"));
     }
 
     #[test]
     fn a_failed_batch_takes_its_fold_and_position_back() {
         let mut shard = shard();
-        shard.set(1, "u", row("a"));
+        shard.set(1, uid("u"), row("a"));
         shard.publish(1);
         let before = shard.head.clone();
         shard.touch(2);
         shard.head.sequence = 9;
-        shard.set(2, "u", ObjectEntry::default());
-        shard.set(2, "v", row("b"));
+        shard.set(2, uid("u"), ObjectEntry::default());
+        shard.set(2, uid("v"), row("b"));
         shard.drop_from(2);
         assert_eq!(shard.head, before);
         assert_eq!((shard.head.fold.count, shard.len()), (1, 1));
@@ -371,15 +372,15 @@ mod tests {
     #[test]
     fn unseen_are_living_objects_that_a_sweep_did_not_name() {
         let mut shard = shard();
-        shard.set(1, "seen", row("a"));
-        shard.set(1, "unseen", row("b"));
+        shard.set(1, uid("seen"), row("a"));
+        shard.set(1, uid("unseen"), row("b"));
         let dead = ObjectEntry {
             dead: Some(ContentHash::of(b"x")),
             ..row("c")
         };
-        shard.set(1, "dead", dead);
-        shard.set(1, "gone", row("d"));
-        shard.set(1, "gone", ObjectEntry::default());
+        shard.set(1, uid("dead"), dead);
+        shard.set(1, uid("gone"), row("d"));
+        shard.set(1, uid("gone"), ObjectEntry::default());
         shard.head.sweep = Some(SweepProgress {
             sweep_id: "s".into(),
             epoch: 1,
@@ -393,8 +394,8 @@ mod tests {
             missed_changes: None,
             generation: 0,
         });
-        shard.run().unwrap().see("seen", ContentHash::of(b"a"));
-        shard.run().unwrap().see("dead", ContentHash::of(b"x"));
-        assert_eq!(shard.unseen(), ["unseen"]);
+        shard.run().unwrap().see(uid("seen"), ContentHash::of(b"a"));
+        shard.run().unwrap().see(uid("dead"), ContentHash::of(b"x"));
+        assert_eq!(shard.unseen(), [uid("unseen")]);
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct MergeSteps {
 const ENDED: &str = "h.valid_to < now() + interval '1 hour'";
 
 /// Columns of the pod's resolved owner, which a record that could not resolve it leaves as they are.
-const OWNER_COLUMNS: &[&str] = &["workload_kind", "workload", "workload_uid"];
+const OWNER_COLUMNS: &[&str] = &["workload_kind", "workload", "workload_uid", "workload_uid_text"];
 
 struct StageTables {
     kinds: Vec<(RecordKind, StageTable)>,
@@ -233,7 +233,12 @@ impl StageSql {
 
     fn create_plan(&self) -> String {
         let mut plan = vec!["cluster_id integer".to_owned()];
-        plan.extend(self.table.key.iter().map(|key| format!("{key} text")));
+        let keys = self
+            .table
+            .columns
+            .iter()
+            .filter(|column| self.table.key.contains(&column.name));
+        plan.extend(keys.map(|key| format!("{} {}", key.name, key.column_type.sql_name())));
         format!(
             "create temp table plan_{name} ({plan}, has_current boolean, same boolean, base timestamptz, primary key ({keys})) on commit delete rows",
             name = self.name,
@@ -501,7 +506,7 @@ order by {keys}",
         format!(
             "with gone as (
     delete from ledger.{name} as p
-    using unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[]) as e (cluster_id, uid, ended_at, reason)
+    using unnest($1::integer[], $2::uuid[], $3::timestamptz[], $4::text[]) as e (cluster_id, uid, ended_at, reason)
     where p.cluster_id = e.cluster_id and p.uid = e.uid
     returning p.*, e.ended_at, e.reason as ended_reason
 )

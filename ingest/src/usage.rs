@@ -10,6 +10,7 @@ use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema},
     instant::Instant,
     kind::RecordKind,
+    object_uid::ObjectUid,
     record::{ContainerUsage, Usage},
     row::RowCell,
 };
@@ -175,13 +176,17 @@ pub(crate) struct TakenWindow {
 #[derive(Debug, Default)]
 pub(crate) struct UsageWindows {
     pub(crate) taken: Vec<TakenWindow>,
-    minutes: HashMap<(i32, Instant, String), Vec<i64>>,
+    minutes: HashMap<(i32, Instant, ObjectUid), Vec<i64>>,
 }
 
 impl UsageWindows {
     /// How `window` stands to those that were taken.
     pub(crate) fn overlap(&self, cluster_id: i32, window: &UsageWindow) -> WindowOverlap {
-        let key = (cluster_id, window.usage.hour_at(), window.usage.uid.clone());
+        let key = (
+            cluster_id,
+            window.usage.hour_at(),
+            ObjectUid::of(&window.usage.uid),
+        );
         let taken = self.minutes.get(&key).map(Vec::as_slice).unwrap_or_default();
         let sharing = || taken.iter().filter(|minutes| **minutes & window.minutes != 0);
         if sharing().any(|minutes| *minutes & !window.minutes == 0) {
@@ -195,7 +200,11 @@ impl UsageWindows {
 
     /// Takes a window.
     pub(crate) fn take(&mut self, record: usize, cluster_id: i32, window: UsageWindow) {
-        let key = (cluster_id, window.usage.hour_at(), window.usage.uid.clone());
+        let key = (
+            cluster_id,
+            window.usage.hour_at(),
+            ObjectUid::of(&window.usage.uid),
+        );
         self.minutes.entry(key).or_default().push(window.minutes);
         self.taken.push(TakenWindow {
             record,

@@ -2,6 +2,7 @@
 
 comment on column ledger.namespace.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.namespace.uid is 'Kubernetes uid of the namespace: its identity.';
+comment on column ledger.namespace.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.namespace.namespace is 'Namespace name.';
 comment on column ledger.namespace.created_at is 'metadata.creationTimestamp.';
 comment on column ledger.namespace.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
@@ -22,6 +23,7 @@ comment on column ledger.namespace.observed_at is 'When the emitter observed thi
 comment on column ledger.namespace.landed_at is 'When this version was committed here.';
 comment on column ledger.namespace_history.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.namespace_history.uid is 'Kubernetes uid of the namespace: its identity.';
+comment on column ledger.namespace_history.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.namespace_history.namespace is 'Namespace name.';
 comment on column ledger.namespace_history.created_at is 'metadata.creationTimestamp.';
 comment on column ledger.namespace_history.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
@@ -44,6 +46,7 @@ comment on column ledger.namespace_history.valid_to is 'End of this version, exc
 comment on column ledger.namespace_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
 comment on column ledger.node.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.node.uid is 'Kubernetes uid of the node: its identity.';
+comment on column ledger.node.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.node.node is 'Node name.';
 comment on column ledger.node.created_at is 'metadata.creationTimestamp.';
 comment on column ledger.node.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
@@ -94,6 +97,7 @@ comment on column ledger.node.observed_at is 'When the emitter observed this ver
 comment on column ledger.node.landed_at is 'When this version was committed here.';
 comment on column ledger.node_history.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.node_history.uid is 'Kubernetes uid of the node: its identity.';
+comment on column ledger.node_history.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.node_history.node is 'Node name.';
 comment on column ledger.node_history.created_at is 'metadata.creationTimestamp.';
 comment on column ledger.node_history.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
@@ -146,6 +150,7 @@ comment on column ledger.node_history.valid_to is 'End of this version, exclusiv
 comment on column ledger.node_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
 comment on column ledger.pod.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.pod.uid is 'Kubernetes uid of the pod: its identity.';
+comment on column ledger.pod.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.pod.namespace is 'Namespace name.';
 comment on column ledger.pod.pod is 'Pod name.';
 comment on column ledger.pod.created_at is 'metadata.creationTimestamp.';
@@ -165,9 +170,11 @@ comment on column ledger.pod.priority_class is 'Priority class name.';
 comment on column ledger.pod.owner_kind is 'Kind of the controlling owner reference.';
 comment on column ledger.pod.owner is 'Name of the controlling owner.';
 comment on column ledger.pod.owner_uid is 'Uid of the controlling owner.';
+comment on column ledger.pod.owner_uid_text is 'Text of owner_uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.pod.workload_kind is 'Kind of the top-level owner, such as Deployment.';
 comment on column ledger.pod.workload is 'Name of the top-level owner.';
 comment on column ledger.pod.workload_uid is 'Uid of the top-level owner.';
+comment on column ledger.pod.workload_uid_text is 'Text of workload_uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.pod.owner_resolved is 'True if the chain of owners was followed to its end; true for a pod without an owner.';
 comment on column ledger.pod.service_account is 'Service account name.';
 comment on column ledger.pod.scheduler is 'Scheduler name.';
@@ -221,6 +228,7 @@ comment on column ledger.pod.observed_at is 'When the emitter observed this vers
 comment on column ledger.pod.landed_at is 'When this version was committed here.';
 comment on column ledger.pod_history.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.pod_history.uid is 'Kubernetes uid of the pod: its identity.';
+comment on column ledger.pod_history.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.pod_history.namespace is 'Namespace name.';
 comment on column ledger.pod_history.pod is 'Pod name.';
 comment on column ledger.pod_history.created_at is 'metadata.creationTimestamp.';
@@ -240,9 +248,11 @@ comment on column ledger.pod_history.priority_class is 'Priority class name.';
 comment on column ledger.pod_history.owner_kind is 'Kind of the controlling owner reference.';
 comment on column ledger.pod_history.owner is 'Name of the controlling owner.';
 comment on column ledger.pod_history.owner_uid is 'Uid of the controlling owner.';
+comment on column ledger.pod_history.owner_uid_text is 'Text of owner_uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.pod_history.workload_kind is 'Kind of the top-level owner, such as Deployment.';
 comment on column ledger.pod_history.workload is 'Name of the top-level owner.';
 comment on column ledger.pod_history.workload_uid is 'Uid of the top-level owner.';
+comment on column ledger.pod_history.workload_uid_text is 'Text of workload_uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.pod_history.owner_resolved is 'True if the chain of owners was followed to its end; true for a pod without an owner.';
 comment on column ledger.pod_history.service_account is 'Service account name.';
 comment on column ledger.pod_history.scheduler is 'Scheduler name.';
@@ -388,6 +398,7 @@ comment on column ledger.container_history.valid_to is 'End of this version, exc
 comment on column ledger.container_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
 comment on column ledger.watchdog.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.watchdog.uid is 'Kubernetes uid of the watchdog: its identity.';
+comment on column ledger.watchdog.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.watchdog.watchdog is 'Watchdog name.';
 comment on column ledger.watchdog.created_at is 'metadata.creationTimestamp.';
 comment on column ledger.watchdog.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
@@ -430,6 +441,7 @@ comment on column ledger.watchdog.observed_at is 'When the emitter observed this
 comment on column ledger.watchdog.landed_at is 'When this version was committed here.';
 comment on column ledger.watchdog_history.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.watchdog_history.uid is 'Kubernetes uid of the watchdog: its identity.';
+comment on column ledger.watchdog_history.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.watchdog_history.watchdog is 'Watchdog name.';
 comment on column ledger.watchdog_history.created_at is 'metadata.creationTimestamp.';
 comment on column ledger.watchdog_history.deletion_requested_at is 'When deletion was asked for: metadata.deletionTimestamp less the grace period.';
@@ -474,6 +486,7 @@ comment on column ledger.watchdog_history.valid_to is 'End of this version, excl
 comment on column ledger.watchdog_history.closed_reason is 'Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.';
 comment on column ledger.workload.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.workload.uid is 'Kubernetes uid of the workload: its identity.';
+comment on column ledger.workload.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.workload.namespace is 'Namespace name.';
 comment on column ledger.workload.workload is 'Workload name.';
 comment on column ledger.workload.workload_kind is 'Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.';
@@ -485,6 +498,7 @@ comment on column ledger.workload.finalizers is 'metadata.finalizers, in the obj
 comment on column ledger.workload.owner_kind is 'Kind of the controlling owner reference.';
 comment on column ledger.workload.owner is 'Name of the controlling owner.';
 comment on column ledger.workload.owner_uid is 'Uid of the controlling owner.';
+comment on column ledger.workload.owner_uid_text is 'Text of owner_uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.workload.generation is 'metadata.generation.';
 comment on column ledger.workload.observed_generation is 'status.observedGeneration.';
 comment on column ledger.workload.desired is 'Replicas asked for; for a DaemonSet the nodes that should run it, for a Job its parallelism; null for a CronJob.';
@@ -522,6 +536,7 @@ comment on column ledger.workload.observed_at is 'When the emitter observed this
 comment on column ledger.workload.landed_at is 'When this version was committed here.';
 comment on column ledger.workload_history.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.workload_history.uid is 'Kubernetes uid of the workload: its identity.';
+comment on column ledger.workload_history.uid_text is 'Text of uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.workload_history.namespace is 'Namespace name.';
 comment on column ledger.workload_history.workload is 'Workload name.';
 comment on column ledger.workload_history.workload_kind is 'Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.';
@@ -533,6 +548,7 @@ comment on column ledger.workload_history.finalizers is 'metadata.finalizers, in
 comment on column ledger.workload_history.owner_kind is 'Kind of the controlling owner reference.';
 comment on column ledger.workload_history.owner is 'Name of the controlling owner.';
 comment on column ledger.workload_history.owner_uid is 'Uid of the controlling owner.';
+comment on column ledger.workload_history.owner_uid_text is 'Text of owner_uid where that was hashed from another form; NULL in the common case.';
 comment on column ledger.workload_history.generation is 'metadata.generation.';
 comment on column ledger.workload_history.observed_generation is 'status.observedGeneration.';
 comment on column ledger.workload_history.desired is 'Replicas asked for; for a DaemonSet the nodes that should run it, for a Job its parallelism; null for a CronJob.';

@@ -158,7 +158,7 @@ create table ledger.cluster_former_name (
 -- Every container of every pod that exists, its newest version.
 create table ledger.container (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Uid of the pod.
+    uid uuid not null, -- Uid of the pod.
     container text not null, -- Container name.
     namespace text not null, -- Namespace of the pod.
     pod text not null, -- Name of the pod.
@@ -214,7 +214,7 @@ create policy team on ledger.container for select to fleetledger_team using ((cl
 -- Closed versions of container rows, append-only, partitioned by valid_to.
 create table ledger.container_history (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Uid of the pod.
+    uid uuid not null, -- Uid of the pod.
     container text not null, -- Container name.
     namespace text not null, -- Namespace of the pod.
     pod text not null, -- Name of the pod.
@@ -485,7 +485,7 @@ create table ledger.cost_node_daily (
 create table ledger.cost_node_hourly (
     hour_at timestamptz not null, -- Begin of the UTC hour.
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    node_uid text not null, -- Kubernetes uid of the node.
+    node_uid uuid not null, -- Kubernetes uid of the node.
     from_at timestamptz not null, -- Begin of the segment: it ends where a price, the capacity or what is allocatable changes, or the hour ends.
     to_at timestamptz not null, -- End of the segment, exclusive.
     node text not null, -- Node name.
@@ -580,7 +580,7 @@ create policy team on ledger.cost_team for select to fleetledger_team using (tea
 create table ledger.dead_key (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
     kind smallint not null, -- Kind number.
-    uid text not null, -- Uid of the object.
+    uid uuid not null, -- Uid of the object.
     shard integer not null, -- Its shard.
     hash_hi bigint not null, -- High half of the content hash of the body that died.
     hash_lo bigint not null, -- Low half of it.
@@ -737,7 +737,8 @@ create table ledger.migration (
 -- Every namespace that exists, its newest version.
 create table ledger.namespace (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the namespace: its identity.
+    uid uuid not null, -- Kubernetes uid of the namespace: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     created_at timestamptz not null, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
@@ -766,7 +767,8 @@ create policy team on ledger.namespace for select to fleetledger_team using ((cl
 -- Closed versions of namespace rows, append-only, partitioned by valid_to.
 create table ledger.namespace_history (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the namespace: its identity.
+    uid uuid not null, -- Kubernetes uid of the namespace: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     created_at timestamptz not null, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
@@ -826,7 +828,8 @@ create policy team on ledger.namespace_team_history for select to fleetledger_te
 -- Every node that exists, its newest version.
 create table ledger.node (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the node: its identity.
+    uid uuid not null, -- Kubernetes uid of the node: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     node text not null, -- Node name.
     created_at timestamptz not null, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
@@ -884,7 +887,8 @@ CREATE INDEX node_silent ON ledger.node USING btree (cluster_id) WHERE (heartbea
 -- Closed versions of node rows, append-only, partitioned by valid_to.
 create table ledger.node_history (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the node: its identity.
+    uid uuid not null, -- Kubernetes uid of the node: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     node text not null, -- Node name.
     created_at timestamptz not null, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
@@ -1020,7 +1024,8 @@ create table ledger.partitioned_table (
 -- Every pod that exists, its newest version.
 create table ledger.pod (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the pod: its identity.
+    uid uuid not null, -- Kubernetes uid of the pod: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     pod text not null, -- Pod name.
     created_at timestamptz not null, -- metadata.creationTimestamp.
@@ -1039,10 +1044,12 @@ create table ledger.pod (
     priority_class text, -- Priority class name.
     owner_kind text, -- Kind of the controlling owner reference.
     owner text, -- Name of the controlling owner.
-    owner_uid text, -- Uid of the controlling owner.
+    owner_uid uuid, -- Uid of the controlling owner.
+    owner_uid_text text, -- Text of owner_uid where that was hashed from another form; NULL in the common case.
     workload_kind text, -- Kind of the top-level owner, such as Deployment.
     workload text, -- Name of the top-level owner.
-    workload_uid text, -- Uid of the top-level owner.
+    workload_uid uuid, -- Uid of the top-level owner.
+    workload_uid_text text, -- Text of workload_uid where that was hashed from another form; NULL in the common case.
     owner_resolved boolean not null, -- True if the chain of owners was followed to its end; true for a pod without an owner.
     service_account text, -- Service account name.
     scheduler text, -- Scheduler name.
@@ -1113,7 +1120,8 @@ create policy team on ledger.pod for select to fleetledger_team using ((cluster_
 -- Closed versions of pod rows, append-only, partitioned by valid_to.
 create table ledger.pod_history (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the pod: its identity.
+    uid uuid not null, -- Kubernetes uid of the pod: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     pod text not null, -- Pod name.
     created_at timestamptz not null, -- metadata.creationTimestamp.
@@ -1132,10 +1140,12 @@ create table ledger.pod_history (
     priority_class text, -- Priority class name.
     owner_kind text, -- Kind of the controlling owner reference.
     owner text, -- Name of the controlling owner.
-    owner_uid text, -- Uid of the controlling owner.
+    owner_uid uuid, -- Uid of the controlling owner.
+    owner_uid_text text, -- Text of owner_uid where that was hashed from another form; NULL in the common case.
     workload_kind text, -- Kind of the top-level owner, such as Deployment.
     workload text, -- Name of the top-level owner.
-    workload_uid text, -- Uid of the top-level owner.
+    workload_uid uuid, -- Uid of the top-level owner.
+    workload_uid_text text, -- Text of workload_uid where that was hashed from another form; NULL in the common case.
     owner_resolved boolean not null, -- True if the chain of owners was followed to its end; true for a pod without an owner.
     service_account text, -- Service account name.
     scheduler text, -- Scheduler name.
@@ -1526,7 +1536,7 @@ CREATE INDEX usage_fold_hour ON ledger.usage_fold USING btree (hour_at);
 create table ledger.usage_hourly (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
     hour_at timestamptz not null, -- Begin of the UTC hour.
-    pod_uid text not null, -- Kubernetes uid of the pod.
+    pod_uid uuid not null, -- Kubernetes uid of the pod.
     container text not null, -- Container name.
     node text not null, -- Node it ran on.
     namespace text not null, -- Namespace of the pod.
@@ -1550,7 +1560,7 @@ CREATE INDEX usage_hourly_hour_at_idx ON ONLY ledger.usage_hourly USING brin (ho
 create table ledger.usage_window (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
     hour_at timestamptz not null, -- Begin of the UTC hour.
-    node_uid text not null, -- Kubernetes uid of the node.
+    node_uid uuid not null, -- Kubernetes uid of the node.
     node text not null, -- Node name.
     minutes bigint not null, -- Minutes of the hour that were folded: bit 0 is the first.
     windows integer not null default 1, -- Windows that were folded.
@@ -1577,7 +1587,8 @@ create table ledger.user_rollup (
 -- Every watchdog that exists, its newest version.
 create table ledger.watchdog (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the watchdog: its identity.
+    uid uuid not null, -- Kubernetes uid of the watchdog: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     watchdog text not null, -- Watchdog name.
     created_at timestamptz not null, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
@@ -1625,7 +1636,8 @@ create table ledger.watchdog (
 -- Closed versions of watchdog rows, append-only, partitioned by valid_to.
 create table ledger.watchdog_history (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the watchdog: its identity.
+    uid uuid not null, -- Kubernetes uid of the watchdog: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     watchdog text not null, -- Watchdog name.
     created_at timestamptz not null, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
@@ -1677,7 +1689,8 @@ CREATE INDEX watchdog_history_watchdog_valid_from_idx ON ONLY ledger.watchdog_hi
 -- Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, its newest version.
 create table ledger.workload (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the workload: its identity.
+    uid uuid not null, -- Kubernetes uid of the workload: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     workload text not null, -- Workload name.
     workload_kind text not null, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
@@ -1688,7 +1701,8 @@ create table ledger.workload (
     finalizers text[] not null, -- metadata.finalizers, in the object's order.
     owner_kind text, -- Kind of the controlling owner reference.
     owner text, -- Name of the controlling owner.
-    owner_uid text, -- Uid of the controlling owner.
+    owner_uid uuid, -- Uid of the controlling owner.
+    owner_uid_text text, -- Text of owner_uid where that was hashed from another form; NULL in the common case.
     generation bigint, -- metadata.generation.
     observed_generation bigint, -- status.observedGeneration.
     desired integer, -- Replicas asked for; for a DaemonSet the nodes that should run it, for a Job its parallelism; null for a CronJob.
@@ -1735,7 +1749,8 @@ create policy team on ledger.workload for select to fleetledger_team using ((clu
 -- Closed versions of workload rows, append-only, partitioned by valid_to.
 create table ledger.workload_history (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
-    uid text not null, -- Kubernetes uid of the workload: its identity.
+    uid uuid not null, -- Kubernetes uid of the workload: its identity.
+    uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     workload text not null, -- Workload name.
     workload_kind text not null, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
@@ -1746,7 +1761,8 @@ create table ledger.workload_history (
     finalizers text[] not null, -- metadata.finalizers, in the object's order.
     owner_kind text, -- Kind of the controlling owner reference.
     owner text, -- Name of the controlling owner.
-    owner_uid text, -- Uid of the controlling owner.
+    owner_uid uuid, -- Uid of the controlling owner.
+    owner_uid_text text, -- Text of owner_uid where that was hashed from another form; NULL in the common case.
     generation bigint, -- metadata.generation.
     observed_generation bigint, -- status.observedGeneration.
     desired integer, -- Replicas asked for; for a DaemonSet the nodes that should run it, for a Job its parallelism; null for a CronJob.
@@ -1851,17 +1867,17 @@ create sequence ledger.delivery_number;
 -- fleet.ingest_sample: The batch ledger by topic and five minutes: every delivered record stands in exactly one of the columns landed to dead.
 --     window_at, topic, batches, delivered, landed, unchanged, superseded, deleted, control, dead
 -- fleet.namespace: Every namespace that exists, one row each.
---     datacenter, cluster, namespace, uid, team, created_at, deletion_requested_at, labels, annotations, finalizers, phase, conditions, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, phase, conditions, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.namespace_history: Every version there was of: Every namespace that exists, one row each.
---     datacenter, cluster, namespace, uid, created_at, deletion_requested_at, labels, annotations, finalizers, phase, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, phase, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.namespace_sample: Each namespace every hour, as it was at the end of it, and how often its containers restarted within it.
 --     window_at, datacenter, cluster, namespace, team, pods, pods_running, pods_ready, pods_pending, pods_failed, cpu_request_cores, memory_request_bytes, gpu_request, restarts
 -- fleet.node: Every node that exists, one row each.
---     datacenter, cluster, node, uid, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.node_condition: Conditions of nodes, one row each.
 --     datacenter, cluster, node, uid, condition, status, reason, message, last_transition_at, heartbeat_stale_since
 -- fleet.node_history: Every version there was of: Every node that exists, one row each.
---     datacenter, cluster, node, uid, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.node_request: What the pods of each node request together, those that are pending or running; nodes without any have no row.
 --     datacenter, cluster, node, pods, cpu_request_cores, memory_request_bytes, gpu_request
 -- fleet.node_taint: Taints of nodes, one row each.
@@ -1869,11 +1885,11 @@ create sequence ledger.delivery_number;
 -- fleet.notification: What receivers were told, are about to be told, or could not be told.
 --     notification_id, slot, receiver, kind, reason, state, attempts, last_error, due_at, alertname, datacenter, cluster, namespace, node, pod, rule, fingerprint, dedup_key, incarnation, message, queued_at, settled_at
 -- fleet.pod: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, team, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, pod, uid, team, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.pod_condition: Conditions of pods, one row each.
 --     datacenter, cluster, namespace, pod, uid, team, condition, status, reason, message, last_transition_at
 -- fleet.pod_history: Every version there was of: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, pod, uid, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.price: Prices of classes of nodes, sheet by sheet, with every version that was ever applied.
 --     sheet_id, sheet, datacenters, valid_from, valid_to, superseded_at, currency, month_basis, position, node_class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price, cpu_to_ram, gpu_to_ram, discount, applied_at, applied_by
 -- fleet.quarantine: Sources whose records are put aside until someone looks at them.
@@ -1897,13 +1913,13 @@ create sequence ledger.delivery_number;
 -- fleet.user_rollup: Rows of the rollups that users write, one window of time after the other.
 --     rollup, window_at, window_end_at, dimensions, values, complete, filled_at
 -- fleet.watchdog: Every watchdog that exists, one row each.
---     datacenter, cluster, watchdog, uid, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, watchdog, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.watchdog_history: Every version there was of: Every watchdog that exists, one row each.
---     datacenter, cluster, watchdog, uid, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, watchdog, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.workload: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
---     datacenter, cluster, namespace, workload_kind, workload, uid, team, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, workload_kind, workload, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.workload_history: Every version there was of: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
---     datacenter, cluster, namespace, workload_kind, workload, uid, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, workload_kind, workload, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet_asof.batch: the columns of fleet.batch
 -- fleet_asof.cluster: the columns of fleet.cluster
 -- fleet_asof.container: the columns of fleet.container
@@ -1951,7 +1967,7 @@ create sequence ledger.delivery_number;
 --     Reads an hour back as it stands and compares nodes with lines.
 -- ledger.cost_close(month timestamptz, by_whom text, at timestamptz DEFAULT now()) returns numeric security definer
 --     Closes a UTC month; returns what its nodes cost, in billionths of the currency.
--- ledger.cost_container(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, uid text, container text, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint, from_at timestamptz, to_at timestamptz)
+-- ledger.cost_container(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, uid uuid, container text, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint, from_at timestamptz, to_at timestamptz)
 --     Requests of containers that run side by side, by time.
 -- ledger.cost_due(at timestamptz DEFAULT now(), history interval DEFAULT '1 day'::interval, lateness interval DEFAULT '7 days'::interval) returns TABLE(hour_at timestamptz, reason text) security definer
 --     Hours to rate now, the oldest first, and why.
@@ -1959,7 +1975,7 @@ create sequence ledger.delivery_number;
 --     Rates an hour and books it; in a closed month as adjustments.
 -- ledger.cost_fill_day(day timestamptz) returns void security definer
 --     Makes the rows of a UTC day, and of its month, from its hours.
--- ledger.cost_interval(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, uid text, namespace text, pod text, node text, workload_kind text, workload text, labels jsonb, annotations jsonb, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint, from_at timestamptz, to_at timestamptz, alone boolean)
+-- ledger.cost_interval(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, uid uuid, namespace text, pod text, node text, workload_kind text, workload text, labels jsonb, annotations jsonb, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint, from_at timestamptz, to_at timestamptz, alone boolean)
 --     Pods between two instants with what they request: from scheduled until terminal or deleted.
 -- ledger.cost_known(at timestamptz, OUT known_all timestamptz, OUT known_fresh timestamptz) returns record
 --     Up to when every cluster is known, and every cluster that is not silent.
@@ -1969,7 +1985,7 @@ create sequence ledger.delivery_number;
 --     Owner of each namespace as of an hour, and the label by which its pods may name another.
 -- ledger.cost_parts(nanos bigint, whole bigint, amounts bigint[]) returns bigint[]
 --     Cost of what is allocated, idle and kept by the system, by largest remainder.
--- ledger.cost_segment(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, node_uid text, node text, from_at timestamptz, to_at timestamptz, sheet_id integer, class_position integer, capacity_cpu_millicores bigint, capacity_memory_bytes bigint, capacity_gpu_millis bigint, allocatable_cpu_millicores bigint, allocatable_memory_bytes bigint, allocatable_gpu_millis bigint)
+-- ledger.cost_segment(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, node_uid uuid, node text, from_at timestamptz, to_at timestamptz, sheet_id integer, class_position integer, capacity_cpu_millicores bigint, capacity_memory_bytes bigint, capacity_gpu_millis bigint, allocatable_cpu_millicores bigint, allocatable_memory_bytes bigint, allocatable_gpu_millis bigint)
 --     Nodes between two instants, cut where a price, the capacity or what is allocatable changes.
 -- ledger.cost_sheet(h0 timestamptz, h1 timestamptz) returns TABLE(datacenter text, from_at timestamptz, to_at timestamptz, sheet_id integer)
 --     Price sheet in force in each datacenter, between the instants at which that changes.
@@ -2041,9 +2057,9 @@ create sequence ledger.delivery_number;
 --     Cost of each container of each workload, by team and class of nodes, in UTC days that begin within a range. Idle and system are rows too. Efficiency is used of requested where usage was seen. Compute only.
 -- fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, owner_source text, node_class text, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, gpu_used_card_us numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
 --     What the functions cost_by_… of namespaces and above sum up.
--- fleet.cost_of_pod(pod_uid text, from_at timestamptz DEFAULT '-infinity'::timestamptz, to_at timestamptz DEFAULT 'infinity'::timestamptz) returns TABLE(hour_at timestamptz, node text, from_hour_at timestamptz, to_hour_at timestamptz, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, cost numeric, currency text)
+-- fleet.cost_of_pod(pod_uid uuid, from_at timestamptz DEFAULT '-infinity'::timestamptz, to_at timestamptz DEFAULT 'infinity'::timestamptz) returns TABLE(hour_at timestamptz, node text, from_hour_at timestamptz, to_hour_at timestamptz, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, cost numeric, currency text)
 --     What a pod, by its uid, cost in each hour that was rated: its part of what its nodes allocated. NULL = no price is known.
--- fleet.cost_pod_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, node text, node_class text, namespace text, team text, workload_kind text, workload text, pod text, uid text, container text, labels jsonb, annotations jsonb, cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, adjustment_nanos bigint)
+-- fleet.cost_pod_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, node text, node_class text, namespace text, team text, workload_kind text, workload text, pod text, uid uuid, container text, labels jsonb, annotations jsonb, cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, adjustment_nanos bigint)
 --     Cost of every container of every pod between two instants, rated on demand from hours whose nodes were: for windows of some million pod-hours at most. Idle and system are rows of each node.
 -- fleet.cost_rollup_labels() returns text[]
 --     Labels of pods that cost is kept by; others are answered on demand.
@@ -2059,18 +2075,20 @@ create sequence ledger.delivery_number;
 --     Every node that exists, one row each. As of the given instant.
 -- fleet.node_changes(from_at timestamptz, to_at timestamptz) returns TABLE(changed_at timestamptz, datacenter text, cluster text, node text, what text, was text, became text)
 --     What changed on nodes within a range: readiness, cordon, silence, boot, versions, allocatable. Name a node.
--- fleet.node_states(from_at timestamptz, to_at timestamptz) returns TABLE(state_at timestamptz, datacenter text, cluster text, node text, uid text, state text)
+-- fleet.node_states(from_at timestamptz, to_at timestamptz) returns TABLE(state_at timestamptz, datacenter text, cluster text, node text, uid uuid, state text)
 --     What each node was within a range, a row each time a version begins: ready, cordoned, not ready, silent, gone.
 -- fleet.pod_at(instant timestamptz) returns SETOF fleet.pod
 --     Every pod that exists, one row each, with its effective requests. As of the given instant.
--- fleet.pod_states(from_at timestamptz, to_at timestamptz) returns TABLE(state_at timestamptz, datacenter text, cluster text, namespace text, pod text, uid text, node text, workload text, state text, restart_count integer)
+-- fleet.pod_states(from_at timestamptz, to_at timestamptz) returns TABLE(state_at timestamptz, datacenter text, cluster text, namespace text, pod text, uid uuid, node text, workload text, state text, restart_count integer)
 --     What each pod was within a range, a row each time a version begins: pending, ready, not ready, terminating, succeeded, failed, unknown, gone. Name a namespace.
--- fleet.restarts(from_at timestamptz, to_at timestamptz) returns TABLE(restarted_at timestamptz, datacenter text, cluster text, namespace text, pod text, container text, uid text, node text, image text, restarts integer, reason text, exit_code integer, message text)
+-- fleet.restarts(from_at timestamptz, to_at timestamptz) returns TABLE(restarted_at timestamptz, datacenter text, cluster text, namespace text, pod text, container text, uid uuid, node text, image text, restarts integer, reason text, exit_code integer, message text)
 --     Restarts of containers within a range, as they were seen: restarts says how many one row stands for. Name a namespace where the range is long; for counts of the fleet read cluster_restarts.
 -- fleet.sample_step(step_seconds double precision, window_seconds integer) returns interval
 --     The distance of samples that is asked for, rounded up to a whole number of the windows that were sampled.
 -- fleet.surplus_pods(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, workload_kind text, workload text, desired bigint, pods bigint, new_pods bigint, newest_at timestamptz)
 --     Workloads with far more pods than were asked for, to which pods were added within a range.
+-- fleet.uid(given text) returns uuid
+--     The uuid of a uid that is given as text; of a text that is not in canonical form it says how to ask instead.
 -- fleet.watchdog_at(instant timestamptz) returns SETOF fleet.watchdog
 --     Every watchdog that exists, one row each. As of the given instant.
 -- fleet.watchdog_states(from_at timestamptz, to_at timestamptz) returns TABLE(state_at timestamptz, datacenter text, cluster text, watchdog text, check_name text, state text, nodes_failing bigint)

@@ -20,6 +20,7 @@ pub mod headers;
 pub mod instant;
 pub mod key;
 pub mod kind;
+pub mod object_uid;
 pub mod partition;
 pub mod postgres;
 mod reader_version;

@@ -356,7 +356,7 @@ async fn an_evaluator_writes_what_is_its_own_and_changes_no_past() {
 }
 
 const NAMESPACE: &str = "insert into ledger.namespace values
-    (1, 'u1', 'payments', '2026-01-01', null, '{\"team\": \"red\"}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
+    (1, md5('u1')::uuid, null, 'payments', '2026-01-01', null, '{\"team\": \"red\"}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
      '2026-01-01', '2026-01-01', '2026-01-01')";
 
 #[tokio::test]
@@ -418,7 +418,7 @@ async fn partitions_are_made_merged_and_dropped() {
           and attname in ('labels', 'phase', 'node')";
     assert_eq!(texts(client, without).await, ["labels"]);
     let version = "insert into ledger.namespace_history values
-        (1, 'u1', 'payments', '2026-01-01', null, '{}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
+        (1, md5('u1')::uuid, null, 'payments', '2026-01-01', null, '{}', '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
          '2026-01-01', '2026-01-01', '2026-01-01', '2031-03-17', 'changed')";
     client.batch_execute(version).await.unwrap();
     let done = texts(client, "select * from ledger.maintain_partitions('2031-06-01')").await;

@@ -75,7 +75,8 @@ async fn everything(owner: &Client) -> Vec<String> {
              select format(
                  'select x::text from %I.%I(%s) as x', n.nspname, p.proname,
                  (select string_agg(case t when 'timestamptz'::regtype then format('timestamptz %L', case i when 1 then '2026-01-01' else '2026-04-01' end)
-                     when 'float8'::regtype then '3600' when 'int4'::regtype then '3600' when 'text'::regtype then quote_literal('pod-blue')
+                     when 'float8'::regtype then '3600' when 'int4'::regtype then '3600' when 'text'::regtype then quote_literal(md5('pod-blue')::uuid)
+                     when 'uuid'::regtype then format('uuid %L', md5('pod-blue')::uuid)
                      else format('null::%s', t::regtype) end, ', ' order by i)
                   from unnest(p.proargtypes::oid[]) with ordinality as a (t, i))
              )

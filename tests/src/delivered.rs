@@ -416,7 +416,7 @@ async fn judge_current(fold: &LogFold, database: &LedgerDatabase, faults: &mut V
     let mut current_rows = BTreeMap::new();
     for kind in RecordKind::ALL {
         let query = format!(
-            "select l.cluster_uid, t.uid, t.body_hash_hi, t.body_hash_lo from ledger.{kind} as t join ledger.cluster as l using (cluster_id)"
+            "select l.cluster_uid, coalesce(t.uid_text, t.uid::text) as uid, t.body_hash_hi, t.body_hash_lo from ledger.{kind} as t join ledger.cluster as l using (cluster_id)"
         );
         for row in database.rows(&query, &[]).await {
             let text = |column: &str| row[column].as_str().unwrap().to_owned();
@@ -448,17 +448,17 @@ async fn judge_current(fold: &LogFold, database: &LedgerDatabase, faults: &mut V
 async fn judge_history(fold: &LogFold, database: &LedgerDatabase, faults: &mut Vec<String>) {
     for kind in RecordKind::ALL {
         let query = format!(
-            "select l.cluster_uid, v.uid, count(*) as versions,
+            "select l.cluster_uid, v.uid_as_sent as uid, count(*) as versions,
                 bool_and(v.valid_from = v.previous_to or v.previous_to is null) as contiguous
             from (
-                select cluster_id, uid, valid_from, lag(valid_to) over (partition by cluster_id, uid order by valid_from, valid_to) as previous_to
+                select cluster_id, coalesce(uid_text, uid::text) as uid_as_sent, valid_from, lag(valid_to) over (partition by cluster_id, uid order by valid_from, valid_to) as previous_to
                 from (
-                    select cluster_id, uid, valid_from, valid_to from ledger.{kind}_history
+                    select cluster_id, uid, uid_text, valid_from, valid_to from ledger.{kind}_history
                     union all
-                    select cluster_id, uid, valid_from, 'infinity' from ledger.{kind}
+                    select cluster_id, uid, uid_text, valid_from, 'infinity' from ledger.{kind}
                 ) as u
             ) as v join ledger.cluster as l using (cluster_id)
-            group by l.cluster_uid, v.uid"
+            group by l.cluster_uid, v.uid_as_sent"
         );
         let mut found = BTreeMap::new();
         for row in database.rows(&query, &[]).await {

@@ -162,6 +162,8 @@ pub(crate) fn common(object: &Value) -> BTreeMap<&'static str, ExpectedValue> {
     let grace = meta["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
     BTreeMap::from([
         ("uid", same(&meta["uid"])),
+        // An API server's uids are all of one form.
+        ("uid_text", ExpectedValue::Same(Value::Null)),
         ("created_at", at(&meta["creationTimestamp"])),
         (
             "deletion_requested_at",

@@ -499,7 +499,7 @@ async fn rows_altered_and_deleted_by_hand_are_found_and_healed_by_the_next_sweep
     let fleet = FleetObjects::small(15, 10, 100);
     line.cluster.create_all(&fleet.objects).await;
     line.await_equality().await;
-    line.database.execute("delete from ledger.pod where uid = (select min(uid) from ledger.pod); update ledger.node set kernel_version = 'forged' where uid = (select min(uid) from ledger.node)").await;
+    line.database.execute("delete from ledger.pod where uid = (select uid from ledger.pod order by uid limit 1); update ledger.node set kernel_version = 'forged' where uid = (select uid from ledger.node order by uid limit 1)").await;
     let balance = "select kind, balanced from fleet.balance where not balanced order by kind";
     eventually("the table sum finds the missing row", LIMIT, || async {
         let rows = line.database.rows(balance, &[]).await;

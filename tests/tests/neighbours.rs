@@ -197,7 +197,7 @@ async fn each_of_the_poison_set_is_a_dead_letter_with_its_place_and_neighbours_l
     }
     let landed = site
         .database
-        .number("select count(*) from fleet.pod where uid like 'neighbour-%'")
+        .number("select count(*) from fleet.pod where uid_text like 'neighbour-%'")
         .await;
     assert_eq!(landed, i64::try_from(expected.len()).unwrap() + 1);
     println!("{} neighbours landed; {counts}", landed);
@@ -399,7 +399,7 @@ async fn a_poisoned_cluster_is_quarantined_and_its_neighbour_stays_fresh() {
     eventually("the neighbour goes on", LIMIT, || async {
         let found = database
             .rows(
-                "select pod from fleet.pod where cluster = 'neighbour' and uid = 'after'",
+                "select pod from fleet.pod where cluster = 'neighbour' and uid_text = 'after'",
                 &[],
             )
             .await;

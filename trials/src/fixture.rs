@@ -6,7 +6,7 @@
 mod draft;
 mod value;
 
-use fleetledger_schema::postgres::literal;
+use fleetledger_schema::{object_uid::ObjectUid, postgres::literal};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -179,6 +179,7 @@ fn views_about<'t>(catalogue: &LedgerCatalogue, tables: impl Iterator<Item = &'t
 impl TableRow {
     /// Empty values for what is never NULL and nobody speaks of.
     pub(crate) fn fill(&mut self, table: &CatalogueTable, at: Timestamp, start: Timestamp) {
+        self.spell_uids(table);
         for column in table.columns.iter().filter(|column| column.is_not_null) {
             // Rows of records are written with all of their columns.
             if column.has_default && table.of_records.is_none() {
@@ -188,6 +189,22 @@ impl TableRow {
             values
                 .entry(column.name.clone())
                 .or_insert_with(|| empty(table, column, at, start));
+        }
+    }
+
+    /// Any text may be a uid in a test: it becomes the uuid that the ingester would make of it, and is kept beside it.
+    fn spell_uids(&mut self, table: &CatalogueTable) {
+        for column in table.columns.iter().filter(|column| column.column_type == "uuid") {
+            let Some(Value::String(text)) = self.values.get(&column.name) else {
+                continue;
+            };
+            let (uid, kept) = (ObjectUid::of(text).to_string(), ObjectUid::kept_text(text));
+            let kept = kept.map(|text| Value::String(text.to_owned()));
+            self.values.insert(column.name.clone(), Value::String(uid));
+            let beside = format!("{}_text", column.name);
+            if let Some(kept) = kept.filter(|_| table.columns.iter().any(|column| column.name == beside)) {
+                self.values.insert(beside, kept);
+            }
         }
     }
 

@@ -27,7 +27,7 @@ insert into ledger.namespace (
     cluster_id, uid, namespace, created_at, labels, annotations, finalizers, phase, conditions,
     row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from, observed_at, landed_at
 )
-select c, md5('namespace' || c || '-' || s)::uuid::text, case s when 0 then 'kube-system' else 'team-' || s end,
+select c, md5('namespace' || c || '-' || s)::uuid, case s when 0 then 'kube-system' else 'team-' || s end,
     now() - interval '300 days', jsonb_build_object('kubernetes.io/metadata.name', 'team-' || s), '{}', '{}', 'Active', '[]',
     0, 0, 0, 1, now() - interval '300 days', now(), now()
 from generate_series(1, 50) as c, generate_series(0, 200) as s;
@@ -42,7 +42,7 @@ select
     c as cluster_id,
     k,
     c || '-node-' || k as node,
-    md5('node' || c || '-' || k)::uuid::text as uid,
+    md5('node' || c || '-' || k)::uuid as uid,
     now() - interval '60 days' * random() - interval '2 days' as created_at,
     (c * 1000 + k) % 500 as lot,
     k % 20 = 0 as has_gpu
@@ -74,9 +74,9 @@ select cluster_id, uid, node, created_at, labels, '{}', '{}', lot % 50 = 4, '[]'
     case ready_status when 'True' then 'KubeletReady' else 'NodeStatusUnknown' end, now() - interval '20 minutes', heartbeat_stale_since,
     jsonb_build_array(jsonb_build_object('type', 'InternalIP', 'address', '10.0.0.1')), array['10.1.0.0/24'],
     case when lot = 9 then '6.1.0' else '6.8.0' end, 'Debian 12', 'linux', 'amd64', 'containerd://2.1',
-    case when lot = 10 then 'v1.31.2' else 'v1.35.4' end, '', uid, uid, uid, '{}', 64000, 256 * 1024 ^ 3,
+    case when lot = 10 then 'v1.31.2' else 'v1.35.4' end, '', uid::text, uid::text, uid::text, '{}', 64000, 256 * 1024 ^ 3,
     case when has_gpu then 8000 end, 110, '{}', 0, 0, 0, 1, now() - interval '6 hours' * random(), now(), now()
-from node_state order by hashtext(uid);
+from node_state order by hashtext(uid::text);
 
 -- Two closed versions a node and day of the last week, twelve within the hour of one node in a thousand.
 insert into ledger.node_history (
@@ -88,10 +88,10 @@ insert into ledger.node_history (
 )
 select cluster_id, uid, node, created_at, labels, '{}', '{}', lot % 50 = 4 and step < 3, '[]', conditions, 'True', from_at, '[]', array['10.1.0.0/24'],
     '6.8.0', 'Debian 12', 'linux', 'amd64', 'containerd://2.1', 'v1.35.4', '',
-    case when is_restless then uid || step else uid end, uid, uid, '{}', '{}', 0, 0, 0, 1, from_at, from_at, from_at, to_at, 'changed'
+    case when is_restless then uid::text || step else uid::text end, uid::text, uid::text, '{}', '{}', 0, 0, 0, 1, from_at, from_at, from_at, to_at, 'changed'
 from (
     select s.*, false as is_restless, step, now() - (step + 1) * interval '12 hours' - shift as from_at, now() - step * interval '12 hours' - shift as to_at
-    from node_state as s, generate_series(0, 13) as step, lateral (select abs(hashtext(s.uid)) % 43200 * interval '1 second' as shift) as o
+    from node_state as s, generate_series(0, 13) as step, lateral (select abs(hashtext(s.uid::text)) % 43200 * interval '1 second' as shift) as o
     where s.lot not in (5, 6)
     union all
     select s.*, true, step, now() - (step + 1) * interval '5 minutes', now() - step * interval '5 minutes'
@@ -121,7 +121,7 @@ insert into ledger.pod (
     containers_xor_lo, body_hash_hi, body_hash_lo, row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from,
     observed_at, landed_at
 )
-select p.cluster_id, md5('pod' || p.n)::uuid::text, o.namespace, o.workload || '-' || md5(p.n::text), s.created_at,
+select p.cluster_id, md5('pod' || p.n)::uuid, o.namespace, o.workload || '-' || md5(p.n::text), s.created_at,
     case when p.lot in (30, 31, 32) then now() - case when p.n % 20000 = 30 then interval '20 minutes' else interval '10 seconds' end end,
     case when p.lot in (30, 31, 32) then 30 end,
     jsonb_build_object('app', o.workload, 'app.kubernetes.io/name', o.workload, 'pod-template-hash', md5(p.w::text), 'team', o.namespace),
@@ -146,7 +146,7 @@ cross join lateral (
     select
         case when p.is_daemon then 'kube-system' else 'team-' || p.w % 200 + 1 end as namespace,
         case when p.is_daemon then 'agent-' || p.m / 25 % 2 else 'app-' || p.w end as workload,
-        md5(case when p.is_daemon then 'daemon' || p.cluster_id || '-' || p.m / 25 % 2 else 'workload' || p.cluster_id || '-' || p.w end)::uuid::text as workload_uid
+        md5(case when p.is_daemon then 'daemon' || p.cluster_id || '-' || p.m / 25 % 2 else 'workload' || p.cluster_id || '-' || p.w end)::uuid as workload_uid
 ) as o
 cross join lateral (
     select
@@ -172,7 +172,7 @@ insert into ledger.container (
     reader_version, valid_from, observed_at, landed_at
 )
 select p.cluster_id, p.uid, c.container, p.namespace, p.pod, p.node, 'app', c.position,
-    'registry-' || n.w % 3 || '.example.com/' || c.container || '/' || p.workload || ':v' || n.w % 20, 'sha256:' || md5(p.workload), p.uid, p.ready, true,
+    'registry-' || n.w % 3 || '.example.com/' || c.container || '/' || p.workload || ':v' || n.w % 20, 'sha256:' || md5(p.workload), p.uid::text, p.ready, true,
     case when n.lot between 50 and 79 then 9 else 0 end,
     case when p.phase = 'Pending' or n.lot between 70 and 74 then 'waiting' when p.phase = 'Running' then 'running' else 'terminated' end,
     case when n.lot = 13 then 'ImagePullBackOff' when p.phase = 'Pending' then 'ContainerCreating' when n.lot between 70 and 74 then 'CrashLoopBackOff' end,
@@ -198,16 +198,16 @@ select cluster_id, uid, namespace, workload, kind, now() - age, jsonb_build_obje
     'RollingUpdate', jsonb_build_object('app', workload), array['registry.example.com/main/' || workload || ':v1'], '[]', 0, 0, 0, 1,
     now() - least(age, interval '5 days'), now(), now()
 from (
-    select distinct on (cluster_id, w) cluster_id, md5('workload' || cluster_id || '-' || w)::uuid::text as uid, 'team-' || w % 200 + 1 as namespace,
+    select distinct on (cluster_id, w) cluster_id, md5('workload' || cluster_id || '-' || w)::uuid as uid, 'team-' || w % 200 + 1 as namespace,
         'app-' || w as workload, 'Deployment' as kind, interval '200 days' as age, 10 as desired,
         case when w % 300 = 7 then 3 else 10 end as available, w as lot
     from new_pod where not is_daemon
     union all
-    select c, md5('daemon' || c || '-' || d)::uuid::text, 'kube-system', 'agent-' || d, 'DaemonSet', interval '200 days', 400, 400, d
+    select c, md5('daemon' || c || '-' || d)::uuid, 'kube-system', 'agent-' || d, 'DaemonSet', interval '200 days', 400, 400, d
     from generate_series(1, 50) as c, generate_series(0, 1) as d
     union all
     -- Three namespaces fill with Jobs that nobody removes.
-    select c, md5('job' || c || '-' || j)::uuid::text, case when c <= 3 then 'team-9' else 'team-' || j % 200 + 1 end, 'job-' || j,
+    select c, md5('job' || c || '-' || j)::uuid, case when c <= 3 then 'team-9' else 'team-' || j % 200 + 1 end, 'job-' || j,
         case when j % 5 = 0 then 'CronJob' else 'Job' end, interval '1 minute' * (j % case when c <= 3 then 1400 else 20000 end), null, null, j
     from generate_series(1, 50) as c, generate_series(1, greatest(current_setting('bench.pods')::integer / 1250, 1)) as j
 ) as w;
@@ -217,7 +217,7 @@ insert into ledger.watchdog (
     nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, row_hash_hi, row_hash_lo,
     writer_schema, reader_version, valid_from, observed_at, landed_at
 )
-select c, md5('watchdog' || c || '-' || d)::uuid::text, 'check-' || d, now() - interval '90 days', '{}', '{}', '{}', 'Node', 'check-' || d, false,
+select c, md5('watchdog' || c || '-' || d)::uuid, 'check-' || d, now() - interval '90 days', '{}', '{}', '{}', 'Node', 'check-' || d, false,
     case when (c * 20 + d) % 100 = 3 then 'False' else 'True' end, case when (c * 20 + d) % 100 = 3 then 'Firing' else 'OK' end, 400,
     case when (c * 20 + d) % 100 = 4 then 399 else 400 end, 398, 2, 0, '[]', '[]', 0, 0, 0, 1, now() - interval '1 day', now(), now()
 from generate_series(1, 50) as c, generate_series(1, 20) as d;

@@ -1,7 +1,7 @@
 -- The week before now (setting bench.days before now for the freshness of sources): of every pod ten closed versions in two lives, of every container five, and up to when each source
 -- was known minute by minute. A life begins pending and ends with a minute of termination, an hour of it for one of 5,000.
 create temp table life as
-select p.cluster_id, p.uid, n.n, abs(hashtext(p.uid)) % 60480 * interval '1 second' as shift
+select p.cluster_id, p.uid, n.n, abs(hashtext(p.uid::text)) % 60480 * interval '1 second' as shift
 from ledger.pod as p join new_pod as n on n.n = p.row_hash_hi;
 create temp table week as
 select l.cluster_id, l.uid, l.n, step, step > 5 as is_former, step in (5, 10) as is_begin, step = 6 as is_end,
@@ -22,7 +22,7 @@ insert into ledger.pod_history (
     containers_xor_hi, containers_xor_lo, row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from, observed_at,
     landed_at, valid_to, closed_reason
 )
-select p.cluster_id, case when w.is_former then 'former-' || p.uid else p.uid end, p.namespace, p.pod, now() - interval '9 days',
+select p.cluster_id, case when w.is_former then md5('former-' || p.uid)::uuid else p.uid end, p.namespace, p.pod, now() - interval '9 days',
     case when w.is_end then w.from_at end, case when w.is_end then 30 end, p.labels, p.annotations, p.finalizers, p.node,
     case when w.is_begin then 'Pending' else 'Running' end, p.owner_kind, p.owner, p.owner_uid, p.workload_kind, p.workload, p.workload_uid, true,
     p.restart_policy, p.host_network, false, false, p.pod_ips, p.conditions, not w.is_begin, w.step, p.request_cpu_millicores,

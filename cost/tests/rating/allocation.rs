@@ -257,10 +257,10 @@ async fn pods_on_demand_are_those_of_the_window_and_add_up() {
     let parts = "select round(sum(cpu_nanos + memory_nanos + gpu_nanos))::bigint
         from fleet.cost_pod_parts('2026-03-02 11:00Z', '2026-03-02 12:00Z')";
     assert_eq!(fleet.number(parts).await, fleet.number(nodes).await);
-    let charged = "select uid, trim_scale(round(sum(cpu_charged_core_us) / 3.6e9, 6)) from fleet.cost_pod_parts('2026-03-02 11:00Z',
-        '2026-03-02 12:00Z') where uid is not null group by uid order by uid";
+    let charged = "select pod, trim_scale(round(sum(cpu_charged_core_us) / 3.6e9, 6)) from fleet.cost_pod_parts('2026-03-02 11:00Z',
+        '2026-03-02 12:00Z') where uid is not null group by pod order by pod";
     assert_eq!(fleet.rows(charged).await, ["u1 1", "u2 1.5"]);
-    let of_pod = "select count(*), trim_scale(sum(cpu_core_hours)) from fleet.cost_of_pod('u2', '2026-03-02 11:00Z', '2026-03-02 13:00Z')";
+    let of_pod = "select count(*), trim_scale(sum(cpu_core_hours)) from fleet.cost_of_pod(test.uid('u2'), '2026-03-02 11:00Z', '2026-03-02 13:00Z')";
     assert_eq!(fleet.rows(of_pod).await, ["2 2.5"]);
     let idle = "select (sum(cost) * 1000000000)::bigint from fleet.cost_idle('2026-03-02 11:00Z', '2026-03-02 12:00Z')";
     assert_eq!(fleet.number(idle).await, fleet.number(nodes).await);

@@ -1,6 +1,9 @@
 -- Objects of a made-up fleet, as the ingester leaves them: a version with an end is history.
 create schema test;
 
+-- A uid of a text, so that tests may name what they mean.
+create function test.uid(text text) returns uuid language sql immutable as $$ select md5(text)::uuid $$;
+
 create function test.cluster(datacenter text, cluster text) returns integer language sql as $$
     insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at)
     values (datacenter, cluster, 'uid-' || cluster, '2025-01-01') returning cluster_id
@@ -20,7 +23,8 @@ declare
         "containers_xor_hi": 0, "containers_xor_lo": 0, "container_type": "app", "position": 0, "image": "app:1"}';
 begin
     every := every || jsonb_build_object('observed_at', given -> 'valid_from', 'landed_at', given -> 'valid_from',
-        'created_at', given -> 'valid_from', 'valid_to', ends, 'closed_reason', reason) || given;
+        'created_at', given -> 'valid_from', 'valid_to', ends, 'closed_reason', reason) || given
+        || jsonb_build_object('uid', test.uid(given ->> 'uid'));
     execute format('insert into %s select * from jsonb_populate_record(null::%s, $1)', target, target) using every;
 end
 $$;
@@ -56,13 +60,13 @@ create function test.usage(
 ) returns void language sql as $$
     insert into ledger.usage_hourly (cluster_id, hour_at, pod_uid, container, node, namespace, pod, covered_ms, cpu_core_us,
         memory_byte_seconds, cpu_charged_core_us, memory_charged_byte_seconds, cpu_max_millicores, memory_max_bytes, folded_at)
-    values (cluster_id, hour, pod_uid, 'app', 'n', 'ns', pod_uid, covered_minutes * 60000, used_cores * covered_minutes * 60000000,
+    values (cluster_id, hour, test.uid(pod_uid), 'app', 'n', 'ns', pod_uid, covered_minutes * 60000, used_cores * covered_minutes * 60000000,
         0, greatest(used_cores, request_cores) * covered_minutes * 60000000, 0, 0, 0, folded)
     on conflict (cluster_id, hour_at, pod_uid, container) do update set
         covered_ms = excluded.covered_ms, cpu_core_us = excluded.cpu_core_us,
         cpu_charged_core_us = excluded.cpu_charged_core_us, folded_at = excluded.folded_at;
     insert into ledger.usage_window (cluster_id, hour_at, node_uid, node, minutes, latest_window_end_at, folded_at)
-    values (cluster_id, hour, 'n', 'n', 1, folded, folded)
+    values (cluster_id, hour, test.uid('n'), 'n', 1, folded, folded)
     on conflict (cluster_id, hour_at, node_uid) do update set folded_at = excluded.folded_at
 $$;
 

@@ -24,7 +24,7 @@ async fn pod_recreated_with_the_same_name() {
     fleet.rate("2026-03-02T10:00:00Z", 1).await;
     // Half an hour of 2 cores and a third of an hour of 4.
     assert_eq!(core_hours(&fleet, "shop").await, "2.333333");
-    let of_pod = |uid: &str| format!("select sum(cpu_core_hours) from fleet.cost_of_pod('{uid}')");
+    let of_pod = |uid: &str| format!("select sum(cpu_core_hours) from fleet.cost_of_pod(test.uid('{uid}'))");
     assert_eq!(fleet.text(&of_pod("u1")).await, "1.000000");
     assert_eq!(fleet.text(&of_pod("u2")).await, "1.333333");
 }
@@ -122,13 +122,10 @@ async fn a_node_that_comes_back_under_its_name_costs_once() {
         )
         .await;
     fleet.rate("2026-03-02T10:00:00Z", 1).await;
-    let sql = "select uid, cost, allocated_cost from fleet.cost_node_hourly where resource = 'cpu' order by from_at";
+    let sql = "select uid = test.uid('second'), cost, allocated_cost from fleet.cost_node_hourly where resource = 'cpu' order by from_at";
     assert_eq!(
         fleet.rows(sql).await,
-        [
-            "node-n1 0.150000000 0.060000000",
-            "second 0.150000000 0.060000000"
-        ]
+        ["false 0.150000000 0.060000000", "true 0.150000000 0.060000000"]
     );
     assert_eq!(core_hours(&fleet, "shop").await, "4");
 }

@@ -19,7 +19,7 @@ fn pods() -> Vec<Record> {
 
 async fn content(place: &IngestHarness) -> Vec<String> {
     place
-        .all("select p.uid || p.phase || c.container || c.restart_count from ledger.pod as p join ledger.container as c using (cluster_id, uid) order by 1")
+        .all("select p.uid_text || p.phase || c.container || c.restart_count from ledger.pod as p join ledger.container as c using (cluster_id, uid) order by 1")
         .await
 }
 
@@ -36,10 +36,10 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
         0
     );
     place
-        .execute("update ledger.pod set phase = 'Forged' where uid = 'a'")
+        .execute("update ledger.pod set phase = 'Forged' where uid_text = 'a'")
         .await;
     place
-        .execute("update ledger.container set restart_count = 77 where uid = 'b' and container = 'c1'")
+        .execute("update ledger.container set restart_count = 77 where pod = 'pod-b' and container = 'c1'")
         .await;
     let report = audit::run(&place.ingester, |_| {}).await.unwrap();
     assert_eq!(report.altered.len(), 2, "{report:?}");
@@ -75,9 +75,9 @@ async fn a_row_deleted_by_hand_is_found_by_the_table_sum_and_healed_by_the_next_
     place
         .until("select count(*) = 1 from ledger.table_sum where agrees and kind = 2")
         .await;
-    place.execute("delete from ledger.pod where uid = 'a'").await;
+    place.execute("delete from ledger.pod where uid_text = 'a'").await;
     place
-        .execute("delete from ledger.container where uid = 'b' and container = 'c0'")
+        .execute("delete from ledger.container where pod = 'pod-b' and container = 'c0'")
         .await;
     place
         .until("select count(*) = 1 from ledger.table_sum where not agrees and kind = 2")

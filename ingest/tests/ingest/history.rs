@@ -12,8 +12,8 @@ async fn versions(place: &IngestHarness, table: &str) -> Vec<String> {
     place
         .all(&format!(
             "select phase || ' ' || closed_reason from (
-                 select phase, valid_from, closed_reason from ledger.{table}_history where uid = 'u'
-                 union all select phase, valid_from, 'stands' from ledger.{table} where uid = 'u') as v order by valid_from"
+                 select phase, valid_from, closed_reason from ledger.{table}_history where uid_text = 'u'
+                 union all select phase, valid_from, 'stands' from ledger.{table} where uid_text = 'u') as v order by valid_from"
         ))
         .await
 }
@@ -22,8 +22,8 @@ async fn holes(place: &IngestHarness, table: &str) -> i64 {
     place
         .one(&format!(
             "select count(*) from (select valid_from, lag(valid_to) over (order by valid_from) as before from (
-                 select valid_from, valid_to from ledger.{table}_history where uid = 'u'
-                 union all select valid_from, 'infinity' from ledger.{table} where uid = 'u') as v) as w
+                 select valid_from, valid_to from ledger.{table}_history where uid_text = 'u'
+                 union all select valid_from, 'infinity' from ledger.{table} where uid_text = 'u') as v) as w
              where valid_from <> before"
         ))
         .await
@@ -114,13 +114,13 @@ async fn a_then_b_and_a_in_one_batch_then_c_are_contiguous() {
     }
     let container = place
         .all("select restart_count || ' ' || closed_reason from (
-                 select restart_count, valid_from, closed_reason from ledger.container_history where uid = 'u' and container = 'c1'
-                 union all select restart_count, valid_from, 'stands' from ledger.container where uid = 'u' and container = 'c1') as v
+                 select restart_count, valid_from, closed_reason from ledger.container_history where pod = 'pod-u' and container = 'c1'
+                 union all select restart_count, valid_from, 'stands' from ledger.container where pod = 'pod-u' and container = 'c1') as v
              order by valid_from")
         .await;
     assert_eq!(container, ["0 changed", "1 changed", "0 stands"]);
     let still: i64 = place
-        .one("select count(*) from ledger.container_history where uid = 'u' and container = 'c0'")
+        .one("select count(*) from ledger.container_history where pod = 'pod-u' and container = 'c0'")
         .await;
     assert_eq!(still, 0, "a container that did not change has no history");
     ingester.stop().await;
@@ -137,13 +137,13 @@ async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
     place.landed().await;
     assert_eq!(
         place
-            .all("select container from ledger.container where uid = 'u'")
+            .all("select container from ledger.container where pod = 'pod-u'")
             .await,
         ["c0"]
     );
     assert_eq!(
         place
-            .one::<i64>("select count(*) from ledger.pod_history where uid = 'u'")
+            .one::<i64>("select count(*) from ledger.pod_history where uid_text = 'u'")
             .await,
         0
     );
@@ -156,12 +156,12 @@ async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
     assert_eq!(place.one::<i64>("select count(*) from ledger.pod").await, 0);
     assert_eq!(place.one::<i64>("select count(*) from ledger.container").await, 0);
     let ended: Instant = place
-        .one("select valid_to from ledger.pod_history where uid = 'u'")
+        .one("select valid_to from ledger.pod_history where uid_text = 'u'")
         .await;
     assert_eq!(ended, gone);
     assert_eq!(
         place
-            .one::<String>("select closed_reason from ledger.pod_history where uid = 'u'")
+            .one::<String>("select closed_reason from ledger.pod_history where uid_text = 'u'")
             .await,
         "deleted"
     );
@@ -172,7 +172,7 @@ async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
     place.landed().await;
     assert_eq!(
         place
-            .one::<i64>("select count(*) from ledger.pod_history where uid = 'u'")
+            .one::<i64>("select count(*) from ledger.pod_history where uid_text = 'u'")
             .await,
         1
     );
@@ -189,11 +189,11 @@ async fn a_pod_born_and_gone_between_two_sweeps_is_in_the_history() {
     let gone = Instant::now();
     emitter.delete(short, gone).await;
     place.landed().await;
-    let lived: f64 = place.one("select extract(epoch from valid_to - valid_from)::float8 from ledger.pod_history where uid = 'u'").await;
+    let lived: f64 = place.one("select extract(epoch from valid_to - valid_from)::float8 from ledger.pod_history where uid_text = 'u'").await;
     assert!((2.9..=60.0).contains(&lived), "{lived}");
     assert_eq!(
         place
-            .one::<i64>("select count(*) from ledger.container_history where uid = 'u'")
+            .one::<i64>("select count(*) from ledger.container_history where pod = 'pod-u'")
             .await,
         1
     );
@@ -285,14 +285,14 @@ async fn a_known_owner_is_kept_when_a_later_record_cannot_resolve_it() {
     }
     assert_eq!(
         place
-            .one::<String>("select workload from ledger.pod where uid = 'u'")
+            .one::<String>("select workload from ledger.pod where uid_text = 'u'")
             .await,
         "z"
     );
     assert_eq!(
         place
             .one::<String>(
-                "select string_agg(phase || workload, ',') from ledger.pod_history where uid = 'u'"
+                "select string_agg(phase || workload, ',') from ledger.pod_history where uid_text = 'u'"
             )
             .await,
         "Runningz"
@@ -305,7 +305,7 @@ async fn a_known_owner_is_kept_when_a_later_record_cannot_resolve_it() {
     place.landed().await;
     assert_eq!(
         place
-            .one::<i64>("select count(*) from ledger.pod_history where uid = 'u'")
+            .one::<i64>("select count(*) from ledger.pod_history where uid_text = 'u'")
             .await,
         2,
         "a changed owner is a change"

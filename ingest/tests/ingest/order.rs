@@ -22,7 +22,7 @@ async fn a_deposed_emitter_that_goes_on_is_superseded_and_counted() {
     place.landed().await;
     assert_eq!(
         place
-            .all("select uid || ' ' || phase from ledger.namespace")
+            .all("select uid_text || ' ' || phase from ledger.namespace")
             .await,
         ["u new"]
     );

@@ -224,7 +224,7 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
         .unwrap();
     assert_eq!(report.landed, 2, "{report:?}");
     let current = place
-        .all("select uid || ' ' || phase from ledger.namespace order by uid")
+        .all("select uid_text || ' ' || phase from ledger.namespace order by uid_text")
         .await;
     assert_eq!(current, ["born dead", "kept dead", "overwritten newer"]);
     assert!(
@@ -241,7 +241,7 @@ async fn replay_lands_what_a_fix_makes_valid_and_resurrects_nothing() {
     assert!(place.one::<bool>("select balanced from fleet.balance").await);
     assert_eq!(
         place
-            .one::<i64>("select count(*) from ledger.namespace where uid = 'born'")
+            .one::<i64>("select count(*) from ledger.namespace where uid_text = 'born'")
             .await,
         0
     );

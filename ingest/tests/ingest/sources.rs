@@ -107,7 +107,7 @@ async fn a_poisoned_source_is_quarantined_and_its_neighbour_goes_on() {
     place.landed().await;
     assert_eq!(
         place
-            .one::<i64>("select count(*) from ledger.namespace where uid like 'g%' or uid = 'last'")
+            .one::<i64>("select count(*) from ledger.namespace where uid_text like 'g%' or uid_text = 'last'")
             .await,
         9
     );
@@ -132,7 +132,7 @@ async fn a_poisoned_source_is_quarantined_and_its_neighbour_goes_on() {
     assert!(dry.dry_run && dry.landed == 1, "{dry:?}");
     assert_eq!(
         place
-            .one::<i64>("select count(*) from ledger.namespace where uid = 'valid'")
+            .one::<i64>("select count(*) from ledger.namespace where uid_text = 'valid'")
             .await,
         0
     );
@@ -142,7 +142,7 @@ async fn a_poisoned_source_is_quarantined_and_its_neighbour_goes_on() {
     assert_eq!(report.landed, 1, "{report:?}");
     assert_eq!(
         place
-            .one::<i64>("select count(*) from ledger.namespace where uid = 'valid'")
+            .one::<i64>("select count(*) from ledger.namespace where uid_text = 'valid'")
             .await,
         1
     );

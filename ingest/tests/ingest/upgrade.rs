@@ -7,6 +7,7 @@ use fleetledger_schema::{
     READER_VERSION,
     codec::{SchemaSubject, WriterSchema, own_schema},
     kind::RecordKind,
+    object_uid::ObjectUid,
     record::{ObjectRecord, Pod, Record},
     row,
 };
@@ -83,18 +84,16 @@ async fn age(place: &IngestHarness, pods: &[Pod], writer: &WriterSchema) {
         where uid = $1 and container = $2";
     for pod in pods {
         let record = Record::Pod(Box::new(pod.clone()));
+        let uid = ObjectUid::of(&pod.uid);
         let hash = row::row_hash_of_reader(row::table(RecordKind::Pod), &row::cells(&record), 1);
-        let aged = place.sql.execute(&of_pod, &[&pod.uid, &hash.hi, &hash.lo]).await;
+        let aged = place.sql.execute(&of_pod, &[&uid, &hash.hi, &hash.lo]).await;
         assert_eq!(aged.unwrap(), 1);
         for container in &pod.containers {
             let cells = row::container_cells(pod, container);
             let hash = row::row_hash_of_reader(row::container_table(), &cells, 1);
             let aged = place
                 .sql
-                .execute(
-                    of_container,
-                    &[&pod.uid, &container.container, &hash.hi, &hash.lo],
-                )
+                .execute(of_container, &[&uid, &container.container, &hash.hi, &hash.lo])
                 .await;
             assert_eq!(aged.unwrap(), 1);
         }
@@ -174,7 +173,7 @@ async fn central_site_and_emitters_upgraded_at_once_make_no_version_but_of_what_
     emitter.put(pods[0].clone()).await;
     emitter.put(pods[0].clone()).await;
     place.landed().await;
-    let closed = "select string_agg(uid || ' ' || hostname, ', ') from ledger.pod_history";
+    let closed = "select string_agg(uid_text || ' ' || hostname, ', ') from ledger.pod_history";
     assert_eq!(place.one::<String>(closed).await, "u0 host-0");
     assert_eq!(place.one::<i64>(CLOSED).await, 1);
     ingester.stop().await;
@@ -195,7 +194,7 @@ async fn what_changed_while_versions_changed_makes_one_version_each() {
     .await;
     place.landed().await;
     let closed = "select string_agg(uid, ' ' order by uid) from (
-        select uid from ledger.pod_history union all select uid || '/' || container from ledger.container_history) as v (uid)";
+        select uid_text from ledger.pod_history union all select substr(pod, 5) || '/' || container from ledger.container_history) as v (uid)";
     // The pod's row counts restarts, so a container's restart is a version of both.
     assert_eq!(place.one::<String>(closed).await, "u1 u2 u2/c1");
     ingester.stop().await;

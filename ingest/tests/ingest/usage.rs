@@ -9,6 +9,7 @@ use fleetledger_schema::{
     instant::Instant,
     key::RecordSubject,
     kind::RecordKind,
+    object_uid::ObjectUid,
     record::{ContainerUsage, Usage},
 };
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -115,7 +116,10 @@ async fn windows_are_added_to_the_hours_of_their_containers() {
         from fleet.usage_hourly where container = 'b'";
     assert_eq!(
         place.all(view).await,
-        ["dfw prod node-1 payments api-0 b pod-1 60.000 0.000007 117 not seen"]
+        [format!(
+            "dfw prod node-1 payments api-0 b {} 60.000 0.000007 117 not seen",
+            ObjectUid::of("pod-1")
+        )]
     );
     // No object is known of, so no balance is kept; usage is known up to the end of the newest window.
     assert_eq!(place.one::<i64>("select count(*) from ledger.balance").await, 0);

@@ -1,6 +1,7 @@
 -- Generated from schema/avro/watchdog.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
     {alias}.uid, -- Kubernetes uid of the watchdog: its identity.
+    {alias}.uid_text, -- Text of uid where that was hashed from another form; NULL in the common case.
     {alias}.watchdog, -- Watchdog name.
     {alias}.created_at, -- metadata.creationTimestamp.
     {alias}.deletion_requested_at, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.

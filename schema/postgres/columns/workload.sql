@@ -1,6 +1,7 @@
 -- Generated from schema/avro/workload.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
     {alias}.uid, -- Kubernetes uid of the workload: its identity.
+    {alias}.uid_text, -- Text of uid where that was hashed from another form; NULL in the common case.
     {alias}.namespace, -- Namespace name.
     {alias}.workload, -- Workload name.
     {alias}.workload_kind, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.

@@ -1,7 +1,7 @@
 -- Requests of the containers that run side by side; the first known version reaches back, the last one forward.
 create or replace function ledger.cost_container(h0 timestamptz, h1 timestamptz)
 returns table (
-    cluster_id integer, uid text, container text, request_cpu_millicores bigint, request_memory_bytes bigint,
+    cluster_id integer, uid uuid, container text, request_cpu_millicores bigint, request_memory_bytes bigint,
     request_gpu_millis bigint, from_at timestamptz, to_at timestamptz
 )
 language sql stable

@@ -2,7 +2,7 @@
 -- version that is known reaches back to when the pod was scheduled; no version reaches beyond the end of the pod.
 create or replace function ledger.cost_interval(h0 timestamptz, h1 timestamptz)
 returns table (
-    cluster_id integer, uid text, namespace text, pod text, node text, workload_kind text, workload text, labels jsonb,
+    cluster_id integer, uid uuid, namespace text, pod text, node text, workload_kind text, workload text, labels jsonb,
     annotations jsonb, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint,
     from_at timestamptz, to_at timestamptz, alone boolean
 )

@@ -4,7 +4,7 @@
 -- every pair of a cluster's nodes.
 create or replace function ledger.cost_segment(h0 timestamptz, h1 timestamptz)
 returns table (
-    cluster_id integer, node_uid text, node text, from_at timestamptz, to_at timestamptz, sheet_id integer,
+    cluster_id integer, node_uid uuid, node text, from_at timestamptz, to_at timestamptz, sheet_id integer,
     class_position integer, capacity_cpu_millicores bigint, capacity_memory_bytes bigint, capacity_gpu_millis bigint,
     allocatable_cpu_millicores bigint, allocatable_memory_bytes bigint, allocatable_gpu_millis bigint
 )

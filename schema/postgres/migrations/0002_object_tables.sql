@@ -5,7 +5,8 @@
 
 create table ledger.namespace (
     cluster_id integer not null,
-    uid text not null,
+    uid uuid not null,
+    uid_text text,
     namespace text not null,
     created_at timestamptz not null,
     deletion_requested_at timestamptz,
@@ -35,7 +36,8 @@ create table ledger.namespace_history (
 
 create table ledger.node (
     cluster_id integer not null,
-    uid text not null,
+    uid uuid not null,
+    uid_text text,
     node text not null,
     created_at timestamptz not null,
     deletion_requested_at timestamptz,
@@ -95,7 +97,8 @@ create table ledger.node_history (
 
 create table ledger.pod (
     cluster_id integer not null,
-    uid text not null,
+    uid uuid not null,
+    uid_text text,
     namespace text not null,
     pod text not null,
     created_at timestamptz not null,
@@ -114,10 +117,12 @@ create table ledger.pod (
     priority_class text,
     owner_kind text,
     owner text,
-    owner_uid text,
+    owner_uid uuid,
+    owner_uid_text text,
     workload_kind text,
     workload text,
-    workload_uid text,
+    workload_uid uuid,
+    workload_uid_text text,
     owner_resolved boolean not null,
     service_account text,
     scheduler text,
@@ -177,7 +182,7 @@ create table ledger.pod_history (
 
 create table ledger.container (
     cluster_id integer not null,
-    uid text not null,
+    uid uuid not null,
     container text not null,
     namespace text not null,
     pod text not null,
@@ -231,7 +236,8 @@ create table ledger.container_history (
 
 create table ledger.watchdog (
     cluster_id integer not null,
-    uid text not null,
+    uid uuid not null,
+    uid_text text,
     watchdog text not null,
     created_at timestamptz not null,
     deletion_requested_at timestamptz,
@@ -283,7 +289,8 @@ create table ledger.watchdog_history (
 
 create table ledger.workload (
     cluster_id integer not null,
-    uid text not null,
+    uid uuid not null,
+    uid_text text,
     namespace text not null,
     workload text not null,
     workload_kind text not null,
@@ -294,7 +301,8 @@ create table ledger.workload (
     finalizers text[] not null,
     owner_kind text,
     owner text,
-    owner_uid text,
+    owner_uid uuid,
+    owner_uid_text text,
     generation bigint,
     observed_generation bigint,
     desired integer,

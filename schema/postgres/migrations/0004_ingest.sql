@@ -288,7 +288,7 @@ comment on column ledger.dead_letter.settled_at is 'When it left the state open.
 create table ledger.dead_key (
     cluster_id integer not null references ledger.cluster,
     kind smallint not null,
-    uid text not null,
+    uid uuid not null,
     shard integer not null,
     hash_hi bigint not null,
     hash_lo bigint not null,

@@ -5,7 +5,7 @@
 create table ledger.usage_hourly (
     cluster_id integer not null,
     hour_at timestamptz not null,
-    pod_uid text not null,
+    pod_uid uuid not null,
     container text not null,
     node text not null,
     namespace text not null,
@@ -46,7 +46,7 @@ comment on column ledger.usage_hourly.folded_at is 'When a window was last added
 create table ledger.usage_window (
     cluster_id integer not null,
     hour_at timestamptz not null,
-    node_uid text not null,
+    node_uid uuid not null,
     node text not null,
     minutes bigint not null check (minutes > 0 and minutes < 1152921504606846976),
     windows integer not null default 1,

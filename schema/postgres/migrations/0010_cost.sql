@@ -125,7 +125,7 @@ comment on column ledger.cost_namespace_monthly.node_class is 'Class of nodes; N
 create table ledger.cost_node_hourly (
     hour_at timestamptz not null,
     cluster_id integer not null,
-    node_uid text not null,
+    node_uid uuid not null,
     from_at timestamptz not null,
     to_at timestamptz not null,
     node text not null,

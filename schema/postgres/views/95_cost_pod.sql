@@ -7,7 +7,7 @@ begin atomic
     select array(select jsonb_array_elements_text(s.value::jsonb) from ledger.setting as s where s.name = 'cost.rollup_labels');
 end;
 comment on function fleet.cost_rollup_labels is 'Labels of pods that cost is kept by; others are answered on demand.';
-create function fleet.cost_of_pod(pod_uid text, from_at timestamptz default '-infinity', to_at timestamptz default 'infinity')
+create function fleet.cost_of_pod(pod_uid uuid, from_at timestamptz default '-infinity', to_at timestamptz default 'infinity')
 returns table (hour_at timestamptz, node text, from_hour_at timestamptz, to_hour_at timestamptz, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, cost numeric, currency text)
 language sql stable
 begin atomic
@@ -95,7 +95,7 @@ comment on function fleet.cost_of_pod is 'What a pod, by its uid, cost in each h
 create function fleet.cost_pod_parts(from_at timestamptz, to_at timestamptz)
 returns table (
     datacenter text, cluster text, node text, node_class text, namespace text, team text, workload_kind text, workload text,
-    pod text, uid text, container text, labels jsonb, annotations jsonb,
+    pod text, uid uuid, container text, labels jsonb, annotations jsonb,
     cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us bigint,
     memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint,
     memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint,

@@ -1,6 +1,6 @@
 -- script: once
 create function fleet.node_states(from_at timestamptz, to_at timestamptz)
-returns table (state_at timestamptz, datacenter text, cluster text, node text, uid text, state text)
+returns table (state_at timestamptz, datacenter text, cluster text, node text, uid uuid, state text)
 language sql stable parallel safe
 begin atomic
     select
@@ -22,7 +22,7 @@ comment on function fleet.node_states(timestamptz, timestamptz) is 'What each no
 
 create function fleet.pod_states(from_at timestamptz, to_at timestamptz)
 returns table (
-    state_at timestamptz, datacenter text, cluster text, namespace text, pod text, uid text, node text, workload text,
+    state_at timestamptz, datacenter text, cluster text, namespace text, pod text, uid uuid, node text, workload text,
     state text, restart_count integer
 )
 language sql stable parallel safe

@@ -19,7 +19,7 @@ begin atomic
     ) as v
     cross join lateral (
         values
-            ('object made again', v.old_uid, v.uid),
+            ('object made again', v.old_uid::text, v.uid::text),
             ('ready', v.old_ready || coalesce(' ' || v.old_reason, ''), v.ready_status || coalesce(' ' || v.ready_reason, '')),
             ('cordoned', v.old_unschedulable::text, v.unschedulable::text),
             ('silent since', coalesce(v.old_silent::text, 'not silent'), coalesce(v.heartbeat_stale_since::text, 'not silent')),
@@ -52,7 +52,7 @@ begin atomic
     ) as v
     cross join lateral (
         values
-            ('object made again', v.old_uid, v.uid),
+            ('object made again', v.old_uid::text, v.uid::text),
             ('images', array_to_string(v.old_images, ', '), array_to_string(v.images, ', ')),
             ('desired', v.old_desired::text, v.desired::text),
             ('paused', v.old_paused::text, v.paused::text),
@@ -64,7 +64,7 @@ comment on function fleet.workload_changes(timestamptz, timestamptz) is 'What ch
 
 create function fleet.restarts(from_at timestamptz, to_at timestamptz)
 returns table (
-    restarted_at timestamptz, datacenter text, cluster text, namespace text, pod text, container text, uid text, node text,
+    restarted_at timestamptz, datacenter text, cluster text, namespace text, pod text, container text, uid uuid, node text,
     image text, restarts integer, reason text, exit_code integer, message text
 )
 language sql stable parallel safe

@@ -6,9 +6,10 @@ use super::SchemaError;
 
 /// Attributes of records and fields that `avro/README.md` describes. The parsing canonical form drops them, as it drops
 /// `doc`: a fingerprint says nothing of them.
-const ATTRIBUTES: [&str; 12] = [
+const ATTRIBUTES: [&str; 13] = [
     "after",
     "column",
+    "column_type",
     "columns",
     "comment",
     "derived",

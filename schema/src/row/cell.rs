@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::instant::Instant;
+use crate::{instant::Instant, object_uid::ObjectUid};
 
 /// The value of one column of one row.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub enum RowCell<'a> {
     Null,
     /// `text`
     Text(&'a str),
+    /// `uuid`, by the text of the uid.
+    Uid(&'a str),
     /// `text[]`
     Texts(&'a [String]),
     /// `jsonb`, as JSON text whose maps are sorted bytewise.
@@ -43,7 +45,7 @@ impl RowCell<'_> {
     /// See [`CellError`].
     pub fn check(&self) -> Result<(), CellError> {
         let nul = match self {
-            RowCell::Text(text) => text.as_bytes().contains(&0),
+            RowCell::Text(text) | RowCell::Uid(text) => text.as_bytes().contains(&0),
             RowCell::Texts(texts) => texts.iter().any(|text| text.as_bytes().contains(&0)),
             RowCell::Json(json) => has_escaped_nul(json),
             RowCell::Timestamp(at) if !at.is_storable() => return Err(CellError::Instant),
@@ -56,7 +58,8 @@ impl RowCell<'_> {
     pub fn fingerprint(&self, out: &mut Vec<u8>) {
         match self {
             RowCell::Null => out.push(0),
-            RowCell::Text(text) => tagged(1, text.as_bytes(), out),
+            // The hash of a row is of what travelled: a uid's is its text.
+            RowCell::Text(text) | RowCell::Uid(text) => tagged(1, text.as_bytes(), out),
             RowCell::Texts(texts) => {
                 tagged(2, &(texts.len() as u64).to_le_bytes(), out);
                 for text in *texts {
@@ -81,6 +84,16 @@ fn tagged(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
 /// JSON text of `value`.
 pub(crate) fn json<T: Serialize>(value: &T) -> RowCell<'static> {
     serde_json::to_vec(value).map_or(RowCell::Null, RowCell::Json)
+}
+
+/// A uid, if there is one.
+pub(super) fn uid<'a>(text: impl Into<Option<&'a str>>) -> RowCell<'a> {
+    text.into().map_or(RowCell::Null, RowCell::Uid)
+}
+
+/// The text of a uid that its uuid does not write.
+pub(super) fn uid_text<'a>(text: impl Into<Option<&'a str>>) -> RowCell<'a> {
+    text.into().and_then(ObjectUid::kept_text).into()
 }
 
 /// True if JSON text holds the escape `\u0000` (and not an escaped backslash followed by `u0000`).

@@ -6,7 +6,7 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     CONTAINER_META_COLUMNS, LedgerTable,
-    cell::json,
+    cell::{json, uid},
     columns,
     derived::container as derived,
     read::{get, read_json},
@@ -22,7 +22,7 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 
 columns! {
     fn cells(pod: Pod, container: Container);
-    uid: Text (not null) from "containers" = &pod.uid;
+    uid: Uuid (not null) from "containers" = uid(pod.uid.as_str());
     container: Text (not null) from "containers" = &container.container;
     namespace: Text (not null) from "containers" = &pod.namespace;
     pod: Text (not null) from "containers" = &pod.pod;

@@ -31,6 +31,8 @@ use crate::{
 pub enum ColumnType {
     /// `text`
     Text,
+    /// `uuid`
+    Uuid,
     /// `text[]`
     TextArray,
     /// `jsonb`
@@ -51,6 +53,7 @@ impl ColumnType {
     pub fn sql_name(self) -> &'static str {
         match self {
             ColumnType::Text => "text",
+            ColumnType::Uuid => "uuid",
             ColumnType::TextArray => "text[]",
             ColumnType::Jsonb => "jsonb",
             ColumnType::Bigint => "bigint",

@@ -6,9 +6,9 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::json,
+    cell::{json, uid, uid_text},
     columns,
-    read::{get, read_json},
+    read::{get, read_json, read_uid},
 };
 use crate::record::Namespace;
 
@@ -21,7 +21,8 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 
 columns! {
     fn cells(namespace: Namespace);
-    uid: Text (not null) from "uid" = &namespace.uid;
+    uid: Uuid (not null) from "uid" = uid(namespace.uid.as_str());
+    uid_text: Text [unhashed] from "uid" = uid_text(namespace.uid.as_str());
     namespace: Text (not null) from "namespace" = &namespace.namespace;
     created_at: Timestamptz (not null) from "created_at" = namespace.created_at;
     deletion_requested_at: Timestamptz from "deletion_requested_at" = namespace.deletion_requested_at;
@@ -35,7 +36,7 @@ columns! {
 /// The record that a row was made of; what has no column is left out.
 pub(super) fn read(row: &Row) -> Result<Namespace, Error> {
     Ok(Namespace {
-        uid: get(row, "uid")?,
+        uid: read_uid(row, "uid")?,
         namespace: get(row, "namespace")?,
         created_at: get(row, "created_at")?,
         deletion_requested_at: get(row, "deletion_requested_at")?,

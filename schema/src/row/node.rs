@@ -6,10 +6,10 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::json,
+    cell::{json, uid, uid_text},
     columns,
     derived::node as derived,
-    read::{get, read_json},
+    read::{get, read_json, read_uid},
 };
 use crate::record::{Node, Resources};
 
@@ -22,7 +22,8 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 
 columns! {
     fn cells(node: Node);
-    uid: Text (not null) from "uid" = &node.uid;
+    uid: Uuid (not null) from "uid" = uid(node.uid.as_str());
+    uid_text: Text [unhashed] from "uid" = uid_text(node.uid.as_str());
     node: Text (not null) from "node" = &node.node;
     created_at: Timestamptz (not null) from "created_at" = node.created_at;
     deletion_requested_at: Timestamptz from "deletion_requested_at" = node.deletion_requested_at;
@@ -66,7 +67,7 @@ columns! {
 /// The record that a row was made of; what has no column is left out.
 pub(super) fn read(row: &Row) -> Result<Node, Error> {
     Ok(Node {
-        uid: get(row, "uid")?,
+        uid: read_uid(row, "uid")?,
         node: get(row, "node")?,
         created_at: get(row, "created_at")?,
         deletion_requested_at: get(row, "deletion_requested_at")?,

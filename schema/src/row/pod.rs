@@ -6,10 +6,10 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::json,
+    cell::{json, uid, uid_text},
     columns,
     derived::pod as derived,
-    read::{get, read_json},
+    read::{get, read_json, read_optional_uid, read_uid},
 };
 use crate::record::{Pod, Resources};
 
@@ -23,7 +23,8 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 columns! {
     fn cells(pod: Pod);
     @let containers_digest = derived::containers_digest(pod);
-    uid: Text (not null) from "uid" = &pod.uid;
+    uid: Uuid (not null) from "uid" = uid(pod.uid.as_str());
+    uid_text: Text [unhashed] from "uid" = uid_text(pod.uid.as_str());
     namespace: Text (not null) from "namespace" = &pod.namespace;
     pod: Text (not null) from "pod" = &pod.pod;
     created_at: Timestamptz (not null) from "created_at" = pod.created_at;
@@ -42,10 +43,12 @@ columns! {
     priority_class: Text from "priority_class" = &pod.priority_class;
     owner_kind: Text from "owner_kind" = &pod.owner_kind;
     owner: Text from "owner" = &pod.owner;
-    owner_uid: Text from "owner_uid" = &pod.owner_uid;
+    owner_uid: Uuid from "owner_uid" = uid(pod.owner_uid.as_deref());
+    owner_uid_text: Text [unhashed] from "owner_uid" = uid_text(pod.owner_uid.as_deref());
     workload_kind: Text [unhashed] from "workload_kind" = &pod.workload_kind;
     workload: Text [unhashed] from "workload" = &pod.workload;
-    workload_uid: Text [unhashed] from "workload_uid" = &pod.workload_uid;
+    workload_uid: Uuid [unhashed] from "workload_uid" = uid(pod.workload_uid.as_deref());
+    workload_uid_text: Text [unhashed] from "workload_uid" = uid_text(pod.workload_uid.as_deref());
     owner_resolved: Boolean (not null) [unhashed] from "owner_resolved" = pod.owner_resolved;
     service_account: Text from "service_account" = &pod.service_account;
     scheduler: Text from "scheduler" = &pod.scheduler;
@@ -92,7 +95,7 @@ columns! {
 /// The record that a row was made of; what has no column is left out.
 pub(super) fn read(row: &Row) -> Result<Pod, Error> {
     Ok(Pod {
-        uid: get(row, "uid")?,
+        uid: read_uid(row, "uid")?,
         namespace: get(row, "namespace")?,
         pod: get(row, "pod")?,
         created_at: get(row, "created_at")?,
@@ -112,10 +115,10 @@ pub(super) fn read(row: &Row) -> Result<Pod, Error> {
         preemption_policy: get(row, "preemption_policy")?,
         owner_kind: get(row, "owner_kind")?,
         owner: get(row, "owner")?,
-        owner_uid: get(row, "owner_uid")?,
+        owner_uid: read_optional_uid(row, "owner_uid")?,
         workload_kind: get(row, "workload_kind")?,
         workload: get(row, "workload")?,
-        workload_uid: get(row, "workload_uid")?,
+        workload_uid: read_optional_uid(row, "workload_uid")?,
         owner_resolved: get(row, "owner_resolved")?,
         service_account: get(row, "service_account")?,
         scheduler: get(row, "scheduler")?,

@@ -6,6 +6,7 @@ use tokio_postgres::{Error, Row, types::FromSql};
 use super::{container, namespace, node, pod, watchdog, workload};
 use crate::{
     kind::RecordKind,
+    object_uid::ObjectUid,
     record::{Container, ObjectRecord, Record},
 };
 
@@ -40,4 +41,17 @@ pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, E
 pub(super) fn read_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, Error> {
     let json: tokio_postgres::types::Json<T> = row.try_get(column)?;
     Ok(json.0)
+}
+
+/// The text of a uid as it travelled.
+pub(super) fn read_uid(row: &Row, column: &str) -> Result<String, Error> {
+    let uid: ObjectUid = row.try_get(column)?;
+    let text: Option<String> = row.try_get(format!("{column}_text").as_str())?;
+    Ok(text.unwrap_or_else(|| uid.to_string()))
+}
+
+/// The same of a uid that may be missing.
+pub(super) fn read_optional_uid(row: &Row, column: &str) -> Result<Option<String>, Error> {
+    let uid: Option<ObjectUid> = row.try_get(column)?;
+    uid.map(|_| read_uid(row, column)).transpose()
 }

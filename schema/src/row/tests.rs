@@ -25,6 +25,7 @@ fn every_cell_has_its_columns_type_and_comes_from_a_wire_field() {
             let fits = match cell {
                 RowCell::Null => !column.not_null,
                 RowCell::Text(_) => column.column_type == ColumnType::Text,
+                RowCell::Uid(_) => column.column_type == ColumnType::Uuid,
                 RowCell::Texts(_) => column.column_type == ColumnType::TextArray,
                 RowCell::Json(_) => column.column_type == ColumnType::Jsonb,
                 RowCell::Bigint(_) => column.column_type == ColumnType::Bigint,

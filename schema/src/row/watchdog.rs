@@ -6,10 +6,10 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::json,
+    cell::{json, uid, uid_text},
     columns,
     derived::watchdog as derived,
-    read::{get, read_json},
+    read::{get, read_json, read_uid},
 };
 use crate::record::Watchdog;
 
@@ -22,7 +22,8 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 
 columns! {
     fn cells(watchdog: Watchdog);
-    uid: Text (not null) from "uid" = &watchdog.uid;
+    uid: Uuid (not null) from "uid" = uid(watchdog.uid.as_str());
+    uid_text: Text [unhashed] from "uid" = uid_text(watchdog.uid.as_str());
     watchdog: Text (not null) from "watchdog" = &watchdog.watchdog;
     created_at: Timestamptz (not null) from "created_at" = watchdog.created_at;
     deletion_requested_at: Timestamptz from "deletion_requested_at" = watchdog.deletion_requested_at;
@@ -58,7 +59,7 @@ columns! {
 /// The record that a row was made of; what has no column is left out.
 pub(super) fn read(row: &Row) -> Result<Watchdog, Error> {
     Ok(Watchdog {
-        uid: get(row, "uid")?,
+        uid: read_uid(row, "uid")?,
         watchdog: get(row, "watchdog")?,
         created_at: get(row, "created_at")?,
         deletion_requested_at: get(row, "deletion_requested_at")?,

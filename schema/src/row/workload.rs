@@ -6,9 +6,9 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::json,
+    cell::{json, uid, uid_text},
     columns,
-    read::{get, read_json},
+    read::{get, read_json, read_optional_uid, read_uid},
 };
 use crate::record::Workload;
 
@@ -21,7 +21,8 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 
 columns! {
     fn cells(workload: Workload);
-    uid: Text (not null) from "uid" = &workload.uid;
+    uid: Uuid (not null) from "uid" = uid(workload.uid.as_str());
+    uid_text: Text [unhashed] from "uid" = uid_text(workload.uid.as_str());
     namespace: Text (not null) from "namespace" = &workload.namespace;
     workload: Text (not null) from "workload" = &workload.workload;
     workload_kind: Text (not null) from "workload_kind" = &workload.workload_kind;
@@ -32,7 +33,8 @@ columns! {
     finalizers: TextArray (not null) from "finalizers" = &workload.finalizers;
     owner_kind: Text from "owner_kind" = &workload.owner_kind;
     owner: Text from "owner" = &workload.owner;
-    owner_uid: Text from "owner_uid" = &workload.owner_uid;
+    owner_uid: Uuid from "owner_uid" = uid(workload.owner_uid.as_deref());
+    owner_uid_text: Text [unhashed] from "owner_uid" = uid_text(workload.owner_uid.as_deref());
     generation: Bigint from "generation" = workload.generation;
     observed_generation: Bigint from "observed_generation" = workload.observed_generation;
     desired: Integer from "desired" = workload.desired;
@@ -63,7 +65,7 @@ columns! {
 /// The record that a row was made of; what has no column is left out.
 pub(super) fn read(row: &Row) -> Result<Workload, Error> {
     Ok(Workload {
-        uid: get(row, "uid")?,
+        uid: read_uid(row, "uid")?,
         namespace: get(row, "namespace")?,
         workload: get(row, "workload")?,
         created_at: get(row, "created_at")?,
@@ -74,7 +76,7 @@ pub(super) fn read(row: &Row) -> Result<Workload, Error> {
         workload_kind: get(row, "workload_kind")?,
         owner_kind: get(row, "owner_kind")?,
         owner: get(row, "owner")?,
-        owner_uid: get(row, "owner_uid")?,
+        owner_uid: read_optional_uid(row, "owner_uid")?,
         generation: get(row, "generation")?,
         observed_generation: get(row, "observed_generation")?,
         desired: get(row, "desired")?,

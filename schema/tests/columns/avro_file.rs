@@ -53,6 +53,8 @@ pub(crate) struct AvroField {
     pub(crate) default: Json,
     #[serde(default)]
     pub(crate) column: NameOrNone,
+    /// Type of the column where it is not the field's own.
+    pub(crate) column_type: Option<FieldColumnType>,
     pub(crate) columns: Option<Vec<MemberColumn>>,
     #[serde(default = "one")]
     pub(crate) since: i16,
@@ -111,6 +113,14 @@ pub(crate) enum NameOrNone {
     None(bool),
     #[default]
     Default,
+}
+
+/// Type of a column that is not what the field's type says.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FieldColumnType {
+    /// A uid: a `uuid`, and beside it the text of one that cannot be made again from that.
+    Uuid,
 }
 
 /// Unit of the stored number where the view shows another.

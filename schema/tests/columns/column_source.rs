@@ -4,8 +4,8 @@ use serde_json::Value as Json;
 
 use crate::{
     avro_file::{
-        AvroField, AvroFile, AvroRecord, DerivedColumn, NameOrNone, Unit, all_records, defined_record,
-        record_of,
+        AvroField, AvroFile, AvroRecord, DerivedColumn, FieldColumnType, NameOrNone, Unit, all_records,
+        defined_record, record_of,
     },
     column_type,
 };
@@ -48,6 +48,8 @@ pub(crate) struct ColumnSource {
 pub(crate) enum ColumnValue {
     /// A field of the record.
     Field(String),
+    /// The text of a uid of the record that its uuid does not write.
+    UidText(String),
     /// A member of a field.
     Member { field: String, member: String },
     /// A field of the parent.
@@ -149,9 +151,12 @@ fn of_field(field: &AvroField, within: Option<&str>, records: &[AvroRecord]) -> 
         let Some(name) = field.column.or(&field.name) else {
             return Vec::new();
         };
-        let (sql_type, not_null) = column_type::of_field(&field.kind);
+        let (sql_type, not_null) = match field.column_type {
+            Some(FieldColumnType::Uuid) => ("uuid", column_type::of_field(&field.kind).1),
+            None => column_type::of_field(&field.kind),
+        };
         let comment = field.comment.clone().unwrap_or_else(|| field.doc.clone());
-        return vec![ColumnSource {
+        let own = ColumnSource {
             view: view(
                 &field.view,
                 &name,
@@ -169,7 +174,9 @@ fn of_field(field: &AvroField, within: Option<&str>, records: &[AvroRecord]) -> 
             hashed: field.hashed,
             comment,
             after: field.after.clone(),
-        }];
+        };
+        let text = field.column_type.map(|_| uid_text(&own));
+        return std::iter::once(own).chain(text).collect();
     };
     assert_eq!(
         field.column,
@@ -206,6 +213,31 @@ fn of_field(field: &AvroField, within: Option<&str>, records: &[AvroRecord]) -> 
         }
     });
     members.collect()
+}
+
+/// Beside the column of a uid, the text of one that is not of Kubernetes' form: the record must be made again from its row.
+fn uid_text(uid: &ColumnSource) -> ColumnSource {
+    let name = format!("{}_text", uid.name);
+    let comment = format!(
+        "Text of {} where that was hashed from another form; NULL in the common case.",
+        uid.name
+    );
+    ColumnSource {
+        // What is looked for by its text is the object itself.
+        view: (uid.name == "uid").then(|| ViewColumnSource {
+            name: name.clone(),
+            unit: None,
+            comment: comment.clone(),
+        }),
+        name,
+        sql_type: "text",
+        not_null: false,
+        value: ColumnValue::UidText(uid.field.clone()),
+        // The hash of the uid is that of its text.
+        hashed: false,
+        comment,
+        ..uid.clone()
+    }
 }
 
 fn of_derived(derived: &DerivedColumn, within: Option<&str>) -> ColumnSource {

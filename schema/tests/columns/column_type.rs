@@ -3,8 +3,9 @@
 use serde_json::Value as Json;
 
 /// Every type that a column may have.
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 8] = [
     "text",
+    "uuid",
     "text[]",
     "jsonb",
     "bigint",

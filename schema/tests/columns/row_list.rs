@@ -20,21 +20,16 @@ pub(crate) fn generate(table: &TableSource) -> GeneratedFile {
     let mut uses = vec!["LedgerTable".to_owned()];
     uses.push(meta(table).to_owned());
     uses.sort();
-    if list.contains("json(") {
-        uses.push("cell::json".to_owned());
-    }
+    uses.extend(imports("cell", &["json", "uid", "uid_text"], &list));
     uses.push("columns".to_owned());
     if list.contains("derived::") {
         uses.push(format!("derived::{name} as derived"));
     }
-    uses.push(
-        if read.contains("read_json(") {
-            "read::{get, read_json}"
-        } else {
-            "read::get"
-        }
-        .to_owned(),
-    );
+    uses.extend(imports(
+        "read",
+        &["get", "read_json", "read_optional_uid", "read_uid"],
+        &read,
+    ));
     writeln!(text, "{}", use_tree("super", &uses)).unwrap();
     let mut records = vec![record.clone()];
     records.extend(table.parent.iter().map(|parent| parent.name.clone()));
@@ -61,6 +56,17 @@ pub(super) static TABLE: LedgerTable = LedgerTable {{
     )
     .unwrap();
     GeneratedFile::rust(&format!("src/row/{name}.rs"), &table.source, &text)
+}
+
+/// The path that imports those functions of a module that `code` calls.
+fn imports(module: &str, functions: &[&str], code: &str) -> Option<String> {
+    let calls = |function: &&&str| code.contains(&format!(" {function}("));
+    let called: Vec<&str> = functions.iter().filter(calls).copied().collect();
+    match called.as_slice() {
+        [] => None,
+        [one] => Some(format!("{module}::{one}")),
+        several => Some(format!("{module}::{{{}}}", several.join(", "))),
+    }
 }
 
 fn meta(table: &TableSource) -> &'static str {
@@ -120,6 +126,7 @@ fn variable(record: &str) -> String {
 fn variant(sql_type: &str) -> &'static str {
     match sql_type {
         "text" => "Text",
+        "uuid" => "Uuid",
         "text[]" => "TextArray",
         "jsonb" => "Jsonb",
         "bigint" => "Bigint",
@@ -131,7 +138,7 @@ fn variant(sql_type: &str) -> &'static str {
 
 fn value(table: &TableSource, column: &ColumnSource, object: &str) -> String {
     let place = match &column.value {
-        ColumnValue::Field(field) => format!("{object}.{field}"),
+        ColumnValue::Field(field) | ColumnValue::UidText(field) => format!("{object}.{field}"),
         ColumnValue::Member { field, member } => format!("{object}.{field}.{member}"),
         ColumnValue::Parent(field) => {
             let parent = table.parent.as_ref().unwrap();
@@ -143,10 +150,31 @@ fn value(table: &TableSource, column: &ColumnSource, object: &str) -> String {
         } => return format!("{name}.{member}"),
         ColumnValue::Function { name, member: None } => return format!("derived::{name}({object})"),
     };
+    let of_uid = |function: &str| {
+        let part = if uid_may_be_missing(column, table) {
+            "as_deref"
+        } else {
+            "as_str"
+        };
+        format!("{function}({place}.{part}())")
+    };
     match column.sql_type {
+        _ if matches!(column.value, ColumnValue::UidText(_)) => of_uid("uid_text"),
+        "uuid" => of_uid("uid"),
         "text" | "text[]" => format!("&{place}"),
         "jsonb" => format!("json(&{place})"),
         _ => place,
+    }
+}
+
+/// True if the record's uid is optional.
+fn uid_may_be_missing(column: &ColumnSource, table: &TableSource) -> bool {
+    match &column.value {
+        ColumnValue::UidText(of) => {
+            let mut fields = table.record.fields.iter().filter(|field| field.name == *of);
+            fields.any(|field| field.kind.is_array())
+        }
+        _ => !column.not_null,
     }
 }
 
@@ -164,7 +192,7 @@ pub(super) fn read(row: &Row) -> Result<{0}, Error> {{\n    Ok({0} {{\n",
             .iter()
             .filter(|column| match &column.value {
                 ColumnValue::Field(of) | ColumnValue::Member { field: of, .. } => *of == field.name,
-                ColumnValue::Parent(_) | ColumnValue::Function { .. } => false,
+                ColumnValue::UidText(_) | ColumnValue::Parent(_) | ColumnValue::Function { .. } => false,
             })
             .collect();
         match of_field.as_slice() {
@@ -207,9 +235,10 @@ pub(super) fn read(row: &Row) -> Result<{0}, Error> {{\n    Ok({0} {{\n",
 }
 
 fn getter(column: &ColumnSource) -> &'static str {
-    if column.sql_type == "jsonb" {
-        "read_json"
-    } else {
-        "get"
+    match (column.sql_type, column.not_null) {
+        ("jsonb", _) => "read_json",
+        ("uuid", true) => "read_uid",
+        ("uuid", false) => "read_optional_uid",
+        _ => "get",
     }
 }

@@ -6,7 +6,7 @@ insert into ledger.setting (name, value) values ('owners.namespace_label', 'team
 
 -- ns-moved is red's until February and blue's since.
 insert into ledger.namespace
-select 1, 'u-' || n, n, '2026-01-01', null, jsonb_build_object('team', t), '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
+select 1, md5('u-' || n)::uuid, null, n, '2026-01-01', null, jsonb_build_object('team', t), '{}', '{}', 'Active', '[]', 1, 1, 1, 1, 1, 1, null,
     '2026-01-01', '2026-01-01', '2026-01-01'
 from (values ('ns-red', 'red'), ('ns-blue', 'blue'), ('ns-moved', 'red')) as f (n, t);
 select ledger.apply_owners(array[1], '2026-01-01');
@@ -19,7 +19,7 @@ insert into ledger.node (
     boot_id, machine_id, system_uuid, capacity_other, allocatable_other, row_hash_hi, row_hash_lo, writer_schema,
     reader_version, valid_from, observed_at, landed_at
 ) values (
-    1, 'node-blue', 'node-blue', '2026-01-01', '{}', '{}', '{}', false, '[]', '[]', '[]', '{}', '', '', '', '', '', '', '', '', '',
+    1, md5('node-blue')::uuid, 'node-blue', '2026-01-01', '{}', '{}', '{}', false, '[]', '[]', '[]', '{}', '', '', '', '', '', '', '', '', '',
     '', '{}', '{}', 1, 1, 1, 1, '2026-01-01', '2026-01-01', '2026-01-01'
 );
 insert into ledger.workload (
@@ -28,7 +28,7 @@ insert into ledger.workload (
     landed_at
 )
 select
-    1, 'web-' || t, 'ns-' || t, 'web-' || t, 'Deployment', '2026-01-01', '{}', '{}', '{}', 2, 1, false, false, '{}',
+    1, md5('web-' || t)::uuid, 'ns-' || t, 'web-' || t, 'Deployment', '2026-01-01', '{}', '{}', '{}', 2, 1, false, false, '{}',
     array['registry/' || t], '[]', 1, 1, 1, 1, '2026-03-01', '2026-03-01', '2026-03-01'
 from unnest(array['red', 'blue', 'moved']) as t;
 insert into ledger.pod (
@@ -38,8 +38,8 @@ insert into ledger.pod (
     row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from, observed_at, landed_at
 )
 select
-    1, 'pod-' || t, 'ns-' || t, 'pod-' || t, '2026-01-01', '{}', '{}', '{}', 'node-1', 'Running', 'Deployment', 'web-' || t,
-    'web-' || t, true, 'Always', false, false, false, '{}', '[{"type": "Ready", "status": "True"}]', true, 2, '{}', '{}', '{}',
+    1, md5('pod-' || t)::uuid, 'ns-' || t, 'pod-' || t, '2026-01-01', '{}', '{}', '{}', 'node-1', 'Running', 'Deployment', 'web-' || t,
+    md5('web-' || t)::uuid, true, 'Always', false, false, false, '{}', '[{"type": "Ready", "status": "True"}]', true, 2, '{}', '{}', '{}',
     '[]', 1, 0, 0, 1, 1, 1, 1, '2026-03-01', '2026-03-01', '2026-03-01'
 from unnest(array['red', 'blue', 'moved']) as t;
 insert into ledger.container (

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use fleetledger_schema::object_uid::ObjectUid;
 use serde_json::Value;
 
 use super::long;
@@ -66,7 +67,7 @@ impl FoldedHours {
     }
 
     fn add(&mut self, cluster_uid: &str, hour: i64, rest: &mut &[u8]) {
-        let uid = text(rest);
+        let uid = ObjectUid::of(&text(rest)).to_string();
         let (_namespace, _pod) = (text(rest), text(rest));
         let key = (cluster_uid.to_owned(), hour, uid, text(rest));
         let of = self.hours.entry(key).or_default();

@@ -123,7 +123,7 @@ async fn a_topic_made_again_halts_its_partition_alone_until_it_is_resumed() {
     let mut victim = scene.victim();
     let halted = format!(
         "select exists (select from ledger.ingest_partition where topic = '{topic}' and state = 'halted')
-         and exists (select from ledger.node where uid = 'n')"
+         and exists (select from ledger.node where uid_text = 'n')"
     );
     scene.until(&halted, &victim).await;
     let toml = scene.configuration("resumer");
@@ -132,7 +132,7 @@ async fn a_topic_made_again_halts_its_partition_alone_until_it_is_resumed() {
         &toml,
     );
     assert_eq!(code, Some(0), "{output}");
-    let whole = "select labels ->> 'team' = 'd' from ledger.namespace where uid = 'u'";
+    let whole = "select labels ->> 'team' = 'd' from ledger.namespace where uid_text = 'u'";
     scene.until(whole, &victim).await;
     victim.stop().await;
 }

@@ -27,7 +27,7 @@ create function pg_temp.node(name text, from_at timestamptz, to_at timestamptz, 
 language sql as $$
     insert into ledger.node_history
     select * from jsonb_populate_record(null::ledger.node_history, jsonb_build_object(
-        'cluster_id', 1, 'uid', name, 'node', name, 'created_at', '2025-01-01', 'labels', '{}'::jsonb,
+        'cluster_id', 1, 'uid', md5(name)::uuid, 'node', name, 'created_at', '2025-01-01', 'labels', '{}'::jsonb,
         'annotations', '{}'::jsonb, 'finalizers', '[]'::jsonb, 'unschedulable', false, 'taints', '[]'::jsonb,
         'conditions', '[]'::jsonb, 'addresses', '[]'::jsonb, 'pod_cidrs', '[]'::jsonb, 'kernel_version', '6.8',
         'os_image', '', 'operating_system', 'linux', 'architecture', 'amd64', 'container_runtime_version', '',

@@ -27,7 +27,7 @@ select
     c as cluster_id,
     kind,
     object,
-    kind || '-' || c || '-' || object as uid,
+    kind || '-' || c || '-' || object as name,
     v.from_at,
     coalesce(
         lead(v.from_at) over (partition by c, kind, object order by v.from_at),
@@ -45,7 +45,7 @@ create temp table body as
 select
     v.*,
     jsonb_build_object(
-        'cluster_id', v.cluster_id, 'uid', v.uid, 'labels', '{}'::jsonb, 'annotations', '{}'::jsonb, 'finalizers', '[]'::jsonb,
+        'cluster_id', v.cluster_id, 'uid', md5(v.name)::uuid, 'labels', '{}'::jsonb, 'annotations', '{}'::jsonb, 'finalizers', '[]'::jsonb,
         'conditions', '[]'::jsonb, 'row_hash_hi', 0, 'row_hash_lo', 0, 'writer_schema', 0, 'reader_version', 1,
         'valid_from', v.from_at, 'observed_at', v.from_at, 'landed_at', v.from_at, 'valid_to', v.to_at,
         'closed_reason', 'changed', 'created_at', v.from_at - pg_temp.pick('1 minute', '20 minutes', '10 days')::interval,
@@ -56,7 +56,7 @@ from version as v;
 
 create temp table filled as
 select kind, to_at, common || jsonb_build_object(
-    'node', uid, 'unschedulable', pg_temp.pick('true', 'false', 'false'), 'taints', '[]'::jsonb,
+    'node', name, 'unschedulable', pg_temp.pick('true', 'false', 'false'), 'taints', '[]'::jsonb,
     'conditions', pg_temp.pick('[]', jsonb_build_array(jsonb_build_object('type', 'MemoryPressure', 'status', 'True', 'last_transition_at',
         extract(epoch from from_at)::bigint * 1000000, 'heartbeat_stale_since', extract(epoch from from_at)::bigint * 1000000))::text)::jsonb,
     'ready_status', pg_temp.pick('True', 'True', 'False'), 'ready_since', from_at,
@@ -68,8 +68,8 @@ select kind, to_at, common || jsonb_build_object(
 ) as row from body where kind = 'node'
 union all
 select kind, to_at, common || jsonb_build_object(
-    'pod', uid, 'node', pg_temp.pick(null, 'node-' || cluster_id || '-' || object % 6 + 1), 'phase', pg_temp.pick('Running', 'Running', 'Pending', 'Failed'),
-    'reason', pg_temp.pick(null, 'Evicted'), 'workload_kind', 'Deployment', 'workload', 'workload-' || object % 3, 'workload_uid', 'workload-' || cluster_id || '-' || object % 3 + 1,
+    'pod', name, 'node', pg_temp.pick(null, 'node-' || cluster_id || '-' || object % 6 + 1), 'phase', pg_temp.pick('Running', 'Running', 'Pending', 'Failed'),
+    'reason', pg_temp.pick(null, 'Evicted'), 'workload_kind', 'Deployment', 'workload', 'workload-' || object % 3, 'workload_uid', md5('workload-' || cluster_id || '-' || object % 3 + 1)::uuid,
     'owner_resolved', true, 'restart_policy', 'Always', 'host_network', pg_temp.pick('true', 'false'), 'host_pid', false, 'host_ipc', false,
     'pod_ips', '[]'::jsonb, 'unschedulable_message', pg_temp.pick(null, '0/6 nodes: 6 Insufficient cpu.'), 'ready', true, 'restart_count', 0,
     'request_cpu_millicores', pg_temp.pick(null, '500'), 'request_memory_bytes', 100000000, 'request_gpu_millis', pg_temp.pick(null, null, '1000'),
@@ -80,7 +80,7 @@ select kind, to_at, common || jsonb_build_object(
 ) from body where kind = 'pod'
 union all
 select 'container', to_at, common || jsonb_build_object(
-    'pod', uid, 'container', pg_temp.pick('main', 'etcd'), 'namespace', pg_temp.pick(common ->> 'namespace', 'kube-system'), 'container_type', 'app', 'position', 0,
+    'pod', name, 'container', pg_temp.pick('main', 'etcd'), 'namespace', pg_temp.pick(common ->> 'namespace', 'kube-system'), 'container_type', 'app', 'position', 0,
     'image', pg_temp.pick('registry-1/a:1', 'registry-1/a:2'), 'ready', true, 'restart_count', pg_temp.pick('0', '9'), 'state', pg_temp.pick('waiting', 'running'),
     'reason', pg_temp.pick(null, 'CrashLoopBackOff', 'ImagePullBackOff'), 'last_reason', pg_temp.pick(null, 'OOMKilled'), 'last_exit_code', 137,
     'last_finished_at', from_at - interval '1 minute', 'request_other', '{}'::jsonb, 'limit_other', '{}'::jsonb
@@ -89,7 +89,7 @@ union all
 select kind, to_at, common || jsonb_build_object('phase', pg_temp.pick('Active', 'Terminating')) from body where kind = 'namespace'
 union all
 select kind, to_at, common || jsonb_build_object(
-    'workload', uid, 'workload_kind', pg_temp.pick('Deployment', 'CronJob'), 'desired', pg_temp.pick('0', '10'), 'available', pg_temp.pick(null, '2', '10'), 'paused', false,
+    'workload', name, 'workload_kind', pg_temp.pick('Deployment', 'CronJob'), 'desired', pg_temp.pick('0', '10'), 'available', pg_temp.pick(null, '2', '10'), 'paused', false,
     'suspended', false, 'last_scheduled_at', from_at, 'last_successful_at', pg_temp.pick(null, (from_at - interval '9 hours')::text), 'selector', '{}'::jsonb, 'images', '[]'::jsonb
 ) from body where kind = 'workload'
 union all
