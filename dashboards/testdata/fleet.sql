@@ -52,7 +52,7 @@ from ledger.topic cross join generate_series(0, 3) as p;
 
 insert into ledger.namespace
 select
-    c.cluster_id, c.cluster || '-ns-' || n, 'app-' || n, now() - interval '{days} days', null,
+    c.cluster_id, md5(c.cluster || '-ns-' || n)::uuid, null, 'app-' || n, now() - interval '{days} days', null,
     jsonb_build_object('team', 'team-' || n % 12), '{}', '{}', 'Active', '[]',
     1, 1, 1, 1, 1, 1, null, now() - interval '{days} days', now(), now()
 from ledger.cluster as c cross join generate_series(0, 39) as n;

@@ -156,7 +156,9 @@ impl CaseLedger {
         } else {
             String::new()
         };
-        let uid = take_text(&mut row, "uid").unwrap_or(format!("{names}{many}"));
+        // A uid that is given by its text is of that text.
+        let given = take_text(&mut row, "uid").or_else(|| take_text(&mut row, "uid_text"));
+        let uid = given.unwrap_or(format!("{names}{many}"));
         row.insert("uid".to_owned(), Value::String(uid.clone()));
         let fixture = FixtureRow::new(catalogue, view, &row, placement)?;
         if let Some(owner) = fixture.of("namespace_team") {

@@ -45,6 +45,10 @@ fn sample(column_type: &str) -> (Value, &'static str) {
         "timestamp with time zone" => (json!("-1h"), "2025-12-31 23:00:00+00"),
         "text[]" => (json!(["a", "b"]), "{a,b}"),
         "jsonb" => (json!({"a": "b"}), "{\"a\": \"b\"}"),
+        "uuid" => {
+            let uid = "9e1f0a2c-7e3c-4f0a-9a58-0123456789ab";
+            (json!(uid), uid)
+        }
         _ => (json!("sample"), "sample"),
     }
 }

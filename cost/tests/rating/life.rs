@@ -125,7 +125,7 @@ async fn a_node_that_comes_back_under_its_name_costs_once() {
     let sql = "select uid = test.uid('second'), cost, allocated_cost from fleet.cost_node_hourly where resource = 'cpu' order by from_at";
     assert_eq!(
         fleet.rows(sql).await,
-        ["false 0.150000000 0.060000000", "true 0.150000000 0.060000000"]
+        ["f 0.150000000 0.060000000", "t 0.150000000 0.060000000"]
     );
     assert_eq!(core_hours(&fleet, "shop").await, "4");
 }

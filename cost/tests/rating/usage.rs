@@ -36,7 +36,7 @@ async fn usage_beyond_the_request_is_charged_where_it_was_seen() {
     fleet.rate("2026-03-02T10:00:00Z", 1).await;
     assert_eq!(hours(&fleet, "shop").await, ["mixed 2 0"]);
     assert_eq!(hours(&fleet, "data").await, ["usage 0.5 0"]);
-    let of_pod = "select sum(cpu_core_hours) from fleet.cost_of_pod('u1')";
+    let of_pod = "select sum(cpu_core_hours) from fleet.cost_of_pod(test.uid('u1'))";
     assert_eq!(fleet.text(of_pod).await, "2.000000");
 }
 

@@ -19,13 +19,13 @@ const HISTORY: &str = "
     insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at) values ('dfw', 'a', 'ua', '2026-05-01');
     insert into ledger.freshness select cluster_id, k, '2026-05-05 12:02+00', now() from ledger.cluster, generate_series(1, 5) as k;
     select ledger.ensure_partitions('2026-05-01', '2026-05-08');
-    insert into ledger.namespace select cluster_id, 'ns', 'pay', '2026-05-01', null, '{\"team\": \"gold\"}', '{}', '{}', 'Active', '[]',
+    insert into ledger.namespace select cluster_id, md5('ns')::uuid, null, 'pay', '2026-05-01', null, '{\"team\": \"gold\"}', '{}', '{}', 'Active', '[]',
         1, 1, 1, 1, 1, 1, null, '2026-05-01', '2026-05-01', '2026-05-01' from ledger.cluster;
     insert into ledger.setting (name, value) values ('owners.namespace_label', 'team') on conflict (name) do update set value = 'team';
     select ledger.apply_owners(array_agg(cluster_id), '2026-05-01') from ledger.cluster;
 
     insert into ledger.node select (jsonb_populate_record(null::ledger.node, b)).* from (select '{
-        \"uid\": \"n\", \"node\": \"n1\", \"created_at\": \"2026-05-01\", \"labels\": {}, \"annotations\": {}, \"finalizers\": [],
+        \"uid\": \"00000000-0000-0000-0000-00000000000a\", \"node\": \"n1\", \"created_at\": \"2026-05-01\", \"labels\": {}, \"annotations\": {}, \"finalizers\": [],
         \"unschedulable\": false, \"taints\": [], \"conditions\": [], \"ready_status\": \"True\", \"addresses\": [], \"pod_cidrs\": [],
         \"kernel_version\": \"6\", \"os_image\": \"d\", \"operating_system\": \"linux\", \"architecture\": \"amd64\",
         \"container_runtime_version\": \"c\", \"kubelet_version\": \"v2\", \"kube_proxy_version\": \"\", \"boot_id\": \"b\",
@@ -40,7 +40,7 @@ const HISTORY: &str = "
     ) as v (v);
 
     insert into ledger.pod_history select (jsonb_populate_record(null::ledger.pod_history, b || v)).* from (select '{
-        \"uid\": \"p\", \"namespace\": \"pay\", \"pod\": \"p-0\", \"created_at\": \"2026-05-05 10:00+00\", \"labels\": {}, \"annotations\": {},
+        \"uid\": \"00000000-0000-0000-0000-00000000000b\", \"namespace\": \"pay\", \"pod\": \"p-0\", \"created_at\": \"2026-05-05 10:00+00\", \"labels\": {}, \"annotations\": {},
         \"finalizers\": [], \"node\": \"n1\", \"phase\": \"Running\", \"owner_resolved\": true, \"restart_policy\": \"Always\",
         \"host_network\": false, \"host_pid\": false, \"host_ipc\": false, \"pod_ips\": [], \"conditions\": [], \"ready\": true,
         \"request_cpu_millicores\": 500, \"request_other\": {}, \"limit_other\": {}, \"overhead_other\": {}, \"host_path_mounts\": [],
@@ -52,7 +52,7 @@ const HISTORY: &str = "
         ('{\"restart_count\": 2, \"valid_from\": \"2026-05-05 11:33+00\", \"valid_to\": \"2026-05-05 11:58+00\", \"closed_reason\": \"deleted\"}')
     ) as v (v);
     insert into ledger.container_history select (jsonb_populate_record(null::ledger.container_history, b || v)).* from (select '{
-        \"uid\": \"p\", \"container\": \"main\", \"namespace\": \"pay\", \"pod\": \"p-0\", \"node\": \"n1\", \"container_type\": \"app\",
+        \"uid\": \"00000000-0000-0000-0000-00000000000b\", \"container\": \"main\", \"namespace\": \"pay\", \"pod\": \"p-0\", \"node\": \"n1\", \"container_type\": \"app\",
         \"position\": 0, \"image\": \"i\", \"ready\": true, \"request_other\": {}, \"limit_other\": {}, \"row_hash_hi\": 1, \"row_hash_lo\": 1,
         \"reader_version\": 1, \"observed_at\": \"2026-05-05\", \"landed_at\": \"2026-05-05\", \"last_reason\": \"OOMKilled\"}'::jsonb
         || jsonb_build_object('cluster_id', cluster_id) as b from ledger.cluster) as b, (values

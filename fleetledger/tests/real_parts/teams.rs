@@ -8,7 +8,7 @@ const NAMESPACES: &str = "
     insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at) values ('dfw', 'a', 'u', '2026-01-01');
     insert into ledger.setting (name, value) values ('owners.namespace_label', 'team');
     insert into ledger.namespace
-    select 1, 'u-' || t, 'ns-' || t, '2026-01-01', null, jsonb_build_object('team', t), '{}', '{}', 'Active', '[]', 1, 1, 1, 1,
+    select 1, md5('u-' || t)::uuid, null, 'ns-' || t, '2026-01-01', null, jsonb_build_object('team', t), '{}', '{}', 'Active', '[]', 1, 1, 1, 1,
         1, 1, null, '2026-01-01', '2026-01-01', '2026-01-01'
     from unnest(array['red', 'blue']) as t;
     select ledger.apply_owners(array[1], '2026-01-01')";

@@ -2,6 +2,7 @@
 
 use fleetledger_schema::{
     kind::RecordKind,
+    object_uid::ObjectUid,
     record::{ObjectRecord, Record},
 };
 
@@ -15,7 +16,9 @@ fn record(uid: &str) -> Record {
 }
 
 async fn current_uids(place: &IngestHarness) -> Vec<String> {
-    place.all("select uid from ledger.namespace order by uid").await
+    place
+        .all("select uid_text from ledger.namespace order by uid_text")
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,11 +104,19 @@ async fn a_dead_record_counts_as_seen_and_its_object_stays() {
     emitter.end_sweep(RecordKind::Namespace, begun).await;
     place.landed().await;
     assert_eq!(current_uids(&place).await, ["b"]);
-    assert_eq!(place.all("select uid from ledger.dead_key").await, ["b"]);
+    assert_eq!(
+        place.all("select uid::text from ledger.dead_key").await,
+        [ObjectUid::of("b").to_string()]
+    );
     // The next record of the object settles it.
     emitter.put(namespace("b", "Terminating")).await;
     place.landed().await;
-    assert!(place.all("select uid from ledger.dead_key").await.is_empty());
+    assert!(
+        place
+            .all("select uid::text from ledger.dead_key")
+            .await
+            .is_empty()
+    );
     assert_eq!(
         place.all("select state from ledger.dead_letter").await,
         ["superseded"]

@@ -58,7 +58,10 @@ async fn parameters_are_bound_and_never_part_of_the_text() {
         .unwrap();
     assert_eq!(
         table.rows,
-        [[ResultCell::Text("ns3".into()), ResultCell::Text("b3".into())]]
+        [[
+            ResultCell::Text("ns3".into()),
+            ResultCell::Text("00000000-0000-0000-0000-000000020003".into())
+        ]]
     );
     let all = values(&[("cluster", "b"), ("rows", "10")]);
     let table = run_with_parameters(&place.reader, &report, &all, None)

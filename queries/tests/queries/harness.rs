@@ -70,7 +70,7 @@ impl QueriesHarness {
             "insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at)
              values ('dfw', 'a', 'ua', '2026-01-01'), ('dfw', 'b', 'ub', '2026-01-01');
              insert into ledger.namespace
-             select c.cluster_id, c.cluster || n, 'ns' || n, '2026-01-01', null, '{{}}', '{{}}', '{{}}', 'Active', '[]',
+             select c.cluster_id, ('00000000-0000-0000-0000-' || to_char(c.cluster_id * 10000 + n, 'FM000000000000'))::uuid, null, 'ns' || n, '2026-01-01', null, '{{}}', '{{}}', '{{}}', 'Active', '[]',
                  1, 1, 1, 1, 1, 1, null, '2026-01-01', '2026-01-01', '2026-01-01'
              from ledger.cluster as c cross join generate_series(1, {namespaces}) as n;
              insert into ledger.freshness (cluster_id, kind, observed_at, landed_at)
