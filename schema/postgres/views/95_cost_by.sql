@@ -18,13 +18,13 @@ begin atomic
     with day as (
         select * from fleet.cost_days(from_at, to_at)
     )
-    select l.datacenter, l.cluster, {cost_namespace_dimensions: d.%}, {cost_measures: d.%}, 0::bigint
+    select l.datacenter, l.cluster, {cost_namespace_dimensions: d.%}, {cost_measures: d.%}, 0::numeric
     from day as w
     join ledger.cost_namespace_daily as d on d.day_at = w.day_at and d.day_at >= from_at and d.day_at < to_at
     join ledger.cluster as l using (cluster_id)
     where w.whole
     union all
-    select l.datacenter, l.cluster, {cost_namespace_dimensions: i.%}, {cost_measures: h.%}, 0::bigint
+    select l.datacenter, l.cluster, {cost_namespace_dimensions: i.%}, {cost_measures: h.%}, 0::numeric
     from day as w
     cross join lateral (
         select h.* from ledger.cost_hourly as h
@@ -49,14 +49,14 @@ begin atomic
     with day as (
         select * from fleet.cost_days(from_at, to_at)
     )
-    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: d.%}, 0::bigint
+    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: d.%}, 0::numeric
     from day as w
     join ledger.cost_daily as d on d.day_at = w.day_at and d.day_at >= from_at and d.day_at < to_at
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)
     where w.whole
     union all
-    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: h.%}, 0::bigint
+    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: h.%}, 0::numeric
     from day as w
     cross join lateral (
         select h.* from ledger.cost_hourly as h
