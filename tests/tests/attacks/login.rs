@@ -16,8 +16,9 @@ pub(crate) async fn login(database: &LedgerDatabase, role: &str) -> Client {
 
 /// A session of a team that was granted its rows.
 pub(crate) async fn team(database: &LedgerDatabase, team: &str) -> Client {
-    let granted = database.client.query_one("select ledger.team_grant($1)", &[&team]);
-    let role: String = granted.await.unwrap().get(0);
+    let sql = "select ledger.team_grant($1)";
+    let granted = database.client.query_one(sql, &[&team]).await;
+    let role: String = granted.unwrap().get(0);
     login(database, &role).await
 }
 
