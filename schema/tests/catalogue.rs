@@ -239,7 +239,11 @@ async fn functions_that_run_as_the_owner_look_into_no_schema_of_their_callers() 
            and not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)",
     )
     .await;
-    assert_eq!(open, BTreeSet::new(), "set search_path = pg_catalog, pg_temp is missing");
+    assert_eq!(
+        open,
+        BTreeSet::new(),
+        "set search_path = pg_catalog, pg_temp is missing"
+    );
 }
 
 /// PUBLIC is every login of the server: nothing of ours is given to it.

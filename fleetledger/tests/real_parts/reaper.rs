@@ -81,7 +81,10 @@ async fn a_reader_who_lifts_the_timeout_is_cancelled_all_the_same() {
     ingester.query_one("select pg_sleep(8)::text", &[]).await.unwrap();
     let (code, log) = evaluator.stop();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("a reader's query or transaction ran for too long"), "{log}");
+    assert!(
+        log.contains("a reader's query or transaction ran for too long"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -34,15 +34,15 @@ impl MigrationLock {
         make_lock_table(&holder).await?;
         let lock = Self { holder };
         let begin = Instant::now();
-        let mut told = None;
+        let mut last_holders = None;
         while !lock.try_take().await? {
             let holders = lock.read_holders().await?;
             if begin.elapsed() >= WAIT_LIMIT {
                 return Err(MigrateError::Locked { holders });
             }
-            if told.as_ref() != Some(&holders) {
+            if last_holders.as_ref() != Some(&holders) {
                 progress(&format!("waiting for another migration: {holders}"));
-                told = Some(holders);
+                last_holders = Some(holders);
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
         }

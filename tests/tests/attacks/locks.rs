@@ -77,7 +77,10 @@ async fn a_team_that_holds_every_lock_it_can_makes_nobody_wait() {
     let work = async {
         migrate(&database.owner, |_| {}).await.unwrap();
         let ingester = database.ingester.connect("ingest").await.unwrap();
-        for call in ["select ledger.ensure_partitions()", "select ledger.maintain_partitions()"] {
+        for call in [
+            "select ledger.ensure_partitions()",
+            "select ledger.maintain_partitions()",
+        ] {
             ingester.batch_execute(call).await.unwrap();
         }
         let evaluator = login(&database, "fleetledger_evaluate").await;
@@ -108,7 +111,10 @@ async fn who_holds_a_lock_is_named() {
         .unwrap();
     let other = login(&database, "fleetledger_evaluate").await;
     let row = other
-        .query_one("select ledger.try_lock('cost_fill'), ledger.lock_holder('cost_fill')", &[])
+        .query_one(
+            "select ledger.try_lock('cost_fill'), ledger.lock_holder('cost_fill')",
+            &[],
+        )
         .await
         .unwrap();
     assert!(!row.get::<_, bool>(0));
