@@ -166,7 +166,7 @@ pub(crate) async fn now(client: &Client) -> Result<Instant, AlertsError> {
     Ok(row.map_err(while_("ask for the time"))?.get(0))
 }
 
-const TAKE_RULE_SET_LOCK: &str = "select pg_advisory_xact_lock(hashtext('ledger.rule_set'))";
+const TAKE_RULE_SET_LOCK: &str = "select ledger.take_lock('rule_set')";
 
 const READ_ACTIVE_SET: &str = "select sha256 from ledger.rule_set";
 

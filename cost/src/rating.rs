@@ -80,13 +80,14 @@ impl CostRater {
     /// # Errors
     /// The database's; hours before the one that failed stand.
     pub async fn round(&self, now: Instant) -> Result<usize, CostError> {
-        let client = self.connector.connect("fleetledger-cost").await;
-        let client = client.map_err(|error| CostError::Connect {
-            step: "rate hours",
-            why: error.to_string(),
-        })?;
+        // Each hour is a transaction of its own, so the lock of the round has a session of its own.
+        let mut holder = self.connect("fleetledger-cost-lock").await?;
+        let lock = holder.transaction().await.map_err(while_("rate hours"))?;
+        lock.batch_execute(KEEP_IDLE_TRANSACTION)
+            .await
+            .map_err(while_("rate hours"))?;
         // Whoever else does it now does it for us too.
-        let locked: bool = client
+        let locked: bool = lock
             .query_one(TRY_RATING_LOCK, &[])
             .await
             .map_err(while_("rate hours"))?
@@ -94,12 +95,21 @@ impl CostRater {
         if !locked {
             return Ok(0);
         }
+        let client = self.connect("fleetledger-cost").await?;
         let rated = self.rate_due(&client, now).await;
         // A server notices late that a session has ended; the next round must not find the lock taken.
-        let unlocked = client.batch_execute(RELEASE_RATING_LOCK).await;
+        let unlocked = lock.rollback().await;
         let rated = rated?;
         unlocked.map_err(while_("rate hours"))?;
         Ok(rated)
+    }
+
+    async fn connect(&self, application: &str) -> Result<Client, CostError> {
+        let client = self.connector.connect(application).await;
+        client.map_err(|error| CostError::Connect {
+            step: "rate hours",
+            why: error.to_string(),
+        })
     }
 
     async fn rate_due(&self, client: &Client, now: Instant) -> Result<usize, CostError> {
@@ -201,9 +211,10 @@ async fn fill_day(client: &Client, day: Instant) -> Result<(), CostError> {
     filled.map(|_| ()).map_err(while_("make the rows of a day"))
 }
 
-const TRY_RATING_LOCK: &str = "select pg_try_advisory_lock(hashtext('ledger.cost_rating'))";
+/// A server may end transactions that are idle; this one is while its round works.
+const KEEP_IDLE_TRANSACTION: &str = "set local idle_in_transaction_session_timeout = 0";
 
-const RELEASE_RATING_LOCK: &str = "select pg_advisory_unlock(hashtext('ledger.cost_rating'))";
+const TRY_RATING_LOCK: &str = "select ledger.try_lock('cost_rating')";
 
 const HAS_PRICES: &str = "select exists (select from ledger.price_sheet where superseded_at is null)";
 

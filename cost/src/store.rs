@@ -338,7 +338,7 @@ fn month_begin(month: &str) -> Result<Instant, CostError> {
         .ok_or_else(|| CostError::Refused(format!("`{month}` is no month such as 2026-04")))
 }
 
-const TAKE_APPLY_LOCK: &str = "select pg_advisory_xact_lock(hashtext('ledger.cost_apply'))";
+const TAKE_APPLY_LOCK: &str = "select ledger.take_lock('cost_apply')";
 
 /// Of every cluster, as of now.
 pub(crate) const APPLY_OWNERS: &str =

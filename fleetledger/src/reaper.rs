@@ -1,6 +1,6 @@
 //! Ends what readers leave running. `statement_timeout` is a reader's own to set, so it is no limit: queries of readers
-//! and teams are cancelled from outside, whatever their sessions set, and sessions that hold a transaction open and do
-//! nothing are ended.
+//! and teams are cancelled from outside, whatever their sessions set, and so are transactions, however short the statements
+//! are that they are made of: what a transaction may still see, vacuum may not remove.
 
 use std::time::Duration;
 
@@ -18,17 +18,16 @@ const PATIENCE_SECONDS: f64 = 15.0;
 const REAP: &str = "
     with beyond as (
         select a.pid, a.usename::text as usename, a.state, a.query,
-            extract(epoch from clock_timestamp() - case a.state when 'active' then a.query_start else a.state_change end)
-                ::double precision as seconds
+            extract(epoch from clock_timestamp() - coalesce(a.xact_start, a.query_start))::double precision as seconds
         from pg_stat_activity as a
         join pg_roles as r on r.oid = a.usesysid
-        where a.datname = current_database() and a.state in ('active', 'idle in transaction', 'idle in transaction (aborted)')
+        where a.datname = current_database() and a.state <> 'idle'
           and (pg_has_role(r.oid, 'fleetledger_select', 'member') or pg_has_role(r.oid, 'fleetledger_team', 'member'))
           and not r.rolsuper and r.rolname not in ('fleetledger_ingest', 'fleetledger_evaluate')
           and r.oid <> (select d.datdba from pg_database as d where d.datname = current_database())
     )
     select pid, usename, left(query, 200), seconds,
-        case when state = 'active' and seconds < $1::double precision + $2::double precision then pg_cancel_backend(pid) else pg_terminate_backend(pid) end
+        case when state in ('active', 'fastpath function call') and seconds < $1::double precision + $2::double precision then pg_cancel_backend(pid) else pg_terminate_backend(pid) end
     from beyond
     where seconds > $1::double precision";
 
@@ -104,7 +103,7 @@ fn log_reaped(ended: &Row) -> Result<(), tokio_postgres::Error> {
         user,
         seconds,
         query,
-        "a reader's query ran for too long and was ended"
+        "a reader's query or transaction ran for too long and was ended"
     );
     Ok(())
 }

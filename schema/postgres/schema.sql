@@ -95,7 +95,7 @@ create table ledger.balance (
     fold_hi bigint not null default 0, -- High half of the XOR of their content hashes.
     fold_lo bigint not null default 0, -- Low half of it.
     mark_epoch bigint, -- ce_epoch of the newest mark.
-    mark_sequence bigint, -- ce_sequence of the newest mark.
+    mark_sequence bigint, -- ce_logsequence of the newest mark.
     mark_at timestamptz, -- ce_time of the newest mark.
     mark_count bigint, -- Living objects the mark counts.
     mark_hi bigint, -- High half of the mark's digest.
@@ -585,7 +585,7 @@ create table ledger.dead_key (
     hash_hi bigint not null, -- High half of the content hash of the body that died.
     hash_lo bigint not null, -- Low half of it.
     epoch bigint not null, -- ce_epoch of the record that died.
-    sequence bigint not null, -- ce_sequence of the record that died.
+    sequence bigint not null, -- ce_logsequence of the record that died.
     dead_letter_id bigint, -- The record.
     died_at timestamptz not null, -- When it died.
     PRIMARY KEY (cluster_id, kind, uid),
@@ -726,6 +726,10 @@ create table ledger.kind_state (
     FOREIGN KEY (cluster_id) REFERENCES ledger.cluster(cluster_id)
 );
 
+-- The lock of migrations: it is the table that is locked, and no other role may.
+create table ledger.lock_migration (
+);
+
 -- Migrations that were applied, with the checksum of their text.
 create table ledger.migration (
     name text not null, -- File name.
@@ -740,7 +744,7 @@ create table ledger.namespace (
     uid uuid not null, -- Kubernetes uid of the namespace: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
@@ -770,7 +774,7 @@ create table ledger.namespace_history (
     uid uuid not null, -- Kubernetes uid of the namespace: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
@@ -831,7 +835,7 @@ create table ledger.node (
     uid uuid not null, -- Kubernetes uid of the node: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     node text not null, -- Node name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
@@ -878,6 +882,10 @@ create table ledger.node (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
+    swap_capacity_bytes bigint,
+    runtime_handlers jsonb,
+    features jsonb,
+    declared_features text[],
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX node_node ON ledger.node USING btree (node);
@@ -890,7 +898,7 @@ create table ledger.node_history (
     uid uuid not null, -- Kubernetes uid of the node: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     node text not null, -- Node name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
@@ -939,6 +947,10 @@ create table ledger.node_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
+    swap_capacity_bytes bigint,
+    runtime_handlers jsonb,
+    features jsonb,
+    declared_features text[],
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX node_history_node_valid_from_idx ON ONLY ledger.node_history USING btree (node, valid_from);
@@ -1028,7 +1040,7 @@ create table ledger.pod (
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     pod text not null, -- Pod name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     deletion_grace_seconds bigint, -- metadata.deletionGracePeriodSeconds, in seconds.
     labels jsonb not null, -- Allow-listed labels.
@@ -1124,7 +1136,7 @@ create table ledger.pod_history (
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     pod text not null, -- Pod name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     deletion_grace_seconds bigint, -- metadata.deletionGracePeriodSeconds, in seconds.
     labels jsonb not null, -- Allow-listed labels.
@@ -1473,7 +1485,7 @@ create table ledger.sweep (
     shard integer not null, -- Shard.
     sweep_id text not null, -- Its identity.
     epoch bigint not null, -- Reign of the emitter that sent it.
-    begin_sequence bigint not null, -- ce_sequence of its begin.
+    begin_sequence bigint not null, -- ce_logsequence of its begin.
     begin_offset bigint not null, -- Offset of its begin; a claim inside the sweep reads again from here.
     begin_at timestamptz not null, -- ce_time of its begin.
     end_at timestamptz, -- ce_time of its end.
@@ -1590,7 +1602,7 @@ create table ledger.watchdog (
     uid uuid not null, -- Kubernetes uid of the watchdog: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     watchdog text not null, -- Watchdog name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
@@ -1639,7 +1651,7 @@ create table ledger.watchdog_history (
     uid uuid not null, -- Kubernetes uid of the watchdog: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     watchdog text not null, -- Watchdog name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
@@ -1694,7 +1706,7 @@ create table ledger.workload (
     namespace text not null, -- Namespace name.
     workload text not null, -- Workload name.
     workload_kind text not null, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
@@ -1738,6 +1750,9 @@ create table ledger.workload (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
+    terminating integer,
+    completed_indexes text,
+    failed_indexes text,
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX workload_created ON ledger.workload USING btree (created_at);
@@ -1754,7 +1769,7 @@ create table ledger.workload_history (
     namespace text not null, -- Namespace name.
     workload text not null, -- Workload name.
     workload_kind text not null, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
@@ -1800,6 +1815,9 @@ create table ledger.workload_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
+    terminating integer,
+    completed_indexes text,
+    failed_indexes text,
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX workload_history_namespace_valid_from_idx ON ONLY ledger.workload_history USING btree (namespace, valid_from);

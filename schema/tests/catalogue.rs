@@ -12,6 +12,17 @@ use tokio_postgres::Client;
 /// Tables that belong to no cluster, and why.
 const OF_NO_CLUSTER: &[(&str, &[&str])] = &[
     (
+        "no rows: the table is the lock",
+        &[
+            "lock_migration",
+            "lock_partition",
+            "lock_cost_fill",
+            "lock_cost_rating",
+            "lock_cost_apply",
+            "lock_rule_set",
+        ],
+    ),
+    (
         "of the database",
         &["migration", "repeatable_set", "partitioned_table", "setting"],
     ),
@@ -207,4 +218,57 @@ async fn a_function_that_is_gone_and_still_needed_is_reported_by_who_needs_it() 
         matches!(&refused, MigrateError::Dependents { dependents } if dependents.contains("mine")),
         "{refused}"
     );
+}
+
+/// Of a function that runs as the owner, every name must mean what its author meant, whoever calls it.
+#[tokio::test]
+async fn functions_that_run_as_the_owner_look_into_no_schema_of_their_callers() {
+    let (_server, connector) = server::migrated().await;
+    let client = connector.connect("test").await.unwrap();
+    let definers = texts(
+        &client,
+        "select p.proname::text from pg_proc as p
+         where p.pronamespace in ('ledger'::regnamespace, 'fleet'::regnamespace, 'fleet_asof'::regnamespace) and p.prosecdef",
+    )
+    .await;
+    assert!(definers.len() >= 10, "{definers:?}");
+    let open = texts(
+        &client,
+        "select p.proname::text from pg_proc as p
+         where p.pronamespace in ('ledger'::regnamespace, 'fleet'::regnamespace, 'fleet_asof'::regnamespace) and p.prosecdef
+           and not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)",
+    )
+    .await;
+    assert_eq!(
+        open,
+        BTreeSet::new(),
+        "set search_path = pg_catalog, pg_temp is missing"
+    );
+}
+
+/// PUBLIC is every login of the server: nothing of ours is given to it.
+#[tokio::test]
+async fn public_has_no_right_on_anything_of_ours() {
+    let (_server, connector) = server::migrated().await;
+    let client = connector.connect("test").await.unwrap();
+    let given = texts(
+        &client,
+        "select format('function %s: %s', p.oid::regprocedure, a.privilege_type)
+         from pg_proc as p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+         where p.pronamespace in ('ledger'::regnamespace, 'fleet'::regnamespace, 'fleet_asof'::regnamespace) and a.grantee = 0
+         union all
+         select format('relation %s: %s', c.oid::regclass, a.privilege_type)
+         from pg_class as c, aclexplode(c.relacl) as a
+         where c.relnamespace in ('ledger'::regnamespace, 'fleet'::regnamespace, 'fleet_asof'::regnamespace) and a.grantee = 0
+         union all
+         select format('schema %s: %s', n.nspname, a.privilege_type)
+         from pg_namespace as n, aclexplode(n.nspacl) as a
+         where n.nspname in ('ledger', 'fleet', 'fleet_asof') and a.grantee = 0
+         union all
+         select format('database: %s', a.privilege_type)
+         from pg_database as d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as a
+         where d.datname = current_database() and a.grantee = 0 and a.privilege_type <> 'CONNECT'",
+    )
+    .await;
+    assert_eq!(given, BTreeSet::new());
 }

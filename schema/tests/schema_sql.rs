@@ -149,7 +149,8 @@ async fn page(client: &Client) -> String {
         .map(|row| (row.get(0), row.get(1), row.get(2), row.get(3)))
         .collect();
     for (name, _, storage, comment) in relations.iter().filter(|one| one.1 != "v") {
-        write_table(&mut page, name, storage, comment, &parts[name]);
+        let of_table = parts.get(name).map_or(&[][..], Vec::as_slice);
+        write_table(&mut page, name, storage, comment, of_table);
     }
     page.push('\n');
     for row in client.query(SEQUENCES, &[]).await.unwrap() {

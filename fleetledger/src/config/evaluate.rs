@@ -20,7 +20,7 @@ pub struct EvaluateConfig {
     pub reader_user: String,
     /// Password of `evaluate.reader_user`: `file:/path` or `env:NAME`.
     pub reader_password: Option<SecretRef>,
-    /// How long a query of a reader or a team may run, whatever its session sets, in seconds: longer than the longest `timeout` of a rule.
+    /// How long a query or a transaction of a reader or a team may run, whatever its session sets, in seconds: longer than the longest `timeout` of a rule.
     pub reader_limit_seconds: u64,
     /// Queries at a time.
     pub concurrency: usize,

@@ -67,12 +67,24 @@ async fn a_reader_who_lifts_the_timeout_is_cancelled_all_the_same() {
     idle.batch_execute("begin; select 1").await.unwrap();
     await_session_end(&idle).await;
 
+    // One that is never idle and never asks for long.
+    let busy = support::client(&as_role("fleetledger_reader")).await;
+    busy.batch_execute(lift).await.unwrap();
+    busy.batch_execute("begin; select 1").await.unwrap();
+    let waited = Instant::now();
+    while busy.batch_execute("select pg_sleep(0.2)").await.is_ok() {
+        assert!(waited.elapsed() < ENDED, "the transaction lives on");
+    }
+
     // Writers are nobody's prey.
     let ingester = support::client(&as_role("fleetledger_ingest")).await;
     ingester.query_one("select pg_sleep(8)::text", &[]).await.unwrap();
     let (code, log) = evaluator.stop();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("a reader's query ran for too long"), "{log}");
+    assert!(
+        log.contains("a reader's query or transaction ran for too long"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

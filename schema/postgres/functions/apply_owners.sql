@@ -3,7 +3,7 @@
 create or replace function ledger.apply_owners(cluster_ids integer[], at timestamptz) returns integer
 language plpgsql
 security definer
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     ended integer;

@@ -2,7 +2,7 @@
 -- would lock every reader out of the parent.
 create or replace function ledger.attach_partition(of_table text, name text, from_at timestamptz, to_at timestamptz) returns void
 language plpgsql
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 begin

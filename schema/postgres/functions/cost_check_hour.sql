@@ -2,7 +2,7 @@
 create or replace function ledger.cost_check_hour(h0 timestamptz) returns void
 language sql
 security definer
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 begin atomic
     select ledger.cost_write_check('hour', h0, (
         select jsonb_object_agg(n.cluster_id, n.sums) from (

@@ -2,7 +2,7 @@
 create or replace function ledger.cost_close(month timestamptz, by_whom text, at timestamptz default now()) returns numeric
 language plpgsql
 security definer
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -12,7 +12,7 @@ declare
     first_hour timestamptz;
     total numeric;
 begin
-    perform pg_advisory_xact_lock(hashtext('ledger.cost_fill'));
+    perform ledger.take_lock('cost_fill');
     if month_to > at then
         raise exception 'month % is not over', to_char(month_from, 'YYYY-MM') using errcode = '22023';
     end if;

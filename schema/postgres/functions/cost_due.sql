@@ -6,7 +6,7 @@ create or replace function ledger.cost_due(
 returns table (hour_at timestamptz, reason text)
 language sql stable
 security definer
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 begin atomic
     with known as (

@@ -4,7 +4,7 @@
 create or replace function ledger.cost_fill(hour timestamptz, why text default 'rerate', at timestamptz default now()) returns bigint
 language plpgsql
 security definer
-set search_path = ledger, pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set work_mem = '384MB'
 set jit = off
@@ -19,7 +19,7 @@ declare
     run bigint;
     month_closed boolean;
 begin
-    perform pg_advisory_xact_lock(hashtext('ledger.cost_fill'));
+    perform ledger.take_lock('cost_fill');
     if until <= h0 then
         raise exception 'cost_fill: hour % has not begun at %', h0, at using errcode = '22023';
     end if;

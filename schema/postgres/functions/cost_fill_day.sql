@@ -2,7 +2,7 @@
 create or replace function ledger.cost_fill_day(day timestamptz) returns void
 language plpgsql
 security definer
-set search_path = ledger, pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set work_mem = '192MB'
 set jit = off
@@ -12,7 +12,7 @@ declare
     day_to timestamptz := date_trunc('day', day) + interval '1 day';
     month_from timestamptz := date_trunc('month', day);
 begin
-    perform pg_advisory_xact_lock(hashtext('ledger.cost_fill'));
+    perform ledger.take_lock('cost_fill');
     delete from ledger.cost_daily where day_at = day_from;
     insert into ledger.cost_daily (day_at, line_id, {cost_measures: %}, pods)
     select day_from, h.line_id, {cost_measures: sum(h.%)}, max(h.pods)

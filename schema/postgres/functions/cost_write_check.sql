@@ -1,7 +1,7 @@
 -- Writes what was read back of a period: arrays of nodes' sums and lines' sums by cluster.
 create or replace function ledger.cost_write_check(of_period text, period_at timestamptz, nodes jsonb, lines jsonb) returns void
 language sql
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 begin atomic
     insert into ledger.cost_check as k
         (period, at, cluster_id, node_nanos, allocated_nanos, idle_nanos, system_nanos, line_allocated_nanos,

@@ -7,7 +7,7 @@ create or replace function ledger.ensure_partitions(
 ) returns integer
 language plpgsql
 security definer
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -18,7 +18,7 @@ begin
     if to_day - from_day > 60 then
         raise exception 'ensure_partitions: % to % is more than 60 days', from_day, to_day using errcode = '22023';
     end if;
-    perform pg_advisory_xact_lock(hashtext('ledger.ensure_partitions'));
+    perform ledger.take_lock('partition');
     for one in select * from ledger.partitioned_table order by table_name loop
         if one.has_old_partition and not exists (select from ledger.partition_bounds(one.table_name)) then
             perform ledger.attach_partition(one.table_name, one.table_name || '_old', '-infinity', from_day::timestamptz);

@@ -4,7 +4,7 @@
 create or replace function ledger.maintain_partitions(at timestamptz default now()) returns setof text
 language plpgsql
 security definer
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -13,7 +13,7 @@ declare
     month date;
     name text;
 begin
-    perform pg_advisory_xact_lock(hashtext('ledger.ensure_partitions'));
+    perform ledger.take_lock('partition');
     for one in select * from ledger.partitioned_table order by table_name loop
         for part in
             select * from ledger.partition_bounds(one.table_name) as b

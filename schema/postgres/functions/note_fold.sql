@@ -1,7 +1,7 @@
 -- Trigger of ledger.usage_window: rating an hour deletes its notes, so what is left of them is usage that came late.
 create or replace function ledger.note_fold() returns trigger
 language plpgsql
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- Without prices nothing is rated, and nobody would take the notes away.

@@ -2,7 +2,7 @@
 create or replace function ledger.partition_bounds(of_table text)
 returns table (partition_name text, from_at timestamptz, to_at timestamptz)
 language sql stable
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 begin atomic
     select

@@ -4,7 +4,7 @@
 -- into the next one (`offset 0`), which would compute its amounts once for each use.
 create or replace function ledger.rate(h0 timestamptz, h1 timestamptz) returns void
 language plpgsql
-set search_path = ledger, pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set work_mem = '384MB'
 set jit = off

@@ -1,7 +1,7 @@
 -- Shares what nodes allocated among those who were charged and sums it by line, in one pass: a share is never written down.
 create or replace function ledger.rate_lines() returns void
 language plpgsql
-set search_path = ledger, pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set work_mem = '384MB'
 set jit = off
 set client_min_messages = warning

@@ -2,7 +2,7 @@
 -- of the running hour is updated with every window: room on its page keeps that out of the indexes.
 create or replace function ledger.set_partition_storage(of_table text, name text) returns void
 language plpgsql
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     filled integer := coalesce((select fillfactor from ledger.partitioned_table where table_name = of_table), 100);

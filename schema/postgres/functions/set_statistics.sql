@@ -3,7 +3,7 @@
 -- that as 30,000 do: ANALYZE of a busy day took a core for three seconds, and changes waited.
 create or replace function ledger.set_statistics(of_table text) returns void
 language plpgsql
-set search_path = ledger, pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     one record;

@@ -1,7 +1,25 @@
 -- script: once
+-- Whoever may log in has what PUBLIC has. Of ours that is nothing: each role below is given what it needs.
+revoke execute on all functions in schema fleet, fleet_asof, ledger from public;
+do $$
+begin
+    execute format('revoke temporary on database %I from public', current_database());
+    -- Large objects and logical messages fill a disk beyond every limit of a role. Where the owner is no superuser the
+    -- server says that nothing was revoked, and `fleetledger doctor` says so too.
+    revoke execute on function pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea),
+        pg_catalog.lo_put(oid, bigint, bytea), pg_catalog.lowrite(integer, bytea), pg_catalog.lo_truncate(integer, integer),
+        pg_catalog.lo_truncate64(integer, bigint), pg_catalog.pg_logical_emit_message(boolean, text, text),
+        pg_catalog.pg_logical_emit_message(boolean, text, bytea) from public;
+exception when undefined_function then
+    raise notice 'large objects and logical messages are left to everybody: this server has other functions for them';
+end
+$$;
 grant usage on schema fleet, fleet_asof to fleetledger_select, fleetledger_ingest, fleetledger_evaluate;
 grant select on all tables in schema fleet, fleet_asof to fleetledger_select;
 grant execute on all functions in schema fleet, fleet_asof to fleetledger_select;
+-- What views call, they call as who reads them.
+grant execute on function ledger.cost_container, ledger.cost_interval, ledger.cost_owner, ledger.owner_pattern
+    to fleetledger_select;
 -- Readers reach the tables through the views alone: they have no USAGE on schema ledger.
 grant select on all tables in schema ledger to fleetledger_select;
 revoke select on ledger.dead_letter from fleetledger_select;
@@ -32,6 +50,7 @@ declare
     own text;
 begin
     execute 'grant usage on schema fleet, fleet_asof to fleetledger_team';
+    execute 'grant execute on all functions in schema fleet, fleet_asof to fleetledger_team';
     foreach own in array array[
         'namespace', 'workload', 'pod', 'pod_condition', 'container', 'alert', 'alert_history', 'namespace_sample', 'cost_hourly',
         'cost_daily', 'cost_workload_daily', 'cost_monthly', 'cost_adjustment', 'team_budget', 'namespace_history',
@@ -66,6 +85,19 @@ revoke insert, update, delete on ledger.migration, ledger.repeatable_set, ledger
 grant update (retention_days) on ledger.partitioned_table to fleetledger_ingest;
 grant usage on all sequences in schema ledger to fleetledger_ingest;
 grant execute on all functions in schema ledger to fleetledger_ingest;
+-- A lock is taken by functions alone (functions/take_lock.sql); nobody but the owner can lock its table.
+do $$
+declare
+    own text;
+begin
+    for own in
+        select c.relname::text from pg_class as c
+        where c.relnamespace = to_regnamespace('ledger') and c.relkind = 'r' and c.relname like 'lock\_%'
+    loop
+        execute format('revoke all on ledger.%I from fleetledger_select, fleetledger_ingest', own);
+    end loop;
+end
+$$;
 revoke execute on function ledger.attach_partition, ledger.team_grant, ledger.team_revoke from public, fleetledger_ingest;
 
 -- Evaluators write what is theirs, and the ingester does not.
@@ -114,7 +146,7 @@ revoke update, delete on ledger.alert_event, ledger.delivery, ledger.rule_run fr
 grant usage on sequence ledger.alert_event_number, ledger.snooze_snooze_id_seq,
     ledger.alert_ack_alert_ack_id_seq, ledger.outbox_outbox_id_seq, ledger.delivery_number
     to fleetledger_evaluate;
-grant execute on function ledger.ensure_partitions to fleetledger_evaluate;
+grant execute on function ledger.ensure_partitions, ledger.take_lock, ledger.try_lock, ledger.lock_holder to fleetledger_evaluate;
 
 do $$
 declare

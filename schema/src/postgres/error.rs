@@ -13,6 +13,14 @@ pub enum MigrateError {
     /// The server is too old.
     #[error("postgres is version {0}; fleetledger needs 15 or later")]
     TooOld(i32),
+    /// Another migration did not end.
+    #[error(
+        "another migration still runs after ten minutes, held by {holders}; wait for it, or end that session with pg_terminate_backend, and migrate again"
+    )]
+    Locked {
+        /// Its sessions: process id, role, application.
+        holders: String,
+    },
     /// A migration that has been applied has another text now.
     #[error(
         "migration {name} was edited after it had been applied; restore its text and put the change into a new migration"

@@ -8,12 +8,12 @@ use super::{
     MigrateError, PostgresConnector,
     cost_column::expand,
     file::{MIGRATION_FILES, SqlFile},
-    function, repeatable,
+    function,
+    migration_lock::MigrationLock,
+    repeatable,
 };
 use crate::codec::{KnownSchemas, SchemaSubject};
 
-/// Key of the advisory lock under which migrations run: "fleetled" as a number.
-const LOCK_KEY: i64 = 0x666c_6565_746c_6564;
 /// How long a migration waits for a table that somebody holds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -60,12 +60,9 @@ pub async fn migrate(
 ) -> Result<MigrateReport, MigrateError> {
     let mut client = connector.connect("fleetledger-migrate").await?;
     check_version(&client).await?;
-    progress("waiting for the migration lock");
-    let locked = client.execute(TAKE_MIGRATION_LOCK, &[&LOCK_KEY]).await;
-    locked.map_err(MigrateError::statement("take the migration lock"))?;
+    let lock = MigrationLock::take(connector, &mut progress).await?;
     let result = migrate_locked(&mut client, &mut progress).await;
-    // The lock goes with the session in any case; unlocking only lets others on sooner.
-    let _ = client.execute(RELEASE_MIGRATION_LOCK, &[&LOCK_KEY]).await;
+    lock.release().await;
     result
 }
 
@@ -228,10 +225,6 @@ pub(super) fn checksum(text: &str) -> String {
     let digest = openssl::sha::sha256(text.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-const TAKE_MIGRATION_LOCK: &str = "select pg_advisory_lock($1)";
-
-const RELEASE_MIGRATION_LOCK: &str = "select pg_advisory_unlock($1)";
 
 const ENSURE_PARTITIONS: &str = "select ledger.ensure_partitions()";
 

@@ -1,7 +1,7 @@
 //! The schema in PostgreSQL: connections, migrations, functions, views.
 //!
-//! Migrations (`postgres/migrations/NNNN_*.sql`) run once, in order, each in a transaction, under an advisory
-//! lock; one whose text was edited after it had been applied is refused. Functions (`postgres/functions/*.sql`) and
+//! Migrations (`postgres/migrations/NNNN_*.sql`) run once, in order, each in a transaction, one
+//! migration at a time; one whose text was edited after it had been applied is refused. Functions (`postgres/functions/*.sql`) and
 //! views (`postgres/views/*.sql`) are replaced as a whole whenever any of their texts changes, and columns get their
 //! comments (`postgres/comments.sql`) anew.
 
@@ -12,6 +12,7 @@ mod file;
 mod function;
 mod literal;
 mod migrate;
+mod migration_lock;
 mod repeatable;
 mod view;
 mod view_columns;

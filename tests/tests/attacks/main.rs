@@ -1,0 +1,13 @@
+//! What must hold against a curious team, a hostile neighbour and a noisy reader. Each test is named for what holds, and
+//! prints how often it was tried.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+mod locks;
+mod login;
+mod shadows;
