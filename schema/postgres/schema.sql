@@ -1068,7 +1068,7 @@ create table ledger.pod (
     ready boolean not null, -- True if condition Ready is True.
     ready_since timestamptz, -- Since when condition Ready is True; NULL while it is not.
     finished_at timestamptz, -- End of the last container of a pod that Succeeded or Failed.
-    restart_count integer not null, -- Restarts of all containers together.
+    restart_count integer not null, -- Restarts of all containers together, init containers included.
     request_cpu_millicores bigint, -- Request: CPU in thousandths of a core; NULL = not set.
     request_memory_bytes bigint, -- Request: memory in bytes; NULL = not set.
     request_ephemeral_storage_bytes bigint, -- Request: ephemeral storage in bytes; NULL = not set.
@@ -1098,9 +1098,13 @@ create table ledger.pod (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
+    status text, -- STATUS as kubectl prints it, such as Running, CrashLoopBackOff, Init:0/1, Completed or Terminating.
     preemption_policy text, -- spec.preemptionPolicy: PreemptLowerPriority or Never.
     termination_grace_period_seconds bigint, -- spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.
     hostname text, -- spec.hostname: name of the host that the pod sees, where it is not the pod's.
+    restarts integer, -- RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.
+    last_restart_at timestamptz, -- When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.
+    ready_containers text, -- READY as kubectl prints it, such as 1/2: containers that are ready, of all app containers and sidecars.
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX pod_created ON ledger.pod USING btree (created_at);
@@ -1164,7 +1168,7 @@ create table ledger.pod_history (
     ready boolean not null, -- True if condition Ready is True.
     ready_since timestamptz, -- Since when condition Ready is True; NULL while it is not.
     finished_at timestamptz, -- End of the last container of a pod that Succeeded or Failed.
-    restart_count integer not null, -- Restarts of all containers together.
+    restart_count integer not null, -- Restarts of all containers together, init containers included.
     request_cpu_millicores bigint, -- Request: CPU in thousandths of a core; NULL = not set.
     request_memory_bytes bigint, -- Request: memory in bytes; NULL = not set.
     request_ephemeral_storage_bytes bigint, -- Request: ephemeral storage in bytes; NULL = not set.
@@ -1196,9 +1200,13 @@ create table ledger.pod_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
+    status text, -- STATUS as kubectl prints it, such as Running, CrashLoopBackOff, Init:0/1, Completed or Terminating.
     preemption_policy text, -- spec.preemptionPolicy: PreemptLowerPriority or Never.
     termination_grace_period_seconds bigint, -- spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.
     hostname text, -- spec.hostname: name of the host that the pod sees, where it is not the pod's.
+    restarts integer, -- RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.
+    last_restart_at timestamptz, -- When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.
+    ready_containers text, -- READY as kubectl prints it, such as 1/2: containers that are ready, of all app containers and sidecars.
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX pod_history_namespace_valid_from_idx ON ONLY ledger.pod_history USING btree (namespace, valid_from);
@@ -1885,11 +1893,11 @@ create sequence ledger.delivery_number;
 -- fleet.notification: What receivers were told, are about to be told, or could not be told.
 --     notification_id, slot, receiver, kind, reason, state, attempts, last_error, due_at, alertname, datacenter, cluster, namespace, node, pod, rule, fingerprint, dedup_key, incarnation, message, queued_at, settled_at
 -- fleet.pod: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, team, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, pod, uid, team, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, status, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, restarts, last_restart_at, ready_containers, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.pod_condition: Conditions of pods, one row each.
 --     datacenter, cluster, namespace, pod, uid, team, condition, status, reason, message, last_transition_at
 -- fleet.pod_history: Every version there was of: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, pod, uid, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, status, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, restarts, last_restart_at, ready_containers, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.price: Prices of classes of nodes, sheet by sheet, with every version that was ever applied.
 --     sheet_id, sheet, datacenters, valid_from, valid_to, superseded_at, currency, month_basis, position, node_class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price, cpu_to_ram, gpu_to_ram, discount, applied_at, applied_by
 -- fleet.quarantine: Sources whose records are put aside until someone looks at them.
