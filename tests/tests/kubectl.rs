@@ -199,6 +199,10 @@ async fn pods_of_every_shape_have_the_columns_that_the_api_server_prints() {
         shapes.len(),
         statuses.len()
     );
+    let guessed =
+        "select count(*) from fleet.pod where status = coalesce(unschedulable_reason, reason, phase)";
+    let guessed = database.number(guessed).await;
+    println!("phase and reason alone say it of {guessed}");
     for rows in [
         "fleet.pod_at(now())",
         "fleet_asof.pod",
