@@ -23,7 +23,7 @@ const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 const HOURS: &str = "select concat_ws(' ', to_char(hour_at at time zone 'UTC', 'HH24:MI'), container, covered_ms, cpu_core_us,
     memory_byte_seconds, cpu_charged_core_us, cpu_max_millicores, coalesce(gpu_used_card_us::text, '-'))
-    from ledger.usage_hourly order by 1";
+    from ledger.usage_hourly order by hour_at, container";
 
 /// The hour before the last full one.
 fn hour() -> i64 {
