@@ -95,7 +95,7 @@ insert into ledger.pod (
     host_ipc, pod_ips, started_at, conditions, scheduled_at, ready, ready_since, restart_count, request_cpu_millicores,
     request_memory_bytes, request_gpu_millis, request_other, limit_memory_bytes, limit_other, overhead_other,
     host_path_mounts, containers_count, containers_xor_hi, containers_xor_lo, row_hash_hi, row_hash_lo, writer_schema,
-    reader_version, valid_from, observed_at, landed_at
+    reader_version, valid_from, observed_at, landed_at, status, ready_containers, restarts, last_restart_at
 )
 select
     c.cluster_id, md5(c.cluster || '-pod-' || p)::uuid, 'app-' || p / 10 % 40, 'service-' || p / 10 || '-' || p % 10,
@@ -107,7 +107,9 @@ select
     '[{"type": "Ready", "status": "True"}, {"type": "PodScheduled", "status": "True"}]',
     now() - interval '1 hour', true, now() - interval '1 hour', case when p % 30 = 0 then 1 + p % 7 else 0 end, 250, 536870912,
     case when p % 500 = 0 then 1000 end, '{}', 1073741824, '{}', '{}', '[]', 1, 0, 0, 1, 1, 1, 1,
-    now() - p % 86400 * interval '1 second', now(), now()
+    now() - p % 86400 * interval '1 second', now(), now(), case when p % 397 = 13 then 'Pending' else 'Running' end, '1/1',
+    case when p % 30 = 0 then 1 + p % 7 else 0 end,
+    case when p % 30 = 0 then now() - p % 86400 * interval '1 second' - interval '10 seconds' end
 from ledger.cluster as c cross join generate_series(0, {pods} / {clusters} - 1) as p;
 
 insert into ledger.container (

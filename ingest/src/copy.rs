@@ -142,7 +142,7 @@ mod tests {
         let mut stream = CopyStream::new();
         for _ in 0..10 {
             stream.row(1);
-            stream.cell(&RowCell::Text(&"x".repeat(100 * 1024)));
+            stream.cell(&RowCell::from("x".repeat(100 * 1024)));
         }
         assert_eq!(stream.rows(), 10);
         let chunks = stream.finish();

@@ -148,7 +148,7 @@ fn check_name(what: &str, name: &str) -> Result<(), RecordFault> {
         let detail = format!("{what} of {} bytes is not 1 to {MAX_NAME_BYTES}", name.len());
         return Err(RecordFault::new(DeadReason::Oversized, detail));
     }
-    RowCell::Text(name).check()?;
+    RowCell::from(name).check()?;
     Ok(())
 }
 

@@ -27,6 +27,7 @@ pub mod postgres;
 pub mod process;
 pub mod scratch;
 pub mod skip;
+pub mod sql_driver;
 pub mod tls;
 
 pub use cache::ArtifactCache;

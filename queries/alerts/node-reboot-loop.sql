@@ -17,7 +17,7 @@ freshness: {by: [datacenter, cluster], max_age: 5m}
 with boots as (
     select datacenter, cluster, node, uid, boot_id
     from node_history
-    where valid_to > as_of() - interval '6 hours'
+    where valid_to > as_of() - interval '6 hours' or valid_to is null
     group by datacenter, cluster, node, uid, boot_id
 )
 select

@@ -4,7 +4,7 @@ description: Pods bound to one node, the largest first.
 parameters:
 - {name: node, type: text, help: Node name.}
 ---*/
-select datacenter, cluster, namespace, pod, team, workload_kind, workload, phase, cpu_request_cores, memory_request_bytes, gpu_request, created_at
+select datacenter, cluster, namespace, pod, team, workload_kind, workload, status, ready_containers, restarts, cpu_request_cores, memory_request_bytes, gpu_request, created_at
 from pod
 where node = :'node'
 order by memory_request_bytes desc nulls last

@@ -5,7 +5,7 @@ parameters:
 - {name: datacenter, type: text, default: '', help: Only this datacenter; empty = all.}
 - {name: rows, type: integer, default: '50', help: How many.}
 ---*/
-select datacenter, cluster, namespace, pod, team, as_of() - created_at as waiting, coalesce(unschedulable_message, 'bound to ' || node) as reason
+select datacenter, cluster, namespace, pod, team, as_of() - created_at as waiting, status, coalesce(unschedulable_message, 'bound to ' || node) as reason
 from pod
 where phase = 'Pending'
   and (:'datacenter' = '' or datacenter = :'datacenter')

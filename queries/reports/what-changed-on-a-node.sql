@@ -8,5 +8,5 @@ parameters:
 select valid_from, valid_to, datacenter, cluster, ready_status, ready_reason, heartbeat_stale_since, unschedulable, boot_id, kernel_version, kubelet_version, closed_reason
 from node_history
 where node = :'node'
-  and valid_to > as_of() - :'window'::interval
+  and (valid_to > as_of() - :'window'::interval or valid_to is null)
 order by valid_from desc

@@ -23,7 +23,7 @@ with nodes as (
         sum(memory_allocatable_bytes) as memory_allocatable_bytes,
         sum(gpu_allocatable) as gpu_allocatable
     from node_history
-    where valid_from < window_to() and valid_to >= window_to()
+    where valid_from < window_to() and (valid_to >= window_to() or valid_to is null)
     group by datacenter, cluster
 ),
 pods as (
@@ -38,13 +38,13 @@ pods as (
         sum(memory_request_bytes) filter (where phase in ('Pending', 'Running')) as memory_request_bytes,
         sum(gpu_request) filter (where phase in ('Pending', 'Running')) as gpu_request
     from pod_history
-    where valid_from < window_to() and valid_to >= window_to()
+    where valid_from < window_to() and (valid_to >= window_to() or valid_to is null)
     group by datacenter, cluster
 ),
 risen as (
     select datacenter, cluster, max(restart_count) - min(restart_count) as restarts
     from pod_history
-    where valid_from < window_to() and valid_to > window_from()
+    where valid_from < window_to() and (valid_to > window_from() or valid_to is null)
       and (valid_from >= window_from() or valid_to < window_to())
     group by datacenter, cluster, uid
 ),

@@ -25,13 +25,13 @@ with pods as (
         sum(memory_request_bytes) filter (where phase in ('Pending', 'Running')) as memory_request_bytes,
         sum(gpu_request) filter (where phase in ('Pending', 'Running')) as gpu_request
     from pod_history
-    where valid_from < window_to() and valid_to >= window_to()
+    where valid_from < window_to() and (valid_to >= window_to() or valid_to is null)
     group by datacenter, cluster, namespace
 ),
 risen as (
     select datacenter, cluster, namespace, max(restart_count) - min(restart_count) as restarts
     from pod_history
-    where valid_from < window_to() and valid_to > window_from()
+    where valid_from < window_to() and (valid_to > window_from() or valid_to is null)
       and (valid_from >= window_from() or valid_to < window_to())
     group by datacenter, cluster, namespace, uid
 ),

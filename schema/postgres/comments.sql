@@ -193,7 +193,7 @@ comment on column ledger.pod.unschedulable_message is 'The scheduler''s message 
 comment on column ledger.pod.ready is 'True if condition Ready is True.';
 comment on column ledger.pod.ready_since is 'Since when condition Ready is True; NULL while it is not.';
 comment on column ledger.pod.finished_at is 'End of the last container of a pod that Succeeded or Failed.';
-comment on column ledger.pod.restart_count is 'Restarts of all containers together.';
+comment on column ledger.pod.restart_count is 'Restarts of all containers together, init containers included.';
 comment on column ledger.pod.request_cpu_millicores is 'Request: CPU in thousandths of a core; NULL = not set.';
 comment on column ledger.pod.request_memory_bytes is 'Request: memory in bytes; NULL = not set.';
 comment on column ledger.pod.request_ephemeral_storage_bytes is 'Request: ephemeral storage in bytes; NULL = not set.';
@@ -213,9 +213,13 @@ comment on column ledger.pod.host_path_mounts is 'hostPath volumes and who mount
 comment on column ledger.pod.containers_count is 'Number of container rows that belong to the pod.';
 comment on column ledger.pod.containers_xor_hi is 'High half of the XOR of their row hashes.';
 comment on column ledger.pod.containers_xor_lo is 'Low half of the XOR of their row hashes.';
+comment on column ledger.pod.status is 'STATUS as kubectl prints it, such as Running, CrashLoopBackOff, Init:0/1, Completed or Terminating.';
 comment on column ledger.pod.preemption_policy is 'spec.preemptionPolicy: PreemptLowerPriority or Never.';
 comment on column ledger.pod.termination_grace_period_seconds is 'spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.';
 comment on column ledger.pod.hostname is 'spec.hostname: name of the host that the pod sees, where it is not the pod''s.';
+comment on column ledger.pod.restarts is 'RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.';
+comment on column ledger.pod.last_restart_at is 'When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.';
+comment on column ledger.pod.ready_containers is 'READY as kubectl prints it, such as 1/2: containers that are ready, of all app containers and sidecars.';
 comment on column ledger.pod.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
 comment on column ledger.pod.body_hash_lo is 'Low half of that hash.';
 comment on column ledger.pod.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
@@ -271,7 +275,7 @@ comment on column ledger.pod_history.unschedulable_message is 'The scheduler''s 
 comment on column ledger.pod_history.ready is 'True if condition Ready is True.';
 comment on column ledger.pod_history.ready_since is 'Since when condition Ready is True; NULL while it is not.';
 comment on column ledger.pod_history.finished_at is 'End of the last container of a pod that Succeeded or Failed.';
-comment on column ledger.pod_history.restart_count is 'Restarts of all containers together.';
+comment on column ledger.pod_history.restart_count is 'Restarts of all containers together, init containers included.';
 comment on column ledger.pod_history.request_cpu_millicores is 'Request: CPU in thousandths of a core; NULL = not set.';
 comment on column ledger.pod_history.request_memory_bytes is 'Request: memory in bytes; NULL = not set.';
 comment on column ledger.pod_history.request_ephemeral_storage_bytes is 'Request: ephemeral storage in bytes; NULL = not set.';
@@ -291,9 +295,13 @@ comment on column ledger.pod_history.host_path_mounts is 'hostPath volumes and w
 comment on column ledger.pod_history.containers_count is 'Number of container rows that belong to the pod.';
 comment on column ledger.pod_history.containers_xor_hi is 'High half of the XOR of their row hashes.';
 comment on column ledger.pod_history.containers_xor_lo is 'Low half of the XOR of their row hashes.';
+comment on column ledger.pod_history.status is 'STATUS as kubectl prints it, such as Running, CrashLoopBackOff, Init:0/1, Completed or Terminating.';
 comment on column ledger.pod_history.preemption_policy is 'spec.preemptionPolicy: PreemptLowerPriority or Never.';
 comment on column ledger.pod_history.termination_grace_period_seconds is 'spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.';
 comment on column ledger.pod_history.hostname is 'spec.hostname: name of the host that the pod sees, where it is not the pod''s.';
+comment on column ledger.pod_history.restarts is 'RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.';
+comment on column ledger.pod_history.last_restart_at is 'When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.';
+comment on column ledger.pod_history.ready_containers is 'READY as kubectl prints it, such as 1/2: containers that are ready, of all app containers and sidecars.';
 comment on column ledger.pod_history.body_hash_hi is 'High half of the content hash of the body that travelled; NULL once audit found the row altered.';
 comment on column ledger.pod_history.body_hash_lo is 'Low half of that hash.';
 comment on column ledger.pod_history.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';

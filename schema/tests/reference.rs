@@ -17,7 +17,7 @@ Every view of schema `fleet`, made from the comments that `\\d+ fleet.pod` shows
 
 A view marked *as of* stands in schema `fleet_asof` as well, with the same columns: set `search_path = fleet_asof`
 and `fleet.as_of = '2026-11-17 14:00+00'`, and the same query answers as of that instant. `…_at(instant)` does so in
-one call. `…_history` shows every version with `valid_to` (infinity for the one that stands) and `closed_reason`; in
+one call. `…_history` shows every version with `valid_to` (NULL for the current one) and `closed_reason`; in
 schema `fleet_asof` as it stood at that instant.
 Instants are `timestamptz`; names end in `_at`. NULL means unknown or not set, never zero.
 ";

@@ -42,6 +42,12 @@ impl TestEmitter {
     /// Starts one that watches the API server of `client`.
     #[must_use]
     pub fn start(settings: EmitSettings, client: Client, kafka: &ClientConfig) -> Self {
+        Self::start_from(ObjectSource::Watch { client }, settings, kafka)
+    }
+
+    /// Starts one that takes its objects from `source`.
+    #[must_use]
+    pub fn start_from(source: ObjectSource, settings: EmitSettings, kafka: &ClientConfig) -> Self {
         let (health, registry, shutdown) = (
             EmitterHealth::new(),
             prometheus::Registry::new(),
@@ -51,15 +57,8 @@ impl TestEmitter {
         let (kafka, reported_health, metrics, stop) =
             (kafka.clone(), health.clone(), registry.clone(), shutdown.clone());
         task.spawn(async move {
-            let outcome = fleetledger_emit::run(
-                settings,
-                ObjectSource::Watch { client },
-                kafka,
-                &metrics,
-                reported_health,
-                stop,
-            )
-            .await;
+            let outcome =
+                fleetledger_emit::run(settings, source, kafka, &metrics, reported_health, stop).await;
             outcome.inspect_err(|error| tracing::error!(?error, "emitter ended"))
         });
         Self {
@@ -68,6 +67,11 @@ impl TestEmitter {
             shutdown,
             task,
         }
+    }
+
+    /// Awaits the end of one that ends by itself.
+    pub async fn finish(mut self) -> EmitterSummary {
+        self.task.join_next().await.unwrap().unwrap().unwrap()
     }
 
     /// Ends it in good order.

@@ -32,6 +32,7 @@ pub mod ingester;
 pub mod kubelet;
 pub mod manual_emitter;
 pub mod parts;
+pub mod pod_shapes;
 pub mod program;
 pub mod proxy;
 pub mod quantity;

@@ -150,7 +150,7 @@ columns: {dimensions: [datacenter, cluster, namespace], values: [pods]}
 -- Every pod that lived within the window counts.
 select datacenter, cluster, namespace, count(distinct uid) as pods
 from pod_history
-where valid_from < window_to() and valid_to > window_from()
+where valid_from < window_to() and (valid_to > window_from() or valid_to is null)
 group by datacenter, cluster, namespace
 ";
 

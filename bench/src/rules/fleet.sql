@@ -119,7 +119,7 @@ insert into ledger.pod (
     restart_count, request_cpu_millicores, request_memory_bytes, request_gpu_millis, request_other, limit_cpu_millicores,
     limit_memory_bytes, limit_other, overhead_other, host_path_mounts, containers_count, containers_xor_hi,
     containers_xor_lo, body_hash_hi, body_hash_lo, row_hash_hi, row_hash_lo, writer_schema, reader_version, valid_from,
-    observed_at, landed_at
+    observed_at, landed_at, status, ready_containers, restarts
 )
 select p.cluster_id, md5('pod' || p.n)::uuid, o.namespace, o.workload || '-' || md5(p.n::text), s.created_at,
     case when p.lot in (30, 31, 32) then now() - case when p.n % 20000 = 30 then interval '20 minutes' else interval '10 seconds' end end,
@@ -140,7 +140,10 @@ select p.cluster_id, md5('pod' || p.n)::uuid, o.namespace, o.workload || '-' || 
     p.lot % 7, 100 + p.lot % 8 * 100, (128 + p.lot % 16 * 128) * 1024 ^ 2, case when p.k % 20 = 0 and p.k <> 20 and p.seat < 7 then 1000 end, '{}', 2000,
     case when p.lot % 10 < 7 then 4 * 1024 ^ 3 end, '{}', '{}',
     case when p.is_daemon then '[{"volume": "host", "path": "/", "writable": true}]'::jsonb else '[]'::jsonb end,
-    1 + (p.m + 1) % 2, 0, 0, p.n, p.n, p.n, p.n, 0, 1, greatest(s.created_at, now() - interval '1 day' * random()), now(), now()
+    1 + (p.m + 1) % 2, 0, 0, p.n, p.n, p.n, p.n, 0, 1, greatest(s.created_at, now() - interval '1 day' * random()), now(), now(),
+    case when p.lot in (30, 31, 32) then 'Terminating' when p.lot = 20 then 'Evicted' when s.phase = 'Failed' then 'Error'
+        when s.phase = 'Succeeded' then 'Completed' else s.phase end,
+    case when s.phase = 'Running' then 1 + (p.m + 1) % 2 else 0 end || '/' || 1 + (p.m + 1) % 2, p.lot % 7
 from new_pod as p
 cross join lateral (
     select

@@ -80,9 +80,7 @@ fn complete(
     container.ready = status.ready;
     container.started = status.started;
     container.restart_count = status.restart_count;
-    if let Some(state) = &status.state {
-        set_state(&mut container, state);
-    }
+    set_state(&mut container, status.state.as_ref());
     if let Some(last) = status
         .last_state
         .as_ref()
@@ -98,15 +96,12 @@ fn complete(
     container
 }
 
-fn set_state(container: &mut Container, state: &ContainerState) {
-    if let Some(waiting) = &state.waiting {
-        container.state = Some("waiting".to_owned());
-        container.reason = filled(waiting.reason.as_ref());
-        container.message = message(waiting.message.as_ref());
-    } else if let Some(running) = &state.running {
+/// A state of which nothing is said is waiting, as the Kubernetes API has it: null is a container without a status.
+fn set_state(container: &mut Container, state: Option<&ContainerState>) {
+    if let Some(running) = state.and_then(|state| state.running.as_ref()) {
         container.state = Some("running".to_owned());
         container.started_at = running.started_at.as_ref().map(instant);
-    } else if let Some(terminated) = &state.terminated {
+    } else if let Some(terminated) = state.and_then(|state| state.terminated.as_ref()) {
         container.state = Some("terminated".to_owned());
         container.reason = filled(terminated.reason.as_ref());
         container.message = message(terminated.message.as_ref());
@@ -114,5 +109,10 @@ fn set_state(container: &mut Container, state: &ContainerState) {
         container.signal = terminated.signal.filter(|signal| *signal != 0);
         container.started_at = terminated.started_at.as_ref().map(instant);
         container.finished_at = terminated.finished_at.as_ref().map(instant);
+    } else {
+        container.state = Some("waiting".to_owned());
+        let waiting = state.and_then(|state| state.waiting.as_ref());
+        container.reason = waiting.and_then(|waiting| filled(waiting.reason.as_ref()));
+        container.message = waiting.and_then(|waiting| message(waiting.message.as_ref()));
     }
 }

@@ -22,9 +22,9 @@ order by 1;",
     DemoQuestion {
         asks: "What is not running, why, and since when?",
         sql: "\
-select datacenter, namespace, pod, phase, coalesce(unschedulable_reason, reason) as reason,
+select datacenter, namespace, pod, ready_containers, status, restarts, unschedulable_reason,
     date_trunc('second', now() - created_at) as age
-from pod where phase in ('Pending', 'Failed', 'Unknown') order by created_at limit 20;",
+from pod where status not in ('Running', 'Completed') order by created_at limit 20;",
     },
     DemoQuestion {
         asks: "Which containers wait or crash, and how often were they restarted?",
@@ -60,7 +60,7 @@ from container where memory_limit_bytes is null and container_type = 'app' group
     DemoQuestion {
         asks: "What changed in the last two minutes?",
         sql: "\
-select date_trunc('second', valid_from) as since, datacenter, namespace, pod, phase, ready, node
+select date_trunc('second', valid_from) as since, datacenter, namespace, pod, status, ready_containers, node
 from pod_history where valid_from > now() - interval '2 minutes' order by valid_from desc limit 20;",
     },
     DemoQuestion {

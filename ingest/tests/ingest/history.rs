@@ -131,7 +131,10 @@ async fn a_pod_ends_with_its_containers_and_a_container_ends_alone() {
     let place = IngestHarness::new().await;
     let ingester = place.start();
     let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
-    emitter.put(pod("u", "Running", &[0, 0])).await;
+    // One that somebody debugs the pod with: of others kubectl prints the number, which is in the pod's row.
+    let mut debugged = pod("u", "Running", &[0, 0]);
+    debugged.containers[1].container_type = "ephemeral".into();
+    emitter.put(debugged).await;
     place.landed().await;
     emitter.put(pod("u", "Running", &[0])).await;
     place.landed().await;

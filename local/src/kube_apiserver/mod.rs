@@ -3,6 +3,7 @@
 
 mod build;
 mod builder;
+pub(crate) mod go;
 mod launch;
 
 pub use builder::KubeApiserverBuilder;

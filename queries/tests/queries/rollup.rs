@@ -17,7 +17,7 @@ columns: {dimensions: [cluster, phase], values: [namespaces, share]}
 ---*/
 select cluster, phase, count(*) as namespaces, 0.5::numeric as share
 from namespace_history
-where valid_from < window_to() and valid_to > window_from()
+where valid_from < window_to() and (valid_to > window_from() or valid_to is null)
 group by cluster, phase
 ";
 const NOW: &str = "2026-05-05T12:10:00Z";

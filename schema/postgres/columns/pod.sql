@@ -15,6 +15,7 @@
     {alias}.phase, -- Pending, Running, Succeeded, Failed or Unknown.
     {alias}.reason, -- status.reason, such as Evicted.
     {alias}.message, -- status.message, cut at 1024 bytes.
+    {alias}.status, -- STATUS as kubectl prints it, such as Running, CrashLoopBackOff, Init:0/1, Completed or Terminating.
     {alias}.qos_class, -- Guaranteed, Burstable or BestEffort.
     {alias}.priority, -- Resolved priority.
     {alias}.priority_class, -- Priority class name.
@@ -45,7 +46,10 @@
     {alias}.ready, -- True if condition Ready is True.
     {alias}.ready_since, -- Since when condition Ready is True; NULL while it is not.
     {alias}.finished_at, -- End of the last container of a pod that Succeeded or Failed.
-    {alias}.restart_count, -- Restarts of all containers together.
+    {alias}.restart_count, -- Restarts of all containers together, init containers included.
+    {alias}.restarts, -- RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.
+    {alias}.last_restart_at, -- When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.
+    {alias}.ready_containers, -- READY as kubectl prints it, such as 1/2: containers that are ready, of all app containers and sidecars.
     round({alias}.request_cpu_millicores / 1000.0, 3) as cpu_request_cores, -- Requested CPU cores; NULL = not set.
     {alias}.request_memory_bytes as memory_request_bytes, -- Requested bytes of memory; NULL = not set.
     {alias}.request_ephemeral_storage_bytes as ephemeral_storage_request_bytes, -- Requested bytes of ephemeral storage; NULL = not set.

@@ -1,10 +1,18 @@
 -- Generated from schema/avro/*.avsc by `cargo test -p fleetledger-schema --test columns`; do not edit.
 
 alter table ledger.pod
+    add column status text,
     add column preemption_policy text,
     add column termination_grace_period_seconds bigint,
-    add column hostname text;
+    add column hostname text,
+    add column restarts integer,
+    add column last_restart_at timestamptz,
+    add column ready_containers text;
 alter table ledger.pod_history
+    add column status text,
     add column preemption_policy text,
     add column termination_grace_period_seconds bigint,
-    add column hostname text;
+    add column hostname text,
+    add column restarts integer,
+    add column last_restart_at timestamptz,
+    add column ready_containers text;

@@ -12,7 +12,7 @@ begin atomic
             else 'not ready'
         end as state
     from fleet.node_history as h
-    where h.valid_from <= to_at and h.valid_to > from_at
+    where h.valid_from <= to_at and (h.valid_to > from_at or h.valid_to is null)
     union all
     select h.valid_to as state_at, h.datacenter, h.cluster, h.node, h.uid, 'gone' as state
     from fleet.node_history as h
@@ -37,7 +37,7 @@ begin atomic
         end as state,
         h.restart_count
     from fleet.pod_history as h
-    where h.valid_from <= to_at and h.valid_to > from_at
+    where h.valid_from <= to_at and (h.valid_to > from_at or h.valid_to is null)
     union all
     select
         h.valid_to as state_at, h.datacenter, h.cluster, h.namespace, h.pod, h.uid, h.node, h.workload, 'gone' as state,
@@ -57,7 +57,7 @@ begin atomic
         greatest(h.valid_from, from_at) as state_at, h.datacenter, h.cluster, h.watchdog, h.check_name, lower(h.state) as state,
         h.nodes_failing::bigint as nodes_failing
     from fleet.watchdog_history as h
-    where h.valid_from <= to_at and h.valid_to > from_at;
+    where h.valid_from <= to_at and (h.valid_to > from_at or h.valid_to is null);
 end;
 comment on function fleet.watchdog_states(timestamptz, timestamptz) is 'What each watchdog was within a range, a row each time a version begins: ok, pending, firing, cooldown, snoozed, unknown.';
 

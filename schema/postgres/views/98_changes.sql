@@ -14,7 +14,7 @@ begin atomic
             lag(h.kubelet_version) over w as old_kubelet, lag(h.cpu_allocatable_cores) over w as old_cpu,
             lag(h.memory_allocatable_bytes) over w as old_memory
         from fleet.node_history as h
-        where h.valid_from <= to_at and h.valid_to > from_at
+        where h.valid_from <= to_at and (h.valid_to > from_at or h.valid_to is null)
         window w as (partition by h.datacenter, h.cluster, h.node order by h.valid_from)
     ) as v
     cross join lateral (
@@ -45,7 +45,7 @@ begin atomic
             h.*, lag(h.uid) over w as old_uid, lag(h.images) over w as old_images, lag(h.desired) over w as old_desired,
             lag(h.paused) over w as old_paused, lag(h.suspended) over w as old_suspended
         from fleet.workload_history as h
-        where h.valid_from <= to_at and h.valid_to > from_at
+        where h.valid_from <= to_at and (h.valid_to > from_at or h.valid_to is null)
         window w as (
             partition by h.datacenter, h.cluster, h.namespace, h.workload, h.workload_kind order by h.valid_from
         )

@@ -210,7 +210,7 @@ impl ViewFile {
                     let extra = [
                         (
                             "valid_to",
-                            "End of this version, exclusive; infinity for the one that stands.",
+                            "End of this version, exclusive; NULL for the current one.",
                         ),
                         (
                             "closed_reason",
@@ -292,7 +292,7 @@ impl ViewFile {
         match instant {
             None => body.push_str(&format!("    {alias}.valid_to,\n    {alias}.closed_reason\n")),
             Some(instant) => body.push_str(&format!(
-                "    case when {alias}.valid_to > {instant} then 'infinity' else {alias}.valid_to end as valid_to,
+                "    case when {alias}.valid_to <= {instant} then {alias}.valid_to end as valid_to,
     case when {alias}.valid_to <= {instant} then {alias}.closed_reason end as closed_reason\n"
             )),
         }
@@ -300,7 +300,7 @@ impl ViewFile {
         let columns = ledger_columns(table_of(name)).join(", ");
         body.push_str(&format!(
             "from (
-    select {columns}, 'infinity'::timestamptz as valid_to, null::text as closed_reason from ledger.{name}
+    select {columns}, null::timestamptz as valid_to, null::text as closed_reason from ledger.{name}
     union all
     select {columns}, valid_to, closed_reason from ledger.{name}_history
 ) as {alias}

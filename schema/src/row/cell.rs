@@ -1,5 +1,7 @@
 //! Values of columns, between a record and PostgreSQL's binary formats.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::{instant::Instant, object_uid::ObjectUid};
@@ -10,7 +12,7 @@ pub enum RowCell<'a> {
     /// SQL NULL: unknown, or not set.
     Null,
     /// `text`
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// `uuid`, by the text of the uid.
     Uid(&'a str),
     /// `text[]`
@@ -45,7 +47,8 @@ impl RowCell<'_> {
     /// See [`CellError`].
     pub fn check(&self) -> Result<(), CellError> {
         let nul = match self {
-            RowCell::Text(text) | RowCell::Uid(text) => text.as_bytes().contains(&0),
+            RowCell::Text(text) => text.as_bytes().contains(&0),
+            RowCell::Uid(text) => text.as_bytes().contains(&0),
             RowCell::Texts(texts) => texts.iter().any(|text| text.as_bytes().contains(&0)),
             RowCell::Json(json) => has_escaped_nul(json),
             RowCell::Timestamp(at) if !at.is_storable() => return Err(CellError::Instant),
@@ -58,8 +61,9 @@ impl RowCell<'_> {
     pub fn fingerprint(&self, out: &mut Vec<u8>) {
         match self {
             RowCell::Null => out.push(0),
+            RowCell::Text(text) => tagged(1, text.as_bytes(), out),
             // The hash of a row is of what travelled: a uid's is its text.
-            RowCell::Text(text) | RowCell::Uid(text) => tagged(1, text.as_bytes(), out),
+            RowCell::Uid(text) => tagged(1, text.as_bytes(), out),
             RowCell::Texts(texts) => {
                 tagged(2, &(texts.len() as u64).to_le_bytes(), out);
                 for text in *texts {
@@ -113,13 +117,25 @@ fn has_escaped_nul(json: &[u8]) -> bool {
 
 impl<'a> From<&'a String> for RowCell<'a> {
     fn from(text: &'a String) -> Self {
-        RowCell::Text(text)
+        RowCell::Text(Cow::Borrowed(text))
     }
 }
 
 impl<'a> From<&'a str> for RowCell<'a> {
     fn from(text: &'a str) -> Self {
+        RowCell::Text(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for RowCell<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
         RowCell::Text(text)
+    }
+}
+
+impl From<String> for RowCell<'_> {
+    fn from(text: String) -> Self {
+        RowCell::Text(Cow::Owned(text))
     }
 }
 
@@ -171,7 +187,7 @@ mod tests {
 
     #[test]
     fn nul_is_found_in_text_and_json_but_not_behind_an_escaped_backslash() {
-        assert_eq!(RowCell::Text("a\0b").check(), Err(CellError::Nul));
+        assert_eq!(RowCell::from("a\0b").check(), Err(CellError::Nul));
         assert_eq!(json(&["a\0b"]).check(), Err(CellError::Nul));
         assert_eq!(json(&["a\\u0000b"]).check(), Ok(()));
         assert_eq!(json(&["\\\0"]).check(), Err(CellError::Nul));
@@ -183,7 +199,7 @@ mod tests {
         let joined = ["ab".to_owned()];
         let cells = [
             RowCell::Null,
-            RowCell::Text(""),
+            RowCell::from(""),
             RowCell::Texts(&[]),
             RowCell::Texts(&texts),
             RowCell::Texts(&joined),

@@ -23,6 +23,7 @@ pub(super) static TABLE: LedgerTable = LedgerTable {
 columns! {
     fn cells(pod: Pod);
     @let containers_digest = derived::containers_digest(pod);
+    @let kubectl_columns = derived::kubectl_columns(pod);
     uid: Uuid (not null) from "uid" = uid(pod.uid.as_str());
     uid_text: Text [unhashed] from "uid" = uid_text(pod.uid.as_str());
     namespace: Text (not null) from "namespace" = &pod.namespace;
@@ -87,9 +88,13 @@ columns! {
     containers_count: Bigint (not null) [unhashed] from "containers" = containers_digest.count;
     containers_xor_hi: Bigint (not null) [unhashed] from "containers" = containers_digest.xor.hi;
     containers_xor_lo: Bigint (not null) [unhashed] from "containers" = containers_digest.xor.lo;
+    status: Text from "containers" since 2 = kubectl_columns.status;
     preemption_policy: Text from "preemption_policy" since 2 = &pod.preemption_policy;
     termination_grace_period_seconds: Bigint from "termination_grace_period_seconds" since 2 = pod.termination_grace_period_seconds;
     hostname: Text from "hostname" since 2 = &pod.hostname;
+    restarts: Integer from "containers" since 2 = kubectl_columns.restarts;
+    last_restart_at: Timestamptz from "containers" since 2 = kubectl_columns.last_restart_at;
+    ready_containers: Text from "containers" since 2 = kubectl_columns.ready_containers;
 }
 
 /// The record that a row was made of; what has no column is left out.

@@ -101,20 +101,22 @@ fn columns_stand_in_the_order_of_the_versions_that_introduced_them() {
 }
 
 #[test]
-fn a_containers_change_leaves_the_pods_row_hash_alone() {
+fn a_pods_row_hash_changes_with_what_kubectl_prints_of_its_containers_and_no_more() {
     let mut pod = Pod {
         phase: "Running".into(),
         ..Pod::default()
     };
     pod.containers.push(Container {
         container: "api".into(),
+        container_type: "app".into(),
+        state: Some("waiting".into()),
         ..Container::default()
     });
     let before = row_hash(table(RecordKind::Pod), &pod::cells(&pod));
     let containers = containers_digest(&pod);
-    if let Some(container) = pod.containers.first_mut() {
-        container.reason = Some("CrashLoopBackOff".into());
-    }
+    pod.containers[0].last_reason = Some("OOMKilled".into());
     assert_eq!(row_hash(table(RecordKind::Pod), &pod::cells(&pod)), before);
     assert_ne!(containers_digest(&pod), containers);
+    pod.containers[0].reason = Some("CrashLoopBackOff".into());
+    assert_ne!(row_hash(table(RecordKind::Pod), &pod::cells(&pod)), before);
 }

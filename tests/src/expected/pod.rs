@@ -18,6 +18,7 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     let mut columns = common(object);
     let namespace = text(object, "/metadata/namespace");
     columns.extend(owner(object, fleet));
+    columns.extend(super::printed::columns(object));
     let condition = |kind: &str, state: &str| {
         let mut found = list(&status["conditions"]).filter(|c| c["type"] == kind && c["status"] == state);
         found.next().cloned().unwrap_or(Value::Null)
@@ -225,7 +226,8 @@ fn container_row(
     let name = text(container, "/name");
     let state = ["waiting", "running", "terminated"]
         .into_iter()
-        .find(|state| !status["state"][state].is_null());
+        .find(|state| !status["state"][state].is_null())
+        .or_else(|| (!status.is_null()).then_some("waiting"));
     let now = state.map_or(&Value::Null, |state| &status["state"][state]);
     let last = &status["lastState"]["terminated"];
     let digest = text(status, "/imageID")

@@ -1,6 +1,7 @@
 //! Columns that are worked out of a record. The schemas name these functions (`derived` in `avro/*.avsc`).
 
 pub(super) mod container;
+mod kubectl;
 pub(super) mod node;
 pub(super) mod pod;
 pub(super) mod watchdog;

@@ -1,6 +1,7 @@
 //! Of a pod.
 
 use super::condition_since;
+pub(in crate::row) use super::kubectl::kubectl_columns;
 pub(in crate::row) use crate::row::containers_digest;
 use crate::{
     instant::Instant,

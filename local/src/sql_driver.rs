@@ -1,0 +1,140 @@
+//! Programs that ask a database through drivers others wrote, fetched by the ordinary client of their language: Python's from
+//! PyPI, pgx as a Go module, JDBC from Maven Central. Their sources are in `tests/drivers/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::cache::ArtifactCache;
+use crate::error::{FileContext, LocalError, LocalResult};
+use crate::kube_apiserver::go;
+use crate::process;
+
+/// A program, ready to run.
+#[derive(Debug, Clone)]
+pub struct SqlDriverProgram {
+    program: PathBuf,
+    arguments: Vec<PathBuf>,
+    /// Where Python finds what was fetched.
+    python_path: Option<PathBuf>,
+}
+
+impl SqlDriverProgram {
+    /// What it prints, given these arguments.
+    ///
+    /// # Errors
+    /// If it cannot be started, or ends badly.
+    pub async fn run(&self, arguments: &[&str]) -> LocalResult<String> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).args(arguments);
+        if let Some(path) = &self.python_path {
+            command.env("PYTHONPATH", path);
+        }
+        process::run(&mut command).await
+    }
+}
+
+/// psycopg 2 and 3, SQLAlchemy and asyncpg.
+///
+/// # Errors
+/// [`LocalError::Unavailable`] where there is no Python with pip.
+pub async fn python(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
+    if !process::is_runnable("python3", &["-m", "pip", "--version"]).await {
+        return Err(unavailable(
+            "there is no python3 with pip",
+            "sudo apt-get install -y python3-pip",
+        ));
+    }
+    let requirements = source("requirements.txt");
+    let name = artifact_name("python-drivers", &[&requirements])?;
+    let wanted = requirements.clone();
+    let folder = cache.artifact(&name, |staging| async move {
+        let mut install = Command::new("python3");
+        install.args(["-m", "pip", "install", "--quiet", "--target"]);
+        process::run(install.arg(&staging).arg("--requirement").arg(&wanted)).await?;
+        Ok(())
+    });
+    Ok(SqlDriverProgram {
+        python_path: Some(folder.await?),
+        program: PathBuf::from("python3"),
+        arguments: vec![source("read_views.py")],
+    })
+}
+
+/// pgx.
+///
+/// # Errors
+/// [`LocalError::Unavailable`] where there is no Go.
+pub async fn pgx(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
+    let module = source("pgx");
+    let sources = ["go.mod", "go.sum", "main.go", "target.go"].map(|name| module.join(name));
+    let name = artifact_name("pgx-driver", &sources.each_ref())?;
+    let compiler = go::find(cache).await?;
+    let folder = cache.artifact(&name, |staging| async move {
+        go::build(&compiler, &module, &staging.join("pgx"), &[]).await
+    });
+    Ok(SqlDriverProgram {
+        program: folder.await?.join("pgx"),
+        arguments: Vec::new(),
+        python_path: None,
+    })
+}
+
+/// PostgreSQL JDBC.
+///
+/// # Errors
+/// [`LocalError::Unavailable`] where there is no Java or no Maven.
+pub async fn jdbc(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
+    let remedy = "sudo apt-get install -y default-jre-headless maven";
+    for (program, version) in [("java", "-version"), ("mvn", "--version")] {
+        if !process::is_runnable(program, &[version]).await {
+            return Err(unavailable(&format!("there is no {program}"), remedy));
+        }
+    }
+    let pom = source("jdbc/pom.xml");
+    let name = artifact_name("jdbc-driver", &[&pom])?;
+    let folder = cache.artifact(&name, |staging| async move {
+        let copied = staging.join("pom.xml");
+        fs::copy(&pom, &copied).while_("copy", &copied)?;
+        let mut maven = Command::new("mvn");
+        maven.args([
+            "-q",
+            "-B",
+            "dependency:copy-dependencies",
+            "-DoutputDirectory=lib",
+        ]);
+        process::run(maven.current_dir(&staging)).await?;
+        Ok(())
+    });
+    let jars = folder.await?.join("lib/*");
+    Ok(SqlDriverProgram {
+        program: PathBuf::from("java"),
+        arguments: vec![PathBuf::from("-cp"), jars, source("jdbc/ReadViews.java")],
+        python_path: None,
+    })
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/drivers")
+        .join(name)
+}
+
+/// Another name whenever one of these files changes.
+fn artifact_name(stem: &str, files: &[&PathBuf]) -> LocalResult<String> {
+    let mut hash = Xxh3::new();
+    for file in files {
+        hash.update(&fs::read(file).while_("read", file)?);
+    }
+    Ok(format!("{stem}-{:016x}", hash.digest()))
+}
+
+fn unavailable(reason: &str, remedy: &str) -> LocalError {
+    LocalError::Unavailable {
+        part: "SQL drivers",
+        reason: reason.to_owned(),
+        remedy: remedy.to_owned(),
+    }
+}
