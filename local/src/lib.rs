@@ -16,6 +16,7 @@
 pub mod account;
 pub mod alertmanager;
 pub mod cache;
+pub mod cron_next;
 mod error;
 pub mod grafana_types;
 mod http;

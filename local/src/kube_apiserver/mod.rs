@@ -1,7 +1,7 @@
 //! A real Kubernetes API server with a real etcd on loopback, without controllers: whoever creates an
 //! object also writes its status.
 
-mod build;
+pub(crate) mod build;
 mod builder;
 mod launch;
 
