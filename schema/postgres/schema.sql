@@ -204,7 +204,7 @@ create table ledger.container (
     PRIMARY KEY (cluster_id, uid, container)
 ) with (fillfactor=60);
 CREATE INDEX container_control_plane ON ledger.container USING btree (cluster_id) WHERE (container = ANY (ARRAY['kube-apiserver'::text, 'kube-controller-manager'::text, 'kube-scheduler'::text, 'etcd'::text]));
-CREATE INDEX container_ended ON ledger.container USING btree (last_finished_at) WHERE (last_finished_at IS NOT NULL);
+CREATE INDEX container_ended ON ledger.container USING btree (COALESCE(finished_at, last_finished_at)) WHERE (COALESCE(finished_at, last_finished_at) IS NOT NULL);
 CREATE INDEX container_namespace ON ledger.container USING btree (namespace, pod);
 CREATE INDEX container_waiting ON ledger.container USING btree (cluster_id) WHERE (state = 'waiting'::text);
 create policy everything on ledger.container for all to fleetledger_evaluate, fleetledger_ingest, fleetledger_select using true with check true;
@@ -1063,8 +1063,8 @@ create table ledger.pod (
     started_at timestamptz, -- status.startTime: when the kubelet acknowledged the pod.
     conditions jsonb not null, -- Conditions, sorted by type; probe times left out.
     scheduled_at timestamptz, -- When the pod was bound to its node.
-    unschedulable_reason text, -- Reason of condition PodScheduled while it is False, such as Unschedulable.
-    unschedulable_message text, -- The scheduler's message while the pod cannot be scheduled.
+    unschedulable_reason text, -- Reason of condition PodScheduled while it is False, such as Unschedulable or SchedulingGated; NULL for a pod that is bound.
+    unschedulable_message text, -- The scheduler's message while the pod cannot be scheduled; NULL for a pod that is bound.
     ready boolean not null, -- True if condition Ready is True.
     ready_since timestamptz, -- Since when condition Ready is True; NULL while it is not.
     finished_at timestamptz, -- End of the last container of a pod that Succeeded or Failed.
@@ -1104,7 +1104,7 @@ create table ledger.pod (
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX pod_created ON ledger.pod USING btree (created_at);
-CREATE INDEX pod_demand ON ledger.pod USING btree (cluster_id, node) INCLUDE (request_cpu_millicores, request_memory_bytes, request_gpu_millis) WHERE ((phase = ANY (ARRAY['Pending'::text, 'Running'::text])) AND (node IS NOT NULL));
+CREATE INDEX pod_demand ON ledger.pod USING btree (cluster_id, node) INCLUDE (request_cpu_millicores, request_memory_bytes, request_gpu_millis) WHERE ((phase <> ALL (ARRAY['Succeeded'::text, 'Failed'::text])) AND (node IS NOT NULL));
 CREATE INDEX pod_failed ON ledger.pod USING btree (cluster_id) WHERE (phase = 'Failed'::text);
 CREATE INDEX pod_gpu ON ledger.pod USING btree (cluster_id, node) WHERE (request_gpu_millis IS NOT NULL);
 CREATE INDEX pod_host_network ON ledger.pod USING btree (cluster_id, namespace) WHERE host_network;
@@ -1159,8 +1159,8 @@ create table ledger.pod_history (
     started_at timestamptz, -- status.startTime: when the kubelet acknowledged the pod.
     conditions jsonb not null, -- Conditions, sorted by type; probe times left out.
     scheduled_at timestamptz, -- When the pod was bound to its node.
-    unschedulable_reason text, -- Reason of condition PodScheduled while it is False, such as Unschedulable.
-    unschedulable_message text, -- The scheduler's message while the pod cannot be scheduled.
+    unschedulable_reason text, -- Reason of condition PodScheduled while it is False, such as Unschedulable or SchedulingGated; NULL for a pod that is bound.
+    unschedulable_message text, -- The scheduler's message while the pod cannot be scheduled; NULL for a pod that is bound.
     ready boolean not null, -- True if condition Ready is True.
     ready_since timestamptz, -- Since when condition Ready is True; NULL while it is not.
     finished_at timestamptz, -- End of the last container of a pod that Succeeded or Failed.
@@ -1829,9 +1829,9 @@ create sequence ledger.delivery_number;
 -- fleet.cluster_sample: Each cluster every five minutes, as it was at the end of them: what charts of weeks read in place of the history.
 --     window_at, datacenter, cluster, nodes, nodes_ready, nodes_cordoned, cpu_allocatable_cores, memory_allocatable_bytes, gpu_allocatable, pods, pods_running, pods_ready, pods_pending, pods_failed, cpu_request_cores, memory_request_bytes, gpu_request
 -- fleet.container: Every container (app, init, sidecar, ephemeral) of every pod that exists, one row each.
---     datacenter, cluster, namespace, pod, container, uid, team, workload_kind, workload, phase, node, container_type, position, image, image_id, image_digest, container_id, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, pod, container, uid, team, workload_kind, workload, phase, lives, node, container_type, position, image, image_id, image_digest, container_id, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, ended_at, end_started_at, end_reason, end_exit_code, valid_from, observed_at, landed_at
 -- fleet.container_history: Every version there was of: Every container (app, init, sidecar, ephemeral) of every pod that exists, one row each.
---     datacenter, cluster, namespace, pod, container, uid, node, container_type, position, image, image_id, image_digest, container_id, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, pod, container, uid, node, container_type, position, image, image_id, image_digest, container_id, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, ended_at, end_started_at, end_reason, end_exit_code, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.cost_adjustment: What became known of closed months, dated by when it was booked.
 --     booked_at, hour_at, datacenter, cluster, namespace, team, owner_source, workload_kind, workload, container, node_class, labels, cost, cpu_cost, memory_cost, gpu_cost, run_id
 -- fleet.cost_balance: Do the books of cost add up? What nodes cost against what was booked, read back after every rating: per hour of the last 35 days and per day.
@@ -1861,7 +1861,7 @@ create sequence ledger.delivery_number;
 -- fleet.gap: Offsets that were gone before they could be read.
 --     topic, partition, from_offset, to_offset, reason, policy, found_at, healed_at
 -- fleet.host_path_mount: hostPath volumes of pods: who mounts what of the host, and whether they may write to it.
---     datacenter, cluster, namespace, pod, uid, team, node, volume, path, path_type, writable, containers
+--     datacenter, cluster, namespace, pod, uid, team, node, volume, path, path_type, writable, containers, lives
 -- fleet.ingest_partition: Where ingestion stands, one row a partition.
 --     topic, partition, state, halted_reason, next_offset, high_watermark, lag, owner, owner_epoch, claimed_at, progressed_at
 -- fleet.ingest_sample: The batch ledger by topic and five minutes: every delivered record stands in exactly one of the columns landed to dead.
@@ -1873,23 +1873,23 @@ create sequence ledger.delivery_number;
 -- fleet.namespace_sample: Each namespace every hour, as it was at the end of it, and how often its containers restarted within it.
 --     window_at, datacenter, cluster, namespace, team, pods, pods_running, pods_ready, pods_pending, pods_failed, cpu_request_cores, memory_request_bytes, gpu_request, restarts
 -- fleet.node: Every node that exists, one row each.
---     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, is_virtual, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.node_condition: Conditions of nodes, one row each.
 --     datacenter, cluster, node, uid, condition, status, reason, message, last_transition_at, heartbeat_stale_since
 -- fleet.node_history: Every version there was of: Every node that exists, one row each.
---     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
--- fleet.node_request: What the pods of each node request together, those that are pending or running; nodes without any have no row.
+--     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, is_virtual, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+-- fleet.node_request: What the pods of each node request together, those that live; nodes without any have no row.
 --     datacenter, cluster, node, pods, cpu_request_cores, memory_request_bytes, gpu_request
 -- fleet.node_taint: Taints of nodes, one row each.
 --     datacenter, cluster, node, uid, key, value, effect, added_at
 -- fleet.notification: What receivers were told, are about to be told, or could not be told.
 --     notification_id, slot, receiver, kind, reason, state, attempts, last_error, due_at, alertname, datacenter, cluster, namespace, node, pod, rule, fingerprint, dedup_key, incarnation, message, queued_at, settled_at
 -- fleet.pod: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, team, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, pod, uid, team, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, lives, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.pod_condition: Conditions of pods, one row each.
 --     datacenter, cluster, namespace, pod, uid, team, condition, status, reason, message, last_transition_at
 -- fleet.pod_history: Every version there was of: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, pod, uid, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, lives, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.price: Prices of classes of nodes, sheet by sheet, with every version that was ever applied.
 --     sheet_id, sheet, datacenters, valid_from, valid_to, superseded_at, currency, month_basis, position, node_class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price, cpu_to_ram, gpu_to_ram, discount, applied_at, applied_by
 -- fleet.quarantine: Sources whose records are put aside until someone looks at them.
@@ -1917,9 +1917,9 @@ create sequence ledger.delivery_number;
 -- fleet.watchdog_history: Every version there was of: Every watchdog that exists, one row each.
 --     datacenter, cluster, watchdog, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.workload: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
---     datacenter, cluster, namespace, workload_kind, workload, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, workload_kind, workload, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, lives, wanted, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.workload_history: Every version there was of: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
---     datacenter, cluster, namespace, workload_kind, workload, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, workload_kind, workload, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, lives, wanted, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet_asof.batch: the columns of fleet.batch
 -- fleet_asof.cluster: the columns of fleet.cluster
 -- fleet_asof.container: the columns of fleet.container
@@ -1991,6 +1991,14 @@ create sequence ledger.delivery_number;
 --     Price sheet in force in each datacenter, between the instants at which that changes.
 -- ledger.cost_write_check(of_period text, period_at timestamptz, nodes jsonb, lines jsonb) returns void
 --     Writes what was read back of a period.
+-- ledger.cron_date(wall timestamp without time zone, zone text) returns timestamptz
+--     The instant of a wall-clock time in a zone, as Go decides it where clocks change.
+-- ledger.cron_every(length text, after timestamptz) returns timestamptz
+--     The next instant of a schedule @every, counted from the one before, in whole seconds of one at least; NULL if the length of time is none.
+-- ledger.cron_field(field text, low integer, high integer, names text[]) returns bigint
+--     A field of a schedule as bits, by number; bit 62 says that it is a star. NULL where Kubernetes refuses it.
+-- ledger.cron_next(schedule text, time_zone text, after timestamptz) returns timestamptz security definer
+--     When a schedule in cron format is due next after an instant; NULL if never within five years, or if Kubernetes refuses it.
 -- ledger.ensure_partitions(from_day date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date, to_day date DEFAULT (((now() AT TIME ZONE 'UTC'::text))::date + 7)) returns integer security definer
 --     Makes missing daily partitions, by default from today to a week ahead.
 -- ledger.maintain_partitions(at timestamptz DEFAULT now()) returns SETOF text security definer
@@ -2065,6 +2073,10 @@ create sequence ledger.delivery_number;
 --     Labels of pods that cost is kept by; others are answered on demand.
 -- fleet.cost_unused(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, workload_kind text, workload text, container text, unused_cost numeric, cost numeric, cpu_efficiency numeric, memory_efficiency numeric)
 --     What containers of workloads were charged for CPU and memory and did not use, in UTC days that begin within a range and in which usage was seen throughout.
+-- fleet.cron_next(schedule text, time_zone text, after timestamptz) returns timestamptz
+--     When a schedule in cron format is due next after an instant, as Kubernetes decides it (clock changes included); UTC where time_zone is NULL. NULL if it is never due within five years, cannot be read, or the zone is unknown.
+-- fleet.image_registry(image text) returns text
+--     The registry that an image is pulled from, with its port, by the grammar of image references: docker.io for short names such as nginx or library/nginx.
 -- fleet.namespace_at(instant timestamptz) returns SETOF fleet.namespace
 --     Every namespace that exists, one row each. As of the given instant.
 -- fleet.namespace_over_time(from_at timestamptz, to_at timestamptz, step_seconds double precision) returns SETOF fleet.namespace_sample
@@ -2103,6 +2115,10 @@ create sequence ledger.delivery_number;
 --     What changed on workloads within a range: images, replicas asked for, pauses. Name a namespace.
 -- fleet_asof.as_of() returns timestamptz
 --     The instant a query asks about: setting fleet.as_of, else now. Views of schema fleet always show now; set search_path = fleet_asof to ask about another instant.
+-- fleet_asof.cron_next(schedule text, time_zone text, after timestamptz) returns timestamptz
+--     When a schedule in cron format is due next after an instant, as Kubernetes decides it (clock changes included); UTC where time_zone is NULL. NULL if it is never due within five years, cannot be read, or the zone is unknown.
+-- fleet_asof.image_registry(image text) returns text
+--     The registry that an image is pulled from, with its port, by the grammar of image references: docker.io for short names such as nginx or library/nginx.
 -- fleet_asof.window_from() returns timestamptz
 --     Begin of the window a rollup fills: setting fleet.window_from, else the begin of the last full hour.
 -- fleet_asof.window_to() returns timestamptz
