@@ -18,6 +18,7 @@ with boots as (
     select datacenter, cluster, node, uid, boot_id
     from node_history
     where valid_to > as_of() - interval '6 hours'
+      and boot_id <> ''
     group by datacenter, cluster, node, uid, boot_id
 )
 select
