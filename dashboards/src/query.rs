@@ -135,11 +135,19 @@ fn value(
 }
 
 /// `$__name(arguments)`. Arguments hold no closing bracket, since the data source looks for the first one.
+///
+/// `$__timeGroup(…)` with a comma right behind it names its column, as before Grafana 5.3. Grafana looks for that comma behind the
+/// first call of the query that has the same text, so that one decides for all of them.
 fn put_macros(sql: &str, view: &DashboardView) -> Result<String, PanelQueryError> {
     replace(&pattern(r"\$(__\w+)\(([^)]*)\)"), sql, |found| {
         let text = |group| found.get(group).map_or("", |part| part.as_str());
         let arguments: Vec<&str> = text(2).split(',').map(str::trim).collect();
-        evaluate(text(1), &arguments, view)
+        let behind_first = sql.split_once(text(0)).map_or("", |(_, behind)| behind);
+        let name = match text(1) {
+            "__timeGroup" if behind_first.starts_with(',') => "__timeGroupAlias",
+            name => name,
+        };
+        evaluate(name, &arguments, view)
     })
 }
 

@@ -16,7 +16,9 @@
 pub mod account;
 pub mod alertmanager;
 pub mod cache;
+pub mod cron_next;
 mod error;
+mod go;
 pub mod grafana_types;
 mod http;
 pub mod kafka;

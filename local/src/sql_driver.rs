@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::cache::ArtifactCache;
 use crate::error::{FileContext, LocalError, LocalResult};
-use crate::kube_apiserver::go;
+use crate::go;
 use crate::process;
 
 /// A program, ready to run.

@@ -19,9 +19,13 @@ select
     coalesce(workload, pod) as workload,
     container,
     max(restart_count) as restarts,
-    min(coalesce(last_reason, 'no reason') || ', exit code ' || coalesce(last_exit_code::text, 'unknown')) as last_end
+    min(coalesce(end_reason, 'no reason') || ', exit code ' || coalesce(end_exit_code::text, 'unknown')) as last_end
 from container
-where state = 'waiting'
-  and reason = 'CrashLoopBackOff'
-  and restart_count >= 5
+-- It loops while it runs, too: until it has run for ten minutes the kubelet does not forget, and nor does this rule.
+where restart_count >= 5
+  and (
+      state = 'waiting' and reason = 'CrashLoopBackOff'
+      or ended_at > as_of() - interval '10 minutes' and end_started_at > ended_at - interval '10 minutes'
+  )
+  and lives
 group by 1, 2, 3, 4, 5

@@ -21,7 +21,10 @@ select
     count(*) as killed,
     coalesce(pg_size_pretty(max(memory_limit_bytes)), 'none') as memory_limit
 from container
-where last_reason = 'OOMKilled'
-  and last_finished_at > as_of() - interval '1 hour'
+where ended_at > as_of() - interval '1 hour'
+  and (
+      end_reason = 'OOMKilled'
+      or last_reason = 'OOMKilled' and last_finished_at > as_of() - interval '1 hour'
+  )
 group by 1, 2, 3, 4, 5
 having count(*) >= 3

@@ -23,5 +23,5 @@ where n.gpu_allocatable > 0
       select from pod as p
       where p.datacenter = n.datacenter and p.cluster = n.cluster and p.node = n.node
         and p.gpu_request > 0
-        and p.phase in ('Pending', 'Running')
+        and p.lives
   )

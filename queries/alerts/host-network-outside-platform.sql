@@ -23,5 +23,5 @@ select
 from pod
 where host_network
   and team <> 'platform'
-  and phase = 'Running'
+  and lives
 group by 1, 2, 3, 4, 5

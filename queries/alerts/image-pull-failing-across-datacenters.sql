@@ -13,11 +13,12 @@ annotations:
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
 select
-    split_part(image, '/', 1) as registry,
+    image_registry(image) as registry,
     count(distinct datacenter) as datacenters,
     count(*)::text as containers
 from container
 where state = 'waiting'
-  and reason in ('ImagePullBackOff', 'ErrImagePull')
+  and reason in ('ImagePullBackOff', 'ErrImagePull', 'RegistryUnavailable')
+  and lives
 group by 1
 having count(distinct datacenter) >= 3

@@ -18,8 +18,8 @@ select
     count(*) as containers,
     count(distinct (datacenter, cluster))::text as clusters
 from container
-where last_finished_at > as_of() - interval '30 minutes'
-  and last_exit_code <> 0
+where ended_at > as_of() - interval '30 minutes'
+  and end_exit_code <> 0
 group by image
 having count(*) >= 10
    and count(distinct (datacenter, cluster)) >= 3

@@ -12,7 +12,8 @@ annotations:
   runbook: node-cordoned-too-long
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
--- Cordoned since the last version that was not, or since it was made.
+-- Cordoned since the node controller added the taint; where it does not say, since the last version that was not cordoned, or
+-- for as long as the node has been known.
 select
     n.datacenter,
     n.cluster,
@@ -20,9 +21,14 @@ select
     extract(epoch from as_of() - c.cordoned_at) as cordoned_seconds
 from node as n
 cross join lateral (
-    select coalesce(max(h.valid_to), n.created_at) as cordoned_at
+    select max(to_timestamp(t.added_at / 1000000.0)) as tainted_at
+    from jsonb_to_recordset(n.taints) as t (key text, added_at bigint)
+    where t.key = 'node.kubernetes.io/unschedulable'
+) as t
+cross join lateral (
+    select coalesce(t.tainted_at, max(h.valid_to) filter (where not h.unschedulable), min(h.valid_from)) as cordoned_at
     from node_history as h
-    where h.datacenter = n.datacenter and h.cluster = n.cluster and h.uid = n.uid and not h.unschedulable
+    where h.datacenter = n.datacenter and h.cluster = n.cluster and h.uid = n.uid
 ) as c
 where n.unschedulable
   and c.cordoned_at <= as_of() - interval '24 hours'

@@ -13,7 +13,7 @@ annotations:
   runbook: node-flapping
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
--- Each change of condition Ready gives ready_since another value.
+-- Each change of condition Ready gives ready_since another value; one from before the hour is no change within it.
 select
     datacenter,
     cluster,
@@ -21,5 +21,6 @@ select
     count(distinct ready_since) as transitions
 from node_history
 where valid_from > as_of() - interval '1 hour'
+  and ready_since > as_of() - interval '1 hour'
 group by datacenter, cluster, node
 having count(distinct ready_since) >= 6

@@ -17,7 +17,8 @@ freshness: {by: [datacenter, cluster], max_age: 5m}
 with boots as (
     select datacenter, cluster, node, uid, boot_id
     from node_history
-    where valid_to > as_of() - interval '6 hours' or valid_to is null
+    where (valid_to > as_of() - interval '6 hours' or valid_to is null)
+      and boot_id <> ''
     group by datacenter, cluster, node, uid, boot_id
 )
 select

@@ -38,6 +38,6 @@ left join node as n using (datacenter, cluster, node)
 left join lateral (
     select min(h.volume) as volume
     from jsonb_to_recordset(s.host_path_mounts) as h (volume text, path text, writable boolean)
-    where h.path = '/' and h.writable
+    where h.path in ('/', 'C:\', 'c:\') and h.writable
 ) as m on true
 where s.due_at <= as_of() - interval '10 minutes'

@@ -23,6 +23,7 @@ with pools as (
     from node as n
     left join node_request as r using (datacenter, cluster, node)
     where not n.unschedulable
+      and not n.is_virtual
       and n.ready_status = 'True'
     group by 1, 2, 3
 )

@@ -27,6 +27,6 @@ select
     min(p.namespace || '/' || p.pod) as example
 from pressed as c
 join pod as p using (datacenter, cluster, node)
-where p.phase = 'Running'
+where p.lives
   and p.memory_limit_bytes is null
 group by c.datacenter, c.cluster, c.node

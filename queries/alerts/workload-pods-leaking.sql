@@ -12,12 +12,14 @@ annotations:
   runbook: workload-pods-leaking
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
--- Far more pods than were asked for, and still more of them: what is only left over does not grow.
+-- Far more pods than were asked for, and still more of them: what is only left over does not grow. Pods that succeeded were
+-- asked for; those of a Job that failed are its retries.
 with growing as (
     select datacenter, cluster, workload_uid, count(*) as new_pods
     from pod
     where created_at > as_of() - interval '30 minutes'
       and workload_uid is not null
+      and (lives or phase = 'Failed' and workload_kind not in ('Job', 'CronJob'))
     group by datacenter, cluster, workload_uid
     having count(*) >= 5
 )
@@ -34,5 +36,6 @@ cross join lateral (
     select count(*) as pods
     from pod as p
     where p.datacenter = g.datacenter and p.cluster = g.cluster and p.workload_uid = g.workload_uid
+      and (p.lives or p.phase = 'Failed' and p.workload_kind not in ('Job', 'CronJob'))
 ) as p
 where p.pods >= 3 * coalesce(w.desired, w.active, 0) + 10

@@ -2,7 +2,7 @@
 record: fleet_allocatable
 group: fleet-slow
 interval: 5m
-help: "What the nodes that take pods can give: CPU cores, bytes of memory, GPU cards."
+help: "What the nodes that take pods can give, virtual ones left out: CPU cores, bytes of memory, GPU cards."
 type: gauge
 columns: {values: [cpu_cores, memory_bytes, gpu_cards], labels: [datacenter, cluster, pool]}
 freshness: {by: [datacenter, cluster], max_age: 5m}
@@ -15,5 +15,5 @@ select
     coalesce(sum(memory_allocatable_bytes), 0) as memory_bytes,
     coalesce(sum(gpu_allocatable), 0) as gpu_cards
 from node
-where not unschedulable
+where not unschedulable and not is_virtual
 group by 1, 2, 3

@@ -7,7 +7,7 @@ type: gauge
 columns: {value: containers, labels: [datacenter, cluster, reason]}
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
-select datacenter, cluster, coalesce(last_reason, 'None') as reason, count(*) as containers
+select datacenter, cluster, coalesce(end_reason, 'None') as reason, count(*) as containers
 from container
-where last_finished_at > as_of() - interval '1 hour'
+where ended_at > as_of() - interval '1 hour'
 group by 1, 2, 3

@@ -1,12 +1,12 @@
 /*---
 record: fleet_containers_waiting
 interval: 1m
-help: Containers that wait, by reason.
+help: Containers that wait, by reason; those of pods that have ended wait for nothing.
 type: gauge
 columns: {value: containers, labels: [datacenter, cluster, reason]}
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
 select datacenter, cluster, coalesce(reason, 'None') as reason, count(*) as containers
 from container
-where state = 'waiting'
+where state = 'waiting' and lives
 group by 1, 2, 3

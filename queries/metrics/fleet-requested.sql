@@ -2,7 +2,7 @@
 record: fleet_requested
 group: fleet-slow
 interval: 5m
-help: "What pods that are not done request: CPU cores, bytes of memory, GPU cards."
+help: "What pods that have not ended request, those on virtual nodes left out: CPU cores, bytes of memory, GPU cards."
 type: gauge
 columns: {values: [cpu_cores, memory_bytes, gpu_cards], labels: [datacenter, cluster]}
 freshness: {by: [datacenter, cluster], max_age: 5m}
@@ -14,5 +14,9 @@ select
     coalesce(sum(memory_request_bytes), 0) as memory_bytes,
     coalesce(sum(gpu_request), 0) as gpu_cards
 from pod
-where phase in ('Pending', 'Running')
+where lives
+  and not exists (
+      select from node as n
+      where n.datacenter = pod.datacenter and n.cluster = pod.cluster and n.node = pod.node and n.is_virtual
+  )
 group by datacenter, cluster

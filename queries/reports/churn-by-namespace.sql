@@ -5,7 +5,7 @@ parameters:
 - {name: window, type: duration, default: '1h', help: How far back.}
 - {name: rows, type: integer, default: '50', help: How many.}
 ---*/
-select datacenter, cluster, namespace, count(*) as pods_made, count(distinct workload_uid) as workloads
+select datacenter, cluster, namespace, count(distinct uid) as pods_made, count(distinct workload_uid) as workloads
 from pod_history
 where created_at > as_of() - :'window'::interval and valid_from > as_of() - :'window'::interval
 group by 1, 2, 3

@@ -1,6 +1,6 @@
 /*---
 report: Which images run
-description: "Images whose name contains a text, with containers and clusters: where is the bad version."
+description: "Images whose name contains a text, with containers of pods that have not ended and clusters: where is the bad version."
 parameters:
 - {name: image, type: text, default: '', help: Part of the image's name; empty = all.}
 - {name: rows, type: integer, default: '100', help: How many.}
@@ -8,6 +8,7 @@ parameters:
 select image, count(*) as containers, count(distinct (datacenter, cluster)) as clusters, count(distinct image_digest) as digests
 from container
 where image like '%' || :'image' || '%'
+  and lives
 group by image
 order by containers desc
 limit :'rows'::integer

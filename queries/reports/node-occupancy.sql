@@ -12,7 +12,7 @@ select
     count(p.uid) as pods,
     n.pods_allocatable
 from node as n
-left join pod as p on p.datacenter = n.datacenter and p.cluster = n.cluster and p.node = n.node and p.phase in ('Pending', 'Running')
+left join pod as p on p.datacenter = n.datacenter and p.cluster = n.cluster and p.node = n.node and p.lives
 where (:'datacenter' = '' or n.datacenter = :'datacenter')
 group by n.datacenter, n.cluster, n.node, n.cpu_allocatable_cores, n.memory_allocatable_bytes, n.pods_allocatable
 order by cpu_percent desc nulls last

@@ -6,7 +6,7 @@ parameters:
 ---*/
 select coalesce(team, 'nobody') as team, datacenter, cluster, namespace, coalesce(workload, pod) as workload, count(*) as pods
 from pod
-where memory_limit_bytes is null and phase = 'Running'
+where memory_limit_bytes is null and lives
 group by 1, 2, 3, 4, 5
 order by pods desc
 limit :'rows'::integer

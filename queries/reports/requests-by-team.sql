@@ -9,6 +9,6 @@ select
     pg_size_pretty(sum(memory_request_bytes)) as memory,
     sum(gpu_request) as gpu_cards
 from pod
-where phase in ('Pending', 'Running')
+where lives
 group by 1
 order by cpu_cores desc nulls last

@@ -19,12 +19,18 @@ with nodes as (
         count(*) as nodes,
         count(*) filter (where ready_status = 'True' and heartbeat_stale_since is null) as nodes_ready,
         count(*) filter (where unschedulable) as nodes_cordoned,
-        sum(cpu_allocatable_cores) as cpu_allocatable_cores,
-        sum(memory_allocatable_bytes) as memory_allocatable_bytes,
-        sum(gpu_allocatable) as gpu_allocatable
+        sum(cpu_allocatable_cores) filter (where not is_virtual) as cpu_allocatable_cores,
+        sum(memory_allocatable_bytes) filter (where not is_virtual) as memory_allocatable_bytes,
+        sum(gpu_allocatable) filter (where not is_virtual) as gpu_allocatable
     from node_history
     where valid_from < window_to() and (valid_to >= window_to() or valid_to is null)
     group by datacenter, cluster
+),
+-- What nodes without a machine behind them could give is nobody's room, nor is what pods there request taken from any.
+virtual as (
+    select distinct datacenter, cluster, node
+    from node_history
+    where valid_from < window_to() and (valid_to >= window_to() or valid_to is null) and is_virtual
 ),
 pods as (
     select
@@ -34,10 +40,11 @@ pods as (
         count(*) filter (where ready) as pods_ready,
         count(*) filter (where phase = 'Pending') as pods_pending,
         count(*) filter (where phase = 'Failed') as pods_failed,
-        sum(cpu_request_cores) filter (where phase in ('Pending', 'Running')) as cpu_request_cores,
-        sum(memory_request_bytes) filter (where phase in ('Pending', 'Running')) as memory_request_bytes,
-        sum(gpu_request) filter (where phase in ('Pending', 'Running')) as gpu_request
+        sum(cpu_request_cores) filter (where lives and v.node is null) as cpu_request_cores,
+        sum(memory_request_bytes) filter (where lives and v.node is null) as memory_request_bytes,
+        sum(gpu_request) filter (where lives and v.node is null) as gpu_request
     from pod_history
+    left join virtual as v using (datacenter, cluster, node)
     where valid_from < window_to() and (valid_to >= window_to() or valid_to is null)
     group by datacenter, cluster
 ),

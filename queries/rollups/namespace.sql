@@ -21,9 +21,9 @@ with pods as (
         count(*) filter (where ready) as pods_ready,
         count(*) filter (where phase = 'Pending') as pods_pending,
         count(*) filter (where phase = 'Failed') as pods_failed,
-        sum(cpu_request_cores) filter (where phase in ('Pending', 'Running')) as cpu_request_cores,
-        sum(memory_request_bytes) filter (where phase in ('Pending', 'Running')) as memory_request_bytes,
-        sum(gpu_request) filter (where phase in ('Pending', 'Running')) as gpu_request
+        sum(cpu_request_cores) filter (where lives) as cpu_request_cores,
+        sum(memory_request_bytes) filter (where lives) as memory_request_bytes,
+        sum(gpu_request) filter (where lives) as gpu_request
     from pod_history
     where valid_from < window_to() and (valid_to >= window_to() or valid_to is null)
     group by datacenter, cluster, namespace

@@ -238,6 +238,13 @@ fn node(object: &Value) -> ExpectedRow {
             "conditions",
             ExpectedValue::Same(conditions(&status["conditions"])),
         ),
+        (
+            "is_virtual",
+            ExpectedValue::Same(json!(list(&spec["taints"]).any(|taint| {
+                let key = text(taint, "/key");
+                key.starts_with("virtual-kubelet.io/") || key.starts_with("virtual-node.")
+            }))),
+        ),
         ("ready_status", same(&ready["status"])),
         ("ready_reason", ExpectedValue::Same(filled(&ready["reason"]))),
         ("ready_since", at(&ready["lastTransitionTime"])),

@@ -30,36 +30,37 @@ pub enum NewKind {
 
 const ALERT: &str = "/*---
 alert: {Name}
-description: Nodes that have been cordoned for a while.
+description: Nodes that have not been ready for a while.
 group: {name}
 interval: 1m
 for: 10m
 cooldown: 30m
 repeat_interval: 4h
-columns: {value: cordoned_seconds, labels: [datacenter, cluster, node], annotations: [kubelet_version]}
+columns: {value: unready_seconds, labels: [datacenter, cluster, node], annotations: [kubelet_version]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: \"{{ labels.node }} of {{ labels.cluster }} has been cordoned for {{ value | duration }}\"
+  summary: \"{{ labels.node }} of {{ labels.cluster }} has not been ready for {{ value | duration }}\"
   runbook: {name}
 freshness: {by: [datacenter, cluster], max_age: 5m, kinds: [node]}
 ---*/
--- Say here why anybody should care. Every row is a problem; see docs/sql-reference.md for views and columns.
+-- Say here why anybody should care. Every row is a problem; see docs/sql-reference.md for views and columns. Ask the object when
+-- it happened: valid_from is when this version of it was first seen, which an edit of a label begins anew.
 select
     datacenter,
     cluster,
     node,
     kubelet_version,
-    extract(epoch from as_of() - valid_from) as cordoned_seconds
+    extract(epoch from as_of() - coalesce(ready_since, created_at)) as unready_seconds
 from node
-where unschedulable
+where ready_status is distinct from 'True'
 ";
 
 const TEST: &str = "rule_files: [{name}.sql]
 tests:
-- name: a node that stays cordoned fires after ten minutes
+- name: a node that stays unready fires after ten minutes
   purpose: firing
   input_rows:
-  - {table: node, row: {unschedulable: true}}
+  - {table: node, row: {ready_status: 'False', ready_since: 0m}}
   alert_rule_test:
   - eval_time: 9m
     alertname: {Name}
@@ -69,19 +70,19 @@ tests:
     alertname: {Name}
     exp_alerts:
     - {exp_state: firing, exp_labels: {node: n1, severity: ticket}}
-- name: a node that takes pods is no problem
+- name: a node that is ready is no problem
   purpose: quiet
   input_rows:
-  - {table: node, row: {unschedulable: false}}
+  - {table: node, row: {ready_status: 'True'}}
   alert_rule_test:
   - eval_time: 30m
     alertname: {Name}
     exp_alerts: []
-- name: uncordoned within the tenth minute it does not fire
+- name: ready again within the tenth minute it does not fire
   purpose: boundary
   input_rows:
-  - {table: node, row: {unschedulable: true}}
-  - {table: node, at: 10m, row: {unschedulable: false}}
+  - {table: node, row: {ready_status: 'False', ready_since: 0m}}
+  - {table: node, at: 10m, row: {ready_status: 'True'}}
   alert_rule_test:
   - eval_time: 9m
     alertname: {Name}
@@ -99,13 +100,13 @@ What it means for users, in two sentences.
 ## See how bad it is
 
 ```sql
-select datacenter, cluster, node, valid_from from node where unschedulable order by valid_from;
+select datacenter, cluster, node, ready_reason, ready_since from node where ready_status is distinct from 'True' order by ready_since;
 ```
 
 ## Find the cause
 
 ```sql
-select at_event.node, at_event.valid_from, at_event.unschedulable
+select at_event.node, at_event.valid_from, at_event.ready_status
 from node_history as at_event
 where at_event.node = 'NODE'
 order by at_event.valid_from desc
@@ -115,7 +116,7 @@ limit 20;
 ## Mend it
 
 ```console
-$ kubectl uncordon NODE
+$ kubectl describe node NODE
 ```
 
 ## Quiet it meanwhile

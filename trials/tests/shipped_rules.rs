@@ -142,3 +142,47 @@ async fn every_runbook_has_steps_that_run_while_its_alert_fires_and_the_first_sh
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Ways to write what other columns say, and the columns to ask instead.
+const WRITTEN_OTHERWISE: [(&str, &str); 6] = [
+    ("in ('Pending', 'Running')", "lives"),
+    ("in ('Running', 'Pending')", "lives"),
+    ("in ('Succeeded', 'Failed')", "lives"),
+    ("in ('Failed', 'Succeeded')", "lives"),
+    // A version begins with the first sight of an old object, and with every edit.
+    ("as_of() - valid_from", "an instant of the object"),
+    ("now() - valid_from", "an instant of the object"),
+];
+
+#[test]
+fn what_has_ended_and_when_something_happened_is_asked_of_the_columns_that_say_so() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folders = [
+        "queries/alerts",
+        "queries/metrics",
+        "queries/reports",
+        "queries/rollups",
+        "dashboards/source",
+        "docs",
+        "docs/runbooks",
+        "trials/src",
+    ];
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for folder in folders {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
+            seen += 1;
+            for (otherwise, ask) in WRITTEN_OTHERWISE {
+                if text.contains(otherwise) {
+                    wrong.push(format!("{}: `{otherwise}`, ask {ask}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 150, "{seen} files");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -68,6 +68,30 @@ fn macros_become_what_the_data_source_documents() {
 }
 
 #[test]
+fn a_time_group_before_a_comma_names_its_column_as_grafana_does() {
+    let group = "floor(extract(epoch from at)/300)*300";
+    check(
+        "select $__timeGroup(at, '5m'), count(*)",
+        &format!("select {group} AS \"time\", count(*)"),
+    );
+    // Not behind a space, nor at the end of a bracket.
+    check("$__timeGroup(at, '5m') , n", &format!("{group} , n"));
+    check(
+        "over (order by $__timeGroup(at, '5m'))",
+        &format!("over (order by {group})"),
+    );
+    // The first call with the same text decides, for better or worse.
+    check(
+        "select $__timeGroup(at, '5m'), n group by $__timeGroup(at, '5m')",
+        &format!("select {group} AS \"time\", n group by {group} AS \"time\""),
+    );
+    check(
+        "select $__timeGroup(at, '5m') as t, n group by $__timeGroup(at, '5m'), n",
+        &format!("select {group} as t, n group by {group}, n"),
+    );
+}
+
+#[test]
 fn what_grafana_would_not_know_is_an_error() {
     let expand = |sql: &str| expand(sql, VARIABLES, &view());
     assert_eq!(

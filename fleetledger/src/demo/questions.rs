@@ -15,8 +15,8 @@ pub const QUESTIONS: [DemoQuestion; 10] = [
         asks: "How large is each datacenter, and how much of it is asked for?",
         sql: "\
 select n.datacenter, n.nodes, n.cores, round(100 * p.cores / n.cores) as requested_percent, p.pods
-from (select datacenter, count(*) as nodes, sum(cpu_allocatable_cores) as cores from node group by 1) as n
-join (select datacenter, count(*) as pods, sum(cpu_request_cores) as cores from pod group by 1) as p using (datacenter)
+from (select datacenter, count(*) as nodes, sum(cpu_allocatable_cores) as cores from node where not is_virtual group by 1) as n
+join (select datacenter, count(*) as pods, sum(cpu_request_cores) as cores from pod where lives group by 1) as p using (datacenter)
 order by 1;",
     },
     DemoQuestion {
@@ -29,8 +29,8 @@ from pod where status not in ('Running', 'Completed') order by created_at limit 
     DemoQuestion {
         asks: "Which containers wait or crash, and how often were they restarted?",
         sql: "\
-select datacenter, namespace, workload, container, reason, last_reason, last_exit_code, restart_count
-from container where state = 'waiting' or restart_count > 3 order by restart_count desc limit 20;",
+select datacenter, namespace, workload, container, reason, end_reason, end_exit_code, restart_count
+from container where lives and (state = 'waiting' or restart_count > 3) order by restart_count desc limit 20;",
     },
     DemoQuestion {
         asks: "Which nodes are silent, not ready or cordoned?",
@@ -43,19 +43,19 @@ from node where ready_status is distinct from 'True' or heartbeat_stale_since is
         sql: "\
 select team, count(*) as pods, sum(cpu_request_cores) as cores, pg_size_pretty(sum(memory_request_bytes)) as memory,
     sum(gpu_request) as gpus
-from pod where phase = 'Running' group by 1 order by 3 desc nulls last;",
+from pod where lives group by 1 order by 3 desc nulls last;",
     },
     DemoQuestion {
         asks: "Which workloads have fewer ready replicas than they want?",
         sql: "\
-select datacenter, namespace, workload_kind, workload, desired, ready, team
-from workload where ready < desired order by desired - ready desc limit 20;",
+select datacenter, namespace, workload_kind, workload, wanted, ready, team
+from workload where ready < wanted order by wanted - ready desc limit 20;",
     },
     DemoQuestion {
         asks: "Who has no limit on memory?",
         sql: "\
 select team, namespace, workload, count(*) as containers
-from container where memory_limit_bytes is null and container_type = 'app' group by 1, 2, 3 order by 4 desc limit 20;",
+from container where memory_limit_bytes is null and container_type = 'app' and lives group by 1, 2, 3 order by 4 desc limit 20;",
     },
     DemoQuestion {
         asks: "What changed in the last two minutes?",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::go::{self, GoToolchain};
+use crate::go::{self, GoToolchain};
 use crate::cache::ArtifactCache;
 use crate::error::{FileContext, LocalResult};
 

@@ -3,7 +3,6 @@
 
 mod build;
 mod builder;
-pub(crate) mod go;
 mod launch;
 
 pub use builder::KubeApiserverBuilder;

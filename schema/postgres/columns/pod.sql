@@ -41,8 +41,8 @@
     {alias}.started_at, -- status.startTime: when the kubelet acknowledged the pod.
     {alias}.conditions, -- Conditions, sorted by type; probe times left out.
     {alias}.scheduled_at, -- When the pod was bound to its node.
-    {alias}.unschedulable_reason, -- Reason of condition PodScheduled while it is False, such as Unschedulable.
-    {alias}.unschedulable_message, -- The scheduler's message while the pod cannot be scheduled.
+    {alias}.unschedulable_reason, -- Reason of condition PodScheduled while it is False, such as Unschedulable or SchedulingGated; NULL for a pod that is bound.
+    {alias}.unschedulable_message, -- The scheduler's message while the pod cannot be scheduled; NULL for a pod that is bound.
     {alias}.ready, -- True if condition Ready is True.
     {alias}.ready_since, -- Since when condition Ready is True; NULL while it is not.
     {alias}.finished_at, -- End of the last container of a pod that Succeeded or Failed.

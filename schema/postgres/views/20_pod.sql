@@ -9,6 +9,7 @@ select
     p.uid, -- Kubernetes uid of the pod: its identity.
     t.team, -- Owner of the namespace; NULL if nobody is named.
     -- columns: pod
+    p.phase not in ('Succeeded', 'Failed') as lives, -- True until the pod has ended, whatever its phase is called: what lives holds what it requests.
     p.unknown as unknown_fields, -- Fields a newer emitter sent that this version does not know; NULL in the common case.
     p.valid_from, -- Begin of this version: since then it is so.
     p.observed_at, -- When the emitter observed this version.

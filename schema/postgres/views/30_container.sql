@@ -12,8 +12,13 @@ select
     p.workload_kind, -- Kind of the pod's top-level owner.
     p.workload, -- Name of the pod's top-level owner.
     p.phase, -- Phase of the pod.
+    p.phase not in ('Succeeded', 'Failed') as lives, -- True until the pod has ended: what its containers wait for or request counts no longer then.
     c.node, -- Node of the pod.
     -- columns: container
+    coalesce(c.finished_at, c.last_finished_at) as ended_at, -- When it last ended: end of the current state if it is terminated, else of the previous run.
+    case when c.finished_at is not null then c.started_at else c.last_started_at end as end_started_at, -- Begin of the run that ended then.
+    case when c.finished_at is not null then c.reason else c.last_reason end as end_reason, -- Reason of that end, such as OOMKilled.
+    case when c.finished_at is not null then c.exit_code else c.last_exit_code end as end_exit_code, -- Exit code of that end.
     c.valid_from, -- Begin of this version: since then it is so.
     c.observed_at, -- When the emitter observed this version.
     c.landed_at -- When this version was committed here.

@@ -13,7 +13,8 @@ select
     m.path, -- Path on the host.
     m.path_type, -- hostPath type.
     m.writable, -- True if at least one container may write to it.
-    m.containers -- Containers that mount it.
+    m.containers, -- Containers that mount it.
+    p.lives -- True until the pod has ended.
 from {schema}.pod as p
 cross join lateral jsonb_to_recordset(p.host_path_mounts) as m (
     volume text, path text, path_type text, writable boolean, containers text[]

@@ -79,7 +79,7 @@ begin atomic
             s.cluster_id, s.valid_from, s.namespace, s.pod, s.container, s.uid, s.node, s.image, s.restart_count,
             s.last_reason, s.last_exit_code, s.last_message
         from ledger.container as s
-        where s.last_finished_at >= from_at - interval '1 hour'
+        where coalesce(s.finished_at, s.last_finished_at) >= from_at - interval '1 hour'
         union all
         select
             h.cluster_id, h.valid_from, h.namespace, h.pod, h.container, h.uid, h.node, h.image, h.restart_count,
@@ -111,6 +111,8 @@ begin atomic
         select n.cluster_id, n.namespace, n.workload_uid, count(*) as new_pods, max(n.created_at) as newest_at
         from ledger.pod as n
         where n.created_at >= from_at and n.created_at <= to_at and n.workload_uid is not null
+            -- What succeeded was asked for, and what failed of a Job was tried again.
+            and n.phase <> 'Succeeded' and (n.phase <> 'Failed' or n.workload_kind not in ('Job', 'CronJob'))
         group by n.cluster_id, n.namespace, n.workload_uid
         having count(*) >= 5
     ) as g
@@ -119,6 +121,7 @@ begin atomic
         select count(*) as pods
         from ledger.pod as a
         where a.workload_uid = g.workload_uid and a.cluster_id = g.cluster_id
+            and a.phase <> 'Succeeded' and (a.phase <> 'Failed' or a.workload_kind not in ('Job', 'CronJob'))
         having count(*) >= 10
     ) as p
     join ledger.cluster as l on l.cluster_id = g.cluster_id

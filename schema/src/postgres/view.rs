@@ -265,7 +265,11 @@ impl ViewFile {
 
     /// True for a select line of the view's own table or of the cluster.
     fn is_own_line(&self, line: &str) -> bool {
-        let line = line.trim_start().trim_start_matches("round(");
+        let line = line.trim_start();
+        let line = ["round(", "coalesce(", "case when "]
+            .iter()
+            .find_map(|before| line.strip_prefix(before))
+            .unwrap_or(line);
         line.starts_with(&format!("{}.", self.alias())) || line.starts_with("l.")
     }
 

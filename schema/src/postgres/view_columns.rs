@@ -42,7 +42,17 @@ fn column_of<'l>(line: &'l str, alias: &str) -> Option<&'l str> {
     let code = line.trim_start();
     let code = code.strip_prefix("round(").unwrap_or(code);
     let name = code.strip_prefix(alias)?.strip_prefix('.')?;
-    name.split([',', ' ']).next()
+    let name = name.get(..name.find([',', ' ']).unwrap_or(name.len()))?;
+    // A line that makes something else of the column does not show it.
+    let behind = code.strip_prefix(alias)?.strip_prefix('.')?.strip_prefix(name)?;
+    let shows = ["", ",", " --", " as ", " /"].iter().any(|next| {
+        if next.is_empty() {
+            behind.is_empty()
+        } else {
+            behind.starts_with(next)
+        }
+    });
+    shows.then_some(name)
 }
 
 #[cfg(test)]
@@ -60,6 +70,16 @@ mod tests {
         assert!(expanded.contains("\n    s.phase, -- Active or Terminating.\n"));
         assert!(expanded.ends_with("\n    s.landed_at -- When.\nfrom {namespace} as s\n"));
         assert_eq!(expanded.matches("s.namespace").count(), 1);
+    }
+
+    #[test]
+    fn a_column_that_another_is_made_of_keeps_its_line() {
+        let text = "select\n    -- columns: namespace\n    s.phase = 'Active' as lives -- True.\nfrom {namespace} as s\n";
+        assert!(
+            expand(text)
+                .unwrap()
+                .contains("\n    s.phase, -- Active or Terminating.\n")
+        );
     }
 
     #[test]

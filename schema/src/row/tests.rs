@@ -43,6 +43,33 @@ fn every_cell_has_its_columns_type_and_comes_from_a_wire_field() {
     }
 }
 
+#[test]
+fn a_bound_pod_is_not_unschedulable_whatever_a_stale_condition_says() {
+    let mut pod = Pod {
+        conditions: vec![crate::record::Condition {
+            condition_type: "PodScheduled".to_owned(),
+            status: "False".to_owned(),
+            reason: Some("Unschedulable".to_owned()),
+            message: Some("0/5 nodes are available".to_owned()),
+            ..Default::default()
+        }],
+        ..Pod::default()
+    };
+    let of = |pod: &Pod| {
+        let record = pod.clone().into_record();
+        let columns = table(RecordKind::Pod).columns.iter();
+        let named: Vec<String> = columns
+            .zip(cells(&record))
+            .filter(|(column, _)| column.name.starts_with("unschedulable_"))
+            .map(|(_, cell)| format!("{cell:?}"))
+            .collect();
+        named.join(" ")
+    };
+    assert!(of(&pod).contains("0/5 nodes"), "{}", of(&pod));
+    pod.node = Some("n1".to_owned());
+    assert_eq!(of(&pod), "Null Null");
+}
+
 /// Record of the test data of version 1.
 fn filled<T: ObjectRecord>(name: &str) -> Record {
     let path = format!("{}/testdata/v1/{name}.json", env!("CARGO_MANIFEST_DIR"));

@@ -23,6 +23,12 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
         let mut found = list(&status["conditions"]).filter(|c| c["type"] == kind && c["status"] == state);
         found.next().cloned().unwrap_or(Value::Null)
     };
+    // Once it is bound, whatever a stale condition says.
+    let not_scheduled = if spec["nodeName"].is_null() {
+        condition("PodScheduled", "False")
+    } else {
+        Value::Null
+    };
     let statuses = || statuses(status);
     let ended = ["Succeeded", "Failed"]
         .iter()
@@ -32,6 +38,7 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
         .max();
     let finished = last_end.or_else(|| micros(&condition("Ready", "False")["lastTransitionTime"]));
     columns.extend([
+        ("lives", ExpectedValue::Same(json!(!ended))),
         ("namespace", ExpectedValue::Same(json!(namespace))),
         ("pod", same(&object["metadata"]["name"])),
         ("team", ExpectedValue::Same(fleet.team(&namespace))),
@@ -101,11 +108,11 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
         ),
         (
             "unschedulable_reason",
-            ExpectedValue::Same(filled(&condition("PodScheduled", "False")["reason"])),
+            ExpectedValue::Same(filled(&not_scheduled["reason"])),
         ),
         (
             "unschedulable_message",
-            ExpectedValue::Same(message(&condition("PodScheduled", "False")["message"])),
+            ExpectedValue::Same(message(&not_scheduled["message"])),
         ),
         (
             "ready",
@@ -230,6 +237,8 @@ fn container_row(
         .or_else(|| (!status.is_null()).then_some("waiting"));
     let now = state.map_or(&Value::Null, |state| &status["state"][state]);
     let last = &status["lastState"]["terminated"];
+    let end = if state == Some("terminated") { now } else { last };
+    let ended = ["Succeeded", "Failed"].map(|phase| json!(phase));
     let digest = text(status, "/imageID")
         .rsplit_once('@')
         .map(|(_, digest)| digest.to_owned());
@@ -278,6 +287,14 @@ fn container_row(
         ("last_signal", ExpectedValue::Same(nonzero(&last["signal"]))),
         ("last_started_at", at(&last["startedAt"])),
         ("last_finished_at", at(&last["finishedAt"])),
+        ("ended_at", at(&end["finishedAt"])),
+        ("end_started_at", at(&end["startedAt"])),
+        ("end_reason", ExpectedValue::Same(filled(&end["reason"]))),
+        ("end_exit_code", same(&end["exitCode"])),
+        (
+            "lives",
+            ExpectedValue::Same(json!(!ended.contains(&pod["status"]["phase"]))),
+        ),
     ]);
     let (requests, limits) = (
         ResourceQuantities::of(&container["resources"]["requests"]),

@@ -57,10 +57,43 @@ pub(super) fn workload(resource: ApiResourceKind, object: &Value, fleet: &FleetI
             ExpectedValue::Same(conditions(&status["conditions"])),
         ),
     ]);
-    for (column, count) in counts(resource, spec, status) {
+    let counts = counts(resource, spec, status);
+    let is_job = resource == ApiResourceKind::Job;
+    let ended = is_job
+        && list(&status["conditions"])
+            .any(|one| one["status"] == "True" && (one["type"] == "Complete" || one["type"] == "Failed"));
+    columns.insert("lives", ExpectedValue::Same(json!(!ended)));
+    let count = |name: &str| {
+        counts
+            .iter()
+            .find(|(column, _)| *column == name)
+            .and_then(|(_, count)| *count)
+    };
+    let wanted = if is_job {
+        wanted_of_job(ended || spec["suspend"] == true, &count)
+    } else {
+        count("desired")
+    };
+    columns.insert("wanted", number(wanted));
+    for (column, count) in counts {
         columns.insert(column, number(count));
     }
     row(object, columns)
+}
+
+/// Pods that a Job still needs: as many at a time as it may run, and no more than its completions lack.
+fn wanted_of_job(rests: bool, count: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
+    let succeeded = count("succeeded").unwrap_or(0);
+    match count("completions") {
+        _ if rests => Some(0),
+        None if succeeded > 0 => count("active"),
+        None => count("desired"),
+        Some(completions) => Some(
+            count("desired")
+                .map_or(completions - succeeded, |d| d.min(completions - succeeded))
+                .max(0),
+        ),
+    }
 }
 
 /// Numbers of replicas, pods or nodes; what a kind does not have is NULL, what it has and omits is 0.

@@ -49,7 +49,11 @@ pub(in crate::row) fn restart_count(pod: &Pod) -> i32 {
     })
 }
 
+/// Nothing of a bound pod, whatever a condition that nobody has renewed says.
 fn not_scheduled(pod: &Pod) -> Option<&Condition> {
+    if pod.node.is_some() {
+        return None;
+    }
     pod.conditions
         .iter()
         .find(|condition| condition.condition_type == "PodScheduled" && condition.status == "False")
