@@ -35,4 +35,4 @@ cross join lateral (
     from pod as p
     where p.datacenter = g.datacenter and p.cluster = g.cluster and p.workload_uid = g.workload_uid
 ) as p
-where p.pods >= 3 * coalesce(w.desired, w.active, 0) + 10
+where p.pods >= 3::bigint * coalesce(w.desired, w.active, 0) + 10

@@ -2,6 +2,7 @@
 //! mapping and `schema`'s rows: it shares no code with either.
 
 mod pod;
+mod reservation;
 mod workload;
 
 use std::collections::{BTreeMap, HashMap};

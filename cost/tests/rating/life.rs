@@ -51,6 +51,73 @@ async fn succeeded_and_failed_cost_nothing_after_their_end() {
 }
 
 #[tokio::test]
+async fn a_pod_that_its_kubelet_rejected_reserved_nothing() {
+    let fleet = RatingFixture::new().await;
+    let rejected = |reason: &str, seen: &str| {
+        format!(
+            "{{\"phase\": \"Failed\", \"reason\": \"{reason}\", \"valid_from\": \"2026-03-02 {seen}Z\", \"finished_at\": \"2026-03-02 10:00Z\"}}"
+        )
+    };
+    fleet
+        .run(&format!(
+            "{NODE};
+             -- A leftover that is seen hours later, and one whose binding was seen.
+             select test.pod(1, 'u1', 'leftover', 'n1', '2026-03-02 10:00Z', null, 6, 1, extra => '{}');
+             select test.pod(1, 'u2', 'bound', 'n1', '2026-03-02 10:00Z', '2026-03-02 10:05Z', 6, 1, extra => '{{\"phase\": \"Pending\"}}', reason => 'changed');
+             select test.pod(1, 'u2', 'bound', 'n1', '2026-03-02 10:00Z', null, 6, 1, extra => '{}')",
+            rejected("OutOfcpu", "12:10"),
+            rejected("UnexpectedAdmissionError", "10:05")
+        ))
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 3).await;
+    assert_eq!(core_hours(&fleet, "leftover").await, "NULL");
+    assert_eq!(core_hours(&fleet, "bound").await, "NULL");
+    for uid in ["u1", "u2"] {
+        let of_pod = format!("select sum(cpu_core_hours) from fleet.cost_of_pod(test.uid('{uid}'))");
+        assert_eq!(fleet.text(&of_pod).await, "NULL");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_ran_and_was_rejected_after_a_restart_of_its_kubelet_is_charged_until_then() {
+    let fleet = RatingFixture::new().await;
+    fleet
+        .run(&format!(
+            "{NODE};
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:00Z', '2026-03-02 11:30Z', 1, 1, reason => 'changed');
+             -- Its status forgot that it ran.
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:00Z', null, 1, 1,
+                extra => '{{\"valid_from\": \"2026-03-02 11:30Z\", \"phase\": \"Failed\", \"reason\": \"UnexpectedAdmissionError\", \"finished_at\": \"2026-03-02 10:00Z\"}}')"
+        ))
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 3).await;
+    assert_eq!(core_hours(&fleet, "shop").await, "1.5");
+    let of_pod = "select trim_scale(sum(cpu_core_hours)) from fleet.cost_of_pod(test.uid('u1'))";
+    assert_eq!(fleet.text(of_pod).await, "1.5");
+}
+
+#[tokio::test]
+async fn an_end_that_became_known_later_takes_the_place_of_the_first() {
+    let fleet = RatingFixture::new().await;
+    let over = |seen: &str, end: &str| {
+        format!(
+            "{{\"phase\": \"Failed\", \"reason\": \"Evicted\", \"valid_from\": \"2026-03-02 {seen}Z\", \"finished_at\": \"2026-03-02 {end}Z\"}}"
+        )
+    };
+    fleet
+        .run(&format!(
+            "{NODE};
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:00Z', '2026-03-02 22:00Z', 2, 1, extra => '{}', reason => 'changed');
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-03-02 10:00Z', null, 2, 1, extra => '{}')",
+            over("20:01", "10:00"),
+            over("22:00", "20:00")
+        ))
+        .await;
+    fleet.rate("2026-03-02T10:00:00Z", 14).await;
+    assert_eq!(core_hours(&fleet, "shop").await, "20", "ten hours of two cores");
+}
+
+#[tokio::test]
 async fn a_pod_is_charged_from_when_it_was_scheduled_and_not_from_when_it_was_seen() {
     let fleet = RatingFixture::new().await;
     fleet

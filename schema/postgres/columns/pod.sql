@@ -44,7 +44,7 @@
     {alias}.unschedulable_message, -- The scheduler's message while the pod cannot be scheduled.
     {alias}.ready, -- True if condition Ready is True.
     {alias}.ready_since, -- Since when condition Ready is True; NULL while it is not.
-    {alias}.finished_at, -- End of the last container of a pod that Succeeded or Failed.
+    {alias}.finished_at, -- When a pod that Succeeded or Failed ended: with its last container; one evicted before they ran, with the eviction; one that the kubelet rejected, when it was scheduled. NULL = nobody says.
     {alias}.restart_count, -- Restarts of all containers together.
     round({alias}.request_cpu_millicores / 1000.0, 3) as cpu_request_cores, -- Requested CPU cores; NULL = not set.
     {alias}.request_memory_bytes as memory_request_bytes, -- Requested bytes of memory; NULL = not set.

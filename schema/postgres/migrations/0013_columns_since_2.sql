@@ -8,3 +8,21 @@ alter table ledger.pod_history
     add column preemption_policy text,
     add column termination_grace_period_seconds bigint,
     add column hostname text;
+alter table ledger.container
+    add column request_in_force_cpu_millicores bigint,
+    add column request_in_force_memory_bytes bigint,
+    add column limit_in_force_cpu_millicores bigint,
+    add column limit_in_force_memory_bytes bigint,
+    add column allocated_cpu_millicores bigint,
+    add column allocated_memory_bytes bigint,
+    add column reserved_cpu_millicores bigint,
+    add column reserved_memory_bytes bigint;
+alter table ledger.container_history
+    add column request_in_force_cpu_millicores bigint,
+    add column request_in_force_memory_bytes bigint,
+    add column limit_in_force_cpu_millicores bigint,
+    add column limit_in_force_memory_bytes bigint,
+    add column allocated_cpu_millicores bigint,
+    add column allocated_memory_bytes bigint,
+    add column reserved_cpu_millicores bigint,
+    add column reserved_memory_bytes bigint;

@@ -14,6 +14,8 @@ select
     p.phase, -- Phase of the pod.
     c.node, -- Node of the pod.
     -- columns: container
+    round(coalesce(c.reserved_cpu_millicores, c.request_cpu_millicores) / 1000.0, 3) as cpu_reserved_cores, -- CPU cores that the scheduler reserves for it, and that it is charged: the largest of what is requested, allocated and in force; without what is requested once a resize was refused as infeasible. NULL = nothing is set.
+    coalesce(c.reserved_memory_bytes, c.request_memory_bytes) as memory_reserved_bytes, -- Bytes of memory that the scheduler reserves for it, likewise.
     c.valid_from, -- Begin of this version: since then it is so.
     c.observed_at, -- When the emitter observed this version.
     c.landed_at -- When this version was committed here.
