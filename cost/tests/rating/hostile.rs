@@ -278,7 +278,7 @@ async fn statements(fleet: &RatingFixture) -> Vec<(String, String)> {
 #[tokio::test]
 async fn no_object_that_an_api_server_accepts_makes_a_rating_view_rule_or_report_fail() {
     let fleet = two_clusters().await;
-    fleet.rate(HOUR, 1).await;
+    fleet.rate(HOUR, 2).await;
     let before = of_a(&fleet).await;
     let statements = statements(&fleet).await;
     assert!(statements.len() > 150, "{}", statements.len());

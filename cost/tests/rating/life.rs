@@ -163,7 +163,7 @@ async fn a_resize_that_was_refused_is_charged_what_runs() {
         where namespace !~ '__' order by 1";
     assert_eq!(
         fleet.rows(sql).await,
-        ["refused app 1 0.034000000", "twin app 1 0.034000000"]
+        ["refused app 1 0.032000000", "twin app 1 0.032000000"]
     );
     for uid in ["u1", "u2"] {
         let of_pod =
