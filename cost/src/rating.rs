@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use fleetledger_schema::{instant::Instant, postgres::PostgresConnector};
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,7 +39,7 @@ impl CostRater {
     ) -> Result<Self, prometheus::Error> {
         let hours = Opts::new(
             "fleetledger_cost_hours_rated_total",
-            "Hours that were rated, by why (first, partial, known, usage, error).",
+            "Hours that were rated, by why (first, partial, known, usage, rerate); error counts rounds, set_aside hours of clusters that could not be rated.",
         );
         let hours = IntCounterVec::new(hours, &["reason"])?;
         let seconds = HistogramOpts::new("fleetledger_cost_rating_seconds", "How long rating an hour took.")
@@ -123,14 +123,18 @@ impl CostRater {
             .map_err(while_("apply owners"))?;
         let due = self.due(client, now).await?;
         let mut days = BTreeSet::new();
+        let mut rated = 0;
         for (hour, reason) in due.iter().take(AT_ONCE) {
-            self.rate(client, *hour, reason, now).await?;
+            rated += usize::from(self.rate(client, *hour, reason, now).await?);
             days.insert(Instant(hour.0 - hour.0.rem_euclid(24 * HOUR_MICROS)));
         }
+        let again = client.query(READ_DUE_DAYS, &[&now]).await;
+        let again = again.map_err(while_("look for days that are due"))?;
+        days.extend(again.iter().map(|row| row.get::<_, Instant>(0)));
         for day in days {
-            fill_day(client, day).await?;
+            fill_day(client, day, now).await?;
         }
-        Ok(due.len().min(AT_ONCE))
+        Ok(rated)
     }
 
     /// Without a price nothing can be rated, and nothing is said about cost.
@@ -168,47 +172,79 @@ impl CostRater {
         Ok(due)
     }
 
+    /// True if the hour was rated, whatever was set aside of it.
     async fn rate(
         &self,
         client: &Client,
         hour: Instant,
         reason: &str,
         now: Instant,
-    ) -> Result<(), CostError> {
+    ) -> Result<bool, CostError> {
         let timer = self.seconds.start_timer();
-        let rated = client.execute(RATE_HOUR, &[&hour, &reason, &now]).await;
+        let rated = client.query_one(RATE_HOUR, &[&hour, &reason, &now]).await;
         timer.observe_duration();
-        rated.map_err(while_("rate an hour"))?;
-        self.hours.with_label_values(&[reason]).inc();
-        tracing::debug!(%hour, reason, "hour rated");
-        Ok(())
+        let run: Option<i64> = rated.map_err(while_("rate an hour"))?.get(0);
+        for failure in failures(client, hour, hour.plus_micros(1)).await? {
+            self.hours.with_label_values(&["set_aside"]).inc();
+            tracing::error!("{failure}; it is set aside and tried again");
+        }
+        if run.is_some() {
+            self.hours.with_label_values(&[reason]).inc();
+            tracing::debug!(%hour, reason, "hour rated");
+        }
+        Ok(run.is_some())
     }
 }
 
 /// Rates every hour that begins in `from..to` and has begun again; how many.
 ///
 /// # Errors
-/// The database's; hours before the one that failed stand.
+/// [`CostError::Refused`] if hours of clusters could not be rated, once all others were; the database's, hours before the
+/// one that failed stand.
 pub async fn rerate(client: &Client, from: Instant, to: Instant, now: Instant) -> Result<usize, CostError> {
-    let mut hour = Instant(from.0 - from.0.rem_euclid(HOUR_MICROS));
+    let first = Instant(from.0 - from.0.rem_euclid(HOUR_MICROS));
+    let mut hour = first;
     let mut days = BTreeSet::new();
     let mut count = 0;
     while hour < to && hour < now {
-        let rated = client.execute(RERATE_HOUR, &[&hour, &now]).await;
-        rated.map_err(while_("rate an hour again"))?;
+        let rated = client.query_one(RERATE_HOUR, &[&hour, &now]).await;
+        let run: Option<i64> = rated.map_err(while_("rate an hour again"))?.get(0);
         days.insert(Instant(hour.0 - hour.0.rem_euclid(24 * HOUR_MICROS)));
         hour = hour.plus_micros(HOUR_MICROS);
-        count += 1;
+        count += usize::from(run.is_some());
     }
     for day in days {
-        fill_day(client, day).await?;
+        fill_day(client, day, now).await?;
     }
-    Ok(count)
+    let failures = failures(client, first, to).await?;
+    if failures.is_empty() {
+        Ok(count)
+    } else {
+        Err(CostError::Refused(format!(
+            "{}; {count} hours were rated again without them",
+            failures.join("; ")
+        )))
+    }
 }
 
-async fn fill_day(client: &Client, day: Instant) -> Result<(), CostError> {
-    let filled = client.execute(FILL_DAY, &[&day]).await;
-    filled.map(|_| ()).map_err(while_("make the rows of a day"))
+async fn fill_day(client: &Client, day: Instant, now: Instant) -> Result<(), CostError> {
+    let filled = client.query_one(FILL_DAY, &[&day, &now]).await;
+    let filled: bool = filled.map_err(while_("make the rows of a day"))?.get(0);
+    if !filled {
+        tracing::error!(%day, "the rows of a day could not be made: fleet.cost_failure says why; it is tried again");
+    }
+    Ok(())
+}
+
+/// What is set aside of hours that begin in `from..to`, a sentence each.
+async fn failures(client: &Client, from: Instant, to: Instant) -> Result<Vec<String>, CostError> {
+    let rows = client.query(READ_FAILURES, &[&from, &to]).await;
+    let rows = rows.map_err(while_("read what is set aside"))?;
+    let sentence = |row: &Row| {
+        let (hour, cluster, error): (Instant, String, String) = (row.get(0), row.get(1), row.get(2));
+        format!("hour {hour} of {cluster} could not be rated: {error}")
+    };
+    Ok(rows.iter().map(sentence).collect())
 }
 
 /// A server may end transactions that are idle; this one is while its round works.
@@ -224,8 +260,18 @@ const READ_DUE_HOURS: &str = "
 
 const READ_FILLED_AT: &str = "select filled_at from ledger.cost_hour where hour_at = $1";
 
-const RATE_HOUR: &str = "select ledger.cost_fill($1, $2, $3)";
+const RATE_HOUR: &str = "select ledger.cost_fill_rest($1, $2, $3)";
 
-const RERATE_HOUR: &str = "select ledger.cost_fill($1, 'rerate', $2)";
+const RERATE_HOUR: &str = "select ledger.cost_fill_rest($1, 'rerate', $2)";
 
-const FILL_DAY: &str = "select ledger.cost_fill_day($1)";
+const FILL_DAY: &str = "select ledger.cost_fill_day_rest($1, $2)";
+
+const READ_DUE_DAYS: &str = "
+    select f.at from ledger.cost_failure as f
+    where f.period = 'day' and ledger.cost_retry(f.failed_at, f.attempts) <= $1";
+
+const READ_FAILURES: &str = "
+    select f.at, coalesce(f.datacenter || '/' || f.cluster, 'the whole fleet'), f.error
+    from fleet.cost_failure as f
+    where f.period = 'hour' and f.at >= $1 and f.at < $2
+    order by f.at, f.datacenter, f.cluster";

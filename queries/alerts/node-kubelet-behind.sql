@@ -14,7 +14,7 @@ freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
 -- A kubelet may be three minor versions older than its API server: the next upgrade of the cluster strands these.
 with versions as (
-    select datacenter, cluster, kubelet_version, substring(kubelet_version from '^v1[.]([0-9]{1,4})')::integer as minor
+    select datacenter, cluster, kubelet_version, substring(kubelet_version from '^v1[.]([0-9]{1,6})(?![0-9])')::integer as minor
     from node
     where not is_virtual
 ),

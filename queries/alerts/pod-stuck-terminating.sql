@@ -17,7 +17,7 @@ freshness: {by: [datacenter, cluster], max_age: 5m}
 with stuck as (
     select
         datacenter, cluster, namespace, pod, node, finalizers, host_path_mounts,
-        deletion_requested_at + make_interval(secs => coalesce(deletion_grace_seconds, 30)) as due_at
+        deletion_requested_at + make_interval(secs => least(coalesce(deletion_grace_seconds, 30), 1000000000)) as due_at
     from pod
     where deletion_requested_at is not null
 )

@@ -18,8 +18,8 @@ with pools as (
         n.datacenter,
         n.cluster,
         coalesce(n.labels ->> 'fleetledger.io/pool', n.labels ->> 'node.kubernetes.io/instance-type', 'none') as pool,
-        1 - sum(r.cpu_request_cores) / sum(n.cpu_allocatable_cores) as free_cpu,
-        1 - sum(r.memory_request_bytes) / sum(n.memory_allocatable_bytes) as free_memory
+        1 - sum(r.cpu_request_cores) / nullif(sum(n.cpu_allocatable_cores), 0) as free_cpu,
+        1 - sum(r.memory_request_bytes) / nullif(sum(n.memory_allocatable_bytes), 0) as free_memory
     from node as n
     left join node_request as r using (datacenter, cluster, node)
     where not n.unschedulable

@@ -38,4 +38,4 @@ cross join lateral (
     where p.datacenter = g.datacenter and p.cluster = g.cluster and p.workload_uid = g.workload_uid
       and (p.lives or p.phase = 'Failed' and p.workload_kind not in ('Job', 'CronJob'))
 ) as p
-where p.pods >= 3 * coalesce(w.desired, w.active, 0) + 10
+where p.pods >= 3::bigint * coalesce(w.desired, w.active, 0) + 10

@@ -8,5 +8,5 @@ freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
 select datacenter, cluster, count(*) as pods
 from pod
-where deletion_requested_at + make_interval(secs => coalesce(deletion_grace_seconds, 30)) <= as_of()
+where deletion_requested_at + make_interval(secs => least(coalesce(deletion_grace_seconds, 30), 1000000000)) <= as_of()
 group by datacenter, cluster

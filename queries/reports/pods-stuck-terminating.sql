@@ -14,5 +14,5 @@ select
     ) as writable_host_paths
 from pod as p
 left join node as n using (datacenter, cluster, node)
-where p.deletion_requested_at + make_interval(secs => coalesce(p.deletion_grace_seconds, 30)) < as_of()
+where p.deletion_requested_at + make_interval(secs => least(coalesce(p.deletion_grace_seconds, 30), 1000000000)) < as_of()
 order by p.deletion_requested_at

@@ -49,7 +49,7 @@ pods as (
     group by datacenter, cluster
 ),
 risen as (
-    select datacenter, cluster, max(restart_count) - min(restart_count) as restarts
+    select datacenter, cluster, max(restart_count)::bigint - min(restart_count) as restarts
     from pod_history
     where valid_from < window_to() and (valid_to > window_from() or valid_to is null)
       and (valid_from >= window_from() or valid_to < window_to())

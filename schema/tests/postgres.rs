@@ -72,6 +72,25 @@ async fn migrating_twice_changes_nothing_and_an_edited_migration_is_refused() {
 }
 
 #[tokio::test]
+async fn a_migration_that_changes_types_runs_where_views_and_functions_name_its_columns() {
+    let database = database().await;
+    let earlier = "delete from ledger.migration where name = '0014_cost_numeric.sql'";
+    database.client.batch_execute(earlier).await.unwrap();
+    let report = migrate(&database.connector, |_| {}).await.unwrap();
+    assert_eq!(report.applied, ["0014_cost_numeric.sql"]);
+    assert!(report.repeatables_replaced);
+    let money = "select distinct data_type::text from information_schema.columns
+        where table_schema = 'ledger' and table_name like 'cost\\_%' and column_name like '%\\_nanos'";
+    assert_eq!(texts(&database.client, money).await, ["numeric"]);
+    // A user's view is not dropped with ours.
+    let own = "create schema own; create view own.v as select cost from fleet.cost_node_hourly";
+    database.client.batch_execute(own).await.unwrap();
+    database.client.batch_execute(earlier).await.unwrap();
+    let refused = migrate(&database.connector, |_| {}).await;
+    assert!(matches!(refused, Err(MigrateError::Dependents { dependents }) if dependents.contains("own.v")));
+}
+
+#[tokio::test]
 async fn several_migrations_at_once_apply_each_step_once() {
     let (_server, connector) = server::empty().await;
     let all = futures_of(&connector).await;

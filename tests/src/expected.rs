@@ -3,6 +3,7 @@
 
 mod pod;
 mod printed;
+mod reservation;
 mod workload;
 
 use std::collections::{BTreeMap, HashMap};

@@ -386,18 +386,48 @@ impl FleetBuilder {
             "containerStatuses": names("containers").iter().map(|name| status_of(name, false)).collect::<Vec<_>>(),
             "initContainerStatuses": names("initContainers").iter().map(|name| status_of(name, true)).collect::<Vec<_>>(),
         });
-        if pod.phase == "Failed" && self.random.random_bool(0.3) {
-            status["reason"] = json!("Evicted");
-            status["message"] = json!(format!(
-                "The node was low on resource: memory. {}",
-                "long ".repeat(300)
-            ));
-        }
+        let more = match (pod.phase.as_str(), self.random.random_range(0..10)) {
+            ("Failed", 0..3) => {
+                status["reason"] = json!("Evicted");
+                status["message"] = json!(format!(
+                    "The node was low on resource: memory. {}",
+                    "long ".repeat(300)
+                ));
+                condition("DisruptionTarget", true)
+            }
+            // The kubelet did not take it: no container has a status.
+            ("Failed", 3) => {
+                status["reason"] = json!("UnexpectedAdmissionError");
+                status["containerStatuses"] = json!([]);
+                status["initContainerStatuses"] = json!([]);
+                return status;
+            }
+            ("Running", 0..2) => {
+                resize(&mut status["containerStatuses"]);
+                json!({"type": "PodResizePending", "status": "True", "reason": "Infeasible", "lastTransitionTime": scheduled})
+            }
+            ("Running", 2..4) => {
+                resize(&mut status["containerStatuses"]);
+                return status;
+            }
+            _ => return status,
+        };
+        status["conditions"].as_array_mut().unwrap().push(more);
         status
     }
 
     fn hex(&mut self) -> String {
         format!("{:032x}", self.random.random::<u128>())
+    }
+}
+
+/// Another amount runs than is asked for, and yet another is allocated.
+fn resize(statuses: &mut Value) {
+    for status in statuses.as_array_mut().into_iter().flatten() {
+        status["resources"] = json!({
+            "requests": {"cpu": "1300m", "memory": "3Gi"}, "limits": {"cpu": "1500m", "memory": "4Gi"},
+        });
+        status["allocatedResources"] = json!({"cpu": "1700m", "memory": "2Gi"});
     }
 }
 

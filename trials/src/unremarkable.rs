@@ -177,6 +177,14 @@ fn of_cost(view: &str) -> Vec<(&'static str, DefaultValue)> {
             ("difference", value(0)),
             ("checked_at", RowInstant),
         ],
+        "cost_failure" => vec![
+            ("period", value("hour")),
+            ("at", RowInstant),
+            ("error", value("numeric field overflow")),
+            ("failed_since", RowInstant),
+            ("failed_at", SameAs("failed_since")),
+            ("attempts", value(1)),
+        ],
         "cost_daily" => vec![
             ("day_at", RowInstant),
             ("namespace", value("shop")),

@@ -28,7 +28,7 @@ async fn prepare(url: String) -> Result<(), String> {
     let connector = PostgresConnector::new(url.parse().unwrap(), None);
     migrate(&connector, |_| {})
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("{error:?}"))?;
     let client = connector
         .connect("test")
         .await

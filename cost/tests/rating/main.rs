@@ -12,6 +12,7 @@ mod allocation;
 mod definitions;
 mod example;
 mod fleet;
+mod hostile;
 mod life;
 mod month;
 mod node;

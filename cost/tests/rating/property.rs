@@ -182,8 +182,9 @@ async fn costs_of_random_fleets_add_up_whatever_the_order_of_arrival() {
 async fn equals_rust(fleet: &RatingFixture) {
     for resource in ["cpu", "memory", "gpu"] {
         let sql = format!(
-            "select {resource}_capacity, {resource}_allocatable, {resource}_charged, {resource}_cost_nanos,
-                {resource}_allocated_nanos, {resource}_idle_nanos, {resource}_system_nanos from ledger.cost_node_hourly"
+            "select {resource}_capacity::bigint, {resource}_allocatable::bigint, {resource}_charged::bigint, {resource}_cost_nanos::bigint,
+                {resource}_allocated_nanos::bigint, {resource}_idle_nanos::bigint, {resource}_system_nanos::bigint
+             from ledger.cost_node_hourly"
         );
         for row in fleet.client.query(&sql, &[]).await.unwrap() {
             let amount = |place: usize| u64::try_from(row.get::<_, i64>(place)).unwrap();

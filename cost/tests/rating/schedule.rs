@@ -127,3 +127,80 @@ async fn without_a_price_sheet_nothing_is_rated() {
     .unwrap();
     assert_eq!(rating.round(at("2026-03-02T12:05:00Z")).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_cluster_whose_hour_cannot_be_rated_is_set_aside_by_name_and_the_rest_goes_on() {
+    let fleet = two_clusters().await;
+    fleet
+        .run("alter table ledger.cost_node_hourly add constraint cursed check (node <> 'cursed')")
+        .await;
+    let rating = CostRater::new(
+        fleet.connector("fleetledger_evaluate"),
+        SETTINGS,
+        &Registry::new(),
+    )
+    .unwrap();
+    rating.round(at("2026-03-02T11:05:00Z")).await.unwrap();
+    fleet
+        .run("select test.node(2, 'cursed', '2026-03-01', null, 10, 10); select test.known('2026-03-02 13:01Z')")
+        .await;
+    let costs = "select to_char(hour_at, 'HH24'), string_agg(distinct cluster, ',' order by cluster) from fleet.cost_node_hourly
+        where hour_at >= '2026-03-02 10:00Z' group by 1 order by 1";
+    let aside = "select period, to_char(at, 'HH24'), datacenter, cluster, attempts, error like '%cursed%' from fleet.cost_failure order by 2";
+    assert_eq!(rating.round(at("2026-03-02T13:01:00Z")).await.unwrap(), 2);
+    assert_eq!(fleet.rows(costs).await, ["10 a,b", "11 a", "12 a"]);
+    assert_eq!(
+        fleet.rows(aside).await,
+        ["hour 11 ams b 1 t", "hour 12 ams b 1 t"]
+    );
+    fleet.adds_up().await;
+    // It is not tried every minute, and another round neither waits for it nor forgets it.
+    assert_eq!(rating.round(at("2026-03-02T13:02:00Z")).await.unwrap(), 0);
+    assert_eq!(rating.round(at("2026-03-02T13:17:00Z")).await.unwrap(), 2);
+    assert_eq!(
+        fleet.rows(aside).await,
+        ["hour 11 ams b 2 t", "hour 12 ams b 2 t"]
+    );
+    let closing = fleet
+        .client
+        .query_one(
+            "select ledger.cost_close('2026-03-01', 'test', '2026-04-02')",
+            &[],
+        )
+        .await;
+    assert!(closing.is_err(), "a month with something set aside is not closed");
+    // What was booked before stands while a cluster is set aside, and all of it is rated once it can be.
+    fleet
+        .run("select ledger.cost_fill_rest('2026-03-02 10:00Z', 'rerate', '2026-03-02 13:20Z')")
+        .await;
+    assert_eq!(fleet.rows(costs).await[0], "10 a,b");
+    fleet
+        .run("alter table ledger.cost_node_hourly drop constraint cursed")
+        .await;
+    assert_eq!(rating.round(at("2026-03-02T13:50:00Z")).await.unwrap(), 3);
+    assert_eq!(fleet.rows(costs).await, ["10 a,b", "11 a,b", "12 a,b"]);
+    assert_eq!(fleet.rows(aside).await, [""; 0]);
+    fleet.adds_up().await;
+}
+
+#[tokio::test]
+async fn an_hour_that_nobody_is_at_fault_for_is_set_aside_as_a_whole_and_later_ones_are_rated() {
+    let fleet = two_clusters().await;
+    let guard = "create function test.guard() returns trigger language plpgsql as $$
+        begin
+            if new.hour_at = '2026-03-02 10:00Z' then raise exception 'no such hour' using errcode = '22023'; end if;
+            return new;
+        end $$;
+        create trigger guard before insert on ledger.cost_run for each row execute function test.guard()";
+    fleet.run(guard).await;
+    let rating = CostRater::new(
+        fleet.connector("fleetledger_evaluate"),
+        SETTINGS,
+        &Registry::new(),
+    )
+    .unwrap();
+    assert_eq!(rating.round(at("2026-03-02T12:05:00Z")).await.unwrap(), 2);
+    assert_eq!(rated(&fleet).await, ["09 t f 1", "11 t f 1"]);
+    let aside = "select to_char(at, 'HH24'), cluster, error from fleet.cost_failure where cluster is null";
+    assert_eq!(fleet.rows(aside).await, ["10 NULL no such hour"]);
+}

@@ -6,8 +6,9 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::{
+    effective_request::InPlaceResize,
     meta::{filled, instant, message},
-    resources::kube_resources,
+    resources::{kube_resources, resources},
 };
 
 /// Init containers and sidecars, app containers, ephemeral containers; each list in the order of the pod spec.
@@ -25,6 +26,7 @@ pub(super) fn containers(pod: &Pod) -> Vec<Container> {
     let ephemeral = status
         .and_then(|status| status.ephemeral_container_statuses.as_deref())
         .unwrap_or_default();
+    let resize = InPlaceResize::of(pod);
     let mut all = Vec::new();
     for (position, container) in spec.init_containers.iter().flatten().enumerate() {
         let always = container.restart_policy.as_deref() == Some("Always");
@@ -33,10 +35,11 @@ pub(super) fn containers(pod: &Pod) -> Vec<Container> {
             if always { "sidecar" } else { "init" },
             position,
             init,
+            &resize,
         ));
     }
     for (position, container) in spec.containers.iter().enumerate() {
-        all.push(of_container(container, "app", position, app));
+        all.push(of_container(container, "app", position, app, &resize));
     }
     for (position, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
         let part = part(&container.name, "ephemeral", position, container.image.as_ref());
@@ -50,9 +53,20 @@ fn of_container(
     kind: &str,
     position: usize,
     statuses: &[ContainerStatus],
+    resize: &InPlaceResize<'_>,
 ) -> Container {
     let part = part(&container.name, kind, position, container.image.as_ref());
-    complete(part, container.resources.as_ref(), statuses)
+    let mut complete = complete(part, container.resources.as_ref(), statuses);
+    let reserved = resources(&resize.requests(container));
+    let asked = &complete.requests;
+    complete.reserved_cpu_millicores = other_than(asked.cpu_millicores, reserved.cpu_millicores);
+    complete.reserved_memory_bytes = other_than(asked.memory_bytes, reserved.memory_bytes);
+    complete
+}
+
+/// What is reserved where that is not what is asked for; zero where nothing of it is.
+fn other_than(asked: Option<i64>, reserved: Option<i64>) -> Option<i64> {
+    (asked != reserved).then(|| reserved.unwrap_or(0))
 }
 
 fn part(name: &str, kind: &str, position: usize, image: Option<&String>) -> Container {
@@ -75,6 +89,7 @@ fn complete(
     let Some(status) = statuses.iter().find(|status| status.name == container.container) else {
         return container;
     };
+    set_in_force(&mut container, status);
     container.image_id = filled(Some(&status.image_id));
     container.container_id = filled(status.container_id.as_ref());
     container.ready = status.ready;
@@ -94,6 +109,20 @@ fn complete(
         container.last_finished_at = last.finished_at.as_ref().map(instant);
     }
     container
+}
+
+/// CPU and memory are all that can be resized in place.
+fn set_in_force(container: &mut Container, status: &ContainerStatus) {
+    let in_force = status.resources.as_ref();
+    let requests = kube_resources(in_force.and_then(|resources| resources.requests.as_ref()));
+    let limits = kube_resources(in_force.and_then(|resources| resources.limits.as_ref()));
+    let allocated = kube_resources(status.allocated_resources.as_ref());
+    container.request_in_force_cpu_millicores = requests.cpu_millicores;
+    container.request_in_force_memory_bytes = requests.memory_bytes;
+    container.limit_in_force_cpu_millicores = limits.cpu_millicores;
+    container.limit_in_force_memory_bytes = limits.memory_bytes;
+    container.allocated_cpu_millicores = allocated.cpu_millicores;
+    container.allocated_memory_bytes = allocated.memory_bytes;
 }
 
 /// A state of which nothing is said is waiting, as the Kubernetes API has it: null is a container without a status.

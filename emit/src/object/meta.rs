@@ -33,15 +33,17 @@ pub(super) struct CommonMetadata {
 }
 
 pub(super) fn common(meta: &ObjectMeta, rules: &MetadataRules) -> CommonMetadata {
+    let created_at = meta.creation_timestamp.as_ref().map_or(Instant(0), instant);
     CommonMetadata {
         uid: meta.uid.clone().unwrap_or_default(),
         name: meta.name.clone().unwrap_or_default(),
         namespace: meta.namespace.clone().unwrap_or_default(),
-        created_at: meta.creation_timestamp.as_ref().map_or(Instant(0), instant),
+        created_at,
         deletion_requested_at: meta.deletion_timestamp.as_ref().map(|at| {
-            // deletionTimestamp is when the grace period ends.
+            // deletionTimestamp is when the grace period ends, which may be longer than time itself.
             let grace = meta.deletion_grace_period_seconds.unwrap_or(0);
-            instant(at).plus_micros(grace.saturating_mul(-1_000_000))
+            let requested_at = instant(at).plus_micros(grace.saturating_mul(-1_000_000));
+            requested_at.max(created_at)
         }),
         labels: rules.labels.select(meta.labels.as_ref()),
         annotations: rules.annotations.select(meta.annotations.as_ref()),

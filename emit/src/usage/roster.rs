@@ -13,7 +13,7 @@ use fleetledger_schema::{
 
 use super::reading::UsageTarget;
 
-/// A pod's container and what it requests.
+/// A pod's container and what is reserved for it: what it requests, unless it is being resized in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ContainerRequests {
     pub(crate) container: String,
@@ -84,8 +84,12 @@ impl Roster {
         };
         let requests = |container: &fleetledger_schema::record::Container| ContainerRequests {
             container: container.container.clone(),
-            cpu_millicores: container.requests.cpu_millicores,
-            memory_bytes: container.requests.memory_bytes,
+            cpu_millicores: container
+                .reserved_cpu_millicores
+                .or(container.requests.cpu_millicores),
+            memory_bytes: container
+                .reserved_memory_bytes
+                .or(container.requests.memory_bytes),
         };
         let known = KnownPod {
             uid: pod.uid.as_str().into(),

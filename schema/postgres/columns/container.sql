@@ -11,6 +11,12 @@
     {alias}.image_id, -- Image as the runtime resolved it, usually with its digest.
     {alias}.image_digest, -- Digest of the resolved image.
     {alias}.container_id, -- Runtime id of the current container.
+    round({alias}.request_in_force_cpu_millicores / 1000.0, 3) as cpu_request_in_force_cores, -- Requested CPU cores in force (status.resources): differs from what was asked during a resize in place. NULL = the kubelet does not say.
+    {alias}.request_in_force_memory_bytes as memory_request_in_force_bytes, -- Requested bytes of memory in force; NULL = the kubelet does not say.
+    round({alias}.limit_in_force_cpu_millicores / 1000.0, 3) as cpu_limit_in_force_cores, -- Limit in CPU cores in force; NULL = none, or the kubelet does not say.
+    {alias}.limit_in_force_memory_bytes as memory_limit_in_force_bytes, -- Limit in bytes of memory in force; NULL = none, or the kubelet does not say.
+    round({alias}.allocated_cpu_millicores / 1000.0, 3) as cpu_allocated_cores, -- CPU cores that the node has set aside (status.allocatedResources); NULL = the kubelet does not say.
+    {alias}.allocated_memory_bytes as memory_allocated_bytes, -- Bytes of memory that the node has set aside; NULL = the kubelet does not say.
     {alias}.ready, -- True if the container passes its readiness probe.
     {alias}.started, -- True once the startup probe passed.
     {alias}.restart_count, -- Restarts in the life of the pod.

@@ -1,5 +1,5 @@
 -- What of a capacity is allocated, idle and kept by the system: each by its own rule.
-create or replace function ledger.cost_amounts(charged bigint, capacity bigint, allocatable bigint) returns bigint[]
+create or replace function ledger.cost_amounts(charged numeric, capacity numeric, allocatable numeric) returns numeric[]
 language sql immutable parallel safe
 return array[
     least(charged, capacity),

@@ -29,6 +29,10 @@ begin
             (extract(epoch from month_to - first_hour) / 3600)::bigint - rated
             using errcode = '22023', hint = 'rate them with fleetledger cost rerate';
     end if;
+    if exists (select from ledger.cost_failure as f where f.at >= month_from and f.at < month_to) then
+        raise exception 'month %: something of it was set aside and is not in its figures', to_char(month_from, 'YYYY-MM')
+            using errcode = '22023', hint = 'fleet.cost_failure says what and why';
+    end if;
     select coalesce(sum(n.cost_nanos), 0) into total
     from ledger.cost_node_daily as n where n.day_at >= month_from and n.day_at < month_to;
     insert into ledger.cost_month (month_at, closed_at, closed_by, cost_nanos) values (month_from, at, by_whom, total);

@@ -1,7 +1,10 @@
 -- Rates an hour and books it; returns the run. Whoever rates an hour again replaces its rows, unless its month is
 -- closed: then the differences are booked as adjustments, dated now. The notes of usage folded into the hour are deleted
--- before it is read, so that what commits meanwhile leaves a note that this run did not see.
-create or replace function ledger.cost_fill(hour timestamptz, why text default 'rerate', at timestamptz default now()) returns bigint
+-- before it is read, so that what commits meanwhile leaves a note that this run did not see. Clusters in `leave_out` keep what
+-- was booked of them.
+create or replace function ledger.cost_fill(
+    hour timestamptz, why text default 'rerate', at timestamptz default now(), leave_out integer[] default '{}'
+) returns bigint
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -26,7 +29,7 @@ begin
     select k.known_all into known from ledger.cost_known(at) as k;
     -- What is folded after this shows up as late; what was folded before is read below.
     delete from ledger.usage_fold where hour_at = h0 or folded_at < began - interval '100 days';
-    perform ledger.rate(h0, until);
+    perform ledger.rate(h0, until, leave_out);
 
     insert into ledger.cost_run (hour_at, reason, as_of, known_until, sheet_ids, nodes, pods, lines, cost_nanos, began_at, filled_at)
     select h0, why, until, known, coalesce(array_agg(distinct n.sheet_id) filter (where n.sheet_id is not null), '{}'),
@@ -65,13 +68,16 @@ begin
             union all
             select a.line_id, -a.cpu_nanos, -a.memory_nanos, -a.gpu_nanos from ledger.cost_adjustment as a where a.hour_at = h0
         ) as d
+        where leave_out = '{}' or d.line_id not in (select l.line_id from ledger.cost_line as l where l.cluster_id = any (leave_out))
         group by d.line_id
         having sum(d.cpu) <> 0 or sum(d.memory) <> 0 or sum(d.gpu) <> 0;
     else
-        delete from ledger.cost_hourly where hour_at = h0;
+        delete from ledger.cost_hourly as h
+        where h.hour_at = h0
+          and (leave_out = '{}' or h.line_id not in (select l.line_id from ledger.cost_line as l where l.cluster_id = any (leave_out)));
         insert into ledger.cost_hourly (hour_at, line_id, {cost_measures: %}, pods)
         select h0, b.line_id, {cost_measures: b.%}, b.pods from rated_booking as b;
-        delete from ledger.cost_node_hourly where hour_at = h0;
+        delete from ledger.cost_node_hourly as n where n.hour_at = h0 and n.cluster_id <> all (leave_out);
         insert into ledger.cost_node_hourly
         select h0, n.cluster_id, n.node_uid, n.from_at, n.to_at, n.node, n.node_class, n.sheet_id,
             n.cpu_capacity, n.cpu_allocatable, n.cpu_charged, ledger.cost_overcommit_factor(n.cpu_charged, n.cpu_capacity),

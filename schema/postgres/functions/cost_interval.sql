@@ -11,9 +11,7 @@ begin atomic
     with past as materialized (
         select p.cluster_id, p.uid, p.namespace, p.pod, p.node, p.workload_kind, p.workload, p.labels, p.annotations,
             p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis,
-            coalesce(p.scheduled_at, p.started_at, p.created_at) as begin_at,
-            case when p.phase in ('Succeeded', 'Failed') then coalesce(p.finished_at, p.valid_from) end as ended_at,
-            p.valid_from, p.valid_to
+            coalesce(p.scheduled_at, p.started_at, p.created_at) as begin_at, p.phase, p.finished_at, p.valid_from, p.valid_to
         from ledger.pod_history as p
         where p.valid_to > h0 and p.valid_from < h1 + interval '7 days' and p.node is not null and p.created_at < h1
     ), changed as materialized (
@@ -21,20 +19,22 @@ begin atomic
     ), several as (
         select v.*,
             case when row_number() over w = 1 then v.begin_at else v.valid_from end as since_at,
-            least(v.valid_to, lead(v.valid_from) over w, min(v.ended_at) over (partition by v.cluster_id, v.uid)) as until_at
+            least(v.valid_to, lead(v.valid_from) over w, ledger.cost_pod_end(
+                v.begin_at, last_value(v.finished_at) over whole,
+                min(v.valid_from) filter (where v.phase in ('Succeeded', 'Failed')) over whole, bool_or(v.phase = 'Running') over whole
+            )) as until_at
         from (
             select * from past
             union all
             select p.cluster_id, p.uid, p.namespace, p.pod, p.node, p.workload_kind, p.workload, p.labels, p.annotations,
                 p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis,
-                coalesce(p.scheduled_at, p.started_at, p.created_at),
-                case when p.phase in ('Succeeded', 'Failed') then coalesce(p.finished_at, p.valid_from) end,
-                p.valid_from, 'infinity'
+                coalesce(p.scheduled_at, p.started_at, p.created_at), p.phase, p.finished_at, p.valid_from, 'infinity'
             from changed as c
             join ledger.pod as p on p.cluster_id = c.cluster_id and p.uid = c.uid
             where p.node is not null
         ) as v
-        window w as (partition by v.cluster_id, v.uid order by v.valid_from)
+        window w as (partition by v.cluster_id, v.uid order by v.valid_from),
+            whole as (w rows between unbounded preceding and unbounded following)
     ), one as (
         select s.cluster_id, s.uid, s.namespace, s.pod, s.node, s.workload_kind, s.workload, s.labels, s.annotations,
             s.request_cpu_millicores, s.request_memory_bytes, s.request_gpu_millis,

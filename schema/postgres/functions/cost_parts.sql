@@ -2,34 +2,35 @@
 -- then the largest remainders get one more each, the first of equals first. Amounts that do not sum to the whole give
 -- parts that do not sum to the cost, and the table refuses them. It is called three times a node and hour, so the three
 -- parts are variables and no arrays.
-create or replace function ledger.cost_parts(nanos bigint, whole bigint, amounts bigint[]) returns bigint[]
+create or replace function ledger.cost_parts(nanos numeric, whole numeric, amounts numeric[]) returns numeric[]
 language plpgsql immutable parallel safe
 as $$
 declare
     product numeric;
-    first bigint;
-    second bigint;
-    third bigint;
+    first numeric;
+    second numeric;
+    third numeric;
     first_rest numeric;
     second_rest numeric;
     third_rest numeric;
-    remaining bigint;
+    remaining numeric;
 begin
     if nanos is null or whole is null then
         return null;
     end if;
     if whole = 0 or nanos = 0 then
-        return '{0, 0, 0}';
+        -- What costs and has no capacity to share is nobody's.
+        return array[0, 0, nanos];
     end if;
-    product := nanos::numeric * amounts[1];
+    product := nanos * amounts[1];
     first := div(product, whole);
-    first_rest := product - first::numeric * whole;
-    product := nanos::numeric * amounts[2];
+    first_rest := product - first * whole;
+    product := nanos * amounts[2];
     second := div(product, whole);
-    second_rest := product - second::numeric * whole;
-    product := nanos::numeric * amounts[3];
+    second_rest := product - second * whole;
+    product := nanos * amounts[3];
     third := div(product, whole);
-    third_rest := product - third::numeric * whole;
+    third_rest := product - third * whole;
     remaining := nanos - first - second - third;
     if remaining = 1 then
         if first_rest >= second_rest and first_rest >= third_rest then

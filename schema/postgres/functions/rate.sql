@@ -1,8 +1,9 @@
 -- Rates [h0, h1) of the hour that begins at h0 into temporary tables: rated_segment and rated_node (what nodes cost and whom
--- for), rated_pod, rated_charge (one row for each container of each pod on each segment) and rated_line (what is booked).
+-- for), rated_pod, rated_charge (one row for each container of each pod on each segment) and rated_line (what is booked); of
+-- clusters in `leave_out` nothing.
 -- Each step is one statement into a table with statistics, because a plan of all of it would be a guess. No CTE is pulled
 -- into the next one (`offset 0`), which would compute its amounts once for each use.
-create or replace function ledger.rate(h0 timestamptz, h1 timestamptz) returns void
+create or replace function ledger.rate(h0 timestamptz, h1 timestamptz, leave_out integer[] default '{}') returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
@@ -23,7 +24,8 @@ begin
     create temp table rated_segment on commit drop as
     select row_number() over (order by s.cluster_id, s.node_uid, s.from_at)::integer as segment, s.*,
         (extract(epoch from s.to_at - s.from_at) * 1000000)::bigint as length_us
-    from ledger.cost_segment(h0, h1) as s;
+    from ledger.cost_segment(h0, h1) as s
+    where s.cluster_id <> all (leave_out);
     create temp table rated_owner on commit drop as select * from ledger.cost_owner(h0, h1);
     analyze rated_segment;
     analyze rated_owner;
@@ -39,15 +41,17 @@ begin
         from ledger.cost_interval(h0, h1) as i
         left join rated_segment as s
             on s.cluster_id = i.cluster_id and s.node = i.node and s.from_at < i.to_at and s.to_at > i.from_at
+        where i.cluster_id <> all (leave_out)
     )
-    select row_number() over ()::integer as piece, p.cluster_id, p.uid, p.namespace, p.workload_kind, p.workload,
-        p.segment, p.piece_from_at as from_at, p.piece_to_at as to_at, p.whole,
+    -- Names of owners and teams are what somebody wrote, of any length; a line is found by an index.
+    select row_number() over ()::integer as piece, p.cluster_id, p.uid, p.namespace,
+        left(p.workload_kind, 253) as workload_kind, left(p.workload, 253) as workload, p.segment, p.piece_from_at as from_at, p.piece_to_at as to_at, p.whole,
         case
             when p.piece_from_at = h0 and p.piece_to_at = h1 then whole_us
             else (extract(epoch from p.piece_to_at - p.piece_from_at) * 1000000)::bigint
         end as length_us,
         p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis,
-        coalesce(nullif(p.labels ->> o.allow_label_owner, ''), o.team, '__unallocated__') as team,
+        left(coalesce(nullif(p.labels ->> o.allow_label_owner, ''), o.team, '__unallocated__'), 253) as team,
         case when nullif(p.labels ->> o.allow_label_owner, '') is not null then 'pod_label' else coalesce(o.owner_source, 'none') end as owner_source,
         case
             when cardinality(rollup_labels) = 0 then '{}'::jsonb
@@ -57,7 +61,8 @@ begin
     left join rated_owner as o on o.cluster_id = p.cluster_id and o.namespace = p.namespace;
     analyze rated_pod;
 
-    -- Usage is known by container and hour: pieces of a life take part in it by their length.
+    -- Usage is known by container and hour: pieces of a life take part in it by their length. Amounts are 64 bits; what they
+    -- are multiplied with goes beyond, and one object that claims the largest must not end the rating of all others.
     create temp table rated_charge on commit drop as
     with life as (
         -- Only of pods that may have several pieces; the others' is the piece.
@@ -78,62 +83,59 @@ begin
         offset 0
     ), seen as (
         select s.*, u.cpu_core_us, u.memory_byte_seconds, u.cpu_charged_core_us, u.memory_charged_byte_seconds, u.gpu_used_card_us,
-            s.length_us::double precision / s.life_us as part,
-            case when u.covered_ms is null then 0 else least(u.covered_ms * 1000, s.life_us)::double precision / s.life_us end as covered
+            ledger.cost_covered_us(u.covered_ms, s.length_us, s.life_us) as covered_us
         from span as s
         left join ledger.usage_hourly as u
             on u.cluster_id = s.cluster_id and u.hour_at = h0 and u.pod_uid = s.uid and u.container = s.container
         offset 0
     )
     select s.piece, s.segment, s.from_at, s.uid, s.container,
-        (coalesce(s.cpu_charged_core_us * s.part, 0) + coalesce(s.cpu::double precision * s.length_us * (1 - s.covered) / 1000, 0))::bigint as cpu,
-        (coalesce(s.memory_charged_byte_seconds * s.part, 0)
-            + coalesce(s.memory::double precision * s.length_us * (1 - s.covered) / 1000000, 0))::bigint as memory,
-        coalesce(s.gpu::double precision * s.length_us / 1000, 0)::bigint as gpu,
-        coalesce(s.cpu::double precision * s.length_us / 1000, 0)::bigint as cpu_requested,
-        coalesce(s.memory::double precision * s.length_us / 1000000, 0)::bigint as memory_requested,
-        coalesce(s.cpu_core_us * s.part, 0)::bigint as cpu_used,
-        coalesce(s.memory_byte_seconds * s.part, 0)::bigint as memory_used,
-        coalesce(s.gpu_used_card_us * s.part, 0)::bigint as gpu_used,
+        ledger.cost_share(s.cpu_charged_core_us, s.length_us, s.life_us) + ledger.cost_amount(s.cpu, s.length_us - s.covered_us, 0.001) as cpu,
+        ledger.cost_share(s.memory_charged_byte_seconds, s.length_us, s.life_us)
+            + ledger.cost_amount(s.memory, s.length_us - s.covered_us, 0.000001) as memory,
+        ledger.cost_amount(s.gpu, s.length_us, 0.001) as gpu,
+        ledger.cost_amount(s.cpu, s.length_us, 0.001) as cpu_requested,
+        ledger.cost_amount(s.memory, s.length_us, 0.000001) as memory_requested,
+        ledger.cost_share(s.cpu_core_us, s.length_us, s.life_us) as cpu_used,
+        ledger.cost_share(s.memory_byte_seconds, s.length_us, s.life_us) as memory_used,
+        ledger.cost_share(s.gpu_used_card_us, s.length_us, s.life_us) as gpu_used,
         s.length_us / 1000 as life_ms,
-        (s.length_us * s.covered / 1000)::bigint as usage_ms,
-        case when s.unknown then (s.length_us * (1 - s.covered) / 1000)::bigint else 0 end as unknown_ms
+        s.covered_us / 1000 as usage_ms,
+        case when s.unknown then (s.length_us - s.covered_us) / 1000 else 0 end as unknown_ms
     from seen as s;
     -- What a pod reserves beyond its containers: init containers that need more, and overhead.
     insert into rated_charge
-    select p.piece, p.segment, p.from_at, p.uid, 'pod-init',
-        greatest((coalesce(p.request_cpu_millicores, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.cpu, 0), 0),
-        greatest((coalesce(p.request_memory_bytes, 0)::double precision * p.length_us / 1000000)::bigint - coalesce(c.memory, 0), 0),
-        greatest((coalesce(p.request_gpu_millis, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.gpu, 0), 0),
-        greatest((coalesce(p.request_cpu_millicores, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.cpu, 0), 0),
-        greatest((coalesce(p.request_memory_bytes, 0)::double precision * p.length_us / 1000000)::bigint - coalesce(c.memory, 0), 0),
-        0, 0, 0, p.length_us / 1000, 0,
-        case when c.piece is null and (p.request_cpu_millicores is null or p.request_memory_bytes is null) then p.length_us / 1000 else 0 end
-    from rated_pod as p
-    left join (
-        select c.piece, sum(c.cpu_requested)::bigint as cpu, sum(c.memory_requested)::bigint as memory, sum(c.gpu)::bigint as gpu
-        from rated_charge as c group by c.piece
-    ) as c on c.piece = p.piece
-    where c.piece is null
-       or (coalesce(p.request_cpu_millicores, 0)::double precision * p.length_us / 1000)::bigint > c.cpu + p.length_us / 1000000
-       or (coalesce(p.request_memory_bytes, 0)::double precision * p.length_us / 1000000)::bigint > c.memory + 4096
-       or (coalesce(p.request_gpu_millis, 0)::double precision * p.length_us / 1000)::bigint > c.gpu;
+    select p.piece, p.segment, p.from_at, p.uid, 'pod-init', p.cpu, p.memory, p.gpu, p.cpu, p.memory, 0, 0, 0, p.length_us / 1000, 0,
+        case when p.bare and (p.request_cpu_millicores is null or p.request_memory_bytes is null) then p.length_us / 1000 else 0 end
+    from (
+        select p.*, c.piece is null as bare,
+            greatest(ledger.cost_amount(p.request_cpu_millicores, p.length_us, 0.001) - coalesce(c.cpu, 0), 0) as cpu,
+            greatest(ledger.cost_amount(p.request_memory_bytes, p.length_us, 0.000001) - coalesce(c.memory, 0), 0) as memory,
+            greatest(ledger.cost_amount(p.request_gpu_millis, p.length_us, 0.001) - coalesce(c.gpu, 0), 0) as gpu
+        from rated_pod as p
+        left join (
+            select c.piece, sum(c.cpu_requested) as cpu, sum(c.memory_requested) as memory, sum(c.gpu) as gpu
+            from rated_charge as c group by c.piece
+        ) as c on c.piece = p.piece
+        offset 0
+    ) as p
+    where p.bare or p.cpu > p.length_us / 1000000 or p.memory > 4096 or p.gpu > 0;
     analyze rated_charge;
     perform set_config('enable_nestloop', 'on', true);
 
     -- What nodes cost: the price of the node over its capacity, or of each resource; each rounded once.
     create temp table rated_node on commit drop as
     with charged as (
-        select c.segment, sum(c.cpu)::bigint as cpu, sum(c.memory)::bigint as memory, sum(c.gpu)::bigint as gpu
+        select c.segment, sum(c.cpu) as cpu, sum(c.memory) as memory, sum(c.gpu) as gpu
         from rated_charge as c where c.segment is not null group by c.segment
     ), amount as (
         select s.*, p.class, p.per, p.node_price, p.core_price, p.gib_price, p.gpu_price, p.cpu_to_ram, p.gpu_to_ram, p.discount,
-            round(s.capacity_cpu_millicores::numeric * s.length_us / 1000)::bigint as cpu_capacity,
-            round(s.capacity_memory_bytes::numeric * s.length_us / 1000000)::bigint as memory_capacity,
-            round(coalesce(s.capacity_gpu_millis, 0)::numeric * s.length_us / 1000)::bigint as gpu_capacity,
-            least(round(s.allocatable_cpu_millicores::numeric * s.length_us / 1000), round(s.capacity_cpu_millicores::numeric * s.length_us / 1000))::bigint as cpu_allocatable,
-            least(round(s.allocatable_memory_bytes::numeric * s.length_us / 1000000), round(s.capacity_memory_bytes::numeric * s.length_us / 1000000))::bigint as memory_allocatable,
-            least(round(coalesce(s.allocatable_gpu_millis, 0)::numeric * s.length_us / 1000), round(coalesce(s.capacity_gpu_millis, 0)::numeric * s.length_us / 1000))::bigint as gpu_allocatable,
+            round(s.capacity_cpu_millicores::numeric * s.length_us / 1000) as cpu_capacity,
+            round(s.capacity_memory_bytes::numeric * s.length_us / 1000000) as memory_capacity,
+            round(coalesce(s.capacity_gpu_millis, 0)::numeric * s.length_us / 1000) as gpu_capacity,
+            least(round(s.allocatable_cpu_millicores::numeric * s.length_us / 1000), round(s.capacity_cpu_millicores::numeric * s.length_us / 1000)) as cpu_allocatable,
+            least(round(s.allocatable_memory_bytes::numeric * s.length_us / 1000000), round(s.capacity_memory_bytes::numeric * s.length_us / 1000000)) as memory_allocatable,
+            least(round(coalesce(s.allocatable_gpu_millis, 0)::numeric * s.length_us / 1000), round(coalesce(s.capacity_gpu_millis, 0)::numeric * s.length_us / 1000)) as gpu_allocatable,
             coalesce(c.cpu, 0) as cpu_charged, coalesce(c.memory, 0) as memory_charged, coalesce(c.gpu, 0) as gpu_charged,
             -- Billionths of the currency for the segment, for each unit of the currency in the price.
             s.length_us::numeric / 3600000000
@@ -150,11 +152,11 @@ begin
     ), costed as (
         select a.*,
             round(a.nanos * case when a.node_price is null then a.core_price * a.cores
-                else a.node_price * a.cores * a.cpu_to_ram / nullif(a.cores * a.cpu_to_ram + a.gib + a.gpus * a.gpu_to_ram, 0) end)::bigint as cpu_nanos,
+                else a.node_price * a.cores * a.cpu_to_ram / nullif(a.cores * a.cpu_to_ram + a.gib + a.gpus * a.gpu_to_ram, 0) end) as cpu_nanos,
             round(a.nanos * case when a.node_price is null then a.gib_price * a.gib
-                else a.node_price * a.gib / nullif(a.cores * a.cpu_to_ram + a.gib + a.gpus * a.gpu_to_ram, 0) end)::bigint as memory_nanos,
+                else a.node_price * a.gib / nullif(a.cores * a.cpu_to_ram + a.gib + a.gpus * a.gpu_to_ram, 0) end) as memory_nanos,
             round(a.nanos * case when a.node_price is null then a.gpu_price * a.gpus
-                else a.node_price * a.gpus * a.gpu_to_ram / nullif(a.cores * a.cpu_to_ram + a.gib + a.gpus * a.gpu_to_ram, 0) end)::bigint as gpu_nanos
+                else a.node_price * a.gpus * a.gpu_to_ram / nullif(a.cores * a.cpu_to_ram + a.gib + a.gpus * a.gpu_to_ram, 0) end) as gpu_nanos
         from amount as a
         offset 0
     ), parted as (

@@ -15,7 +15,7 @@ from (
         p.node,
         count(*) as pods,
         sum(p.request_cpu_millicores) as cpu_millicores,
-        sum(p.request_memory_bytes)::bigint as memory_bytes,
+        sum(p.request_memory_bytes) as memory_bytes,
         sum(p.request_gpu_millis) as gpu_millis
     from {pod} as p
     where p.phase not in ('Succeeded', 'Failed') and p.node is not null

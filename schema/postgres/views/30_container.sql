@@ -19,6 +19,8 @@ select
     case when c.finished_at is not null then c.started_at else c.last_started_at end as end_started_at, -- Begin of the run that ended then.
     case when c.finished_at is not null then c.reason else c.last_reason end as end_reason, -- Reason of that end, such as OOMKilled.
     case when c.finished_at is not null then c.exit_code else c.last_exit_code end as end_exit_code, -- Exit code of that end.
+    round(coalesce(c.reserved_cpu_millicores, c.request_cpu_millicores) / 1000.0, 3) as cpu_reserved_cores, -- CPU cores that the scheduler reserves for it, and that it is charged: the largest of what is requested, allocated and in force; without what is requested once a resize was refused as infeasible. NULL = nothing is set.
+    coalesce(c.reserved_memory_bytes, c.request_memory_bytes) as memory_reserved_bytes, -- Bytes of memory that the scheduler reserves for it, likewise.
     c.valid_from, -- Begin of this version: since then it is so.
     c.observed_at, -- When the emitter observed this version.
     c.landed_at -- When this version was committed here.

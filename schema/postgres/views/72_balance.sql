@@ -5,8 +5,8 @@ select
     l.datacenter, -- Name of the datacenter.
     l.cluster, -- Name of the cluster.
     k.kind, -- node, pod, namespace, workload or watchdog.
-    sum(b.mark_count)::bigint as in_cluster, -- Living objects the emitter counted at its newest mark.
-    sum(b.fold_at_mark_count)::bigint as in_ledger, -- Living objects delivered up to that mark.
+    least(sum(b.mark_count), 9223372036854775807)::bigint as in_cluster, -- Living objects the emitter counted at its newest mark.
+    least(sum(b.fold_at_mark_count), 9223372036854775807)::bigint as in_ledger, -- Living objects delivered up to that mark.
     max(t.table_count) as in_table, -- Rows that stood at the newest table sum.
     max(t.dead_count) as dead, -- Objects whose newest record is a dead letter.
     (

@@ -16,7 +16,7 @@ select
     round(u.cpu_charged_core_us / 1000000.0, 6) as cpu_charged_core_seconds, -- Sum of max(request, usage) over the covered time, in core-seconds; a missing request counts as 0.
     u.memory_charged_byte_seconds, -- The same for memory, in byte-seconds.
     round(u.cpu_core_us / 1000.0 / nullif(u.covered_ms, 0), 6) as cpu_cores, -- Mean CPU over the covered time, in cores; NULL = no time is covered.
-    round(u.memory_byte_seconds * 1000.0 / nullif(u.covered_ms, 0))::bigint as memory_bytes, -- Mean memory over the covered time, in bytes; NULL = no time is covered.
+    least(round(u.memory_byte_seconds * 1000.0 / nullif(u.covered_ms, 0)), 9223372036854775807)::bigint as memory_bytes, -- Mean memory over the covered time, in bytes; NULL = no time is covered.
     case when u.covered_ms > 0 then round(u.cpu_max_millicores / 1000.0, 3) end as cpu_max_cores, -- Highest CPU between two readings, in cores; NULL = no time is covered.
     case when u.covered_ms > 0 then u.memory_max_bytes end as memory_max_bytes, -- Highest memory read, in bytes; NULL = no time is covered.
     case when u.gpu_covered_ms > 0 then round(u.gpu_used_card_us / 1000000.0, 6) end as gpu_card_seconds, -- GPUs used in their covered time, in card-seconds; NULL = not seen.

@@ -12,7 +12,7 @@ begin atomic
 end;
 comment on function fleet.cost_days is 'UTC days between two instants, where each begins and ends within them, and whether it stands as a whole: then no hour of it is read.';
 create function fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz)
-returns table (datacenter text, cluster text, {cost_namespace_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos bigint)
+returns table (datacenter text, cluster text, {cost_namespace_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos numeric)
 language sql stable parallel safe
 begin atomic
     with day as (
@@ -43,7 +43,7 @@ begin atomic
 end;
 comment on function fleet.cost_namespace_parts is 'What the functions cost_by_… of namespaces and above sum up.';
 create function fleet.cost_line_parts(from_at timestamptz, to_at timestamptz)
-returns table (datacenter text, cluster text, {cost_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos bigint)
+returns table (datacenter text, cluster text, {cost_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos numeric)
 language sql stable parallel safe
 begin atomic
     with day as (

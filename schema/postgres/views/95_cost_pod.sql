@@ -13,19 +13,20 @@ language sql stable
 begin atomic
     with version as (
         select p.cluster_id, p.node, coalesce(p.scheduled_at, p.started_at, p.created_at) as begin_at,
-            case when p.phase in ('Succeeded', 'Failed') then coalesce(p.finished_at, p.valid_from) end as ended_at,
-            p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis, p.valid_from, 'infinity'::timestamptz as valid_to
+            p.phase, p.finished_at, p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis, p.valid_from, 'infinity'::timestamptz as valid_to
         from ledger.pod as p where p.uid = pod_uid and p.node is not null
         union all
         select p.cluster_id, p.node, coalesce(p.scheduled_at, p.started_at, p.created_at),
-            case when p.phase in ('Succeeded', 'Failed') then coalesce(p.finished_at, p.valid_from) end,
-            p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis, p.valid_from, p.valid_to
+            p.phase, p.finished_at, p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis, p.valid_from, p.valid_to
         from ledger.pod_history as p where p.uid = pod_uid and p.node is not null
     ), life as (
         select v.*, case when row_number() over w = 1 then v.begin_at else v.valid_from end as since_at,
-            least(v.valid_to, lead(v.valid_from) over w, min(v.ended_at) over ()) as until_at
+            least(v.valid_to, lead(v.valid_from) over w, ledger.cost_pod_end(
+                v.begin_at, last_value(v.finished_at) over whole,
+                min(v.valid_from) filter (where v.phase in ('Succeeded', 'Failed')) over whole, bool_or(v.phase = 'Running') over whole
+            )) as until_at
         from version as v
-        window w as (order by v.valid_from)
+        window w as (order by v.valid_from), whole as (w rows between unbounded preceding and unbounded following)
     ), piece as (
         select n.*, v.request_cpu_millicores, v.request_memory_bytes, v.request_gpu_millis,
             greatest(n.from_at, v.since_at) as piece_from_at, least(n.to_at, v.until_at) as piece_to_at,
@@ -54,23 +55,26 @@ begin atomic
     ), charged as (
         select p.*,
             -- Usage takes the place of the request for the time it covers, as when the hour was rated.
-            coalesce(u.cpu_charged * p.seconds / p.life_seconds, 0) + coalesce(p.request_cpu_millicores, 0) * 1000 * p.seconds
+            coalesce(u.cpu_charged * p.seconds / p.life_seconds, 0) + coalesce(p.request_cpu_millicores, 0)::numeric * 1000 * p.seconds
                 - coalesce(u.cpu_covered * p.seconds / p.life_seconds, 0) as cpu,
-            coalesce(u.memory_charged * p.seconds / p.life_seconds, 0) + coalesce(p.request_memory_bytes, 0) * p.seconds
+            coalesce(u.memory_charged * p.seconds / p.life_seconds, 0) + coalesce(p.request_memory_bytes, 0)::numeric * p.seconds
                 - coalesce(u.memory_covered * p.seconds / p.life_seconds, 0) as memory,
-            coalesce(p.request_gpu_millis, 0) * 1000 * p.seconds as gpu
+            coalesce(p.request_gpu_millis, 0)::numeric * 1000 * p.seconds as gpu
         from piece as p
         left join lateral (
             select sum(u.cpu_charged_core_us) as cpu_charged, sum(u.memory_charged_byte_seconds) as memory_charged,
-                sum(coalesce(c.request_cpu_millicores, 0) * least(u.covered_ms, p.life_seconds * 1000)) as cpu_covered,
-                sum(coalesce(c.request_memory_bytes, 0) * least(u.covered_ms / 1000.0, p.life_seconds)) as memory_covered
+                sum(coalesce(c.request_cpu_millicores, 0)::numeric * least(u.covered_ms, p.life_seconds * 1000)) as cpu_covered,
+                sum(coalesce(c.request_memory_bytes, 0)::numeric * least(u.covered_ms / 1000.0, p.life_seconds)) as memory_covered
             from ledger.usage_hourly as u
             left join lateral (
                 select x.request_cpu_millicores, x.request_memory_bytes, x.container_type from (
-                    select c.request_cpu_millicores, c.request_memory_bytes, c.container_type, 'infinity'::timestamptz as valid_to
+                    select coalesce(c.reserved_cpu_millicores, c.request_cpu_millicores) as request_cpu_millicores,
+                        coalesce(c.reserved_memory_bytes, c.request_memory_bytes) as request_memory_bytes, c.container_type,
+                        'infinity'::timestamptz as valid_to
                     from ledger.container as c where c.cluster_id = p.cluster_id and c.uid = pod_uid and c.container = u.container
                     union all
-                    select c.request_cpu_millicores, c.request_memory_bytes, c.container_type, c.valid_to
+                    select coalesce(c.reserved_cpu_millicores, c.request_cpu_millicores),
+                        coalesce(c.reserved_memory_bytes, c.request_memory_bytes), c.container_type, c.valid_to
                     from ledger.container_history as c where c.uid = pod_uid and c.container = u.container and c.valid_to > p.piece_from_at
                 ) as x order by x.valid_to limit 1
             ) as c on true
@@ -96,10 +100,10 @@ create function fleet.cost_pod_parts(from_at timestamptz, to_at timestamptz)
 returns table (
     datacenter text, cluster text, node text, node_class text, namespace text, team text, workload_kind text, workload text,
     pod text, uid uuid, container text, labels jsonb, annotations jsonb,
-    cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us bigint,
-    memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint,
-    memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint,
-    life_ms bigint, usage_ms bigint, adjustment_nanos bigint
+    cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us numeric,
+    memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric,
+    memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric,
+    life_ms bigint, usage_ms bigint, adjustment_nanos numeric
 )
 language sql stable
 -- Nobody knows how many rows a step gives: a loop over two of them would compare everything with everything.
@@ -120,7 +124,7 @@ begin atomic
             greatest(i.from_at, n.from_at) as piece_from_at, least(i.to_at, n.to_at) as piece_to_at,
             (extract(epoch from least(i.to_at, n.to_at) - greatest(i.from_at, n.from_at)) * 1000000)::bigint as length_us,
             greatest(sum((extract(epoch from least(i.to_at, n.to_at) - greatest(i.from_at, n.from_at)) * 1000000)::bigint)
-                over (partition by i.cluster_id, i.uid, n.hour_at), 1) as life_us
+                over (partition by i.cluster_id, i.uid, n.hour_at), 1)::bigint as life_us
         from ledger.cost_interval(cost_pod_parts.from_at, cost_pod_parts.to_at) as i
         join node as n on n.cluster_id = i.cluster_id and n.node = i.node and n.from_at < i.to_at and n.to_at > i.from_at
     ), span as (
@@ -131,33 +135,33 @@ begin atomic
             on c.cluster_id = p.cluster_id and c.uid = p.uid and c.from_at < p.piece_to_at and c.to_at > p.piece_from_at
     ), seen as (
         select s.*, u.cpu_core_us, u.memory_byte_seconds, u.cpu_charged_core_us, u.memory_charged_byte_seconds,
-            s.span_us::double precision / s.life_us::double precision as part,
-            case when u.covered_ms is null then 0 else least(u.covered_ms * 1000, s.life_us)::double precision / s.life_us::double precision end as covered
+            ledger.cost_covered_us(u.covered_ms, s.span_us, s.life_us) as covered_us
         from span as s
         left join ledger.usage_hourly as u
             on u.cluster_id = s.cluster_id and u.hour_at = s.hour_at and u.pod_uid = s.uid and u.container = s.container
            and u.hour_at >= cost_pod_parts.from_at and u.hour_at < cost_pod_parts.to_at
     ), charge as (
         select s.piece, s.container,
-            (coalesce(s.cpu_charged_core_us * s.part, 0) + coalesce(s.cpu::double precision * s.span_us * (1 - s.covered) / 1000, 0))::bigint as cpu,
-            (coalesce(s.memory_charged_byte_seconds * s.part, 0)
-                + coalesce(s.memory::double precision * s.span_us * (1 - s.covered) / 1000000, 0))::bigint as memory,
-            coalesce(s.gpu::double precision * s.span_us / 1000, 0)::bigint as gpu,
-            coalesce(s.cpu::double precision * s.span_us / 1000, 0)::bigint as cpu_requested,
-            coalesce(s.memory::double precision * s.span_us / 1000000, 0)::bigint as memory_requested,
-            coalesce(s.cpu_core_us * s.part, 0)::bigint as cpu_used,
-            coalesce(s.memory_byte_seconds * s.part, 0)::bigint as memory_used,
-            s.span_us / 1000 as life_ms, (s.span_us * s.covered / 1000)::bigint as usage_ms
+            ledger.cost_share(s.cpu_charged_core_us, s.span_us, s.life_us)
+                + ledger.cost_amount(s.cpu, s.span_us - s.covered_us, 0.001) as cpu,
+            ledger.cost_share(s.memory_charged_byte_seconds, s.span_us, s.life_us)
+                + ledger.cost_amount(s.memory, s.span_us - s.covered_us, 0.000001) as memory,
+            ledger.cost_amount(s.gpu, s.span_us, 0.001) as gpu,
+            ledger.cost_amount(s.cpu, s.span_us, 0.001) as cpu_requested,
+            ledger.cost_amount(s.memory, s.span_us, 0.000001) as memory_requested,
+            ledger.cost_share(s.cpu_core_us, s.span_us, s.life_us) as cpu_used,
+            ledger.cost_share(s.memory_byte_seconds, s.span_us, s.life_us) as memory_used,
+            s.span_us / 1000 as life_ms, s.covered_us / 1000 as usage_ms
         from seen as s
     ), init as (
         select p.piece, 'pod-init' as container,
-            greatest((coalesce(p.request_cpu_millicores, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.cpu, 0), 0) as cpu,
-            greatest((coalesce(p.request_memory_bytes, 0)::double precision * p.length_us / 1000000)::bigint - coalesce(c.memory, 0), 0) as memory,
-            greatest((coalesce(p.request_gpu_millis, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.gpu, 0), 0) as gpu,
+            greatest(ledger.cost_amount(p.request_cpu_millicores, p.length_us, 0.001) - coalesce(c.cpu, 0), 0) as cpu,
+            greatest(ledger.cost_amount(p.request_memory_bytes, p.length_us, 0.000001) - coalesce(c.memory, 0), 0) as memory,
+            greatest(ledger.cost_amount(p.request_gpu_millis, p.length_us, 0.001) - coalesce(c.gpu, 0), 0) as gpu,
             p.length_us / 1000 as life_ms, c.piece is null as bare, p.length_us
         from piece as p
         left join (
-            select c.piece, sum(c.cpu_requested)::bigint as cpu, sum(c.memory_requested)::bigint as memory, sum(c.gpu)::bigint as gpu
+            select c.piece, sum(c.cpu_requested) as cpu, sum(c.memory_requested) as memory, sum(c.gpu) as gpu
             from charge as c group by c.piece
         ) as c on c.piece = p.piece
     ), charged as (
@@ -170,10 +174,10 @@ begin atomic
     select l.datacenter, l.cluster, p.node, p.node_class, p.namespace,
         coalesce(nullif(p.labels ->> o.allow_label_owner, ''), o.team, '__unallocated__'),
         p.workload_kind, p.workload, p.pod, p.uid, c.container, p.labels, p.annotations,
-        coalesce(c.cpu * p.cpu_allocated_nanos::numeric / nullif(p.cpu_charged, 0), 0),
-        coalesce(c.memory * p.memory_allocated_nanos::numeric / nullif(p.memory_charged, 0), 0),
-        coalesce(c.gpu * p.gpu_allocated_nanos::numeric / nullif(p.gpu_charged, 0), 0),
-        c.cpu, c.memory, c.gpu, c.cpu_requested, c.memory_requested, c.cpu_used, c.memory_used, c.life_ms, c.usage_ms, 0::bigint
+        coalesce(c.cpu * p.cpu_allocated_nanos / nullif(p.cpu_charged, 0), 0),
+        coalesce(c.memory * p.memory_allocated_nanos / nullif(p.memory_charged, 0), 0),
+        coalesce(c.gpu * p.gpu_allocated_nanos / nullif(p.gpu_charged, 0), 0),
+        c.cpu, c.memory, c.gpu, c.cpu_requested, c.memory_requested, c.cpu_used, c.memory_used, c.life_ms, c.usage_ms, 0::numeric
     from charged as c
     join piece as p on p.piece = c.piece
     join ledger.cluster as l on l.cluster_id = p.cluster_id

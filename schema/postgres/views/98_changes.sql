@@ -71,7 +71,7 @@ language sql stable parallel safe
 begin atomic
     select
         c.valid_from as restarted_at, l.datacenter, l.cluster, c.namespace, c.pod, c.container, c.uid, c.node, c.image,
-        c.restart_count - b.restart_count as restarts, c.last_reason as reason, c.last_exit_code as exit_code,
+        least(c.restart_count::bigint - b.restart_count, 2147483647)::integer as restarts, c.last_reason as reason, c.last_exit_code as exit_code,
         c.last_message as message
     from (
         -- The margin: the end of a run may be told of an hour late and not later.
@@ -127,6 +127,6 @@ begin atomic
     join ledger.cluster as l on l.cluster_id = g.cluster_id
     join fleet.workload as w
         on w.datacenter = l.datacenter and w.cluster = l.cluster and w.namespace = g.namespace and w.uid = g.workload_uid
-    where p.pods >= 3 * coalesce(w.desired, w.active, 0) + 10;
+    where p.pods >= 3::bigint * coalesce(w.desired, w.active, 0) + 10;
 end;
 comment on function fleet.surplus_pods(timestamptz, timestamptz) is 'Workloads with far more pods than were asked for, to which pods were added within a range.';

@@ -85,7 +85,7 @@ pub const COST_DIMENSIONS: [CostDimension; 8] = [
     },
 ];
 
-/// Money and time fit 64 bits in any table.
+/// Time fits 64 bits in any table.
 const fn whole(name: &'static str) -> CostMeasure {
     CostMeasure {
         name,
@@ -93,7 +93,7 @@ const fn whole(name: &'static str) -> CostMeasure {
     }
 }
 
-/// Quantities by time do not: a month of a fleet's bytes times seconds is beyond them.
+/// Quantities by time do not, nor what they cost: bytes of one node may be the largest of 64 bits by themselves.
 const fn quantity(name: &'static str) -> CostMeasure {
     CostMeasure {
         name,
@@ -103,9 +103,9 @@ const fn quantity(name: &'static str) -> CostMeasure {
 
 /// What is kept of cost and can be added up over hours, days, lines: columns of every table of cost by line or namespace.
 pub const COST_MEASURES: [CostMeasure; 15] = [
-    whole("cpu_nanos"),
-    whole("memory_nanos"),
-    whole("gpu_nanos"),
+    quantity("cpu_nanos"),
+    quantity("memory_nanos"),
+    quantity("gpu_nanos"),
     quantity("cpu_charged_core_us"),
     quantity("memory_charged_byte_seconds"),
     quantity("gpu_charged_card_us"),

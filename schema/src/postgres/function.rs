@@ -19,20 +19,7 @@ use super::{
 /// # Errors
 /// [`MigrateError::Dependents`] if one that no file makes any more is still needed; [`MigrateError::Statement`].
 pub(super) async fn replace_all(transaction: &mut Transaction<'_>) -> Result<(), MigrateError> {
-    let step = || MigrateError::statement("drop the functions");
-    const LIST: &str = "
-        select format('drop routine %s', p.oid::regprocedure)
-        from pg_proc as p where p.pronamespace = 'ledger'::regnamespace order by p.oid desc";
-    let rows = transaction.query(LIST, &[]).await.map_err(step())?;
-    let drops: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    let held = run_in_rounds(
-        transaction,
-        drops,
-        String::as_str,
-        |_| "drop the functions".to_owned(),
-        &SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-    )
-    .await?;
+    let held = drop_all(transaction).await?;
     let files: Vec<(&SqlFile, String)> = FUNCTION_FILES
         .iter()
         .map(|file| (file, expand(file.text)))
@@ -71,6 +58,26 @@ pub(super) async fn replace_all(transaction: &mut Transaction<'_>) -> Result<(),
         });
     }
     Ok(())
+}
+
+/// Drops every function that nothing else depends on; what is left, each with what the database said.
+pub(super) async fn drop_all(
+    transaction: &mut Transaction<'_>,
+) -> Result<Vec<(String, tokio_postgres::Error)>, MigrateError> {
+    let step = || MigrateError::statement("drop the functions");
+    const LIST: &str = "
+        select format('drop routine %s', p.oid::regprocedure)
+        from pg_proc as p where p.pronamespace = 'ledger'::regnamespace order by p.oid desc";
+    let rows = transaction.query(LIST, &[]).await.map_err(step())?;
+    let drops: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    run_in_rounds(
+        transaction,
+        drops,
+        String::as_str,
+        |_| "drop the functions".to_owned(),
+        &SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+    )
+    .await
 }
 
 /// The functions that a migration calls, or its triggers do, and so are made before it: it says so in its head, a line

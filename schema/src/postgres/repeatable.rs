@@ -19,6 +19,7 @@ use super::{
 const COLUMN_COMMENTS: &str = include_str!("../../postgres/comments.sql");
 
 const READ_REPEATABLE_SET: &str = "select sha256 from ledger.repeatable_set";
+const DELETE_REPEATABLE_SET: &str = "delete from ledger.repeatable_set";
 const UPSERT_REPEATABLE_SET: &str = "insert into ledger.repeatable_set (sha256) values ($1)
     on conflict (only_row) do update set sha256 = excluded.sha256, replaced_at = now()";
 
@@ -53,6 +54,16 @@ pub(super) async fn replace(
         .map_err(step())?;
     transaction.commit().await.map_err(step())?;
     Ok(true)
+}
+
+/// Drops all views and functions that it may, and forgets that they were made.
+pub(super) async fn drop_all(transaction: &mut Transaction<'_>) -> Result<(), MigrateError> {
+    view::drop_all(transaction).await?;
+    function::drop_all(transaction).await?;
+    let forgotten = transaction.execute(DELETE_REPEATABLE_SET, &[]).await;
+    forgotten
+        .map(|_| ())
+        .map_err(MigrateError::statement("forget the views"))
 }
 
 /// Runs statements in as many rounds as their dependencies need: one that fails with `waits_for` is tried again after

@@ -142,6 +142,22 @@ pub struct Container {
     pub requests: Resources,
     /// Resource limits.
     pub limits: Resources,
+    /// status.resources.requests: CPU that the kubelet has granted, in thousandths of a core; NULL = it does not say.
+    pub request_in_force_cpu_millicores: Option<i64>,
+    /// status.resources.requests: memory that the kubelet has granted, in bytes; NULL = it does not say.
+    pub request_in_force_memory_bytes: Option<i64>,
+    /// status.resources.limits: limit of CPU that the runtime keeps, in thousandths of a core; NULL = none, or the kubelet does not say.
+    pub limit_in_force_cpu_millicores: Option<i64>,
+    /// status.resources.limits: limit of memory that the runtime keeps, in bytes; NULL = none, or the kubelet does not say.
+    pub limit_in_force_memory_bytes: Option<i64>,
+    /// status.allocatedResources: CPU that the node has set aside for the container, in thousandths of a core; NULL = the kubelet does not say.
+    pub allocated_cpu_millicores: Option<i64>,
+    /// status.allocatedResources: memory that the node has set aside for the container, in bytes; NULL = the kubelet does not say.
+    pub allocated_memory_bytes: Option<i64>,
+    /// CPU that the scheduler reserves for the container while that is not what it requests, in thousandths of a core: the largest of request, allocated and in force; without the request once a resize was refused as infeasible. NULL = the request.
+    pub reserved_cpu_millicores: Option<i64>,
+    /// Memory that the scheduler reserves for the container while that is not what it requests, in bytes. NULL = the request.
+    pub reserved_memory_bytes: Option<i64>,
     /// True if the container passes its readiness probe.
     pub ready: bool,
     /// True once the startup probe passed.

@@ -59,6 +59,14 @@ columns! {
     limit_ephemeral_storage_bytes: Bigint from "containers" = container.limits.ephemeral_storage_bytes;
     limit_gpu_millis: Bigint from "containers" = container.limits.gpu_millis;
     limit_other: Jsonb (not null) from "containers" = json(&container.limits.other);
+    request_in_force_cpu_millicores: Bigint from "containers" since 2 = container.request_in_force_cpu_millicores;
+    request_in_force_memory_bytes: Bigint from "containers" since 2 = container.request_in_force_memory_bytes;
+    limit_in_force_cpu_millicores: Bigint from "containers" since 2 = container.limit_in_force_cpu_millicores;
+    limit_in_force_memory_bytes: Bigint from "containers" since 2 = container.limit_in_force_memory_bytes;
+    allocated_cpu_millicores: Bigint from "containers" since 2 = container.allocated_cpu_millicores;
+    allocated_memory_bytes: Bigint from "containers" since 2 = container.allocated_memory_bytes;
+    reserved_cpu_millicores: Bigint from "containers" since 2 = container.reserved_cpu_millicores;
+    reserved_memory_bytes: Bigint from "containers" since 2 = container.reserved_memory_bytes;
 }
 
 /// The record that a row was made of; what has no column is left out.
@@ -86,6 +94,14 @@ pub(super) fn read(row: &Row) -> Result<Container, Error> {
             other: read_json(row, "limit_other")?,
             ..Resources::default()
         },
+        request_in_force_cpu_millicores: get(row, "request_in_force_cpu_millicores")?,
+        request_in_force_memory_bytes: get(row, "request_in_force_memory_bytes")?,
+        limit_in_force_cpu_millicores: get(row, "limit_in_force_cpu_millicores")?,
+        limit_in_force_memory_bytes: get(row, "limit_in_force_memory_bytes")?,
+        allocated_cpu_millicores: get(row, "allocated_cpu_millicores")?,
+        allocated_memory_bytes: get(row, "allocated_memory_bytes")?,
+        reserved_cpu_millicores: get(row, "reserved_cpu_millicores")?,
+        reserved_memory_bytes: get(row, "reserved_memory_bytes")?,
         ready: get(row, "ready")?,
         started: get(row, "started")?,
         restart_count: get(row, "restart_count")?,

@@ -1,17 +1,14 @@
 //! Pods and their containers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::{
     ExpectedRow, ExpectedValue, FleetIndex, ResourceQuantities, at, common, conditions, controller, filled,
-    list, message, micros, number, or_empty_list, row, same,
+    list, message, micros, number, or_empty_list, reservation, row, same,
 };
-use crate::{
-    cluster::text,
-    quantity::{self, thousandths},
-};
+use crate::cluster::text;
 
 pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     let (spec, status) = (&object["spec"], &object["status"]);
@@ -30,13 +27,6 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
         Value::Null
     };
     let statuses = || statuses(status);
-    let ended = ["Succeeded", "Failed"]
-        .iter()
-        .any(|phase| status["phase"] == *phase);
-    let last_end = statuses()
-        .filter_map(|s| micros(&s["state"]["terminated"]["finishedAt"]))
-        .max();
-    let finished = last_end.or_else(|| micros(&condition("Ready", "False")["lastTransitionTime"]));
     columns.extend([
         ("lives", ExpectedValue::Same(json!(!ended))),
         ("namespace", ExpectedValue::Same(json!(namespace))),
@@ -122,7 +112,7 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
             "ready_since",
             at(&condition("Ready", "True")["lastTransitionTime"]),
         ),
-        ("finished_at", ExpectedValue::At(finished.filter(|_| ended))),
+        ("finished_at", ExpectedValue::At(finished_at(object))),
         (
             "restart_count",
             number(Some(
@@ -132,8 +122,8 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
         ("host_path_mounts", ExpectedValue::Same(host_path_mounts(spec))),
     ]);
     let (requests, limits, overhead) = (
-        effective(spec, "requests"),
-        effective(spec, "limits"),
+        reservation::effective(object, "requests"),
+        reservation::effective(object, "limits"),
         ResourceQuantities::of(&spec["overhead"]),
     );
     columns.extend([
@@ -168,6 +158,63 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     row(object, columns)
 }
 
+/// When a pod that is over ended. Its containers say so, unless some of them never ran: then the eviction does, or the last
+/// of the kubelet's conditions to become False after its first look at the pod. What a kubelet rejected ended as it came.
+fn finished_at(object: &Value) -> Option<i64> {
+    let status = &object["status"];
+    if status["phase"] != "Succeeded" && status["phase"] != "Failed" {
+        return None;
+    }
+    let since = |kind: &str, state: &str| {
+        let mut found = list(&status["conditions"]).filter(|c| c["type"] == kind && c["status"] == state);
+        found.next().and_then(|c| micros(&c["lastTransitionTime"]))
+    };
+    let started = micros(&status["startTime"]);
+    let begin = since("PodScheduled", "True")
+        .or(started)
+        .or_else(|| micros(&object["metadata"]["creationTimestamp"]));
+    let evicted = since("DisruptionTarget", "True");
+    let ran = statuses(status).any(|one| {
+        one["restartCount"].as_i64().unwrap_or(0) > 0
+            || !filled(&one["containerID"]).is_null()
+            || !one["state"]["running"].is_null()
+            || !one["state"]["terminated"]["startedAt"].is_null()
+            || !one["state"]["terminated"]["finishedAt"].is_null()
+            || !one["lastState"]["terminated"]["finishedAt"].is_null()
+    });
+    let (reason, message) = (text(status, "/reason"), text(status, "/message"));
+    let refused = message.starts_with("Pod was rejected")
+        || reason.starts_with("OutOf")
+        || reason == "UnexpectedAdmissionError"
+        || (reason == "Evicted" && message.starts_with("The node had condition"));
+    let bound = !filled(&object["spec"]["nodeName"]).is_null();
+    if status["phase"] == "Failed" && bound && refused && !ran && evicted.is_none() {
+        return begin;
+    }
+    let end = |one: &Value| micros(&one["state"]["terminated"]["finishedAt"]);
+    let sidecar = |one: &&Value| {
+        list(&object["spec"]["initContainers"])
+            .any(|init| init["name"] == one["name"] && init["restartPolicy"] == "Always")
+    };
+    let apps: Vec<Option<i64>> = list(&object["spec"]["containers"])
+        .map(|app| {
+            let mut found = list(&status["containerStatuses"]).filter(|one| one["name"] == app["name"]);
+            found.next().and_then(end)
+        })
+        .collect();
+    let failed = |one: &&Value| one["state"]["terminated"]["exitCode"] != json!(0);
+    let init = list(&status["initContainerStatuses"]).filter(|one| sidecar(one) || failed(one));
+    let last = init.filter_map(end).chain(apps.iter().copied().flatten()).max();
+    if last.is_some() && apps.iter().all(Option::is_some) {
+        return last;
+    }
+    let first_look = started.max(begin).map(|begin| begin + 10_000_000);
+    let kubelet = ["Ready", "ContainersReady", "PodReadyToStartContainers"];
+    let stopped = kubelet.into_iter().filter_map(|kind| since(kind, "False"));
+    last.max(evicted)
+        .or_else(|| stopped.filter(|at| Some(*at) > first_look).max())
+}
+
 fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, ExpectedValue> {
     let owner = controller(object).cloned().unwrap_or(Value::Null);
     let top = controller(object).map(|owner| fleet.top(&text(owner, "/uid")));
@@ -186,7 +233,7 @@ fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, ExpectedV
     ])
 }
 
-fn statuses(status: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn statuses(status: &Value) -> impl Iterator<Item = &Value> {
     [
         "initContainerStatuses",
         "containerStatuses",
@@ -318,76 +365,11 @@ fn container_row(
         ("gpu_limit", ExpectedValue::Thousandths(limits.gpu_millis)),
         ("other_limit", ExpectedValue::Same(json!(limits.other))),
     ]);
+    columns.extend(reservation::in_force(pod, container, status));
     ExpectedRow {
         key: format!("{}/{name}", text(pod, "/metadata/uid")),
         columns,
     }
-}
-
-/// KEP-753 in its own words: containers and sidecars together, or the largest init container with the sidecars
-/// started before it, whichever is more; pod-level resources instead; overhead on top. In thousandths throughout.
-fn effective(spec: &Value, which: &str) -> ResourceQuantities {
-    let of = |container: &Value, name: &str| container["resources"][which][name].as_str().map(thousandths);
-    let init: Vec<&Value> = list(&spec["initContainers"]).collect();
-    let all: Vec<&Value> = init.iter().copied().chain(list(&spec["containers"])).collect();
-    let names: BTreeSet<String> = all
-        .iter()
-        .chain([&spec])
-        .flat_map(|holder| holder["resources"][which].as_object().into_iter().flatten())
-        .map(|(name, _)| name.clone())
-        .collect();
-    let overhead_names = spec["overhead"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.clone());
-    let mut result = BTreeMap::new();
-    for name in names.into_iter().chain(overhead_names).collect::<BTreeSet<_>>() {
-        let set = all
-            .iter()
-            .filter(|container| of(container, &name).is_some())
-            .count();
-        let is_sidecar = |container: &Value| container["restartPolicy"] == "Always";
-        let app: i64 = list(&spec["containers"])
-            .filter_map(|container| of(container, &name))
-            .sum();
-        let mut sidecars = 0;
-        let mut starting = 0;
-        for container in &init {
-            let own = of(container, &name).unwrap_or(0);
-            if is_sidecar(container) {
-                sidecars += own;
-                starting = starting.max(sidecars);
-            } else {
-                starting = starting.max(sidecars + own);
-            }
-        }
-        let complete = if which == "limits" {
-            set == all.len()
-        } else {
-            set > 0
-        };
-        let mut amount = complete.then(|| (app + sidecars).max(starting));
-        if let Some(whole) = of(spec, &name) {
-            amount = Some(whole);
-        }
-        let overhead = spec["overhead"][&name].as_str().map(thousandths);
-        let total = match (amount, overhead) {
-            (Some(amount), Some(overhead)) if which == "requests" || amount > 0 => Some(amount + overhead),
-            (None, Some(overhead)) if which == "requests" => Some(overhead),
-            (amount, _) => amount,
-        };
-        if let Some(total) = total {
-            let like = all
-                .iter()
-                .chain([&spec])
-                .find_map(|holder| holder["resources"][which][&name].as_str())
-                .unwrap_or_default();
-            let written = json!(quantity::text(total, like));
-            result.insert(name, written);
-        }
-    }
-    ResourceQuantities::of(&json!(result))
 }
 
 fn host_path_mounts(spec: &Value) -> Value {

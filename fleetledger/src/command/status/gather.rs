@@ -24,6 +24,8 @@ pub struct LedgerStatus {
     pub emitters: Vec<EmitterClockSkew>,
     /// Sweeps that were void.
     pub void_sweeps: Vec<VoidSweep>,
+    /// What of cost could not be rated.
+    pub cost_failures: Vec<CostFailure>,
     /// Records of the last hour.
     pub delivered_last_hour: i64,
 }
@@ -131,6 +133,21 @@ pub struct VoidSweep {
     pub reason: String,
 }
 
+/// Hours or days of a cluster that could not be rated.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct CostFailure {
+    /// `datacenter/cluster`; `None` = no cluster alone is at fault.
+    pub cluster: Option<String>,
+    /// hour or day.
+    pub period: String,
+    /// How many.
+    pub periods: i64,
+    /// The first of them.
+    pub first_at: String,
+    /// What the database said of the last one.
+    pub error: String,
+}
+
 /// Reads it all.
 ///
 /// # Errors
@@ -171,6 +188,7 @@ async fn read(client: &Client) -> anyhow::Result<LedgerStatus> {
         gaps: gaps(client).await?,
         emitters: emitters(client).await?,
         void_sweeps: void_sweeps(client).await?,
+        cost_failures: cost_failures(client).await?,
         delivered_last_hour: hour.get(0),
     })
 }
@@ -330,4 +348,25 @@ async fn void_sweeps(client: &Client) -> anyhow::Result<Vec<VoidSweep>> {
         reason: row.get("reason"),
     };
     Ok(rows.iter().map(sweep).collect())
+}
+
+/// What of cost is set aside.
+const READ_COST_FAILURES: &str = "
+        select datacenter || '/' || cluster as cluster, period, count(*) as periods, min(at) as first_at,
+            (array_agg(error order by at desc))[1] as error
+        from fleet.cost_failure group by 1, 2 order by 1, 2";
+
+async fn cost_failures(client: &Client) -> anyhow::Result<Vec<CostFailure>> {
+    let rows = client
+        .query(READ_COST_FAILURES, &[])
+        .await
+        .context("read fleet.cost_failure")?;
+    let failure = |row: &tokio_postgres::Row| CostFailure {
+        cluster: row.get("cluster"),
+        period: row.get("period"),
+        periods: row.get("periods"),
+        first_at: row.get::<_, Instant>("first_at").to_string(),
+        error: row.get("error"),
+    };
+    Ok(rows.iter().map(failure).collect())
 }

@@ -124,6 +124,20 @@ pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
             "let its machine follow a time server (chrony, systemd-timesyncd)",
         );
     }
+    for failure in &status.cost_failures {
+        let of = failure.cluster.as_deref().unwrap_or("the whole fleet");
+        add(
+            FindingLevel::Red,
+            format!(
+                "cost of {of} is set aside in {} {}s from {} on: {}",
+                count(failure.periods),
+                failure.period,
+                failure.first_at,
+                failure.error
+            ),
+            "all others are rated without it, and it is tried again by itself; docs/runbooks/cost-not-rated.md",
+        );
+    }
     for sweep in &status.void_sweeps {
         add(
             FindingLevel::Yellow,
@@ -176,7 +190,7 @@ fn partition_fault(partition: &PartitionState) -> Option<(String, &'static str)>
 
 #[cfg(test)]
 mod tests {
-    use super::super::gather::{DeadLetterGroup, VoidSweep};
+    use super::super::gather::{CostFailure, DeadLetterGroup, VoidSweep};
     use super::*;
 
     fn healthy() -> LedgerStatus {
@@ -230,6 +244,22 @@ mod tests {
             dead.what.contains("3 dead letters of unknown source: bad_magic"),
             "{dead:?}"
         );
+    }
+
+    #[test]
+    fn cost_that_is_set_aside_names_the_cluster_and_what_the_database_said() {
+        let failure = first(|s| {
+            s.cost_failures = vec![CostFailure {
+                cluster: Some("dfw/a".into()),
+                period: "hour".into(),
+                periods: 3,
+                first_at: "2026-03-02T10:00:00Z".into(),
+                error: "bigint out of range".into(),
+            }]
+        });
+        let expected =
+            "cost of dfw/a is set aside in 3 hours from 2026-03-02T10:00:00Z on: bigint out of range";
+        assert_eq!(failure.what, expected);
     }
 
     #[test]

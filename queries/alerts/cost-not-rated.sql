@@ -1,0 +1,23 @@
+/*---
+alert: CostNotRated
+group: cost-books
+interval: 5m
+for: 10m
+cooldown: 30m
+repeat_interval: 24h
+columns: {value: periods, labels: [datacenter, cluster, period], annotations: [error]}
+labels: {severity: ticket, team: platform}
+annotations:
+  summary: "cost of {{ labels.cluster }} is set aside in {{ value | count }} {{ labels.period }}s: {{ annotations.error }}"
+  runbook: cost-not-rated
+freshness: none
+---*/
+-- Everybody else is rated without it, so nothing else says that these figures are missing.
+select
+    coalesce(datacenter, 'all') as datacenter,
+    coalesce(cluster, 'all') as cluster,
+    period,
+    count(*) as periods,
+    max(error) as error
+from cost_failure
+group by 1, 2, 3

@@ -1,0 +1,15 @@
+-- view: cost_failure
+-- forms: live asof
+-- What of cost is set aside: hours of clusters that could not be rated, and days that could not be summed. All other clusters are rated without them, and it is tried again by itself.
+select
+    f.period, -- hour or day.
+    f.at, -- Begin of the hour or day.
+    l.datacenter, -- Name of the datacenter; NULL = the whole hour or day is set aside.
+    l.cluster, -- Name of the cluster; NULL = likewise.
+    f.error, -- What the database said.
+    f.failed_since, -- When it was first tried.
+    f.failed_at, -- When it was last tried.
+    f.attempts -- How many times it was tried.
+from ledger.cost_failure as f
+left join {cluster} as l using (cluster_id)
+where f.failed_since <= {schema}.as_of()
