@@ -192,7 +192,7 @@ comment on column ledger.pod.unschedulable_reason is 'Reason of condition PodSch
 comment on column ledger.pod.unschedulable_message is 'The scheduler''s message while the pod cannot be scheduled; NULL for a pod that is bound.';
 comment on column ledger.pod.ready is 'True if condition Ready is True.';
 comment on column ledger.pod.ready_since is 'Since when condition Ready is True; NULL while it is not.';
-comment on column ledger.pod.finished_at is 'End of the last container of a pod that Succeeded or Failed.';
+comment on column ledger.pod.finished_at is 'When a pod that Succeeded or Failed ended: with its last container; one evicted before they ran, with the eviction; one that the kubelet rejected, when it was scheduled. NULL = nobody says.';
 comment on column ledger.pod.restart_count is 'Restarts of all containers together, init containers included.';
 comment on column ledger.pod.request_cpu_millicores is 'Request: CPU in thousandths of a core; NULL = not set.';
 comment on column ledger.pod.request_memory_bytes is 'Request: memory in bytes; NULL = not set.';
@@ -274,7 +274,7 @@ comment on column ledger.pod_history.unschedulable_reason is 'Reason of conditio
 comment on column ledger.pod_history.unschedulable_message is 'The scheduler''s message while the pod cannot be scheduled; NULL for a pod that is bound.';
 comment on column ledger.pod_history.ready is 'True if condition Ready is True.';
 comment on column ledger.pod_history.ready_since is 'Since when condition Ready is True; NULL while it is not.';
-comment on column ledger.pod_history.finished_at is 'End of the last container of a pod that Succeeded or Failed.';
+comment on column ledger.pod_history.finished_at is 'When a pod that Succeeded or Failed ended: with its last container; one evicted before they ran, with the eviction; one that the kubelet rejected, when it was scheduled. NULL = nobody says.';
 comment on column ledger.pod_history.restart_count is 'Restarts of all containers together, init containers included.';
 comment on column ledger.pod_history.request_cpu_millicores is 'Request: CPU in thousandths of a core; NULL = not set.';
 comment on column ledger.pod_history.request_memory_bytes is 'Request: memory in bytes; NULL = not set.';
@@ -352,6 +352,14 @@ comment on column ledger.container.limit_memory_bytes is 'Limit: memory in bytes
 comment on column ledger.container.limit_ephemeral_storage_bytes is 'Limit: ephemeral storage in bytes; NULL = not set.';
 comment on column ledger.container.limit_gpu_millis is 'Limit: GPUs in thousandths of a card; NULL = not set.';
 comment on column ledger.container.limit_other is 'Limit: other resources by name.';
+comment on column ledger.container.request_in_force_cpu_millicores is 'status.resources.requests: CPU that the kubelet has granted, in thousandths of a core; NULL = it does not say.';
+comment on column ledger.container.request_in_force_memory_bytes is 'status.resources.requests: memory that the kubelet has granted, in bytes; NULL = it does not say.';
+comment on column ledger.container.limit_in_force_cpu_millicores is 'status.resources.limits: limit of CPU that the runtime keeps, in thousandths of a core; NULL = none, or the kubelet does not say.';
+comment on column ledger.container.limit_in_force_memory_bytes is 'status.resources.limits: limit of memory that the runtime keeps, in bytes; NULL = none, or the kubelet does not say.';
+comment on column ledger.container.allocated_cpu_millicores is 'status.allocatedResources: CPU that the node has set aside for the container, in thousandths of a core; NULL = the kubelet does not say.';
+comment on column ledger.container.allocated_memory_bytes is 'status.allocatedResources: memory that the node has set aside for the container, in bytes; NULL = the kubelet does not say.';
+comment on column ledger.container.reserved_cpu_millicores is 'CPU that the scheduler reserves for the container while that is not what it requests, in thousandths of a core: the largest of request, allocated and in force; without the request once a resize was refused as infeasible. NULL = the request.';
+comment on column ledger.container.reserved_memory_bytes is 'Memory that the scheduler reserves for the container while that is not what it requests, in bytes. NULL = the request.';
 comment on column ledger.container.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
 comment on column ledger.container.row_hash_lo is 'Low half of that hash.';
 comment on column ledger.container.reader_version is 'Version of the reader that landed the row.';
@@ -396,6 +404,14 @@ comment on column ledger.container_history.limit_memory_bytes is 'Limit: memory 
 comment on column ledger.container_history.limit_ephemeral_storage_bytes is 'Limit: ephemeral storage in bytes; NULL = not set.';
 comment on column ledger.container_history.limit_gpu_millis is 'Limit: GPUs in thousandths of a card; NULL = not set.';
 comment on column ledger.container_history.limit_other is 'Limit: other resources by name.';
+comment on column ledger.container_history.request_in_force_cpu_millicores is 'status.resources.requests: CPU that the kubelet has granted, in thousandths of a core; NULL = it does not say.';
+comment on column ledger.container_history.request_in_force_memory_bytes is 'status.resources.requests: memory that the kubelet has granted, in bytes; NULL = it does not say.';
+comment on column ledger.container_history.limit_in_force_cpu_millicores is 'status.resources.limits: limit of CPU that the runtime keeps, in thousandths of a core; NULL = none, or the kubelet does not say.';
+comment on column ledger.container_history.limit_in_force_memory_bytes is 'status.resources.limits: limit of memory that the runtime keeps, in bytes; NULL = none, or the kubelet does not say.';
+comment on column ledger.container_history.allocated_cpu_millicores is 'status.allocatedResources: CPU that the node has set aside for the container, in thousandths of a core; NULL = the kubelet does not say.';
+comment on column ledger.container_history.allocated_memory_bytes is 'status.allocatedResources: memory that the node has set aside for the container, in bytes; NULL = the kubelet does not say.';
+comment on column ledger.container_history.reserved_cpu_millicores is 'CPU that the scheduler reserves for the container while that is not what it requests, in thousandths of a core: the largest of request, allocated and in force; without the request once a resize was refused as infeasible. NULL = the request.';
+comment on column ledger.container_history.reserved_memory_bytes is 'Memory that the scheduler reserves for the container while that is not what it requests, in bytes. NULL = the request.';
 comment on column ledger.container_history.row_hash_hi is 'High half of the hash of the row''s own columns; a change makes a version.';
 comment on column ledger.container_history.row_hash_lo is 'Low half of that hash.';
 comment on column ledger.container_history.reader_version is 'Version of the reader that landed the row.';

@@ -45,7 +45,7 @@
     {alias}.unschedulable_message, -- The scheduler's message while the pod cannot be scheduled; NULL for a pod that is bound.
     {alias}.ready, -- True if condition Ready is True.
     {alias}.ready_since, -- Since when condition Ready is True; NULL while it is not.
-    {alias}.finished_at, -- End of the last container of a pod that Succeeded or Failed.
+    {alias}.finished_at, -- When a pod that Succeeded or Failed ended: with its last container; one evicted before they ran, with the eviction; one that the kubelet rejected, when it was scheduled. NULL = nobody says.
     {alias}.restart_count, -- Restarts of all containers together, init containers included.
     {alias}.restarts, -- RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.
     {alias}.last_restart_at, -- When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.

@@ -16,3 +16,21 @@ alter table ledger.pod_history
     add column restarts integer,
     add column last_restart_at timestamptz,
     add column ready_containers text;
+alter table ledger.container
+    add column request_in_force_cpu_millicores bigint,
+    add column request_in_force_memory_bytes bigint,
+    add column limit_in_force_cpu_millicores bigint,
+    add column limit_in_force_memory_bytes bigint,
+    add column allocated_cpu_millicores bigint,
+    add column allocated_memory_bytes bigint,
+    add column reserved_cpu_millicores bigint,
+    add column reserved_memory_bytes bigint;
+alter table ledger.container_history
+    add column request_in_force_cpu_millicores bigint,
+    add column request_in_force_memory_bytes bigint,
+    add column limit_in_force_cpu_millicores bigint,
+    add column limit_in_force_memory_bytes bigint,
+    add column allocated_cpu_millicores bigint,
+    add column allocated_memory_bytes bigint,
+    add column reserved_cpu_millicores bigint,
+    add column reserved_memory_bytes bigint;
