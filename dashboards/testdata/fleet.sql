@@ -107,7 +107,8 @@ select
     '[{"type": "Ready", "status": "True"}, {"type": "PodScheduled", "status": "True"}]',
     now() - interval '1 hour', true, now() - interval '1 hour', case when p % 30 = 0 then 1 + p % 7 else 0 end, 250, 536870912,
     case when p % 500 = 0 then 1000 end, '{}', 1073741824, '{}', '{}', '[]', 1, 0, 0, 1, 1, 1, 1,
-    now() - p % 86400 * interval '1 second', now(), now(), case when p % 397 = 13 then 'Pending' else 'Running' end, '1/1',
+    now() - p % 86400 * interval '1 second', now(), now(), case when p % 397 = 13 then 'Pending' else 'Running' end,
+    case when p % 397 = 13 then '0/1' else '1/1' end,
     case when p % 30 = 0 then 1 + p % 7 else 0 end,
     case when p % 30 = 0 then now() - p % 86400 * interval '1 second' - interval '10 seconds' end
 from ledger.cluster as c cross join generate_series(0, {pods} / {clusters} - 1) as p;
