@@ -40,7 +40,7 @@ struct LibraryAnswer {
 }
 
 /// A list of resources: each of them is there or not.
-fn list() -> impl Strategy<Value = Value> {
+fn list() -> BoxedStrategy<Value> {
     let of = |name: &'static str, amounts: &'static [&'static str]| {
         let amount = prop::sample::select(amounts);
         prop::option::weighted(0.7, amount).prop_map(move |amount| (name, amount))
@@ -52,6 +52,7 @@ fn list() -> impl Strategy<Value = Value> {
         of("nvidia.com/gpu", &["1", "2"]),
     )
         .prop_map(|(cpu, memory, storage, gpu)| object([cpu, memory, storage, gpu]))
+        .boxed()
 }
 
 fn object<const N: usize>(members: [(&str, Option<&str>); N]) -> Value {
@@ -62,24 +63,26 @@ fn object<const N: usize>(members: [(&str, Option<&str>); N]) -> Value {
 }
 
 /// Requests and limits.
-fn resources() -> impl Strategy<Value = Value> {
-    (list(), list()).prop_map(|(requests, limits)| json!({"requests": requests, "limits": limits}))
+fn resources() -> BoxedStrategy<Value> {
+    let both = (list(), list());
+    both.prop_map(|(requests, limits)| json!({"requests": requests, "limits": limits}))
+        .boxed()
 }
 
 /// A container and its status, which may know nothing of resources.
-fn container(name: &'static str) -> impl Strategy<Value = (Value, Option<Value>)> {
+fn container(name: &'static str) -> BoxedStrategy<(Value, Option<Value>)> {
     let in_force = prop::option::weighted(0.7, resources());
     let allocated = prop::option::weighted(0.7, list());
-    (resources(), prop::bool::weighted(0.9), in_force, allocated).prop_map(
-        move |(asked, reported, in_force, allocated)| {
+    (resources(), prop::bool::weighted(0.9), in_force, allocated)
+        .prop_map(move |(asked, reported, in_force, allocated)| {
             let status = json!({"name": name, "image": "i", "imageID": "", "ready": true, "restartCount": 0,
             "resources": in_force, "allocatedResources": allocated});
             (
                 json!({"name": name, "image": "i", "resources": asked}),
                 reported.then_some(status),
             )
-        },
-    )
+        })
+        .boxed()
 }
 
 fn any_pod() -> impl Strategy<Value = Value> {

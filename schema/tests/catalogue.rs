@@ -92,6 +92,7 @@ const OTHER_KEYS: &[(&str, &[&str])] = &[
             "cost_node_hourly (hour_at, cluster_id, node_uid, from_at)",
             "cost_node_daily (day_at, cluster_id, node_class, resource)",
             "cost_check (period, at, cluster_id)",
+            "cost_failure (period, at, cluster_id)",
         ],
     ),
     (
@@ -188,7 +189,7 @@ async fn functions_are_replaced_as_a_whole_and_a_triggers_in_place() {
     assert_eq!(
         functions.iter().map(String::as_str).collect::<Vec<_>>(),
         [
-            "ledger.cost_overcommit_factor(bigint,bigint) numeric",
+            "ledger.cost_overcommit_factor(numeric,numeric) numeric",
             "ledger.maintain_partitions(timestamp with time zone) SETOF text",
             "ledger.note_fold() trigger"
         ]
