@@ -17,6 +17,7 @@ pub mod account;
 pub mod alertmanager;
 pub mod cache;
 mod error;
+pub mod focus_validator;
 pub mod grafana_types;
 mod http;
 pub mod kafka;
