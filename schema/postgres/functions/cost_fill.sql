@@ -46,7 +46,7 @@ begin
           and ({cost_dimensions: l.%}) is not distinct from ({cost_dimensions: r.%})
     );
     create temp table rated_booking on commit drop as
-    select l.line_id, {cost_measures: r.%}, r.pods
+    select l.line_id, {cost_measures: r.%}, r.pods, r.first_at, r.last_at
     from rated_line as r
     join ledger.cost_line as l
         on l.cluster_id = r.cluster_id and l.namespace = r.namespace and l.team = r.team and l.owner_source = r.owner_source
@@ -69,8 +69,8 @@ begin
         having sum(d.cpu) <> 0 or sum(d.memory) <> 0 or sum(d.gpu) <> 0;
     else
         delete from ledger.cost_hourly where hour_at = h0;
-        insert into ledger.cost_hourly (hour_at, line_id, {cost_measures: %}, pods)
-        select h0, b.line_id, {cost_measures: b.%}, b.pods from rated_booking as b;
+        insert into ledger.cost_hourly (hour_at, line_id, {cost_measures: %}, pods, first_at, last_at)
+        select h0, b.line_id, {cost_measures: b.%}, b.pods, b.first_at, b.last_at from rated_booking as b;
         delete from ledger.cost_node_hourly where hour_at = h0;
         insert into ledger.cost_node_hourly
         select h0, n.cluster_id, n.node_uid, n.from_at, n.to_at, n.node, n.node_class, n.sheet_id,

@@ -99,7 +99,7 @@ returns table (
     cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us bigint,
     memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint,
     memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint,
-    life_ms bigint, usage_ms bigint, adjustment_nanos bigint
+    life_ms bigint, usage_ms bigint, adjustment_nanos bigint, first_at timestamptz, last_at timestamptz
 )
 language sql stable
 -- Nobody knows how many rows a step gives: a loop over two of them would compare everything with everything.
@@ -125,7 +125,8 @@ begin atomic
         join node as n on n.cluster_id = i.cluster_id and n.node = i.node and n.from_at < i.to_at and n.to_at > i.from_at
     ), span as (
         select p.*, c.container, c.request_cpu_millicores as cpu, c.request_memory_bytes as memory, c.request_gpu_millis as gpu,
-            (extract(epoch from least(p.piece_to_at, c.to_at) - greatest(p.piece_from_at, c.from_at)) * 1000000)::bigint as span_us
+            (extract(epoch from least(p.piece_to_at, c.to_at) - greatest(p.piece_from_at, c.from_at)) * 1000000)::bigint as span_us,
+            greatest(p.piece_from_at, c.from_at) as first_at, least(p.piece_to_at, c.to_at) as last_at
         from piece as p
         join container as c
             on c.cluster_id = p.cluster_id and c.uid = p.uid and c.from_at < p.piece_to_at and c.to_at > p.piece_from_at
@@ -147,14 +148,14 @@ begin atomic
             coalesce(s.memory::double precision * s.span_us / 1000000, 0)::bigint as memory_requested,
             coalesce(s.cpu_core_us * s.part, 0)::bigint as cpu_used,
             coalesce(s.memory_byte_seconds * s.part, 0)::bigint as memory_used,
-            s.span_us / 1000 as life_ms, (s.span_us * s.covered / 1000)::bigint as usage_ms
+            s.span_us / 1000 as life_ms, (s.span_us * s.covered / 1000)::bigint as usage_ms, s.first_at, s.last_at
         from seen as s
     ), init as (
         select p.piece, 'pod-init' as container,
             greatest((coalesce(p.request_cpu_millicores, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.cpu, 0), 0) as cpu,
             greatest((coalesce(p.request_memory_bytes, 0)::double precision * p.length_us / 1000000)::bigint - coalesce(c.memory, 0), 0) as memory,
             greatest((coalesce(p.request_gpu_millis, 0)::double precision * p.length_us / 1000)::bigint - coalesce(c.gpu, 0), 0) as gpu,
-            p.length_us / 1000 as life_ms, c.piece is null as bare, p.length_us
+            p.length_us / 1000 as life_ms, c.piece is null as bare, p.length_us, p.piece_from_at as first_at, p.piece_to_at as last_at
         from piece as p
         left join (
             select c.piece, sum(c.cpu_requested)::bigint as cpu, sum(c.memory_requested)::bigint as memory, sum(c.gpu)::bigint as gpu
@@ -163,7 +164,7 @@ begin atomic
     ), charged as (
         select * from charge
         union all
-        select i.piece, i.container, i.cpu, i.memory, i.gpu, i.cpu, i.memory, 0, 0, i.life_ms, 0
+        select i.piece, i.container, i.cpu, i.memory, i.gpu, i.cpu, i.memory, 0, 0, i.life_ms, 0, i.first_at, i.last_at
         from init as i
         where i.bare or i.cpu > i.length_us / 1000000 or i.memory > 4096 or i.gpu > 0
     )
@@ -173,14 +174,14 @@ begin atomic
         coalesce(c.cpu * p.cpu_allocated_nanos::numeric / nullif(p.cpu_charged, 0), 0),
         coalesce(c.memory * p.memory_allocated_nanos::numeric / nullif(p.memory_charged, 0), 0),
         coalesce(c.gpu * p.gpu_allocated_nanos::numeric / nullif(p.gpu_charged, 0), 0),
-        c.cpu, c.memory, c.gpu, c.cpu_requested, c.memory_requested, c.cpu_used, c.memory_used, c.life_ms, c.usage_ms, 0::bigint
+        c.cpu, c.memory, c.gpu, c.cpu_requested, c.memory_requested, c.cpu_used, c.memory_used, c.life_ms, c.usage_ms, 0::bigint, c.first_at, c.last_at
     from charged as c
     join piece as p on p.piece = c.piece
     join ledger.cluster as l on l.cluster_id = p.cluster_id
     left join owner as o on o.hour_at = p.hour_at and o.cluster_id = p.cluster_id and o.namespace = p.namespace
     union all
     select l.datacenter, l.cluster, n.node, n.node_class, b.name, b.name, null, null, null, null, null, '{}'::jsonb, '{}'::jsonb,
-        b.cpu, b.memory, b.gpu, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        b.cpu, b.memory, b.gpu, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n.from_at, n.to_at
     from node as n
     join ledger.cluster as l on l.cluster_id = n.cluster_id
     cross join lateral (values
