@@ -2,28 +2,31 @@
 
 use axum::{
     Extension, Json,
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use deadpool_postgres::{Object, Pool};
 use fleetledger_queries::{HttpErrorBody, HttpFailure, ReaderPool};
 use fleetledger_schema::instant::Instant;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     allocation::{
-        AllocationParameters,
+        AllocationParameters, opencost,
         shape::AllocationResponse,
         store::{answer, default_share},
+        window::CostWindow,
     },
     definitions::CostDefinitions,
     errors::CostError,
-    rating,
+    focus, rating,
     store::{self, ClosedMonth, DefinitionChanges},
+    unmatched,
 };
 
 /// What the API works with.
@@ -44,14 +47,22 @@ pub struct CostCaller {
     pub may_apply: bool,
 }
 
+const CSV: &str = "text/csv; charset=utf-8";
+
 /// Hours that one request rates again at most: a request is answered within a minute or two.
 const HOURS_AT_ONCE: i64 = 24;
 
 /// All routes of this room.
 pub fn router(api: CostApi) -> OpenApiRouter {
-    OpenApiRouter::new()
+    let mut router = OpenApiRouter::new();
+    for path in opencost::PATHS {
+        router = router.route(path, get(opencost_allocation));
+    }
+    router
         .routes(routes!(allocation))
+        .routes(routes!(focus_export))
         .routes(routes!(apply))
+        .routes(routes!(check))
         .routes(routes!(close))
         .routes(routes!(rerate))
         .with_state(api)
@@ -73,6 +84,13 @@ pub struct RerateRequest {
     pub to: String,
 }
 
+/// What nothing in the ledger matches.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UnmatchedResponse {
+    /// A sentence for each class of nodes and each label of `cost.rollup_labels`.
+    pub unmatched: Vec<String>,
+}
+
 /// Hours that were rated again.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RerateResponse {
@@ -86,17 +104,62 @@ pub struct RerateResponse {
 async fn allocation(
     State(api): State<CostApi>,
     Extension(_): Extension<CostCaller>,
-    parameters: Result<Query<AllocationParameters>, axum::extract::rejection::QueryRejection>,
+    parameters: Result<Query<AllocationParameters>, QueryRejection>,
+) -> Result<Response, HttpFailure> {
+    let Query(parameters) = parameters.map_err(|error| HttpFailure::bad(error.body_text()))?;
+    let answer = api.answer(&parameters).await?;
+    Ok(match answer {
+        AllocationAnswer::Csv(text) => csv(text),
+        AllocationAnswer::Json(answer) => Json(answer).into_response(),
+    })
+}
+
+/// The same for OpenCost's clients, where they look for it: numbers where their types have numbers, labels as a map.
+async fn opencost_allocation(
+    State(api): State<CostApi>,
+    Extension(_): Extension<CostCaller>,
+    parameters: Result<Query<AllocationParameters>, QueryRejection>,
+) -> Result<Response, HttpFailure> {
+    let Query(parameters) = parameters.map_err(|error| HttpFailure::bad(error.body_text()))?;
+    let answer = api.answer(&opencost::with_defaults(parameters)).await?;
+    Ok(match answer {
+        AllocationAnswer::Csv(text) => csv(text),
+        AllocationAnswer::Json(answer) => Json(opencost::response(&answer)).into_response(),
+    })
+}
+
+fn csv(text: String) -> Response {
+    ([(CONTENT_TYPE, CSV)], text).into_response()
+}
+
+/// A window of the export.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct FocusParameters {
+    /// Window of time, as in /api/allocation.
+    pub window: String,
+}
+
+/// Cost by hour, line and resource in the columns of FOCUS 1.2, with those of 1.3 for split cost, as CSV.
+#[utoipa::path(get, path = "/api/v1/cost/focus", tag = "cost", params(FocusParameters), responses(
+    (status = 200, body = String, content_type = "text/csv"), (status = 400, body = HttpErrorBody)))]
+async fn focus_export(
+    State(api): State<CostApi>,
+    Extension(_): Extension<CostCaller>,
+    parameters: Result<Query<FocusParameters>, QueryRejection>,
 ) -> Result<Response, HttpFailure> {
     let Query(parameters) = parameters.map_err(|error| HttpFailure::bad(error.body_text()))?;
     let now = Instant::now().to_timestamp().unwrap_or(Timestamp::UNIX_EPOCH);
-    let default = default_share(&api.reader).await?;
-    let question = parameters.read(now, &default).map_err(HttpFailure::bad)?;
-    let answer = answer(&api.reader, &question).await?;
-    if question.csv {
-        return Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], answer.csv()).into_response());
-    }
-    Ok(Json(answer).into_response())
+    let window = CostWindow::parse(&parameters.window, now).map_err(HttpFailure::bad)?;
+    let body = focus::csv(&api.reader, window).await?;
+    Ok(([(CONTENT_TYPE, CSV)], body).into_response())
+}
+
+/// What is answered, in the form that was asked for.
+enum AllocationAnswer {
+    Json(AllocationResponse),
+    Csv(String),
 }
 
 /// Makes prices, owners and sharing stand.
@@ -109,7 +172,21 @@ async fn apply(
 ) -> Result<Json<DefinitionChanges>, HttpFailure> {
     caller.must_apply()?;
     let mut client = api.client().await?;
-    Ok(Json(store::apply(&mut client, &book, &caller.name).await?))
+    let mut changes = store::apply(&mut client, &book, &caller.name).await?;
+    changes.unmatched = api.unmatched(&book).await?;
+    Ok(Json(changes))
+}
+
+/// Classes of nodes and labels that no object of the ledger can match; changes nothing.
+#[utoipa::path(post, path = "/api/v1/cost/check", tag = "cost", request_body = CostDefinitions,
+    responses((status = 200, body = UnmatchedResponse), (status = 400, body = HttpErrorBody)))]
+async fn check(
+    State(api): State<CostApi>,
+    Extension(_): Extension<CostCaller>,
+    Json(book): Json<CostDefinitions>,
+) -> Result<Json<UnmatchedResponse>, HttpFailure> {
+    let unmatched = api.unmatched(&book).await?;
+    Ok(Json(UnmatchedResponse { unmatched }))
 }
 
 /// Closes a month.
@@ -162,6 +239,26 @@ impl CostCaller {
 }
 
 impl CostApi {
+    async fn answer(&self, parameters: &AllocationParameters) -> Result<AllocationAnswer, HttpFailure> {
+        let now = Instant::now().to_timestamp().unwrap_or(Timestamp::UNIX_EPOCH);
+        let default = default_share(&self.reader).await?;
+        let question = parameters.read(now, &default).map_err(HttpFailure::bad)?;
+        let answer = answer(&self.reader, &question).await?;
+        Ok(match question.csv {
+            true => AllocationAnswer::Csv(answer.csv()),
+            false => AllocationAnswer::Json(answer),
+        })
+    }
+
+    async fn unmatched(&self, book: &CostDefinitions) -> Result<Vec<String>, HttpFailure> {
+        let client = self.reader.get().await.map_err(|error| CostError::Connect {
+            step: "compare definitions with the ledger",
+            why: error.to_string(),
+        })?;
+        let found = unmatched::of_definitions(&client, book).await?;
+        Ok(found.into_sentences())
+    }
+
     async fn client(&self) -> Result<Object, HttpFailure> {
         let client = self.pool.get().await.map_err(|error| CostError::Connect {
             step: "answer a request",

@@ -15,11 +15,13 @@
 pub mod allocation;
 pub mod definitions;
 mod errors;
+pub mod focus;
 pub mod http;
 pub mod money;
 pub mod rating;
 pub mod settings;
 pub mod store;
+pub mod unmatched;
 
 pub use errors::CostError;
 pub use settings::{RatingSettings, RatingSettingsFault};

@@ -26,13 +26,20 @@ pub struct DefinitionChanges {
     pub sharing: bool,
     /// Begin of the first rated hour that other prices or owners hold for now; rating it again is up to whoever asks.
     pub rated_before: Option<String>,
+    /// Classes and labels that no object of the ledger can match, a sentence each.
+    #[serde(default)]
+    pub unmatched: Vec<String>,
 }
 
 impl DefinitionChanges {
     /// True if nothing changed.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
+        let changes = Self {
+            unmatched: Vec::new(),
+            ..self.clone()
+        };
+        changes == Self::default()
     }
 }
 

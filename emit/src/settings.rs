@@ -100,6 +100,32 @@ impl Default for EmitSettings {
             "kubernetes.io/os",
             "kubernetes.io/metadata.name",
             "fleetledger.io/*",
+            // Capacity types and pools, by which nodes are priced.
+            "karpenter.sh/capacity-type",
+            "karpenter.sh/nodepool",
+            "karpenter.sh/provisioner-name",
+            "eks.amazonaws.com/capacityType",
+            "eks.amazonaws.com/compute-type",
+            "eks.amazonaws.com/nodegroup",
+            "alpha.eksctl.io/nodegroup-name",
+            "cloud.google.com/gke-spot",
+            "cloud.google.com/gke-preemptible",
+            "cloud.google.com/gke-provisioning",
+            "cloud.google.com/gke-nodepool",
+            "cloud.google.com/compute-class",
+            "kubernetes.azure.com/scalesetpriority",
+            "kubernetes.azure.com/agentpool",
+            "agentpool",
+            "oci.oraclecloud.com/oke-is-preemptible",
+            "ibm-cloud.kubernetes.io/worker-pool-name",
+            "doks.digitalocean.com/node-pool",
+            "alibabacloud.com/nodepool-id",
+            "node.alibabacloud.com/nodepool-id",
+            "node.alibabacloud.com/instance-charge-type",
+            "k8s.scaleway.com/pool-name",
+            "lke.linode.com/pool-id",
+            "kops.k8s.io/instancegroup",
+            "node.kubernetes.io/lifecycle",
         ];
         Self {
             datacenter: String::new(),
@@ -208,6 +234,27 @@ mod tests {
     fn defaults_are_accepted_once_the_cluster_is_named() {
         assert!(EmitSettings::default().check().is_err());
         named().check().unwrap();
+    }
+
+    #[test]
+    fn capacity_types_and_pools_of_clouds_are_sent_by_default() {
+        let sent = AllowList::new(&EmitSettings::default().labels).unwrap();
+        for label in [
+            "karpenter.sh/capacity-type",
+            "karpenter.sh/nodepool",
+            "eks.amazonaws.com/capacityType",
+            "eks.amazonaws.com/nodegroup",
+            "cloud.google.com/gke-spot",
+            "cloud.google.com/gke-provisioning",
+            "cloud.google.com/gke-nodepool",
+            "kubernetes.azure.com/scalesetpriority",
+            "kubernetes.azure.com/agentpool",
+            "oci.oraclecloud.com/oke-is-preemptible",
+            "node.kubernetes.io/instance-type",
+        ] {
+            assert!(sent.allows(label), "{label}");
+        }
+        assert!(!sent.allows("karpenter.sh/registered"));
     }
 
     #[test]

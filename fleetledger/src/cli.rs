@@ -462,15 +462,10 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 /// How the console is reached.
 #[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
-    /// Address of the console.
-    #[arg(
-        long,
-        global = true,
-        env = "FLEETLEDGER_SERVER",
-        default_value = "http://127.0.0.1:9660",
-        value_name = "URL"
-    )]
-    pub server: String,
+    /// Address of the console; where it is not given, the one at which the console of the configuration listens, which is
+    /// http://127.0.0.1:9660 by default.
+    #[arg(long, global = true, env = "FLEETLEDGER_SERVER", value_name = "URL")]
+    pub server: Option<String>,
     /// Where the token stands: `file:/path` or `env:NAME`.
     #[arg(long, global = true, env = "FLEETLEDGER_TOKEN", value_name = "REFERENCE")]
     pub token: Option<String>,
@@ -511,7 +506,8 @@ pub struct CostArgs {
 /// What `cost` does but show cost.
 #[derive(Debug, Clone, Subcommand)]
 pub enum CostCommand {
-    /// Says what is wrong with price sheets, owners and sharing; opens nothing.
+    /// Says what is wrong with price sheets, owners and sharing, and, where the console answers, which classes and labels
+    /// nothing in the ledger matches. Changes nothing.
     Check {
         /// A folder of .toml files, or one file.
         #[arg(default_value = "/etc/fleetledger/cost", value_name = "PATH")]

@@ -19,6 +19,7 @@ pub mod cache;
 pub mod cron_next;
 mod error;
 mod go;
+pub mod focus_validator;
 pub mod grafana_types;
 mod http;
 pub mod kafka;

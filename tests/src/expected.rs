@@ -15,7 +15,7 @@ use crate::{
     quantity::{thousandths, units},
 };
 
-/// Labels that emitters of these tests send, exact names and prefixes ending in `*`: the defaults.
+/// Labels that emitters of these tests send, exact names and prefixes ending in `*`: the defaults but for those of clouds.
 pub const LABELS: [&str; 14] = [
     "app",
     "k8s-app",

@@ -41,6 +41,7 @@ const ROLES: &[(&str, &str)] = &[
     ("alerts/src/", EVALUATOR),
     ("cost/src/allocation/", READER),
     ("cost/src/rating.rs", EVALUATOR),
+    ("cost/src/unmatched.rs", READER),
     ("fleetledger/src/demo/questions.rs", READER),
     ("fleetledger/src/reaper.rs", EVALUATOR),
     ("ingest/src/", INGESTER),

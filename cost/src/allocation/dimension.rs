@@ -23,6 +23,10 @@ pub enum AllocationDimension {
     ControllerKind,
     /// Name of the top-level owner.
     Controller,
+    /// Name of the top-level owner where it is of this kind, in lowercase.
+    ControllerOfKind(&'static str),
+    /// A service of the pod, which is never known: it is there for clients that ask by it.
+    Service,
     /// Pod name.
     Pod,
     /// Container name.
@@ -32,6 +36,9 @@ pub enum AllocationDimension {
     /// An annotation of the pod.
     Annotation(String),
 }
+
+/// Kinds of controllers that OpenCost has dimensions of.
+const KINDS: [&str; 4] = ["deployment", "statefulset", "daemonset", "job"];
 
 impl AllocationDimension {
     /// Reads one name.
@@ -55,14 +62,23 @@ impl AllocationDimension {
             "team" => Self::Team,
             "controllerKind" => Self::ControllerKind,
             "controller" => Self::Controller,
+            "service" | "services" => Self::Service,
             "pod" => Self::Pod,
             "container" => Self::Container,
-            _ => {
-                return Err(format!(
-                    "`{text}` is none of datacenter, cluster, node, nodeClass, namespace, team, controllerKind, \
-                     controller, pod, container, label:NAME, annotation:NAME"
-                ));
-            }
+            // Labels that OpenCost has names of its own for; a team is an owner here.
+            "department" | "owner" => Self::Label(text.to_owned()),
+            "environment" => Self::Label("env".to_owned()),
+            "product" => Self::Label("app".to_owned()),
+            _ => match KINDS.into_iter().find(|kind| *kind == text) {
+                Some(kind) => Self::ControllerOfKind(kind),
+                None => {
+                    return Err(format!(
+                        "`{text}` is none of datacenter, cluster, node, nodeClass, namespace, team, controllerKind, \
+                         controller, deployment, statefulset, daemonset, job, service, pod, container, label:NAME, \
+                         annotation:NAME"
+                    ));
+                }
+            },
         })
     }
 
@@ -79,7 +95,9 @@ impl AllocationDimension {
     pub fn is_of_pods(&self, rollup_labels: &[String]) -> bool {
         match self {
             Self::Node | Self::Pod | Self::Annotation(_) => true,
-            Self::Label(label) => !rollup_labels.contains(label),
+            Self::Label(label) => !rollup_labels
+                .iter()
+                .any(|kept| kept == label || prometheus_name(kept) == *label),
             _ => false,
         }
     }
@@ -105,12 +123,32 @@ impl AllocationDimension {
             Self::Team => "p.team".to_owned(),
             Self::ControllerKind => "lower(p.workload_kind)".to_owned(),
             Self::Controller => "p.workload".to_owned(),
+            Self::Service => "null::text".to_owned(),
             Self::Pod => "p.pod".to_owned(),
+            Self::ControllerOfKind(kind) => {
+                format!(
+                    "case when lower(p.workload_kind) = {} then p.workload end",
+                    literal(kind)
+                )
+            }
             Self::Container => "p.container".to_owned(),
+            Self::Label(label) if label.contains('_') && prometheus_name(label) == *label => format!(
+                "coalesce(p.labels ->> {label}, (select l.value from jsonb_each_text(p.labels) as l \
+                 where regexp_replace(l.key, '[^a-zA-Z0-9_]', '_', 'g') = {label} order by l.key limit 1))",
+                label = literal(label)
+            ),
             Self::Label(label) => format!("p.labels ->> {}", literal(label)),
             Self::Annotation(name) => format!("p.annotations ->> {}", literal(name)),
         }
     }
+}
+
+/// A label's name as Prometheus has it, and OpenCost with it: what is neither letter nor digit is an underscore.
+fn prometheus_name(label: &str) -> String {
+    label
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect()
 }
 
 impl fmt::Display for AllocationDimension {
@@ -124,7 +162,9 @@ impl fmt::Display for AllocationDimension {
             Self::Team => "team",
             Self::ControllerKind => "controllerKind",
             Self::Controller => "controller",
+            Self::Service => "service",
             Self::Pod => "pod",
+            Self::ControllerOfKind(kind) => kind,
             Self::Container => "container",
             Self::Label(label) => return write!(formatter, "label:{label}"),
             Self::Annotation(name) => return write!(formatter, "annotation:{name}"),
@@ -163,16 +203,25 @@ mod tests {
 
     #[test]
     fn names_are_read_and_printed_alike() {
-        let text = "cluster,node,namespace,controllerKind,controller,pod,container,label:app,annotation:a/b,team,datacenter,nodeClass";
+        let text = "cluster,node,namespace,controllerKind,controller,deployment,statefulset,daemonset,job,service,pod,container,label:app,annotation:a/b,team,datacenter,nodeClass";
         let all = AllocationDimension::parse_list(text).unwrap();
         let printed: Vec<String> = all.iter().map(AllocationDimension::to_string).collect();
         assert_eq!(printed.join(","), text);
         assert!(
-            AllocationDimension::parse("service")
+            AllocationDimension::parse("image")
                 .unwrap_err()
                 .contains("controllerKind")
         );
         assert!(AllocationDimension::parse("label:").is_err());
+    }
+
+    #[test]
+    fn a_label_is_found_by_the_name_that_prometheus_gives_it() {
+        let label = AllocationDimension::parse("label:app_kubernetes_io_name").unwrap();
+        assert!(!label.is_of_pods(&["app.kubernetes.io/name".to_owned()]));
+        assert!(label.is_of_pods(&["app.kubernetes.io/part".to_owned()]));
+        assert!(label.sql().contains("regexp_replace"));
+        assert_eq!(label.to_string(), "label:app_kubernetes_io_name");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::dimension::AllocationDimension;
+use super::{
+    dimension::AllocationDimension,
+    share::{IDLE, SYSTEM},
+};
 
 /// A condition on a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,26 @@ pub enum FilterComparison {
     Ends,
 }
 
+/// Whether a row passes a filter; in the order in which `and` takes the least and `or` the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FilterVerdict {
+    /// It does not.
+    Fails,
+    /// The row has no such dimension: idle is of no namespace, and belongs to what passes and to what does not.
+    Depends,
+    /// It does.
+    Passes,
+}
+
+/// Value of a dimension of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DimensionValue<'v> {
+    /// The row's own; empty where it has none.
+    Own(&'v str),
+    /// Of the row of idle or system: it has none but the name by which it may be asked for.
+    Nobodys(&'v str),
+}
+
 impl CostFilter {
     /// Reads a filter.
     ///
@@ -56,6 +79,50 @@ impl CostFilter {
         }
     }
 
+    /// Reads a list of values with commas between them, as OpenCost's `filterNamespaces` and the like have it: one of them,
+    /// and all that begin so where one ends in `*`. Labels and annotations are `name:value`, controllers may be
+    /// `kind:name`. `None` for a list of nothing.
+    ///
+    /// # Errors
+    /// What is wrong, by parameter.
+    pub fn parse_list(name: &str, list: &str) -> Result<Option<Self>, String> {
+        let values = list.split(',').map(str::trim).filter(|value| !value.is_empty());
+        let all = values.map(|value| Self::parse_listed(name, value));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        Ok((!all.is_empty()).then(|| single(all, Self::Or)))
+    }
+
+    fn parse_listed(name: &str, value: &str) -> Result<Self, String> {
+        let compare = |dimension, value: &str| {
+            let (comparison, value) = match value.strip_suffix('*') {
+                Some(begin) => (FilterComparison::Begins, begin),
+                None => (FilterComparison::Equals, value),
+            };
+            Self::Compare {
+                dimension,
+                comparison,
+                values: vec![value.to_owned()],
+                negated: false,
+            }
+        };
+        match (name, value.split_once(':')) {
+            ("label", Some((label, value))) => {
+                Ok(compare(AllocationDimension::Label(label.to_owned()), value))
+            }
+            ("annotation", Some((annotation, value))) => Ok(compare(
+                AllocationDimension::Annotation(annotation.to_owned()),
+                value,
+            )),
+            ("label", None) => Err(format!("filterLabels: `{value}` is no name:value")),
+            ("annotation", None) => Err(format!("filterAnnotations: `{value}` is no name:value")),
+            ("controller", Some((kind, controller))) => Ok(Self::And(vec![
+                compare(AllocationDimension::ControllerKind, kind),
+                compare(AllocationDimension::Controller, controller),
+            ])),
+            _ => Ok(compare(AllocationDimension::parse(name)?, value)),
+        }
+    }
+
     /// The dimensions it asks for.
     pub fn dimensions(&self, into: &mut BTreeSet<AllocationDimension>) {
         match self {
@@ -66,28 +133,75 @@ impl CostFilter {
         }
     }
 
-    /// Whether a row passes; `value` tells its dimensions.
-    pub fn passes<'v>(&self, value: &impl Fn(&AllocationDimension) -> Option<&'v str>) -> bool {
+    /// Whether the row of somebody passes; `value` tells its dimensions.
+    pub fn passes<'v>(&self, value: &impl Fn(&AllocationDimension) -> &'v str) -> bool {
+        self.verdict(&|dimension| DimensionValue::Own(value(dimension))) == FilterVerdict::Passes
+    }
+
+    /// What is to be said of a row; `value` tells its dimensions.
+    pub fn verdict<'v>(&self, value: &impl Fn(&AllocationDimension) -> DimensionValue<'v>) -> FilterVerdict {
         match self {
-            Self::And(all) => all.iter().all(|one| one.passes(value)),
-            Self::Or(all) => all.iter().any(|one| one.passes(value)),
+            Self::And(all) => all
+                .iter()
+                .map(|one| one.verdict(value))
+                .min()
+                .unwrap_or(FilterVerdict::Passes),
+            Self::Or(all) => all
+                .iter()
+                .map(|one| one.verdict(value))
+                .max()
+                .unwrap_or(FilterVerdict::Fails),
             Self::Compare {
                 dimension,
                 comparison,
                 values,
                 negated,
             } => {
-                let found = value(dimension).unwrap_or_default();
-                let matches = values.iter().any(|wanted| match comparison {
-                    FilterComparison::Equals => found == wanted,
-                    FilterComparison::Contains => found.contains(wanted.as_str()),
-                    FilterComparison::Begins => found.starts_with(wanted.as_str()),
-                    FilterComparison::Ends => found.ends_with(wanted.as_str()),
-                });
-                matches != *negated
+                let matches = match value(dimension) {
+                    DimensionValue::Own(found) => values.iter().any(|wanted| {
+                        comparison.matches(found, wanted) || is_qualified(dimension, wanted, value)
+                    }),
+                    DimensionValue::Nobodys(name) => {
+                        let is_meant = |wanted: &String| matches!(wanted.as_str(), IDLE | SYSTEM);
+                        let mut named = values.iter().filter(|wanted| wanted.starts_with("__"));
+                        let matches = named.any(|wanted| comparison.matches(name, wanted));
+                        if !matches && !values.iter().all(is_meant) {
+                            return FilterVerdict::Depends;
+                        }
+                        matches
+                    }
+                };
+                match matches != *negated {
+                    true => FilterVerdict::Passes,
+                    false => FilterVerdict::Fails,
+                }
             }
         }
     }
+}
+
+impl FilterComparison {
+    fn matches(self, found: &str, wanted: &str) -> bool {
+        match self {
+            Self::Equals => found == wanted,
+            Self::Contains => found.contains(wanted),
+            Self::Begins => found.starts_with(wanted),
+            Self::Ends => found.ends_with(wanted),
+        }
+    }
+}
+
+/// True for a cluster that is wanted by the name of its datacenter too, as answers name clusters that share a name.
+fn is_qualified<'v>(
+    dimension: &AllocationDimension,
+    wanted: &str,
+    value: &impl Fn(&AllocationDimension) -> DimensionValue<'v>,
+) -> bool {
+    let own = |dimension, wanted| value(dimension) == DimensionValue::Own(wanted);
+    *dimension == AllocationDimension::Cluster
+        && wanted.split_once(':').is_some_and(|(datacenter, cluster)| {
+            own(&AllocationDimension::Datacenter, datacenter) && own(dimension, cluster)
+        })
 }
 
 struct FilterParser<'t> {
@@ -130,7 +244,8 @@ impl<'t> FilterParser<'t> {
 
     fn and(&mut self) -> Result<CostFilter, String> {
         let mut all = vec![self.one()?];
-        while self.take("+") {
+        // opencost-ui encodes the sign twice.
+        while self.take("+") || self.take("%2B") {
             all.push(self.one()?);
         }
         Ok(single(all, CostFilter::And))
@@ -203,7 +318,7 @@ impl<'t> FilterParser<'t> {
         }
         let end = self
             .rest
-            .find([',', '+', '|', ')', ' '])
+            .find([',', '+', '|', ')', ' ', '%'])
             .unwrap_or(self.rest.len());
         let (value, rest) = self.rest.split_at(end);
         if value.is_empty() {
@@ -228,10 +343,11 @@ mod tests {
     fn passes(filter: &str, namespace: &str, cluster: &str) -> bool {
         let filter = CostFilter::parse(filter).unwrap();
         filter.passes(&|dimension| match dimension {
-            AllocationDimension::Namespace => Some(namespace),
-            AllocationDimension::Cluster => Some(cluster),
-            AllocationDimension::Label(label) if label == "app" => Some("web"),
-            _ => None,
+            AllocationDimension::Namespace => namespace,
+            AllocationDimension::Cluster => cluster,
+            AllocationDimension::Datacenter => "dfw",
+            AllocationDimension::Label(label) if label == "app" => "web",
+            _ => "",
         })
     }
 
@@ -242,9 +358,14 @@ mod tests {
         assert!(passes(r#"namespace!:"a""#, "b", "x"));
         assert!(passes(r#"namespace<~:"kube-"|cluster:"y""#, "kube-system", "x"));
         assert!(passes(r#"(namespace:"a"|namespace:"b")+cluster:"x""#, "b", "x"));
+        assert!(
+            passes(r#"namespace:"b"%2Bcluster:"x""#, "b", "x")
+                && !passes("namespace:b%2Bcluster:y", "b", "x")
+        );
         assert!(passes("namespace~:yst", "kube-system", "x"));
         assert!(passes(r#"label[app]:"web""#, "a", "x"));
         assert!(passes(r#"annotation[owner]!:"me""#, "a", "x"));
+        assert!(passes(r#"cluster:"dfw:x""#, "a", "x") && !passes(r#"cluster:"ams:x""#, "a", "x"));
         assert!(passes("namespace~>:prod", "a-prod", "x") && !passes("namespace!~>:prod", "a-prod", "x"));
     }
 

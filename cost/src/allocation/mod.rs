@@ -3,6 +3,9 @@
 
 pub mod dimension;
 pub mod filter;
+pub mod idle;
+pub mod naming;
+pub mod opencost;
 pub mod question;
 pub mod shape;
 pub mod share;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    dimension::AllocationDimension,
+    naming::SharedNames,
     question::AllocationQuery,
-    share::{self, AllocationRow, IDLE, SYSTEM},
+    share::{self, AllocationRow},
     window::{CostWindow, text},
 };
 use crate::money::CurrencyNanos;
@@ -34,11 +34,11 @@ pub struct CostAllocation {
     pub properties: BTreeMap<String, String>,
     /// The window.
     pub window: AllocationSpan,
-    /// Begin of the window.
+    /// When the first of what it sums began within the window: pods, or the nodes of what is idle.
     pub start: String,
-    /// End of the window.
+    /// When the last of it ended within the window.
     pub end: String,
-    /// Length of the window in minutes.
+    /// From start to end, in minutes; averages are over this time.
     pub minutes: f64,
     /// Cores charged, on average.
     pub cpu_cores: f64,
@@ -101,47 +101,27 @@ pub struct AllocationSpan {
 #[must_use]
 pub fn set(
     question: &AllocationQuery,
+    names: &SharedNames,
     window: CostWindow,
     mut rows: Vec<AllocationRow>,
 ) -> BTreeMap<String, CostAllocation> {
-    let named = |row: &AllocationRow| name(question, row);
-    share::share(&mut rows, &question.share, named);
-    let shown = |row: &AllocationRow| {
-        if row.is_nobodys() {
-            return question.include_idle || question.share.idle;
-        }
-        question
-            .filter
-            .as_ref()
-            .is_none_or(|filter| filter.passes(&|dimension| row.names.get(dimension).map(String::as_str)))
-    };
-    let sums = share::sum(&rows, |row| shown(row).then(|| named(row)));
+    let named = |row: &AllocationRow| names.name(question, row);
+    share::share(&mut rows, &question.share, question.filter.as_ref(), named);
+    let is_shown = |row: &AllocationRow| !row.is_nobodys() || question.include_idle || question.share.idle;
+    let sums = share::sum(&rows, |row| is_shown(row).then(|| named(row)));
     sums.into_iter()
         .map(|(name, row)| (name.clone(), allocation(name, window, &row)))
         .collect()
 }
 
-/// A name of a row: its values with / between them; nobody's cost has one name, or one for each node.
-fn name(question: &AllocationQuery, row: &AllocationRow) -> String {
-    let namespace = row.name(&AllocationDimension::Namespace);
-    if matches!(namespace, IDLE | SYSTEM) {
-        return match question.idle_by_node {
-            true => format!("{}/{namespace}", row.name(&AllocationDimension::Node)),
-            false => namespace.to_owned(),
-        };
-    }
-    let values = question
-        .aggregate
-        .iter()
-        .map(|dimension| match row.name(dimension) {
-            "" => "__unallocated__",
-            value => value,
-        });
-    values.collect::<Vec<_>>().join("/")
-}
-
 fn allocation(name: String, window: CostWindow, row: &AllocationRow) -> CostAllocation {
-    let hours = window.length().as_secs_f64() / 3_600.0;
+    let lived = row.lived.unwrap_or(window);
+    let lived = CostWindow {
+        from: lived.from.clamp(window.from, window.to),
+        to: lived.to.clamp(window.from, window.to),
+    };
+    let hours = lived.length().as_secs_f64() / 3_600.0;
+    let per_hour = |amount: f64| ratio(amount, hours).unwrap_or_default();
     let amounts = &row.amounts;
     let covered = ratio(amounts.usage_ms as f64, amounts.life_ms as f64);
     let [cpu, ram, gpu] = row.own;
@@ -152,7 +132,7 @@ fn allocation(name: String, window: CostWindow, row: &AllocationRow) -> CostAllo
     // Usage is known for part of the time: what was requested in that part is compared with it.
     let seen = covered.filter(|covered| *covered > 0.0);
     let efficiency = |used: f64, requested: f64| seen.and_then(|covered| ratio(used, requested * covered));
-    let average = |used: f64| seen.map(|covered| used / covered / hours / 3_600.0);
+    let average = |used: f64| seen.map(|covered| per_hour(used / covered / 3_600.0));
     let (cpu_efficiency, ram_efficiency) = (
         efficiency(cpu_used, cpu_requested),
         efficiency(ram_used, ram_requested),
@@ -161,32 +141,31 @@ fn allocation(name: String, window: CostWindow, row: &AllocationRow) -> CostAllo
         (Some(of_cpu), Some(of_ram)) => ratio(of_cpu * cpu as f64 + of_ram * ram as f64, (cpu + ram) as f64),
         (one, other) => one.or(other),
     };
-    let (start, end) = (text(window.from), text(window.to));
     let properties = row.names.iter().filter(|(_, value)| !value.is_empty());
     CostAllocation {
         properties: properties
             .map(|(name, value)| (name.to_string(), value.clone()))
             .collect(),
         window: AllocationSpan {
-            start: start.clone(),
-            end: end.clone(),
+            start: text(window.from),
+            end: text(window.to),
         },
-        start,
-        end,
+        start: text(lived.from),
+        end: text(lived.to),
         minutes: hours * 60.0,
-        cpu_cores: cpu_charged / 3.6e9 / hours,
-        cpu_core_request_average: cpu_requested / 3.6e9 / hours,
+        cpu_cores: per_hour(cpu_charged / 3.6e9),
+        cpu_core_request_average: per_hour(cpu_requested / 3.6e9),
         cpu_core_usage_average: average(cpu_used / 1e6),
         cpu_core_hours: cpu_charged / 3.6e9,
         cpu_cost: money(cpu + cpu_idle),
         cpu_cost_idle: money(cpu_idle),
         cpu_efficiency,
-        gpu_count: gpu_charged / 3.6e9 / hours,
+        gpu_count: per_hour(gpu_charged / 3.6e9),
         gpu_hours: gpu_charged / 3.6e9,
         gpu_cost: money(gpu + gpu_idle),
         gpu_cost_idle: money(gpu_idle),
-        ram_bytes: ram_charged / 3_600.0 / hours,
-        ram_byte_request_average: ram_requested / 3_600.0 / hours,
+        ram_bytes: per_hour(ram_charged / 3_600.0),
+        ram_byte_request_average: per_hour(ram_requested / 3_600.0),
         ram_byte_usage_average: average(ram_used),
         ram_byte_hours: ram_charged / 3_600.0,
         ram_cost: money(ram + ram_idle),
@@ -268,7 +247,7 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allocation::AllocationParameters;
+    use crate::allocation::{AllocationParameters, dimension::AllocationDimension, share::IDLE};
 
     fn question(filter: Option<&str>, idle: bool) -> AllocationQuery {
         let parameters = AllocationParameters {
@@ -314,7 +293,7 @@ mod tests {
     #[test]
     fn what_a_filter_leaves_out_keeps_its_share() {
         let question = question(Some(r#"namespace:"shop""#), false);
-        let set = set(&question, question.window, rows());
+        let set = set(&question, &SharedNames::default(), question.window, rows());
         assert_eq!(set.len(), 1);
         let shop = &set["shop"];
         assert_eq!((shop.shared_cost, shop.total_cost), (1.0, 5.0));
@@ -330,7 +309,7 @@ mod tests {
     #[test]
     fn totals_with_idle_are_what_the_nodes_cost() {
         let question = question(None, true);
-        let set = set(&question, question.window, rows());
+        let set = set(&question, &SharedNames::default(), question.window, rows());
         let total: f64 = set.values().map(|one| one.total_cost).sum();
         assert_eq!(total, 15.0);
         assert_eq!(

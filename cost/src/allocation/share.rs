@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use super::{dimension::AllocationDimension, question::SharingOptions};
+use super::{
+    dimension::AllocationDimension, filter::CostFilter, idle, question::SharingOptions, window::CostWindow,
+};
 use crate::{
     definitions::SpreadMethod,
     money::{CurrencyNanos, split},
@@ -32,6 +34,8 @@ pub struct AllocationRow {
     pub adjustment: CurrencyNanos,
     /// Everything else that is summed.
     pub amounts: AllocationAmounts,
+    /// From when to when what it is charged for lived, or the nodes of what is idle; `None` = adjustments alone.
+    pub lived: Option<CostWindow>,
 }
 
 /// Sums of what was charged, requested and used.
@@ -74,6 +78,12 @@ impl AllocationRow {
         self.own_total() + self.idle.iter().sum::<CurrencyNanos>() + self.shared
     }
 
+    /// True if it neither costs nor counts anything.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.total() == 0 && self.adjustment == 0 && self.amounts == AllocationAmounts::default()
+    }
+
     /// Adds what another row has; its names are dropped.
     pub fn add(&mut self, other: &Self) {
         for place in 0..RESOURCES {
@@ -98,70 +108,43 @@ impl AllocationRow {
         self.adjustment += other.adjustment;
         self.amounts.life_ms += other.amounts.life_ms;
         self.amounts.usage_ms += other.amounts.usage_ms;
+        self.lived = match (self.lived, other.lived) {
+            (Some(mine), Some(theirs)) => Some(CostWindow {
+                from: mine.from.min(theirs.from),
+                to: mine.to.max(theirs.to),
+            }),
+            (one, other) => one.or(other),
+        };
     }
 }
 
-/// Shares among rows. Weights are own costs, before anything is added; `key` tells what an even share goes to.
-pub fn share(rows: &mut Vec<AllocationRow>, how: &SharingOptions, key: impl Fn(&AllocationRow) -> String) {
+/// Shares among rows, then leaves out what does not pass the filter. Weights are own costs, before anything is added;
+/// `key` tells what an even share goes to.
+pub fn share(
+    rows: &mut Vec<AllocationRow>,
+    how: &SharingOptions,
+    filter: Option<&CostFilter>,
+    key: impl Fn(&AllocationRow) -> String,
+) {
     if how.idle {
-        share_idle(rows);
+        idle::share_idle(rows);
+    }
+    // Before namespaces are shared: the weights of idle are those of all who were charged.
+    if let Some(filter) = filter {
+        idle::limit_idle(rows, filter);
     }
     if !how.namespaces.is_empty() {
         share_namespaces(rows, how, key);
     }
+    rows.retain(|row| match row.is_nobodys() {
+        true => !row.is_nothing(),
+        false => filter.is_none_or(|filter| filter.passes(&|dimension| row.name(dimension))),
+    });
 }
 
-fn weight(nanos: CurrencyNanos) -> u64 {
+/// What a row weighs where something is shared: what it costs, and nothing if that is below zero.
+pub(super) fn weight(nanos: CurrencyNanos) -> u64 {
     u64::try_from(nanos).unwrap_or(0)
-}
-
-/// Idle and system of a cluster and class of nodes go to those who were charged there, resource by resource; of a
-/// resource that nobody was charged, they stay.
-fn share_idle(rows: &mut Vec<AllocationRow>) {
-    let pool = |row: &AllocationRow| {
-        let name = |dimension| row.name(&dimension).to_owned();
-        (
-            name(AllocationDimension::Datacenter),
-            name(AllocationDimension::Cluster),
-            name(AllocationDimension::NodeClass),
-            name(AllocationDimension::Node),
-        )
-    };
-    let mut pools: BTreeMap<_, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
-    for (place, row) in rows.iter().enumerate() {
-        let (nobodys, somebodys) = pools.entry(pool(row)).or_default();
-        if row.is_nobodys() {
-            nobodys.push(place)
-        } else {
-            somebodys.push(place)
-        }
-    }
-    for (nobodys, somebodys) in pools.values() {
-        for resource in 0..RESOURCES {
-            let of = |rows: &[AllocationRow], place: usize| {
-                rows.get(place)
-                    .and_then(|row| row.own.get(resource))
-                    .copied()
-                    .unwrap_or(0)
-            };
-            let weights: Vec<u64> = somebodys.iter().map(|place| weight(of(rows, *place))).collect();
-            if weights.iter().all(|weight| *weight == 0) {
-                continue;
-            }
-            let amount: CurrencyNanos = nobodys.iter().map(|place| of(rows, *place)).sum();
-            for (place, part) in somebodys.iter().zip(split(amount, &weights)) {
-                if let Some(idle) = rows.get_mut(*place).and_then(|row| row.idle.get_mut(resource)) {
-                    *idle += part;
-                }
-            }
-            for place in nobodys {
-                if let Some(own) = rows.get_mut(*place).and_then(|row| row.own.get_mut(resource)) {
-                    *own = 0;
-                }
-            }
-        }
-    }
-    rows.retain(|row| !row.is_nobodys() || row.total() != 0);
 }
 
 /// Cost of shared namespaces, their share of idle with it, goes to all others.
@@ -284,7 +267,7 @@ mod tests {
             idle: true,
             ..SharingOptions::default()
         };
-        share(&mut rows, &how, by_namespace);
+        share(&mut rows, &how, None, by_namespace);
         assert_eq!(rows[0].idle, [30, 10, 0]);
         assert_eq!(rows[1].idle, [10, 30, 0]);
         assert_eq!((rows[2].own, total(&rows)), ([0, 0, 7], 167));
@@ -303,7 +286,7 @@ mod tests {
                 spread,
                 idle: false,
             };
-            share(&mut rows, &how, by_namespace);
+            share(&mut rows, &how, None, by_namespace);
             assert_eq!(rows.len(), 2);
             (rows[0].shared, rows[1].shared)
         };
@@ -324,7 +307,7 @@ mod tests {
             namespaces: ["s".to_owned()].into(),
             spread: SpreadMethod::Weighted,
         };
-        share(&mut rows, &how, by_namespace);
+        share(&mut rows, &how, None, by_namespace);
         assert_eq!((rows[0].shared, rows[1].shared, total(&rows)), (5, 5, 210));
     }
 
@@ -343,7 +326,7 @@ mod tests {
             let before = total(&rows);
             let namespaces = shared.iter().map(|place| names[*place].to_owned()).collect();
             let how = SharingOptions { idle, namespaces, spread: if even { SpreadMethod::Even } else { SpreadMethod::Weighted } };
-            share(&mut rows, &how, by_namespace);
+            share(&mut rows, &how, None, by_namespace);
             prop_assert_eq!(total(&rows), before);
         }
     }

@@ -6,6 +6,7 @@ use tokio_postgres::{Client, Row as PgRow};
 
 use super::{
     dimension::AllocationDimension,
+    naming::SharedNames,
     question::{AllocationQuery, SharingOptions},
     shape::{AllocationResponse, set},
     share::{AllocationAmounts, AllocationRow},
@@ -47,10 +48,11 @@ pub async fn answer(
         AllocationGrain::Lines
     };
     let sql = sql(grain, &dimensions);
+    let names = shared_names(&client, grain, question.window).await?;
     let mut data = Vec::with_capacity(question.steps.len());
     for step in &question.steps {
         let rows = rows(&client, &sql, &dimensions, *step).await?;
-        data.push(set(question, *step, rows));
+        data.push(set(question, &names, *step, rows));
     }
     let currency = client
         .query_opt(READ_CURRENCY, &[])
@@ -96,6 +98,30 @@ async fn rollup_labels(client: &Client) -> Result<Vec<String>, CostError> {
         .await
         .map_err(while_("read the labels that are rolled up"))?;
     Ok(row.get(0))
+}
+
+async fn shared_names(
+    client: &Client,
+    grain: AllocationGrain,
+    window: CostWindow,
+) -> Result<SharedNames, CostError> {
+    let step = "read the names that several clusters have";
+    let clusters = client.query(READ_SHARED_CLUSTER_NAMES, &[]);
+    let clusters = clusters.await.map_err(while_(step))?;
+    let nodes = match grain {
+        AllocationGrain::Pods => {
+            let (from, to) = ends(window);
+            client
+                .query(READ_SHARED_NODE_NAMES, &[&from, &to])
+                .await
+                .map_err(while_(step))?
+        }
+        AllocationGrain::Namespaces | AllocationGrain::Lines => Vec::new(),
+    };
+    Ok(SharedNames {
+        clusters: clusters.iter().map(|row| row.get(0)).collect(),
+        nodes: nodes.iter().map(|row| row.get(0)).collect(),
+    })
 }
 
 /// Pods are not stored: they are rated for the question, and how many is known before.
@@ -159,6 +185,10 @@ fn read(row: &PgRow, dimensions: &[AllocationDimension]) -> AllocationRow {
     let nanos = |place: usize| row.get::<_, i64>(count + place);
     let amount = |place: usize| row.get::<_, String>(count + place).parse().unwrap_or(0_i128);
     let gpu = amount(6);
+    let instant = |place: usize| {
+        row.get::<_, Option<Instant>>(count + place)
+            .and_then(Instant::to_timestamp)
+    };
     AllocationRow {
         names: dimensions
             .iter()
@@ -174,6 +204,9 @@ fn read(row: &PgRow, dimensions: &[AllocationDimension]) -> AllocationRow {
             life_ms: amount(11),
             usage_ms: amount(12),
         },
+        lived: instant(13)
+            .zip(instant(14))
+            .map(|(from, to)| CostWindow { from, to }),
         ..AllocationRow::default()
     }
 }
@@ -186,6 +219,15 @@ const READ_SHARING: &str = "
 
 const READ_ROLLUP_LABELS: &str = "select fleet.cost_rollup_labels()";
 
+const READ_SHARED_CLUSTER_NAMES: &str =
+    "select cluster from fleet.cluster group by cluster having count(distinct datacenter) > 1";
+
+const READ_SHARED_NODE_NAMES: &str = "
+    select node from fleet.cost_node_hourly
+    where resource = 'cpu' and hour_at >= $1 and hour_at < $2
+    group by node
+    having count(distinct (datacenter, cluster)) > 1";
+
 const COUNT_POD_HOURS: &str = "
     select coalesce(sum(pods), 0)::bigint
     from fleet.cost_run
@@ -196,6 +238,7 @@ const READ_ALLOCATION_TEMPLATE: &str = "
     select {names}, sum(p.cpu_nanos)::bigint, sum(p.memory_nanos)::bigint, sum(p.gpu_nanos)::bigint,
         sum(p.adjustment_nanos)::bigint, sum(p.cpu_charged_core_us)::text, sum(p.memory_charged_byte_seconds)::text,
         sum(p.gpu_charged_card_us)::text, sum(p.cpu_requested_core_us)::text, sum(p.memory_requested_byte_seconds)::text,
-        sum(p.cpu_used_core_us)::text, sum(p.memory_used_byte_seconds)::text, sum(p.life_ms)::text, sum(p.usage_ms)::text
+        sum(p.cpu_used_core_us)::text, sum(p.memory_used_byte_seconds)::text, sum(p.life_ms)::text, sum(p.usage_ms)::text,
+        min(p.first_at), max(p.last_at)
     from {from}($1, $2) as p
     group by {groups}";

@@ -25,23 +25,14 @@ impl CostWindow {
         let fail = || format!("window: `{text}` is no window; {FORMS}");
         let window = match text {
             "today" | "yesterday" | "week" | "lastweek" | "month" | "lastmonth" => {
-                calendar(text, now).ok_or_else(fail)?
+                named(text, now).ok_or_else(fail)?
             }
-            _ => match text.split_once(',') {
+            _ => match pair(text) {
                 Some((from, to)) => Self {
                     from: instant(from).ok_or_else(fail)?,
                     to: instant(to).ok_or_else(fail)?,
                 },
-                None => {
-                    let (length, offset) = match text.split_once(" offset ") {
-                        Some((length, offset)) => (length, duration(offset).ok_or_else(fail)?),
-                        None => (text, SignedDuration::ZERO),
-                    };
-                    let length = duration(length).ok_or_else(fail)?;
-                    let to = ceil_hour(now).checked_sub(offset).map_err(|_| fail())?;
-                    let from = to.checked_sub(length).map_err(|_| fail())?;
-                    Self { from, to }
-                }
+                None => past(text, now).ok_or_else(fail)?,
             },
         };
         let window = Self {
@@ -52,6 +43,19 @@ impl CostWindow {
             return Err(format!("window: `{text}` ends before it begins"));
         }
         Ok(window)
+    }
+
+    /// A part for each hour, day, week, month or quarter of the calendar that it touches, cut to the window.
+    #[must_use]
+    pub fn calendar(&self, unit: CalendarUnit) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut from = self.from;
+        while from < self.to {
+            let to = unit.end(from).map_or(self.to, |to| to.min(self.to));
+            parts.push(Self { from, to });
+            from = to;
+        }
+        parts
     }
 
     /// Parts of `step` each; the last one may be shorter.
@@ -72,6 +76,87 @@ impl CostWindow {
     pub fn length(&self) -> SignedDuration {
         self.to.duration_since(self.from)
     }
+}
+
+/// Parts of the calendar, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CalendarUnit {
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A week, which begins on Sunday as it does for OpenCost.
+    Week,
+    /// A month.
+    Month,
+    /// January to March, and so on.
+    Quarter,
+}
+
+impl CalendarUnit {
+    /// Reads one name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            "week" => Self::Week,
+            "month" => Self::Month,
+            "quarter" => Self::Quarter,
+            _ => return None,
+        })
+    }
+
+    /// When the one that holds an instant ends.
+    fn end(self, at: Timestamp) -> Option<Timestamp> {
+        let day = at.to_zoned(TimeZone::UTC).start_of_day().ok()?;
+        let month = |months: i8| {
+            day.first_of_month()
+                .ok()?
+                .checked_add(Span::new().months(months))
+                .ok()
+        };
+        let end = match self {
+            Self::Hour => return floor_hour(at).checked_add(SignedDuration::from_hours(1)).ok(),
+            Self::Day => day.tomorrow().ok()?,
+            Self::Week => {
+                let past = day.weekday().to_sunday_zero_offset();
+                day.checked_add(Span::new().days(7 - past)).ok()?
+            }
+            Self::Month => month(1)?,
+            Self::Quarter => month(3 - (day.month() - 1) % 3)?,
+        };
+        Some(end.timestamp())
+    }
+}
+
+/// Two instants or Unix times; the latter may have a hyphen between them.
+fn pair(text: &str) -> Option<(&str, &str)> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once(',').or_else(|| {
+        text.split_once('-')
+            .filter(|(from, to)| is_number(from) && is_number(to))
+    })
+}
+
+/// A length of time before now, as OpenCost has it: days and weeks are whole ones and end with today, hours and minutes
+/// with the running one; before an offset they are to the second.
+fn past(text: &str, now: Timestamp) -> Option<CostWindow> {
+    if let Some((length, offset)) = text.split_once(" offset ") {
+        let to = now.checked_sub(duration(offset)?).ok()?;
+        let from = to.checked_sub(duration(length)?).ok()?;
+        return Some(CostWindow { from, to });
+    }
+    let length = duration(text)?;
+    let to = match text.chars().last() {
+        Some('d' | 'w') => CalendarUnit::Day.end(now)?,
+        Some('h') => CalendarUnit::Hour.end(now)?,
+        _ => now,
+    };
+    Some(CostWindow {
+        from: to.checked_sub(length).ok()?,
+        to,
+    })
 }
 
 /// A length such as 7d, 24h, 90m, 3600s, 2w.
@@ -100,18 +185,19 @@ fn instant(text: &str) -> Option<Timestamp> {
     }
 }
 
-fn calendar(name: &str, now: Timestamp) -> Option<CostWindow> {
+/// Days that are over are whole; today is too, and weeks and months that are not over end now.
+fn named(name: &str, now: Timestamp) -> Option<CostWindow> {
     let utc = now.to_zoned(TimeZone::UTC);
     let day = utc.start_of_day().ok()?;
-    let weekday = i64::from(day.weekday().to_monday_zero_offset());
-    let monday = day.checked_sub(Span::new().days(weekday)).ok()?;
+    let past = day.weekday().to_sunday_zero_offset();
+    let sunday = day.checked_sub(Span::new().days(past)).ok()?;
     let month = day.first_of_month().ok()?;
     let before = |zoned: &jiff::Zoned, span: Span| zoned.checked_sub(span).ok();
     let (from, to) = match name {
-        "today" => (day, utc),
+        "today" => (day.clone(), day.tomorrow().ok()?),
         "yesterday" => (before(&day, Span::new().days(1))?, day),
-        "week" => (monday, utc),
-        "lastweek" => (before(&monday, Span::new().weeks(1))?, monday),
+        "week" => (sunday, utc),
+        "lastweek" => (before(&sunday, Span::new().weeks(1))?, sunday),
         "month" => (month, utc),
         _ => (before(&month, Span::new().months(1))?, month),
     };
@@ -161,15 +247,26 @@ mod tests {
     fn every_form_of_a_window_is_read() {
         let cases = [
             ("24h", "2026-03-10T15:00:00Z/2026-03-11T15:00:00Z"),
-            ("7d", "2026-03-04T15:00:00Z/2026-03-11T15:00:00Z"),
-            ("90m", "2026-03-11T13:00:00Z/2026-03-11T15:00:00Z"),
-            ("7d offset 1d", "2026-03-03T15:00:00Z/2026-03-10T15:00:00Z"),
-            ("today", "2026-03-11T00:00:00Z/2026-03-11T15:00:00Z"),
+            ("7d", "2026-03-05T00:00:00Z/2026-03-12T00:00:00Z"),
+            ("1d", "2026-03-11T00:00:00Z/2026-03-12T00:00:00Z"),
+            ("2w", "2026-02-26T00:00:00Z/2026-03-12T00:00:00Z"),
+            ("90m", "2026-03-11T12:00:00Z/2026-03-11T15:00:00Z"),
+            ("7d offset 1d", "2026-03-03T14:00:00Z/2026-03-10T15:00:00Z"),
+            ("1d offset 1w", "2026-03-03T14:00:00Z/2026-03-04T15:00:00Z"),
+            ("today", "2026-03-11T00:00:00Z/2026-03-12T00:00:00Z"),
             ("yesterday", "2026-03-10T00:00:00Z/2026-03-11T00:00:00Z"),
-            ("week", "2026-03-09T00:00:00Z/2026-03-11T15:00:00Z"),
-            ("lastweek", "2026-03-02T00:00:00Z/2026-03-09T00:00:00Z"),
+            ("week", "2026-03-08T00:00:00Z/2026-03-11T15:00:00Z"),
+            ("lastweek", "2026-03-01T00:00:00Z/2026-03-08T00:00:00Z"),
             ("month", "2026-03-01T00:00:00Z/2026-03-11T15:00:00Z"),
             ("lastmonth", "2026-02-01T00:00:00Z/2026-03-01T00:00:00Z"),
+            (
+                "1772323200-1772409600",
+                "2026-03-01T00:00:00Z/2026-03-02T00:00:00Z",
+            ),
+            (
+                "2026-03-01T00:00:00Z,2026-03-01T23:59:59Z",
+                "2026-03-01T00:00:00Z/2026-03-02T00:00:00Z",
+            ),
             (
                 "2026-03-01T10:30:00Z,2026-03-02T00:00:00Z",
                 "2026-03-01T10:00:00Z/2026-03-02T00:00:00Z",

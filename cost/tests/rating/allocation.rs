@@ -32,7 +32,10 @@ async fn fleet() -> (RatingFixture, ReaderPool) {
     (fleet, reader)
 }
 
-async fn ask(reader: &ReaderPool, change: impl FnOnce(&mut AllocationParameters)) -> AllocationResponse {
+pub(crate) async fn ask(
+    reader: &ReaderPool,
+    change: impl FnOnce(&mut AllocationParameters),
+) -> AllocationResponse {
     let mut parameters = AllocationParameters {
         window: "2026-03-02T00:00:00Z,2026-03-03T06:00:00Z".to_owned(),
         ..AllocationParameters::default()
@@ -115,7 +118,7 @@ async fn steps_sum_to_the_window() {
     assert_total(&stepped, "steps");
     let accumulated = ask(&reader, |p| {
         p.step = Some("1d".to_owned());
-        p.accumulate = Some(true);
+        p.accumulate = Some("true".to_owned());
         p.include_idle = Some(true);
     })
     .await;

@@ -58,6 +58,10 @@ impl RatingFixture {
         fleet
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn connector(&self, user: &str) -> PostgresConnector {
         let mut config: tokio_postgres::Config = self.url.parse().unwrap();
         config.user(user);

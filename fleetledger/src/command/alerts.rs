@@ -8,13 +8,14 @@ use reqwest::Method;
 
 use crate::{
     cli::{AlertsArgs, AlertsCommand},
+    config::LoadedConfig,
     connect::console::ConsoleClient,
     exit::ExitReason,
     output,
 };
 
-pub(super) async fn run(args: &AlertsArgs) -> anyhow::Result<ExitReason> {
-    let console = ConsoleClient::new(&args.server)?;
+pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Result<ExitReason> {
+    let console = ConsoleClient::new(&args.server, &loaded.config.console)?;
     match &args.command {
         AlertsCommand::List { which, condition } => list(&console, which, condition.as_deref()).await,
         AlertsCommand::Show { which } => show(&console, which).await,

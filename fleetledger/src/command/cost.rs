@@ -1,4 +1,4 @@
-//! `fleetledger cost`: asks the console; `check` asks nobody.
+//! `fleetledger cost`: asks the console; `check` does without it where it is away.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::bail;
 use fleetledger_cost::{
     allocation::shape::{AllocationResponse, CostAllocation},
     definitions::CostDefinitions,
-    http::{CloseRequest, RerateRequest, RerateResponse},
+    http::{CloseRequest, RerateRequest, RerateResponse, UnmatchedResponse},
     store::{ClosedMonth, DefinitionChanges},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -14,16 +14,18 @@ use reqwest::Method;
 
 use crate::{
     cli::{CostArgs, CostCommand},
-    connect::console::ConsoleClient,
+    config::LoadedConfig,
+    connect::{console::ConsoleClient, hop::chain},
     exit::ExitReason,
     output,
 };
 
-pub(super) async fn run(args: &CostArgs) -> anyhow::Result<ExitReason> {
+pub(super) async fn run(loaded: &LoadedConfig, args: &CostArgs) -> anyhow::Result<ExitReason> {
+    let console = ConsoleClient::new(&args.server, &loaded.config.console);
     if let Some(CostCommand::Check { path }) = &args.command {
-        return Ok(check(path));
+        return Ok(check(console, path).await);
     }
-    let console = ConsoleClient::new(&args.server)?;
+    let console = console?;
     match &args.command {
         None | Some(CostCommand::Check { .. }) => show(&console, args).await,
         Some(CostCommand::Apply { path }) => apply(&console, path).await,
@@ -42,17 +44,37 @@ pub(super) async fn run(args: &CostArgs) -> anyhow::Result<ExitReason> {
     }
 }
 
-fn check(path: &Path) -> ExitReason {
-    match CostDefinitions::read(path) {
-        Ok(book) => {
-            println!("{}: {}", path.display(), book.summary());
-            ExitReason::Done
-        }
+/// What is wrong with the files; then, where the console answers, what of them nothing in the ledger matches, which may be
+/// as it should be.
+async fn check(console: anyhow::Result<ConsoleClient>, path: &Path) -> ExitReason {
+    let book = match CostDefinitions::read(path) {
+        Ok(book) => book,
         Err(faults) => {
             println!("{faults}");
-            ExitReason::Red
+            return ExitReason::Red;
         }
+    };
+    println!("{}: {}", path.display(), book.summary());
+    match compare(console, &book).await {
+        Ok(answer) => print!("{}", unmatched_text(&answer.unmatched)),
+        Err(error) => println!("not compared with the ledger: {}", chain(error.as_ref())),
     }
+    ExitReason::Done
+}
+
+async fn compare(
+    console: anyhow::Result<ConsoleClient>,
+    book: &CostDefinitions,
+) -> anyhow::Result<UnmatchedResponse> {
+    let console = console?;
+    console
+        .request(Method::POST, "/api/v1/cost/check", Some(book))
+        .await
+}
+
+fn unmatched_text(unmatched: &[String]) -> String {
+    let lines = unmatched.iter().map(|what| format!("warning: {what}\n"));
+    lines.collect()
 }
 
 async fn apply(console: &ConsoleClient, path: &Path) -> anyhow::Result<ExitReason> {
@@ -71,10 +93,10 @@ async fn apply(console: &ConsoleClient, path: &Path) -> anyhow::Result<ExitReaso
 }
 
 fn applied_text(book: &CostDefinitions, applied: &DefinitionChanges) -> String {
-    if applied.is_nothing() {
-        return format!("nothing to do: {} stand\n", book.summary());
-    }
     let mut text = String::new();
+    if applied.is_nothing() {
+        text.push_str(&format!("nothing to do: {} stand\n", book.summary()));
+    }
     let mut line = |what: String| text.push_str(&format!("{what}\n"));
     for sheet in &applied.sheets {
         line(format!("price sheet {sheet} stands"));
@@ -96,6 +118,7 @@ fn applied_text(book: &CostDefinitions, applied: &DefinitionChanges) -> String {
             "hours from {hour} on were rated before this: fleetledger cost rerate --from {hour} --to … rates them again"
         ));
     }
+    text.push_str(&unmatched_text(&applied.unmatched));
     text
 }
 

@@ -1,6 +1,10 @@
 //! The console's listener and who may call it.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use fleetledger_alerts::http::CallerRole;
 use schemars::JsonSchema;
@@ -69,6 +73,24 @@ impl ConsoleConfig {
         section::check_file("console.client_ca", self.client_ca.as_ref())
     }
 
+    /// Address at which this machine reaches it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = match self.certificate {
+            Some(_) => "https",
+            None => "http",
+        };
+        // One that listens everywhere is reached through the loopback.
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("{scheme}://{address}")
+    }
+
     /// Its listener.
     #[must_use]
     pub fn http(&self) -> HttpConfig {
@@ -84,6 +106,22 @@ impl ConsoleConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_reached_where_it_listens() {
+        let url = |listen: &str, certificate: Option<&str>| {
+            let console = ConsoleConfig {
+                listen: listen.parse().unwrap(),
+                certificate: certificate.map(PathBuf::from),
+                ..ConsoleConfig::default()
+            };
+            console.url()
+        };
+        assert_eq!(url("127.0.0.1:9660", None), "http://127.0.0.1:9660");
+        assert_eq!(url("0.0.0.0:80", Some("/etc/tls.pem")), "https://127.0.0.1:80");
+        assert_eq!(url("[::]:80", None), "http://[::1]:80");
+        assert_eq!(url("10.1.2.3:80", None), "http://10.1.2.3:80");
+    }
 
     #[test]
     fn console_without_tokens_listens_on_loopback_alone() {

@@ -6,7 +6,11 @@ use reqwest::{Certificate, Method};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::hop::{HopError, chain};
-use crate::{cli::ServerArgs, config::SecretRef, output::print_json};
+use crate::{
+    cli::ServerArgs,
+    config::{ConsoleConfig, SecretRef},
+    output::print_json,
+};
 
 /// A way to the console's API.
 pub(crate) struct ConsoleClient {
@@ -17,9 +21,11 @@ pub(crate) struct ConsoleClient {
 }
 
 impl ConsoleClient {
+    /// The console that is named, or else the one that this configuration is of.
+    ///
     /// # Errors
     /// A token or a file of authorities that cannot be read.
-    pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
+    pub(crate) fn new(args: &ServerArgs, configured: &ConsoleConfig) -> anyhow::Result<Self> {
         let mut http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(60));
         if let Some(ca) = &args.ca {
             let pem = std::fs::read(ca).with_context(|| format!("read {}", ca.display()))?;
@@ -33,7 +39,10 @@ impl ConsoleClient {
         };
         Ok(Self {
             http: http.build().context("set up the way to the console")?,
-            server: args.server.trim_end_matches('/').to_owned(),
+            server: match &args.server {
+                Some(server) => server.trim_end_matches('/').to_owned(),
+                None => configured.url(),
+            },
             token: args.token.as_ref().map(read).transpose()?,
             json: args.json,
         })
@@ -76,7 +85,7 @@ impl ConsoleClient {
         }
         let hop = format!("console {}", self.server);
         let answer = request.send().await.map_err(|error| {
-            let fix = "start it (fleetledger console), or name its address with --server";
+            let fix = "start it (fleetledger console), or name its address with --server, or its configuration with --config";
             HopError::away(&hop, chain(&error), fix)
         })?;
         let status = answer.status();

@@ -4,6 +4,7 @@
 //! answered, and what it said) to a [`CheckVerdict`].
 
 mod certificate;
+mod cost;
 mod database;
 mod evaluator;
 mod identity;
@@ -136,6 +137,7 @@ pub const CHECKS: &[DoctorCheck] = checks! {
     "evaluate-grants", Evaluate, evaluator::grants, "the configured user may do the evaluator's work";
     "evaluate-rules", Evaluate, evaluator::rules, "every file of the rules can be used on this database";
     "evaluate-receivers", Evaluate, evaluator::receivers, "there are receivers, whose secrets can be read";
+    "cost-matched", Evaluate, cost::matched, "every class of the price sheets and every label that cost is kept by has something in the ledger";
     "console-tokens", Evaluate, evaluator::tokens, "tokens of the console can be read, each one person's";
     "cluster-identity", Kubernetes, identity::name, "the ledger knows this cluster by the configured name, and no other by it";
 };

@@ -127,4 +127,46 @@ async fn an_hour_is_rated_and_what_people_are_shown_is_what_the_ledger_says() {
     for team in ["__idle__", "__system__"] {
         assert!(table.contains(team), "{team}: {table}");
     }
+
+    // What nothing can match is named, by the console where it answers, and by doctor.
+    let sheets = place.token.path().join("sheets.toml");
+    let sheet = "[[sheet]]\nsheet = \"cloud\"\nvalid_from = 2026-01-01\ncurrency = \"USD\"\n\
+        [[sheet.class]]\nclass = \"spot\"\nlabels = { \"example.com/spot\" = \"true\" }\nprice_per_node_month = 1\n";
+    std::fs::write(&sheets, sheet).unwrap();
+    let sheets = sheets.display().to_string();
+    let warning =
+        "warning: class spot of price sheet cloud: no node of the ledger has the label example.com/spot";
+    let checked = place.run_command(&["cost", "check", &sheets]);
+    assert!(checked.contains(warning), "{checked}");
+    let applied = place.run_command(&["cost", "apply", &sheets]);
+    assert!(applied.contains(warning), "{applied}");
+    let away = BinaryFixture::new("[console]\nlisten = \"127.0.0.1:1\"\n");
+    let (code, text) = away.run_to_text(&["cost", "check", &sheets]);
+    assert!(
+        code == 0 && text.contains("not compared with the ledger"),
+        "{code} {text}"
+    );
+    let doctor = BinaryFixture::new(&format!(
+        "[postgres]\nurl = \"postgres://fleetledger_evaluate@127.0.0.1:{}/ledger\"\ntls = \"off\"\n",
+        place.server.port()
+    ));
+    support::assert_broken(
+        &doctor,
+        "evaluate",
+        "cost-matched",
+        "class spot of price sheet cloud",
+        "emit.labels",
+    );
+
+    // Whoever has the console's configuration need not name its address.
+    let token = format!("file:{}/token", place.token.path().display());
+    let setup = BinaryFixture::new(&format!("[console]\nlisten = \"127.0.0.1:{}\"\n", place.console));
+    let (code, text) = setup.run_to_text(&["cost", "--window", "7d", "--token", &token]);
+    assert_eq!(code, 0, "{text}");
+    let other = BinaryFixture::new("[console]\nlisten = \"127.0.0.1:1\"\n");
+    let (code, text) = other.run_to_text(&["cost", "--token", &token]);
+    assert!(
+        code != 0 && text.contains("console http://127.0.0.1:1"),
+        "{code} {text}"
+    );
 }

@@ -49,7 +49,7 @@ begin
           and ({cost_dimensions: l.%}) is not distinct from ({cost_dimensions: r.%})
     );
     create temp table rated_booking on commit drop as
-    select l.line_id, {cost_measures: r.%}, r.pods
+    select l.line_id, {cost_measures: r.%}, r.pods, r.first_at, r.last_at
     from rated_line as r
     join ledger.cost_line as l
         on l.cluster_id = r.cluster_id and l.namespace = r.namespace and l.team = r.team and l.owner_source = r.owner_source
@@ -75,8 +75,8 @@ begin
         delete from ledger.cost_hourly as h
         where h.hour_at = h0
           and (leave_out = '{}' or h.line_id not in (select l.line_id from ledger.cost_line as l where l.cluster_id = any (leave_out)));
-        insert into ledger.cost_hourly (hour_at, line_id, {cost_measures: %}, pods)
-        select h0, b.line_id, {cost_measures: b.%}, b.pods from rated_booking as b;
+        insert into ledger.cost_hourly (hour_at, line_id, {cost_measures: %}, pods, first_at, last_at)
+        select h0, b.line_id, {cost_measures: b.%}, b.pods, b.first_at, b.last_at from rated_booking as b;
         delete from ledger.cost_node_hourly as n where n.hour_at = h0 and n.cluster_id <> all (leave_out);
         insert into ledger.cost_node_hourly
         select h0, n.cluster_id, n.node_uid, n.from_at, n.to_at, n.node, n.node_class, n.sheet_id,

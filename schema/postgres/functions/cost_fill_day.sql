@@ -14,15 +14,16 @@ declare
 begin
     perform ledger.take_lock('cost_fill');
     delete from ledger.cost_daily where day_at = day_from;
-    insert into ledger.cost_daily (day_at, line_id, {cost_measures: %}, pods)
-    select day_from, h.line_id, {cost_measures: sum(h.%)}, max(h.pods)
+    insert into ledger.cost_daily (day_at, line_id, {cost_measures: %}, pods, first_at, last_at)
+    select day_from, h.line_id, {cost_measures: sum(h.%)}, max(h.pods),
+        min(coalesce(h.first_at, h.hour_at)), max(coalesce(h.last_at, h.hour_at + interval '1 hour'))
     from ledger.cost_hourly as h
     where h.hour_at >= day_from and h.hour_at < day_to
     group by h.line_id;
 
     delete from ledger.cost_namespace_daily where day_at = day_from;
-    insert into ledger.cost_namespace_daily (day_at, cluster_id, {cost_namespace_dimensions: %}, {cost_measures: %})
-    select day_from, l.cluster_id, {cost_namespace_dimensions: l.%}, {cost_measures: sum(d.%)}
+    insert into ledger.cost_namespace_daily (day_at, cluster_id, {cost_namespace_dimensions: %}, {cost_measures: %}, first_at, last_at)
+    select day_from, l.cluster_id, {cost_namespace_dimensions: l.%}, {cost_measures: sum(d.%)}, min(d.first_at), max(d.last_at)
     from ledger.cost_daily as d
     join ledger.cost_line as l using (line_id)
     where d.day_at = day_from

@@ -57,7 +57,8 @@ begin
         sum(r.cpu_requested) as cpu_requested_core_us, sum(r.memory_requested) as memory_requested_byte_seconds,
         sum(r.cpu_used) as cpu_used_core_us, sum(r.memory_used) as memory_used_byte_seconds, sum(r.gpu_used) as gpu_used_card_us,
         sum(r.life_ms)::bigint as life_ms, sum(r.usage_ms)::bigint as usage_ms, sum(r.unknown_ms)::bigint as unknown_ms,
-        coalesce(sum(r.life_ms) filter (where r.priced is not true), 0)::bigint as unpriced_ms, least(count(*), 2147483647)::integer as pods
+        coalesce(sum(r.life_ms) filter (where r.priced is not true), 0)::bigint as unpriced_ms, least(count(*), 2147483647)::integer as pods,
+        min(r.from_at) as first_at, max(r.from_at + r.life_ms * interval '1 millisecond') as last_at
     from ranked as r
     join rated_pod as p on p.piece = r.piece
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -67,7 +68,7 @@ begin
         sum((ledger.cost_amounts(n.cpu_charged, n.cpu_capacity, n.cpu_allocatable))[b.part]),
         sum((ledger.cost_amounts(n.memory_charged, n.memory_capacity, n.memory_allocatable))[b.part]),
         sum((ledger.cost_amounts(n.gpu_charged, n.gpu_capacity, n.gpu_allocatable))[b.part]),
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, min(n.from_at), max(n.to_at)
     from rated_node as n
     cross join (values ('__idle__', 2), ('__system__', 3)) as b (name, part)
     where n.priced

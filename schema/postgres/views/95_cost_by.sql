@@ -12,19 +12,21 @@ begin atomic
 end;
 comment on function fleet.cost_days is 'UTC days between two instants, where each begins and ends within them, and whether it stands as a whole: then no hour of it is read.';
 create function fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz)
-returns table (datacenter text, cluster text, {cost_namespace_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos numeric)
+returns table (datacenter text, cluster text, {cost_namespace_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos numeric, first_at timestamptz, last_at timestamptz)
 language sql stable parallel safe
 begin atomic
     with day as (
         select * from fleet.cost_days(from_at, to_at)
     )
-    select l.datacenter, l.cluster, {cost_namespace_dimensions: d.%}, {cost_measures: d.%}, 0::numeric
+    select l.datacenter, l.cluster, {cost_namespace_dimensions: d.%}, {cost_measures: d.%}, 0::numeric,
+        coalesce(d.first_at, d.day_at), coalesce(d.last_at, d.day_at + interval '1 day')
     from day as w
     join ledger.cost_namespace_daily as d on d.day_at = w.day_at and d.day_at >= from_at and d.day_at < to_at
     join ledger.cluster as l using (cluster_id)
     where w.whole
     union all
-    select l.datacenter, l.cluster, {cost_namespace_dimensions: i.%}, {cost_measures: h.%}, 0::numeric
+    select l.datacenter, l.cluster, {cost_namespace_dimensions: i.%}, {cost_measures: h.%}, 0::numeric,
+        coalesce(h.first_at, h.hour_at), coalesce(h.last_at, h.hour_at + interval '1 hour')
     from day as w
     cross join lateral (
         select h.* from ledger.cost_hourly as h
@@ -35,7 +37,7 @@ begin atomic
     join ledger.cluster as l using (cluster_id)
     where not w.whole
     union all
-    select l.datacenter, l.cluster, {cost_namespace_dimensions: i.%}, {cost_measures: 0::%type}, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
+    select l.datacenter, l.cluster, {cost_namespace_dimensions: i.%}, {cost_measures: 0::%type}, a.cpu_nanos + a.memory_nanos + a.gpu_nanos, null, null
     from ledger.cost_adjustment as a
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)
@@ -43,20 +45,22 @@ begin atomic
 end;
 comment on function fleet.cost_namespace_parts is 'What the functions cost_by_… of namespaces and above sum up.';
 create function fleet.cost_line_parts(from_at timestamptz, to_at timestamptz)
-returns table (datacenter text, cluster text, {cost_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos numeric)
+returns table (datacenter text, cluster text, {cost_dimensions: % %type}, {cost_measures: % %type}, adjustment_nanos numeric, first_at timestamptz, last_at timestamptz)
 language sql stable parallel safe
 begin atomic
     with day as (
         select * from fleet.cost_days(from_at, to_at)
     )
-    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: d.%}, 0::numeric
+    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: d.%}, 0::numeric,
+        coalesce(d.first_at, d.day_at), coalesce(d.last_at, d.day_at + interval '1 day')
     from day as w
     join ledger.cost_daily as d on d.day_at = w.day_at and d.day_at >= from_at and d.day_at < to_at
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)
     where w.whole
     union all
-    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: h.%}, 0::numeric
+    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: h.%}, 0::numeric,
+        coalesce(h.first_at, h.hour_at), coalesce(h.last_at, h.hour_at + interval '1 hour')
     from day as w
     cross join lateral (
         select h.* from ledger.cost_hourly as h
@@ -67,7 +71,7 @@ begin atomic
     join ledger.cluster as l using (cluster_id)
     where not w.whole
     union all
-    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: 0::%type}, a.cpu_nanos + a.memory_nanos + a.gpu_nanos
+    select l.datacenter, l.cluster, {cost_dimensions: i.%}, {cost_measures: 0::%type}, a.cpu_nanos + a.memory_nanos + a.gpu_nanos, null, null
     from ledger.cost_adjustment as a
     join ledger.cost_line as i using (line_id)
     join ledger.cluster as l using (cluster_id)

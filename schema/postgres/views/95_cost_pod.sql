@@ -103,7 +103,7 @@ returns table (
     cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us numeric,
     memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric,
     memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric,
-    life_ms bigint, usage_ms bigint, adjustment_nanos numeric
+    life_ms bigint, usage_ms bigint, adjustment_nanos numeric, first_at timestamptz, last_at timestamptz
 )
 language sql stable
 -- Nobody knows how many rows a step gives: a loop over two of them would compare everything with everything.
@@ -129,7 +129,8 @@ begin atomic
         join node as n on n.cluster_id = i.cluster_id and n.node = i.node and n.from_at < i.to_at and n.to_at > i.from_at
     ), span as (
         select p.*, c.container, c.request_cpu_millicores as cpu, c.request_memory_bytes as memory, c.request_gpu_millis as gpu,
-            (extract(epoch from least(p.piece_to_at, c.to_at) - greatest(p.piece_from_at, c.from_at)) * 1000000)::bigint as span_us
+            (extract(epoch from least(p.piece_to_at, c.to_at) - greatest(p.piece_from_at, c.from_at)) * 1000000)::bigint as span_us,
+            greatest(p.piece_from_at, c.from_at) as first_at, least(p.piece_to_at, c.to_at) as last_at
         from piece as p
         join container as c
             on c.cluster_id = p.cluster_id and c.uid = p.uid and c.from_at < p.piece_to_at and c.to_at > p.piece_from_at
@@ -151,14 +152,14 @@ begin atomic
             ledger.cost_amount(s.memory, s.span_us, 0.000001) as memory_requested,
             ledger.cost_share(s.cpu_core_us, s.span_us, s.life_us) as cpu_used,
             ledger.cost_share(s.memory_byte_seconds, s.span_us, s.life_us) as memory_used,
-            s.span_us / 1000 as life_ms, s.covered_us / 1000 as usage_ms
+            s.span_us / 1000 as life_ms, s.covered_us / 1000 as usage_ms, s.first_at, s.last_at
         from seen as s
     ), init as (
         select p.piece, 'pod-init' as container,
             greatest(ledger.cost_amount(p.request_cpu_millicores, p.length_us, 0.001) - coalesce(c.cpu, 0), 0) as cpu,
             greatest(ledger.cost_amount(p.request_memory_bytes, p.length_us, 0.000001) - coalesce(c.memory, 0), 0) as memory,
             greatest(ledger.cost_amount(p.request_gpu_millis, p.length_us, 0.001) - coalesce(c.gpu, 0), 0) as gpu,
-            p.length_us / 1000 as life_ms, c.piece is null as bare, p.length_us
+            p.length_us / 1000 as life_ms, c.piece is null as bare, p.length_us, p.piece_from_at as first_at, p.piece_to_at as last_at
         from piece as p
         left join (
             select c.piece, sum(c.cpu_requested) as cpu, sum(c.memory_requested) as memory, sum(c.gpu) as gpu
@@ -167,7 +168,7 @@ begin atomic
     ), charged as (
         select * from charge
         union all
-        select i.piece, i.container, i.cpu, i.memory, i.gpu, i.cpu, i.memory, 0, 0, i.life_ms, 0
+        select i.piece, i.container, i.cpu, i.memory, i.gpu, i.cpu, i.memory, 0, 0, i.life_ms, 0, i.first_at, i.last_at
         from init as i
         where i.bare or i.cpu > i.length_us / 1000000 or i.memory > 4096 or i.gpu > 0
     )
@@ -177,14 +178,14 @@ begin atomic
         coalesce(c.cpu * p.cpu_allocated_nanos / nullif(p.cpu_charged, 0), 0),
         coalesce(c.memory * p.memory_allocated_nanos / nullif(p.memory_charged, 0), 0),
         coalesce(c.gpu * p.gpu_allocated_nanos / nullif(p.gpu_charged, 0), 0),
-        c.cpu, c.memory, c.gpu, c.cpu_requested, c.memory_requested, c.cpu_used, c.memory_used, c.life_ms, c.usage_ms, 0::numeric
+        c.cpu, c.memory, c.gpu, c.cpu_requested, c.memory_requested, c.cpu_used, c.memory_used, c.life_ms, c.usage_ms, 0::numeric, c.first_at, c.last_at
     from charged as c
     join piece as p on p.piece = c.piece
     join ledger.cluster as l on l.cluster_id = p.cluster_id
     left join owner as o on o.hour_at = p.hour_at and o.cluster_id = p.cluster_id and o.namespace = p.namespace
     union all
     select l.datacenter, l.cluster, n.node, n.node_class, b.name, b.name, null, null, null, null, null, '{}'::jsonb, '{}'::jsonb,
-        b.cpu, b.memory, b.gpu, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        b.cpu, b.memory, b.gpu, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n.from_at, n.to_at
     from node as n
     join ledger.cluster as l on l.cluster_id = n.cluster_id
     cross join lateral (values

@@ -14,12 +14,13 @@ use serde_json::Value;
 
 use crate::{
     cli::{AskArgs, ReportArgs, RulesRunArgs},
+    config::LoadedConfig,
     connect::console::ConsoleClient,
     exit::ExitReason,
     output::{self, print_json},
 };
 
-pub(super) async fn file(args: &RulesRunArgs) -> anyhow::Result<ExitReason> {
+pub(super) async fn file(loaded: &LoadedConfig, args: &RulesRunArgs) -> anyhow::Result<ExitReason> {
     if args.ask.postgres.is_some() {
         return Ok(match catalogue::load(&args.file) {
             Err(refusals) => refuse(&refusals),
@@ -40,7 +41,7 @@ pub(super) async fn file(args: &RulesRunArgs) -> anyhow::Result<ExitReason> {
         parameters: args.ask.param.iter().cloned().collect(),
         as_of: args.ask.as_of.clone(),
     };
-    let console = ConsoleClient::new(&args.ask.server)?;
+    let console = ConsoleClient::new(&args.ask.server, &loaded.config.console)?;
     let answer: QueryResponse = console
         .request(Method::POST, "/api/v1/rules/run", Some(&request))
         .await?;
@@ -48,9 +49,9 @@ pub(super) async fn file(args: &RulesRunArgs) -> anyhow::Result<ExitReason> {
     Ok(ExitReason::Done)
 }
 
-pub(in super::super) async fn report(args: &ReportArgs) -> anyhow::Result<ExitReason> {
+pub(in super::super) async fn report(loaded: &LoadedConfig, args: &ReportArgs) -> anyhow::Result<ExitReason> {
     let Some(name) = &args.name else {
-        return list(args).await;
+        return list(loaded, args).await;
     };
     if args.ask.postgres.is_some() {
         let path = find(&args.path, name)?;
@@ -66,20 +67,20 @@ pub(in super::super) async fn report(args: &ReportArgs) -> anyhow::Result<ExitRe
         query.push((name, value.clone()));
     }
     query.extend(args.ask.as_of.clone().map(|as_of| ("as_of", as_of)));
-    let console = ConsoleClient::new(&args.ask.server)?;
+    let console = ConsoleClient::new(&args.ask.server, &loaded.config.console)?;
     let answer: QueryResponse = console.get(&format!("/api/v1/reports/{name}"), &query).await?;
     print(&answer, args.ask.server.json);
     Ok(ExitReason::Done)
 }
 
 /// The reports there are, with what may be asked.
-async fn list(args: &ReportArgs) -> anyhow::Result<ExitReason> {
+async fn list(loaded: &LoadedConfig, args: &ReportArgs) -> anyhow::Result<ExitReason> {
     anyhow::ensure!(
         args.ask.postgres.is_none(),
         "name a report; there are {}",
         names(&args.path)?.join(", ")
     );
-    let console = ConsoleClient::new(&args.ask.server)?;
+    let console = ConsoleClient::new(&args.ask.server, &loaded.config.console)?;
     let reports: Vec<ReportRow> = console.get("/api/v1/reports", &[]).await?;
     console.print_response(&reports, || {
         let row = |report: &ReportRow| {

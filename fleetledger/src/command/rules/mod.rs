@@ -29,7 +29,7 @@ pub(super) async fn run(loaded: &LoadedConfig, command: RulesCommand) -> anyhow:
         RulesCommand::Test(args) => test::run(&args).await,
         RulesCommand::Backtest(args) => backtest::run(loaded, &args).await,
         RulesCommand::Rebuild(args) => rebuild::run(loaded, &args).await,
-        RulesCommand::Run(args) => ask::file(&args).await,
+        RulesCommand::Run(args) => ask::file(loaded, &args).await,
     }
 }
 

@@ -1,0 +1,26 @@
+//! Cost: what no object of the ledger can match costs nobody anything, silently.
+
+use fleetledger_cost::unmatched;
+
+use super::{CheckVerdict, DoctorObservations};
+
+/// Every class of the price sheets in force, and every label that cost is kept by, has something in the ledger.
+pub(super) async fn matched(scene: &DoctorObservations) -> CheckVerdict {
+    let postgres = match scene.postgres.get("postgres") {
+        Ok(postgres) => postgres,
+        Err(skipped) => return skipped,
+    };
+    match unmatched::of_ledger(&postgres.client).await {
+        Err(_) => CheckVerdict::skipped("see postgres-migrated"),
+        Ok(found) if found.unsent.is_empty() && found.empty.is_empty() => {
+            CheckVerdict::well("every class and every label")
+        }
+        // A pool that is scaled to nothing has no node: that is named, and no fault.
+        Ok(found) if found.unsent.is_empty() => CheckVerdict::well(found.empty.join("; ")),
+        Ok(found) => CheckVerdict::broken(
+            found.into_sentences().join("; "),
+            "add the labels to emit.labels of the emitters, or take them out of the price sheets (fleetledger cost apply) and \
+             of cost.rollup_labels (fleetledger migrate)",
+        ),
+    }
+}
