@@ -15,7 +15,9 @@
 
 pub mod account;
 pub mod alertmanager;
+pub mod avro_reader;
 pub mod cache;
+mod debian_package;
 mod error;
 pub mod grafana_types;
 mod http;
@@ -25,6 +27,7 @@ pub mod mock_kafka;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod promtool;
 pub mod scratch;
 pub mod skip;
 pub mod tls;
