@@ -95,7 +95,7 @@ create table ledger.balance (
     fold_hi bigint not null default 0, -- High half of the XOR of their content hashes.
     fold_lo bigint not null default 0, -- Low half of it.
     mark_epoch bigint, -- ce_epoch of the newest mark.
-    mark_sequence bigint, -- ce_sequence of the newest mark.
+    mark_sequence bigint, -- ce_logsequence of the newest mark.
     mark_at timestamptz, -- ce_time of the newest mark.
     mark_count bigint, -- Living objects the mark counts.
     mark_hi bigint, -- High half of the mark's digest.
@@ -164,7 +164,7 @@ create table ledger.container (
     pod text not null, -- Name of the pod.
     node text, -- Node of the pod.
     container_type text not null, -- app, init, sidecar (an init container with restartPolicy Always) or ephemeral.
-    "position" integer not null, -- Position within its list in the pod spec, from 0.
+    "position" integer not null, -- Place within its list, from 0: of init containers and sidecars in the pod spec, of others by name.
     image text not null, -- Image as the spec names it.
     image_id text, -- Image as the runtime resolved it, usually with its digest.
     image_digest text, -- Digest of the resolved image.
@@ -220,7 +220,7 @@ create table ledger.container_history (
     pod text not null, -- Name of the pod.
     node text, -- Node of the pod.
     container_type text not null, -- app, init, sidecar (an init container with restartPolicy Always) or ephemeral.
-    "position" integer not null, -- Position within its list in the pod spec, from 0.
+    "position" integer not null, -- Place within its list, from 0: of init containers and sidecars in the pod spec, of others by name.
     image text not null, -- Image as the spec names it.
     image_id text, -- Image as the runtime resolved it, usually with its digest.
     image_digest text, -- Digest of the resolved image.
@@ -585,7 +585,7 @@ create table ledger.dead_key (
     hash_hi bigint not null, -- High half of the content hash of the body that died.
     hash_lo bigint not null, -- Low half of it.
     epoch bigint not null, -- ce_epoch of the record that died.
-    sequence bigint not null, -- ce_sequence of the record that died.
+    sequence bigint not null, -- ce_logsequence of the record that died.
     dead_letter_id bigint, -- The record.
     died_at timestamptz not null, -- When it died.
     PRIMARY KEY (cluster_id, kind, uid),
@@ -740,11 +740,11 @@ create table ledger.namespace (
     uid uuid not null, -- Kubernetes uid of the namespace: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     phase text not null, -- Active or Terminating.
     conditions jsonb not null, -- Conditions, sorted by type; they say why a deletion hangs.
     body_hash_hi bigint, -- High half of the content hash of the body that travelled; NULL once audit found the row altered.
@@ -770,11 +770,11 @@ create table ledger.namespace_history (
     uid uuid not null, -- Kubernetes uid of the namespace: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     phase text not null, -- Active or Terminating.
     conditions jsonb not null, -- Conditions, sorted by type; they say why a deletion hangs.
     body_hash_hi bigint, -- High half of the content hash of the body that travelled; NULL once audit found the row altered.
@@ -831,11 +831,11 @@ create table ledger.node (
     uid uuid not null, -- Kubernetes uid of the node: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     node text not null, -- Node name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     provider_id text, -- spec.providerID.
     unschedulable boolean not null, -- True if the node is cordoned.
     taints jsonb not null, -- Taints, sorted by key, effect and value.
@@ -844,8 +844,8 @@ create table ledger.node (
     ready_reason text, -- Reason of condition Ready.
     ready_since timestamptz, -- When condition Ready last changed its status.
     heartbeat_stale_since timestamptz, -- renewTime of the node's Lease, set only while that is more than 2 minutes old: the instant the node fell silent.
-    addresses jsonb not null, -- Addresses, in the object's order.
-    pod_cidrs text[] not null, -- Pod CIDRs.
+    addresses jsonb not null, -- Addresses, sorted by type; those of one type in the object's order.
+    pod_cidrs text[] not null, -- Pod CIDRs: the primary one, then the others sorted.
     kernel_version text not null, -- Kernel version.
     os_image text not null, -- Operating system image.
     operating_system text not null, -- Operating system, such as linux.
@@ -878,6 +878,10 @@ create table ledger.node (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
+    swap_capacity_bytes bigint, -- status.nodeInfo.swap.capacity: swap that the node has, in bytes; null where the kubelet does not say.
+    runtime_handlers jsonb, -- status.runtimeHandlers, sorted by name; the default handler has an empty name. Null where the node does not say.
+    features jsonb, -- status.features: what the container runtime can do, by name, as true or false; null where the node does not say.
+    declared_features text[], -- status.declaredFeatures: features that the kubelet declares, sorted; null where it declares none.
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX node_node ON ledger.node USING btree (node);
@@ -890,11 +894,11 @@ create table ledger.node_history (
     uid uuid not null, -- Kubernetes uid of the node: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     node text not null, -- Node name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     provider_id text, -- spec.providerID.
     unschedulable boolean not null, -- True if the node is cordoned.
     taints jsonb not null, -- Taints, sorted by key, effect and value.
@@ -903,8 +907,8 @@ create table ledger.node_history (
     ready_reason text, -- Reason of condition Ready.
     ready_since timestamptz, -- When condition Ready last changed its status.
     heartbeat_stale_since timestamptz, -- renewTime of the node's Lease, set only while that is more than 2 minutes old: the instant the node fell silent.
-    addresses jsonb not null, -- Addresses, in the object's order.
-    pod_cidrs text[] not null, -- Pod CIDRs.
+    addresses jsonb not null, -- Addresses, sorted by type; those of one type in the object's order.
+    pod_cidrs text[] not null, -- Pod CIDRs: the primary one, then the others sorted.
     kernel_version text not null, -- Kernel version.
     os_image text not null, -- Operating system image.
     operating_system text not null, -- Operating system, such as linux.
@@ -939,6 +943,10 @@ create table ledger.node_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
+    swap_capacity_bytes bigint, -- status.nodeInfo.swap.capacity: swap that the node has, in bytes; null where the kubelet does not say.
+    runtime_handlers jsonb, -- status.runtimeHandlers, sorted by name; the default handler has an empty name. Null where the node does not say.
+    features jsonb, -- status.features: what the container runtime can do, by name, as true or false; null where the node does not say.
+    declared_features text[], -- status.declaredFeatures: features that the kubelet declares, sorted; null where it declares none.
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX node_history_node_valid_from_idx ON ONLY ledger.node_history USING btree (node, valid_from);
@@ -1028,12 +1036,12 @@ create table ledger.pod (
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     pod text not null, -- Pod name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     deletion_grace_seconds bigint, -- metadata.deletionGracePeriodSeconds, in seconds.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     node text, -- Node the pod is bound to.
     nominated_node text, -- Node a preempting pod waits for.
     phase text not null, -- Pending, Running, Succeeded, Failed or Unknown.
@@ -1046,9 +1054,9 @@ create table ledger.pod (
     owner text, -- Name of the controlling owner.
     owner_uid uuid, -- Uid of the controlling owner.
     owner_uid_text text, -- Text of owner_uid where that was hashed from another form; NULL in the common case.
-    workload_kind text, -- Kind of the top-level owner, such as Deployment.
-    workload text, -- Name of the top-level owner.
-    workload_uid uuid, -- Uid of the top-level owner.
+    workload_kind text, -- Kind of the top-level owner, such as Deployment; of the last owner known by reference where owner_resolved is false.
+    workload text, -- Name of the top-level owner, or of that one.
+    workload_uid uuid, -- Uid of the top-level owner, or of that one.
     workload_uid_text text, -- Text of workload_uid where that was hashed from another form; NULL in the common case.
     owner_resolved boolean not null, -- True if the chain of owners was followed to its end; true for a pod without an owner.
     service_account text, -- Service account name.
@@ -1059,7 +1067,7 @@ create table ledger.pod (
     host_pid boolean not null, -- True if the pod uses the host's process namespace.
     host_ipc boolean not null, -- True if the pod uses the host's IPC namespace.
     host_ip text, -- IP of the node.
-    pod_ips text[] not null, -- IPs of the pod.
+    pod_ips text[] not null, -- IPs of the pod: the primary one, then the others sorted.
     started_at timestamptz, -- status.startTime: when the kubelet acknowledged the pod.
     conditions jsonb not null, -- Conditions, sorted by type; probe times left out.
     scheduled_at timestamptz, -- When the pod was bound to its node.
@@ -1068,7 +1076,7 @@ create table ledger.pod (
     ready boolean not null, -- True if condition Ready is True.
     ready_since timestamptz, -- Since when condition Ready is True; NULL while it is not.
     finished_at timestamptz, -- End of the last container of a pod that Succeeded or Failed.
-    restart_count integer not null, -- Restarts of all containers together.
+    restart_count integer not null, -- Restarts of all containers together, init containers and sidecars included.
     request_cpu_millicores bigint, -- Request: CPU in thousandths of a core; NULL = not set.
     request_memory_bytes bigint, -- Request: memory in bytes; NULL = not set.
     request_ephemeral_storage_bytes bigint, -- Request: ephemeral storage in bytes; NULL = not set.
@@ -1124,12 +1132,12 @@ create table ledger.pod_history (
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     pod text not null, -- Pod name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     deletion_grace_seconds bigint, -- metadata.deletionGracePeriodSeconds, in seconds.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     node text, -- Node the pod is bound to.
     nominated_node text, -- Node a preempting pod waits for.
     phase text not null, -- Pending, Running, Succeeded, Failed or Unknown.
@@ -1142,9 +1150,9 @@ create table ledger.pod_history (
     owner text, -- Name of the controlling owner.
     owner_uid uuid, -- Uid of the controlling owner.
     owner_uid_text text, -- Text of owner_uid where that was hashed from another form; NULL in the common case.
-    workload_kind text, -- Kind of the top-level owner, such as Deployment.
-    workload text, -- Name of the top-level owner.
-    workload_uid uuid, -- Uid of the top-level owner.
+    workload_kind text, -- Kind of the top-level owner, such as Deployment; of the last owner known by reference where owner_resolved is false.
+    workload text, -- Name of the top-level owner, or of that one.
+    workload_uid uuid, -- Uid of the top-level owner, or of that one.
     workload_uid_text text, -- Text of workload_uid where that was hashed from another form; NULL in the common case.
     owner_resolved boolean not null, -- True if the chain of owners was followed to its end; true for a pod without an owner.
     service_account text, -- Service account name.
@@ -1155,7 +1163,7 @@ create table ledger.pod_history (
     host_pid boolean not null, -- True if the pod uses the host's process namespace.
     host_ipc boolean not null, -- True if the pod uses the host's IPC namespace.
     host_ip text, -- IP of the node.
-    pod_ips text[] not null, -- IPs of the pod.
+    pod_ips text[] not null, -- IPs of the pod: the primary one, then the others sorted.
     started_at timestamptz, -- status.startTime: when the kubelet acknowledged the pod.
     conditions jsonb not null, -- Conditions, sorted by type; probe times left out.
     scheduled_at timestamptz, -- When the pod was bound to its node.
@@ -1164,7 +1172,7 @@ create table ledger.pod_history (
     ready boolean not null, -- True if condition Ready is True.
     ready_since timestamptz, -- Since when condition Ready is True; NULL while it is not.
     finished_at timestamptz, -- End of the last container of a pod that Succeeded or Failed.
-    restart_count integer not null, -- Restarts of all containers together.
+    restart_count integer not null, -- Restarts of all containers together, init containers and sidecars included.
     request_cpu_millicores bigint, -- Request: CPU in thousandths of a core; NULL = not set.
     request_memory_bytes bigint, -- Request: memory in bytes; NULL = not set.
     request_ephemeral_storage_bytes bigint, -- Request: ephemeral storage in bytes; NULL = not set.
@@ -1473,7 +1481,7 @@ create table ledger.sweep (
     shard integer not null, -- Shard.
     sweep_id text not null, -- Its identity.
     epoch bigint not null, -- Reign of the emitter that sent it.
-    begin_sequence bigint not null, -- ce_sequence of its begin.
+    begin_sequence bigint not null, -- ce_logsequence of its begin.
     begin_offset bigint not null, -- Offset of its begin; a claim inside the sweep reads again from here.
     begin_at timestamptz not null, -- ce_time of its begin.
     end_at timestamptz, -- ce_time of its end.
@@ -1590,11 +1598,11 @@ create table ledger.watchdog (
     uid uuid not null, -- Kubernetes uid of the watchdog: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     watchdog text not null, -- Watchdog name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     scope text not null, -- Node or Cluster.
     check_name text not null, -- Name of the check it runs.
     interval_seconds bigint, -- Time between two runs, in seconds.
@@ -1639,11 +1647,11 @@ create table ledger.watchdog_history (
     uid uuid not null, -- Kubernetes uid of the watchdog: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     watchdog text not null, -- Watchdog name.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     scope text not null, -- Node or Cluster.
     check_name text not null, -- Name of the check it runs.
     interval_seconds bigint, -- Time between two runs, in seconds.
@@ -1694,11 +1702,11 @@ create table ledger.workload (
     namespace text not null, -- Namespace name.
     workload text not null, -- Workload name.
     workload_kind text not null, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     owner_kind text, -- Kind of the controlling owner reference.
     owner text, -- Name of the controlling owner.
     owner_uid uuid, -- Uid of the controlling owner.
@@ -1726,7 +1734,7 @@ create table ledger.workload (
     last_successful_at timestamptz, -- CronJob: last time a job succeeded.
     strategy text, -- Update strategy type.
     selector jsonb not null, -- Label selector's matchLabels.
-    images text[] not null, -- Images of the pod template: init containers, then containers.
+    images text[] not null, -- Images of the pod template: init containers in their order, then containers by name.
     conditions jsonb not null, -- Conditions, sorted by type; update times left out.
     body_hash_hi bigint, -- High half of the content hash of the body that travelled; NULL once audit found the row altered.
     body_hash_lo bigint, -- Low half of that hash.
@@ -1738,6 +1746,9 @@ create table ledger.workload (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
+    terminating integer, -- Pods that are terminating: terminatingReplicas of a Deployment or ReplicaSet, terminating of a Job; null where the server does not count them.
+    completed_indexes text, -- Indexed Job: completed indexes, such as 1,3-5.
+    failed_indexes text, -- Indexed Job with backoffLimitPerIndex: failed indexes, such as 1,3-5.
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX workload_created ON ledger.workload USING btree (created_at);
@@ -1754,11 +1765,11 @@ create table ledger.workload_history (
     namespace text not null, -- Namespace name.
     workload text not null, -- Workload name.
     workload_kind text not null, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
-    created_at timestamptz not null, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     owner_kind text, -- Kind of the controlling owner reference.
     owner text, -- Name of the controlling owner.
     owner_uid uuid, -- Uid of the controlling owner.
@@ -1786,7 +1797,7 @@ create table ledger.workload_history (
     last_successful_at timestamptz, -- CronJob: last time a job succeeded.
     strategy text, -- Update strategy type.
     selector jsonb not null, -- Label selector's matchLabels.
-    images text[] not null, -- Images of the pod template: init containers, then containers.
+    images text[] not null, -- Images of the pod template: init containers in their order, then containers by name.
     conditions jsonb not null, -- Conditions, sorted by type; update times left out.
     body_hash_hi bigint, -- High half of the content hash of the body that travelled; NULL once audit found the row altered.
     body_hash_lo bigint, -- Low half of that hash.
@@ -1800,6 +1811,9 @@ create table ledger.workload_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
+    terminating integer, -- Pods that are terminating: terminatingReplicas of a Deployment or ReplicaSet, terminating of a Job; null where the server does not count them.
+    completed_indexes text, -- Indexed Job: completed indexes, such as 1,3-5.
+    failed_indexes text, -- Indexed Job with backoffLimitPerIndex: failed indexes, such as 1,3-5.
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX workload_history_namespace_valid_from_idx ON ONLY ledger.workload_history USING btree (namespace, valid_from);
@@ -1873,11 +1887,11 @@ create sequence ledger.delivery_number;
 -- fleet.namespace_sample: Each namespace every hour, as it was at the end of it, and how often its containers restarted within it.
 --     window_at, datacenter, cluster, namespace, team, pods, pods_running, pods_ready, pods_pending, pods_failed, cpu_request_cores, memory_request_bytes, gpu_request, restarts
 -- fleet.node: Every node that exists, one row each.
---     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, swap_capacity_bytes, runtime_handlers, features, declared_features, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.node_condition: Conditions of nodes, one row each.
 --     datacenter, cluster, node, uid, condition, status, reason, message, last_transition_at, heartbeat_stale_since
 -- fleet.node_history: Every version there was of: Every node that exists, one row each.
---     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, swap_capacity_bytes, runtime_handlers, features, declared_features, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.node_request: What the pods of each node request together, those that are pending or running; nodes without any have no row.
 --     datacenter, cluster, node, pods, cpu_request_cores, memory_request_bytes, gpu_request
 -- fleet.node_taint: Taints of nodes, one row each.
@@ -1917,9 +1931,9 @@ create sequence ledger.delivery_number;
 -- fleet.watchdog_history: Every version there was of: Every watchdog that exists, one row each.
 --     datacenter, cluster, watchdog, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.workload: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
---     datacenter, cluster, namespace, workload_kind, workload, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, workload_kind, workload, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, terminating, completed_indexes, failed_indexes, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.workload_history: Every version there was of: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
---     datacenter, cluster, namespace, workload_kind, workload, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, workload_kind, workload, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, terminating, completed_indexes, failed_indexes, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet_asof.batch: the columns of fleet.batch
 -- fleet_asof.cluster: the columns of fleet.cluster
 -- fleet_asof.container: the columns of fleet.container

@@ -7,10 +7,10 @@ use k8s_openapi::api::core::v1::{
 
 use super::{
     meta::{filled, instant, message},
-    resources::kube_resources,
+    resources::{kube_resources, limits_in_force},
 };
 
-/// Init containers and sidecars, app containers, ephemeral containers; each list in the order of the pod spec.
+/// Init containers and sidecars in the order of the pod spec, then app and ephemeral containers as the pod given has them.
 pub(super) fn containers(pod: &Pod) -> Vec<Container> {
     let Some(spec) = &pod.spec else {
         return Vec::new();
@@ -71,7 +71,8 @@ fn complete(
     statuses: &[ContainerStatus],
 ) -> Container {
     container.requests = kube_resources(resources.and_then(|resources| resources.requests.as_ref()));
-    container.limits = kube_resources(resources.and_then(|resources| resources.limits.as_ref()));
+    let limits = limits_in_force(resources.and_then(|resources| resources.limits.as_ref()));
+    container.limits = kube_resources(limits.as_ref());
     let Some(status) = statuses.iter().find(|status| status.name == container.container) else {
         return container;
     };

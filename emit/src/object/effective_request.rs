@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec};
 
 use super::{
     quantity::Quantity,
-    resources::{KubeResourceList, ResourceList, read, resources},
+    resources::{KubeResourceList, ResourceList, limits_in_force, read, resources},
 };
 
 /// Effective request of the pod, with overhead: what the scheduler reserves.
@@ -35,11 +35,15 @@ pub fn limits(pod: &Pod) -> Resources {
     let Some(spec) = &pod.spec else {
         return Resources::default();
     };
-    let of = |container: &Container| read(container.resources.as_ref().and_then(|r| r.limits.as_ref()));
+    let of = |container: &Container| {
+        let limits = container.resources.as_ref().and_then(|r| r.limits.as_ref());
+        read(limits_in_force(limits).as_ref())
+    };
     let mut sum = aggregate(spec, of);
     let all = || spec.init_containers.iter().flatten().chain(&spec.containers);
     sum.retain(|name, _| all().all(|container| of(container).contains_key(name)));
-    replace_by_pod_level(&mut sum, spec.resources.as_ref().and_then(|r| r.limits.as_ref()));
+    let pod_level = limits_in_force(spec.resources.as_ref().and_then(|r| r.limits.as_ref()));
+    replace_by_pod_level(&mut sum, pod_level.as_ref());
     for (name, overhead) in read(spec.overhead.as_ref()) {
         // Overhead raises a limit but sets none, as Kubernetes has it.
         if let Some(limit) = sum.get_mut(&name).filter(|limit| !limit.is_zero()) {

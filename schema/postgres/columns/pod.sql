@@ -4,12 +4,12 @@
     {alias}.uid_text, -- Text of uid where that was hashed from another form; NULL in the common case.
     {alias}.namespace, -- Namespace name.
     {alias}.pod, -- Pod name.
-    {alias}.created_at, -- metadata.creationTimestamp.
+    {alias}.created_at, -- metadata.creationTimestamp; NULL where the object has none.
     {alias}.deletion_requested_at, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     {alias}.deletion_grace_seconds, -- metadata.deletionGracePeriodSeconds, in seconds.
     {alias}.labels, -- Allow-listed labels.
     {alias}.annotations, -- Allow-listed annotations.
-    {alias}.finalizers, -- metadata.finalizers, in the object's order.
+    {alias}.finalizers, -- metadata.finalizers, sorted.
     {alias}.node, -- Node the pod is bound to.
     {alias}.nominated_node, -- Node a preempting pod waits for.
     {alias}.phase, -- Pending, Running, Succeeded, Failed or Unknown.
@@ -22,9 +22,9 @@
     {alias}.owner_kind, -- Kind of the controlling owner reference.
     {alias}.owner, -- Name of the controlling owner.
     {alias}.owner_uid, -- Uid of the controlling owner.
-    {alias}.workload_kind, -- Kind of the top-level owner, such as Deployment.
-    {alias}.workload, -- Name of the top-level owner.
-    {alias}.workload_uid, -- Uid of the top-level owner.
+    {alias}.workload_kind, -- Kind of the top-level owner, such as Deployment; of the last owner known by reference where owner_resolved is false.
+    {alias}.workload, -- Name of the top-level owner, or of that one.
+    {alias}.workload_uid, -- Uid of the top-level owner, or of that one.
     {alias}.owner_resolved, -- True if the chain of owners was followed to its end; true for a pod without an owner.
     {alias}.service_account, -- Service account name.
     {alias}.scheduler, -- Scheduler name.
@@ -36,7 +36,7 @@
     {alias}.host_pid, -- True if the pod uses the host's process namespace.
     {alias}.host_ipc, -- True if the pod uses the host's IPC namespace.
     {alias}.host_ip, -- IP of the node.
-    {alias}.pod_ips, -- IPs of the pod.
+    {alias}.pod_ips, -- IPs of the pod: the primary one, then the others sorted.
     {alias}.started_at, -- status.startTime: when the kubelet acknowledged the pod.
     {alias}.conditions, -- Conditions, sorted by type; probe times left out.
     {alias}.scheduled_at, -- When the pod was bound to its node.
@@ -45,7 +45,7 @@
     {alias}.ready, -- True if condition Ready is True.
     {alias}.ready_since, -- Since when condition Ready is True; NULL while it is not.
     {alias}.finished_at, -- End of the last container of a pod that Succeeded or Failed.
-    {alias}.restart_count, -- Restarts of all containers together.
+    {alias}.restart_count, -- Restarts of all containers together, init containers and sidecars included.
     round({alias}.request_cpu_millicores / 1000.0, 3) as cpu_request_cores, -- Requested CPU cores; NULL = not set.
     {alias}.request_memory_bytes as memory_request_bytes, -- Requested bytes of memory; NULL = not set.
     {alias}.request_ephemeral_storage_bytes as ephemeral_storage_request_bytes, -- Requested bytes of ephemeral storage; NULL = not set.

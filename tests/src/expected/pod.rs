@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    ExpectedRow, ExpectedValue, FleetIndex, ResourceQuantities, at, common, conditions, controller, filled,
-    list, message, micros, number, or_empty_list, row, same,
+    ExpectedRow, ExpectedValue, FleetIndex, ResourceQuantities, at, by_name, common, conditions, controller,
+    filled, list, message, micros, number, or_empty_list, row, same,
 };
 use crate::{
     cluster::text,
@@ -162,11 +162,9 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
 
 fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, ExpectedValue> {
     let owner = controller(object).cloned().unwrap_or(Value::Null);
-    let top = controller(object).map(|owner| fleet.top(&text(owner, "/uid")));
-    let resolved = top != Some(None);
-    let (kind, name, uid) = top
-        .flatten()
-        .map_or((None, None, None), |(k, n, u)| (Some(k), Some(n), Some(u)));
+    let top = controller(object).map(|owner| fleet.top(owner));
+    let resolved = top.as_ref().is_none_or(|(_, _, _, resolved)| *resolved);
+    let (kind, name, uid) = top.map_or((None, None, None), |(k, n, u, _)| (Some(k), Some(n), Some(u)));
     BTreeMap::from([
         ("owner_kind", same(&owner["kind"])),
         ("owner", same(&owner["name"])),
@@ -190,11 +188,13 @@ fn statuses(status: &Value) -> impl Iterator<Item = &Value> {
 
 pub(super) fn containers(object: &Value, fleet: &FleetIndex) -> Vec<ExpectedRow> {
     let (spec, status) = (&object["spec"], &object["status"]);
-    let of = |field: &'static str| list(&spec[field]).enumerate();
-    let init = of("initContainers").map(|(position, container)| {
-        let sidecar = container["restartPolicy"] == "Always";
-        (if sidecar { "sidecar" } else { "init" }, position, container)
-    });
+    let of = |field: &'static str| by_name(&spec[field]).into_iter().enumerate();
+    let init = list(&spec["initContainers"])
+        .enumerate()
+        .map(|(position, container)| {
+            let sidecar = container["restartPolicy"] == "Always";
+            (if sidecar { "sidecar" } else { "init" }, position, container)
+        });
     let app = of("containers").map(|(position, container)| ("app", position, container));
     let ephemeral = of("ephemeralContainers").map(|(position, container)| ("ephemeral", position, container));
     let all = init.chain(app).chain(ephemeral);
@@ -279,7 +279,7 @@ fn container_row(
     ]);
     let (requests, limits) = (
         ResourceQuantities::of(&container["resources"]["requests"]),
-        ResourceQuantities::of(&container["resources"]["limits"]),
+        ResourceQuantities::of(&limits_in_force(&container["resources"]["limits"])),
     );
     columns.extend([
         (
@@ -305,10 +305,29 @@ fn container_row(
     }
 }
 
+/// Limits without those of 0 for what containers share, which are none.
+fn limits_in_force(limits: &Value) -> Value {
+    let mut limits = limits.clone();
+    for name in ["cpu", "memory", "ephemeral-storage"] {
+        if limits[name].as_str().is_some_and(|text| thousandths(text) == 0) {
+            limits.as_object_mut().unwrap().remove(name);
+        }
+    }
+    limits
+}
+
 /// KEP-753 in its own words: containers and sidecars together, or the largest init container with the sidecars
 /// started before it, whichever is more; pod-level resources instead; overhead on top. In thousandths throughout.
 fn effective(spec: &Value, which: &str) -> ResourceQuantities {
-    let of = |container: &Value, name: &str| container["resources"][which][name].as_str().map(thousandths);
+    let of = |container: &Value, name: &str| {
+        let set = &container["resources"][which];
+        let set = if which == "limits" {
+            limits_in_force(set)
+        } else {
+            set.clone()
+        };
+        set[name].as_str().map(thousandths)
+    };
     let init: Vec<&Value> = list(&spec["initContainers"]).collect();
     let all: Vec<&Value> = init.iter().copied().chain(list(&spec["containers"])).collect();
     let names: BTreeSet<String> = all
@@ -377,8 +396,8 @@ fn host_path_mounts(spec: &Value) -> Value {
         .collect();
     volumes.sort_by_key(|volume| text(volume, "/name"));
     let containers = || {
-        let fields = ["initContainers", "containers", "ephemeralContainers"];
-        fields.into_iter().flat_map(|field| list(&spec[field]))
+        let others = ["containers", "ephemeralContainers"].map(|field| by_name(&spec[field]));
+        list(&spec["initContainers"]).chain(others.into_iter().flatten())
     };
     let mounted = volumes.into_iter().map(|volume| {
         let mounts = |container: &Value| {
