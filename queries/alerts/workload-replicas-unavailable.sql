@@ -18,8 +18,8 @@ select
     namespace,
     workload_kind,
     workload,
-    desired - coalesce(available, 0) as missing,
+    desired - coalesce(available, ready, 0) as missing,
     desired::text as desired
 from workload
 where workload_kind in ('Deployment', 'StatefulSet')
-  and coalesce(available, 0) * 2 < desired
+  and coalesce(available, ready, 0) * 2 < desired
