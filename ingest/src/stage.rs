@@ -292,7 +292,7 @@ impl StageSql {
             // An owner that becomes known was so all along; one that changes makes a version.
             same.push_str(
                 "
-            and (s.keeps_owner or p.workload_uid is null or (not p.owner_resolved and p.workload_uid = p.owner_uid)
+            and (s.keeps_owner or p.workload_uid is null or (not p.owner_resolved and p.workload_uid is not distinct from p.owner_uid)
                 or (p.workload_kind, p.workload, p.workload_uid) is not distinct from (s.workload_kind, s.workload, s.workload_uid))",
             );
         }
