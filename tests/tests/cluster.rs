@@ -270,17 +270,25 @@ async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
     line.end(emitter).await;
 }
 
+/// A uid of Kubernetes' form for an object that is not there.
+fn uuid_of(name: &str) -> String {
+    let number = name
+        .bytes()
+        .fold(0_u64, |number, byte| number * 256 + u64::from(byte));
+    format!("00000000-0000-4000-8000-{number:012x}")
+}
+
 /// Pods of controllers whose objects cannot be read: the last owner known by reference is the workload.
 async fn custom_controllers(line: &ClusterPipeline) {
     let controlled = |name: &str, api_version: &str, kind: &str, owner: &str| {
         let mut controlled = pod(name, &one_container());
         controlled.body["metadata"]["ownerReferences"] = json!([{"apiVersion": api_version, "kind": kind, "name": owner,
-            "uid": format!("uid-{owner}"), "controller": true}]);
+            "uid": uuid_of(owner), "controller": true}]);
         controlled
     };
     let mut set = owned(ApiResourceKind::ReplicaSet, "web-7d9", None);
     set.body["metadata"]["ownerReferences"] = json!([{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web",
-        "uid": "uid-web", "controller": true}]);
+        "uid": uuid_of("web"), "controller": true}]);
     line.cluster.create(&set).await;
     let mut of_rollout = pod("web-7d9-x1", &one_container());
     of_rollout.owner = Some((ApiResourceKind::ReplicaSet, "web-7d9".to_owned()));
