@@ -30,10 +30,13 @@ impl LinkTargets {
             "" => console.map(|console| format!("{console}/runbooks")),
             base => Some(base.to_owned()),
         };
-        let runbook = annotations.get("runbook").filter(|name| !name.is_empty());
+        let filled = |name: &str| annotations.get(name).filter(|text| !text.is_empty());
+        let runbook = filled("runbook");
         let to = |path: String| Some(format!("{}{path}", console?));
         AlertLinks {
-            runbook: runbook.and_then(|name| Some(format!("{}/{}", runbooks?, encode(name)))),
+            runbook: filled("runbook_url")
+                .cloned()
+                .or_else(|| Some(format!("{}/{}", runbooks?, encode(runbook?)))),
             timeline: timeline(labels).and_then(to),
             snooze: to(format!("/alerts?{}", query(labels.iter()))),
         }
@@ -118,6 +121,9 @@ mod tests {
         };
         let links = places.links(&map(&[("node", "n1")]), &map(&[("runbook", "r")]));
         assert_eq!(links.runbook.as_deref(), Some("https://wiki/runbooks/r"));
+        let own = map(&[("runbook_url", "https://elsewhere/r")]);
+        let links = places.links(&map(&[("node", "n1")]), &own);
+        assert_eq!(links.runbook.as_deref(), Some("https://elsewhere/r"));
         assert_eq!((links.timeline, links.snooze), (None, None));
     }
 }

@@ -38,8 +38,8 @@ impl CostRater {
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         let hours = Opts::new(
-            "fleetledger_cost_hours_rated_total",
-            "Hours that were rated, by why (first, partial, known, usage, rerate); error counts rounds, set_aside hours of clusters that could not be rated.",
+            "fleetledger_cost_ratings_total",
+            "Ratings of an hour, by why (first, partial, known, usage, rerate); error counts rounds, set_aside hours of clusters that could not be rated.",
         );
         let hours = IntCounterVec::new(hours, &["reason"])?;
         let seconds = HistogramOpts::new("fleetledger_cost_rating_seconds", "How long rating an hour took.")

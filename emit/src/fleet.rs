@@ -385,7 +385,7 @@ impl ObservedFleet {
                 OwnerResolution::End(top) => {
                     self.patch(&pod, now, |record| {
                         if let Record::Pod(pod) = record
-                            && (top != TopOwner::Unresolved || !pod.owner_resolved)
+                            && (!top.is_unresolved() || !pod.owner_resolved)
                         {
                             set_top_owner(pod, &top);
                         }
@@ -495,13 +495,15 @@ impl ObservedFleet {
             KubeObject::Watchdog(o) => object::watchdog(o, rules).into_record(),
             KubeObject::Pod(o) => {
                 let top = match self.owners.resolve(OwnerRef::of(&o.metadata).as_ref()) {
-                    OwnerResolution::End(TopOwner::Unresolved) => self.known_top(object.uid()),
-                    OwnerResolution::End(top) => top,
-                    OwnerResolution::Waiting(owner) => {
-                        let known = self.known_top(object.uid());
-                        waiting = Some(owner).filter(|_| known == TopOwner::Unresolved);
-                        known
+                    OwnerResolution::End(top) if top.is_unresolved() => {
+                        self.known_top(object.uid()).unwrap_or(top)
                     }
+                    OwnerResolution::End(top) => top,
+                    OwnerResolution::Waiting(owner) => self.known_top(object.uid()).unwrap_or_else(|| {
+                        let top = owner.unresolved();
+                        waiting = Some(owner);
+                        top
+                    }),
                 };
                 object::pod(o, rules, &top).into_record()
             }
@@ -515,20 +517,19 @@ impl ObservedFleet {
     }
 
     /// The top owner that memory holds of a pod: never downgraded in the pod's life.
-    fn known_top(&self, uid: &str) -> TopOwner {
-        let known = self
-            .memory
-            .get(uid)
-            .and_then(|entry| decode(&entry.value, &self.schemas));
-        match known {
-            Some(Record::Pod(pod)) if pod.owner_resolved => {
-                match (pod.workload_kind, pod.workload, pod.workload_uid) {
-                    (Some(kind), Some(name), Some(uid)) => TopOwner::Known { kind, name, uid },
-                    _ => TopOwner::Unresolved,
-                }
-            }
-            _ => TopOwner::Unresolved,
+    fn known_top(&self, uid: &str) -> Option<TopOwner> {
+        let Record::Pod(pod) = decode(&self.memory.get(uid)?.value, &self.schemas)? else {
+            return None;
+        };
+        let pod = *pod;
+        if !pod.owner_resolved {
+            return None;
         }
+        Some(TopOwner::Known {
+            kind: pod.workload_kind?,
+            name: pod.workload?,
+            uid: pod.workload_uid?,
+        })
     }
 }
 

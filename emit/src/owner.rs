@@ -33,6 +33,15 @@ impl OwnerRef {
             namespace: meta.namespace.clone(),
         })
     }
+
+    /// A chain that ends with this reference, because who owns its owner is not known.
+    pub(crate) fn unresolved(&self) -> TopOwner {
+        TopOwner::Unresolved {
+            kind: self.kind.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+        }
+    }
 }
 
 /// What is known of an owner: its name and who owns it in turn.
@@ -64,7 +73,8 @@ pub(crate) enum OwnerResolution {
 }
 
 impl OwnerIndex {
-    /// Follows the chain that begins with `first`. An owner already known to be missing ends it unresolved.
+    /// Follows the chain that begins with `first`. An owner already known to be missing ends it unresolved, as does a
+    /// circle.
     pub(crate) fn resolve(&self, first: Option<&OwnerRef>) -> OwnerResolution {
         let Some(mut reference) = first else {
             return OwnerResolution::End(TopOwner::None);
@@ -72,7 +82,7 @@ impl OwnerIndex {
         for _ in 0..MAX_CHAIN {
             let Some(owner) = self.known.get(&reference.uid) else {
                 return if self.missing.contains(&reference.uid) {
-                    OwnerResolution::End(TopOwner::Unresolved)
+                    OwnerResolution::End(reference.unresolved())
                 } else {
                     OwnerResolution::Waiting(reference.clone())
                 };
@@ -88,7 +98,7 @@ impl OwnerIndex {
                 }
             }
         }
-        OwnerResolution::End(TopOwner::Unresolved)
+        OwnerResolution::End(reference.unresolved())
     }
 
     /// Learns an owner. What is known of an owner is never replaced: it is resolved once.
@@ -259,22 +269,50 @@ mod tests {
         assert_eq!(known, ["idle", "job-7"]);
     }
 
+    fn unresolved(kind: &str, name: &str, uid: &str) -> OwnerResolution {
+        OwnerResolution::End(TopOwner::Unresolved {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+        })
+    }
+
+    #[test]
+    fn of_a_controller_that_may_not_be_read_the_reference_is_the_workload() {
+        for kind in [
+            "StrimziPodSet",
+            "Cluster",
+            "RayCluster",
+            "PyTorchJob",
+            "GameServer",
+        ] {
+            let mut owners = OwnerIndex::default();
+            let pod = OwnerRef::of(&meta("p", Some((kind, "mine", "u1")))).unwrap();
+            owners.answer("u1", None);
+            assert_eq!(owners.resolve(Some(&pod)), unresolved(kind, "mine", "u1"));
+        }
+        // A Rollout stands behind a ReplicaSet that is known.
+        let mut owners = OwnerIndex::default();
+        let pod = OwnerRef::of(&meta("p", Some(("ReplicaSet", "web-5d8", "rs")))).unwrap();
+        owners.learn(
+            "rs",
+            "ReplicaSet",
+            &meta("web-5d8", Some(("Rollout", "web", "ro"))),
+        );
+        owners.answer("ro", None);
+        assert_eq!(owners.resolve(Some(&pod)), unresolved("Rollout", "web", "ro"));
+    }
+
     #[test]
     fn a_missing_owner_and_a_circle_end_unresolved() {
         let mut owners = OwnerIndex::default();
         let pod = OwnerRef::of(&meta("p", Some(("Rollout", "r", "gone")))).unwrap();
         owners.answer("gone", None);
-        assert_eq!(
-            owners.resolve(Some(&pod)),
-            OwnerResolution::End(TopOwner::Unresolved)
-        );
+        assert_eq!(owners.resolve(Some(&pod)), unresolved("Rollout", "r", "gone"));
         owners.learn("a", "A", &meta("a", Some(("B", "b", "b"))));
         owners.learn("b", "B", &meta("b", Some(("A", "a", "a"))));
         let circle = OwnerRef::of(&meta("p", Some(("A", "a", "a")))).unwrap();
-        assert_eq!(
-            owners.resolve(Some(&circle)),
-            OwnerResolution::End(TopOwner::Unresolved)
-        );
+        assert_eq!(owners.resolve(Some(&circle)), unresolved("A", "a", "a"));
         owners.retain(["a"].into_iter(), |_| false);
     }
 }

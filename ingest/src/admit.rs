@@ -151,15 +151,20 @@ impl LaneMemory {
             }
             ExaminedRecord::Schema(placed, schema) => {
                 self.advance(draft, record, &placed);
-                draft.schemas.push(LearnedSchema {
-                    fingerprint: schema.number(),
+                // Whoever reads a record later looks its schema up by the name that the record gives it.
+                let named = |fingerprint: u64| LearnedSchema {
+                    fingerprint: fingerprint.cast_signed(),
                     subject: match schema.subject() {
                         fleetledger_schema::codec::SchemaSubject::Kind(kind) => kind.to_string(),
                         fleetledger_schema::codec::SchemaSubject::Mark => "mark".to_owned(),
                     },
                     json: schema.json().to_owned(),
                     source: placed.source.to_string(),
-                });
+                };
+                draft.schemas.push(named(schema.fingerprint()));
+                if schema.former_fingerprint() != schema.fingerprint() {
+                    draft.schemas.push(named(schema.former_fingerprint()));
+                }
                 self.schemas.learn(schema);
                 RecordOutcome::Control
             }
@@ -248,7 +253,7 @@ impl LaneMemory {
             });
             if whole {
                 let reason = format!(
-                    "{source} {}: ce_sequence jumps from {} to {} in epoch {}: {missing} records were lost before kafka",
+                    "{source} {}: ce_logsequence jumps from {} to {} in epoch {}: {missing} records were lost before kafka",
                     placed.key.kind,
                     expected - 1,
                     headers.sequence,
@@ -327,7 +332,8 @@ impl LaneMemory {
         };
         // Nobody saw it live: it lived since it was created.
         let unseen_life = deleted_at.is_some() && entry.row.is_none();
-        let began_at = if unseen_life {
+        let is_created_at_known = content.record.created_at() != Instant(0);
+        let began_at = if unseen_life && is_created_at_known {
             content.record.created_at()
         } else {
             placed.headers.since.unwrap_or(placed.headers.time)

@@ -174,7 +174,7 @@ impl RowAudit {
     }
 }
 
-/// The row may hold an owner that its newest record could not resolve: that record travelled without it.
+/// The row may hold an owner that its newest record could not resolve: that record travelled with less.
 fn encodes_to(schema: &WriterSchema, record: &Record, unknown: &Json, hash: ContentHash) -> bool {
     let is = |record: &Record| {
         schema
@@ -188,13 +188,20 @@ fn encodes_to(schema: &WriterSchema, record: &Record, unknown: &Json, hash: Cont
     if pod.owner_resolved {
         return false;
     }
-    let travelled = Pod {
-        workload_kind: None,
-        workload: None,
-        workload_uid: None,
-        ..Pod::clone(pod)
+    let travelled = |kind: Option<&String>, name: Option<&String>, uid: Option<&String>| {
+        is(&Record::Pod(Box::new(Pod {
+            workload_kind: kind.cloned(),
+            workload: name.cloned(),
+            workload_uid: uid.cloned(),
+            ..Pod::clone(pod)
+        })))
     };
-    is(&Record::Pod(Box::new(travelled)))
+    // By its own reference, or, from emitters before reader version 2, without any.
+    travelled(
+        pod.owner_kind.as_ref(),
+        pod.owner.as_ref(),
+        pod.owner_uid.as_ref(),
+    ) || travelled(None, None, None)
 }
 
 /// A container as it stands; read back in the order in which it travelled: init and sidecar, app, ephemeral.

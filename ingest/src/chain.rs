@@ -218,7 +218,13 @@ fn owner_agrees(last: &Record, next: &Record) -> bool {
             pod.workload_uid.clone(),
         )
     };
-    !next.owner_resolved || last.workload_uid.is_none() || owner(last) == owner(next)
+    !next.owner_resolved || !is_owner_certain(last) || owner(last) == owner(next)
+}
+
+/// False where the workload is no more than the pod's own owner by reference: who owns that is not known, and a record
+/// that does know says what was so all along.
+fn is_owner_certain(pod: &Pod) -> bool {
+    pod.workload_uid.is_some() && (pod.owner_resolved || pod.workload_uid != pod.owner_uid)
 }
 
 /// A known owner stays when a later record cannot resolve it.
@@ -226,7 +232,7 @@ fn keep_owner(last: &ObjectContent, next: &mut ObjectContent) {
     let (Record::Pod(last), Record::Pod(pod)) = (last.record.as_ref(), next.record.as_ref()) else {
         return;
     };
-    if pod.owner_resolved || last.workload_uid.is_none() {
+    if pod.owner_resolved || !is_owner_certain(last) {
         return;
     }
     let mut kept = pod.clone();

@@ -35,6 +35,8 @@ const PROSE: &[&str] = &[
     "snooze_reason",
     "image",
     "image_id",
+    "completed_indexes",
+    "failed_indexes",
 ];
 
 /// What an object takes in a batch beside itself: its chain with one version, and its key.

@@ -190,7 +190,7 @@ pub(crate) fn learn(announced: u64, value: &[u8]) -> Result<Arc<WriterSchema>, R
     let bad = |detail: String| RecordFault::new(DeadReason::BadSchema, detail);
     let text = std::str::from_utf8(value).map_err(|_| bad("schema is not utf-8".to_owned()))?;
     let schema = WriterSchema::parse(text).map_err(|error| bad(error.to_string()))?;
-    if schema.fingerprint() != announced {
+    if !schema.is_named(announced) {
         return Err(bad(format!(
             "schema has fingerprint {:016x}, key says {announced:016x}",
             schema.fingerprint()

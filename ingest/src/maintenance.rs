@@ -125,13 +125,16 @@ pub(crate) async fn prepare(
     keep_partitions(&client)
         .await
         .map_err(postgres("make partitions"))?;
-    for schema in KnownSchemas::own().iter() {
+    for (fingerprint, schema) in KnownSchemas::own().by_fingerprint() {
         let subject = match schema.subject() {
             SchemaSubject::Kind(kind) => kind.as_str(),
             SchemaSubject::Mark => "mark",
         };
         client
-            .execute(INSERT_AVRO_SCHEMA, &[&schema.number(), &subject, &schema.json()])
+            .execute(
+                INSERT_AVRO_SCHEMA,
+                &[&fingerprint.cast_signed(), &subject, &schema.json()],
+            )
             .await
             .map_err(postgres("store schemas"))?;
     }

@@ -292,7 +292,7 @@ impl StageSql {
             // An owner that becomes known was so all along; one that changes makes a version.
             same.push_str(
                 "
-            and (s.keeps_owner or p.workload_uid is null
+            and (s.keeps_owner or p.workload_uid is null or (not p.owner_resolved and p.workload_uid is not distinct from p.owner_uid)
                 or (p.workload_kind, p.workload, p.workload_uid) is not distinct from (s.workload_kind, s.workload, s.workload_uid))",
             );
         }
@@ -372,7 +372,8 @@ order by {keys}, s.step",
             "valid_from" => "greatest(s.from_at, pl.base + s.step * interval '1 microsecond')".to_owned(),
             "landed_at" => "now()".to_owned(),
             owner if self.is_pod && OWNER_COLUMNS.contains(&owner) => format!(
-                "case when s.keeps_owner and p.workload_uid is not null then p.{owner} else s.{owner} end"
+                "case when s.keeps_owner and p.workload_uid is not null and (p.owner_resolved or p.workload_uid is distinct from p.owner_uid)
+        then p.{owner} else s.{owner} end"
             ),
             column => format!("s.{}", quoted(column)),
         }

@@ -15,11 +15,13 @@
 
 pub mod account;
 pub mod alertmanager;
+pub mod avro_reader;
 pub mod cache;
 pub mod cron_next;
+mod debian_package;
 mod error;
-mod go;
 pub mod focus_validator;
+mod go;
 pub mod grafana_types;
 mod http;
 pub mod kafka;
@@ -28,6 +30,7 @@ pub mod mock_kafka;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod promtool;
 pub mod scratch;
 pub mod skip;
 pub mod sql_driver;

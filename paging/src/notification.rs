@@ -115,15 +115,20 @@ impl Alert {
         }
     }
 
-    /// The annotations and the links, under the names that templates for Alertmanager look for.
+    /// The annotations and the links, under the names that templates for Alertmanager look for. A runbook without an
+    /// address is there by its name.
     #[must_use]
     pub fn annotations_and_links(&self) -> LabelSet {
-        let links = [
-            ("runbook_url", &self.links.runbook),
-            ("timeline_url", &self.links.timeline),
-            ("snooze_url", &self.links.snooze),
-        ];
         let mut annotations = self.annotations.clone();
+        let runbook_name = annotations.remove("runbook");
+        let links = [
+            (
+                "runbook_url",
+                self.links.runbook.as_ref().or(runbook_name.as_ref()),
+            ),
+            ("timeline_url", self.links.timeline.as_ref()),
+            ("snooze_url", self.links.snooze.as_ref()),
+        ];
         for (name, link) in links {
             if let Some(link) = link {
                 annotations.insert(name.to_owned(), link.clone());

@@ -12,7 +12,7 @@ select
     cluster,
     workload_kind,
     coalesce(sum(desired), 0) as desired,
-    coalesce(sum(available), 0) as available
+    coalesce(sum(coalesce(available, ready)), 0) as available
 from workload
 where workload_kind in ('Deployment', 'StatefulSet', 'DaemonSet')
 group by datacenter, cluster, workload_kind

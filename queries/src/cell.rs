@@ -122,7 +122,7 @@ impl ResultCell {
             Self::Null => String::new(),
             Self::Text(text) | Self::Decimal(text) => text.clone(),
             Self::Integer(number) => number.to_string(),
-            Self::Float(number) => number.to_string(),
+            Self::Float(number) => float(*number),
             Self::Boolean(truth) => truth.to_string(),
             Self::Instant(instant) => instant.to_string(),
             Self::Json(value) => value.to_string(),
@@ -137,7 +137,7 @@ impl ResultCell {
             Self::Null => Value::Null,
             Self::Integer(number) => (*number).into(),
             Self::Float(number) => serde_json::Number::from_f64(*number)
-                .map_or_else(|| Value::String(number.to_string()), Value::Number),
+                .map_or_else(|| Value::String(float(*number)), Value::Number),
             Self::Decimal(text) => match text.parse::<f64>() {
                 Ok(number) if number.is_finite() && number.to_string() == *text => number.into(),
                 Ok(number) if number.is_finite() && text.len() <= 15 => number.into(),
@@ -192,6 +192,15 @@ fn decode(column_type: &Type, raw: &[u8]) -> Result<ResultCell, Box<dyn Error + 
             _ => return Err(format!("type {column_type} is not read; cast it to text").into()),
         },
     })
+}
+
+/// As PostgreSQL writes it where it is no number that JSON knows.
+fn float(number: f64) -> String {
+    match number {
+        f64::INFINITY => "Infinity".to_owned(),
+        f64::NEG_INFINITY => "-Infinity".to_owned(),
+        number => number.to_string(),
+    }
 }
 
 /// Splits `N` bytes off the front.
@@ -268,6 +277,11 @@ fn interval(mut raw: &[u8]) -> Option<String> {
     let micros = i64::from_be_bytes(take(&mut raw)?);
     let days = i32::from_be_bytes(take(&mut raw)?);
     let months = i32::from_be_bytes(take(&mut raw)?);
+    match (micros, days, months) {
+        (i64::MAX, i32::MAX, i32::MAX) => return Some("infinity".to_owned()),
+        (i64::MIN, i32::MIN, i32::MIN) => return Some("-infinity".to_owned()),
+        _ => {}
+    }
     let mut words = Vec::new();
     if months != 0 {
         words.push(format!("{months}mon"));
@@ -330,6 +344,28 @@ mod tests {
         assert_eq!(role(&Type::TEXT_ARRAY), Some(ColumnRole::Document));
         assert_eq!(role(&Type::POINT), None);
         assert!(is_number(&Type::INT4) && is_number(&Type::NUMERIC) && !is_number(&Type::BOOL));
+    }
+
+    #[test]
+    fn infinity_is_shown_as_such_in_every_type_that_has_one() {
+        let end = |column_type: Type, raw: &[u8]| decode(&column_type, raw).unwrap().text();
+        let (micros, days) = (i64::MAX.to_be_bytes(), i32::MAX.to_be_bytes());
+        assert_eq!(end(Type::TIMESTAMPTZ, &micros), "infinity");
+        assert_eq!(end(Type::TIMESTAMP, &i64::MIN.to_be_bytes()), "-infinity");
+        assert_eq!(end(Type::DATE, &days), "infinity");
+        let interval = [&micros[..], &days, &days].concat();
+        assert_eq!(end(Type::INTERVAL, &interval), "infinity");
+        assert_eq!(end(Type::FLOAT8, &f64::INFINITY.to_be_bytes()), "Infinity");
+        assert_eq!(
+            decode(&Type::FLOAT4, &f32::NEG_INFINITY.to_be_bytes())
+                .unwrap()
+                .json(),
+            serde_json::json!("-Infinity")
+        );
+        assert_eq!(
+            decode(&Type::TIMESTAMPTZ, &micros).unwrap().json(),
+            serde_json::json!("infinity")
+        );
     }
 
     #[test]

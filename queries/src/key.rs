@@ -97,7 +97,7 @@ pub const KEYS: &[FrontMatterKey] = keys! {
     "labels" of ALERT, "texts by name", "–", "labels: {severity: page, team: platform}",
         "Labels of all its instances. `severity` is required: `page` (act now), `ticket` (act this week) or `info`.";
     "annotations" of ALERT, "templates by name", "–", "annotations: {summary: \"{{ labels.node }} is silent\", runbook: node-not-reporting}",
-        "Templates over `labels`, `value`, `annotations`, `alertname`. `summary` and `runbook` (a file of docs/runbooks, without `.md`) are required.";
+        "Templates over `labels`, `value`, `annotations`, `alertname`. `summary` and `runbook` (a file of docs/runbooks, without `.md`; or `runbook_url`, an address elsewhere) are required.";
     "freshness" of SAMPLED, "section or `none`", "by datacenter and cluster, 5m; a record `none`", "freshness: {by: [datacenter, cluster], max_age: 5m}",
         "Which sources must be fresh before an absence is believed; `none` for queries about the pipeline itself.";
     "freshness.by" of SAMPLED, "columns", "[datacenter, cluster]", "freshness: {by: [datacenter]}",

@@ -67,10 +67,11 @@ impl AnnotationTemplates {
         &self.sources
     }
 
-    /// Name of the runbook: the annotation `runbook`, which is no template.
+    /// Name of the runbook: the annotation `runbook`, which is no template. `None` for a rule whose runbook is elsewhere, as
+    /// its annotation `runbook_url` says.
     #[must_use]
-    pub fn runbook(&self) -> &str {
-        self.sources.get("runbook").map_or("", String::as_str)
+    pub fn runbook(&self) -> Option<&str> {
+        self.sources.get("runbook").map(String::as_str)
     }
 
     /// One annotation, filled in.

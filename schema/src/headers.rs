@@ -8,6 +8,15 @@ use crate::{instant::Instant, key::RecordSource};
 pub const MARK_EVENT_TYPE: &str = "fleetledger.mark.v1";
 /// `ce_type` of schema announcements.
 pub const SCHEMA_EVENT_TYPE: &str = "fleetledger.schema.v1";
+/// `content-type` of records in Avro's single-object encoding.
+const AVRO_CONTENT_TYPE: &str = "application/avro";
+/// `content-type` of schema announcements.
+const SCHEMA_CONTENT_TYPE: &str = "application/json";
+/// Header of [`RecordHeaders::sequence`]. CloudEvents' extension `sequence` counts the events of a source in an order of
+/// texts; ours begins anew in each log and term, so it has a name of its own.
+const SEQUENCE_HEADER: &str = "ce_logsequence";
+/// Its name before reader version 2.
+const FORMER_SEQUENCE_HEADER: &str = "ce_sequence";
 
 /// Headers of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +31,7 @@ pub struct RecordHeaders {
     pub time: Instant,
     /// `ce_epoch`: leadership term of the emitter that wrote the record.
     pub epoch: i64,
-    /// `ce_sequence`: number of the record within (cluster, topic, shard) and epoch, from 1 without holes.
+    /// `ce_logsequence`: number of the record within (cluster, topic, shard) and epoch, from 1 without holes.
     pub sequence: i64,
     /// `ce_since`: when this content began, where the emitter knows; sweeps carry it.
     pub since: Option<Instant>,
@@ -69,17 +78,22 @@ impl RecordHeaders {
         }
     }
 
-    /// As pairs of name and text, in the order in which they are written.
+    /// As pairs of name and text, in the order in which they are written; `content-type` is made of the event's type.
     #[must_use]
     pub fn to_pairs(&self) -> Vec<(&'static str, String)> {
+        let content_type = match self.event_type.as_str() {
+            SCHEMA_EVENT_TYPE => SCHEMA_CONTENT_TYPE,
+            _ => AVRO_CONTENT_TYPE,
+        };
         let mut pairs = vec![
+            ("content-type", content_type.to_owned()),
             ("ce_specversion", "1.0".to_owned()),
             ("ce_id", self.id.clone()),
             ("ce_source", self.source.clone()),
             ("ce_type", self.event_type.clone()),
             ("ce_time", self.time.to_string()),
             ("ce_epoch", self.epoch.to_string()),
-            ("ce_sequence", self.sequence.to_string()),
+            (SEQUENCE_HEADER, self.sequence.to_string()),
         ];
         if let Some(since) = self.since {
             pairs.push(("ce_since", since.to_string()));
@@ -138,7 +152,7 @@ impl<'a> RecordHeadersRef<'a> {
     pub fn parse(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
         let (mut id, mut source, mut event_type) = (None, None, None);
         let (mut time, mut epoch, mut sequence) = (None, None, None);
-        let (mut since, mut resource_version) = (None, None);
+        let (mut since, mut resource_version, mut former_sequence) = (None, None, None);
         for (name, value) in pairs {
             match name {
                 "ce_id" => id = Some(text("ce_id", value)?),
@@ -147,7 +161,10 @@ impl<'a> RecordHeadersRef<'a> {
                 "ce_time" => time = Some(instant("ce_time", value)?),
                 "ce_since" => since = Some(instant("ce_since", value)?),
                 "ce_epoch" => epoch = Some(number("ce_epoch", value)?),
-                "ce_sequence" => sequence = Some(number("ce_sequence", value)?),
+                SEQUENCE_HEADER => sequence = Some(number(SEQUENCE_HEADER, value)?),
+                FORMER_SEQUENCE_HEADER => {
+                    former_sequence = Some(number(FORMER_SEQUENCE_HEADER, value)?);
+                }
                 "resource_version" => resource_version = Some(text("resource_version", value)?),
                 _ => {}
             }
@@ -158,7 +175,9 @@ impl<'a> RecordHeadersRef<'a> {
             event_type: event_type.ok_or(HeaderError::Missing("ce_type"))?,
             time: time.ok_or(HeaderError::Missing("ce_time"))?,
             epoch: epoch.ok_or(HeaderError::Missing("ce_epoch"))?,
-            sequence: sequence.ok_or(HeaderError::Missing("ce_sequence"))?,
+            sequence: sequence
+                .or(former_sequence)
+                .ok_or(HeaderError::Missing(SEQUENCE_HEADER))?,
             since,
             resource_version,
         })
@@ -203,6 +222,52 @@ mod tests {
         let pairs = headers.to_pairs();
         let read = RecordHeaders::parse(pairs.iter().map(|(n, v)| (*n, v.as_bytes())));
         assert_eq!(read, Ok(headers));
+    }
+
+    #[test]
+    fn every_record_says_what_its_value_is() {
+        let source = RecordSource::new("dfw", "prod", "u").unwrap();
+        for (event_type, content_type) in [
+            ("fleetledger.pod.v1", "application/avro"),
+            (MARK_EVENT_TYPE, "application/avro"),
+            (SCHEMA_EVENT_TYPE, "application/json"),
+        ] {
+            let pairs = RecordHeaders::new(&source, event_type, 0, Instant(1), 1, 1).to_pairs();
+            assert!(
+                pairs.contains(&("content-type", content_type.to_owned())),
+                "{event_type}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_of_attributes_are_those_that_cloudevents_allows_and_none_of_its_extensions_is_claimed() {
+        let source = RecordSource::new("dfw", "prod", "u").unwrap();
+        let mut headers = RecordHeaders::new(&source, "fleetledger.pod.v1", 0, Instant(1), 1, 1);
+        headers.since = Some(Instant(5));
+        for (name, _) in headers.to_pairs() {
+            let Some(attribute) = name.strip_prefix("ce_") else {
+                continue;
+            };
+            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            assert!(attribute.chars().all(allowed) && attribute.len() <= 20, "{name}");
+            assert!(
+                !["sequence", "sequencetype", "partitionkey"].contains(&attribute),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sequence_under_its_former_name_is_read() {
+        let source = RecordSource::new("dfw", "prod", "u").unwrap();
+        let headers = RecordHeaders::new(&source, "fleetledger.pod.v1", 0, Instant(1), 7, 9);
+        let pairs = headers.to_pairs();
+        let former = pairs.iter().map(|(name, value)| match *name {
+            SEQUENCE_HEADER => ("ce_sequence", value.as_bytes()),
+            name => (name, value.as_bytes()),
+        });
+        assert_eq!(RecordHeaders::parse(former), Ok(headers.clone()));
     }
 
     #[test]

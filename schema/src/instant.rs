@@ -17,6 +17,11 @@ const MIN_MICROS: i64 = -62_135_596_800_000_000;
 const MAX_MICROS: i64 = 253_402_300_799_999_999;
 
 impl Instant {
+    /// PostgreSQL's `infinity`: later than every instant.
+    pub const INFINITY: Self = Self(i64::MAX);
+    /// PostgreSQL's `-infinity`: earlier than every instant.
+    pub const NEGATIVE_INFINITY: Self = Self(i64::MIN);
+
     /// The wall clock, now. The one place that reads it.
     #[must_use]
     pub fn now() -> Self {
@@ -55,13 +60,19 @@ impl Instant {
     /// Microseconds since 2000-01-01, the binary form of `timestamptz`.
     #[must_use]
     pub fn to_postgres(self) -> i64 {
-        self.0.saturating_sub(POSTGRES_EPOCH_MICROS)
+        match self {
+            Self::INFINITY | Self::NEGATIVE_INFINITY => self.0,
+            Self(micros) => micros.saturating_sub(POSTGRES_EPOCH_MICROS),
+        }
     }
 
     /// From the binary form of `timestamptz`.
     #[must_use]
     pub fn from_postgres(micros: i64) -> Self {
-        Self(micros.saturating_add(POSTGRES_EPOCH_MICROS))
+        match micros {
+            i64::MAX | i64::MIN => Self(micros),
+            micros => Self(micros.saturating_add(POSTGRES_EPOCH_MICROS)),
+        }
     }
 
     /// True for instants a row may hold: years 1 to 9999.
@@ -170,9 +181,11 @@ impl tokio_postgres::types::ToSql for Instant {
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.to_timestamp() {
-            Some(timestamp) => write!(f, "{timestamp:.6}"),
-            None => write!(f, "{}us", self.0),
+        match (*self, self.to_timestamp()) {
+            (_, Some(timestamp)) => write!(f, "{timestamp:.6}"),
+            (Self::INFINITY, None) => f.write_str("infinity"),
+            (Self::NEGATIVE_INFINITY, None) => f.write_str("-infinity"),
+            (_, None) => write!(f, "{}us", self.0),
         }
     }
 }
@@ -187,6 +200,16 @@ mod tests {
         assert_eq!(at.to_string(), "2026-01-01T00:00:00.000001Z");
         assert_eq!(Instant::parse(&at.to_string()), Some(at));
         assert_eq!(Instant::from_postgres(at.to_postgres()), at);
+    }
+
+    #[test]
+    fn infinity_is_shown_as_such_and_written_back() {
+        for (binary, text) in [(i64::MAX, "infinity"), (i64::MIN, "-infinity")] {
+            let at = Instant::from_postgres(binary);
+            assert_eq!(at.to_string(), text);
+            assert_eq!(at.to_postgres(), binary);
+            assert!(!at.is_storable());
+        }
     }
 
     #[test]

@@ -8,9 +8,11 @@
     reason = "a test may fail by panicking"
 )]
 
+use std::sync::Arc;
+
 use fleetledger_schema::{
     READER_VERSION,
-    codec::{SchemaSubject, WriterSchema, encode, encode_mark, encode_usage, own_schema},
+    codec::{KnownSchemas, SchemaSubject, WriterSchema, encode, encode_mark, encode_usage, own_schema},
     content_hash::ContentHash,
     kind::RecordKind,
     record::{Mark, ObjectRecord, Record, Usage},
@@ -113,19 +115,53 @@ fn this_version_writes_the_newest_byte_for_byte() {
     }
 }
 
+/// The first version whose fingerprints are the Avro specification's. Those before it have the former ones in `hashes.txt`,
+/// and in `fingerprints.txt` what Avro 1.12.1 for Java and fastavro 1.13.1 compute.
+const SPECIFIED_SINCE: i16 = 2;
+
 #[test]
 fn fingerprints_and_content_hashes_of_a_version_never_change() {
     for version in versions() {
-        let mut lines = String::new();
+        let specified = version.strip_prefix('v').unwrap().parse::<i16>().unwrap() >= SPECIFIED_SINCE;
+        let (mut lines, mut fingerprints) = (String::new(), String::new());
         for (name, _) in SUBJECTS {
             let hash = ContentHash::of(&bytes(&version, name));
             let schema = WriterSchema::parse(&read(&version, &format!("{name}.avsc"))).unwrap();
-            let fingerprint = schema.fingerprint();
+            fingerprints.push_str(&format!("{name} {:016x}\n", schema.fingerprint()));
+            let fingerprint = if specified {
+                schema.fingerprint()
+            } else {
+                schema.former_fingerprint()
+            };
             lines.push_str(&format!(
                 "{name} {fingerprint:016x} {:016x}{:016x}\n",
                 hash.hi, hash.lo
             ));
         }
         assert_eq!(lines, read(&version, "hashes.txt"), "{version}");
+        if !specified {
+            assert_eq!(fingerprints, read(&version, "fingerprints.txt"), "{version}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_knows_a_schema_by_the_name_that_emitters_of_version_1_gave_it() {
+    for line in read("v1", "hashes.txt").lines() {
+        let (name, rest) = line.split_once(' ').unwrap();
+        let former = u64::from_str_radix(rest.split_once(' ').unwrap().0, 16).unwrap();
+        let schema = WriterSchema::parse(&read("v1", &format!("{name}.avsc"))).unwrap();
+        assert!(schema.is_named(former), "an announcement under {former:016x}");
+        let mut known = KnownSchemas::own();
+        known.learn(Arc::new(schema));
+        let found = known.get(former).unwrap();
+        assert_eq!(
+            found.fingerprint(),
+            known.get(found.fingerprint()).unwrap().fingerprint()
+        );
+        if SUBJECTS.contains(&(name, SchemaSubject::Kind(RecordKind::Namespace))) {
+            // This version writes the same schema, so it is known before any announcement.
+            assert!(KnownSchemas::own().get(former).unwrap().is_own());
+        }
     }
 }

@@ -214,7 +214,7 @@ pub fn fold(records: &[DeliveredRecord], dead: &BTreeSet<KafkaPosition>) -> LogF
         let parts: Vec<&str> = key.splitn(4, '/').collect();
         let (cluster_uid, subject) = (parts[2].to_owned(), parts[3]);
         let number = |name: &str| record.headers[name].parse::<i64>().unwrap();
-        let order = (number("ce_epoch"), number("ce_sequence"));
+        let order = (number("ce_epoch"), number("ce_logsequence"));
         let latest = terms
             .entry((record.place.topic.clone(), cluster_uid.clone()))
             .or_insert((0, 0));

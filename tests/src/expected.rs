@@ -101,7 +101,7 @@ fn push(rows: &mut ExpectedRows, view: &'static str, row: ExpectedRow) {
 /// What one object's row needs of others.
 pub(crate) struct FleetIndex {
     teams: HashMap<String, String>,
-    owners: HashMap<String, (String, String, Option<String>)>,
+    owners: HashMap<String, (String, String, Option<Value>)>,
 }
 
 impl FleetIndex {
@@ -128,7 +128,7 @@ impl FleetIndex {
                         }
                     }
                 }
-                let next = controller(object).map(|owner| text(owner, "/uid"));
+                let next = controller(object).cloned();
                 index.owners.insert(
                     text(object, "/metadata/uid"),
                     (resource.kind().to_owned(), name, next),
@@ -142,12 +142,14 @@ impl FleetIndex {
         self.teams.get(namespace).map_or(Value::Null, |team| json!(team))
     }
 
-    /// Kind, name and uid of the end of the chain that begins at `uid`; `None` where it breaks off.
-    pub(crate) fn top(&self, uid: &str) -> Option<(String, String, String)> {
-        let (kind, name, next) = self.owners.get(uid)?;
-        match next {
-            Some(next) => self.top(next),
-            None => Some((kind.clone(), name.clone(), uid.to_owned())),
+    /// Kind, name and uid of the end of the chain that begins with reference `owner`, and whether it was followed there: an
+    /// owner that is not to be seen is known by its reference.
+    pub(crate) fn top(&self, owner: &Value) -> (String, String, String, bool) {
+        let uid = text(owner, "/uid");
+        match self.owners.get(&uid) {
+            None => (text(owner, "/kind"), text(owner, "/name"), uid, false),
+            Some((_, _, Some(next))) => self.top(next),
+            Some((kind, name, None)) => (kind.clone(), name.clone(), uid, true),
         }
     }
 }
@@ -176,10 +178,7 @@ pub(crate) fn common(object: &Value) -> BTreeMap<&'static str, ExpectedValue> {
             "annotations",
             ExpectedValue::Same(select(&meta["annotations"], &ANNOTATIONS)),
         ),
-        (
-            "finalizers",
-            ExpectedValue::Same(or_empty_list(&meta["finalizers"])),
-        ),
+        ("finalizers", ExpectedValue::Same(sorted(&meta["finalizers"]))),
         ("unknown_fields", ExpectedValue::Same(Value::Null)),
     ])
 }
@@ -196,13 +195,12 @@ fn namespace(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     let mut columns = common(object);
     let name = text(object, "/metadata/name");
     let finalizers = [&object["metadata"]["finalizers"], &object["spec"]["finalizers"]];
-    let finalizers: Vec<Value> = finalizers
+    let finalizers: Vec<&Value> = finalizers
         .iter()
         .flat_map(|list| list.as_array())
         .flatten()
-        .cloned()
         .collect();
-    columns.insert("finalizers", ExpectedValue::Same(json!(finalizers)));
+    columns.insert("finalizers", ExpectedValue::Same(sorted(&json!(finalizers))));
     columns.insert("team", ExpectedValue::Same(fleet.team(&name)));
     columns.insert("namespace", ExpectedValue::Same(json!(name)));
     columns.insert("phase", same(&object["status"]["phase"]));
@@ -224,9 +222,10 @@ fn node(object: &Value) -> ExpectedRow {
     taints.sort_by_key(|taint| (text(taint, "/key"), text(taint, "/effect"), text(taint, "/value")));
     let ready = list(&status["conditions"]).find(|condition| condition["type"] == "Ready");
     let ready = ready.cloned().unwrap_or(Value::Null);
-    let addresses: Vec<Value> = list(&status["addresses"])
+    let mut addresses: Vec<Value> = list(&status["addresses"])
         .map(|address| json!({"type": address["type"], "address": address["address"]}))
         .collect();
+    addresses.sort_by_key(|address| text(address, "/type"));
     columns.extend([
         ("node", same(&object["metadata"]["name"])),
         ("provider_id", ExpectedValue::Same(filled(&spec["providerID"]))),
@@ -253,6 +252,22 @@ fn node(object: &Value) -> ExpectedRow {
         ("heartbeat_stale_since", ExpectedValue::At(None)),
         ("addresses", ExpectedValue::Same(json!(addresses))),
         ("pod_cidrs", ExpectedValue::Same(or_empty_list(&spec["podCIDRs"]))),
+        (
+            "swap_capacity_bytes",
+            same(&status["nodeInfo"]["swap"]["capacity"]),
+        ),
+        (
+            "runtime_handlers",
+            ExpectedValue::Same(optional(&status["runtimeHandlers"], runtime_handlers)),
+        ),
+        (
+            "features",
+            ExpectedValue::Same(optional(&status["features"], features)),
+        ),
+        (
+            "declared_features",
+            ExpectedValue::Same(optional(&status["declaredFeatures"], sorted)),
+        ),
     ]);
     for (column, field) in [
         ("kernel_version", "kernelVersion"),
@@ -303,6 +318,30 @@ fn node(object: &Value) -> ExpectedRow {
         ("other_allocatable", ExpectedValue::Same(json!(allocatable.other))),
     ]);
     row(object, columns)
+}
+
+/// NULL for what is not there.
+fn optional(value: &Value, read: impl Fn(&Value) -> Value) -> Value {
+    if value.is_null() { Value::Null } else { read(value) }
+}
+
+fn runtime_handlers(handlers: &Value) -> Value {
+    let mut handlers: Vec<Value> = list(handlers)
+        .map(|handler| {
+            let can = &handler["features"];
+            json!({"name": text(handler, "/name"), "recursive_read_only_mounts": can["recursiveReadOnlyMounts"],
+                "user_namespaces": can["userNamespaces"]})
+        })
+        .collect();
+    handlers.sort_by_key(|handler| text(handler, "/name"));
+    json!(handlers)
+}
+
+/// Truth values as the texts that the column has.
+fn features(features: &Value) -> Value {
+    let all = features.as_object().into_iter().flatten();
+    all.map(|(name, value)| (name.clone(), json!(value.to_string())))
+        .collect()
 }
 
 /// A list of resources, by the units of the columns.
@@ -394,6 +433,19 @@ pub(crate) fn micros(value: &Value) -> Option<i64> {
     let text = value.as_str()?;
     let instant: jiff::Timestamp = text.parse().unwrap_or_else(|_| panic!("instant {text}"));
     Some(instant.as_microsecond())
+}
+
+/// The names of a list in which each stands once, in order.
+pub(crate) fn sorted(value: &Value) -> Value {
+    let names: std::collections::BTreeSet<&str> = list(value).filter_map(Value::as_str).collect();
+    json!(names)
+}
+
+/// The elements of a list that have a name, in its order.
+pub(crate) fn by_name(value: &Value) -> Vec<&Value> {
+    let mut named: Vec<&Value> = list(value).collect();
+    named.sort_by_key(|element| text(element, "/name"));
+    named
 }
 
 pub(crate) fn or_empty_list(value: &Value) -> Value {

@@ -234,6 +234,7 @@ async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
         json!({"workload_kind": "Deployment", "workload": "z", "owner_kind": "ReplicaSet", "owner": "a-b-c", "owner_resolved": true})
     );
     println!("pod of ReplicaSet a-b-c under Deployment z: {found}");
+    custom_controllers(&line).await;
 
     kep_753(&line).await;
 
@@ -267,6 +268,61 @@ async fn what_is_born_owned_and_sized_on_the_api_server_lands_so() {
     kept["owner_resolved"] = json!(false);
     assert_eq!(line.database.row(workload).await, kept, "the known owner is kept");
     line.end(emitter).await;
+}
+
+/// A uid of Kubernetes' form for an object that is not there.
+fn uuid_of(name: &str) -> String {
+    let number = name
+        .bytes()
+        .fold(0_u64, |number, byte| number * 256 + u64::from(byte));
+    format!("00000000-0000-4000-8000-{number:012x}")
+}
+
+/// Pods of controllers whose objects cannot be read: the last owner known by reference is the workload.
+async fn custom_controllers(line: &ClusterPipeline) {
+    let controlled = |name: &str, api_version: &str, kind: &str, owner: &str| {
+        let mut controlled = pod(name, &one_container());
+        controlled.body["metadata"]["ownerReferences"] = json!([{"apiVersion": api_version, "kind": kind, "name": owner,
+            "uid": uuid_of(owner), "controller": true}]);
+        controlled
+    };
+    let mut set = owned(ApiResourceKind::ReplicaSet, "web-7d9", None);
+    set.body["metadata"]["ownerReferences"] = json!([{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web",
+        "uid": uuid_of("web"), "controller": true}]);
+    line.cluster.create(&set).await;
+    let mut of_rollout = pod("web-7d9-x1", &one_container());
+    of_rollout.owner = Some((ApiResourceKind::ReplicaSet, "web-7d9".to_owned()));
+    line.cluster.create(&of_rollout).await;
+    let expected = [
+        ("kafka-0", "core.strimzi.io/v1beta2", "StrimziPodSet", "kafka"),
+        ("pg-1", "postgresql.cnpg.io/v1", "Cluster", "pg"),
+        ("ray-head", "ray.io/v1", "RayCluster", "ray"),
+        ("train-worker-0", "kubeflow.org/v1", "PyTorchJob", "train"),
+    ];
+    for (name, api_version, kind, owner) in expected {
+        line.cluster
+            .create(&controlled(name, api_version, kind, owner))
+            .await;
+    }
+    line.await_equality().await;
+    let found = line
+        .database
+        .rows(
+            "select pod, workload_kind, workload, owner_resolved from fleet.pod
+            where not owner_resolved order by pod",
+            &[],
+        )
+        .await;
+    let expected = expected
+        .map(|(pod, _, kind, owner)| (pod, kind, owner))
+        .into_iter()
+        .chain([("web-7d9-x1", "Rollout", "web")]);
+    let expected: Vec<Value> = expected
+        .map(|(pod, kind, owner)| {
+            json!({"pod": pod, "workload_kind": kind, "workload": owner, "owner_resolved": false})
+        })
+        .collect();
+    assert_eq!(json!(found), json!(expected));
 }
 
 /// Every vector of KEP-753 through the API server to SQL.

@@ -106,7 +106,10 @@ pub async fn try_steps(
 }
 
 fn runbook(rule: &TestedRule) -> String {
-    format!("docs/runbooks/{}.md", rule.alert.annotations.runbook())
+    format!(
+        "docs/runbooks/{}.md",
+        rule.alert.annotations.runbook().unwrap_or_default()
+    )
 }
 
 async fn one_step(

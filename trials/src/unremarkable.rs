@@ -48,6 +48,7 @@ use DefaultValue::{Cluster, ClusterUid, Datacenter, IfGiven, Rest, RowInstant, S
 pub(crate) fn unremarkable(view: &str) -> Vec<(&'static str, DefaultValue)> {
     match view {
         "node" => vec![
+            ("created_at", value("-30d")),
             ("node", value("n1")),
             ("ready_status", value("True")),
             ("ready_reason", value("KubeletReady")),
@@ -57,6 +58,7 @@ pub(crate) fn unremarkable(view: &str) -> Vec<(&'static str, DefaultValue)> {
             ("boot_id", value("boot-1")),
         ],
         "pod" => vec![
+            ("created_at", value("-30d")),
             ("namespace", value("shop")),
             ("pod", value("p1")),
             ("node", value("n1")),
@@ -75,13 +77,19 @@ pub(crate) fn unremarkable(view: &str) -> Vec<(&'static str, DefaultValue)> {
             ("state", value("running")),
             ("ready", value(true)),
         ],
-        "namespace" => vec![("namespace", value("shop")), ("phase", value("Active"))],
+        "namespace" => vec![
+            ("created_at", value("-30d")),
+            ("namespace", value("shop")),
+            ("phase", value("Active")),
+        ],
         "workload" => vec![
+            ("created_at", value("-30d")),
             ("namespace", value("shop")),
             ("workload_kind", value("Deployment")),
             ("workload", value("web")),
         ],
         "watchdog" => vec![
+            ("created_at", value("-30d")),
             ("watchdog", value("disk")),
             ("scope", value("Node")),
             ("check_name", value("disk")),

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, Resou
 
 use super::{
     quantity::Quantity,
-    resources::{KubeResourceList, ResourceList, read, resources},
+    resources::{KubeResourceList, ResourceList, limits_in_force, read, resources},
 };
 
 /// Effective request of the pod, with overhead: what the scheduler reserves.
@@ -36,8 +36,9 @@ pub fn limits(pod: &Pod) -> Resources {
     let mut sum = aggregate(spec, of);
     let all = || spec.init_containers.iter().flatten().chain(&spec.containers);
     sum.retain(|name, _| all().all(|container| of(container).contains_key(name)));
-    let asked = spec.resources.as_ref().and_then(|r| r.limits.as_ref());
-    replace_by_pod_level(&mut sum, asked, resize.pod_level_limits(pod, asked).as_ref());
+    let asked = limits_in_force(spec.resources.as_ref().and_then(|r| r.limits.as_ref()));
+    let effective = resize.pod_level_limits(pod, asked.as_ref());
+    replace_by_pod_level(&mut sum, asked.as_ref(), effective.as_ref());
     for (name, overhead) in read(spec.overhead.as_ref()) {
         // Overhead raises a limit but sets none, as Kubernetes has it.
         if let Some(limit) = sum.get_mut(&name).filter(|limit| !limit.is_zero()) {
@@ -119,10 +120,13 @@ impl<'p> InPlaceResize<'p> {
 
     /// The limit that a container may reach.
     fn limits(&self, container: &Container) -> ResourceList {
-        let asked = container.resources.as_ref().and_then(|r| r.limits.as_ref());
+        let asked = limits_in_force(container.resources.as_ref().and_then(|r| r.limits.as_ref()));
         match self.reported(container) {
-            Some((_, in_force)) => self.effective(asked, [in_force.limits.as_ref()]),
-            None => read(asked),
+            Some((_, in_force)) => {
+                let in_force = limits_in_force(in_force.limits.as_ref());
+                self.effective(asked.as_ref(), [in_force.as_ref()])
+            }
+            None => read(asked.as_ref()),
         }
     }
 
@@ -137,7 +141,8 @@ impl<'p> InPlaceResize<'p> {
 
     fn pod_level_limits(&self, pod: &Pod, asked: Option<&KubeResourceList>) -> Option<ResourceList> {
         let in_force = pod.status.as_ref()?.resources.as_ref()?;
-        Some(self.effective(asked, [in_force.limits.as_ref()]))
+        let in_force = limits_in_force(in_force.limits.as_ref());
+        Some(self.effective(asked, [in_force.as_ref()]))
     }
 
     fn reported(&self, container: &Container) -> Option<(&'p ContainerStatus, &'p ResourceRequirements)> {

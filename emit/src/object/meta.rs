@@ -15,7 +15,7 @@ use k8s_openapi::{
     },
 };
 
-use super::MetadataRules;
+use super::{MetadataRules, key_order::sorted};
 
 /// Longest text of a message, in bytes.
 const MESSAGE_BYTES: usize = 1024;
@@ -47,7 +47,7 @@ pub(super) fn common(meta: &ObjectMeta, rules: &MetadataRules) -> CommonMetadata
         }),
         labels: rules.labels.select(meta.labels.as_ref()),
         annotations: rules.annotations.select(meta.annotations.as_ref()),
-        finalizers: meta.finalizers.clone().unwrap_or_default(),
+        finalizers: sorted(meta.finalizers.clone().unwrap_or_default()),
     }
 }
 

@@ -4,6 +4,7 @@
 mod allow_list;
 mod container;
 pub mod effective_request;
+mod key_order;
 mod meta;
 mod namespace;
 mod node;

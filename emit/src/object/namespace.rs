@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Namespace;
 
 use super::{
     MetadataRules,
+    key_order::sorted,
     meta::{common, conditions},
 };
 
@@ -29,7 +30,7 @@ pub fn namespace(namespace: &Namespace, rules: &MetadataRules) -> record::Namesp
         deletion_requested_at: common.deletion_requested_at,
         labels: common.labels,
         annotations: common.annotations,
-        finalizers,
+        finalizers: sorted(finalizers),
         phase: status.and_then(|status| status.phase.clone()).unwrap_or_default(),
         conditions: conditions(status.and_then(|status| status.conditions.as_ref())),
         ..record::Namespace::default()

@@ -2,12 +2,13 @@
 
 use fleetledger_schema::{
     instant::Instant,
-    record::{self, Address, Taint},
+    record::{self, Address, RuntimeHandler, StringMap, Taint},
 };
-use k8s_openapi::api::core::v1::{Node, NodeStatus};
+use k8s_openapi::api::core::v1::{Node, NodeRuntimeHandler, NodeStatus};
 
 use super::{
     MetadataRules,
+    key_order::{primary_first, sorted},
     meta::{common, conditions, filled, instant},
     resources::kube_resources,
 };
@@ -48,7 +49,7 @@ pub fn node(node: &Node, rules: &MetadataRules, heartbeat: &NodeHeartbeat) -> re
         conditions: conditions(status.and_then(|status| status.conditions.as_ref())),
         heartbeat_stale_since: None,
         addresses: addresses(status),
-        pod_cidrs: spec.and_then(|spec| spec.pod_cidrs.clone()).unwrap_or_default(),
+        pod_cidrs: pod_cidrs(node),
         kernel_version: info.kernel_version,
         os_image: info.os_image,
         operating_system: info.operating_system,
@@ -59,6 +60,12 @@ pub fn node(node: &Node, rules: &MetadataRules, heartbeat: &NodeHeartbeat) -> re
         boot_id: info.boot_id,
         machine_id: info.machine_id,
         system_uuid: info.system_uuid,
+        swap_capacity_bytes: info.swap.and_then(|swap| swap.capacity),
+        runtime_handlers: runtime_handlers(status),
+        features: features(status),
+        declared_features: status
+            .and_then(|status| status.declared_features.clone())
+            .map(sorted),
     };
     set_heartbeat(&mut record, heartbeat);
     record
@@ -90,13 +97,44 @@ fn taints(node: &Node) -> Vec<Taint> {
     taints
 }
 
+/// By type. The first of a type is the one that others use, so those of one type keep their order.
 fn addresses(status: Option<&NodeStatus>) -> Vec<Address> {
     let addresses = status.and_then(|status| status.addresses.as_ref());
     let address = |address: &k8s_openapi::api::core::v1::NodeAddress| Address {
         address_type: address.type_.clone(),
         address: address.address.clone(),
     };
-    addresses.into_iter().flatten().map(address).collect()
+    let mut addresses: Vec<Address> = addresses.into_iter().flatten().map(address).collect();
+    addresses.sort_by(|a, b| a.address_type.cmp(&b.address_type));
+    addresses
+}
+
+fn runtime_handlers(status: Option<&NodeStatus>) -> Option<Vec<RuntimeHandler>> {
+    let handlers = status.and_then(|status| status.runtime_handlers.as_ref())?;
+    let handler = |handler: &NodeRuntimeHandler| {
+        let features = handler.features.as_ref();
+        RuntimeHandler {
+            name: handler.name.clone().unwrap_or_default(),
+            recursive_read_only_mounts: features.and_then(|features| features.recursive_read_only_mounts),
+            user_namespaces: features.and_then(|features| features.user_namespaces),
+        }
+    };
+    let mut handlers: Vec<RuntimeHandler> = handlers.iter().map(handler).collect();
+    handlers.sort_by(|a, b| a.name.cmp(&b.name));
+    Some(handlers)
+}
+
+fn features(status: Option<&NodeStatus>) -> Option<StringMap> {
+    let features = status.and_then(|status| status.features.as_ref())?;
+    let policy = features.supplemental_groups_policy;
+    let policy = policy.map(|policy| ("supplementalGroupsPolicy".to_owned(), policy.to_string()));
+    Some(policy.into_iter().collect())
+}
+
+fn pod_cidrs(node: &Node) -> Vec<String> {
+    let spec = node.spec.as_ref();
+    let all = spec.iter().flat_map(|spec| spec.pod_cidrs.iter().flatten());
+    primary_first(spec.and_then(|spec| spec.pod_cidr.as_ref()), all.cloned())
 }
 
 #[cfg(test)]
@@ -131,6 +169,37 @@ mod tests {
             (one.capacity.cpu_millicores, one.capacity.pods),
             (Some(8000), Some(110))
         );
+    }
+
+    #[test]
+    fn what_a_runtime_and_a_kubelet_can_do_is_kept_in_the_order_of_its_names() {
+        let mut object = sample("2026-01-03T00:00:00Z");
+        let can: NodeStatus = serde_json::from_value(serde_json::json!({
+            "nodeInfo": {"architecture": "", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
+                "kubeProxyVersion": "", "kubeletVersion": "", "machineID": "", "operatingSystem": "", "osImage": "",
+                "systemUUID": "", "swap": {"capacity": 0}},
+            "runtimeHandlers": [{"name": "runc", "features": {"userNamespaces": true, "recursiveReadOnlyMounts": false}}, {}],
+            "features": {"supplementalGroupsPolicy": false},
+            "declaredFeatures": ["RestartAllContainersOnContainerExits", "GuaranteedQoSPodCPUResize"]}))
+        .unwrap();
+        object.status = Some(can);
+        let record = node(&object, &test_rules(), &NodeHeartbeat::default());
+        assert_eq!(record.swap_capacity_bytes, Some(0));
+        let handlers: Vec<(&str, Option<bool>, Option<bool>)> = record
+            .runtime_handlers
+            .iter()
+            .flatten()
+            .map(|h| (h.name.as_str(), h.user_namespaces, h.recursive_read_only_mounts))
+            .collect();
+        assert_eq!(handlers, [("", None, None), ("runc", Some(true), Some(false))]);
+        assert_eq!(record.features.unwrap()["supplementalGroupsPolicy"], "false");
+        assert_eq!(record.declared_features.unwrap()[0], "GuaranteedQoSPodCPUResize");
+        let silent = node(
+            &sample("2026-01-03T00:00:00Z"),
+            &test_rules(),
+            &NodeHeartbeat::default(),
+        );
+        assert_eq!((silent.swap_capacity_bytes, silent.features), (None, None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     MetadataRules,
     container::containers,
     effective_request,
+    key_order::{pod_in_key_order, primary_first},
     meta::{common, conditions, controller, filled, instant, message},
     resources::kube_resources,
 };
@@ -28,13 +29,28 @@ pub enum TopOwner {
         /// Its uid.
         uid: String,
     },
-    /// An owner in the chain is gone or may not be read.
-    Unresolved,
+    /// This owner is gone or may not be read: what the chain leads to is known by reference alone, and not who owns it.
+    Unresolved {
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+    },
+}
+
+impl TopOwner {
+    /// True if the chain was not followed to its end.
+    pub(crate) fn is_unresolved(&self) -> bool {
+        matches!(self, TopOwner::Unresolved { .. })
+    }
 }
 
 /// The record of a pod whose chain of owners ends at `top`. Probe times stay behind.
 #[must_use]
 pub fn pod(pod: &Pod, rules: &MetadataRules, top: &TopOwner) -> record::Pod {
+    let pod = &pod_in_key_order(pod);
     let common = common(&pod.metadata, rules);
     let owner = controller(&pod.metadata);
     let spec = pod.spec.clone().unwrap_or_default();
@@ -71,7 +87,10 @@ pub fn pod(pod: &Pod, rules: &MetadataRules, top: &TopOwner) -> record::Pod {
         host_pid: spec.host_pid.unwrap_or(false),
         host_ipc: spec.host_ipc.unwrap_or(false),
         host_ip: filled(status.host_ip.as_ref()),
-        pod_ips: status.pod_ips.iter().flatten().map(|ip| ip.ip.clone()).collect(),
+        pod_ips: primary_first(
+            status.pod_ip.as_ref(),
+            status.pod_ips.iter().flatten().map(|ip| ip.ip.clone()),
+        ),
         started_at: status.start_time.as_ref().map(instant),
         conditions: conditions(status.conditions.as_ref()),
         requests: effective_request::requests(pod),
@@ -85,16 +104,18 @@ pub fn pod(pod: &Pod, rules: &MetadataRules, top: &TopOwner) -> record::Pod {
     record
 }
 
-/// Says where the chain of owners ends; an unresolved end stays empty rather than guessed.
+/// Says where the chain of owners ends, or the last reference in it that is known by name.
 pub fn set_top_owner(record: &mut record::Pod, top: &TopOwner) {
     let (kind, name, uid) = match top {
-        TopOwner::Known { kind, name, uid } => (Some(kind.clone()), Some(name.clone()), Some(uid.clone())),
-        TopOwner::None | TopOwner::Unresolved => (None, None, None),
+        TopOwner::Known { kind, name, uid } | TopOwner::Unresolved { kind, name, uid } => {
+            (Some(kind.clone()), Some(name.clone()), Some(uid.clone()))
+        }
+        TopOwner::None => (None, None, None),
     };
     record.workload_kind = kind;
     record.workload = name;
     record.workload_uid = uid;
-    record.owner_resolved = *top != TopOwner::Unresolved;
+    record.owner_resolved = !top.is_unresolved();
 }
 
 fn host_path_mounts(spec: &PodSpec) -> Vec<HostPathMount> {

@@ -20,6 +20,18 @@ pub(super) fn read(list: Option<&KubeResourceList>) -> ResourceList {
         .collect()
 }
 
+/// Limits that are in force: of compute that a container shares, a limit of 0 is none, as the kubelet sets none for it. Of
+/// what is counted out, such as cards or huge pages, 0 is a number like any other.
+pub(super) fn limits_in_force(list: Option<&KubeResourceList>) -> Option<KubeResourceList> {
+    let is_none = |name: &str, quantity: &KubeQuantity| {
+        matches!(name, "cpu" | "memory" | "ephemeral-storage")
+            && Quantity::parse(&quantity.0).is_ok_and(|quantity| quantity.is_zero())
+    };
+    let mut list = list?.clone();
+    list.retain(|name, quantity| !is_none(name, quantity));
+    Some(list)
+}
+
 /// A list as a record keeps it.
 pub(super) fn resources(list: &ResourceList) -> Resources {
     let mut resources = Resources::default();
@@ -58,6 +70,24 @@ fn add(sum: &mut Option<i64>, more: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_of_0_is_no_limit_of_what_is_shared() {
+        let list = [
+            ("cpu", "0"),
+            ("memory", "0Gi"),
+            ("nvidia.com/gpu", "0"),
+            ("hugepages-2Mi", "0"),
+        ];
+        let list: KubeResourceList = list
+            .into_iter()
+            .map(|(n, q)| (n.to_owned(), KubeQuantity(q.to_owned())))
+            .collect();
+        let limits = kube_resources(limits_in_force(Some(&list)).as_ref());
+        assert_eq!((limits.cpu_millicores, limits.memory_bytes), (None, None));
+        assert_eq!(limits.gpu_millis, Some(0));
+        assert_eq!(limits.other.len(), 1);
+    }
 
     #[test]
     fn cards_and_their_thousandths_add_up_and_what_is_not_set_is_null() {

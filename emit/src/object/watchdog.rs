@@ -6,7 +6,7 @@ use super::{
     MetadataRules,
     meta::{common, conditions, filled, instant, message},
 };
-use crate::watchdog_resource::Watchdog;
+use crate::watchdog_resource::{NodeCheckFailure, Watchdog};
 
 /// Most failing nodes a record names; the resource itself holds no more.
 const MAX_FAILING: usize = 20;
@@ -55,18 +55,24 @@ pub fn watchdog(watchdog: &Watchdog, rules: &MetadataRules) -> record::Watchdog 
         nodes_ok: nodes.ok,
         nodes_failing: nodes.failing,
         nodes_unknown: nodes.unknown,
-        failing: status
-            .failing
-            .iter()
-            .take(MAX_FAILING)
-            .map(|failing| FailingNode {
-                node: failing.node.clone(),
-                message: message(failing.message.as_ref()),
-                since: failing.since.as_ref().map(instant),
-            })
-            .collect(),
+        failing: failing(&status.failing),
         conditions: conditions(Some(&status.conditions)),
     }
+}
+
+/// By node: of more than the resource may hold the first are kept, which are the worst.
+fn failing(nodes: &[NodeCheckFailure]) -> Vec<FailingNode> {
+    let mut failing: Vec<FailingNode> = nodes
+        .iter()
+        .take(MAX_FAILING)
+        .map(|failing| FailingNode {
+            node: failing.node.clone(),
+            message: message(failing.message.as_ref()),
+            since: failing.since.as_ref().map(instant),
+        })
+        .collect();
+    failing.sort_by(|a, b| a.node.cmp(&b.node));
+    failing
 }
 
 /// Seconds of a duration as Kubernetes writes it: `30s`, `5m`, `1h30m`. Less than a second counts as none.

@@ -12,6 +12,7 @@ use k8s_openapi::{
 
 use super::{
     MetadataRules,
+    key_order::sort_containers,
     meta::{common, conditions, controller, filled, instant, match_labels},
 };
 
@@ -20,14 +21,20 @@ use super::{
 pub fn deployment(object: &Deployment, rules: &MetadataRules) -> Workload {
     let spec = object.spec.clone().unwrap_or_default();
     let status = object.status.clone().unwrap_or_default();
+    let available = available(
+        [status.available_replicas, status.unavailable_replicas],
+        status.ready_replicas,
+        spec.min_ready_seconds,
+    );
     Workload {
         observed_generation: status.observed_generation,
         desired: Some(spec.replicas.unwrap_or(1)),
         current: Some(status.replicas.unwrap_or(0)),
         updated: Some(status.updated_replicas.unwrap_or(0)),
         ready: Some(status.ready_replicas.unwrap_or(0)),
-        available: Some(status.available_replicas.unwrap_or(0)),
-        unavailable: Some(status.unavailable_replicas.unwrap_or(0)),
+        available,
+        unavailable: available.and(Some(status.unavailable_replicas.unwrap_or(0))),
+        terminating: status.terminating_replicas,
         paused: spec.paused.unwrap_or(false),
         strategy: spec.strategy.and_then(|strategy| filled(strategy.type_.as_ref())),
         selector: match_labels(Some(&spec.selector)),
@@ -48,8 +55,11 @@ pub fn stateful_set(object: &StatefulSet, rules: &MetadataRules) -> Workload {
         current: Some(status.replicas),
         updated: Some(status.updated_replicas.unwrap_or(0)),
         ready: Some(status.ready_replicas.unwrap_or(0)),
-        available: Some(status.available_replicas.unwrap_or(0)),
-        unavailable: Some((spec.replicas.unwrap_or(1) - status.available_replicas.unwrap_or(0)).max(0)),
+        // Never omitted by a server that counts them.
+        available: status.available_replicas,
+        unavailable: status
+            .available_replicas
+            .map(|available| (spec.replicas.unwrap_or(1) - available).max(0)),
         strategy: spec
             .update_strategy
             .and_then(|strategy| filled(strategy.type_.as_ref())),
@@ -65,14 +75,19 @@ pub fn stateful_set(object: &StatefulSet, rules: &MetadataRules) -> Workload {
 pub fn daemon_set(object: &DaemonSet, rules: &MetadataRules) -> Workload {
     let spec = object.spec.clone().unwrap_or_default();
     let status = object.status.clone().unwrap_or_default();
+    let available = available(
+        [status.number_available, status.number_unavailable],
+        Some(status.number_ready),
+        spec.min_ready_seconds,
+    );
     Workload {
         observed_generation: status.observed_generation,
         desired: Some(status.desired_number_scheduled),
         current: Some(status.current_number_scheduled),
         updated: Some(status.updated_number_scheduled.unwrap_or(0)),
         ready: Some(status.number_ready),
-        available: Some(status.number_available.unwrap_or(0)),
-        unavailable: Some(status.number_unavailable.unwrap_or(0)),
+        available,
+        unavailable: available.and(Some(status.number_unavailable.unwrap_or(0))),
         misscheduled: Some(status.number_misscheduled),
         strategy: spec
             .update_strategy
@@ -93,13 +108,19 @@ pub fn replica_set(object: &ReplicaSet, rules: &MetadataRules) -> Option<Workloa
     let spec = object.spec.clone().unwrap_or_default();
     let status = object.status.clone().unwrap_or_default();
     let desired = spec.replicas.unwrap_or(1);
+    let available = available(
+        [status.available_replicas, None],
+        status.ready_replicas,
+        spec.min_ready_seconds,
+    );
     Some(Workload {
         observed_generation: status.observed_generation,
         desired: Some(desired),
         current: Some(status.replicas),
         ready: Some(status.ready_replicas.unwrap_or(0)),
-        available: Some(status.available_replicas.unwrap_or(0)),
-        unavailable: Some((desired - status.available_replicas.unwrap_or(0)).max(0)),
+        available,
+        unavailable: available.map(|available| (desired - available).max(0)),
+        terminating: status.terminating_replicas,
         selector: match_labels(Some(&spec.selector)),
         images: spec.template.as_ref().map(images).unwrap_or_default(),
         conditions: conditions(status.conditions.as_ref()),
@@ -121,6 +142,9 @@ pub fn job(object: &Job, rules: &MetadataRules) -> Workload {
         succeeded: Some(status.succeeded.unwrap_or(0)),
         failed: Some(status.failed.unwrap_or(0)),
         active: Some(status.active.unwrap_or(0)),
+        terminating: status.terminating,
+        completed_indexes: filled(status.completed_indexes.as_ref()),
+        failed_indexes: filled(status.failed_indexes.as_ref()),
         started_at: status.start_time.as_ref().map(instant),
         completed_at: status.completion_time.as_ref().map(instant),
         selector: match_labels(spec.selector.as_ref()),
@@ -149,6 +173,14 @@ pub fn cron_job(object: &CronJob, rules: &MetadataRules) -> Workload {
     }
 }
 
+/// Available replicas. A server leaves out what is 0, but where replicas are ready and need not stay so for a while to be
+/// available, some are: one that sends neither the available nor the unavailable does not count them.
+fn available(sent: [Option<i32>; 2], ready: Option<i32>, min_ready_seconds: Option<i32>) -> Option<i32> {
+    let [available, unavailable] = sent;
+    let is_counted = unavailable.is_some() || ready.unwrap_or(0) == 0 || min_ready_seconds.unwrap_or(0) > 0;
+    available.or(is_counted.then_some(0))
+}
+
 fn start(kind: &str, meta: &ObjectMeta, rules: &MetadataRules) -> Workload {
     let common = common(meta, rules);
     let owner = controller(meta);
@@ -170,10 +202,11 @@ fn start(kind: &str, meta: &ObjectMeta, rules: &MetadataRules) -> Workload {
     }
 }
 
-/// Images of the init containers, then of the containers.
+/// Images of the init containers in their order, then of the containers by name.
 fn images(template: &PodTemplateSpec) -> Vec<String> {
-    let spec = template.spec.as_ref();
-    spec.into_iter()
+    let mut spec = template.spec.clone();
+    spec.iter_mut().for_each(sort_containers);
+    spec.iter()
         .flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers))
         .map(|container| container.image.clone().unwrap_or_default())
         .collect()
@@ -182,6 +215,73 @@ fn images(template: &PodTemplateSpec) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{super::test_rules, *};
+
+    #[test]
+    fn pods_that_terminate_and_indexes_of_a_job_are_kept() {
+        let json = serde_json::json!({"metadata": {"name": "a", "uid": "j"}, "spec": {"template": {}},
+            "status": {"terminating": 2, "completedIndexes": "0,2-4", "failedIndexes": "1"}});
+        let done = job(&serde_json::from_value(json).unwrap(), &test_rules());
+        let indexes = (done.completed_indexes.as_deref(), done.failed_indexes.as_deref());
+        assert_eq!((done.terminating, indexes), (Some(2), (Some("0,2-4"), Some("1"))));
+        let json = serde_json::json!({"metadata": {"name": "a", "uid": "d"},
+            "spec": {"selector": {}, "template": {}}, "status": {"terminatingReplicas": 3}});
+        let rolling = deployment(&serde_json::from_value(json.clone()).unwrap(), &test_rules());
+        let set = replica_set(&serde_json::from_value(json).unwrap(), &test_rules()).unwrap();
+        assert_eq!((rolling.terminating, set.terminating), (Some(3), Some(3)));
+    }
+
+    fn counts(record: &Workload) -> (Option<i32>, Option<i32>, Option<i32>) {
+        (record.ready, record.available, record.unavailable)
+    }
+
+    #[test]
+    fn available_replicas_that_an_old_server_does_not_send_are_not_known() {
+        let rules = test_rules();
+        let object = |status: serde_json::Value| {
+            serde_json::json!({"metadata": {"name": "a", "uid": "u"},
+                "spec": {"replicas": 3, "selector": {}, "serviceName": "s", "template": {}}, "status": status})
+        };
+        let old = object(serde_json::json!({"replicas": 3, "readyReplicas": 3}));
+        let stateful: StatefulSet = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(counts(&stateful_set(&stateful, &rules)), (Some(3), None, None));
+        let set: ReplicaSet = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(counts(&replica_set(&set, &rules).unwrap()), (Some(3), None, None));
+        let deployed: Deployment = serde_json::from_value(old).unwrap();
+        assert_eq!(counts(&deployment(&deployed, &rules)), (Some(3), None, None));
+        let daemon: DaemonSet =
+            serde_json::from_value(object(serde_json::json!({"desiredNumberScheduled": 3,
+            "currentNumberScheduled": 3, "numberReady": 3, "numberMisscheduled": 0})))
+            .unwrap();
+        assert_eq!(counts(&daemon_set(&daemon, &rules)), (Some(3), None, None));
+    }
+
+    #[test]
+    fn replicas_that_a_server_leaves_out_because_there_are_none_are_0() {
+        let rules = test_rules();
+        let object = |status: serde_json::Value| {
+            serde_json::json!({"metadata": {"name": "a", "uid": "u"},
+                "spec": {"replicas": 3, "selector": {}, "serviceName": "s", "template": {}}, "status": status})
+        };
+        let none = object(serde_json::json!({"replicas": 3, "unavailableReplicas": 3}));
+        let deployed: Deployment = serde_json::from_value(none).unwrap();
+        assert_eq!(
+            counts(&deployment(&deployed, &rules)),
+            (Some(0), Some(0), Some(3))
+        );
+        let none = object(serde_json::json!({"replicas": 3, "availableReplicas": 0}));
+        let stateful: StatefulSet = serde_json::from_value(none.clone()).unwrap();
+        assert_eq!(
+            counts(&stateful_set(&stateful, &rules)),
+            (Some(0), Some(0), Some(3))
+        );
+        let mut waiting = object(serde_json::json!({"replicas": 3, "readyReplicas": 3}));
+        waiting["spec"]["minReadySeconds"] = serde_json::json!(60);
+        let set: ReplicaSet = serde_json::from_value(waiting).unwrap();
+        assert_eq!(
+            counts(&replica_set(&set, &rules).unwrap()),
+            (Some(3), Some(0), Some(3))
+        );
+    }
 
     #[test]
     fn a_replica_set_is_a_workload_only_without_a_controller() {

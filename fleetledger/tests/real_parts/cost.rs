@@ -3,16 +3,19 @@
 
 use std::time::{Duration, Instant};
 
-use fleetledger_local::{mock_kafka::MockKafka, ports, postgres::LocalPostgres};
+use fleetledger_local::{
+    ArtifactCache, mock_kafka::MockKafka, ports, postgres::LocalPostgres, promtool::Promtool, skip,
+};
 use fleetledger_schema::kind::RecordKind;
 use tokio_postgres::Client;
 
 use crate::{
-    process::{DEADLINE, RoleProcess, wait_for},
+    process::{DEADLINE, RoleProcess, get, wait_for},
     support::{self, BinaryFixture},
 };
 
 const PRICES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/cost");
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../queries");
 
 /// The four roles, each with a port for its health, and who asks.
 struct CostFixture {
@@ -41,8 +44,8 @@ impl CostFixture {
         }
     }
 
-    /// Starts a role and waits until it is ready.
-    fn start(&self, user: &str, role: &[&str]) -> RoleProcess {
+    /// Starts a role and waits until it is ready; its metrics are on the port.
+    fn start(&self, user: &str, role: &[&str]) -> (RoleProcess, u16) {
         let port = ports::free_port().unwrap();
         let token = self.token.path().display();
         let setup = BinaryFixture::new(&format!(
@@ -50,7 +53,7 @@ impl CostFixture {
              [postgres]\nurl = \"postgres://{user}@127.0.0.1:{}/ledger\"\ntls = \"off\"\n\
              [http]\nlisten = \"127.0.0.1:{port}\"\n\
              [emit]\ndatacenter = \"dfw\"\ncluster = \"a\"\n[simulate]\nnodes = 5\npods = 40\n\
-             [evaluate]\nrules = \"{token}\"\n[cost]\ninterval_seconds = 1\npartial_minutes = 60\n\
+             [evaluate]\nrules = \"{RULES}\"\n[cost]\ninterval_seconds = 1\npartial_minutes = 60\n\
              [console]\nlisten = \"127.0.0.1:{}\"\n[console.tokens.ada]\nrole = \"admin\"\ntoken = \"file:{token}/token\"\n",
             self.broker.bootstrap_servers(),
             self.server.port(),
@@ -58,7 +61,7 @@ impl CostFixture {
         ));
         let running = RoleProcess::start(&setup, role);
         wait_for(port, "/readyz", &format!("{}: ok", role[0]));
-        running
+        (running, port)
     }
 
     /// What a command says to somebody with the token.
@@ -99,10 +102,12 @@ async fn read_cost_balance(client: &Client) -> (f64, i64) {
 async fn an_hour_is_rated_and_what_people_are_shown_is_what_the_ledger_says() {
     let place = CostFixture::new().await;
     let client = support::client(&place.server.url_of("ledger")).await;
-    let _ingester = place.start("fleetledger_ingest", &["ingest"]);
-    let _emitter = place.start("fleetledger_ingest", &["emit", "--source", "simulate"]);
-    let _evaluator = place.start("fleetledger_evaluate", &["evaluate"]);
-    let _console = place.start("fleetledger_evaluate", &["console"]);
+    let roles = [
+        place.start("fleetledger_ingest", &["ingest"]),
+        place.start("fleetledger_ingest", &["emit", "--source", "simulate"]),
+        place.start("fleetledger_evaluate", &["evaluate"]),
+        place.start("fleetledger_evaluate", &["console"]),
+    ];
     assert!(place.run_command(&["cost"]).contains("no price sheet stands"));
     let applied = place.run_command(&["cost", "apply", PRICES]);
     assert!(applied.contains("price sheet cloud stands"), "{applied}");
@@ -127,6 +132,10 @@ async fn an_hour_is_rated_and_what_people_are_shown_is_what_the_ledger_says() {
     for team in ["__idle__", "__system__"] {
         assert!(table.contains(team), "{team}: {table}");
     }
+    let evaluator = roles[2].1;
+    wait_for(evaluator, "/metrics", "fleetledger_cost_ratings_total");
+    wait_for(evaluator, "/metrics", "\nfleet_nodes{");
+    assert_metrics_are_clean(&roles.each_ref().map(|(_, port)| *port)).await;
 
     // What nothing can match is named, by the console where it answers, and by doctor.
     let sheets = place.token.path().join("sheets.toml");
@@ -169,4 +178,20 @@ async fn an_hour_is_rated_and_what_people_are_shown_is_what_the_ledger_says() {
         code != 0 && text.contains("console http://127.0.0.1:1"),
         "{code} {text}"
     );
+}
+
+/// Prometheus' own tool has nothing to say about what the roles show.
+async fn assert_metrics_are_clean(ports: &[u16]) {
+    let test = "an_hour_is_rated_and_what_people_are_shown_is_what_the_ledger_says: promtool";
+    let cache = ArtifactCache::new(ArtifactCache::default_root());
+    let Some(promtool) = skip::unless_available(test, Promtool::find(&cache).await).unwrap() else {
+        return;
+    };
+    for port in ports {
+        let answer = get(*port, "/metrics");
+        let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(text.contains("# HELP fleet"), "{answer}");
+        let wrong = promtool.check_metrics(text).await.unwrap();
+        assert_eq!(wrong, "", "{text}");
+    }
 }

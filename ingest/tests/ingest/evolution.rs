@@ -5,6 +5,8 @@ use std::sync::Arc;
 use fleetledger_ingest::audit;
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema, own_schema},
+    framing::{SchemaRef, join},
+    key::RecordSubject,
     kind::RecordKind,
     record::{ObjectRecord, Record},
 };
@@ -174,5 +176,52 @@ async fn a_field_added_within_containers_makes_no_false_version() {
     );
     let report = audit::run(&place.ingester, |_| {}).await.unwrap();
     assert_eq!((report.rows, report.sound), (1, 1));
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emitter_that_names_its_schema_as_version_1_did_is_read_and_makes_no_false_version() {
+    let place = IngestHarness::new().await;
+    let ingester = place.start();
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    let older = schema(|fields| fields.retain(|field| field["name"] != "annotations"));
+    let former = older.former_fingerprint();
+    assert_ne!(former, older.fingerprint());
+    let announcement = emitter.message(
+        RecordKind::Namespace,
+        RecordSubject::Schema(former),
+        Some(older.json().as_bytes().to_vec()),
+    );
+    emitter.send(&announcement).await;
+    for uid in ["u", "v"] {
+        let body = older.encode(&record(uid), &Json::Null).unwrap();
+        let mut message = emitter.body(&record(uid), &older, &body);
+        message.value = Some(join(SchemaRef::Fingerprint(former), &body));
+        emitter.send(&message).await;
+    }
+    // This version's own schema, under the name that it had.
+    let mut message = emitter.object(&record("w"));
+    let own = own_schema(SchemaSubject::Kind(RecordKind::Namespace));
+    let body = message.value.unwrap().split_off(10);
+    message.value = Some(join(SchemaRef::Fingerprint(own.former_fingerprint()), &body));
+    emitter.send(&message).await;
+    place.landed().await;
+    assert_eq!(
+        place.one::<i64>("select count(*) from ledger.dead_letter").await,
+        0
+    );
+    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, 3);
+    for uid in ["u", "v", "w"] {
+        let message = emitter.object(&record(uid));
+        emitter.send(&message).await;
+    }
+    place.landed().await;
+    assert_eq!(versions(&place).await, 0, "0 false versions");
+    let stored = format!(
+        "select count(*) from ledger.avro_schema where fingerprint in ({}, {})",
+        former.cast_signed(),
+        older.fingerprint().cast_signed()
+    );
+    assert_eq!(place.one::<i64>(&stored).await, 2, "found by either name");
     ingester.stop().await;
 }

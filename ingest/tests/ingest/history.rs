@@ -316,3 +316,47 @@ async fn a_known_owner_is_kept_when_a_later_record_cannot_resolve_it() {
     let _ = owned("x", None).into_record();
     ingester.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_known_by_reference_alone_is_the_workload_until_its_own_owner_is_known() {
+    let place = IngestHarness::new().await;
+    let ingester = place.start();
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    let owned = |phase: &str, kind: &str, name: &str, resolved: bool| {
+        let mut pod = pod("u", phase, &[0]);
+        pod.owner_kind = Some("StrimziPodSet".into());
+        pod.owner = Some("kafka-brokers".into());
+        pod.owner_uid = Some("uid-kafka-brokers".into());
+        pod.workload_kind = Some(kind.into());
+        pod.workload = Some(name.into());
+        pod.workload_uid = Some(format!("uid-{name}"));
+        pod.owner_resolved = resolved;
+        pod
+    };
+    let workload = "select workload_kind || '/' || workload || '/' || owner_resolved from fleet.pod where uid_text = 'u'";
+    emitter
+        .put(owned("Running", "StrimziPodSet", "kafka-brokers", false))
+        .await;
+    place.landed().await;
+    assert_eq!(
+        place.one::<String>(workload).await,
+        "StrimziPodSet/kafka-brokers/false"
+    );
+    // The emitter may read the custom resource from now on.
+    emitter.put(owned("Running", "Kafka", "kafka", true)).await;
+    place.landed().await;
+    assert_eq!(place.one::<String>(workload).await, "Kafka/kafka/true");
+    // And no longer: what is known is kept.
+    emitter
+        .put(owned("Running", "StrimziPodSet", "kafka-brokers", false))
+        .await;
+    place.landed().await;
+    assert_eq!(place.one::<String>(workload).await, "Kafka/kafka/false");
+    let versions = "select count(*) from ledger.pod_history where uid_text = 'u'";
+    assert_eq!(place.one::<i64>(versions).await, 0, "0 false versions");
+    let report = fleetledger_ingest::audit::run(&place.ingester, |_| {})
+        .await
+        .unwrap();
+    assert_eq!((report.rows, report.sound), (1, 1), "{report:?}");
+    ingester.stop().await;
+}

@@ -4,11 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tokio::process::Command;
-
 use crate::cache::ArtifactCache;
-use crate::error::{FileContext, LocalError, LocalResult};
-use crate::process;
+use crate::debian_package;
+use crate::error::{FileContext, LocalResult};
 
 const PACKAGE: &str = "prometheus-alertmanager";
 
@@ -44,25 +42,7 @@ pub(super) async fn find(cache: &ArtifactCache) -> LocalResult<AlertmanagerProgr
 }
 
 async fn unpack(staging: &Path) -> LocalResult<()> {
-    for tool in ["apt-get", "dpkg"] {
-        if !process::is_runnable(tool, &["--version"]).await {
-            return Err(unavailable(&format!(
-                "there is no {tool} to fetch its package with"
-            )));
-        }
-    }
-    let mut download = Command::new("apt-get");
-    download.args(["download", "-q", PACKAGE]).current_dir(staging);
-    if let Err(error) = process::run(&mut download).await {
-        return Err(unavailable(&format!("its package cannot be fetched: {error}")));
-    }
-    for entry in fs::read_dir(staging).while_("list", staging)?.flatten() {
-        let archive = entry.path();
-        if archive.extension().is_some_and(|extension| extension == "deb") {
-            process::run(Command::new("dpkg").arg("-x").arg(&archive).arg(staging)).await?;
-            fs::remove_file(&archive).while_("remove", &archive)?;
-        }
-    }
+    debian_package::unpack(staging, "Alertmanager", PACKAGE).await?;
     relocate(&staging.join("usr/bin").join(PACKAGE))
 }
 
@@ -85,14 +65,6 @@ fn relocate(program: &Path) -> LocalResult<()> {
 
 fn position(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
     bytes.windows(pattern.len()).position(|window| window == pattern)
-}
-
-fn unavailable(reason: &str) -> LocalError {
-    LocalError::Unavailable {
-        part: "Alertmanager",
-        reason: reason.to_owned(),
-        remedy: format!("sudo apt-get update && apt-get download {PACKAGE}"),
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::go::{self, GoToolchain};
 use crate::cache::ArtifactCache;
 use crate::error::{FileContext, LocalResult};
+use crate::go::{self, GoToolchain};
 
 /// What the server says of itself in `/version`; the same version stands in the module's go.mod.
 const KUBERNETES_VERSION: &str = "v1.35.4";

@@ -179,6 +179,7 @@ fn read_annotations(
     columns: &AlertColumns,
 ) -> Option<AnnotationTemplates> {
     let sources = front.text_map("annotations");
+    let is_missing = |name: &str| sources.get(name).is_none_or(|text| text.trim().is_empty());
     for (name, remedy) in [
         (
             "summary",
@@ -186,10 +187,10 @@ fn read_annotations(
         ),
         (
             "runbook",
-            "name a file of docs/runbooks, such as `runbook: node-not-reporting`",
+            "name a file of docs/runbooks, such as `runbook: node-not-reporting`, or give an address as `runbook_url`",
         ),
     ] {
-        if sources.get(name).is_none_or(|text| text.trim().is_empty()) {
+        if is_missing(name) && (name != "runbook" || is_missing("runbook_url")) {
             front.refuse("annotations", format!("annotation `{name}` is missing"), remedy);
         }
     }

@@ -115,7 +115,7 @@ fn every_key_of_an_alert_is_read() {
     );
     assert_eq!((rule.mode, rule.severity), (AlertMode::Shadow, Severity::Page));
     assert_eq!(rule.columns.labels, ["datacenter", "cluster", "node"]);
-    assert_eq!(rule.annotations.runbook(), "node-not-reporting");
+    assert_eq!(rule.annotations.runbook(), Some("node-not-reporting"));
     assert_eq!(rule.freshness.as_ref().unwrap().kinds, ["node"]);
     assert!(rule.scope.holds("dfw", "a") && !rule.scope.holds("dfw", "b") && !rule.scope.holds("lhr", "a"));
     assert_eq!(
@@ -383,6 +383,16 @@ fn severity_summary_and_runbook_are_required() {
         "",
         "rule-x.sql:16: annotation `runbook` is missing",
     );
+}
+
+#[test]
+fn a_runbook_elsewhere_is_named_as_prometheus_names_it() {
+    let elsewhere = ALERT.replace(
+        "runbook: node-not-reporting",
+        "runbook_url: https://wiki.example.com/runbooks/node",
+    );
+    let query = read(&elsewhere).unwrap();
+    assert_eq!(query.alert().unwrap().annotations.runbook(), None);
 }
 
 #[test]

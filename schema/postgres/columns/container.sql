@@ -6,7 +6,7 @@
     {alias}.pod, -- Name of the pod.
     {alias}.node, -- Node of the pod.
     {alias}.container_type, -- app, init, sidecar (an init container with restartPolicy Always) or ephemeral.
-    {alias}.position, -- Position within its list in the pod spec, from 0.
+    {alias}.position, -- Place within its list, from 0: of init containers and sidecars in the pod spec, of others by name.
     {alias}.image, -- Image as the spec names it.
     {alias}.image_id, -- Image as the runtime resolved it, usually with its digest.
     {alias}.image_digest, -- Digest of the resolved image.

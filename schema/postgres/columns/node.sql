@@ -3,11 +3,11 @@
     {alias}.uid, -- Kubernetes uid of the node: its identity.
     {alias}.uid_text, -- Text of uid where that was hashed from another form; NULL in the common case.
     {alias}.node, -- Node name.
-    {alias}.created_at, -- metadata.creationTimestamp.
+    {alias}.created_at, -- metadata.creationTimestamp; NULL where the object has none.
     {alias}.deletion_requested_at, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     {alias}.labels, -- Allow-listed labels.
     {alias}.annotations, -- Allow-listed annotations.
-    {alias}.finalizers, -- metadata.finalizers, in the object's order.
+    {alias}.finalizers, -- metadata.finalizers, sorted.
     {alias}.provider_id, -- spec.providerID.
     {alias}.unschedulable, -- True if the node is cordoned.
     {alias}.taints, -- Taints, sorted by key, effect and value.
@@ -16,8 +16,8 @@
     {alias}.ready_reason, -- Reason of condition Ready.
     {alias}.ready_since, -- When condition Ready last changed its status.
     {alias}.heartbeat_stale_since, -- renewTime of the node's Lease, set only while that is more than 2 minutes old: the instant the node fell silent.
-    {alias}.addresses, -- Addresses, in the object's order.
-    {alias}.pod_cidrs, -- Pod CIDRs.
+    {alias}.addresses, -- Addresses, sorted by type; those of one type in the object's order.
+    {alias}.pod_cidrs, -- Pod CIDRs: the primary one, then the others sorted.
     {alias}.kernel_version, -- Kernel version.
     {alias}.os_image, -- Operating system image.
     {alias}.operating_system, -- Operating system, such as linux.
@@ -40,3 +40,7 @@
     round({alias}.allocatable_gpu_millis / 1000.0, 3) as gpu_allocatable, -- Allocatable, in GPU cards; NULL = not set.
     {alias}.allocatable_pods as pods_allocatable, -- Allocatable, in pods.
     {alias}.allocatable_other as other_allocatable, -- Allocatable: every other resource by name.
+    {alias}.swap_capacity_bytes, -- status.nodeInfo.swap.capacity: swap that the node has, in bytes; null where the kubelet does not say.
+    {alias}.runtime_handlers, -- status.runtimeHandlers, sorted by name; the default handler has an empty name. Null where the node does not say.
+    {alias}.features, -- status.features: what the container runtime can do, by name, as true or false; null where the node does not say.
+    {alias}.declared_features, -- status.declaredFeatures: features that the kubelet declares, sorted; null where it declares none.

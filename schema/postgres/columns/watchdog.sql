@@ -3,11 +3,11 @@
     {alias}.uid, -- Kubernetes uid of the watchdog: its identity.
     {alias}.uid_text, -- Text of uid where that was hashed from another form; NULL in the common case.
     {alias}.watchdog, -- Watchdog name.
-    {alias}.created_at, -- metadata.creationTimestamp.
+    {alias}.created_at, -- metadata.creationTimestamp; NULL where the object has none.
     {alias}.deletion_requested_at, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     {alias}.labels, -- Allow-listed labels.
     {alias}.annotations, -- Allow-listed annotations.
-    {alias}.finalizers, -- metadata.finalizers, in the object's order.
+    {alias}.finalizers, -- metadata.finalizers, sorted.
     {alias}.scope, -- Node or Cluster.
     {alias}.check_name, -- Name of the check it runs.
     {alias}.interval_seconds, -- Time between two runs, in seconds.

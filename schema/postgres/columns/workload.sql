@@ -5,11 +5,11 @@
     {alias}.namespace, -- Namespace name.
     {alias}.workload, -- Workload name.
     {alias}.workload_kind, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
-    {alias}.created_at, -- metadata.creationTimestamp.
+    {alias}.created_at, -- metadata.creationTimestamp; NULL where the object has none.
     {alias}.deletion_requested_at, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     {alias}.labels, -- Allow-listed labels.
     {alias}.annotations, -- Allow-listed annotations.
-    {alias}.finalizers, -- metadata.finalizers, in the object's order.
+    {alias}.finalizers, -- metadata.finalizers, sorted.
     {alias}.owner_kind, -- Kind of the controlling owner reference.
     {alias}.owner, -- Name of the controlling owner.
     {alias}.owner_uid, -- Uid of the controlling owner.
@@ -28,6 +28,9 @@
     {alias}.succeeded, -- Job: pods succeeded.
     {alias}.failed, -- Job: pods failed.
     {alias}.active, -- Job: active pods; CronJob: active jobs.
+    {alias}.terminating, -- Pods that are terminating: terminatingReplicas of a Deployment or ReplicaSet, terminating of a Job; null where the server does not count them.
+    {alias}.completed_indexes, -- Indexed Job: completed indexes, such as 1,3-5.
+    {alias}.failed_indexes, -- Indexed Job with backoffLimitPerIndex: failed indexes, such as 1,3-5.
     {alias}.started_at, -- Job: start.
     {alias}.completed_at, -- Job: completion.
     {alias}.schedule, -- CronJob: schedule in cron format.
@@ -36,5 +39,5 @@
     {alias}.last_successful_at, -- CronJob: last time a job succeeded.
     {alias}.strategy, -- Update strategy type.
     {alias}.selector, -- Label selector's matchLabels.
-    {alias}.images, -- Images of the pod template: init containers, then containers.
+    {alias}.images, -- Images of the pod template: init containers in their order, then containers by name.
     {alias}.conditions, -- Conditions, sorted by type; update times left out.

@@ -11,9 +11,9 @@ begin atomic
     with past as materialized (
         select p.cluster_id, p.uid, p.namespace, p.pod, p.node, p.workload_kind, p.workload, p.labels, p.annotations,
             p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis,
-            coalesce(p.scheduled_at, p.started_at, p.created_at) as begin_at, p.phase, p.finished_at, p.valid_from, p.valid_to
+            coalesce(p.scheduled_at, p.started_at, p.created_at, p.valid_from) as begin_at, p.phase, p.finished_at, p.valid_from, p.valid_to
         from ledger.pod_history as p
-        where p.valid_to > h0 and p.valid_from < h1 + interval '7 days' and p.node is not null and p.created_at < h1
+        where p.valid_to > h0 and p.valid_from < h1 + interval '7 days' and p.node is not null and coalesce(p.created_at, p.valid_from) < h1
     ), changed as materialized (
         select distinct p.cluster_id, p.uid from past as p
     ), several as (
@@ -28,7 +28,7 @@ begin atomic
             union all
             select p.cluster_id, p.uid, p.namespace, p.pod, p.node, p.workload_kind, p.workload, p.labels, p.annotations,
                 p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis,
-                coalesce(p.scheduled_at, p.started_at, p.created_at), p.phase, p.finished_at, p.valid_from, 'infinity'
+                coalesce(p.scheduled_at, p.started_at, p.created_at, p.valid_from), p.phase, p.finished_at, p.valid_from, 'infinity'
             from changed as c
             join ledger.pod as p on p.cluster_id = c.cluster_id and p.uid = c.uid
             where p.node is not null
@@ -43,11 +43,11 @@ begin atomic
         union all
         select p.cluster_id, p.uid, p.namespace, p.pod, p.node, p.workload_kind, p.workload, p.labels, p.annotations,
             p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis,
-            coalesce(p.scheduled_at, p.started_at, p.created_at),
+            coalesce(p.scheduled_at, p.started_at, p.created_at, p.valid_from),
             case when p.phase in ('Succeeded', 'Failed') then coalesce(p.finished_at, p.valid_from) else 'infinity' end,
             true
         from ledger.pod as p
-        where p.node is not null and p.created_at < h1
+        where p.node is not null and coalesce(p.created_at, p.valid_from) < h1
           and (p.phase not in ('Succeeded', 'Failed') or coalesce(p.finished_at, p.valid_from) > h0)
           and not exists (select from changed as c where c.cluster_id = p.cluster_id and c.uid = p.uid)
     )

@@ -12,9 +12,9 @@ begin atomic
         from ledger.namespace_team_history as t
         where t.valid_from < h1 and t.valid_to > h0 and t.owner_source in ('label', 'annotation')
     ), name as (
-        select n.cluster_id, n.namespace, min(n.created_at) as created_at from ledger.namespace as n group by 1, 2
+        select n.cluster_id, n.namespace, min(coalesce(n.created_at, n.valid_from)) as created_at from ledger.namespace as n group by 1, 2
         union
-        select n.cluster_id, n.namespace, min(n.created_at) from ledger.namespace_history as n
+        select n.cluster_id, n.namespace, min(coalesce(n.created_at, n.valid_from)) from ledger.namespace_history as n
         where n.valid_to > h0 group by 1, 2
         union
         select k.cluster_id, k.namespace, '-infinity' from known as k

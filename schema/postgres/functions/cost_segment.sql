@@ -13,17 +13,17 @@ begin atomic
     with sheet as materialized (
         select s.* from ledger.cost_sheet(h0, h1) as s
     ), version as (
-        select n.cluster_id, n.uid, n.node, n.created_at, n.labels, n.valid_from, 'infinity'::timestamptz as valid_to,
+        select n.cluster_id, n.uid, n.node, coalesce(n.created_at, n.valid_from) as created_at, n.labels, n.valid_from, 'infinity'::timestamptz as valid_to,
             n.capacity_cpu_millicores, n.capacity_memory_bytes, n.capacity_gpu_millis,
             n.allocatable_cpu_millicores, n.allocatable_memory_bytes, n.allocatable_gpu_millis
         from ledger.node as n
-        where n.created_at < h1
+        where coalesce(n.created_at, n.valid_from) < h1
         union all
-        select n.cluster_id, n.uid, n.node, n.created_at, n.labels, n.valid_from, n.valid_to,
+        select n.cluster_id, n.uid, n.node, coalesce(n.created_at, n.valid_from) as created_at, n.labels, n.valid_from, n.valid_to,
             n.capacity_cpu_millicores, n.capacity_memory_bytes, n.capacity_gpu_millis,
             n.allocatable_cpu_millicores, n.allocatable_memory_bytes, n.allocatable_gpu_millis
         from ledger.node_history as n
-        where n.valid_to > h0 and n.valid_from < h1 + interval '7 days' and n.created_at < h1
+        where n.valid_to > h0 and n.valid_from < h1 + interval '7 days' and coalesce(n.created_at, n.valid_from) < h1
     ), begun as (
         select v.*,
             case when row_number() over w = 1 then v.created_at else v.valid_from end as begin_at,

@@ -20,7 +20,7 @@ begin atomic
         join ledger.cluster as c using (cluster_id)
         left join ledger.setting as s on s.name = 'owners.namespace_label'
         where n.cluster_id = any (cluster_ids)
-        order by n.cluster_id, n.namespace, n.created_at desc, n.uid
+        order by n.cluster_id, n.namespace, n.created_at desc nulls last, n.uid
     ) as n
     left join lateral (
         select m.team, m.namespace

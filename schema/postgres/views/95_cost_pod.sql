@@ -12,11 +12,11 @@ returns table (hour_at timestamptz, node text, from_hour_at timestamptz, to_hour
 language sql stable
 begin atomic
     with version as (
-        select p.cluster_id, p.node, coalesce(p.scheduled_at, p.started_at, p.created_at) as begin_at,
+        select p.cluster_id, p.node, coalesce(p.scheduled_at, p.started_at, p.created_at, p.valid_from) as begin_at,
             p.phase, p.finished_at, p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis, p.valid_from, 'infinity'::timestamptz as valid_to
         from ledger.pod as p where p.uid = pod_uid and p.node is not null
         union all
-        select p.cluster_id, p.node, coalesce(p.scheduled_at, p.started_at, p.created_at),
+        select p.cluster_id, p.node, coalesce(p.scheduled_at, p.started_at, p.created_at, p.valid_from),
             p.phase, p.finished_at, p.request_cpu_millicores, p.request_memory_bytes, p.request_gpu_millis, p.valid_from, p.valid_to
         from ledger.pod_history as p where p.uid = pod_uid and p.node is not null
     ), life as (

@@ -5,6 +5,7 @@
 //! [`WriterSchema::encode`] makes the same bytes again out of both.
 
 mod binary;
+mod canonical_form;
 mod shape;
 mod unknown;
 mod wire_schema;
@@ -49,6 +50,7 @@ pub enum SchemaSubject {
 #[derive(Debug)]
 pub struct WriterSchema {
     fingerprint: u64,
+    former_fingerprint: u64,
     subject: SchemaSubject,
     json: String,
     shape: AvroShape,
@@ -115,7 +117,8 @@ impl OwnSchema {
         let (_, shape) = AvroShape::parse(&json).expect("embedded schema has a shape");
         Self {
             schema: Arc::new(WriterSchema {
-                fingerprint: fingerprint_of(schema),
+                fingerprint: fingerprint_of(&json).expect("embedded schema is json"),
+                former_fingerprint: former_fingerprint_of(schema),
                 subject,
                 json,
                 shape,
@@ -195,16 +198,36 @@ pub fn encode_usage(usage: &Usage) -> Result<Vec<u8>, EncodeError> {
 }
 
 impl WriterSchema {
-    /// CRC-64-AVRO of the schema's parsing canonical form.
+    /// CRC-64-AVRO of the schema's parsing canonical form, as every Avro library computes it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// What emitters before reader version 2 named the schema by: their canonical form kept an object around the
+    /// primitive of a logical type. Equal to [`WriterSchema::fingerprint`] where there is none.
+    #[must_use]
+    pub fn former_fingerprint(&self) -> u64 {
+        self.former_fingerprint
+    }
+
+    /// True if a record or an announcement may name this schema by `fingerprint`.
+    #[must_use]
+    pub fn is_named(&self, fingerprint: u64) -> bool {
+        [self.fingerprint, self.former_fingerprint].contains(&fingerprint)
     }
 
     /// The fingerprint as PostgreSQL keeps it.
     #[must_use]
     pub fn number(&self) -> i64 {
         self.fingerprint as i64
+    }
+
+    /// The schema's parsing canonical form, of which [`WriterSchema::fingerprint`] is the fingerprint.
+    #[must_use]
+    pub fn canonical_form(&self) -> String {
+        let json = serde_json::from_str(&self.json).unwrap_or_default();
+        canonical_form::canonical_form(&json)
     }
 
     /// What it describes.
@@ -244,10 +267,11 @@ impl WriterSchema {
         let own = OwnSchema::of(subject);
         shape.check_agrees(&own.schema.shape, "")?;
         let schema = Schema::parse_str(json).map_err(|error| SchemaError::Syntax(error.to_string()))?;
-        let fingerprint = fingerprint_of(&schema);
+        let fingerprint = fingerprint_of(json)?;
         let reader = fingerprint == own.schema.fingerprint;
         Ok(Self {
             fingerprint,
+            former_fingerprint: former_fingerprint_of(&schema),
             subject,
             json: json.to_owned(),
             shape,
@@ -340,7 +364,7 @@ impl WriterSchema {
     }
 }
 
-/// The schemas a reader knows, by fingerprint.
+/// The schemas a reader knows, by each fingerprint that may name them.
 #[derive(Debug, Clone)]
 pub struct KnownSchemas {
     by_fingerprint: HashMap<u64, Arc<WriterSchema>>,
@@ -354,12 +378,11 @@ impl KnownSchemas {
             .into_iter()
             .map(SchemaSubject::Kind)
             .chain([SchemaSubject::Mark]);
-        Self {
-            by_fingerprint: subjects
-                .map(own_schema)
-                .map(|schema| (schema.fingerprint, schema))
-                .collect(),
-        }
+        let mut known = Self {
+            by_fingerprint: HashMap::new(),
+        };
+        subjects.map(own_schema).for_each(|schema| known.learn(schema));
+        known
     }
 
     /// The schema of that fingerprint, if known.
@@ -370,12 +393,23 @@ impl KnownSchemas {
 
     /// Adds a schema.
     pub fn learn(&mut self, schema: Arc<WriterSchema>) {
-        self.by_fingerprint.entry(schema.fingerprint).or_insert(schema);
+        for fingerprint in [schema.fingerprint, schema.former_fingerprint] {
+            self.by_fingerprint
+                .entry(fingerprint)
+                .or_insert_with(|| schema.clone());
+        }
     }
 
-    /// All of them.
+    /// All of them; one with a former fingerprint comes twice.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<WriterSchema>> {
         self.by_fingerprint.values()
+    }
+
+    /// All of them, once for each fingerprint that may name them.
+    pub fn by_fingerprint(&self) -> impl Iterator<Item = (u64, &Arc<WriterSchema>)> {
+        self.by_fingerprint
+            .iter()
+            .map(|(fingerprint, schema)| (*fingerprint, schema))
     }
 }
 
@@ -385,7 +419,14 @@ impl Default for KnownSchemas {
     }
 }
 
-fn fingerprint_of(schema: &Schema) -> u64 {
+fn fingerprint_of(schema: &str) -> Result<u64, SchemaError> {
+    let json = serde_json::from_str(schema).map_err(|error| SchemaError::Syntax(error.to_string()))?;
+    Ok(canonical_form::crc_64_avro(
+        canonical_form::canonical_form(&json).as_bytes(),
+    ))
+}
+
+fn former_fingerprint_of(schema: &Schema) -> u64 {
     let bytes = schema.fingerprint::<Rabin>().bytes;
     bytes
         .first_chunk::<8>()

@@ -59,9 +59,9 @@ fn newer_pod_schema() -> WriterSchema {
 
 #[test]
 fn every_embedded_schema_loads_and_learns_itself() {
-    for schema in KnownSchemas::own().iter() {
+    for (fingerprint, schema) in KnownSchemas::own().by_fingerprint() {
         let again = WriterSchema::parse(schema.json()).unwrap();
-        assert!(again.is_own());
+        assert!(again.is_own() && again.is_named(fingerprint));
         assert_eq!(again.fingerprint(), schema.fingerprint());
     }
 }

@@ -6,7 +6,7 @@ use super::SchemaError;
 
 /// Attributes of records and fields that `avro/README.md` describes. The parsing canonical form drops them, as it drops
 /// `doc`: a fingerprint says nothing of them.
-const ATTRIBUTES: [&str; 13] = [
+const ATTRIBUTES: [&str; 14] = [
     "after",
     "column",
     "column_type",
@@ -18,6 +18,7 @@ const ATTRIBUTES: [&str; 13] = [
     "since",
     "table",
     "unit",
+    "unknown",
     "view",
     "view_comment",
 ];

@@ -212,13 +212,16 @@ pub(super) async fn set_lock_timeout(
 
 /// Stores this version's own Avro schemas, so that every reader of the database can read every record.
 async fn learn_schemas(client: &Client) -> Result<(), MigrateError> {
-    for schema in KnownSchemas::own().iter() {
+    for (fingerprint, schema) in KnownSchemas::own().by_fingerprint() {
         let subject = match schema.subject() {
             SchemaSubject::Kind(kind) => kind.as_str(),
             SchemaSubject::Mark => "mark",
         };
         let stored = client
-            .execute(INSERT_AVRO_SCHEMA, &[&schema.number(), &subject, &schema.json()])
+            .execute(
+                INSERT_AVRO_SCHEMA,
+                &[&fingerprint.cast_signed(), &subject, &schema.json()],
+            )
             .await;
         stored.map_err(MigrateError::statement("store the avro schemas"))?;
     }

@@ -24,7 +24,7 @@ pub struct Mark {
     pub digest_lo: i64,
     /// Identity of the sweep; set on sweep_begin and sweep_end.
     pub sweep_id: Option<String>,
-    /// ce_sequence of the sweep's begin; set on sweep_end.
+    /// ce_logsequence of the sweep's begin; set on sweep_end.
     pub begin_sequence: Option<i64>,
     /// Differences that the sweep found between the API server and the emitter's memory; set on sweep_end.
     pub missed_changes: Option<i64>,

@@ -13,7 +13,7 @@ mod workload;
 
 pub use mark::Mark;
 pub use namespace::Namespace;
-pub use node::{Address, Node, Taint};
+pub use node::{Address, Node, RuntimeHandler, Taint};
 pub use part::{Condition, Resources};
 pub use pod::{Container, HostPathMount, Pod};
 pub use usage::{ContainerUsage, Usage};

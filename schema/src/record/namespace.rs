@@ -15,7 +15,7 @@ pub struct Namespace {
     pub uid: String,
     /// Namespace name.
     pub namespace: String,
-    /// metadata.creationTimestamp.
+    /// metadata.creationTimestamp; 0 where the object has none.
     pub created_at: Instant,
     /// When deletion was asked for: metadata.deletionTimestamp less the grace period.
     pub deletion_requested_at: Option<Instant>,
@@ -27,7 +27,7 @@ pub struct Namespace {
     pub labels: StringMap,
     /// Allow-listed annotations.
     pub annotations: StringMap,
-    /// metadata.finalizers, in the object's order.
+    /// metadata.finalizers, sorted.
     pub finalizers: Vec<String>,
     /// Active or Terminating.
     pub phase: String,

@@ -18,7 +18,7 @@ pub struct Node {
     pub uid: String,
     /// Node name.
     pub node: String,
-    /// metadata.creationTimestamp.
+    /// metadata.creationTimestamp; 0 where the object has none.
     pub created_at: Instant,
     /// When deletion was asked for: metadata.deletionTimestamp less the grace period.
     pub deletion_requested_at: Option<Instant>,
@@ -30,7 +30,7 @@ pub struct Node {
     pub labels: StringMap,
     /// Allow-listed annotations.
     pub annotations: StringMap,
-    /// metadata.finalizers, in the object's order.
+    /// metadata.finalizers, sorted.
     pub finalizers: Vec<String>,
     /// spec.providerID.
     pub provider_id: Option<String>,
@@ -46,9 +46,9 @@ pub struct Node {
     pub conditions: Vec<Condition>,
     /// renewTime of the node's Lease, set only while that is more than 2 minutes old: the instant the node fell silent.
     pub heartbeat_stale_since: Option<Instant>,
-    /// Addresses, in the object's order.
+    /// Addresses, sorted by type; those of one type in the object's order.
     pub addresses: Vec<Address>,
-    /// Pod CIDRs.
+    /// Pod CIDRs: the primary one, then the others sorted.
     pub pod_cidrs: Vec<String>,
     /// Kernel version.
     pub kernel_version: String,
@@ -70,6 +70,14 @@ pub struct Node {
     pub machine_id: String,
     /// SMBIOS system uuid.
     pub system_uuid: String,
+    /// status.nodeInfo.swap.capacity: swap that the node has, in bytes; null where the kubelet does not say.
+    pub swap_capacity_bytes: Option<i64>,
+    /// status.runtimeHandlers, sorted by name; the default handler has an empty name. Null where the node does not say.
+    pub runtime_handlers: Option<Vec<RuntimeHandler>>,
+    /// status.features: what the container runtime can do, by name, as true or false; null where the node does not say.
+    pub features: Option<StringMap>,
+    /// status.declaredFeatures: features that the kubelet declares, sorted; null where it declares none.
+    pub declared_features: Option<Vec<String>>,
 }
 
 /// One taint of a node.
@@ -95,4 +103,16 @@ pub struct Address {
     pub address_type: String,
     /// The address.
     pub address: String,
+}
+
+/// A handler of a node's container runtime and what it can do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RuntimeHandler {
+    /// Name of the handler; empty for the default one.
+    pub name: String,
+    /// True if it has recursive read-only mounts; null where it does not say.
+    pub recursive_read_only_mounts: Option<bool>,
+    /// True if it has user namespaces; null where it does not say.
+    pub user_namespaces: Option<bool>,
 }

@@ -20,7 +20,7 @@ pub struct Pod {
     pub namespace: String,
     /// Pod name.
     pub pod: String,
-    /// metadata.creationTimestamp.
+    /// metadata.creationTimestamp; 0 where the object has none.
     pub created_at: Instant,
     /// When deletion was asked for: metadata.deletionTimestamp less the grace period.
     pub deletion_requested_at: Option<Instant>,
@@ -32,7 +32,7 @@ pub struct Pod {
     pub labels: StringMap,
     /// Allow-listed annotations.
     pub annotations: StringMap,
-    /// metadata.finalizers, in the object's order.
+    /// metadata.finalizers, sorted.
     pub finalizers: Vec<String>,
     /// metadata.deletionGracePeriodSeconds, in seconds.
     pub deletion_grace_seconds: Option<i64>,
@@ -60,11 +60,11 @@ pub struct Pod {
     pub owner: Option<String>,
     /// Uid of the controlling owner.
     pub owner_uid: Option<String>,
-    /// Kind of the top-level owner, such as Deployment.
+    /// Kind of the top-level owner, such as Deployment; of the last owner known by reference where owner_resolved is false.
     pub workload_kind: Option<String>,
-    /// Name of the top-level owner.
+    /// Name of the top-level owner, or of that one.
     pub workload: Option<String>,
-    /// Uid of the top-level owner.
+    /// Uid of the top-level owner, or of that one.
     pub workload_uid: Option<String>,
     /// True if the chain of owners was followed to its end; true for a pod without an owner.
     pub owner_resolved: bool,
@@ -88,7 +88,7 @@ pub struct Pod {
     pub host_ipc: bool,
     /// IP of the node.
     pub host_ip: Option<String>,
-    /// IPs of the pod.
+    /// IPs of the pod: the primary one, then the others sorted.
     pub pod_ips: Vec<String>,
     /// status.startTime: when the kubelet acknowledged the pod.
     pub started_at: Option<Instant>,
@@ -102,7 +102,7 @@ pub struct Pod {
     pub overhead: Resources,
     /// hostPath volumes and who mounts them, sorted by volume.
     pub host_path_mounts: Vec<HostPathMount>,
-    /// All containers: init and sidecar, app, ephemeral, each list in the order of the pod spec.
+    /// All containers: init and sidecar in the order of the pod spec, then app, then ephemeral, each by name.
     pub containers: Vec<Container>,
 }
 
@@ -118,7 +118,7 @@ pub struct HostPathMount {
     pub path_type: Option<String>,
     /// True if at least one container mounts it without readOnly.
     pub writable: bool,
-    /// Names of the containers that mount it, in order of the pod spec.
+    /// Names of the containers that mount it: init containers in the order of the pod spec, then the others by name.
     pub containers: Vec<String>,
 }
 
@@ -130,7 +130,7 @@ pub struct Container {
     pub container: String,
     /// app, init, sidecar (an init container with restartPolicy Always) or ephemeral.
     pub container_type: String,
-    /// Position within its list in the pod spec, from 0.
+    /// Place within its list, from 0: of init containers and sidecars in the pod spec, of others by name.
     pub position: i32,
     /// Image as the spec names it.
     pub image: String,

@@ -15,7 +15,7 @@ pub struct Watchdog {
     pub uid: String,
     /// Watchdog name.
     pub watchdog: String,
-    /// metadata.creationTimestamp.
+    /// metadata.creationTimestamp; 0 where the object has none.
     pub created_at: Instant,
     /// When deletion was asked for: metadata.deletionTimestamp less the grace period.
     pub deletion_requested_at: Option<Instant>,
@@ -27,7 +27,7 @@ pub struct Watchdog {
     pub labels: StringMap,
     /// Allow-listed annotations.
     pub annotations: StringMap,
-    /// metadata.finalizers, in the object's order.
+    /// metadata.finalizers, sorted.
     pub finalizers: Vec<String>,
     /// Node or Cluster.
     pub scope: String,

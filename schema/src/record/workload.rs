@@ -17,7 +17,7 @@ pub struct Workload {
     pub namespace: String,
     /// Workload name.
     pub workload: String,
-    /// metadata.creationTimestamp.
+    /// metadata.creationTimestamp; 0 where the object has none.
     pub created_at: Instant,
     /// When deletion was asked for: metadata.deletionTimestamp less the grace period.
     pub deletion_requested_at: Option<Instant>,
@@ -29,7 +29,7 @@ pub struct Workload {
     pub labels: StringMap,
     /// Allow-listed annotations.
     pub annotations: StringMap,
-    /// metadata.finalizers, in the object's order.
+    /// metadata.finalizers, sorted.
     pub finalizers: Vec<String>,
     /// Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
     pub workload_kind: String,
@@ -85,8 +85,14 @@ pub struct Workload {
     pub strategy: Option<String>,
     /// Label selector's matchLabels.
     pub selector: StringMap,
-    /// Images of the pod template: init containers, then containers.
+    /// Images of the pod template: init containers in their order, then containers by name.
     pub images: Vec<String>,
     /// Conditions, sorted by type; update times left out.
     pub conditions: Vec<Condition>,
+    /// Pods that are terminating: terminatingReplicas of a Deployment or ReplicaSet, terminating of a Job; null where the server does not count them.
+    pub terminating: Option<i32>,
+    /// Indexed Job: completed indexes, such as 1,3-5.
+    pub completed_indexes: Option<String>,
+    /// Indexed Job with backoffLimitPerIndex: failed indexes, such as 1,3-5.
+    pub failed_indexes: Option<String>,
 }

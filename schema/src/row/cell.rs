@@ -95,6 +95,15 @@ pub(super) fn uid<'a>(text: impl Into<Option<&'a str>>) -> RowCell<'a> {
     text.into().map_or(RowCell::Null, RowCell::Uid)
 }
 
+/// An instant that is 0 where it is not known.
+pub(super) fn known<'a>(at: Instant) -> RowCell<'a> {
+    if at == Instant(0) {
+        RowCell::Null
+    } else {
+        RowCell::Timestamp(at)
+    }
+}
+
 /// The text of a uid that its uuid does not write.
 pub(super) fn uid_text<'a>(text: impl Into<Option<&'a str>>) -> RowCell<'a> {
     text.into().and_then(ObjectUid::kept_text).into()

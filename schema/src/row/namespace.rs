@@ -6,9 +6,9 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::{json, uid, uid_text},
+    cell::{json, known, uid, uid_text},
     columns,
-    read::{get, read_json, read_uid},
+    read::{get, read_json, read_known, read_uid},
 };
 use crate::record::Namespace;
 
@@ -24,7 +24,7 @@ columns! {
     uid: Uuid (not null) from "uid" = uid(namespace.uid.as_str());
     uid_text: Text [unhashed] from "uid" = uid_text(namespace.uid.as_str());
     namespace: Text (not null) from "namespace" = &namespace.namespace;
-    created_at: Timestamptz (not null) from "created_at" = namespace.created_at;
+    created_at: Timestamptz from "created_at" = known(namespace.created_at);
     deletion_requested_at: Timestamptz from "deletion_requested_at" = namespace.deletion_requested_at;
     labels: Jsonb (not null) from "labels" = json(&namespace.labels);
     annotations: Jsonb (not null) from "annotations" = json(&namespace.annotations);
@@ -38,7 +38,7 @@ pub(super) fn read(row: &Row) -> Result<Namespace, Error> {
     Ok(Namespace {
         uid: read_uid(row, "uid")?,
         namespace: get(row, "namespace")?,
-        created_at: get(row, "created_at")?,
+        created_at: read_known(row, "created_at")?,
         deletion_requested_at: get(row, "deletion_requested_at")?,
         labels: read_json(row, "labels")?,
         annotations: read_json(row, "annotations")?,

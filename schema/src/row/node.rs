@@ -6,10 +6,10 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::{json, uid, uid_text},
+    cell::{json, known, uid, uid_text},
     columns,
     derived::node as derived,
-    read::{get, read_json, read_uid},
+    read::{get, read_json, read_known, read_optional_json, read_uid},
 };
 use crate::record::{Node, Resources};
 
@@ -25,7 +25,7 @@ columns! {
     uid: Uuid (not null) from "uid" = uid(node.uid.as_str());
     uid_text: Text [unhashed] from "uid" = uid_text(node.uid.as_str());
     node: Text (not null) from "node" = &node.node;
-    created_at: Timestamptz (not null) from "created_at" = node.created_at;
+    created_at: Timestamptz from "created_at" = known(node.created_at);
     deletion_requested_at: Timestamptz from "deletion_requested_at" = node.deletion_requested_at;
     labels: Jsonb (not null) from "labels" = json(&node.labels);
     annotations: Jsonb (not null) from "annotations" = json(&node.annotations);
@@ -62,6 +62,10 @@ columns! {
     allocatable_gpu_millis: Bigint from "allocatable" = node.allocatable.gpu_millis;
     allocatable_pods: Bigint from "allocatable" = node.allocatable.pods;
     allocatable_other: Jsonb (not null) from "allocatable" = json(&node.allocatable.other);
+    swap_capacity_bytes: Bigint from "swap_capacity_bytes" since 2 = node.swap_capacity_bytes;
+    runtime_handlers: Jsonb from "runtime_handlers" since 2 = node.runtime_handlers.as_ref().map(json);
+    features: Jsonb from "features" since 2 = node.features.as_ref().map(json);
+    declared_features: TextArray from "declared_features" since 2 = node.declared_features.as_ref();
 }
 
 /// The record that a row was made of; what has no column is left out.
@@ -69,7 +73,7 @@ pub(super) fn read(row: &Row) -> Result<Node, Error> {
     Ok(Node {
         uid: read_uid(row, "uid")?,
         node: get(row, "node")?,
-        created_at: get(row, "created_at")?,
+        created_at: read_known(row, "created_at")?,
         deletion_requested_at: get(row, "deletion_requested_at")?,
         labels: read_json(row, "labels")?,
         annotations: read_json(row, "annotations")?,
@@ -107,6 +111,10 @@ pub(super) fn read(row: &Row) -> Result<Node, Error> {
         boot_id: get(row, "boot_id")?,
         machine_id: get(row, "machine_id")?,
         system_uuid: get(row, "system_uuid")?,
+        swap_capacity_bytes: get(row, "swap_capacity_bytes")?,
+        runtime_handlers: read_optional_json(row, "runtime_handlers")?,
+        features: read_optional_json(row, "features")?,
+        declared_features: get(row, "declared_features")?,
         ..Node::default()
     })
 }

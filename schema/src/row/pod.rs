@@ -6,10 +6,10 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::{json, uid, uid_text},
+    cell::{json, known, uid, uid_text},
     columns,
     derived::pod as derived,
-    read::{get, read_json, read_optional_uid, read_uid},
+    read::{get, read_json, read_known, read_optional_uid, read_uid},
 };
 use crate::record::{Pod, Resources};
 
@@ -28,7 +28,7 @@ columns! {
     uid_text: Text [unhashed] from "uid" = uid_text(pod.uid.as_str());
     namespace: Text (not null) from "namespace" = &pod.namespace;
     pod: Text (not null) from "pod" = &pod.pod;
-    created_at: Timestamptz (not null) from "created_at" = pod.created_at;
+    created_at: Timestamptz from "created_at" = known(pod.created_at);
     deletion_requested_at: Timestamptz from "deletion_requested_at" = pod.deletion_requested_at;
     deletion_grace_seconds: Bigint from "deletion_grace_seconds" = pod.deletion_grace_seconds;
     labels: Jsonb (not null) from "labels" = json(&pod.labels);
@@ -103,7 +103,7 @@ pub(super) fn read(row: &Row) -> Result<Pod, Error> {
         uid: read_uid(row, "uid")?,
         namespace: get(row, "namespace")?,
         pod: get(row, "pod")?,
-        created_at: get(row, "created_at")?,
+        created_at: read_known(row, "created_at")?,
         deletion_requested_at: get(row, "deletion_requested_at")?,
         labels: read_json(row, "labels")?,
         annotations: read_json(row, "annotations")?,

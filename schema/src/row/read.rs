@@ -5,6 +5,7 @@ use tokio_postgres::{Error, Row, types::FromSql};
 
 use super::{container, namespace, node, pod, watchdog, workload};
 use crate::{
+    instant::Instant,
     kind::RecordKind,
     object_uid::ObjectUid,
     record::{Container, ObjectRecord, Record},
@@ -41,6 +42,18 @@ pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, E
 pub(super) fn read_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, Error> {
     let json: tokio_postgres::types::Json<T> = row.try_get(column)?;
     Ok(json.0)
+}
+
+/// An instant that travels as 0 where it is not known.
+pub(super) fn read_known(row: &Row, column: &str) -> Result<Instant, Error> {
+    let at: Option<Instant> = row.try_get(column)?;
+    Ok(at.unwrap_or(Instant(0)))
+}
+
+/// The same of a document that may be missing.
+pub(super) fn read_optional_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, Error> {
+    let json: Option<tokio_postgres::types::Json<T>> = row.try_get(column)?;
+    Ok(json.map(|json| json.0))
 }
 
 /// The text of a uid as it travelled.

@@ -6,10 +6,10 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::{json, uid, uid_text},
+    cell::{json, known, uid, uid_text},
     columns,
     derived::watchdog as derived,
-    read::{get, read_json, read_uid},
+    read::{get, read_json, read_known, read_uid},
 };
 use crate::record::Watchdog;
 
@@ -25,7 +25,7 @@ columns! {
     uid: Uuid (not null) from "uid" = uid(watchdog.uid.as_str());
     uid_text: Text [unhashed] from "uid" = uid_text(watchdog.uid.as_str());
     watchdog: Text (not null) from "watchdog" = &watchdog.watchdog;
-    created_at: Timestamptz (not null) from "created_at" = watchdog.created_at;
+    created_at: Timestamptz from "created_at" = known(watchdog.created_at);
     deletion_requested_at: Timestamptz from "deletion_requested_at" = watchdog.deletion_requested_at;
     labels: Jsonb (not null) from "labels" = json(&watchdog.labels);
     annotations: Jsonb (not null) from "annotations" = json(&watchdog.annotations);
@@ -61,7 +61,7 @@ pub(super) fn read(row: &Row) -> Result<Watchdog, Error> {
     Ok(Watchdog {
         uid: read_uid(row, "uid")?,
         watchdog: get(row, "watchdog")?,
-        created_at: get(row, "created_at")?,
+        created_at: read_known(row, "created_at")?,
         deletion_requested_at: get(row, "deletion_requested_at")?,
         labels: read_json(row, "labels")?,
         annotations: read_json(row, "annotations")?,

@@ -6,9 +6,9 @@ use tokio_postgres::{Error, Row};
 
 use super::{
     LedgerTable, META_COLUMNS,
-    cell::{json, uid, uid_text},
+    cell::{json, known, uid, uid_text},
     columns,
-    read::{get, read_json, read_optional_uid, read_uid},
+    read::{get, read_json, read_known, read_optional_uid, read_uid},
 };
 use crate::record::Workload;
 
@@ -26,7 +26,7 @@ columns! {
     namespace: Text (not null) from "namespace" = &workload.namespace;
     workload: Text (not null) from "workload" = &workload.workload;
     workload_kind: Text (not null) from "workload_kind" = &workload.workload_kind;
-    created_at: Timestamptz (not null) from "created_at" = workload.created_at;
+    created_at: Timestamptz from "created_at" = known(workload.created_at);
     deletion_requested_at: Timestamptz from "deletion_requested_at" = workload.deletion_requested_at;
     labels: Jsonb (not null) from "labels" = json(&workload.labels);
     annotations: Jsonb (not null) from "annotations" = json(&workload.annotations);
@@ -60,6 +60,9 @@ columns! {
     selector: Jsonb (not null) from "selector" = json(&workload.selector);
     images: TextArray (not null) from "images" = &workload.images;
     conditions: Jsonb (not null) from "conditions" = json(&workload.conditions);
+    terminating: Integer from "terminating" since 2 = workload.terminating;
+    completed_indexes: Text from "completed_indexes" since 2 = &workload.completed_indexes;
+    failed_indexes: Text from "failed_indexes" since 2 = &workload.failed_indexes;
 }
 
 /// The record that a row was made of; what has no column is left out.
@@ -68,7 +71,7 @@ pub(super) fn read(row: &Row) -> Result<Workload, Error> {
         uid: read_uid(row, "uid")?,
         namespace: get(row, "namespace")?,
         workload: get(row, "workload")?,
-        created_at: get(row, "created_at")?,
+        created_at: read_known(row, "created_at")?,
         deletion_requested_at: get(row, "deletion_requested_at")?,
         labels: read_json(row, "labels")?,
         annotations: read_json(row, "annotations")?,
@@ -102,6 +105,9 @@ pub(super) fn read(row: &Row) -> Result<Workload, Error> {
         selector: read_json(row, "selector")?,
         images: get(row, "images")?,
         conditions: read_json(row, "conditions")?,
+        terminating: get(row, "terminating")?,
+        completed_indexes: get(row, "completed_indexes")?,
+        failed_indexes: get(row, "failed_indexes")?,
         ..Workload::default()
     })
 }

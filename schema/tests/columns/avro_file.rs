@@ -53,6 +53,8 @@ pub(crate) struct AvroField {
     pub(crate) default: Json,
     #[serde(default)]
     pub(crate) column: NameOrNone,
+    /// The value that says that it is not known: its cell is NULL.
+    pub(crate) unknown: Option<i64>,
     /// Type of the column where it is not the field's own.
     pub(crate) column_type: Option<FieldColumnType>,
     pub(crate) columns: Option<Vec<MemberColumn>>,

@@ -31,6 +31,8 @@ pub(crate) struct ColumnSource {
     /// Type as `create table` writes it.
     pub(crate) sql_type: &'static str,
     pub(crate) not_null: bool,
+    /// True if a value of the field says that it is not known: the column is nullable though the field is not.
+    pub(crate) may_be_unknown: bool,
     /// What rows of an older reader hold in a column that is not null.
     pub(crate) default: Json,
     /// Top-level wire field.
@@ -155,6 +157,13 @@ fn of_field(field: &AvroField, within: Option<&str>, records: &[AvroRecord]) -> 
             Some(FieldColumnType::Uuid) => ("uuid", column_type::of_field(&field.kind).1),
             None => column_type::of_field(&field.kind),
         };
+        assert!(
+            field
+                .unknown
+                .is_none_or(|value| value == 0 && sql_type == "timestamptz"),
+            "{}: only an instant is unknown, and by 0",
+            field.name
+        );
         let comment = field.comment.clone().unwrap_or_else(|| field.doc.clone());
         let own = ColumnSource {
             view: view(
@@ -166,7 +175,8 @@ fn of_field(field: &AvroField, within: Option<&str>, records: &[AvroRecord]) -> 
             ),
             name,
             sql_type,
-            not_null,
+            not_null: not_null && field.unknown.is_none(),
+            may_be_unknown: field.unknown.is_some(),
             default: field.default.clone(),
             field: wire_field,
             value: ColumnValue::Field(field.name.clone()),
@@ -193,6 +203,7 @@ fn of_field(field: &AvroField, within: Option<&str>, records: &[AvroRecord]) -> 
             name: column.column.clone(),
             sql_type,
             not_null,
+            may_be_unknown: false,
             default: member.default.clone(),
             field: wire_field.clone(),
             value: ColumnValue::Member {
@@ -261,6 +272,7 @@ fn of_derived(derived: &DerivedColumn, within: Option<&str>) -> ColumnSource {
         name: derived.column.clone(),
         sql_type,
         not_null,
+        may_be_unknown: false,
         default: Json::Null,
         field: field.to_owned(),
         value,

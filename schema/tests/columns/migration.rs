@@ -32,7 +32,12 @@ fn create(tables: &[TableSource]) -> GeneratedFile {
     for table in tables {
         let name = &table.table;
         let columns = table.columns.iter().filter(|column| column.since == 1);
-        let own = columns.map(|column| definition(column, false));
+        let own = columns.map(|column| {
+            // A column that may be unknown was not null in version 1, which is released; a migration lifts that.
+            let mut released = column.clone();
+            released.not_null |= column.may_be_unknown;
+            definition(&released, false)
+        });
         let meta = meta_of(table).map(|(name, kind, _)| format!("{name} {kind}"));
         let all: Vec<String> = std::iter::once("cluster_id integer not null".to_owned())
             .chain(own)

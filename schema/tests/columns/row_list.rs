@@ -20,14 +20,21 @@ pub(crate) fn generate(table: &TableSource) -> GeneratedFile {
     let mut uses = vec!["LedgerTable".to_owned()];
     uses.push(meta(table).to_owned());
     uses.sort();
-    uses.extend(imports("cell", &["json", "uid", "uid_text"], &list));
+    uses.extend(imports("cell", &["json", "known", "uid", "uid_text"], &list));
     uses.push("columns".to_owned());
     if list.contains("derived::") {
         uses.push(format!("derived::{name} as derived"));
     }
     uses.extend(imports(
         "read",
-        &["get", "read_json", "read_optional_uid", "read_uid"],
+        &[
+            "get",
+            "read_json",
+            "read_known",
+            "read_optional_json",
+            "read_optional_uid",
+            "read_uid",
+        ],
         &read,
     ));
     writeln!(text, "{}", use_tree("super", &uses)).unwrap();
@@ -161,8 +168,11 @@ fn value(table: &TableSource, column: &ColumnSource, object: &str) -> String {
     match column.sql_type {
         _ if matches!(column.value, ColumnValue::UidText(_)) => of_uid("uid_text"),
         "uuid" => of_uid("uid"),
-        "text" | "text[]" => format!("&{place}"),
+        "jsonb" if !column.not_null => format!("{place}.as_ref().map(json)"),
+        "text[]" if !column.not_null => format!("{place}.as_ref()"),
         "jsonb" => format!("json(&{place})"),
+        "text" | "text[]" => format!("&{place}"),
+        _ if column.may_be_unknown => format!("known({place})"),
         _ => place,
     }
 }
@@ -236,7 +246,9 @@ pub(super) fn read(row: &Row) -> Result<{0}, Error> {{\n    Ok({0} {{\n",
 
 fn getter(column: &ColumnSource) -> &'static str {
     match (column.sql_type, column.not_null) {
-        ("jsonb", _) => "read_json",
+        ("jsonb", true) => "read_json",
+        ("jsonb", false) => "read_optional_json",
+        _ if column.may_be_unknown => "read_known",
         ("uuid", true) => "read_uid",
         ("uuid", false) => "read_optional_uid",
         _ => "get",

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    ExpectedRow, ExpectedValue, FleetIndex, ResourceQuantities, at, common, conditions, controller, filled,
-    list, message, micros, number, or_empty_list, reservation, row, same,
+    ExpectedRow, ExpectedValue, FleetIndex, ResourceQuantities, at, by_name, common, conditions, controller,
+    filled, list, message, micros, number, or_empty_list, reservation, row, same,
 };
-use crate::cluster::text;
+use crate::{cluster::text, quantity::thousandths};
 
 pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     let (spec, status) = (&object["spec"], &object["status"]);
@@ -217,11 +217,9 @@ fn finished_at(object: &Value) -> Option<i64> {
 
 fn owner(object: &Value, fleet: &FleetIndex) -> BTreeMap<&'static str, ExpectedValue> {
     let owner = controller(object).cloned().unwrap_or(Value::Null);
-    let top = controller(object).map(|owner| fleet.top(&text(owner, "/uid")));
-    let resolved = top != Some(None);
-    let (kind, name, uid) = top
-        .flatten()
-        .map_or((None, None, None), |(k, n, u)| (Some(k), Some(n), Some(u)));
+    let top = controller(object).map(|owner| fleet.top(owner));
+    let resolved = top.as_ref().is_none_or(|(_, _, _, resolved)| *resolved);
+    let (kind, name, uid) = top.map_or((None, None, None), |(k, n, u, _)| (Some(k), Some(n), Some(u)));
     BTreeMap::from([
         ("owner_kind", same(&owner["kind"])),
         ("owner", same(&owner["name"])),
@@ -245,11 +243,13 @@ pub(super) fn statuses(status: &Value) -> impl Iterator<Item = &Value> {
 
 pub(super) fn containers(object: &Value, fleet: &FleetIndex) -> Vec<ExpectedRow> {
     let (spec, status) = (&object["spec"], &object["status"]);
-    let of = |field: &'static str| list(&spec[field]).enumerate();
-    let init = of("initContainers").map(|(position, container)| {
-        let sidecar = container["restartPolicy"] == "Always";
-        (if sidecar { "sidecar" } else { "init" }, position, container)
-    });
+    let of = |field: &'static str| by_name(&spec[field]).into_iter().enumerate();
+    let init = list(&spec["initContainers"])
+        .enumerate()
+        .map(|(position, container)| {
+            let sidecar = container["restartPolicy"] == "Always";
+            (if sidecar { "sidecar" } else { "init" }, position, container)
+        });
     let app = of("containers").map(|(position, container)| ("app", position, container));
     let ephemeral = of("ephemeralContainers").map(|(position, container)| ("ephemeral", position, container));
     let all = init.chain(app).chain(ephemeral);
@@ -345,7 +345,7 @@ fn container_row(
     ]);
     let (requests, limits) = (
         ResourceQuantities::of(&container["resources"]["requests"]),
-        ResourceQuantities::of(&container["resources"]["limits"]),
+        ResourceQuantities::of(&limits_in_force(&container["resources"]["limits"])),
     );
     columns.extend([
         (
@@ -372,14 +372,25 @@ fn container_row(
     }
 }
 
+/// Limits without those of 0 for what containers share, which are none.
+pub(super) fn limits_in_force(limits: &Value) -> Value {
+    let mut limits = limits.clone();
+    for name in ["cpu", "memory", "ephemeral-storage"] {
+        if limits[name].as_str().is_some_and(|text| thousandths(text) == 0) {
+            limits.as_object_mut().unwrap().remove(name);
+        }
+    }
+    limits
+}
+
 fn host_path_mounts(spec: &Value) -> Value {
     let mut volumes: Vec<&Value> = list(&spec["volumes"])
         .filter(|volume| !volume["hostPath"].is_null())
         .collect();
     volumes.sort_by_key(|volume| text(volume, "/name"));
     let containers = || {
-        let fields = ["initContainers", "containers", "ephemeralContainers"];
-        fields.into_iter().flat_map(|field| list(&spec[field]))
+        let others = ["containers", "ephemeralContainers"].map(|field| by_name(&spec[field]));
+        list(&spec["initContainers"]).chain(others.into_iter().flatten())
     };
     let mounted = volumes.into_iter().map(|volume| {
         let mounts = |container: &Value| {

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{ExpectedValue, ResourceQuantities, list, number, pod::statuses};
+use super::{
+    ExpectedValue, ResourceQuantities, list, number,
+    pod::{limits_in_force, statuses},
+};
 use crate::quantity::{self, thousandths};
 
 /// KEP-753 in its own words: containers and sidecars together, or the largest init container with the sidecars
@@ -55,7 +58,7 @@ pub(super) fn effective(object: &Value, which: &str) -> ResourceQuantities {
             set > 0
         };
         let mut amount = complete.then(|| (app + sidecars).max(starting));
-        if !spec["resources"][which][&name].is_null() {
+        if amount_of(&spec["resources"], which, &name).is_some() {
             amount = in_resize(object, spec, status, which, &name).or(Some(0));
         }
         let overhead = spec["overhead"][&name].as_str().map(thousandths);
@@ -86,6 +89,7 @@ pub(super) fn in_force(
     let cpu = |value: &Value| ExpectedValue::Thousandths(value["cpu"].as_str().map(thousandths));
     let memory = |value: &Value| number(value["memory"].as_str().map(quantity::units));
     let (in_force, allocated) = (&status["resources"], &status["allocatedResources"]);
+    let limits = limits_in_force(&in_force["limits"]);
     let ephemeral = list(&pod["spec"]["ephemeralContainers"]).any(|one| one["name"] == container["name"]);
     let resized = reported(pod, container)
         .filter(|_| !ephemeral)
@@ -97,8 +101,8 @@ pub(super) fn in_force(
     BTreeMap::from([
         ("cpu_request_in_force_cores", cpu(&in_force["requests"])),
         ("memory_request_in_force_bytes", memory(&in_force["requests"])),
-        ("cpu_limit_in_force_cores", cpu(&in_force["limits"])),
-        ("memory_limit_in_force_bytes", memory(&in_force["limits"])),
+        ("cpu_limit_in_force_cores", cpu(&limits)),
+        ("memory_limit_in_force_bytes", memory(&limits)),
         ("cpu_allocated_cores", cpu(allocated)),
         ("memory_allocated_bytes", memory(allocated)),
         ("cpu_reserved_cores", ExpectedValue::Thousandths(reserved("cpu"))),
@@ -121,14 +125,25 @@ fn reported<'a>(object: &'a Value, container: &Value) -> Option<&'a Value> {
 /// The largest of what `holder` asks for, what is allocated and what is in force; what it asks for is left out once that
 /// was refused as infeasible. In thousandths.
 fn in_resize(object: &Value, holder: &Value, status: &Value, which: &str, name: &str) -> Option<i64> {
-    let read = |value: &Value| value.as_str().map(thousandths);
-    let asked = read(&holder["resources"][which][name]);
+    let asked = amount_of(&holder["resources"], which, name);
     if status["resources"].is_null() {
         return asked;
     }
     let refused = list(&object["status"]["conditions"])
         .any(|one| one["type"] == "PodResizePending" && one["reason"] == "Infeasible");
-    let in_force = read(&status["resources"][which][name]);
-    let allocated = read(&status["allocatedResources"][name]).filter(|_| which == "requests");
+    let in_force = amount_of(&status["resources"], which, name);
+    let allocated = status["allocatedResources"][name]
+        .as_str()
+        .map(thousandths)
+        .filter(|_| which == "requests");
     asked.filter(|_| !refused).max(in_force).max(allocated)
+}
+
+/// An amount among `requests` or `limits`, in thousandths.
+fn amount_of(resources: &Value, which: &str, name: &str) -> Option<i64> {
+    let list = match which {
+        "limits" => limits_in_force(&resources[which]),
+        _ => resources[which].clone(),
+    };
+    list[name].as_str().map(thousandths)
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    ExpectedRow, ExpectedValue, FleetIndex, at, common, conditions, controller, filled, list, message,
-    micros, number, or_empty_map, row, same,
+    ExpectedRow, ExpectedValue, FleetIndex, at, by_name, common, conditions, controller, filled, list,
+    message, micros, number, or_empty_map, row, same,
 };
 use crate::cluster::{ApiResourceKind, text};
 
@@ -17,9 +17,8 @@ pub(super) fn workload(resource: ApiResourceKind, object: &Value, fleet: &FleetI
     } else {
         &spec["template"]["spec"]
     };
-    let images = ["initContainers", "containers"]
-        .into_iter()
-        .flat_map(|field| list(&template[field]))
+    let images = list(&template["initContainers"])
+        .chain(by_name(&template["containers"]))
         .map(|c| c["image"].clone());
     let strategy = match resource {
         ApiResourceKind::Deployment => &spec["strategy"]["type"],
@@ -41,6 +40,14 @@ pub(super) fn workload(resource: ApiResourceKind, object: &Value, fleet: &FleetI
         ("paused", ExpectedValue::Same(json!(spec["paused"] == true))),
         ("suspended", ExpectedValue::Same(json!(spec["suspend"] == true))),
         ("started_at", at(&status["startTime"])),
+        (
+            "completed_indexes",
+            ExpectedValue::Same(filled(&status["completedIndexes"])),
+        ),
+        (
+            "failed_indexes",
+            ExpectedValue::Same(filled(&status["failedIndexes"])),
+        ),
         ("completed_at", at(&status["completionTime"])),
         ("schedule", same(&spec["schedule"])),
         ("time_zone", same(&spec["timeZone"])),
@@ -103,6 +110,8 @@ fn counts(resource: ApiResourceKind, spec: &Value, status: &Value) -> Vec<(&'sta
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let replicas = Some(wanted);
     let missing = || Some((wanted - status_of("availableReplicas")).max(0));
+    // Of a StatefulSet it is never omitted, so what is absent is not known.
+    let available = status["availableReplicas"].as_i64();
     let mut counts = vec![
         ("desired", None),
         ("current", None),
@@ -115,6 +124,7 @@ fn counts(resource: ApiResourceKind, spec: &Value, status: &Value) -> Vec<(&'sta
         ("succeeded", None),
         ("failed", None),
         ("active", None),
+        ("terminating", None),
     ];
     let known = match resource {
         ApiResourceKind::Deployment => vec![
@@ -124,14 +134,20 @@ fn counts(resource: ApiResourceKind, spec: &Value, status: &Value) -> Vec<(&'sta
             of("readyReplicas"),
             of("availableReplicas"),
             of("unavailableReplicas"),
+            None,
+            None,
+            None,
+            None,
+            None,
+            status["terminatingReplicas"].as_i64(),
         ],
         ApiResourceKind::StatefulSet => vec![
             replicas,
             of("replicas"),
             of("updatedReplicas"),
             of("readyReplicas"),
-            of("availableReplicas"),
-            missing(),
+            available,
+            available.and(missing()),
         ],
         ApiResourceKind::ReplicaSet => vec![
             replicas,
@@ -140,6 +156,12 @@ fn counts(resource: ApiResourceKind, spec: &Value, status: &Value) -> Vec<(&'sta
             of("readyReplicas"),
             of("availableReplicas"),
             missing(),
+            None,
+            None,
+            None,
+            None,
+            None,
+            status["terminatingReplicas"].as_i64(),
         ],
         ApiResourceKind::DaemonSet => vec![
             of("desiredNumberScheduled"),
@@ -162,6 +184,7 @@ fn counts(resource: ApiResourceKind, spec: &Value, status: &Value) -> Vec<(&'sta
             of("succeeded"),
             of("failed"),
             of("active"),
+            status["terminating"].as_i64(),
         ],
         ApiResourceKind::CronJob => {
             let active = i64::try_from(list(&status["active"]).count()).ok();
@@ -185,6 +208,8 @@ pub(super) fn watchdog(object: &Value) -> ExpectedRow {
     let failing = list(&status["failing"]).take(20).map(|node| {
         json!({"node": node["node"], "message": message(&node["message"]), "since": micros(&node["since"])})
     });
+    let mut failing: Vec<Value> = failing.collect();
+    failing.sort_by_key(|node| text(node, "/node"));
     columns.extend([
         ("watchdog", same(&object["metadata"]["name"])),
         ("scope", same(&spec["scope"])),
@@ -212,7 +237,7 @@ pub(super) fn watchdog(object: &Value) -> ExpectedRow {
         ("nodes_ok", same(&status["nodes"]["ok"])),
         ("nodes_failing", same(&status["nodes"]["failing"])),
         ("nodes_unknown", same(&status["nodes"]["unknown"])),
-        ("failing", ExpectedValue::Same(json!(failing.collect::<Vec<_>>()))),
+        ("failing", ExpectedValue::Same(json!(failing))),
         (
             "conditions",
             ExpectedValue::Same(conditions(&status["conditions"])),

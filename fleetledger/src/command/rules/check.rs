@@ -64,7 +64,7 @@ fn summary(catalogue: &Catalogue) -> String {
 /// Alerts whose runbook is not there.
 fn without_runbook(catalogue: &Catalogue, runbooks: &Path) -> Vec<QueryRefusal> {
     let missing = catalogue.alerts().filter_map(|(query, rule)| {
-        let path = runbooks.join(format!("{}.md", rule.annotations.runbook()));
+        let path = runbooks.join(format!("{}.md", rule.annotations.runbook()?));
         (!path.is_file()).then(|| {
             let what = format!("the runbook {} is not there", path.display());
             query
