@@ -135,6 +135,7 @@ pub const CHECKS: &[DoctorCheck] = checks! {
     "postgres-clock", Postgres, server::clock, "the database's clock and this one agree";
     "postgres-migrated", Postgres, database::migrated, "the database is at this version";
     "postgres-partitions", Postgres, database::partitions, "history has partitions for today and tomorrow";
+    "postgres-roles", Postgres, database::roles, "roles are set up in this database as migrate does it, also after a restore";
     "postgres-grants", Postgres, database::grants, "the configured user may do the ingester's work";
     "evaluate-reader", Evaluate, evaluator::reader, "stored SQL runs as a user who can read and nothing more";
     "evaluate-grants", Evaluate, evaluator::grants, "the configured user may do the evaluator's work";
