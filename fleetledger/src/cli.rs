@@ -147,9 +147,13 @@ pub enum IngestRepair {
     /// Lets a halted partition go on, after its fault was repaired.
     Resume {
         /// Topic.
-        topic: String,
+        #[arg(required_unless_present = "all", requires = "partition")]
+        topic: Option<String>,
         /// Partition.
-        partition: i32,
+        partition: Option<i32>,
+        /// Every halted partition, each from where it stopped.
+        #[arg(long, conflicts_with_all = ["topic", "partition", "from_start"])]
+        all: bool,
         /// Begin at the topic's first record: for a topic that was made again or cut off.
         #[arg(long)]
         from_start: bool,
