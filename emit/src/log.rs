@@ -371,6 +371,7 @@ impl RecordLog {
             begin_sequence: missed_changes.and(self.begin_sequence),
             missed_changes,
             emitter_version: env!("CARGO_PKG_VERSION").to_owned(),
+            source: Some(self.origin.to_owned()),
         };
         let value = encode_mark(&mark).map_err(|error| SendRefusal::Broken(error.to_string()))?;
         let headers = self.headers(MARK_EVENT_TYPE, now);

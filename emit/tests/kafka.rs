@@ -501,6 +501,18 @@ async fn of_workloads_only_those_are_closed_whose_resource_has_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_of_a_dump_say_that_it_is_one() {
+    let logs = KafkaLogs::new();
+    emit_dump(settings(), dump(&[("a", "Running")]).path(), &logs.kafka()).await;
+    let marks: Vec<_> = logs
+        .read(RecordKind::Pod)
+        .iter()
+        .filter_map(KafkaLogEntry::mark)
+        .collect();
+    assert!(!marks.is_empty() && marks.iter().all(|mark| mark.source.as_deref() == Some("dump")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dump_without_kube_system_ends_before_anything_is_sent() {
     let logs = KafkaLogs::new();
     let folder = dump(&[("a", "Running")]);

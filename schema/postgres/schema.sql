@@ -139,9 +139,11 @@ create table ledger.cluster (
     state text not null default 'active'::text, -- active or retired.
     first_seen_at timestamptz not null, -- When its first record landed.
     retired_at timestamptz, -- When it was retired.
+    source text, -- Where its emitter has the objects from: watch, dump (sent once) or simulate; NULL = it does not say.
     PRIMARY KEY (cluster_id),
     UNIQUE (cluster_uid),
     CHECK (((state = 'retired'::text) = (retired_at IS NOT NULL))),
+    CHECK ((source = ANY (ARRAY['watch'::text, 'dump'::text, 'simulate'::text]))),
     CHECK ((state = ANY (ARRAY['active'::text, 'retired'::text])))
 );
 
@@ -1823,7 +1825,7 @@ create sequence ledger.delivery_number;
 -- fleet.batch: The batch ledger: every delivered record stands in exactly one of the columns landed to dead.
 --     committed_at, topic, partition, from_offset, to_offset, owner, owner_epoch, delivered, landed, unchanged, superseded, deleted, control, dead
 -- fleet.cluster: Every cluster that ever sent a record, with what is known of its state.
---     datacenter, cluster, cluster_uid, state, observed_at, age_seconds, first_seen_at, retired_at
+--     datacenter, cluster, cluster_uid, state, observed_at, age_seconds, first_seen_at, retired_at, source
 -- fleet.cluster_restarts: Restarts of containers by cluster, every five minutes.
 --     window_at, datacenter, cluster, restarts
 -- fleet.cluster_sample: Each cluster every five minutes, as it was at the end of them: what charts of weeks read in place of the history.
@@ -1959,6 +1961,8 @@ create sequence ledger.delivery_number;
 -- Functions.
 -- ledger.apply_owners(cluster_ids integer[], at timestamptz) returns integer security definer
 --     Brings namespace_team of these clusters in line with the namespaces, as of that instant; returns how many intervals began or ended.
+-- ledger.apply_role_settings() returns void
+--     Sets what roles are set to in this database and are members of, where it differs.
 -- ledger.attach_partition(of_table text, name text, from_at timestamptz, to_at timestamptz) returns void
 --     Makes a partition and attaches it.
 -- ledger.cost_amounts(charged bigint, capacity bigint, allocatable bigint) returns bigint[]
@@ -2007,6 +2011,8 @@ create sequence ledger.delivery_number;
 --     Rates the hour that begins at h0, up to h1, into temporary tables.
 -- ledger.rate_lines() returns void
 --     Shares what nodes allocated among those who were charged; part of ledger.rate.
+-- ledger.role_settings() returns TABLE(role_name text, setting text, setting_value text, only_superuser boolean)
+--     What roles are set to in this database.
 -- ledger.set_partition_storage(of_table text, name text) returns void
 --     Storage parameters of a partition: a partitioned table has none that its partitions could inherit.
 -- ledger.set_statistics(of_table text) returns void
