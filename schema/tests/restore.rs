@@ -1,4 +1,4 @@
-//! A dump is restored into another database, and on newer servers: afterwards `migrate` makes up for what no dump holds.
+//! A dump is restored into another database, and on newer servers: afterwards `migrate` makes up for what pg_restore leaves out.
 
 #![allow(
     clippy::unwrap_used,
@@ -88,7 +88,7 @@ async fn restore(source: &LocalPostgres, target: &LocalPostgres, folder: &Path) 
     let owner = connector.connect("owner").await.unwrap();
     assert!(
         !differences(&owner).await.is_empty(),
-        "a dump holds no settings of roles"
+        "pg_restore leaves settings of roles out"
     );
     let report = migrate(&connector, |_| {}).await.unwrap();
     assert_eq!((report.applied.len(), report.repeatables_replaced), (0, false));

@@ -101,7 +101,7 @@ const LIST_LOST_POLICIES: &str = "
         where c.relnamespace = to_regnamespace('ledger') and c.relrowsecurity
           and not exists (select from pg_policy as p where p.polrelid = c.oid)";
 
-/// Settings of roles in a database are in no dump, and policies are not restored for roles that do not exist.
+/// pg_restore leaves out what roles are set to in a database, and policies are not restored for roles that do not exist.
 pub(super) async fn roles(scene: &DoctorObservations) -> CheckVerdict {
     let postgres = match scene.postgres.get("postgres") {
         Ok(postgres) => postgres,

@@ -1,4 +1,4 @@
--- What our roles are set to in this database. pg_dump does not write it down, so migrate sets it each time.
+-- What our roles are set to in this database. pg_restore leaves it out unless it makes the database, so migrate sets it each time.
 create or replace function ledger.role_settings()
 returns table (role_name text, setting text, setting_value text, only_superuser boolean)
 language sql stable

@@ -116,7 +116,7 @@ async fn migrate_locked(
     learn_schemas(client).await?;
     let force = !missing.is_empty() || are_grants_lost(client).await?;
     let repeatables_replaced = repeatable::replace(client, force, progress).await?;
-    // They are in no dump: a database that was restored, or copied, has none of them.
+    // A database that was copied, or restored without pg_restore --create, has none of them.
     client
         .batch_execute(APPLY_ROLE_SETTINGS)
         .await
