@@ -191,6 +191,7 @@ impl RecordLoader {
             begin_sequence,
             missed_changes: begin_sequence.map(|_| 0),
             emitter_version: "bench".to_owned(),
+            source: Some("watch".to_owned()),
         };
         let subject = if begin_sequence.is_none() {
             RecordSubject::SweepBegin(0)

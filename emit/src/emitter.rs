@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use fleetledger_schema::{
-    instant::Instant, key::RecordSource as SourceName, kind::RecordKind, record::Usage,
+    backoff::DoublingBackoff, instant::Instant, key::RecordSource as SourceName, kind::RecordKind,
+    record::Usage,
 };
 use rdkafka::{ClientConfig, error::KafkaError};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant as Tick};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,11 +15,16 @@ use crate::{
     fleet::ObservedFleet,
     health::{EmitterHealth, EmitterSummary},
     leadership::{LeadershipLease, next_epoch},
+    log::RecordLog,
     metrics::EmitMetrics,
     outbox::{Outbox, logs_of},
     pipeline::{LeadershipTerm, TermEnd},
+    probe::probe,
     producer::LogProducer,
     read_back::{LogPlacement, ReadBack, read_back},
+    refusal::{
+        BATCH_BYTES, DeliveryFailure, FIRST_PAUSE, LONGEST_PAUSE, RefusalCause, STEADY, smaller_batches,
+    },
     resource::SourceEvent,
     settings::EmitSettings,
     simulate::Simulation,
@@ -65,7 +71,14 @@ pub async fn run(
                 backend,
             )
         }
-        ObjectSource::Dump { directory } => (SourceFeed::Dump(ClusterDump::read(&directory)?), None, None),
+        ObjectSource::Dump {
+            directory,
+            cluster_uid,
+        } => {
+            let dump = ClusterDump::read(&directory, cluster_uid.as_deref())?;
+            health.update(|summary| summary.passed_over = dump.passed_over().to_vec());
+            (SourceFeed::Dump(dump), None, None)
+        }
         ObjectSource::Simulate(simulate) => {
             let simulation =
                 Simulation::new(&simulate, &settings.datacenter, &settings.cluster, Instant::now());
@@ -164,7 +177,9 @@ impl ClusterEmitter {
             self.health.clone(),
         )?;
         let mut epoch = first_epoch;
-        let mut started = false;
+        let (mut started, mut finished) = (false, false);
+        let mut backoff = DoublingBackoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut batch_bytes = BATCH_BYTES;
         loop {
             let Some((places, held)) = self.read_logs(name, deposed).await else {
                 return Ok(if deposed.is_cancelled() {
@@ -187,16 +202,9 @@ impl ClusterEmitter {
                     tasks.spawn(collector.clone().run(complete.clone()));
                 }
             }
-            let (records, bytes) = (self.settings.buffer_records, self.settings.in_flight_bytes());
-            let producer = LogProducer::new(
-                &self.kafka,
-                records,
-                bytes,
-                self.health.clone(),
-                self.metrics.clone(),
-            )
-            .map_err(EmitError::KafkaClient)?;
-            let logs = logs_of(name, epoch, self.settings.shards, &places, &held);
+            let producer = self.producer(batch_bytes)?;
+            let mut logs = logs_of(name, epoch, self.settings.shards, &places, &held);
+            logs.iter_mut().for_each(|log| log.set_origin(self.feed.name()));
             let outbox = Outbox::new(logs, producer, self.metrics.clone(), self.health.clone());
             self.metrics.epoch.set(epoch);
             self.health.update(|summary| summary.epoch = epoch);
@@ -210,22 +218,119 @@ impl ClusterEmitter {
                 fleet: &mut fleet,
                 outbox,
                 read_back: held,
-                placements: places,
+                placements: places.clone(),
                 events: &mut events,
                 windows: &mut windows,
                 sender: sender.clone(),
+                finished: &mut finished,
                 metrics: &self.metrics,
                 health: &self.health,
             };
+            let began = Tick::now();
             match Box::pin(term.run(&self.shutdown, deposed)).await {
-                TermEnd::NewEpoch(why) => {
-                    tracing::error!(cluster = %name, why, "delivery failed; a new epoch begins");
+                TermEnd::NewEpoch(failure) => {
+                    if self.feed.is_dump() && failure.refusal().is_some() {
+                        return Err(EmitError::Refused(failure.explain(Instant::now())));
+                    }
+                    if began.elapsed() > STEADY {
+                        backoff.reset();
+                    }
+                    if failure.refusal() == Some(RefusalCause::Size) {
+                        batch_bytes = smaller_batches(batch_bytes);
+                    }
+                    let refused = RefusedEpoch {
+                        name,
+                        epoch,
+                        places: &places,
+                    };
+                    if !self
+                        .wait_until_taken(&refused, failure, &mut backoff, deposed)
+                        .await?
+                    {
+                        return Ok(if deposed.is_cancelled() {
+                            TermEnd::Deposed
+                        } else {
+                            TermEnd::Done
+                        });
+                    }
+                    tracing::warn!(cluster = %name, "a new epoch begins after a failed delivery");
                     epoch = next_epoch(Instant::now(), epoch);
                     if !self.raise_epoch(epoch).await {
                         return Ok(TermEnd::Deposed);
                     }
                 }
                 end => return Ok(end),
+            }
+        }
+    }
+
+    /// Kinds of the logs that are written.
+    fn kinds(&self) -> Vec<RecordKind> {
+        let written = |kind: &RecordKind| match kind.is_object() {
+            true => self.feed.names(*kind),
+            false => self.collector.is_some(),
+        };
+        RecordKind::TOPICS.into_iter().filter(written).collect()
+    }
+
+    fn producer(&self, batch_bytes: usize) -> Result<LogProducer, EmitError> {
+        LogProducer::new(
+            &self.kafka,
+            self.settings.buffer_records,
+            self.settings.in_flight_bytes(),
+            batch_bytes,
+            self.health.clone(),
+            self.metrics.clone(),
+        )
+        .map_err(EmitError::KafkaClient)
+    }
+
+    /// Pauses after a failed delivery. Where the brokers refuse records, the pauses go on, not ready, until they take one
+    /// again. False at shutdown, or if another emitter leads.
+    async fn wait_until_taken(
+        &self,
+        epoch: &RefusedEpoch<'_>,
+        mut failure: DeliveryFailure,
+        backoff: &mut DoublingBackoff,
+        deposed: &CancellationToken,
+    ) -> Result<bool, EmitError> {
+        loop {
+            let (why, pause) = (failure.explain(Instant::now()), backoff.failed(rand::random()));
+            tracing::error!(cluster = %epoch.name, why, pause_seconds = pause.as_secs_f64(), "delivery failed; the next attempt follows after a pause");
+            if !self.pause(pause, &why, deposed).await {
+                return Ok(false);
+            }
+            if failure.refusal().is_none() {
+                return Ok(true);
+            }
+            let Some(log) = epoch.log_of(&failure) else {
+                return Ok(true);
+            };
+            match probe(log, self.producer(BATCH_BYTES)?).await {
+                Ok(()) => return Ok(true),
+                // What cannot be asked is still refused.
+                Err(answer) if answer.refusal().is_none() => {
+                    tracing::warn!(cluster = %epoch.name, %answer, "kafka does not answer");
+                }
+                Err(answer) => failure = answer,
+            }
+        }
+    }
+
+    /// Waits, not ready; false if it was cut short.
+    async fn pause(&self, pause: Duration, why: &str, deposed: &CancellationToken) -> bool {
+        let until = Tick::now() + pause;
+        loop {
+            // It lives, though it does not send.
+            self.health.starting(&format!("kafka: {why}"));
+            let left = until.saturating_duration_since(Tick::now());
+            if left.is_zero() {
+                return true;
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => return false,
+                () = deposed.cancelled() => return false,
+                () = tokio::time::sleep(left.min(RETRY_DELAY)) => {}
             }
         }
     }
@@ -247,10 +352,10 @@ impl ClusterEmitter {
         loop {
             let (settings, kafka) = (self.settings.clone(), self.kafka.clone());
             let (name, health) = (name.clone(), self.health.clone());
-            let with_usage = self.collector.is_some();
+            let kinds = self.kinds();
             let mut task = JoinSet::new();
             task.spawn_blocking(move || {
-                let places = log_placements(&settings, &kafka, &name, with_usage)?;
+                let places = log_placements(&settings, &kafka, &name, &kinds)?;
                 let held = read_back(&kafka, &name, &places, &health)
                     .map_err(|error| ("reading the logs back".to_owned(), error))?;
                 Ok::<_, (String, KafkaError)>((places, held))
@@ -308,18 +413,41 @@ impl ClusterEmitter {
     }
 }
 
+/// An epoch in which a delivery failed.
+struct RefusedEpoch<'e> {
+    name: &'e SourceName,
+    epoch: i64,
+    places: &'e [LogPlacement],
+}
+
+impl RefusedEpoch<'_> {
+    /// The log whose record was refused; the first where that is not known.
+    fn log_of(&self, failure: &DeliveryFailure) -> Option<RecordLog> {
+        let is_refused = |place: &&LogPlacement| {
+            (place.topic.as_str(), place.partition) == (failure.topic.as_str(), failure.partition)
+        };
+        let place = self.places.iter().find(is_refused).or(self.places.first())?;
+        Some(RecordLog::new(
+            self.name.clone(),
+            place.kind,
+            place.shard,
+            1,
+            place.topic.clone(),
+            place.partition,
+            self.epoch,
+        ))
+    }
+}
+
 /// Every log of the cluster and the partition it is. Blocks.
 fn log_placements(
     settings: &EmitSettings,
     kafka: &ClientConfig,
     name: &SourceName,
-    with_usage: bool,
+    kinds: &[RecordKind],
 ) -> Result<Vec<LogPlacement>, (String, KafkaError)> {
     let mut places = Vec::new();
-    for kind in RecordKind::TOPICS
-        .into_iter()
-        .filter(|kind| kind.is_object() || with_usage)
-    {
+    for kind in kinds.iter().copied() {
         let topic = kind.topic(&settings.topic_prefix, settings.topic_suffix.as_deref());
         let partitions = LogProducer::partitions(kafka, &topic, METADATA_TIMEOUT).map_err(|error| {
             (

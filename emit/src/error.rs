@@ -28,6 +28,9 @@ pub enum EmitError {
         /// Why, and what to do.
         why: String,
     },
+    /// The brokers refuse what is sent, and what is sent once does not wait for them.
+    #[error("{0}")]
+    Refused(String),
     /// The emitter itself failed; a defect.
     #[error("emitter stopped: {0}")]
     Internal(String),

@@ -53,6 +53,8 @@ struct ResourceListing {
     seen: Option<HashSet<String>>,
     /// True once a list was complete.
     complete: bool,
+    /// True if the source will never name all of it.
+    incomplete: bool,
     /// True once the resource has answered at all, be it with an error.
     answered: bool,
 }
@@ -132,6 +134,11 @@ impl ObservedFleet {
                 self.see(&object, None, now);
             }
             ResourceChange::End => self.end_list(resource, now),
+            ResourceChange::Incomplete => {
+                let listing = self.listing(resource);
+                (listing.seen, listing.incomplete, listing.answered) = (None, true, true);
+                self.health.resource(resource, ResourceState::Absent);
+            }
             ResourceChange::Applied(object) => self.see(&object, Some(now.at), now),
             ResourceChange::Deleted(object) => self.lose(&object, now),
             ResourceChange::Absent => {
@@ -155,13 +162,28 @@ impl ObservedFleet {
         self.listings.values().all(|listing| listing.answered)
     }
 
-    /// True if every resource of the kind has been listed.
+    /// True if every resource of the kind has been listed, as far as the source ever will.
     pub(crate) fn is_listed(&self, kind: RecordKind) -> bool {
-        WatchedResource::of(kind).all(|resource| {
-            self.listings
-                .get(&resource)
-                .is_some_and(|listing| listing.complete)
-        })
+        let listed = |listing: &ResourceListing| listing.complete || listing.incomplete;
+        WatchedResource::of(kind).all(|resource| self.listings.get(&resource).is_some_and(listed))
+    }
+
+    /// True if everything that exists of the kind has been named.
+    pub(crate) fn is_complete(&self, kind: RecordKind) -> bool {
+        WatchedResource::of(kind).all(|resource| self.names_all(resource))
+    }
+
+    /// True if the last record of an object belongs to a resource of which everything has been named.
+    pub(crate) fn names_all_like(&self, value: &[u8]) -> bool {
+        let record = decode(value, &self.schemas);
+        let resource = record.as_ref().and_then(WatchedResource::of_record);
+        resource.is_some_and(|resource| self.names_all(resource))
+    }
+
+    fn names_all(&self, resource: WatchedResource) -> bool {
+        self.listings
+            .get(&resource)
+            .is_some_and(|listing| listing.complete)
     }
 
     /// Takes an object as it is now; `since` says when it became so, where that is known.

@@ -61,6 +61,21 @@ pub struct EmitterSummary {
     pub in_flight: usize,
     /// Objects whose newest state still waits for room in the producer.
     pub pending: usize,
+    /// What a dump holds and the ledger does not keep.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Objects of a dump that are not kept, all of one kind and for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Kind and version, or what it is instead of an object.
+    pub what: String,
+    /// Why it is not kept.
+    pub why: String,
+    /// How many there are.
+    pub count: u64,
+    /// File of the first one, with the error if there is one.
+    pub example: String,
 }
 
 /// What an emitter has sent of one kind.

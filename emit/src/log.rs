@@ -27,6 +27,8 @@ pub(crate) struct RecordLog {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     source: RecordSource,
+    /// Where the objects come from, as marks say it.
+    origin: &'static str,
     epoch: i64,
     sequence: i64,
     digest: ContentDigest,
@@ -109,6 +111,7 @@ impl RecordLog {
             topic,
             partition,
             source,
+            origin: "watch",
             epoch,
             sequence: 0,
             digest: ContentDigest::default(),
@@ -120,6 +123,11 @@ impl RecordLog {
             mark_due: false,
             swept: false,
         }
+    }
+
+    /// Says where the objects come from, in marks.
+    pub(crate) fn set_origin(&mut self, origin: &'static str) {
+        self.origin = origin;
     }
 
     /// Takes what the log already holds of a living object.
@@ -205,6 +213,11 @@ impl RecordLog {
         self.sweep = living.map(|(uid, _)| SweepItem::Object(uid.clone())).collect();
         self.sweep.push_back(SweepItem::End { id, missed });
         self.sweep.extend(waiting);
+    }
+
+    /// Sends the first announcement again: a record that says nothing new, to see whether the brokers take any.
+    pub(crate) fn probe(&mut self, producer: &LogProducer, now: Instant) -> Result<(), SendRefusal> {
+        self.announce(producer, now).map(drop)
     }
 
     fn announce(&mut self, producer: &LogProducer, now: Instant) -> LogStep {
@@ -358,6 +371,7 @@ impl RecordLog {
             begin_sequence: missed_changes.and(self.begin_sequence),
             missed_changes,
             emitter_version: env!("CARGO_PKG_VERSION").to_owned(),
+            source: Some(self.origin.to_owned()),
         };
         let value = encode_mark(&mark).map_err(|error| SendRefusal::Broken(error.to_string()))?;
         let headers = self.headers(MARK_EVENT_TYPE, now);
@@ -457,7 +471,8 @@ mod tests {
         );
         let metrics = EmitMetrics::register(&prometheus::Registry::new(), "dfw", "prod").unwrap();
         let health = EmitterHealth::new();
-        let producer = LogProducer::new(&ClientConfig::new(), 100, 1 << 20, health, metrics).unwrap();
+        let producer =
+            LogProducer::new(&ClientConfig::new(), 100, 1 << 20, 1 << 20, health, metrics).unwrap();
         let mut memory = ObjectMemory::new(1 << 20);
         see(&mut memory, "old");
         let (id, missed) = ("sweep".to_owned(), 2);

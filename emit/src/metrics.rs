@@ -21,7 +21,7 @@ pub(crate) struct EmitMetrics {
     pub(crate) record_bytes: IntCounterVec,
     /// `fleetledger_emit_acknowledged_records_total`: records that Kafka has acknowledged.
     pub(crate) acknowledged: IntCounter,
-    /// `fleetledger_emit_delivery_failures_total`: records whose delivery failed; each failure starts a new epoch.
+    /// `fleetledger_emit_delivery_failures_total`: records whose delivery failed; a new epoch begins once records are taken again.
     pub(crate) delivery_failures: IntCounter,
     /// `fleetledger_emit_missed_changes_total{kind}`: differences that sweeps found between API server and memory.
     pub(crate) missed: IntCounterVec,
@@ -154,7 +154,7 @@ impl EmitMetrics {
             )?,
             delivery_failures: r.counter(
                 "delivery_failures_total",
-                "Records whose delivery failed; each failure starts a new epoch.",
+                "Records whose delivery failed; a new epoch begins once records are taken again.",
             )?,
             missed: r.counters(
                 "missed_changes_total",

@@ -15,6 +15,7 @@ use crate::{
     object::MAX_RECORD_BYTES,
     producer::{DeliveryReport, LogProducer, SendRefusal},
     read_back::{LogPlacement, ReadBack},
+    refusal::DeliveryFailure,
 };
 
 /// Steps that one log takes before the next has its turn.
@@ -27,7 +28,7 @@ const GIVEN_UP: usize = 1024;
 pub(crate) struct Outbox {
     pub(crate) logs: Vec<RecordLog>,
     pub(crate) producer: LogProducer,
-    broken: Option<String>,
+    broken: Option<DeliveryFailure>,
     metrics: EmitMetrics,
     health: EmitterHealth,
 }
@@ -154,6 +155,11 @@ impl Outbox {
         self.logs.iter().any(|log| !log.sweep.is_empty())
     }
 
+    /// True while a sweep or a change waits to be sent.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_sweeping() || self.logs.iter().any(|log| !log.changes.is_empty())
+    }
+
     /// True if nothing waits and nothing is in flight.
     pub(crate) fn is_empty(&self) -> bool {
         self.producer.in_flight().0 == 0 && self.logs.iter().all(RecordLog::is_idle)
@@ -173,7 +179,7 @@ impl Outbox {
                         Some(Ok(())) => (stepped, sent_any) = (true, true),
                         Some(Err(SendRefusal::Full)) => return sent_any,
                         Some(Err(SendRefusal::Broken(why))) => {
-                            self.broken = Some(why);
+                            self.broken = Some(DeliveryFailure::of_client(why));
                             return sent_any;
                         }
                         None => break,
@@ -185,11 +191,16 @@ impl Outbox {
     }
 
     /// Looks at deliveries. A failure means that this epoch is over: its log has a hole.
-    pub(crate) fn check_deliveries(&mut self, memory: &mut ObjectMemory) -> Result<(), String> {
+    pub(crate) fn check_deliveries(&mut self, memory: &mut ObjectMemory) -> Result<(), DeliveryFailure> {
         while let Some(report) = self.producer.report() {
             match report {
                 DeliveryReport::TombstoneAcknowledged(uid) => memory.forget(&uid),
-                DeliveryReport::Failed(why) => self.broken = Some(why),
+                // A refusal says more than what fails in its wake.
+                DeliveryReport::Failed(failure) => {
+                    if self.broken.as_ref().is_none_or(|known| known.refusal().is_none()) {
+                        self.broken = Some(failure);
+                    }
+                }
             }
         }
         self.broken.take().map_or(Ok(()), Err)

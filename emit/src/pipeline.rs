@@ -31,6 +31,7 @@ use crate::{
     metrics::EmitMetrics,
     outbox::Outbox,
     read_back::{LogPlacement, LoggedObject, ReadBack, read_values},
+    refusal::DeliveryFailure,
     resource::{ResourceChange, SourceEvent, WatchedResource},
     settings::EmitSettings,
     source::SourceFeed,
@@ -53,8 +54,8 @@ pub(crate) enum TermEnd {
     Done,
     /// Another emitter leads.
     Deposed,
-    /// A delivery failed: the log has a hole and a new epoch must begin.
-    NewEpoch(String),
+    /// A delivery failed: the log has a hole and a new epoch must begin, at once or when the brokers take records again.
+    NewEpoch(DeliveryFailure),
 }
 
 /// What a leadership term works with.
@@ -71,6 +72,8 @@ pub(crate) struct LeadershipTerm<'r> {
     /// Windows of usage that are complete.
     pub(crate) windows: &'r mut Receiver<Usage>,
     pub(crate) sender: Sender<SourceEvent>,
+    /// True once the source has nothing more to say.
+    pub(crate) finished: &'r mut bool,
     pub(crate) metrics: &'r EmitMetrics,
     pub(crate) health: &'r EmitterHealth,
 }
@@ -90,7 +93,6 @@ struct TermProgress {
     owners_awaited: Option<Tick>,
     vanished: JoinSet<(RecordKind, VanishedObjects)>,
     tasks: JoinSet<()>,
-    finished: bool,
 }
 
 type VanishedObjects = Vec<(Arc<str>, LoggedObject, Option<Vec<u8>>)>;
@@ -98,7 +100,9 @@ type VanishedObjects = Vec<(Arc<str>, LoggedObject, Option<Vec<u8>>)>;
 impl LeadershipTerm<'_> {
     /// Runs until the end.
     pub(crate) async fn run(mut self, shutdown: &CancellationToken, deposed: &CancellationToken) -> TermEnd {
-        let mut course = TermProgress::new(self.settings);
+        let kinds = self.outbox.logs.iter().map(|log| log.kind);
+        let kinds = kinds.filter(|kind| kind.is_object()).collect();
+        let mut course = TermProgress::new(self.settings, kinds);
         let mut turn = tokio::time::interval(TURN);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let acknowledged = self.outbox.producer.acknowledged();
@@ -118,12 +122,12 @@ impl LeadershipTerm<'_> {
                 () = acknowledged.notified() => {}
             }
             while course.tasks.try_join_next().is_some() {}
-            if let Err(why) = self.outbox.check_deliveries(&mut self.fleet.memory) {
+            if let Err(failure) = self.outbox.check_deliveries(&mut self.fleet.memory) {
                 self.outbox.producer.abandon();
-                return TermEnd::NewEpoch(why);
+                return TermEnd::NewEpoch(failure);
             }
             self.send(&course);
-            if course.finished && course.unswept.is_empty() && !self.outbox.is_sweeping() {
+            if *self.finished && course.unswept.is_empty() && !self.outbox.is_waiting() {
                 return self.drain_before_exit(&course, deposed).await;
             }
         }
@@ -168,7 +172,7 @@ impl LeadershipTerm<'_> {
                 SourceEvent::Owner(reference, owner) => {
                     self.fleet.take_owner(&reference, owner.map(|owner| *owner), now)
                 }
-                SourceEvent::Finished => course.finished = true,
+                SourceEvent::Finished => *self.finished = true,
             }
             taken += 1;
             if taken < EVENTS_IN_A_ROW {
@@ -269,7 +273,13 @@ impl LeadershipTerm<'_> {
 
     fn sweep_first(&mut self, kind: RecordKind, vanished: VanishedObjects, course: &mut TermProgress) {
         let now = ClockReading::read();
+        let complete = self.fleet.is_complete(kind);
         for (uid, kept, value) in vanished {
+            // What a source does not name is gone only if it names everything like it.
+            let named_all = |value: &Vec<u8>| self.fleet.names_all_like(value);
+            if !complete && !value.as_ref().is_some_and(named_all) {
+                continue;
+            }
             let last =
                 value.and_then(|value| crate::encode::encode_last(&value, &self.fleet.schemas, now.at, true));
             let last = last.filter(|_| !kept.ended);
@@ -292,6 +302,9 @@ impl LeadershipTerm<'_> {
         for uid in deletions {
             self.outbox.queue(&uid, &mut self.fleet.memory);
         }
+        if !complete {
+            return self.send_incomplete(kind);
+        }
         let id = course.next_sweep_id();
         self.outbox.queue_sweep(kind, &id, |_| 0);
         for (_, shard, key) in self
@@ -310,6 +323,19 @@ impl LeadershipTerm<'_> {
             }
         }
         tracing::info!(cluster = %self.name, %kind, "first sweep begins");
+    }
+
+    /// A sweep would close whatever it does not name: what a source knows in part is sent as changes.
+    fn send_incomplete(&mut self, kind: RecordKind) {
+        let living = self.fleet.memory.living();
+        let living: Vec<Arc<str>> = living
+            .filter(|(_, entry)| entry.kind == kind)
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        for uid in living {
+            self.outbox.queue(&uid, &mut self.fleet.memory);
+        }
+        tracing::warn!(cluster = %self.name, %kind, "the dump does not name everything of this kind; nothing else of it is closed");
     }
 
     fn go_on_sweeping(&mut self, course: &mut TermProgress, now: ClockReading) {
@@ -368,7 +394,12 @@ impl LeadershipTerm<'_> {
         let acknowledged = self.outbox.producer.acknowledged();
         while !self.outbox.is_empty() && Tick::now() < deadline && !deposed.is_cancelled() {
             self.send(course);
-            if self.outbox.check_deliveries(&mut self.fleet.memory).is_err() {
+            if let Err(failure) = self.outbox.check_deliveries(&mut self.fleet.memory) {
+                self.outbox.producer.abandon();
+                if *self.finished {
+                    return TermEnd::NewEpoch(failure);
+                }
+                tracing::error!(cluster = %self.name, why = failure.explain(ClockReading::read().at), "emitter ends with records that kafka refuses");
                 break;
             }
             tokio::time::timeout(TURN, acknowledged.notified()).await.ok();
@@ -383,7 +414,7 @@ impl LeadershipTerm<'_> {
 }
 
 impl TermProgress {
-    fn new(settings: &EmitSettings) -> Self {
+    fn new(settings: &EmitSettings, kinds: BTreeSet<RecordKind>) -> Self {
         let now = Tick::now();
         Self {
             sweep: ClusterSweep::default(),
@@ -391,12 +422,11 @@ impl TermProgress {
             next_sweep: now + Duration::from_secs(settings.sweep_interval_seconds),
             next_mark: now,
             next_lease_list: now,
-            unswept: RecordKind::ALL.into_iter().collect(),
-            unread: RecordKind::ALL.into_iter().collect(),
+            unswept: kinds.clone(),
+            unread: kinds,
             owners_awaited: None,
             vanished: JoinSet::new(),
             tasks: JoinSet::new(),
-            finished: false,
         }
     }
 

@@ -18,7 +18,7 @@ use rdkafka::{
 };
 use tokio::sync::{Notify, mpsc};
 
-use crate::{health::EmitterHealth, metrics::EmitMetrics};
+use crate::{health::EmitterHealth, metrics::EmitMetrics, refusal::DeliveryFailure};
 
 /// Largest record the client lets through, in bytes: Kafka's default for topics.
 const MESSAGE_MAX_BYTES: usize = 1_048_588;
@@ -34,7 +34,7 @@ const HEADER_OVERHEAD: usize = 64;
 #[derive(Debug)]
 pub(crate) enum DeliveryReport {
     /// It was not delivered and never will be: the log has a hole, a new epoch must begin.
-    Failed(String),
+    Failed(DeliveryFailure),
     /// A tombstone was acknowledged.
     TombstoneAcknowledged(Arc<str>),
 }
@@ -85,7 +85,8 @@ impl ClientContext for DeliveryContext {
         tracing::warn!(%error, reason, "kafka client reports an error");
         self.health.kafka(Some(reason.to_owned()));
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.reports.send(DeliveryReport::Failed(reason.to_owned())).ok();
+            let failure = DeliveryFailure::of_client(reason.to_owned());
+            self.reports.send(DeliveryReport::Failed(failure)).ok();
             self.acknowledged.notify_one();
         }
     }
@@ -110,8 +111,13 @@ impl ProducerContext for DeliveryContext {
             }
             Err((error, message)) => {
                 self.metrics.delivery_failures.inc();
-                let why = format!("{} partition {}: {error}", message.topic(), message.partition());
-                self.reports.send(DeliveryReport::Failed(why)).ok();
+                let failure = DeliveryFailure {
+                    topic: message.topic().to_owned(),
+                    partition: message.partition(),
+                    code: error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+                    text: error.to_string(),
+                };
+                self.reports.send(DeliveryReport::Failed(failure)).ok();
             }
         }
         self.acknowledged.notify_one();
@@ -129,11 +135,12 @@ pub(crate) struct LogProducer {
 }
 
 impl LogProducer {
-    /// A producer with at most `max_records` and about `max_bytes` in flight.
+    /// A producer with at most `max_records` and about `max_bytes` in flight, in batches of up to `batch_bytes`.
     pub(crate) fn new(
         kafka: &ClientConfig,
         max_records: usize,
         max_bytes: usize,
+        batch_bytes: usize,
         health: EmitterHealth,
         metrics: EmitMetrics,
     ) -> Result<Self, KafkaError> {
@@ -143,6 +150,7 @@ impl LogProducer {
             .set("acks", "all")
             .set("compression.type", "zstd")
             .set("linger.ms", LINGER_MS.to_string())
+            .set("batch.size", batch_bytes.to_string())
             // Records wait for Kafka for ever: a failed delivery would be a hole in the log.
             .set("message.timeout.ms", "0")
             .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
@@ -228,7 +236,22 @@ impl LogProducer {
 
     /// The next report, if there is one.
     pub(crate) fn report(&mut self) -> Option<DeliveryReport> {
-        self.reports.try_recv().ok()
+        self.reports.try_recv().ok().map(|report| match report {
+            DeliveryReport::Failed(failure) => DeliveryReport::Failed(self.with_fatal_cause(failure)),
+            report => report,
+        })
+    }
+
+    /// A producer that is broken for good fails every record with the same word; the client kept the cause.
+    fn with_fatal_cause(&self, failure: DeliveryFailure) -> DeliveryFailure {
+        match self.inner.client().fatal_error() {
+            Some((code, text)) if failure.refusal().is_none() => DeliveryFailure {
+                code,
+                text,
+                ..failure
+            },
+            _ => failure,
+        }
     }
 
     /// Resolves when something was acknowledged or failed.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use fleetledger_schema::kind::RecordKind;
+use fleetledger_schema::{kind::RecordKind, record::Record};
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -74,6 +74,26 @@ impl WatchedResource {
         Self::ALL
             .into_iter()
             .filter(move |resource| resource.kind() == Some(kind))
+    }
+
+    /// The resource whose object a record shows; `None` for a workload of a kind that is not watched.
+    pub(crate) fn of_record(record: &Record) -> Option<WatchedResource> {
+        let workload = match record {
+            Record::Workload(workload) => workload.workload_kind.as_str(),
+            Record::Namespace(_) => return Some(WatchedResource::Namespaces),
+            Record::Node(_) => return Some(WatchedResource::Nodes),
+            Record::Pod(_) => return Some(WatchedResource::Pods),
+            Record::Watchdog(_) => return Some(WatchedResource::Watchdogs),
+        };
+        Some(match workload {
+            "Deployment" => WatchedResource::Deployments,
+            "StatefulSet" => WatchedResource::StatefulSets,
+            "DaemonSet" => WatchedResource::DaemonSets,
+            "ReplicaSet" => WatchedResource::ReplicaSets,
+            "CronJob" => WatchedResource::CronJobs,
+            "Job" => WatchedResource::Jobs,
+            _ => return None,
+        })
     }
 
     /// Name in metrics, logs and RBAC.
@@ -207,6 +227,8 @@ pub(crate) enum ResourceChange {
     Listed(KubeObject),
     /// The list is complete.
     End,
+    /// The list is over and does not name everything; what it does not name may exist.
+    Incomplete,
     /// An object appeared or changed.
     Applied(KubeObject),
     /// An object is gone; this was its last state.

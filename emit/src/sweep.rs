@@ -94,6 +94,10 @@ impl ClusterSweep {
             ResourceChange::End | ResourceChange::Absent => {
                 lists.waiting.remove(&resource);
             }
+            ResourceChange::Incomplete => {
+                lists.waiting.remove(&resource);
+                lists.failed.insert(resource);
+            }
             ResourceChange::Failed(why) => {
                 tracing::warn!(%resource, why, "sweep cannot list a resource; its kind is not swept this time");
                 lists.waiting.remove(&resource);

@@ -85,6 +85,7 @@ async fn emit_dump(settings: EmitSettings, folder: &Path, kafka: &ClientConfig) 
         settings,
         ObjectSource::Dump {
             directory: folder.to_owned(),
+            cluster_uid: None,
         },
         kafka,
     )
@@ -413,4 +414,118 @@ async fn until(condition: impl Fn() -> bool) {
         );
         turn.tick().await;
     }
+}
+
+/// A dump of kube-system and of these workloads, each in a file of its resource; names are uids too.
+fn dump_of_workloads(files: &[(&str, &[(&str, &str)])]) -> tempfile::TempDir {
+    let folder = dump(&[]);
+    std::fs::remove_file(folder.path().join("pods.json")).unwrap();
+    for (file, workloads) in files {
+        let items: Vec<_> = workloads
+            .iter()
+            .map(|(kind, name)| {
+                let version = if *kind == "Job" { "batch/v1" } else { "apps/v1" };
+                json!({"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "kube-system",
+                    "uid": format!("uid-{name}"), "creationTimestamp": "2026-01-01T00:00:00Z"}})
+            })
+            .collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+        std::fs::write(folder.path().join(file), list).unwrap();
+    }
+    folder
+}
+
+/// Objects of the log that live, by uid.
+fn living(entries: &[KafkaLogEntry]) -> Vec<String> {
+    let mut living = HashMap::new();
+    entries.iter().for_each(|entry| fold(&mut living, entry));
+    let mut uids: Vec<String> = living.into_keys().map(str::to_owned).collect();
+    uids.sort();
+    uids
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_kind_without_a_file_nothing_is_closed_and_nothing_is_sent() {
+    let logs = KafkaLogs::new();
+    emit_dump(settings(), dump(&[("a", "Running")]).path(), &logs.kafka()).await;
+    let before = logs.read(RecordKind::Pod);
+    let summary = emit_dump(settings(), dump_of_workloads(&[]).path(), &logs.kafka()).await;
+    assert_eq!(logs.read(RecordKind::Pod).len(), before.len());
+    assert_eq!(living(&before), ["uid-a"]);
+    assert!(
+        summary
+            .kinds
+            .get(&RecordKind::Pod)
+            .is_none_or(|pods| pods.produced == 0)
+    );
+    // A list of none says that there are none.
+    let none = dump_of_workloads(&[("pods.json", &[])]);
+    emit_dump(settings(), none.path(), &logs.kafka()).await;
+    let entries = logs.read(RecordKind::Pod);
+    check_log(&entries);
+    assert_eq!(living(&entries), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_workloads_only_those_are_closed_whose_resource_has_a_file() {
+    let logs = KafkaLogs::new();
+    let whole: [(&str, &[(&str, &str)]); 6] = [
+        (
+            "deployments.json",
+            &[("Deployment", "stays"), ("Deployment", "goes")],
+        ),
+        ("jobs.json", &[("Job", "unknown")]),
+        ("statefulsets.json", &[]),
+        ("daemonsets.json", &[]),
+        ("replicasets.json", &[]),
+        ("cronjobs.json", &[]),
+    ];
+    emit_dump(settings(), dump_of_workloads(&whole).path(), &logs.kafka()).await;
+    assert_eq!(
+        living(&logs.read(RecordKind::Workload)),
+        ["uid-goes", "uid-stays", "uid-unknown"]
+    );
+    let part: [(&str, &[(&str, &str)]); 1] = [(
+        "deployments.json",
+        &[("Deployment", "stays"), ("Deployment", "comes")],
+    )];
+    emit_dump(settings(), dump_of_workloads(&part).path(), &logs.kafka()).await;
+    let entries = logs.read(RecordKind::Workload);
+    check_log(&entries);
+    assert_eq!(living(&entries), ["uid-comes", "uid-stays", "uid-unknown"]);
+    // A sweep would have closed what is not known.
+    let sweeps = entries
+        .iter()
+        .filter(|entry| matches!(entry.key.subject, RecordSubject::SweepBegin(_)));
+    assert_eq!(sweeps.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_of_a_dump_say_that_it_is_one() {
+    let logs = KafkaLogs::new();
+    emit_dump(settings(), dump(&[("a", "Running")]).path(), &logs.kafka()).await;
+    let marks: Vec<_> = logs
+        .read(RecordKind::Pod)
+        .iter()
+        .filter_map(KafkaLogEntry::mark)
+        .collect();
+    assert!(!marks.is_empty() && marks.iter().all(|mark| mark.source.as_deref() == Some("dump")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_without_kube_system_ends_before_anything_is_sent() {
+    let logs = KafkaLogs::new();
+    let folder = dump(&[("a", "Running")]);
+    std::fs::remove_file(folder.path().join("namespaces.json")).unwrap();
+    let source = |cluster_uid: Option<&str>| ObjectSource::Dump {
+        directory: folder.path().to_owned(),
+        cluster_uid: cluster_uid.map(str::to_owned),
+    };
+    let error = emit(settings(), source(None), &logs.kafka()).await.unwrap_err();
+    assert!(error.to_string().contains("--cluster-uid"), "{error}");
+    let summary = emit(settings(), source(Some("cluster-1")), &logs.kafka())
+        .await
+        .unwrap();
+    assert_eq!(summary.cluster_uid, "cluster-1");
+    assert_eq!(living(&logs.read(RecordKind::Pod)), ["uid-a"]);
 }

@@ -117,9 +117,12 @@ pub struct EmitArgs {
     /// Where the objects come from.
     #[arg(long, value_enum, default_value_t = EmitSource::Watch)]
     pub source: EmitSource,
-    /// Folder of the dump.
+    /// Folder of the dump, with all folders below it; or one file.
     #[arg(long, value_name = "DIR", required_if_eq("source", "dump"))]
     pub directory: Option<PathBuf>,
+    /// Uid of the cluster's namespace kube-system, for a dump that does not hold it.
+    #[arg(long, value_name = "UID", requires = "directory")]
+    pub cluster_uid: Option<String>,
 }
 
 /// Where an emitter's objects come from.
@@ -127,7 +130,7 @@ pub struct EmitArgs {
 pub enum EmitSource {
     /// A live API server; see section [kubernetes].
     Watch,
-    /// Files of `kubectl get … -o json`, sent once.
+    /// Files of `kubectl get … -o json` or a must-gather, sent once.
     Dump,
     /// A simulated fleet; see section [simulate].
     Simulate,
@@ -147,9 +150,13 @@ pub enum IngestRepair {
     /// Lets a halted partition go on, after its fault was repaired.
     Resume {
         /// Topic.
-        topic: String,
+        #[arg(required_unless_present = "all", requires = "partition")]
+        topic: Option<String>,
         /// Partition.
-        partition: i32,
+        partition: Option<i32>,
+        /// Every halted partition, each from where it stopped.
+        #[arg(long, conflicts_with_all = ["topic", "partition", "from_start"])]
+        all: bool,
         /// Begin at the topic's first record: for a topic that was made again or cut off.
         #[arg(long)]
         from_start: bool,

@@ -15,6 +15,11 @@ use crate::config::{FleetledgerConfig, TopicsConfig};
 
 /// How long the brokers may take over topics.
 const ANSWER: Duration = Duration::from_secs(20);
+/// Timestamps of records are those of emitters' clocks. By Kafka's default a broker refuses what is an hour ahead of its
+/// own clock, so a cluster whose clock is wrong would fall silent; rule EmitterClockSkewed tells of it instead.
+pub const ANY_TIMESTAMP: &str = "9223372036854775807";
+/// The setting, which brokers before Kafka 3.6 do not know: they have no limit.
+pub const TIMESTAMP_AHEAD: &str = "message.timestamp.after.max.ms";
 /// Milliseconds of an hour.
 const HOUR_MS: i64 = 3_600_000;
 
@@ -63,6 +68,7 @@ pub fn settings(topics: &TopicsConfig, kind: RecordKind) -> Vec<(&'static str, S
         ("max.message.bytes", topics.max_message_bytes.to_string()),
         // The broker's clock is not the emitter's: records keep the instant they were sent at.
         ("message.timestamp.type", "CreateTime".to_owned()),
+        (TIMESTAMP_AHEAD, ANY_TIMESTAMP.to_owned()),
     ]);
     settings
 }
@@ -73,36 +79,59 @@ pub fn settings(topics: &TopicsConfig, kind: RecordKind) -> Vec<(&'static str, S
 /// What the brokers refused, by topic.
 pub async fn create(config: &FleetledgerConfig, kafka: &ClientConfig) -> anyhow::Result<Vec<String>> {
     let admin: AdminClient<DefaultClientContext> = kafka.create().context("set up the topics' client")?;
-    let names: Vec<(String, Vec<(&str, String)>)> = names(config)
+    let names: Vec<TopicSettings> = names(config)
         .into_iter()
         .map(|(kind, name)| (name, settings(&config.topics, kind)))
-        .collect();
-    let wanted: Vec<NewTopic<'_>> = names
-        .iter()
-        .map(|(name, settings)| {
-            let replication = TopicReplication::Fixed(config.topics.replication_factor);
-            let topic = NewTopic::new(name, config.topics.partitions, replication);
-            settings
-                .iter()
-                .fold(topic, |topic, (key, value)| topic.set(key, value))
-        })
         .collect();
     let options = AdminOptions::new()
         .operation_timeout(Some(ANSWER))
         .request_timeout(Some(ANSWER));
     let mut made = Vec::new();
-    for result in admin
-        .create_topics(&wanted, &options)
+    let results = admin
+        .create_topics(&requests(config, &names, |_| true), &options)
         .await
-        .context("create topics")?
-    {
+        .context("create topics")?;
+    for result in results {
         match result {
             Ok(name) => made.push(name),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, RDKafkaErrorCode::InvalidConfig)) => {
+                let one: Vec<_> = names
+                    .iter()
+                    .filter(|(topic, _)| *topic == name)
+                    .cloned()
+                    .collect();
+                let known = |key: &str| key != TIMESTAMP_AHEAD;
+                let again = admin
+                    .create_topics(&requests(config, &one, known), &options)
+                    .await
+                    .context("create topics")?;
+                match again.into_iter().next() {
+                    Some(Err((name, code))) => bail!("create topic {name}: {code}; {}", remedy(code)),
+                    _ => made.push(name),
+                }
+            }
             Err((name, code)) => bail!("create topic {name}: {code}; {}", remedy(code)),
         }
     }
     Ok(made)
+}
+
+/// A topic's name and the settings that it is made with.
+type TopicSettings = (String, Vec<(&'static str, String)>);
+
+fn requests<'n>(
+    config: &FleetledgerConfig,
+    names: &'n [TopicSettings],
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<NewTopic<'n>> {
+    let request = |(name, settings): &'n TopicSettings| {
+        let replication = TopicReplication::Fixed(config.topics.replication_factor);
+        let topic = NewTopic::new(name, config.topics.partitions, replication);
+        let settings = settings.iter().filter(|(key, _)| wanted(key));
+        settings.fold(topic, |topic, (key, value)| topic.set(key, value))
+    };
+    names.iter().map(request).collect()
 }
 
 fn remedy(code: RDKafkaErrorCode) -> &'static str {

@@ -200,6 +200,33 @@ pub(crate) struct DraftBatch {
     pub(crate) outcomes: HashMap<(usize, usize), SourceOutcomes, SeededBuildHasher>,
     /// Names under which clusters were accepted.
     pub(crate) names: BTreeMap<i32, (String, String)>,
+    /// Where clusters' objects come from, by the marks of the batch.
+    pub(crate) sources: BTreeMap<i32, ClusterSource>,
+}
+
+/// Where the objects of a cluster come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClusterSource {
+    Watch,
+    Dump,
+    Simulate,
+}
+
+impl ClusterSource {
+    /// As a mark says it; `None` for what this version does not know.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Watch, Self::Dump, Self::Simulate]
+            .into_iter()
+            .find(|source| source.as_str() == text)
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Dump => "dump",
+            Self::Simulate => "simulate",
+        }
+    }
 }
 
 impl DraftBatch {
@@ -221,6 +248,7 @@ impl DraftBatch {
             freshness: BTreeMap::new(),
             outcomes: HashMap::default(),
             names: BTreeMap::new(),
+            sources: BTreeMap::new(),
         }
     }
 
@@ -280,6 +308,7 @@ impl DraftBatch {
             freshness: self.freshness,
             outcomes: self.outcomes,
             names: self.names,
+            sources: self.sources,
             namespaces: namespaces.into_iter().collect(),
             containers_before,
             bytes: self.bytes,
@@ -331,6 +360,8 @@ pub(crate) struct SealedBatch {
     pub(crate) freshness: BTreeMap<(i32, RecordKind), Instant>,
     pub(crate) outcomes: HashMap<(usize, usize), SourceOutcomes, SeededBuildHasher>,
     pub(crate) names: BTreeMap<i32, (String, String)>,
+    /// Where clusters' objects come from, by the marks of the batch.
+    pub(crate) sources: BTreeMap<i32, ClusterSource>,
     /// Clusters whose namespaces changed.
     pub(crate) namespaces: Vec<i32>,
     /// Containers that its pods had before it, where that is known of all of them.

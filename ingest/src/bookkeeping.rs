@@ -54,6 +54,7 @@ pub(crate) async fn write(
             .collect(),
     )
     .await?;
+    write_rows(session, UPDATE_CLUSTER_SOURCES, sources(sealed)).await?;
     write_rows(session, UPSERT_FRESHNESS, freshness(sealed)).await?;
     write_rows(session, COUNT_QUARANTINED_RECORDS, quarantine_rows(sealed)).await?;
     if !sealed.namespaces.is_empty() {
@@ -256,6 +257,18 @@ fn balance(key: &ShardKey, head: &ShardHead) -> Json {
         "fold_at_mark_count": mark.map(|mark| mark.folded.count),
         "fold_at_mark_hi": mark.map(|mark| mark.folded.xor.hi), "fold_at_mark_lo": mark.map(|mark| mark.folded.xor.lo),
     })
+}
+
+const UPDATE_CLUSTER_SOURCES: &str = "
+update ledger.cluster as c set source = x.source
+from json_to_recordset($1::json) as x (cluster_id integer, source text)
+where c.cluster_id = x.cluster_id and c.source is distinct from x.source";
+
+fn sources(sealed: &SealedBatch) -> Vec<Json> {
+    let sources = sealed.sources.iter();
+    sources
+        .map(|(cluster_id, source)| json!({"cluster_id": cluster_id, "source": source.as_str()}))
+        .collect()
 }
 
 const UPSERT_SWEEPS: &str = "

@@ -14,7 +14,7 @@ use fleetledger_schema::{
 };
 
 use crate::{
-    batch::DraftBatch,
+    batch::{ClusterSource, DraftBatch},
     chain::EndReason,
     examine::PlacedRecord,
     load::ShardKey,
@@ -34,6 +34,9 @@ impl LaneMemory {
         placed: &PlacedRecord,
         mark: &Mark,
     ) {
+        if let Some(source) = mark.source.as_deref().and_then(ClusterSource::parse) {
+            draft.sources.insert(placed.key.cluster_id, source);
+        }
         match placed.subject {
             RecordSubject::SweepBegin(_) => self.begin_sweep(record, placed, mark),
             RecordSubject::SweepEnd(_) => {

@@ -85,7 +85,10 @@ impl IngestError {
         };
         matches!(
             DatabaseFailure::of(source).disposition(),
-            FailureDisposition::Retry | FailureDisposition::Reconnect
+            FailureDisposition::Retry
+                | FailureDisposition::Reconnect
+                | FailureDisposition::ServerBroken
+                | FailureDisposition::ServerDefect
         )
     }
 }
@@ -121,6 +124,10 @@ pub(crate) enum FailureDisposition {
     Retry,
     /// Make a new connection, look at the fence, then send the same bytes again.
     Reconnect,
+    /// The server lacks a file, or its storage fails: reconnect as above, loudly, until somebody has repaired it.
+    ServerBroken,
+    /// The server failed within itself: reconnect as above, loudly; nobody can go on if it goes on for some time.
+    ServerDefect,
     /// Make the missing day's partitions, then send the same bytes again; a second time in a row is fatal.
     EnsurePartitions,
     /// The statement took too long: after the third time halve the batch.
@@ -186,15 +193,35 @@ impl DatabaseFailure {
             // A partitioned parent without a partition for the row: no constraint has a name then.
             "23514" if error.constraint.is_empty() => FailureDisposition::EnsurePartitions,
             "57014" => FailureDisposition::Slow,
-            "25006" | "57P01" | "57P02" | "57P03" | "57P05" => FailureDisposition::Reconnect,
+            // A session that the server ended or has forgotten: timeouts, and poolers that change the server below it.
+            "25006" | "25P03" | "25P04" | "26000" | "57P01" | "57P02" | "57P03" | "57P05" => {
+                FailureDisposition::Reconnect
+            }
             "40001" | "40P01" | "55P03" => FailureDisposition::Retry,
             "54000" => FailureDisposition::Poison,
             state => match state.get(..2) {
                 Some("08") => FailureDisposition::Reconnect,
                 Some("53") => FailureDisposition::Retry,
+                // A library that was replaced below a running server (58P01), a disk that fails (58030).
+                Some("58") => FailureDisposition::ServerBroken,
+                Some("XX") => FailureDisposition::ServerDefect,
                 Some("22" | "23") => FailureDisposition::Poison,
                 _ => FailureDisposition::Fatal,
             },
+        }
+    }
+
+    /// What an operator should do while it is tried again; `None` where it passes by itself.
+    pub(crate) fn remedy(&self) -> Option<&'static str> {
+        match self.disposition() {
+            FailureDisposition::ServerBroken => Some(
+                "restart postgresql if its files were replaced by an upgrade (58P01), look at its disks (58030); \
+                 ingestion goes on by itself",
+            ),
+            FailureDisposition::ServerDefect => {
+                Some("see postgresql's log for its internal error; if it goes on, the partitions are halted")
+            }
+            _ => None,
         }
     }
 
@@ -271,8 +298,17 @@ mod tests {
             ("0A000", FailureDisposition::Fatal),
             ("21000", FailureDisposition::Fatal),
             ("55000", FailureDisposition::Fatal),
-            ("58030", FailureDisposition::Fatal),
-            ("XX000", FailureDisposition::Fatal),
+            ("42501", FailureDisposition::Fatal),
+            ("57P04", FailureDisposition::Fatal),
+            ("25P03", FailureDisposition::Reconnect),
+            ("25P04", FailureDisposition::Reconnect),
+            ("26000", FailureDisposition::Reconnect),
+            ("58000", FailureDisposition::ServerBroken),
+            ("58030", FailureDisposition::ServerBroken),
+            ("58P01", FailureDisposition::ServerBroken),
+            ("XX000", FailureDisposition::ServerDefect),
+            ("XX001", FailureDisposition::ServerDefect),
+            ("XX002", FailureDisposition::ServerDefect),
             ("", FailureDisposition::Fatal),
         ] {
             assert_eq!(server(sqlstate, "c").disposition(), expected, "{sqlstate}");

@@ -71,7 +71,7 @@ pub use dead_reason::DeadReason;
 pub use errors::IngestError;
 pub use health::{IngestHealth, IngestStats};
 pub use pipeline::run;
-pub use resume::{ResumeFrom, resume};
+pub use resume::{ResumeFrom, resume, resume_all};
 pub use settings::{GapPolicy, IngestSettings, RetentionSettings};
 
 use fleetledger_schema::{kind::RecordKind, row::LedgerTable};

@@ -126,7 +126,9 @@ impl LaneReader {
     ) -> Result<(), StopRequested> {
         self.metrics.retries.with_label_values(&[failure.code()]).inc();
         self.health.database_failed(failure.to_string());
-        if self.backoff.is_fresh() {
+        if let Some(remedy) = failure.remedy() {
+            tracing::error!(connection = %self.name, action, error = %failure, remedy, "postgres failed; tried again");
+        } else if self.backoff.is_fresh() {
             tracing::warn!(connection = %self.name, action, error = %failure, "postgres failed; trying again");
         }
         self.client = None;

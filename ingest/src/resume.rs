@@ -40,6 +40,25 @@ pub async fn resume(
     Ok(())
 }
 
+/// Lets every halted partition go on from its stored offset; returns their topics and numbers.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn resume_all(connector: &PostgresConnector) -> Result<Vec<(String, i32)>, IngestError> {
+    let client = connector.connect("fleetledger resume").await?;
+    let resumed = client.query(RESUME_ALL_PARTITIONS, &[]).await;
+    let resumed = resumed.map_err(|source| IngestError::Postgres {
+        action: "resume all partitions",
+        source,
+    })?;
+    Ok(resumed.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+const RESUME_ALL_PARTITIONS: &str = "
+    update ledger.ingest_partition
+    set state = 'running', halted_reason = null, halted_at = null, owner_epoch = owner_epoch + 1
+    where state = 'halted' returning topic, partition";
+
 const RESUME_PARTITION: &str = "
     update ledger.ingest_partition
     set state = 'running', halted_reason = null, halted_at = null, owner_epoch = owner_epoch + 1,

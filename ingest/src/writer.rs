@@ -43,6 +43,8 @@ pub(crate) enum BatchOutcome {
 
 /// Timeouts in a row after which a batch is halved.
 const SLOW_ATTEMPTS: u32 = 3;
+/// Attempts at a batch that meets an internal error of the server each time: about half a minute.
+const DEFECT_ATTEMPTS: usize = 10;
 
 pub(crate) struct LaneWriter {
     pub(crate) connector: PostgresConnector,
@@ -105,6 +107,7 @@ impl LaneWriter {
         let mut slow = 0;
         let mut ensured = false;
         let mut unsure = false;
+        let mut defects = 0;
         loop {
             let failure = match self.attempt(sealed, unsure).await {
                 Ok(BatchOutcome::Committed(superseded)) => {
@@ -119,9 +122,23 @@ impl LaneWriter {
             };
             self.metrics.retries.with_label_values(&[failure.code()]).inc();
             let disposition = failure.disposition();
-            tracing::warn!(lane = %self.name, batch = sealed.number, ?disposition, error = %failure, "transaction failed");
+            match failure.remedy() {
+                None => {
+                    tracing::warn!(lane = %self.name, batch = sealed.number, ?disposition, error = %failure, "transaction failed");
+                }
+                Some(remedy) => {
+                    tracing::error!(lane = %self.name, batch = sealed.number, ?disposition, error = %failure, remedy, "transaction failed; tried again");
+                }
+            }
+            defects += usize::from(disposition == FailureDisposition::ServerDefect);
             match disposition {
-                FailureDisposition::Reconnect => {
+                FailureDisposition::ServerDefect if defects >= DEFECT_ATTEMPTS => {
+                    self.roll_back().await;
+                    return Ok(BatchOutcome::Fatal(failure.to_string()));
+                }
+                FailureDisposition::Reconnect
+                | FailureDisposition::ServerBroken
+                | FailureDisposition::ServerDefect => {
                     self.health.database_failed(failure.to_string());
                     self.session = None;
                     // Its COMMIT may have been on the way.

@@ -278,6 +278,7 @@ impl ManualEmitter {
             begin_sequence,
             missed_changes: (point == "sweep_end").then_some(0),
             emitter_version: "scribe".to_owned(),
+            source: Some("watch".to_owned()),
         };
         let subject = match point {
             "mark" => RecordSubject::Mark(0),

@@ -98,6 +98,8 @@ pub struct FreshnessSpan {
     pub kind: Option<String>,
     /// Last instant that is known.
     pub until: TestOffset,
+    /// Where the cluster's objects come from: `watch`, `dump` or `simulate`; not said without it.
+    pub source: Option<String>,
 }
 
 /// What somebody does at an instant.

@@ -237,11 +237,12 @@ impl CaseLedger {
         for (source, id) in &self.clusters {
             let ((datacenter, cluster), uid) = (source, &cluster_uid(source));
             sql += &format!(
-                "insert into ledger.cluster (cluster_id, datacenter, cluster, cluster_uid, first_seen_at)
-                 overriding system value values ({id}, {}, {}, {}, {long_ago});\n",
+                "insert into ledger.cluster (cluster_id, datacenter, cluster, cluster_uid, first_seen_at, source)
+                 overriding system value values ({id}, {}, {}, {}, {long_ago}, {});\n",
                 literal(datacenter),
                 literal(cluster),
-                literal(uid)
+                literal(uid),
+                self.origin(source).map_or_else(|| "null".to_owned(), literal)
             );
         }
         for ((id, namespace), team) in &self.teams {
@@ -337,6 +338,15 @@ impl CaseLedger {
                 && span.kind.as_deref().is_none_or(|k| k == kind)
         });
         spans.map(|span| span.until.after(self.start)).min()
+    }
+
+    /// Where the objects of a cluster come from, if the test says it.
+    fn origin(&self, source: &ClusterName) -> Option<&str> {
+        let mut spans = self.freshness.iter();
+        spans.find_map(|span| {
+            let origin = span.source.as_deref();
+            origin.filter(|_| (&span.datacenter, &span.cluster) == (&source.0, &source.1))
+        })
     }
 
     fn long_ago(&self) -> String {

@@ -1,7 +1,10 @@
 //! What happens in the simulated fleet.
 
+use std::collections::BTreeMap;
+
 use fleetledger_schema::instant::Instant;
 use k8s_openapi::{
+    api::batch::v1::CronJob,
     api::core::v1::{
         ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
         ContainerStatus, Pod, PodCondition, PodIP, PodStatus, Taint,
@@ -12,7 +15,7 @@ use rand::Rng;
 
 use super::{
     template,
-    world::{ScheduledAction, SimulatedCluster, time},
+    world::{CRON_MICROS, ScheduledAction, SimulatedCluster, time},
 };
 use crate::resource::{KubeObject, WatchedResource};
 
@@ -39,6 +42,8 @@ impl SimulatedCluster {
     pub(super) fn act(&mut self, action: ScheduledAction, now: Instant) {
         match action {
             ScheduledAction::RenewLease(node) => self.renew_lease(node, now),
+            ScheduledAction::ReportStatus(node) => self.report_status(node, now),
+            ScheduledAction::CronTick(cron_job) => self.tick_cron_job(&cron_job, now),
             ScheduledAction::Schedule(pod) => {
                 self.schedule_pod(&pod, now);
                 let pause = self.between(1.0, 4.0);
@@ -83,12 +88,7 @@ impl SimulatedCluster {
     }
 
     pub(super) fn schedule_pod(&mut self, pod: &str, at: Instant) {
-        let count = self.nodes.iter().filter(|node| node.up).count();
-        let Some(chosen) = self.pick(count) else { return };
-        let mut up = self.nodes.iter().filter(|node| node.up);
-        let Some(node) = up.nth(chosen).map(|node| node.name.clone()) else {
-            return;
-        };
+        let Some(node) = self.place(pod) else { return };
         self.change_pod(pod, |pod| {
             let spec = pod.spec.get_or_insert_default();
             spec.node_name = Some(node);
@@ -101,6 +101,43 @@ impl SimulatedCluster {
                 container.ready = false;
             });
         });
+    }
+
+    /// A node for a pod: one that has the cards it asks for, with the fewest such pods; else any, a larger one more often.
+    fn place(&mut self, pod: &str) -> Option<String> {
+        if asks_for_gpus(self.pod(pod)?) {
+            let mut taken: BTreeMap<&str, usize> = self
+                .nodes
+                .iter()
+                .filter(|node| node.up && node.gpus > 0)
+                .map(|node| (node.name.as_str(), 0))
+                .collect();
+            for object in self.of(WatchedResource::Pods) {
+                let KubeObject::Pod(other) = object else { continue };
+                let node = other.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+                if other.metadata.deletion_timestamp.is_none()
+                    && asks_for_gpus(other)
+                    && let Some(count) = node.and_then(|node| taken.get_mut(node))
+                {
+                    *count += 1;
+                }
+            }
+            let fewest = taken.into_iter().min_by_key(|(_, count)| *count);
+            if let Some((node, _)) = fewest {
+                return Some(node.to_owned());
+            }
+        }
+        let largest = self.nodes.iter().map(|node| node.cpu).max()?;
+        let count = self.nodes.iter().filter(|node| node.up).count();
+        for attempt in 0.. {
+            let chosen = self.pick(count)?;
+            let throw = self.rng.random_range(0..largest.max(1));
+            let node = self.nodes.iter().filter(|node| node.up).nth(chosen)?;
+            if throw < node.cpu || attempt == 20 {
+                return Some(node.name.clone());
+            }
+        }
+        None
     }
 
     pub(super) fn run_pod(&mut self, pod: &str, at: Instant) {
@@ -275,11 +312,28 @@ impl SimulatedCluster {
         );
     }
 
-    /// A Job whose pod is born and gone within seconds.
-    fn run_job(&mut self, now: Instant) {
-        let Some(KubeObject::CronJob(cron_job)) = self.pick_of(WatchedResource::CronJobs) else {
+    /// A CronJob's time has come.
+    fn tick_cron_job(&mut self, uid: &str, now: Instant) {
+        let next = CRON_MICROS - now.0.rem_euclid(CRON_MICROS);
+        self.later(now, next, ScheduledAction::CronTick(uid.to_owned()));
+        let Some(KubeObject::CronJob(cron_job)) = self.get(WatchedResource::CronJobs, uid).cloned() else {
             return;
         };
+        let mut scheduled = (*cron_job).clone();
+        scheduled.status.get_or_insert_default().last_schedule_time = time(now);
+        self.put(scheduled);
+        self.run_job_of(&cron_job, now);
+    }
+
+    /// Somebody starts a CronJob's Job out of turn.
+    fn run_job(&mut self, now: Instant) {
+        if let Some(KubeObject::CronJob(cron_job)) = self.pick_of(WatchedResource::CronJobs).cloned() {
+            self.run_job_of(&cron_job, now);
+        }
+    }
+
+    /// A Job whose pod is born and gone within seconds.
+    fn run_job_of(&mut self, cron_job: &CronJob, now: Instant) {
         let namespace = cron_job.metadata.namespace.clone().unwrap_or_default();
         let cron_uid = cron_job.metadata.uid.clone().unwrap_or_default();
         let Some(shape) = self.workloads.first().map(|state| state.shape.clone()) else {
@@ -326,7 +380,15 @@ impl SimulatedCluster {
             status.active = None;
             status.succeeded = Some(1);
             status.completion_time = time(now);
+            let owners = found.metadata.owner_references.clone().unwrap_or_default();
             self.put(found);
+            for owner in owners {
+                if let Some(KubeObject::CronJob(cron_job)) = self.get(WatchedResource::CronJobs, &owner.uid) {
+                    let mut cron_job = (**cron_job).clone();
+                    cron_job.status.get_or_insert_default().last_successful_time = time(now);
+                    self.put(cron_job);
+                }
+            }
         }
         self.later(
             now,
@@ -350,11 +412,13 @@ impl SimulatedCluster {
             return;
         };
         let living = state.pods.len();
-        let least = 1;
-        state.replicas = if grow {
-            (state.replicas + 1).min(15)
-        } else {
-            state.replicas.saturating_sub(1).max(least)
+        // A quarter up or down: a fleet that grew all day long would fill its nodes.
+        let (least, most) = ((state.base * 3 / 4).max(1), (state.base * 5).div_ceil(4));
+        state.replicas = match (state.shape.gpus > 0, grow) {
+            // A node whose cards nobody uses would be an incident.
+            (true, _) => state.base,
+            (false, true) => (state.replicas + 1).min(most),
+            (false, false) => state.replicas.saturating_sub(1).max(least),
         };
         let (wanted, last) = (state.replicas, state.pods.last().cloned());
         if wanted > living {
@@ -544,6 +608,12 @@ impl SimulatedCluster {
         }
         self.put(watchdog);
     }
+}
+
+fn asks_for_gpus(pod: &Pod) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut requests = containers.filter_map(|container| container.resources.as_ref()?.requests.as_ref());
+    requests.any(|requests| requests.contains_key("nvidia.com/gpu"))
 }
 
 fn restart(pod: &mut Pod, now: Instant) {

@@ -5,7 +5,7 @@ use rand::Rng;
 
 use super::{
     template::{self, NodePool, PodShape},
-    world::{ScheduledAction, SimulatedCluster, SimulatedNode, SimulatedWorkload},
+    world::{CRON_MICROS, ScheduledAction, SimulatedCluster, SimulatedNode, SimulatedWorkload, time},
 };
 
 /// Everything that outlives a restart was created within the 30 days after 2026-01-01.
@@ -76,9 +76,17 @@ fn nodes(world: &mut SimulatedCluster, now: Instant) {
         }
         world.put(node);
         world.put(template::lease(&name, &format!("lease-{uid}"), now));
-        world.nodes.push(SimulatedNode { name, uid, up: true });
+        world.nodes.push(SimulatedNode {
+            name,
+            uid,
+            up: true,
+            cpu: pool.cpu,
+            gpus: pool.gpus,
+        });
         let first = world.between(0.0, 10.0);
         world.later(now, first, ScheduledAction::RenewLease(index));
+        let first = world.between(0.0, 300.0);
+        world.later(now, first, ScheduledAction::ReportStatus(index));
     }
 }
 
@@ -121,7 +129,12 @@ fn workloads(world: &mut SimulatedCluster, now: Instant) {
     let mut left = world.settings.pods as usize;
     let mut number = 0;
     while left > 0 {
-        let replicas = world.rng.random_range(1..=12_usize).min(left);
+        let mut replicas = world.rng.random_range(1..=12_usize).min(left);
+        let gpu_nodes = world.nodes.iter().filter(|node| node.gpus > 0).count();
+        // The first one needs cards, and has a pod for every node that has some: no node is idle.
+        if number == 0 {
+            replicas = replicas.max(gpu_nodes.min(left));
+        }
         left -= replicas;
         let app = APPS.get(number / teams % APPS.len()).copied().unwrap_or("app");
         let round = number / teams / APPS.len();
@@ -130,7 +143,8 @@ fn workloads(world: &mut SimulatedCluster, now: Instant) {
         } else {
             format!("{app}-{round}")
         };
-        let shape = shape(world, &team(number % teams), &name);
+        let mut shape = shape(world, &team(number % teams), &name);
+        shape.gpus = shape.gpus.max(u32::from(number == 0 && gpu_nodes > 0));
         workload(world, &name, shape, replicas, now);
         number += 1;
     }
@@ -140,7 +154,13 @@ fn workloads(world: &mut SimulatedCluster, now: Instant) {
             world.stable_uid(&format!("cronjob/{}", shape.namespace)),
             long_ago(world),
         );
-        world.put(template::cron_job("report", &uid, &shape, created));
+        let mut cron_job = template::cron_job("report", &uid, &shape, created);
+        let next = CRON_MICROS - now.0.rem_euclid(CRON_MICROS);
+        let status = cron_job.status.get_or_insert_default();
+        status.last_schedule_time = time(now.plus_micros(next - CRON_MICROS));
+        status.last_successful_time = time(now);
+        world.put(cron_job);
+        world.later(now, next, ScheduledAction::CronTick(uid));
     }
 }
 
@@ -174,6 +194,7 @@ fn workload(world: &mut SimulatedCluster, name: &str, shape: PodShape, replicas:
         set_uid,
         revision: 1,
         replicas,
+        base: replicas,
         shape,
         pods: Vec::new(),
     });

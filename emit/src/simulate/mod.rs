@@ -163,7 +163,12 @@ fn lock(world: &Mutex<SimulatedCluster>) -> MutexGuard<'_, SimulatedCluster> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
+    use crate::resource::KubeObject;
 
     fn run(seed: u64) -> Vec<String> {
         let start = Instant(1_790_000_000_000_000);
@@ -199,6 +204,92 @@ mod tests {
         let changes = run(3).iter().filter(|change| !change.contains("Leases")).count();
         // 60 s at 50 a second, times the hour's factor of 0.5 to 1.5.
         assert!((1200..5500).contains(&changes), "{changes}");
+    }
+
+    /// A quiet fleet every five minutes for two hours.
+    fn every_five_minutes_of_two_hours(mut look: impl FnMut(&SimulatedCluster, Instant)) {
+        let start = Instant(1_790_000_000_000_000);
+        let settings = SimulateSettings {
+            incidents: false,
+            changes_per_second: 2.0,
+            ..SimulateSettings::default()
+        };
+        let mut world = SimulatedCluster::build(&settings, "dfw", "sim", start);
+        for second in 1..=7200 {
+            let now = start.plus_micros(second * 1_000_000);
+            world.step(now);
+            world.take_changes();
+            if second % 300 == 0 {
+                look(&world, now);
+            }
+        }
+    }
+
+    #[test]
+    fn nodes_and_cron_jobs_renew_what_real_ones_renew() {
+        let age = |at: Option<&Time>, now: Instant| {
+            let at = at.map(|at| Instant::from_timestamp(at.0));
+            at.map_or(i64::MAX, |at| now.micros_since(at) / 1_000_000)
+        };
+        every_five_minutes_of_two_hours(|world, now| {
+            for object in world.of(WatchedResource::Nodes) {
+                let KubeObject::Node(node) = object else { continue };
+                let conditions = node
+                    .status
+                    .iter()
+                    .flat_map(|status| status.conditions.iter().flatten());
+                for condition in conditions {
+                    let silent = age(condition.last_heartbeat_time.as_ref(), now);
+                    assert!(
+                        silent <= 301,
+                        "{} of {:?}: {silent} s",
+                        condition.type_,
+                        node.metadata.name
+                    );
+                }
+            }
+            for object in world.of(WatchedResource::Leases) {
+                let KubeObject::Lease(lease) = object else {
+                    continue;
+                };
+                let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
+                let silent = renewed.map(|at| now.micros_since(Instant::from_timestamp(at.0)) / 1_000_000);
+                assert!(silent.is_some_and(|silent| silent <= 11), "{silent:?}");
+            }
+            for object in world.of(WatchedResource::CronJobs) {
+                let KubeObject::CronJob(cron_job) = object else {
+                    continue;
+                };
+                let status = cron_job.status.clone().unwrap_or_default();
+                assert!(age(status.last_schedule_time.as_ref(), now) <= 301);
+                assert!(age(status.last_successful_time.as_ref(), now) <= 320);
+            }
+        });
+    }
+
+    #[test]
+    fn a_quiet_fleet_keeps_its_size_and_uses_every_node_with_cards() {
+        every_five_minutes_of_two_hours(|world, now| {
+            let pods = world.count(WatchedResource::Pods);
+            assert!((420..900).contains(&pods), "{pods}");
+            let (mut cards, mut used) = (BTreeSet::new(), BTreeSet::new());
+            for node in world.nodes.iter().filter(|node| node.gpus > 0) {
+                cards.insert(node.name.clone());
+            }
+            for object in world.of(WatchedResource::Pods) {
+                let KubeObject::Pod(pod) = object else { continue };
+                let spec = pod.spec.clone().unwrap_or_default();
+                let asks = spec.containers.iter().any(|container| {
+                    let requests = container.resources.as_ref().and_then(|of| of.requests.as_ref());
+                    requests.is_some_and(|requests| requests.contains_key("nvidia.com/gpu"))
+                });
+                used.extend(spec.node_name.filter(|_| asks));
+            }
+            // One whose pod is being replaced is without for a moment, and the rule waits for two hours.
+            let idle = cards.difference(&used).count();
+            assert!(idle <= 2, "{idle} of {} at {now}", cards.len());
+            assert!(used.is_subset(&cards), "{used:?}");
+        });
     }
 
     #[test]

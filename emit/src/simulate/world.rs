@@ -19,6 +19,10 @@ use crate::resource::{KubeObject, ResourceChange, WatchedResource};
 
 /// Time between two renewals of a node's Lease.
 pub(super) const LEASE_RENEWAL_MICROS: i64 = 10_000_000;
+/// Time between two reports of a node's conditions that stay as they are: the kubelet's nodeStatusReportFrequency.
+pub(super) const STATUS_REPORT_MICROS: i64 = 300_000_000;
+/// Time between two Jobs of a CronJob: its schedule is `*/5 * * * *`.
+pub(super) const CRON_MICROS: i64 = 300_000_000;
 
 /// A simulated cluster.
 pub(crate) struct SimulatedCluster {
@@ -49,6 +53,9 @@ pub(super) struct SimulatedNode {
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) up: bool,
+    /// Cores and cards that it has.
+    pub(super) cpu: u32,
+    pub(super) gpus: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +66,8 @@ pub(super) struct SimulatedWorkload {
     pub(super) set_uid: String,
     pub(super) revision: u32,
     pub(super) replicas: usize,
+    /// Replicas that it began with: it is scaled around them.
+    pub(super) base: usize,
     pub(super) shape: PodShape,
     pub(super) pods: Vec<String>,
 }
@@ -67,6 +76,8 @@ pub(super) struct SimulatedWorkload {
 #[derive(Debug, Clone)]
 pub(super) enum ScheduledAction {
     RenewLease(usize),
+    ReportStatus(usize),
+    CronTick(String),
     Schedule(String),
     Run(String),
     Remove(WatchedResource, String),
@@ -262,6 +273,29 @@ impl SimulatedCluster {
     pub(super) fn pick_of(&mut self, resource: WatchedResource) -> Option<&KubeObject> {
         let chosen = self.pick(self.count(resource))?;
         self.of(resource).nth(chosen)
+    }
+
+    /// Reports a node's conditions again, as they are: only their heartbeats are newer.
+    pub(super) fn report_status(&mut self, index: usize, now: Instant) {
+        let Some(node) = self.nodes.get(index).cloned() else {
+            return;
+        };
+        if node.up
+            && let Some(KubeObject::Node(found)) = self.get(WatchedResource::Nodes, &node.uid)
+        {
+            let mut found = (**found).clone();
+            let conditions = found
+                .status
+                .iter_mut()
+                .flat_map(|status| status.conditions.iter_mut());
+            for condition in conditions.flatten() {
+                condition.last_heartbeat_time = time(now);
+            }
+            self.put(found);
+            // It is no change of the fleet, as little as a Lease's renewal.
+            self.changed -= 1;
+        }
+        self.later(now, STATUS_REPORT_MICROS, ScheduledAction::ReportStatus(index));
     }
 
     pub(super) fn renew_lease(&mut self, index: usize, now: Instant) {

@@ -5,6 +5,7 @@ pub(crate) mod watch;
 
 use std::path::PathBuf;
 
+use fleetledger_schema::kind::RecordKind;
 use tokio::{sync::mpsc::Sender, task::JoinSet};
 
 use crate::{
@@ -22,8 +23,10 @@ pub enum ObjectSource {
     },
     /// Files of `kubectl get … -o json` (or yaml), sent as one sweep.
     Dump {
-        /// The folder that holds them.
+        /// The folder that holds them, or one file.
         directory: PathBuf,
+        /// Uid of the cluster's kube-system namespace, where the dump does not hold it.
+        cluster_uid: Option<String>,
     },
     /// A simulated fleet.
     Simulate(SimulateSettings),
@@ -41,8 +44,16 @@ impl SourceFeed {
     pub(crate) async fn cluster_uid(&self) -> Result<String, String> {
         match self {
             SourceFeed::Watch(watcher) => watcher.cluster_uid().await,
-            SourceFeed::Dump(dump) => dump.cluster_uid(),
+            SourceFeed::Dump(dump) => Ok(dump.cluster_uid()),
             SourceFeed::Simulate(simulation) => Ok(simulation.cluster_uid()),
+        }
+    }
+
+    /// True if the source says anything of that kind. Of what it is silent about, no log is touched.
+    pub(crate) fn names(&self, kind: RecordKind) -> bool {
+        match self {
+            SourceFeed::Watch(_) | SourceFeed::Simulate(_) => true,
+            SourceFeed::Dump(dump) => WatchedResource::of(kind).any(|resource| dump.names(resource)),
         }
     }
 
@@ -78,6 +89,15 @@ impl SourceFeed {
                     events.send(SourceEvent::Owner(Box::new(owner), None)).await.ok();
                 });
             }
+        }
+    }
+
+    /// Its name in marks.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            SourceFeed::Watch(_) => "watch",
+            SourceFeed::Dump(_) => "dump",
+            SourceFeed::Simulate(_) => "simulate",
         }
     }
 

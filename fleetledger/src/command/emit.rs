@@ -35,6 +35,13 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Resul
         for (kind, sent) in &summary.kinds {
             tracing::info!(%kind, objects = sent.objects, produced = sent.produced, living = sent.living.count, "sent");
         }
+        let passed_over: u64 = summary.passed_over.iter().map(|passed| passed.count).sum();
+        for passed in &summary.passed_over {
+            tracing::warn!(count = passed.count, what = passed.what, why = passed.why, first = passed.example, "passed over");
+        }
+        if passed_over > 0 {
+            tracing::warn!(count = passed_over, "the dump holds what the ledger does not keep");
+        }
         Ok(())
     })
     .await
@@ -58,9 +65,11 @@ async fn source(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Result<Object
         (EmitSource::Dump, Some(directory)) => {
             return Ok(ObjectSource::Dump {
                 directory: directory.clone(),
+                cluster_uid: args.cluster_uid.clone(),
             });
         }
         (EmitSource::Dump, None) => bail!("--source dump needs --directory DIR"),
+        _ if args.cluster_uid.is_some() => bail!("--cluster-uid belongs to --source dump"),
         (EmitSource::Simulate, _) => return Ok(ObjectSource::Simulate(loaded.config.simulate.clone())),
         (EmitSource::Watch, _) => {}
     }

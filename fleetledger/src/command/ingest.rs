@@ -91,6 +91,21 @@ pub(super) async fn resume(
     Ok(ExitReason::Done)
 }
 
+pub(super) async fn resume_all(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
+    let (connector, _) = database(loaded, "fleetledger-resume").await?;
+    let mut resumed = fleetledger_ingest::resume_all(&connector)
+        .await
+        .context("resume the partitions")?;
+    resumed.sort();
+    for (topic, partition) in &resumed {
+        println!("{topic} partition {partition} goes on within seconds");
+    }
+    if resumed.is_empty() {
+        println!("no partition is halted");
+    }
+    Ok(ExitReason::Done)
+}
+
 pub(super) async fn release(loaded: &LoadedConfig, number: i64) -> anyhow::Result<ExitReason> {
     let (connector, _) = database(loaded, "fleetledger-release").await?;
     match fleetledger_ingest::quarantine::release(&connector, number).await {

@@ -55,9 +55,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         CliCommand::Ingest(args) => match args.repair {
             None => ingest::run(&loaded).await,
             Some(IngestRepair::Resume {
-                topic,
-                partition,
+                topic: Some(topic),
+                partition: Some(partition),
                 from_start,
+                ..
             }) => {
                 let from = if from_start {
                     ResumeFrom::Start
@@ -66,6 +67,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
                 };
                 ingest::resume(&loaded, &topic, partition, from).await
             }
+            Some(IngestRepair::Resume { .. }) => ingest::resume_all(&loaded).await,
             Some(IngestRepair::Release { number }) => ingest::release(&loaded, number).await,
         },
         CliCommand::Evaluate => Box::pin(evaluate::run(&loaded)).await,

@@ -117,6 +117,34 @@ const REFUSED: &[(&str, &str)] = &[
     ("enable.auto.commit", "offsets live in PostgreSQL"),
     ("auto.offset.reset", "lost data is never jumped over silently"),
     ("isolation.level", "it is read_committed"),
+    (
+        "group.protocol",
+        "it is classic: with the consumer protocol brokers decide how long a dead ingester keeps its partitions (45 s by \
+         default), and settings of the session are not allowed",
+    ),
+    ("group.remote.assignor", "it belongs to group.protocol=consumer"),
+    (
+        "partition.assignment.strategy",
+        "it is cooperative-sticky: members of one group must agree on it",
+    ),
+    ("group.id", "use ingest.group_id"),
+    ("group.instance.id", "use ingest.static_membership"),
+    ("enable.auto.offset.store", "offsets live in PostgreSQL"),
+    (
+        "transactional.id",
+        "records are exactly once by their number in the log",
+    ),
+    ("message.timeout.ms", "records wait for Kafka as long as it takes"),
+    (
+        "delivery.timeout.ms",
+        "records wait for Kafka as long as it takes",
+    ),
+    (
+        "message.send.max.retries",
+        "records are repeated as long as it takes",
+    ),
+    ("retries", "records are repeated as long as it takes"),
+    ("queuing.strategy", "records stay in their order"),
 ];
 
 impl KafkaConfig {
@@ -188,6 +216,17 @@ mod tests {
         kafka.properties.insert("acks".to_owned(), "1".to_owned());
         let fault = kafka.check().unwrap_err();
         assert_eq!(fault.key, "kafka.properties.acks");
+    }
+
+    #[test]
+    fn the_consumer_protocol_is_refused_by_name() {
+        let mut kafka = KafkaConfig::default();
+        kafka
+            .properties
+            .insert("group.protocol".to_owned(), "consumer".to_owned());
+        let fault = kafka.check().unwrap_err();
+        assert_eq!(fault.key, "kafka.properties.group.protocol");
+        assert!(fault.why.contains("classic"), "{}", fault.why);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub(crate) mod console;
 pub mod hop;
 pub mod kafka;
+pub mod kafka_clock;
 pub mod kubernetes;
 pub mod postgres;
 

@@ -66,6 +66,63 @@ pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
+/// What differs between roles as they are set up in this database and as `migrate` sets them up. What only a superuser sets
+/// is looked at where the database's owner is one.
+const LIST_ROLE_FAULTS: &str = "
+        select format('%I has %s and not %s=%s', s.role_name,
+            coalesce(c.is_set, s.setting || ' unset'), s.setting, s.setting_value) as fault
+        from ledger.role_settings() as s
+        join pg_roles as r on r.rolname = s.role_name
+        join pg_database as b on b.datname = current_database()
+        join pg_roles as o on o.oid = b.datdba
+        left join pg_db_role_setting as d on d.setrole = r.oid and d.setdatabase = b.oid
+        left join lateral (
+            select one as is_set from unnest(d.setconfig) as one where split_part(one, '=', 1) = s.setting
+        ) as c on true
+        where c.is_set is distinct from s.setting || '=' || s.setting_value and (o.rolsuper or not s.only_superuser)
+        union all
+        select format('%I is no member of %I', m.member, m.granted)
+        from (
+            values ('fleetledger_select', 'fleetledger_reader'), ('fleetledger_select', 'fleetledger_evaluate')
+            union all
+            select 'fleetledger_team', t.role_name from ledger.team_role as t
+        ) as m (granted, member)
+        join pg_roles as r on r.rolname = m.member
+        where not pg_has_role(r.oid, m.granted::name, 'usage')
+        union all
+        select format('%I sees the rows of team %s and does not exist', t.role_name, t.team)
+        from ledger.team_role as t where not exists (select from pg_roles as r where r.rolname = t.role_name)
+        order by 1";
+
+/// Tables that show nobody anything, because their policies were lost.
+const LIST_LOST_POLICIES: &str = "
+        select coalesce(string_agg(c.relname, ', ' order by c.relname), '')
+        from pg_class as c
+        where c.relnamespace = to_regnamespace('ledger') and c.relrowsecurity
+          and not exists (select from pg_policy as p where p.polrelid = c.oid)";
+
+/// pg_restore leaves out what roles are set to in a database, and policies are not restored for roles that do not exist.
+pub(super) async fn roles(scene: &DoctorObservations) -> CheckVerdict {
+    let postgres = match scene.postgres.get("postgres") {
+        Ok(postgres) => postgres,
+        Err(skipped) => return skipped,
+    };
+    let faults = postgres.client.query(LIST_ROLE_FAULTS, &[]).await;
+    let lost = postgres.client.query_one(LIST_LOST_POLICIES, &[]).await;
+    let (Ok(faults), Ok(lost)) = (faults, lost) else {
+        return CheckVerdict::skipped("see postgres-migrated");
+    };
+    let lost: String = lost.get(0);
+    if !lost.is_empty() {
+        return CheckVerdict::broken(
+            format!("tables without their policies: {lost}; the dump was restored before its roles existed"),
+            "make the roles, then restore again: see Backup and restore in docs/operating.md",
+        );
+    }
+    let faults: Vec<String> = faults.iter().map(|row| row.get(0)).collect();
+    CheckVerdict::of(&faults, "run: fleetledger migrate", "as migrate sets them up")
+}
+
 /// The current user, and what an ingester may that it may not.
 const LIST_MISSING_INGEST_GRANTS: &str = "
         select quote_ident(current_user), coalesce(string_agg(t.name || ' (' || t.privilege || ')', ', '), ''),

@@ -4,6 +4,7 @@
 //! answered, and what it said) to a [`CheckVerdict`].
 
 mod certificate;
+mod clock;
 mod cost;
 mod database;
 mod evaluator;
@@ -114,9 +115,12 @@ pub const CHECKS: &[DoctorCheck] = checks! {
     "kafka-reach", Kafka, kafka::reach, "a broker answers, with a certificate that is trusted, and lets this client in";
     "kafka-topics", Kafka, kafka::exist, "every topic exists";
     "kafka-leaders", Kafka, kafka::leaders, "every partition has a leader";
+    "kafka-clock", Kafka, clock::brokers, "the brokers' clock and this one agree";
     "kafka-auto-create", Kafka, kafka::auto_create, "brokers make no topic by themselves";
     "topic-compaction", Kafka, topic::compaction, "topics of objects are compacted, and delete nothing by age";
     "topic-compaction-lag", Kafka, topic::compaction_lag, "a record stays at least 7 days before compaction";
+    "topic-tombstones", Kafka, topic::tombstones, "the end of an object stays at least 7 days after compaction";
+    "topic-timestamps", Kafka, topic::timestamps, "topics take records of emitters whose clocks are wrong";
     "topic-usage-retention", Kafka, topic::usage_retention, "the topic of usage deletes by age alone, and late enough";
     "topic-message-size", Kafka, topic::message_size, "topics take records as large as configured";
     "topic-replicas", Kafka, topic::replicas, "partitions have as many copies as a write must reach";
@@ -132,6 +136,7 @@ pub const CHECKS: &[DoctorCheck] = checks! {
     "postgres-clock", Postgres, server::clock, "the database's clock and this one agree";
     "postgres-migrated", Postgres, database::migrated, "the database is at this version";
     "postgres-partitions", Postgres, database::partitions, "history has partitions for today and tomorrow";
+    "postgres-roles", Postgres, database::roles, "roles are set up in this database as migrate does it, also after a restore";
     "postgres-grants", Postgres, database::grants, "the configured user may do the ingester's work";
     "evaluate-reader", Evaluate, evaluator::reader, "stored SQL runs as a user who can read and nothing more";
     "evaluate-grants", Evaluate, evaluator::grants, "the configured user may do the evaluator's work";

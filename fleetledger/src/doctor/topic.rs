@@ -80,6 +80,46 @@ pub(super) async fn compaction_lag(scene: &DoctorObservations) -> CheckVerdict {
     }
 }
 
+/// A tombstone is removed this long after compaction has seen it: whoever read the log before and comes back later would
+/// never learn of the end.
+pub(super) async fn tombstones(scene: &DoctorObservations) -> CheckVerdict {
+    match each_of(scene, "delete.retention.ms", true) {
+        Err(skipped) => skipped,
+        Ok(topics) => {
+            let short = |value: &str| value.parse::<i64>().is_ok_and(|kept_ms| kept_ms < WEEK_MS);
+            match topics.iter().find(|(_, value)| short(value)) {
+                None => CheckVerdict::well("7 days or more"),
+                Some((topic, value)) => CheckVerdict::broken(
+                    format!(
+                        "{topic} has delete.retention.ms={value}: an ingester that was away for longer keeps objects that are gone until the next sweep"
+                    ),
+                    alter(scene, topic, &format!("delete.retention.ms={WEEK_MS}")),
+                ),
+            }
+        }
+    }
+}
+
+/// A broker refuses what is further from its own clock than these, batch by batch, and the emitter cannot deliver.
+pub(super) async fn timestamps(scene: &DoctorObservations) -> CheckVerdict {
+    for setting in [topics::TIMESTAMP_AHEAD, "message.timestamp.before.max.ms"] {
+        let topics = match each(scene, setting) {
+            Ok(topics) => topics,
+            Err(skipped) => return skipped,
+        };
+        let limited = |value: &str| value != topics::ANY_TIMESTAMP;
+        if let Some((topic, value)) = topics.iter().find(|(_, value)| limited(value)) {
+            return CheckVerdict::broken(
+                format!(
+                    "{topic} has {setting}={value}: an emitter whose clock is off by more delivers nothing"
+                ),
+                alter(scene, topic, &format!("{setting}={}", topics::ANY_TIMESTAMP)),
+            );
+        }
+    }
+    CheckVerdict::well("no limit")
+}
+
 /// Usage is a log of windows: compacted, it would keep one window of each node.
 pub(super) async fn usage_retention(scene: &DoctorObservations) -> CheckVerdict {
     let policies = match each_of(scene, "cleanup.policy", false) {

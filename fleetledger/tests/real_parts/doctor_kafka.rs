@@ -73,6 +73,9 @@ async fn topics_set_up_wrongly_are_reported_each_with_its_command() {
     for check in [
         "kafka-topics",
         "kafka-leaders",
+        "kafka-clock",
+        "topic-tombstones",
+        "topic-timestamps",
         "topic-compaction",
         "topic-compaction-lag",
         "topic-usage-retention",
@@ -102,6 +105,20 @@ async fn topics_set_up_wrongly_are_reported_each_with_its_command() {
             "60000",
             "topic-compaction-lag",
             "min.compaction.lag.ms=60000",
+        ),
+        (
+            "brief",
+            "delete.retention.ms",
+            "60000",
+            "topic-tombstones",
+            "delete.retention.ms=60000",
+        ),
+        (
+            "punctual",
+            "message.timestamp.after.max.ms",
+            "3600000",
+            "topic-timestamps",
+            "message.timestamp.after.max.ms=3600000",
         ),
         (
             "small",

@@ -323,3 +323,43 @@ async fn wrong_ca_names_the_database_and_the_file_and_mutual_tls_works() {
         "postgres.tls",
     );
 }
+
+#[tokio::test]
+async fn roles_that_a_restore_left_unset_are_reported_and_migrate_sets_them_up() {
+    let server = support::postgres().await;
+    let url = support::migrated(&server, "restored").await;
+    let setup = on_database(server.port(), "restored");
+    assert_well(&setup, "postgres", "postgres-roles");
+    let owner = client(&url).await;
+    owner
+        .batch_execute(
+            "alter role fleetledger_reader in database restored reset statement_timeout;
+             alter role fleetledger_evaluate in database restored set search_path = ledger",
+        )
+        .await
+        .unwrap();
+    for why in [
+        "fleetledger_reader has statement_timeout unset and not statement_timeout=60s",
+        "fleetledger_evaluate has search_path=ledger and not search_path=fleet",
+    ] {
+        assert_broken(&setup, "postgres", "postgres-roles", why, "fleetledger migrate");
+    }
+    let (code, output) = setup.run_to_text(&["migrate"]);
+    assert_eq!(code, 0, "{output}");
+    assert_well(&setup, "postgres", "postgres-roles");
+
+    owner
+        .batch_execute("drop policy if exists team on ledger.team_role; do $$ declare one record; begin
+            for one in select policyname from pg_policies where schemaname = 'ledger' and tablename = 'team_role' loop
+                execute format('drop policy %I on ledger.team_role', one.policyname);
+            end loop; end $$")
+        .await
+        .unwrap();
+    assert_broken(
+        &setup,
+        "postgres",
+        "postgres-roles",
+        "without their policies: team_role",
+        "operating.md",
+    );
+}

@@ -43,6 +43,8 @@ pub struct ScriptedEmitter {
     /// Added to every clock of this emitter.
     pub clock_micros: i64,
     pub living: BTreeMap<RecordKind, BTreeMap<String, ContentHash>>,
+    /// Where its objects come from, as marks say it.
+    pub origin: Option<&'static str>,
     producer: FutureProducer,
     ends: Arc<Mutex<BTreeMap<(String, i32), i64>>>,
     sweeps: u32,
@@ -62,6 +64,7 @@ impl ScriptedEmitter {
             suffix: None,
             clock_micros: 0,
             living: BTreeMap::new(),
+            origin: None,
             producer: config.create().unwrap(),
             ends: place.ends.clone(),
             sweeps: 0,
@@ -182,6 +185,7 @@ impl ScriptedEmitter {
             count: digest.count,
             digest_hi: digest.xor.hi,
             digest_lo: digest.xor.lo,
+            source: self.origin.map(str::to_owned),
             ..Mark::default()
         }
     }

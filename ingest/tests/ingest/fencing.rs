@@ -1,6 +1,6 @@
 //! Who may land: claims, zombies, halted partitions, gaps, several ingesters.
 
-use fleetledger_ingest::{ResumeFrom, resume};
+use fleetledger_ingest::{ResumeFrom, resume, resume_all};
 use fleetledger_schema::kind::RecordKind;
 
 use crate::{
@@ -178,5 +178,73 @@ async fn a_full_buffer_pauses_and_everything_lands() {
         place.one::<i64>("select count(*) from ledger.namespace").await,
         300
     );
+    ingester.stop().await;
+}
+
+/// The next so many inserts into the table of namespaces fail with that code; a sequence remembers across rollbacks.
+async fn fail_with(place: &IngestHarness, sqlstate: &str, times: i64) {
+    place
+        .sql
+        .batch_execute(&format!(
+            "create sequence if not exists public.fault;
+             grant usage on sequence public.fault to public;
+             alter sequence public.fault restart;
+             create or replace function public.fail() returns trigger language plpgsql as $f$
+             begin
+                 if nextval('public.fault') <= {times} then
+                     raise exception 'could not load library' using errcode = '{sqlstate}';
+                 end if;
+                 return new;
+             end $f$;
+             create or replace trigger fail before insert on ledger.namespace for each row execute function public.fail()"
+        ))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_fails_for_a_while_is_tried_again_until_it_works() {
+    let place = IngestHarness::new().await;
+    let ingester = place.start();
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    for (sqlstate, times, uid) in [
+        ("58P01", 7, "library"),
+        ("58030", 7, "disk"),
+        ("XX000", 1, "once"),
+    ] {
+        fail_with(&place, sqlstate, times).await;
+        emitter.put(namespace(uid, "a")).await;
+        place.landed().await;
+        assert!(place.one::<i64>("select last_value from public.fault").await > times);
+    }
+    assert_eq!(place.one::<i64>("select count(*) from ledger.namespace").await, 3);
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.ingest_partition where state = 'halted'")
+            .await,
+        0
+    );
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_internal_error_that_goes_on_halts_and_all_halted_partitions_are_resumed_at_once() {
+    let place = IngestHarness::new().await;
+    let ingester = place.start();
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    fail_with(&place, "XX000", 1_000_000).await;
+    emitter.put(namespace("u", "a")).await;
+    place
+        .until("select count(*) = 1 from ledger.ingest_partition where state = 'halted' and halted_reason like '%XX000%'")
+        .await;
+    fail_with(&place, "XX000", 0).await;
+    let resumed = resume_all(&place.connector).await.unwrap();
+    assert_eq!(resumed.len(), 1);
+    place.landed().await;
+    assert_eq!(
+        place.one::<String>("select phase from ledger.namespace").await,
+        "a"
+    );
+    assert_eq!(resume_all(&place.connector).await.unwrap(), []);
     ingester.stop().await;
 }

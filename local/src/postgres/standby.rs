@@ -41,6 +41,7 @@ impl LocalPostgres {
             port,
             client: self.client.clone(),
             version: self.version.clone(),
+            programs: self.programs.clone(),
             _scratch: Some(scratch),
         };
         standby.start().await?;

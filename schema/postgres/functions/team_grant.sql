@@ -6,7 +6,6 @@ as $$
 declare
     role_name text := 'fleetledger_team_' || team;
     beyond text;
-    one record;
 begin
     if coalesce(team, '') = '' or team like '\_\_%' then
         raise exception 'team "%" is none: name it as its namespaces do', team;
@@ -29,20 +28,8 @@ begin
         raise exception 'role "%" may more than a team may: %', role_name, beyond
             using hint = 'Revoke that from it, or drop the role, and grant again.';
     end if;
-    for one in
-        select * from (values
-            ('jit', 'off'), ('search_path', 'fleet'), ('max_parallel_workers_per_gather', '0'), ('statement_timeout', '60s'),
-            ('idle_in_transaction_session_timeout', '60s')
-        ) as s (setting, value)
-    loop
-        execute format('alter role %I in database %I set %I = %L', role_name, current_database(), one.setting, one.value);
-    end loop;
-    begin
-        execute format('alter role %I in database %I set temp_file_limit = %L', role_name, current_database(), '1GB');
-    exception when insufficient_privilege then
-        raise notice 'temporary files of % are not limited: only a superuser can set temp_file_limit', role_name;
-    end;
     insert into ledger.team_role (role_name, team) values (role_name, team) on conflict do nothing;
+    perform ledger.apply_role_settings();
     return role_name;
 end
 $$;

@@ -13,7 +13,8 @@ select
     f.observed_at, -- Up to when all of its kinds of objects are known; usage, which may be off, does not count.
     extract(epoch from {schema}.as_of() - f.observed_at)::double precision as age_seconds, -- How long ago that is, in seconds.
     l.first_seen_at, -- When its first record landed.
-    l.retired_at -- When it was retired.
+    l.retired_at, -- When it was retired.
+    l.source -- Where its objects come from: watch, dump (sent once, and stale from then on) or simulate; NULL = its emitter does not say.
 from {cluster} as l
 left join (
     select cluster_id, min(observed_at) as observed_at from {freshness} as k where k.kind <> 6 group by cluster_id

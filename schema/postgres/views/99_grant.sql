@@ -27,21 +27,6 @@ grant select (
     dead_letter_id, topic, partition, record_offset, kafka_at, datacenter, cluster, cluster_uid, kind, uid, reason,
     detail, schema_ref, died_at, state, settled_at
 ) on ledger.dead_letter to fleetledger_select;
-do $$
-declare
-    member text;
-begin
-    foreach member in array array['fleetledger_reader', 'fleetledger_evaluate'] loop
-        if not pg_has_role(member, 'fleetledger_select', 'member') then
-            begin
-                execute format('grant fleetledger_select to %I', member);
-            exception when unique_violation then
-                null; -- roles are the server's: another of its databases is being migrated at this moment
-            end;
-        end if;
-    end loop;
-end
-$$;
 
 -- What teams may read, their own rows of it (migrations/0012_team.sql): these views, what they and the functions of fleet
 -- stand on, and nothing else. Each table below has a policy for teams, or is said to tell of nobody.
@@ -98,7 +83,7 @@ begin
     end loop;
 end
 $$;
-revoke execute on function ledger.attach_partition, ledger.team_grant, ledger.team_revoke from public, fleetledger_ingest;
+revoke execute on function ledger.attach_partition, ledger.team_grant, ledger.team_revoke, ledger.apply_role_settings from public, fleetledger_ingest;
 
 -- Evaluators write what is theirs, and the ingester does not.
 grant usage on schema ledger to fleetledger_evaluate;
@@ -148,27 +133,5 @@ grant usage on sequence ledger.alert_event_number, ledger.snooze_snooze_id_seq,
     to fleetledger_evaluate;
 grant execute on function ledger.ensure_partitions, ledger.take_lock, ledger.try_lock, ledger.lock_holder to fleetledger_evaluate;
 
-do $$
-declare
-    role_name text;
-begin
-    execute format('grant temporary on database %I to fleetledger_ingest', current_database());
-    foreach role_name in array array['fleetledger_ingest', 'fleetledger_evaluate', 'fleetledger_reader'] loop
-        execute format('alter role %I in database %I set jit = off', role_name, current_database());
-        execute format('alter role %I in database %I set search_path = fleet', role_name, current_database());
-    end loop;
-    execute format('alter role fleetledger_reader in database %I set max_parallel_workers_per_gather = 0', current_database());
-    execute format('alter role fleetledger_reader in database %I set statement_timeout = %L', current_database(), '60s');
-    -- What containers cost over a week is summed up in memory: with 4 MB it is sorted on disk, and takes half as long again.
-    execute format('alter role fleetledger_reader in database %I set work_mem = %L', current_database(), '16MB');
-    execute format(
-        'alter role fleetledger_reader in database %I set idle_in_transaction_session_timeout = %L', current_database(), '60s'
-    );
-    -- A superuser's to set, and then not the reader's to lift.
-    begin
-        execute format('alter role fleetledger_reader in database %I set temp_file_limit = %L', current_database(), '10GB');
-    exception when insufficient_privilege then
-        raise notice 'temporary files of readers are not limited: only a superuser can set temp_file_limit of fleetledger_reader';
-    end;
-end
-$$;
+-- What they are set to in this database, and are members of.
+select ledger.apply_role_settings();

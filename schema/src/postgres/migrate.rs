@@ -111,7 +111,13 @@ async fn migrate_locked(
         apply(client, migration).await?;
     }
     learn_schemas(client).await?;
-    let repeatables_replaced = repeatable::replace(client, !missing.is_empty(), progress).await?;
+    let force = !missing.is_empty() || are_grants_lost(client).await?;
+    let repeatables_replaced = repeatable::replace(client, force, progress).await?;
+    // A database that was copied, or restored without pg_restore --create, has none of them.
+    client
+        .batch_execute(APPLY_ROLE_SETTINGS)
+        .await
+        .map_err(MigrateError::statement("set roles up"))?;
     client
         .batch_execute(ENSURE_PARTITIONS)
         .await
@@ -120,6 +126,13 @@ async fn migrate_locked(
         applied: missing.iter().map(|m| m.name.to_owned()).collect(),
         repeatables_replaced,
     })
+}
+
+/// True for a database that was restored where our roles did not exist: nobody may read or write it.
+async fn are_grants_lost(client: &Client) -> Result<bool, MigrateError> {
+    let row = client.query_opt(ARE_GRANTS_LOST, &[]).await;
+    let row = row.map_err(MigrateError::statement("read what roles may do"))?;
+    Ok(row.is_some_and(|row| row.get(0)))
 }
 
 async fn check_version(client: &Client) -> Result<(), MigrateError> {
@@ -235,6 +248,13 @@ pub(super) fn checksum(text: &str) -> String {
 
 /// Head of a migration that changes the type of a column: PostgreSQL changes none that a view or function names.
 const WITHOUT_VIEWS: &str = "-- without views and functions\n";
+
+const APPLY_ROLE_SETTINGS: &str = "select ledger.apply_role_settings()";
+
+const ARE_GRANTS_LOST: &str = "
+    select not has_table_privilege('fleetledger_ingest', t.oid, 'insert')
+        or not has_table_privilege('fleetledger_select', t.oid, 'select')
+    from (select to_regclass('ledger.pod')::oid as oid) as t where t.oid is not null";
 
 const ENSURE_PARTITIONS: &str = "select ledger.ensure_partitions()";
 

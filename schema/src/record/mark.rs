@@ -30,4 +30,6 @@ pub struct Mark {
     pub missed_changes: Option<i64>,
     /// Version of the emitter.
     pub emitter_version: String,
+    /// Where the emitter has its objects from: watch, dump or simulate. A dump is sent once and grows old.
+    pub source: Option<String>,
 }

@@ -41,6 +41,8 @@ pub struct ClusterState {
     pub state: String,
     /// Age of the newest state that is known of all kinds, in seconds.
     pub age_seconds: Option<f64>,
+    /// Where its objects come from: watch, dump or simulate, where its emitter says it.
+    pub source: Option<String>,
     /// Nodes that exist.
     pub nodes: i64,
     /// Pods that exist.
@@ -195,7 +197,7 @@ async fn read(client: &Client) -> anyhow::Result<LedgerStatus> {
 
 /// Every cluster: freshness, objects, balance.
 const READ_CLUSTERS: &str = "
-        select c.datacenter, c.cluster, c.state, c.age_seconds,
+        select c.datacenter, c.cluster, c.state, c.age_seconds, c.source,
             (select count(*) from fleet.node as n where (n.datacenter, n.cluster) = (c.datacenter, c.cluster)) as nodes,
             (select count(*) from fleet.pod as p where (p.datacenter, p.cluster) = (c.datacenter, c.cluster)) as pods,
             coalesce(b.unbalanced, '{}') as unbalanced,
@@ -216,6 +218,7 @@ async fn clusters(client: &Client) -> anyhow::Result<Vec<ClusterState>> {
         .context("read fleet.cluster")?;
     let cluster = |row: &tokio_postgres::Row| ClusterState {
         datacenter: row.get("datacenter"),
+        source: row.get("source"),
         cluster: row.get("cluster"),
         state: row.get("state"),
         age_seconds: row.get("age_seconds"),

@@ -52,7 +52,8 @@ pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
         })
     };
     for cluster in &status.clusters {
-        if cluster.state == "stale" {
+        // A dump was sent once: nothing follows, and nothing is wrong.
+        if cluster.state == "stale" && cluster.source.as_deref() != Some("dump") {
             let silent = cluster
                 .age_seconds
                 .map_or("since ever".to_owned(), |seconds| format!("for {}", age(seconds)));
@@ -166,7 +167,7 @@ fn unbalanced(cluster: &ClusterState) -> Option<String> {
 fn partition_fault(partition: &PartitionState) -> Option<(String, &'static str)> {
     let name = format!("{} partition {}", partition.topic, partition.partition);
     if let Some(reason) = &partition.halted_reason {
-        let fix = "repair the fault, then: fleetledger ingest resume TOPIC PARTITION";
+        let fix = "repair the fault, then: fleetledger ingest resume TOPIC PARTITION, or --all";
         return Some((format!("{name} is halted: {reason}"), fix));
     }
     let silent = partition.progress_age_seconds.unwrap_or(f64::INFINITY);
@@ -227,6 +228,10 @@ mod tests {
     fn each_fault_is_named_with_its_subject() {
         let stale = first(|s| s.clusters[0].state = "stale".into());
         assert!(stale.what.contains("dfw/a is stale"), "{stale:?}");
+        let mut dump = healthy();
+        dump.clusters[0].state = "stale".into();
+        dump.clusters[0].source = Some("dump".into());
+        assert_eq!(judge(&dump), []);
         let unbalanced = first(|s| s.clusters[0].unbalanced = vec!["pod".into()]);
         assert!(unbalanced.what.contains("not balanced: pod"), "{unbalanced:?}");
         let halted = first(|s| s.partitions[0].halted_reason = Some("recreated".into()));

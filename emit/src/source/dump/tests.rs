@@ -1,0 +1,288 @@
+use std::fs;
+
+use super::*;
+
+const KUBE_SYSTEM: &str =
+    r#"{"kind": "List", "items": [{"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "k"}}]}"#;
+
+/// A dump of these files, beside that of the namespaces.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files.iter().chain(&[("namespaces.json", KUBE_SYSTEM)]) {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn dump(files: &[(&str, &str)]) -> ClusterDump {
+    ClusterDump::read(folder(files).path(), None).unwrap()
+}
+
+/// Names of the objects that are kept beside kube-system.
+fn kept(dump: &ClusterDump) -> Vec<&str> {
+    let names = dump
+        .objects
+        .iter()
+        .filter_map(|object| object.meta().name.as_deref());
+    names.filter(|name| *name != "kube-system").collect()
+}
+
+/// What is passed over, with its count.
+fn passed_over(dump: &ClusterDump) -> Vec<(&str, u64)> {
+    let passed = dump.passed_over.iter();
+    passed
+        .map(|passed| (passed.what.as_str(), passed.count))
+        .collect()
+}
+
+#[test]
+fn lists_and_single_objects_of_known_kinds_are_read() {
+    assert!(ClusterDump::read(tempfile::tempdir().unwrap().path(), None).is_err());
+    let dump = dump(&[
+        (
+            "pods.json",
+            r#"{"kind": "PodList", "items": [{"metadata": {"name": "p", "uid": "p"}}]}"#,
+        ),
+        (
+            "other.yaml",
+            "kind: ConfigMap\nmetadata: {name: c}\ndata: {secret: x}\n",
+        ),
+        ("readme.txt", "no"),
+    ]);
+    assert_eq!(kept(&dump), ["p"]);
+    assert_eq!(passed_over(&dump), [("ConfigMap", 1)]);
+    assert_eq!(dump.cluster_uid(), "k");
+}
+
+#[test]
+fn a_list_without_items_is_a_list_of_none() {
+    let dump = dump(&[
+        (
+            "cronjobs.json",
+            r#"{"kind": "List", "apiVersion": "v1", "items": null}"#,
+        ),
+        (
+            "core/pods.json",
+            r#"{"kind": "PodList", "apiVersion": "v1", "items": null}"#,
+        ),
+        (
+            "jobs.json",
+            r#"{"kind": "List", "apiVersion": "v1", "items": []}"#,
+        ),
+        (
+            "more.json",
+            r#"{"kind": "List", "apiVersion": "v1", "items": []}"#,
+        ),
+    ]);
+    assert_eq!(passed_over(&dump), []);
+    let complete: Vec<&str> = dump.complete.iter().map(|resource| resource.as_str()).collect();
+    assert_eq!(complete, ["namespaces", "cronjobs", "jobs", "pods"]);
+}
+
+#[test]
+fn the_same_kind_of_another_group_is_passed_over_and_old_versions_are_kept() {
+    let dump = dump(&[(
+        "all.yaml",
+        "apiVersion: v1
+kind: List
+items:
+- {apiVersion: batch.volcano.sh/v1alpha1, kind: Job, metadata: {name: volcano, uid: v}, spec: {tasks: 7}}
+- {apiVersion: config.openshift.io/v1, kind: Node, metadata: {name: cluster, uid: o}, spec: {}}
+- {apiVersion: extensions/v1beta1, kind: Deployment, metadata: {name: old, uid: d}, spec: {rollbackTo: {revision: 1}}}
+- {apiVersion: batch/v2alpha1, kind: CronJob, metadata: {name: older, uid: c}}
+- {apiVersion: apps/v1beta2, kind: StatefulSet, metadata: {name: newer, uid: s}}
+- {apiVersion: batch/v1, kind: Job, metadata: {name: job, uid: j}}
+",
+    )]);
+    assert_eq!(kept(&dump), ["old", "older", "newer", "job"]);
+    let expected = [
+        ("Job of batch.volcano.sh/v1alpha1", 1),
+        ("Node of config.openshift.io/v1", 1),
+    ];
+    assert_eq!(passed_over(&dump), expected);
+    assert!(!dump.names(WatchedResource::Nodes));
+    assert!(dump.complete.contains(&WatchedResource::Jobs));
+}
+
+#[test]
+fn a_typed_list_gives_its_group_to_its_items() {
+    let dump = dump(&[(
+        "volcano.yaml",
+        "apiVersion: batch.volcano.sh/v1alpha1\nkind: JobList\nitems:\n- {metadata: {name: volcano, uid: v}}\n",
+    )]);
+    assert_eq!(passed_over(&dump), [("Job of batch.volcano.sh/v1alpha1", 1)]);
+    assert!(!dump.names(WatchedResource::Jobs));
+}
+
+#[test]
+fn kinds_that_end_in_list_are_no_lists() {
+    let dump = dump(&[
+        (
+            "one.json",
+            r#"{"kind": "AllowList", "metadata": {"name": "a", "uid": "1"}, "spec": {}}"#,
+        ),
+        (
+            "two.json",
+            r#"{"kind": "DenyList", "metadata": {"name": "d", "uid": "2"}, "items": [{"kind": "Pod"}]}"#,
+        ),
+        ("three.json", r#"{"kind": "IpList", "items": ["10.0.0.1"]}"#),
+        (
+            "four.json",
+            r#"{"kind": "AllowListList", "items": [{"metadata": {"name": "a", "uid": "3"}}]}"#,
+        ),
+    ]);
+    assert_eq!(
+        passed_over(&dump),
+        [("AllowList", 2), ("DenyList", 1), ("IpList", 1)]
+    );
+}
+
+#[test]
+fn files_may_hold_several_documents() {
+    let dump = dump(&[
+        (
+            "pods.yaml",
+            "---\nkind: Pod\nmetadata: {name: a, uid: a}\n---\n---\nkind: Pod\nmetadata: {name: b, uid: b}\n...\n",
+        ),
+        (
+            "nodes.json",
+            "{\"kind\": \"Node\", \"metadata\": {\"name\": \"c\", \"uid\": \"c\"}}\n{\"kind\": \"Node\", \"metadata\": {\"name\": \"d\", \"uid\": \"d\"}}",
+        ),
+        (
+            "jq.json",
+            r#"[{"kind": "Job", "metadata": {"name": "e", "uid": "e"}}]"#,
+        ),
+        ("yaml.json", "kind: Job\nmetadata: {name: f, uid: f}\n"),
+        ("empty.yaml", ""),
+    ]);
+    assert_eq!(kept(&dump), ["e", "c", "d", "a", "b", "f"]);
+    assert_eq!(passed_over(&dump), []);
+}
+
+#[test]
+fn a_must_gather_tree_is_read_and_an_object_in_two_files_is_kept_once() {
+    let pods =
+        "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: p, uid: p, resourceVersion: '99'}\n";
+    let newer = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, uid: p, resourceVersion: '100'}\nspec: {nodeName: n}\n";
+    let dump = dump(&[
+        ("quay-io/namespaces/a/core/pods.yaml", pods),
+        ("quay-io/namespaces/a/pods/p/p.yaml", newer),
+        (
+            "quay-io/namespaces/a/a.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, uid: a}\n",
+        ),
+        (
+            "quay-io/namespaces/a/core/events.yaml",
+            "apiVersion: v1\nkind: EventList\nitems:\n- {reason: x}\n",
+        ),
+        (
+            "quay-io/cluster-scoped-resources/core/nodes/n.yaml",
+            "apiVersion: v1\nkind: Node\nmetadata: {name: n, uid: n}\n",
+        ),
+        ("quay-io/namespaces/a/pods/p/p/logs/current.log", "no { yaml"),
+        (".cache/broken.json", "{"),
+    ]);
+    assert_eq!(kept(&dump), ["n", "a", "p"]);
+    let pod = dump.objects.iter().find(|object| object.uid() == "p").unwrap();
+    assert_eq!(pod.meta().resource_version.as_deref(), Some("100"));
+    assert_eq!(passed_over(&dump), [("Event of v1", 1)]);
+}
+
+#[test]
+fn what_cannot_be_kept_is_passed_over_and_named_with_a_count() {
+    let dump = dump(&[
+        (
+            "manifest.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: m}\n",
+        ),
+        (
+            "odd.json",
+            r#"{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "o", "uid": "o"}, "spec": {"priority": "high"}}"#,
+        ),
+        (
+            "pods.json",
+            r#"{"kind": "PodList", "apiVersion": "v1", "items": [{"metadata": {"name": "p", "uid": "p"}}]}"#,
+        ),
+        (
+            "error.json",
+            "Error from server (Forbidden): nodes is forbidden\n",
+        ),
+        ("text.yaml", "No resources found\n"),
+        ("numbers.yaml", "1: one\n? [a]\n: list\n"),
+        (
+            "lease.yaml",
+            "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: l, namespace: kube-system, uid: l}\n",
+        ),
+    ]);
+    assert_eq!(kept(&dump), ["p"]);
+    let expected = [
+        ("Deployment of apps/v1", 1),
+        ("Lease of coordination.k8s.io/v1", 1),
+        ("Pod of v1", 1),
+        ("document", 1),
+        ("document", 2),
+    ];
+    assert_eq!(passed_over(&dump), expected);
+    let pod = dump
+        .passed_over
+        .iter()
+        .find(|passed| passed.what == "Pod of v1")
+        .unwrap();
+    assert!(pod.example.contains("odd.json: invalid type"), "{}", pod.example);
+    // The pod that could not be read exists: nothing may be closed for not being named.
+    assert!(!dump.complete.contains(&WatchedResource::Pods) && dump.names(WatchedResource::Pods));
+}
+
+#[test]
+fn only_a_file_that_is_neither_json_nor_yaml_is_refused() {
+    let refused = ClusterDump::read(
+        folder(&[("pods.json", "{\"kind\": \"PodList\", \"items\": [{")]).path(),
+        None,
+    );
+    let error = refused.err().unwrap().to_string();
+    assert!(error.contains("pods.json: it is neither JSON"), "{error}");
+    let refused = ClusterDump::read(folder(&[("a/pods.yaml", "kind: [Pod\n")]).path(), None);
+    assert!(
+        refused
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("pods.yaml: it is neither JSON")
+    );
+}
+
+#[test]
+fn files_that_powershell_wrote_are_read() {
+    let place = folder(&[(
+        "bom.json",
+        "\u{feff}{\"kind\": \"Node\", \"metadata\": {\"name\": \"n\", \"uid\": \"n\"}}",
+    )]);
+    let wide = "\u{feff}{\"kind\": \"Pod\", \"metadata\": {\"name\": \"p\", \"uid\": \"p\"}}";
+    let bytes: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(place.path().join("pods.json"), bytes).unwrap();
+    assert_eq!(kept(&ClusterDump::read(place.path(), None).unwrap()), ["n", "p"]);
+}
+
+#[test]
+fn a_dump_without_kube_system_ends_with_a_sentence_and_takes_a_cluster_uid() {
+    let place = folder(&[(
+        "pods.json",
+        r#"{"kind": "Pod", "metadata": {"name": "p", "uid": "p"}}"#,
+    )]);
+    let differs = ClusterDump::read(place.path(), Some("other"));
+    let error = differs.err().unwrap().to_string();
+    assert!(
+        error.contains("has the uid k, and --cluster-uid says other"),
+        "{error}"
+    );
+    fs::remove_file(place.path().join("namespaces.json")).unwrap();
+    let error = ClusterDump::read(place.path(), None).err().unwrap().to_string();
+    assert!(
+        error.contains("no namespace kube-system") && error.contains("--cluster-uid"),
+        "{error}"
+    );
+    let dump = ClusterDump::read(&place.path().join("pods.json"), Some("given")).unwrap();
+    assert_eq!(dump.cluster_uid(), "given");
+}
