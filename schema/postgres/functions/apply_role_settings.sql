@@ -6,6 +6,7 @@ as $$
 declare
     one record;
 begin
+    execute format('revoke temporary on database %I from public', current_database());
     execute format('grant temporary on database %I to fleetledger_ingest', current_database());
     for one in
         select m.granted, m.member

@@ -3,7 +3,6 @@
 revoke execute on all functions in schema fleet, fleet_asof, ledger from public;
 do $$
 begin
-    execute format('revoke temporary on database %I from public', current_database());
     -- Large objects and logical messages fill a disk beyond every limit of a role. Where the owner is no superuser the
     -- server says that nothing was revoked, and `fleetledger doctor` says so too.
     revoke execute on function pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea),
