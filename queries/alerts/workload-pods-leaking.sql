@@ -19,7 +19,7 @@ with growing as (
     from pod
     where created_at > as_of() - interval '30 minutes'
       and workload_uid is not null
-      and (lives or phase = 'Failed' and workload_kind not in ('Job', 'CronJob'))
+      and (lives or phase = 'Failed' and workload_kind <> 'Job' and workload_kind <> 'CronJob')
     group by datacenter, cluster, workload_uid
     having count(*) >= 5
 )
@@ -36,6 +36,6 @@ cross join lateral (
     select count(*) as pods
     from pod as p
     where p.datacenter = g.datacenter and p.cluster = g.cluster and p.workload_uid = g.workload_uid
-      and (p.lives or p.phase = 'Failed' and p.workload_kind not in ('Job', 'CronJob'))
+      and (p.lives or p.phase = 'Failed' and p.workload_kind <> 'Job' and p.workload_kind <> 'CronJob')
 ) as p
 where p.pods >= 3::bigint * coalesce(w.desired, w.active, 0) + 10
