@@ -262,9 +262,10 @@ async fn statements(fleet: &RatingFixture) -> Vec<(String, String)> {
         let path = format!("{}/../queries/{folder}", env!("CARGO_MANIFEST_DIR"));
         for query in catalogue::load(path.as_ref()).unwrap().iter() {
             let mut sql = query.sql.clone();
-            for parameter in query.report().iter().flat_map(|report| &report.parameters) {
+            let parameters = query.report().map(|report| report.parameters.as_slice());
+            for (place, parameter) in parameters.unwrap_or_default().iter().enumerate().rev() {
                 let value = parameter.default.clone().unwrap_or_else(|| "hostile".to_owned());
-                sql = sql.replace(&format!(":'{}'", parameter.name), &format!("'{value}'"));
+                sql = sql.replace(&format!("${}", place + 1), &format!("'{value}'"));
             }
             all.push((
                 query.id.to_string(),
