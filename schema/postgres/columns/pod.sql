@@ -4,12 +4,12 @@
     {alias}.uid_text, -- Text of uid where that was hashed from another form; NULL in the common case.
     {alias}.namespace, -- Namespace name.
     {alias}.pod, -- Pod name.
-    {alias}.created_at, -- metadata.creationTimestamp.
+    {alias}.created_at, -- metadata.creationTimestamp; NULL where the object has none.
     {alias}.deletion_requested_at, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     {alias}.deletion_grace_seconds, -- metadata.deletionGracePeriodSeconds, in seconds.
     {alias}.labels, -- Allow-listed labels.
     {alias}.annotations, -- Allow-listed annotations.
-    {alias}.finalizers, -- metadata.finalizers, in the object's order.
+    {alias}.finalizers, -- metadata.finalizers, sorted.
     {alias}.node, -- Node the pod is bound to.
     {alias}.nominated_node, -- Node a preempting pod waits for.
     {alias}.phase, -- Pending, Running, Succeeded, Failed or Unknown.
@@ -23,9 +23,9 @@
     {alias}.owner_kind, -- Kind of the controlling owner reference.
     {alias}.owner, -- Name of the controlling owner.
     {alias}.owner_uid, -- Uid of the controlling owner.
-    {alias}.workload_kind, -- Kind of the top-level owner, such as Deployment.
-    {alias}.workload, -- Name of the top-level owner.
-    {alias}.workload_uid, -- Uid of the top-level owner.
+    {alias}.workload_kind, -- Kind of the top-level owner, such as Deployment; of the last owner known by reference where owner_resolved is false.
+    {alias}.workload, -- Name of the top-level owner, or of that one.
+    {alias}.workload_uid, -- Uid of the top-level owner, or of that one.
     {alias}.owner_resolved, -- True if the chain of owners was followed to its end; true for a pod without an owner.
     {alias}.service_account, -- Service account name.
     {alias}.scheduler, -- Scheduler name.
@@ -37,7 +37,7 @@
     {alias}.host_pid, -- True if the pod uses the host's process namespace.
     {alias}.host_ipc, -- True if the pod uses the host's IPC namespace.
     {alias}.host_ip, -- IP of the node.
-    {alias}.pod_ips, -- IPs of the pod.
+    {alias}.pod_ips, -- IPs of the pod: the primary one, then the others sorted.
     {alias}.started_at, -- status.startTime: when the kubelet acknowledged the pod.
     {alias}.conditions, -- Conditions, sorted by type; probe times left out.
     {alias}.scheduled_at, -- When the pod was bound to its node.
@@ -46,7 +46,7 @@
     {alias}.ready, -- True if condition Ready is True.
     {alias}.ready_since, -- Since when condition Ready is True; NULL while it is not.
     {alias}.finished_at, -- When a pod that Succeeded or Failed ended: with its last container; one evicted before they ran, with the eviction; one that the kubelet rejected, when it was scheduled. NULL = nobody says.
-    {alias}.restart_count, -- Restarts of all containers together, init containers included.
+    {alias}.restart_count, -- Restarts of all containers together, init containers and sidecars included.
     {alias}.restarts, -- RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.
     {alias}.last_restart_at, -- When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.
     {alias}.ready_containers, -- READY as kubectl prints it, such as 1/2: containers that are ready, of all app containers and sidecars.
