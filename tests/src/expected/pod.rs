@@ -27,6 +27,9 @@ pub(super) fn pod(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
         Value::Null
     };
     let statuses = || statuses(status);
+    let ended = ["Succeeded", "Failed"]
+        .iter()
+        .any(|phase| status["phase"] == *phase);
     columns.extend([
         ("lives", ExpectedValue::Same(json!(!ended))),
         ("namespace", ExpectedValue::Same(json!(namespace))),
