@@ -239,6 +239,7 @@ async fn pods_of_every_shape_have_the_columns_that_the_api_server_prints() {
     }
     let source = ObjectSource::Dump {
         directory: dump.path().to_owned(),
+        cluster_uid: None,
     };
     let emitter = TestEmitter::start_from(source, emitter::settings(CLUSTER, &prefix), &kafka);
     eventually("the dump's fleet.pod = kubectl get pods", LIMIT, || async {

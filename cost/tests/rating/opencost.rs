@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 use tokio_postgres::NoTls;
 
@@ -16,6 +17,8 @@ use crate::fleet::RatingFixture;
 /// The API on a port, over two days of a cluster.
 struct OpencostFixture {
     _fleet: RatingFixture,
+    /// Ends with the fixture.
+    _server: JoinSet<std::io::Result<()>>,
     address: std::net::SocketAddr,
 }
 
@@ -44,9 +47,11 @@ impl OpencostFixture {
         let (routes, _) = router(api).split_for_parts();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, routes.layer(Extension(caller))).await });
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, routes.layer(Extension(caller))).await });
         Self {
             _fleet: fleet,
+            _server: server,
             address,
         }
     }
