@@ -139,9 +139,11 @@ create table ledger.cluster (
     state text not null default 'active'::text, -- active or retired.
     first_seen_at timestamptz not null, -- When its first record landed.
     retired_at timestamptz, -- When it was retired.
+    source text, -- Where its emitter has the objects from: watch, dump (sent once) or simulate; NULL = it does not say.
     PRIMARY KEY (cluster_id),
     UNIQUE (cluster_uid),
     CHECK (((state = 'retired'::text) = (retired_at IS NOT NULL))),
+    CHECK ((source = ANY (ARRAY['watch'::text, 'dump'::text, 'simulate'::text]))),
     CHECK ((state = ANY (ARRAY['active'::text, 'retired'::text])))
 );
 
@@ -164,7 +166,7 @@ create table ledger.container (
     pod text not null, -- Name of the pod.
     node text, -- Node of the pod.
     container_type text not null, -- app, init, sidecar (an init container with restartPolicy Always) or ephemeral.
-    "position" integer not null, -- Position within its list in the pod spec, from 0.
+    "position" integer not null, -- Place within its list, from 0: of init containers and sidecars in the pod spec, of others by name.
     image text not null, -- Image as the spec names it.
     image_id text, -- Image as the runtime resolved it, usually with its digest.
     image_digest text, -- Digest of the resolved image.
@@ -201,10 +203,18 @@ create table ledger.container (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
+    request_in_force_cpu_millicores bigint, -- status.resources.requests: CPU that the kubelet has granted, in thousandths of a core; NULL = it does not say.
+    request_in_force_memory_bytes bigint, -- status.resources.requests: memory that the kubelet has granted, in bytes; NULL = it does not say.
+    limit_in_force_cpu_millicores bigint, -- status.resources.limits: limit of CPU that the runtime keeps, in thousandths of a core; NULL = none, or the kubelet does not say.
+    limit_in_force_memory_bytes bigint, -- status.resources.limits: limit of memory that the runtime keeps, in bytes; NULL = none, or the kubelet does not say.
+    allocated_cpu_millicores bigint, -- status.allocatedResources: CPU that the node has set aside for the container, in thousandths of a core; NULL = the kubelet does not say.
+    allocated_memory_bytes bigint, -- status.allocatedResources: memory that the node has set aside for the container, in bytes; NULL = the kubelet does not say.
+    reserved_cpu_millicores bigint, -- CPU that the scheduler reserves for the container while that is not what it requests, in thousandths of a core: the largest of request, allocated and in force; without the request once a resize was refused as infeasible. NULL = the request.
+    reserved_memory_bytes bigint, -- Memory that the scheduler reserves for the container while that is not what it requests, in bytes. NULL = the request.
     PRIMARY KEY (cluster_id, uid, container)
 ) with (fillfactor=60);
 CREATE INDEX container_control_plane ON ledger.container USING btree (cluster_id) WHERE (container = ANY (ARRAY['kube-apiserver'::text, 'kube-controller-manager'::text, 'kube-scheduler'::text, 'etcd'::text]));
-CREATE INDEX container_ended ON ledger.container USING btree (last_finished_at) WHERE (last_finished_at IS NOT NULL);
+CREATE INDEX container_ended ON ledger.container USING btree (COALESCE(finished_at, last_finished_at)) WHERE (COALESCE(finished_at, last_finished_at) IS NOT NULL);
 CREATE INDEX container_namespace ON ledger.container USING btree (namespace, pod);
 CREATE INDEX container_waiting ON ledger.container USING btree (cluster_id) WHERE (state = 'waiting'::text);
 create policy everything on ledger.container for all to fleetledger_evaluate, fleetledger_ingest, fleetledger_select using true with check true;
@@ -220,7 +230,7 @@ create table ledger.container_history (
     pod text not null, -- Name of the pod.
     node text, -- Node of the pod.
     container_type text not null, -- app, init, sidecar (an init container with restartPolicy Always) or ephemeral.
-    "position" integer not null, -- Position within its list in the pod spec, from 0.
+    "position" integer not null, -- Place within its list, from 0: of init containers and sidecars in the pod spec, of others by name.
     image text not null, -- Image as the spec names it.
     image_id text, -- Image as the runtime resolved it, usually with its digest.
     image_digest text, -- Digest of the resolved image.
@@ -259,6 +269,14 @@ create table ledger.container_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
+    request_in_force_cpu_millicores bigint, -- status.resources.requests: CPU that the kubelet has granted, in thousandths of a core; NULL = it does not say.
+    request_in_force_memory_bytes bigint, -- status.resources.requests: memory that the kubelet has granted, in bytes; NULL = it does not say.
+    limit_in_force_cpu_millicores bigint, -- status.resources.limits: limit of CPU that the runtime keeps, in thousandths of a core; NULL = none, or the kubelet does not say.
+    limit_in_force_memory_bytes bigint, -- status.resources.limits: limit of memory that the runtime keeps, in bytes; NULL = none, or the kubelet does not say.
+    allocated_cpu_millicores bigint, -- status.allocatedResources: CPU that the node has set aside for the container, in thousandths of a core; NULL = the kubelet does not say.
+    allocated_memory_bytes bigint, -- status.allocatedResources: memory that the node has set aside for the container, in bytes; NULL = the kubelet does not say.
+    reserved_cpu_millicores bigint, -- CPU that the scheduler reserves for the container while that is not what it requests, in thousandths of a core: the largest of request, allocated and in force; without the request once a resize was refused as infeasible. NULL = the request.
+    reserved_memory_bytes bigint, -- Memory that the scheduler reserves for the container while that is not what it requests, in bytes. NULL = the request.
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX container_history_namespace_valid_from_idx ON ONLY ledger.container_history USING btree (namespace, valid_from);
@@ -275,9 +293,9 @@ create table ledger.cost_adjustment (
     hour_at timestamptz not null, -- Hour of the closed month it is about.
     line_id bigint not null, -- Line.
     run_id bigint not null, -- Run that found it.
-    cpu_nanos bigint not null, -- Difference of the cost of CPU, in billionths of the currency.
-    memory_nanos bigint not null, -- Difference of the cost of memory.
-    gpu_nanos bigint not null, -- Difference of the cost of GPUs.
+    cpu_nanos numeric not null, -- Difference of the cost of CPU, in billionths of the currency.
+    memory_nanos numeric not null, -- Difference of the cost of memory.
+    gpu_nanos numeric not null, -- Difference of the cost of GPUs.
     PRIMARY KEY (adjustment_id),
     FOREIGN KEY (line_id) REFERENCES ledger.cost_line(line_id),
     FOREIGN KEY (run_id) REFERENCES ledger.cost_run(run_id)
@@ -311,9 +329,9 @@ CREATE INDEX cost_check_unbalanced ON ledger.cost_check USING btree (at) WHERE (
 create table ledger.cost_daily (
     day_at timestamptz not null, -- Begin of the UTC day.
     line_id bigint not null, -- Line; see ledger.cost_line.
-    cpu_nanos bigint not null, -- Cost of CPU in billionths of the currency; 0 where no price is known, see unpriced_ms.
-    memory_nanos bigint not null, -- Cost of memory, likewise.
-    gpu_nanos bigint not null, -- Cost of GPUs, likewise.
+    cpu_nanos numeric not null, -- Cost of CPU in billionths of the currency; 0 where no price is known, see unpriced_ms.
+    memory_nanos numeric not null, -- Cost of memory, likewise.
+    gpu_nanos numeric not null, -- Cost of GPUs, likewise.
     cpu_charged_core_us numeric not null, -- CPU charged: max(request, usage), in core-microseconds.
     memory_charged_byte_seconds numeric not null, -- Memory charged, in byte-seconds.
     gpu_charged_card_us numeric not null, -- GPUs charged, in card-microseconds.
@@ -327,6 +345,8 @@ create table ledger.cost_daily (
     unknown_ms bigint not null, -- Part of it with neither a request nor usage of CPU or memory.
     unpriced_ms bigint not null, -- Part of it on nodes that no price or capacity is known of.
     pods integer not null, -- Lives of containers it is the sum of; one cut by a change of its node or requests counts once for each part.
+    first_at timestamptz, -- When the first life that it is the sum of began within the day; NULL = rated before this was kept.
+    last_at timestamptz, -- When the last one ended within the day, exclusive.
     PRIMARY KEY (day_at, line_id)
 );
 create policy everything on ledger.cost_daily for all to fleetledger_evaluate, fleetledger_ingest, fleetledger_select using true with check true;
@@ -338,6 +358,19 @@ create table ledger.cost_day (
     hours integer not null, -- Hours of it that had been rated, of 24.
     filled_at timestamptz not null, -- When its daily rows were made.
     PRIMARY KEY (day_at)
+);
+
+-- Hours of clusters that could not be rated, and days that could not be summed; a row goes once they were.
+create table ledger.cost_failure (
+    period text not null, -- hour or day.
+    at timestamptz not null, -- Begin of the hour or day.
+    cluster_id integer not null, -- Cluster; see ledger.cluster. 0 = the whole hour or day: no cluster alone is at fault.
+    error text not null, -- What the database said.
+    failed_since timestamptz not null, -- When it was first tried.
+    failed_at timestamptz not null, -- When it was last tried.
+    attempts integer not null default 1, -- How many times it was tried.
+    PRIMARY KEY (period, at, cluster_id),
+    CHECK ((period = ANY (ARRAY['hour'::text, 'day'::text])))
 );
 
 -- Where each hour stands.
@@ -358,9 +391,9 @@ CREATE INDEX cost_hour_incomplete ON ledger.cost_hour USING btree (hour_at) WHER
 create table ledger.cost_hourly (
     hour_at timestamptz not null, -- Begin of the UTC hour.
     line_id bigint not null, -- Line; see ledger.cost_line.
-    cpu_nanos bigint not null, -- Cost of CPU in billionths of the currency; 0 where no price is known, see unpriced_ms.
-    memory_nanos bigint not null, -- Cost of memory, likewise.
-    gpu_nanos bigint not null, -- Cost of GPUs, likewise.
+    cpu_nanos numeric not null, -- Cost of CPU in billionths of the currency; 0 where no price is known, see unpriced_ms.
+    memory_nanos numeric not null, -- Cost of memory, likewise.
+    gpu_nanos numeric not null, -- Cost of GPUs, likewise.
     cpu_charged_core_us numeric not null, -- CPU charged: max(request, usage), in core-microseconds.
     memory_charged_byte_seconds numeric not null, -- Memory charged, in byte-seconds.
     gpu_charged_card_us numeric not null, -- GPUs charged, in card-microseconds.
@@ -374,6 +407,8 @@ create table ledger.cost_hourly (
     unknown_ms bigint not null, -- Part of it with neither a request nor usage of CPU or memory.
     unpriced_ms bigint not null, -- Part of it on nodes that no price or capacity is known of.
     pods integer not null, -- Lives of containers it is the sum of; one cut by a change of its node or requests counts once for each part.
+    first_at timestamptz, -- When the first life that it is the sum of began within the hour, of idle and system when the first node did; NULL = rated before this was kept.
+    last_at timestamptz, -- When the last one ended within the hour, exclusive.
     PRIMARY KEY (hour_at, line_id)
 ) partition by range (hour_at);
 create policy everything on ledger.cost_hourly for all to fleetledger_evaluate, fleetledger_ingest, fleetledger_select using true with check true;
@@ -414,9 +449,9 @@ create table ledger.cost_namespace_daily (
     team text not null, -- Owner; see ledger.cost_line.
     owner_source text not null, -- Where the owner comes from.
     node_class text, -- Class of nodes; NULL = no price was known.
-    cpu_nanos bigint not null, -- Cost of CPU in billionths of the currency; 0 where no price is known, see unpriced_ms.
-    memory_nanos bigint not null, -- Cost of memory, likewise.
-    gpu_nanos bigint not null, -- Cost of GPUs, likewise.
+    cpu_nanos numeric not null, -- Cost of CPU in billionths of the currency; 0 where no price is known, see unpriced_ms.
+    memory_nanos numeric not null, -- Cost of memory, likewise.
+    gpu_nanos numeric not null, -- Cost of GPUs, likewise.
     cpu_charged_core_us numeric not null, -- CPU charged: max(request, usage), in core-microseconds.
     memory_charged_byte_seconds numeric not null, -- Memory charged, in byte-seconds.
     gpu_charged_card_us numeric not null, -- GPUs charged, in card-microseconds.
@@ -429,6 +464,8 @@ create table ledger.cost_namespace_daily (
     usage_ms bigint not null, -- Part of it for which usage was seen.
     unknown_ms bigint not null, -- Part of it with neither a request nor usage of CPU or memory.
     unpriced_ms bigint not null, -- Part of it on nodes that no price or capacity is known of.
+    first_at timestamptz, -- When the first life that it is the sum of began within the day; NULL = rated before this was kept.
+    last_at timestamptz, -- When the last one ended within the day, exclusive.
     UNIQUE NULLS NOT DISTINCT (day_at, cluster_id, namespace, team, owner_source, node_class)
 );
 create policy everything on ledger.cost_namespace_daily for all to fleetledger_evaluate, fleetledger_ingest, fleetledger_select using true with check true;
@@ -442,9 +479,9 @@ create table ledger.cost_namespace_monthly (
     team text not null, -- Owner; see ledger.cost_line.
     owner_source text not null, -- Where the owner comes from.
     node_class text, -- Class of nodes; NULL = no price was known.
-    cpu_nanos bigint not null, -- Cost of CPU in billionths of the currency; 0 where no price is known, see unpriced_ms.
-    memory_nanos bigint not null, -- Cost of memory, likewise.
-    gpu_nanos bigint not null, -- Cost of GPUs, likewise.
+    cpu_nanos numeric not null, -- Cost of CPU in billionths of the currency; 0 where no price is known, see unpriced_ms.
+    memory_nanos numeric not null, -- Cost of memory, likewise.
+    gpu_nanos numeric not null, -- Cost of GPUs, likewise.
     cpu_charged_core_us numeric not null, -- CPU charged: max(request, usage), in core-microseconds.
     memory_charged_byte_seconds numeric not null, -- Memory charged, in byte-seconds.
     gpu_charged_card_us numeric not null, -- GPUs charged, in card-microseconds.
@@ -471,10 +508,10 @@ create table ledger.cost_node_daily (
     capacity numeric not null, -- Capacity, in core-microseconds, byte-seconds or card-microseconds.
     allocatable numeric not null, -- What pods may request of it.
     charged numeric not null, -- Charged to pods.
-    cost_nanos bigint not null, -- What it cost, in billionths of the currency.
-    allocated_nanos bigint not null, -- Part of it that pods are charged.
-    idle_nanos bigint not null, -- Part of it that could have been requested and was not.
-    system_nanos bigint not null, -- Part of it that the nodes keep for themselves.
+    cost_nanos numeric not null, -- What it cost, in billionths of the currency.
+    allocated_nanos numeric not null, -- Part of it that pods are charged.
+    idle_nanos numeric not null, -- Part of it that could have been requested and was not.
+    system_nanos numeric not null, -- Part of it that the nodes keep for themselves.
     node_ms bigint not null, -- Time the nodes stood, summed, in milliseconds.
     unpriced_ms bigint not null, -- Part of it that no price or capacity is known of.
     UNIQUE NULLS NOT DISTINCT (day_at, cluster_id, node_class, resource),
@@ -491,30 +528,30 @@ create table ledger.cost_node_hourly (
     node text not null, -- Node name.
     node_class text, -- Class of nodes by the price sheet; NULL = no price was known.
     sheet_id integer, -- Price sheet; NULL = none matched the node.
-    cpu_capacity bigint, -- Capacity of CPU over the segment, in core-microseconds; NULL = not known.
-    cpu_allocatable bigint, -- What pods may request of it, in core-microseconds; at most the capacity.
-    cpu_charged bigint not null, -- Charged to pods, in core-microseconds.
+    cpu_capacity numeric, -- Capacity of CPU over the segment, in core-microseconds; NULL = not known.
+    cpu_allocatable numeric, -- What pods may request of it, in core-microseconds; at most the capacity.
+    cpu_charged numeric not null, -- Charged to pods, in core-microseconds.
     cpu_overcommit_factor numeric not null, -- min(1, capacity / charged): below 1 where the node is overcommitted.
-    cpu_cost_nanos bigint, -- What its CPU cost, in billionths of the currency; NULL = no price or capacity is known.
-    cpu_allocated_nanos bigint, -- Part of it that pods are charged.
-    cpu_idle_nanos bigint, -- Part of it that could have been requested and was neither requested nor used.
-    cpu_system_nanos bigint, -- Part of it that the node keeps for itself.
-    memory_capacity bigint, -- Capacity of memory over the segment, in byte-seconds; NULL = not known.
-    memory_allocatable bigint, -- What pods may request of it, in byte-seconds; at most the capacity.
-    memory_charged bigint not null, -- Charged to pods, in byte-seconds.
+    cpu_cost_nanos numeric, -- What its CPU cost, in billionths of the currency; NULL = no price or capacity is known.
+    cpu_allocated_nanos numeric, -- Part of it that pods are charged.
+    cpu_idle_nanos numeric, -- Part of it that could have been requested and was neither requested nor used.
+    cpu_system_nanos numeric, -- Part of it that the node keeps for itself.
+    memory_capacity numeric, -- Capacity of memory over the segment, in byte-seconds; NULL = not known.
+    memory_allocatable numeric, -- What pods may request of it, in byte-seconds; at most the capacity.
+    memory_charged numeric not null, -- Charged to pods, in byte-seconds.
     memory_overcommit_factor numeric not null, -- min(1, capacity / charged): below 1 where the node is overcommitted.
-    memory_cost_nanos bigint, -- What its memory cost, in billionths of the currency; NULL = no price or capacity is known.
-    memory_allocated_nanos bigint, -- Part of it that pods are charged.
-    memory_idle_nanos bigint, -- Part of it that could have been requested and was neither requested nor used.
-    memory_system_nanos bigint, -- Part of it that the node keeps for itself.
-    gpu_capacity bigint, -- Capacity of GPUs over the segment, in card-microseconds; NULL = not known.
-    gpu_allocatable bigint, -- What pods may request of it, in card-microseconds; at most the capacity.
-    gpu_charged bigint not null, -- Charged to pods, in card-microseconds.
+    memory_cost_nanos numeric, -- What its memory cost, in billionths of the currency; NULL = no price or capacity is known.
+    memory_allocated_nanos numeric, -- Part of it that pods are charged.
+    memory_idle_nanos numeric, -- Part of it that could have been requested and was neither requested nor used.
+    memory_system_nanos numeric, -- Part of it that the node keeps for itself.
+    gpu_capacity numeric, -- Capacity of GPUs over the segment, in card-microseconds; NULL = not known.
+    gpu_allocatable numeric, -- What pods may request of it, in card-microseconds; at most the capacity.
+    gpu_charged numeric not null, -- Charged to pods, in card-microseconds.
     gpu_overcommit_factor numeric not null, -- min(1, capacity / charged): below 1 where the node is overcommitted.
-    gpu_cost_nanos bigint, -- What its GPUs cost, in billionths of the currency; NULL = no price or capacity is known.
-    gpu_allocated_nanos bigint, -- Part of it that pods are charged.
-    gpu_idle_nanos bigint, -- Part of it that could have been requested and was neither requested nor used.
-    gpu_system_nanos bigint, -- Part of it that the node keeps for itself.
+    gpu_cost_nanos numeric, -- What its GPUs cost, in billionths of the currency; NULL = no price or capacity is known.
+    gpu_allocated_nanos numeric, -- Part of it that pods are charged.
+    gpu_idle_nanos numeric, -- Part of it that could have been requested and was neither requested nor used.
+    gpu_system_nanos numeric, -- Part of it that the node keeps for itself.
     PRIMARY KEY (hour_at, cluster_id, node_uid, from_at),
     CHECK ((from_at < to_at)),
     CHECK ((cpu_cost_nanos = ((cpu_allocated_nanos + cpu_idle_nanos) + cpu_system_nanos))),
@@ -726,8 +763,28 @@ create table ledger.kind_state (
     FOREIGN KEY (cluster_id) REFERENCES ledger.cluster(cluster_id)
 );
 
+-- The lock of whoever applies prices, owners, teams and sharing.
+create table ledger.lock_cost_apply (
+);
+
+-- The lock of whoever rates an hour, sums up a day or closes a month.
+create table ledger.lock_cost_fill (
+);
+
+-- The lock of a round that looks for hours to rate: one evaluator at a time.
+create table ledger.lock_cost_rating (
+);
+
 -- The lock of migrations: it is the table that is locked, and no other role may.
 create table ledger.lock_migration (
+);
+
+-- The lock of whoever makes, merges or drops partitions.
+create table ledger.lock_partition (
+);
+
+-- The lock of an evaluator that joins with a rule set.
+create table ledger.lock_rule_set (
 );
 
 -- Migrations that were applied, with the checksum of their text.
@@ -744,11 +801,11 @@ create table ledger.namespace (
     uid uuid not null, -- Kubernetes uid of the namespace: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     phase text not null, -- Active or Terminating.
     conditions jsonb not null, -- Conditions, sorted by type; they say why a deletion hangs.
     body_hash_hi bigint, -- High half of the content hash of the body that travelled; NULL once audit found the row altered.
@@ -774,11 +831,11 @@ create table ledger.namespace_history (
     uid uuid not null, -- Kubernetes uid of the namespace: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     phase text not null, -- Active or Terminating.
     conditions jsonb not null, -- Conditions, sorted by type; they say why a deletion hangs.
     body_hash_hi bigint, -- High half of the content hash of the body that travelled; NULL once audit found the row altered.
@@ -835,11 +892,11 @@ create table ledger.node (
     uid uuid not null, -- Kubernetes uid of the node: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     node text not null, -- Node name.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     provider_id text, -- spec.providerID.
     unschedulable boolean not null, -- True if the node is cordoned.
     taints jsonb not null, -- Taints, sorted by key, effect and value.
@@ -848,8 +905,8 @@ create table ledger.node (
     ready_reason text, -- Reason of condition Ready.
     ready_since timestamptz, -- When condition Ready last changed its status.
     heartbeat_stale_since timestamptz, -- renewTime of the node's Lease, set only while that is more than 2 minutes old: the instant the node fell silent.
-    addresses jsonb not null, -- Addresses, in the object's order.
-    pod_cidrs text[] not null, -- Pod CIDRs.
+    addresses jsonb not null, -- Addresses, sorted by type; those of one type in the object's order.
+    pod_cidrs text[] not null, -- Pod CIDRs: the primary one, then the others sorted.
     kernel_version text not null, -- Kernel version.
     os_image text not null, -- Operating system image.
     operating_system text not null, -- Operating system, such as linux.
@@ -882,10 +939,10 @@ create table ledger.node (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
-    swap_capacity_bytes bigint,
-    runtime_handlers jsonb,
-    features jsonb,
-    declared_features text[],
+    swap_capacity_bytes bigint, -- status.nodeInfo.swap.capacity: swap that the node has, in bytes; null where the kubelet does not say.
+    runtime_handlers jsonb, -- status.runtimeHandlers, sorted by name; the default handler has an empty name. Null where the node does not say.
+    features jsonb, -- status.features: what the container runtime can do, by name, as true or false; null where the node does not say.
+    declared_features text[], -- status.declaredFeatures: features that the kubelet declares, sorted; null where it declares none.
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX node_node ON ledger.node USING btree (node);
@@ -898,11 +955,11 @@ create table ledger.node_history (
     uid uuid not null, -- Kubernetes uid of the node: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     node text not null, -- Node name.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     provider_id text, -- spec.providerID.
     unschedulable boolean not null, -- True if the node is cordoned.
     taints jsonb not null, -- Taints, sorted by key, effect and value.
@@ -911,8 +968,8 @@ create table ledger.node_history (
     ready_reason text, -- Reason of condition Ready.
     ready_since timestamptz, -- When condition Ready last changed its status.
     heartbeat_stale_since timestamptz, -- renewTime of the node's Lease, set only while that is more than 2 minutes old: the instant the node fell silent.
-    addresses jsonb not null, -- Addresses, in the object's order.
-    pod_cidrs text[] not null, -- Pod CIDRs.
+    addresses jsonb not null, -- Addresses, sorted by type; those of one type in the object's order.
+    pod_cidrs text[] not null, -- Pod CIDRs: the primary one, then the others sorted.
     kernel_version text not null, -- Kernel version.
     os_image text not null, -- Operating system image.
     operating_system text not null, -- Operating system, such as linux.
@@ -947,10 +1004,10 @@ create table ledger.node_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
-    swap_capacity_bytes bigint,
-    runtime_handlers jsonb,
-    features jsonb,
-    declared_features text[],
+    swap_capacity_bytes bigint, -- status.nodeInfo.swap.capacity: swap that the node has, in bytes; null where the kubelet does not say.
+    runtime_handlers jsonb, -- status.runtimeHandlers, sorted by name; the default handler has an empty name. Null where the node does not say.
+    features jsonb, -- status.features: what the container runtime can do, by name, as true or false; null where the node does not say.
+    declared_features text[], -- status.declaredFeatures: features that the kubelet declares, sorted; null where it declares none.
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX node_history_node_valid_from_idx ON ONLY ledger.node_history USING btree (node, valid_from);
@@ -1040,12 +1097,12 @@ create table ledger.pod (
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     pod text not null, -- Pod name.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     deletion_grace_seconds bigint, -- metadata.deletionGracePeriodSeconds, in seconds.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     node text, -- Node the pod is bound to.
     nominated_node text, -- Node a preempting pod waits for.
     phase text not null, -- Pending, Running, Succeeded, Failed or Unknown.
@@ -1058,9 +1115,9 @@ create table ledger.pod (
     owner text, -- Name of the controlling owner.
     owner_uid uuid, -- Uid of the controlling owner.
     owner_uid_text text, -- Text of owner_uid where that was hashed from another form; NULL in the common case.
-    workload_kind text, -- Kind of the top-level owner, such as Deployment.
-    workload text, -- Name of the top-level owner.
-    workload_uid uuid, -- Uid of the top-level owner.
+    workload_kind text, -- Kind of the top-level owner, such as Deployment; of the last owner known by reference where owner_resolved is false.
+    workload text, -- Name of the top-level owner, or of that one.
+    workload_uid uuid, -- Uid of the top-level owner, or of that one.
     workload_uid_text text, -- Text of workload_uid where that was hashed from another form; NULL in the common case.
     owner_resolved boolean not null, -- True if the chain of owners was followed to its end; true for a pod without an owner.
     service_account text, -- Service account name.
@@ -1071,16 +1128,16 @@ create table ledger.pod (
     host_pid boolean not null, -- True if the pod uses the host's process namespace.
     host_ipc boolean not null, -- True if the pod uses the host's IPC namespace.
     host_ip text, -- IP of the node.
-    pod_ips text[] not null, -- IPs of the pod.
+    pod_ips text[] not null, -- IPs of the pod: the primary one, then the others sorted.
     started_at timestamptz, -- status.startTime: when the kubelet acknowledged the pod.
     conditions jsonb not null, -- Conditions, sorted by type; probe times left out.
     scheduled_at timestamptz, -- When the pod was bound to its node.
-    unschedulable_reason text, -- Reason of condition PodScheduled while it is False, such as Unschedulable.
-    unschedulable_message text, -- The scheduler's message while the pod cannot be scheduled.
+    unschedulable_reason text, -- Reason of condition PodScheduled while it is False, such as Unschedulable or SchedulingGated; NULL for a pod that is bound.
+    unschedulable_message text, -- The scheduler's message while the pod cannot be scheduled; NULL for a pod that is bound.
     ready boolean not null, -- True if condition Ready is True.
     ready_since timestamptz, -- Since when condition Ready is True; NULL while it is not.
-    finished_at timestamptz, -- End of the last container of a pod that Succeeded or Failed.
-    restart_count integer not null, -- Restarts of all containers together.
+    finished_at timestamptz, -- When a pod that Succeeded or Failed ended: with its last container; one evicted before they ran, with the eviction; one that the kubelet rejected, when it was scheduled. NULL = nobody says.
+    restart_count integer not null, -- Restarts of all containers together, init containers and sidecars included.
     request_cpu_millicores bigint, -- Request: CPU in thousandths of a core; NULL = not set.
     request_memory_bytes bigint, -- Request: memory in bytes; NULL = not set.
     request_ephemeral_storage_bytes bigint, -- Request: ephemeral storage in bytes; NULL = not set.
@@ -1110,13 +1167,17 @@ create table ledger.pod (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
+    status text, -- STATUS as kubectl prints it, such as Running, CrashLoopBackOff, Init:0/1, Completed or Terminating.
     preemption_policy text, -- spec.preemptionPolicy: PreemptLowerPriority or Never.
     termination_grace_period_seconds bigint, -- spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.
     hostname text, -- spec.hostname: name of the host that the pod sees, where it is not the pod's.
+    restarts integer, -- RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.
+    last_restart_at timestamptz, -- When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.
+    ready_containers text, -- READY as kubectl prints it, such as 1/2: containers that are ready, of all app containers and sidecars.
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX pod_created ON ledger.pod USING btree (created_at);
-CREATE INDEX pod_demand ON ledger.pod USING btree (cluster_id, node) INCLUDE (request_cpu_millicores, request_memory_bytes, request_gpu_millis) WHERE ((phase = ANY (ARRAY['Pending'::text, 'Running'::text])) AND (node IS NOT NULL));
+CREATE INDEX pod_demand ON ledger.pod USING btree (cluster_id, node) INCLUDE (request_cpu_millicores, request_memory_bytes, request_gpu_millis) WHERE ((phase <> ALL (ARRAY['Succeeded'::text, 'Failed'::text])) AND (node IS NOT NULL));
 CREATE INDEX pod_failed ON ledger.pod USING btree (cluster_id) WHERE (phase = 'Failed'::text);
 CREATE INDEX pod_gpu ON ledger.pod USING btree (cluster_id, node) WHERE (request_gpu_millis IS NOT NULL);
 CREATE INDEX pod_host_network ON ledger.pod USING btree (cluster_id, namespace) WHERE host_network;
@@ -1136,12 +1197,12 @@ create table ledger.pod_history (
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     namespace text not null, -- Namespace name.
     pod text not null, -- Pod name.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     deletion_grace_seconds bigint, -- metadata.deletionGracePeriodSeconds, in seconds.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     node text, -- Node the pod is bound to.
     nominated_node text, -- Node a preempting pod waits for.
     phase text not null, -- Pending, Running, Succeeded, Failed or Unknown.
@@ -1154,9 +1215,9 @@ create table ledger.pod_history (
     owner text, -- Name of the controlling owner.
     owner_uid uuid, -- Uid of the controlling owner.
     owner_uid_text text, -- Text of owner_uid where that was hashed from another form; NULL in the common case.
-    workload_kind text, -- Kind of the top-level owner, such as Deployment.
-    workload text, -- Name of the top-level owner.
-    workload_uid uuid, -- Uid of the top-level owner.
+    workload_kind text, -- Kind of the top-level owner, such as Deployment; of the last owner known by reference where owner_resolved is false.
+    workload text, -- Name of the top-level owner, or of that one.
+    workload_uid uuid, -- Uid of the top-level owner, or of that one.
     workload_uid_text text, -- Text of workload_uid where that was hashed from another form; NULL in the common case.
     owner_resolved boolean not null, -- True if the chain of owners was followed to its end; true for a pod without an owner.
     service_account text, -- Service account name.
@@ -1167,16 +1228,16 @@ create table ledger.pod_history (
     host_pid boolean not null, -- True if the pod uses the host's process namespace.
     host_ipc boolean not null, -- True if the pod uses the host's IPC namespace.
     host_ip text, -- IP of the node.
-    pod_ips text[] not null, -- IPs of the pod.
+    pod_ips text[] not null, -- IPs of the pod: the primary one, then the others sorted.
     started_at timestamptz, -- status.startTime: when the kubelet acknowledged the pod.
     conditions jsonb not null, -- Conditions, sorted by type; probe times left out.
     scheduled_at timestamptz, -- When the pod was bound to its node.
-    unschedulable_reason text, -- Reason of condition PodScheduled while it is False, such as Unschedulable.
-    unschedulable_message text, -- The scheduler's message while the pod cannot be scheduled.
+    unschedulable_reason text, -- Reason of condition PodScheduled while it is False, such as Unschedulable or SchedulingGated; NULL for a pod that is bound.
+    unschedulable_message text, -- The scheduler's message while the pod cannot be scheduled; NULL for a pod that is bound.
     ready boolean not null, -- True if condition Ready is True.
     ready_since timestamptz, -- Since when condition Ready is True; NULL while it is not.
-    finished_at timestamptz, -- End of the last container of a pod that Succeeded or Failed.
-    restart_count integer not null, -- Restarts of all containers together.
+    finished_at timestamptz, -- When a pod that Succeeded or Failed ended: with its last container; one evicted before they ran, with the eviction; one that the kubelet rejected, when it was scheduled. NULL = nobody says.
+    restart_count integer not null, -- Restarts of all containers together, init containers and sidecars included.
     request_cpu_millicores bigint, -- Request: CPU in thousandths of a core; NULL = not set.
     request_memory_bytes bigint, -- Request: memory in bytes; NULL = not set.
     request_ephemeral_storage_bytes bigint, -- Request: ephemeral storage in bytes; NULL = not set.
@@ -1208,9 +1269,13 @@ create table ledger.pod_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
+    status text, -- STATUS as kubectl prints it, such as Running, CrashLoopBackOff, Init:0/1, Completed or Terminating.
     preemption_policy text, -- spec.preemptionPolicy: PreemptLowerPriority or Never.
     termination_grace_period_seconds bigint, -- spec.terminationGracePeriodSeconds: how long the pod may take to end when nobody says otherwise, in seconds.
     hostname text, -- spec.hostname: name of the host that the pod sees, where it is not the pod's.
+    restarts integer, -- RESTARTS as kubectl prints it: of init containers while the pod initializes, of sidecars and app containers afterwards.
+    last_restart_at timestamptz, -- When the run before the newest of these restarts ended, which kubectl prints as its age; NULL if there was no restart.
+    ready_containers text, -- READY as kubectl prints it, such as 1/2: containers that are ready, of all app containers and sidecars.
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX pod_history_namespace_valid_from_idx ON ONLY ledger.pod_history USING btree (namespace, valid_from);
@@ -1602,11 +1667,11 @@ create table ledger.watchdog (
     uid uuid not null, -- Kubernetes uid of the watchdog: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     watchdog text not null, -- Watchdog name.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     scope text not null, -- Node or Cluster.
     check_name text not null, -- Name of the check it runs.
     interval_seconds bigint, -- Time between two runs, in seconds.
@@ -1651,11 +1716,11 @@ create table ledger.watchdog_history (
     uid uuid not null, -- Kubernetes uid of the watchdog: its identity.
     uid_text text, -- Text of uid where that was hashed from another form; NULL in the common case.
     watchdog text not null, -- Watchdog name.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     scope text not null, -- Node or Cluster.
     check_name text not null, -- Name of the check it runs.
     interval_seconds bigint, -- Time between two runs, in seconds.
@@ -1706,11 +1771,11 @@ create table ledger.workload (
     namespace text not null, -- Namespace name.
     workload text not null, -- Workload name.
     workload_kind text not null, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     owner_kind text, -- Kind of the controlling owner reference.
     owner text, -- Name of the controlling owner.
     owner_uid uuid, -- Uid of the controlling owner.
@@ -1738,7 +1803,7 @@ create table ledger.workload (
     last_successful_at timestamptz, -- CronJob: last time a job succeeded.
     strategy text, -- Update strategy type.
     selector jsonb not null, -- Label selector's matchLabels.
-    images text[] not null, -- Images of the pod template: init containers, then containers.
+    images text[] not null, -- Images of the pod template: init containers in their order, then containers by name.
     conditions jsonb not null, -- Conditions, sorted by type; update times left out.
     body_hash_hi bigint, -- High half of the content hash of the body that travelled; NULL once audit found the row altered.
     body_hash_lo bigint, -- Low half of that hash.
@@ -1750,9 +1815,9 @@ create table ledger.workload (
     valid_from timestamptz not null, -- Begin of this version: from here on the object was so.
     observed_at timestamptz not null, -- When the emitter observed this version.
     landed_at timestamptz not null, -- When this version was committed here.
-    terminating integer,
-    completed_indexes text,
-    failed_indexes text,
+    terminating integer, -- Pods that are terminating: terminatingReplicas of a Deployment or ReplicaSet, terminating of a Job; null where the server does not count them.
+    completed_indexes text, -- Indexed Job: completed indexes, such as 1,3-5.
+    failed_indexes text, -- Indexed Job with backoffLimitPerIndex: failed indexes, such as 1,3-5.
     PRIMARY KEY (cluster_id, uid)
 ) with (fillfactor=60);
 CREATE INDEX workload_created ON ledger.workload USING btree (created_at);
@@ -1769,11 +1834,11 @@ create table ledger.workload_history (
     namespace text not null, -- Namespace name.
     workload text not null, -- Workload name.
     workload_kind text not null, -- Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
-    created_at timestamptz, -- metadata.creationTimestamp.
+    created_at timestamptz, -- metadata.creationTimestamp; NULL where the object has none.
     deletion_requested_at timestamptz, -- When deletion was asked for: metadata.deletionTimestamp less the grace period.
     labels jsonb not null, -- Allow-listed labels.
     annotations jsonb not null, -- Allow-listed annotations.
-    finalizers text[] not null, -- metadata.finalizers, in the object's order.
+    finalizers text[] not null, -- metadata.finalizers, sorted.
     owner_kind text, -- Kind of the controlling owner reference.
     owner text, -- Name of the controlling owner.
     owner_uid uuid, -- Uid of the controlling owner.
@@ -1801,7 +1866,7 @@ create table ledger.workload_history (
     last_successful_at timestamptz, -- CronJob: last time a job succeeded.
     strategy text, -- Update strategy type.
     selector jsonb not null, -- Label selector's matchLabels.
-    images text[] not null, -- Images of the pod template: init containers, then containers.
+    images text[] not null, -- Images of the pod template: init containers in their order, then containers by name.
     conditions jsonb not null, -- Conditions, sorted by type; update times left out.
     body_hash_hi bigint, -- High half of the content hash of the body that travelled; NULL once audit found the row altered.
     body_hash_lo bigint, -- Low half of that hash.
@@ -1815,9 +1880,9 @@ create table ledger.workload_history (
     landed_at timestamptz not null, -- When this version was committed here.
     valid_to timestamptz not null, -- End of this version, exclusive.
     closed_reason text not null, -- Why it ended: changed, deleted, deleted_inferred, absent_from_sweep or cluster_retired.
-    terminating integer,
-    completed_indexes text,
-    failed_indexes text,
+    terminating integer, -- Pods that are terminating: terminatingReplicas of a Deployment or ReplicaSet, terminating of a Job; null where the server does not count them.
+    completed_indexes text, -- Indexed Job: completed indexes, such as 1,3-5.
+    failed_indexes text, -- Indexed Job with backoffLimitPerIndex: failed indexes, such as 1,3-5.
     CHECK ((valid_from < valid_to))
 ) partition by range (valid_to);
 CREATE INDEX workload_history_namespace_valid_from_idx ON ONLY ledger.workload_history USING btree (namespace, valid_from);
@@ -1841,21 +1906,23 @@ create sequence ledger.delivery_number;
 -- fleet.batch: The batch ledger: every delivered record stands in exactly one of the columns landed to dead.
 --     committed_at, topic, partition, from_offset, to_offset, owner, owner_epoch, delivered, landed, unchanged, superseded, deleted, control, dead
 -- fleet.cluster: Every cluster that ever sent a record, with what is known of its state.
---     datacenter, cluster, cluster_uid, state, observed_at, age_seconds, first_seen_at, retired_at
+--     datacenter, cluster, cluster_uid, state, observed_at, age_seconds, first_seen_at, retired_at, source
 -- fleet.cluster_restarts: Restarts of containers by cluster, every five minutes.
 --     window_at, datacenter, cluster, restarts
 -- fleet.cluster_sample: Each cluster every five minutes, as it was at the end of them: what charts of weeks read in place of the history.
 --     window_at, datacenter, cluster, nodes, nodes_ready, nodes_cordoned, cpu_allocatable_cores, memory_allocatable_bytes, gpu_allocatable, pods, pods_running, pods_ready, pods_pending, pods_failed, cpu_request_cores, memory_request_bytes, gpu_request
 -- fleet.container: Every container (app, init, sidecar, ephemeral) of every pod that exists, one row each.
---     datacenter, cluster, namespace, pod, container, uid, team, workload_kind, workload, phase, node, container_type, position, image, image_id, image_digest, container_id, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, pod, container, uid, team, workload_kind, workload, phase, lives, node, container_type, position, image, image_id, image_digest, container_id, cpu_request_in_force_cores, memory_request_in_force_bytes, cpu_limit_in_force_cores, memory_limit_in_force_bytes, cpu_allocated_cores, memory_allocated_bytes, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, ended_at, end_started_at, end_reason, end_exit_code, cpu_reserved_cores, memory_reserved_bytes, valid_from, observed_at, landed_at
 -- fleet.container_history: Every version there was of: Every container (app, init, sidecar, ephemeral) of every pod that exists, one row each.
---     datacenter, cluster, namespace, pod, container, uid, node, container_type, position, image, image_id, image_digest, container_id, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, pod, container, uid, node, container_type, position, image, image_id, image_digest, container_id, cpu_request_in_force_cores, memory_request_in_force_bytes, cpu_limit_in_force_cores, memory_limit_in_force_bytes, cpu_allocated_cores, memory_allocated_bytes, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, ended_at, end_started_at, end_reason, end_exit_code, memory_reserved_bytes, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.cost_adjustment: What became known of closed months, dated by when it was booked.
 --     booked_at, hour_at, datacenter, cluster, namespace, team, owner_source, workload_kind, workload, container, node_class, labels, cost, cpu_cost, memory_cost, gpu_cost, run_id
 -- fleet.cost_balance: Do the books of cost add up? What nodes cost against what was booked, read back after every rating: per hour of the last 35 days and per day.
 --     period, at, datacenter, cluster, balanced, cost, allocated_cost, idle_cost, system_cost, booked_cost, difference, unpriced_hours, checked_at, unbalanced_since
 -- fleet.cost_daily: Cost of each namespace and team in each UTC day, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only.
 --     day_at, datacenter, cluster, namespace, team, owner_source, node_class, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, hours
+-- fleet.cost_failure: What of cost is set aside: hours of clusters that could not be rated, and days that could not be summed. All other clusters are rated without them, and it is tried again by itself.
+--     period, at, datacenter, cluster, error, failed_since, failed_at, attempts
 -- fleet.cost_hourly: Cost of each namespace, workload and container in each UTC hour, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only: CPU, memory and GPUs.
 --     hour_at, datacenter, cluster, namespace, team, owner_source, workload_kind, workload, container, node_class, labels, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, partial, complete, run_id
 -- fleet.cost_monthly: Cost of each namespace and team in each UTC month, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only.
@@ -1879,7 +1946,7 @@ create sequence ledger.delivery_number;
 -- fleet.gap: Offsets that were gone before they could be read.
 --     topic, partition, from_offset, to_offset, reason, policy, found_at, healed_at
 -- fleet.host_path_mount: hostPath volumes of pods: who mounts what of the host, and whether they may write to it.
---     datacenter, cluster, namespace, pod, uid, team, node, volume, path, path_type, writable, containers
+--     datacenter, cluster, namespace, pod, uid, team, node, volume, path, path_type, writable, containers, lives
 -- fleet.ingest_partition: Where ingestion stands, one row a partition.
 --     topic, partition, state, halted_reason, next_offset, high_watermark, lag, owner, owner_epoch, claimed_at, progressed_at
 -- fleet.ingest_sample: The batch ledger by topic and five minutes: every delivered record stands in exactly one of the columns landed to dead.
@@ -1891,23 +1958,23 @@ create sequence ledger.delivery_number;
 -- fleet.namespace_sample: Each namespace every hour, as it was at the end of it, and how often its containers restarted within it.
 --     window_at, datacenter, cluster, namespace, team, pods, pods_running, pods_ready, pods_pending, pods_failed, cpu_request_cores, memory_request_bytes, gpu_request, restarts
 -- fleet.node: Every node that exists, one row each.
---     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, swap_capacity_bytes, runtime_handlers, features, declared_features, is_virtual, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.node_condition: Conditions of nodes, one row each.
 --     datacenter, cluster, node, uid, condition, status, reason, message, last_transition_at, heartbeat_stale_since
 -- fleet.node_history: Every version there was of: Every node that exists, one row each.
---     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
--- fleet.node_request: What the pods of each node request together, those that are pending or running; nodes without any have no row.
+--     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, swap_capacity_bytes, runtime_handlers, features, declared_features, is_virtual, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+-- fleet.node_request: What the pods of each node request together, those that live; nodes without any have no row.
 --     datacenter, cluster, node, pods, cpu_request_cores, memory_request_bytes, gpu_request
 -- fleet.node_taint: Taints of nodes, one row each.
 --     datacenter, cluster, node, uid, key, value, effect, added_at
 -- fleet.notification: What receivers were told, are about to be told, or could not be told.
 --     notification_id, slot, receiver, kind, reason, state, attempts, last_error, due_at, alertname, datacenter, cluster, namespace, node, pod, rule, fingerprint, dedup_key, incarnation, message, queued_at, settled_at
 -- fleet.pod: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, team, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, pod, uid, team, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, status, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, restarts, last_restart_at, ready_containers, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, lives, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.pod_condition: Conditions of pods, one row each.
 --     datacenter, cluster, namespace, pod, uid, team, condition, status, reason, message, last_transition_at
 -- fleet.pod_history: Every version there was of: Every pod that exists, one row each, with its effective requests.
---     datacenter, cluster, namespace, pod, uid, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, pod, uid, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, status, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, restarts, last_restart_at, ready_containers, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, lives, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.price: Prices of classes of nodes, sheet by sheet, with every version that was ever applied.
 --     sheet_id, sheet, datacenters, valid_from, valid_to, superseded_at, currency, month_basis, position, node_class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price, cpu_to_ram, gpu_to_ram, discount, applied_at, applied_by
 -- fleet.quarantine: Sources whose records are put aside until someone looks at them.
@@ -1935,9 +2002,9 @@ create sequence ledger.delivery_number;
 -- fleet.watchdog_history: Every version there was of: Every watchdog that exists, one row each.
 --     datacenter, cluster, watchdog, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.workload: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
---     datacenter, cluster, namespace, workload_kind, workload, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at
+--     datacenter, cluster, namespace, workload_kind, workload, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, terminating, completed_indexes, failed_indexes, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, lives, wanted, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.workload_history: Every version there was of: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
---     datacenter, cluster, namespace, workload_kind, workload, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
+--     datacenter, cluster, namespace, workload_kind, workload, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, terminating, completed_indexes, failed_indexes, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, lives, wanted, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet_asof.batch: the columns of fleet.batch
 -- fleet_asof.cluster: the columns of fleet.cluster
 -- fleet_asof.container: the columns of fleet.container
@@ -1945,6 +2012,7 @@ create sequence ledger.delivery_number;
 -- fleet_asof.cost_adjustment: the columns of fleet.cost_adjustment
 -- fleet_asof.cost_balance: the columns of fleet.cost_balance
 -- fleet_asof.cost_daily: the columns of fleet.cost_daily
+-- fleet_asof.cost_failure: the columns of fleet.cost_failure
 -- fleet_asof.cost_hourly: the columns of fleet.cost_hourly
 -- fleet_asof.cost_monthly: the columns of fleet.cost_monthly
 -- fleet_asof.cost_node_daily: the columns of fleet.cost_node_daily
@@ -1977,40 +2045,70 @@ create sequence ledger.delivery_number;
 -- Functions.
 -- ledger.apply_owners(cluster_ids integer[], at timestamptz) returns integer security definer
 --     Brings namespace_team of these clusters in line with the namespaces, as of that instant; returns how many intervals began or ended.
+-- ledger.apply_role_settings() returns void
+--     Sets what roles are set to in this database and are members of, where it differs.
 -- ledger.attach_partition(of_table text, name text, from_at timestamptz, to_at timestamptz) returns void
 --     Makes a partition and attaches it.
--- ledger.cost_amounts(charged bigint, capacity bigint, allocatable bigint) returns bigint[]
+-- ledger.cost_amount(amount bigint, length_us bigint, unit numeric) returns numeric
+--     So much for so long, in other units; 0 where nothing is set.
+-- ledger.cost_amounts(charged numeric, capacity numeric, allocatable numeric) returns numeric[]
 --     What of a capacity is allocated, idle, and kept by the system.
 -- ledger.cost_check_hour(h0 timestamptz) returns void security definer
 --     Reads an hour back as it stands and compares nodes with lines.
 -- ledger.cost_close(month timestamptz, by_whom text, at timestamptz DEFAULT now()) returns numeric security definer
 --     Closes a UTC month; returns what its nodes cost, in billionths of the currency.
 -- ledger.cost_container(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, uid uuid, container text, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint, from_at timestamptz, to_at timestamptz)
---     Requests of containers that run side by side, by time.
+--     What is reserved for containers that run side by side, by time.
+-- ledger.cost_covered_us(covered_ms bigint, length_us bigint, life_us bigint) returns bigint
+--     Time of a piece of a life that usage covers, in microseconds.
 -- ledger.cost_due(at timestamptz DEFAULT now(), history interval DEFAULT '1 day'::interval, lateness interval DEFAULT '7 days'::interval) returns TABLE(hour_at timestamptz, reason text) security definer
 --     Hours to rate now, the oldest first, and why.
--- ledger.cost_fill(hour timestamptz, why text DEFAULT 'rerate'::text, at timestamptz DEFAULT now()) returns bigint security definer
+-- ledger.cost_fill(hour timestamptz, why text DEFAULT 'rerate'::text, at timestamptz DEFAULT now(), leave_out integer[] DEFAULT '{}'::integer[]) returns bigint security definer
 --     Rates an hour and books it; in a closed month as adjustments.
 -- ledger.cost_fill_day(day timestamptz) returns void security definer
 --     Makes the rows of a UTC day, and of its month, from its hours.
+-- ledger.cost_fill_day_rest(day timestamptz, at timestamptz DEFAULT now()) returns boolean security definer
+--     Makes the rows of a UTC day, or sets it aside by name.
+-- ledger.cost_fill_rest(hour timestamptz, why text DEFAULT 'rerate'::text, at timestamptz DEFAULT now()) returns bigint security definer
+--     Rates an hour; a cluster of which that fails is set aside by name, and the rest is rated without it.
 -- ledger.cost_interval(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, uid uuid, namespace text, pod text, node text, workload_kind text, workload text, labels jsonb, annotations jsonb, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint, from_at timestamptz, to_at timestamptz, alone boolean)
 --     Pods between two instants with what they request: from scheduled until terminal or deleted.
 -- ledger.cost_known(at timestamptz, OUT known_all timestamptz, OUT known_fresh timestamptz) returns record
 --     Up to when every cluster is known, and every cluster that is not silent.
--- ledger.cost_overcommit_factor(charged bigint, capacity bigint) returns numeric
+-- ledger.cost_overcommit_factor(charged numeric, capacity numeric) returns numeric
 --     min(1, capacity / charged), to nine digits.
 -- ledger.cost_owner(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, namespace text, team text, owner_source text, allow_label_owner text)
 --     Owner of each namespace as of an hour, and the label by which its pods may name another.
--- ledger.cost_parts(nanos bigint, whole bigint, amounts bigint[]) returns bigint[]
+-- ledger.cost_parts(nanos numeric, whole numeric, amounts numeric[]) returns numeric[]
 --     Cost of what is allocated, idle and kept by the system, by largest remainder.
+-- ledger.cost_pod_end(begin_at timestamptz, finished_at timestamptz, over_since timestamptz, ran boolean) returns timestamptz
+--     When a pod that is over stopped reserving anything.
+-- ledger.cost_retry(failed_at timestamptz, attempts integer) returns timestamptz
+--     When what was set aside is tried again.
 -- ledger.cost_segment(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, node_uid uuid, node text, from_at timestamptz, to_at timestamptz, sheet_id integer, class_position integer, capacity_cpu_millicores bigint, capacity_memory_bytes bigint, capacity_gpu_millis bigint, allocatable_cpu_millicores bigint, allocatable_memory_bytes bigint, allocatable_gpu_millis bigint)
 --     Nodes between two instants, cut where a price, the capacity or what is allocatable changes.
+-- ledger.cost_set_aside(of_period text, period_at timestamptz, cluster integer, why text, tried_at timestamptz) returns void
+--     Notes by name what could not be rated.
+-- ledger.cost_share(amount bigint, length_us bigint, life_us bigint) returns numeric
+--     Part of what is known of a container and hour that a piece of its life takes.
 -- ledger.cost_sheet(h0 timestamptz, h1 timestamptz) returns TABLE(datacenter text, from_at timestamptz, to_at timestamptz, sheet_id integer)
 --     Price sheet in force in each datacenter, between the instants at which that changes.
+-- ledger.cost_try(hour timestamptz, at timestamptz, clusters integer[]) returns text
+--     What goes wrong when an hour of some clusters is rated; NULL = nothing.
 -- ledger.cost_write_check(of_period text, period_at timestamptz, nodes jsonb, lines jsonb) returns void
 --     Writes what was read back of a period.
+-- ledger.cron_date(wall timestamp without time zone, zone text) returns timestamptz
+--     The instant of a wall-clock time in a zone, as Go decides it where clocks change.
+-- ledger.cron_every(length text, after timestamptz) returns timestamptz
+--     The next instant of a schedule @every, counted from the one before, in whole seconds of one at least; NULL if the length of time is none.
+-- ledger.cron_field(field text, low integer, high integer, names text[]) returns bigint
+--     A field of a schedule as bits, by number; bit 62 says that it is a star. NULL where Kubernetes refuses it.
+-- ledger.cron_next(schedule text, time_zone text, after timestamptz) returns timestamptz security definer
+--     When a schedule in cron format is due next after an instant; NULL if never within five years, or if Kubernetes refuses it.
 -- ledger.ensure_partitions(from_day date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date, to_day date DEFAULT (((now() AT TIME ZONE 'UTC'::text))::date + 7)) returns integer security definer
 --     Makes missing daily partitions, by default from today to a week ahead.
+-- ledger.lock_holder(lock_name text) returns text security definer
+--     The sessions that hold a lock of ledger.lock_*; null if none does.
 -- ledger.maintain_partitions(at timestamptz DEFAULT now()) returns SETOF text security definer
 --     Merges old days into months and drops what is beyond retention.
 -- ledger.note_fold() returns trigger
@@ -2021,18 +2119,24 @@ create sequence ledger.delivery_number;
 --     Partitions of a table with their bounds.
 -- ledger.partition_name(table_name text, day date, is_month boolean) returns text
 --     Name of the partition of a day or month.
--- ledger.rate(h0 timestamptz, h1 timestamptz) returns void
+-- ledger.rate(h0 timestamptz, h1 timestamptz, leave_out integer[] DEFAULT '{}'::integer[]) returns void
 --     Rates the hour that begins at h0, up to h1, into temporary tables.
 -- ledger.rate_lines() returns void
 --     Shares what nodes allocated among those who were charged; part of ledger.rate.
+-- ledger.role_settings() returns TABLE(role_name text, setting text, setting_value text, only_superuser boolean)
+--     What roles are set to in this database.
 -- ledger.set_partition_storage(of_table text, name text) returns void
 --     Storage parameters of a partition: a partitioned table has none that its partitions could inherit.
 -- ledger.set_statistics(of_table text) returns void
 --     Keeps no statistics of the lists and documents of a table, and coarser ones of a day of history.
+-- ledger.take_lock(lock_name text) returns void security definer
+--     Takes a lock of ledger.lock_* until the transaction ends; after five minutes it fails and names the holder.
 -- ledger.team_grant(team text) returns text
 --     Makes the role that sees one team's rows, unless it is there, and returns its name. Give it a password, or let it in by a certificate.
 -- ledger.team_revoke(team text) returns integer
 --     Drops the roles of a team and returns how many there were; what is open of them sees nothing from now on.
+-- ledger.try_lock(lock_name text) returns boolean security definer
+--     Takes a lock of ledger.lock_* until the transaction ends; false if another session holds it.
 -- ledger.wanted_team(cluster_ids integer[], at timestamptz) returns TABLE(cluster_id integer, namespace text, team text, owner_source text)
 --     Owner that each namespace of these clusters should have at an instant, and where it comes from.
 -- fleet.alert_episodes(from_at timestamptz, to_at timestamptz) returns TABLE(fired_at timestamptz, resolved_at timestamptz, alertname text, severity text, team text, datacenter text, cluster text, namespace text, node text, pod text, rule text, fingerprint text, labels jsonb)
@@ -2065,24 +2169,28 @@ create sequence ledger.delivery_number;
 --     UTC days between two instants, where each begins and ends within them, and whether it stands as a whole: then no hour of it is read.
 -- fleet.cost_efficiency(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, workload_kind text, workload text, team text, cost numeric, cpu_request_core_hours numeric, cpu_used_core_hours numeric, cpu_efficiency numeric, memory_request_gib_hours numeric, memory_used_gib_hours numeric, memory_efficiency numeric, usage_coverage numeric, unused_cost numeric)
 --     Usage by request of each workload between two instants, where usage was seen, and unused_cost: the part of its cost of CPU and memory that was reserved and not used.
--- fleet.cost_focus(from_at timestamptz, to_at timestamptz) returns TABLE("BilledCost" numeric, "EffectiveCost" numeric, "ListCost" numeric, "ContractedCost" numeric, "BillingCurrency" text, "BillingPeriodStart" timestamptz, "BillingPeriodEnd" timestamptz, "ChargePeriodStart" timestamptz, "ChargePeriodEnd" timestamptz, "ChargeCategory" text, "ChargeClass" text, "ChargeDescription" text, "ChargeFrequency" text, "ConsumedQuantity" numeric, "ConsumedUnit" text, "PricingQuantity" numeric, "PricingUnit" text, "PricingCategory" text, "ProviderName" text, "PublisherName" text, "InvoiceIssuerName" text, "RegionId" text, "RegionName" text, "ResourceId" text, "ResourceName" text, "ResourceType" text, "ServiceCategory" text, "ServiceName" text, "SkuId" text, "SubAccountId" text, "SubAccountName" text, "BillingAccountId" text, "BillingAccountName" text, "Tags" jsonb)
---     Cost by hour, line and resource in the columns of FOCUS 1.x; what was booked for closed months is an Adjustment with class Correction.
+-- fleet.cost_focus(from_at timestamptz, to_at timestamptz) returns TABLE("BilledCost" numeric, "EffectiveCost" numeric, "ListCost" numeric, "ContractedCost" numeric, "BillingCurrency" text, "BillingPeriodStart" timestamptz, "BillingPeriodEnd" timestamptz, "ChargePeriodStart" timestamptz, "ChargePeriodEnd" timestamptz, "ChargeCategory" text, "ChargeClass" text, "ChargeDescription" text, "ChargeFrequency" text, "ConsumedQuantity" numeric, "ConsumedUnit" text, "PricingQuantity" numeric, "PricingUnit" text, "PricingCategory" text, "ProviderName" text, "PublisherName" text, "InvoiceIssuerName" text, "RegionId" text, "RegionName" text, "ResourceId" text, "ResourceName" text, "ResourceType" text, "ServiceCategory" text, "ServiceName" text, "SkuId" text, "SubAccountId" text, "SubAccountName" text, "BillingAccountId" text, "BillingAccountName" text, "Tags" jsonb, "ListUnitPrice" numeric, "ContractedUnitPrice" numeric, "SkuPriceId" text, "SkuMeter" text, "SkuPriceDetails" jsonb, "ServiceSubcategory" text, "InvoiceId" text, "AllocatedMethodId" text, "AllocatedMethodDetails" jsonb, "AllocatedResourceId" text, "AllocatedResourceName" text, "AllocatedTags" jsonb, "PricingCurrency" text, "PricingCurrencyListUnitPrice" numeric, "PricingCurrencyContractedUnitPrice" numeric, "PricingCurrencyEffectiveCost" numeric, "CommitmentDiscountStatus" text)
+--     Cost by hour, line and resource in the columns of FOCUS 1.2, with those of FOCUS 1.3 for split cost: the resource is the nodes of a class in a cluster, which it is allocated from, and idle and system are the part that is allocated to nobody. What was booked for closed months is an Adjustment with class Correction, in the billing period in which it was booked. InvoiceId names the month of a cluster, which is provisional until the month is closed.
 -- fleet.cost_idle(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, node_class text, resource text, cost numeric, allocated_cost numeric, idle_cost numeric, system_cost numeric, idle_share numeric, currency text)
 --     What nodes cost between two instants by cluster, class and resource: allocated, idle and system, and the share that is idle.
--- fleet.cost_line_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, owner_source text, workload_kind text, workload text, container text, node_class text, labels jsonb, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, gpu_used_card_us numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
+-- fleet.cost_line_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, owner_source text, workload_kind text, workload text, container text, node_class text, labels jsonb, cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, gpu_used_card_us numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos numeric, first_at timestamptz, last_at timestamptz)
 --     What the functions cost_by_… below namespaces sum up.
 -- fleet.cost_lines(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, workload_kind text, workload text, container text, node_class text, cost numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_efficiency numeric, memory_efficiency numeric, currency text)
 --     Cost of each container of each workload, by team and class of nodes, in UTC days that begin within a range. Idle and system are rows too. Efficiency is used of requested where usage was seen. Compute only.
--- fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, owner_source text, node_class text, cpu_nanos bigint, memory_nanos bigint, gpu_nanos bigint, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, gpu_used_card_us numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos bigint)
+-- fleet.cost_namespace_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, owner_source text, node_class text, cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, gpu_used_card_us numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos numeric, first_at timestamptz, last_at timestamptz)
 --     What the functions cost_by_… of namespaces and above sum up.
 -- fleet.cost_of_pod(pod_uid uuid, from_at timestamptz DEFAULT '-infinity'::timestamptz, to_at timestamptz DEFAULT 'infinity'::timestamptz) returns TABLE(hour_at timestamptz, node text, from_hour_at timestamptz, to_hour_at timestamptz, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, cost numeric, currency text)
 --     What a pod, by its uid, cost in each hour that was rated: its part of what its nodes allocated. NULL = no price is known.
--- fleet.cost_pod_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, node text, node_class text, namespace text, team text, workload_kind text, workload text, pod text, uid uuid, container text, labels jsonb, annotations jsonb, cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us bigint, memory_charged_byte_seconds bigint, gpu_charged_card_us bigint, cpu_requested_core_us bigint, memory_requested_byte_seconds bigint, cpu_used_core_us bigint, memory_used_byte_seconds bigint, life_ms bigint, usage_ms bigint, adjustment_nanos bigint)
+-- fleet.cost_pod_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, node text, node_class text, namespace text, team text, workload_kind text, workload text, pod text, uid uuid, container text, labels jsonb, annotations jsonb, cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, life_ms bigint, usage_ms bigint, adjustment_nanos numeric, first_at timestamptz, last_at timestamptz)
 --     Cost of every container of every pod between two instants, rated on demand from hours whose nodes were: for windows of some million pod-hours at most. Idle and system are rows of each node.
 -- fleet.cost_rollup_labels() returns text[]
 --     Labels of pods that cost is kept by; others are answered on demand.
 -- fleet.cost_unused(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, workload_kind text, workload text, container text, unused_cost numeric, cost numeric, cpu_efficiency numeric, memory_efficiency numeric)
 --     What containers of workloads were charged for CPU and memory and did not use, in UTC days that begin within a range and in which usage was seen throughout.
+-- fleet.cron_next(schedule text, time_zone text, after timestamptz) returns timestamptz
+--     When a schedule in cron format is due next after an instant, as Kubernetes decides it (clock changes included); UTC where time_zone is NULL. NULL if it is never due within five years, cannot be read, or the zone is unknown.
+-- fleet.image_registry(image text) returns text
+--     The registry that an image is pulled from, with its port, by the grammar of image references: docker.io for short names such as nginx or library/nginx.
 -- fleet.namespace_at(instant timestamptz) returns SETOF fleet.namespace
 --     Every namespace that exists, one row each. As of the given instant.
 -- fleet.namespace_over_time(from_at timestamptz, to_at timestamptz, step_seconds double precision) returns SETOF fleet.namespace_sample
@@ -2121,6 +2229,10 @@ create sequence ledger.delivery_number;
 --     What changed on workloads within a range: images, replicas asked for, pauses. Name a namespace.
 -- fleet_asof.as_of() returns timestamptz
 --     The instant a query asks about: setting fleet.as_of, else now. Views of schema fleet always show now; set search_path = fleet_asof to ask about another instant.
+-- fleet_asof.cron_next(schedule text, time_zone text, after timestamptz) returns timestamptz
+--     When a schedule in cron format is due next after an instant, as Kubernetes decides it (clock changes included); UTC where time_zone is NULL. NULL if it is never due within five years, cannot be read, or the zone is unknown.
+-- fleet_asof.image_registry(image text) returns text
+--     The registry that an image is pulled from, with its port, by the grammar of image references: docker.io for short names such as nginx or library/nginx.
 -- fleet_asof.window_from() returns timestamptz
 --     Begin of the window a rollup fills: setting fleet.window_from, else the begin of the last full hour.
 -- fleet_asof.window_to() returns timestamptz

@@ -2,7 +2,7 @@
 create or replace function ledger.cost_fill_day_rest(day timestamptz, at timestamptz default now()) returns boolean
 language plpgsql
 security definer
-set search_path = ledger, pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 begin

@@ -3,7 +3,7 @@
 create or replace function ledger.cost_fill_rest(hour timestamptz, why text default 'rerate', at timestamptz default now()) returns bigint
 language plpgsql
 security definer
-set search_path = ledger, pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare

@@ -3,7 +3,7 @@
 create or replace function ledger.cron_next(schedule text, time_zone text, after timestamptz) returns timestamptz
 language plpgsql immutable parallel unsafe
 -- Readers may not look into schema ledger, where the functions that it calls are. It reads no row.
-security definer set search_path = pg_catalog
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     spec text := schedule;

@@ -23,8 +23,9 @@ grant usage on schema fleet, fleet_asof to fleetledger_select, fleetledger_inges
 grant select on all tables in schema fleet, fleet_asof to fleetledger_select;
 grant execute on all functions in schema fleet, fleet_asof to fleetledger_select;
 -- What views call, they call as who reads them.
-grant execute on function ledger.cost_container, ledger.cost_interval, ledger.cost_owner, ledger.owner_pattern
-    to fleetledger_select;
+grant execute on function ledger.cost_container, ledger.cost_interval, ledger.cost_pod_end, ledger.cost_owner,
+    ledger.owner_pattern, ledger.cost_amount, ledger.cost_share, ledger.cost_covered_us to fleetledger_select;
+grant execute on function ledger.cron_next to fleetledger_select, fleetledger_team;
 -- Readers reach the tables through the views alone: they have no USAGE on schema ledger.
 grant select on all tables in schema ledger to fleetledger_select;
 revoke select on ledger.dead_letter from fleetledger_select;
@@ -127,9 +128,9 @@ begin
     end loop;
 end
 $$;
-revoke execute on function ledger.cost_fill, ledger.cost_fill_day, ledger.cost_close, ledger.cost_check_hour, ledger.cost_due,
+revoke execute on function ledger.cost_fill, ledger.cost_fill_rest, ledger.cost_fill_day, ledger.cost_fill_day_rest, ledger.cost_close, ledger.cost_check_hour, ledger.cost_due,
     ledger.rate, ledger.rate_lines, ledger.cost_write_check from public, fleetledger_ingest;
-grant execute on function ledger.cost_fill, ledger.cost_fill_day, ledger.cost_close, ledger.cost_due, ledger.apply_owners
+grant execute on function ledger.cost_fill, ledger.cost_fill_rest, ledger.cost_fill_day, ledger.cost_fill_day_rest, ledger.cost_close, ledger.cost_due, ledger.apply_owners
     to fleetledger_evaluate;
 -- What has happened is not changed afterwards.
 revoke update, delete on ledger.alert_event, ledger.delivery, ledger.rule_run from fleetledger_evaluate;
