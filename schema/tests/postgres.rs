@@ -241,7 +241,7 @@ async fn everything_has_a_comment() {
          join pg_namespace as n on n.oid = c.relnamespace
          left join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
          where n.nspname in ('ledger', 'fleet', 'fleet_asof') and c.relkind in ('r', 'p', 'v') and not c.relispartition
-           and (obj_description(c.oid, 'pg_class') is null or col_description(c.oid, a.attnum) is null)
+           and (obj_description(c.oid, 'pg_class') is null or a.attnum is not null and col_description(c.oid, a.attnum) is null)
          union all
          select p.oid::regprocedure::text from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
          where n.nspname in ('ledger', 'fleet', 'fleet_asof') and obj_description(p.oid, 'pg_proc') is null",

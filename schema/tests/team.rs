@@ -229,6 +229,11 @@ async fn a_team_cannot_lift_its_limits() {
     let asked = query_text(&red, "select pod from pod").await;
     assert_eq!(asked.unwrap_err().code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
     red.batch_execute("reset all").await.unwrap();
+    // Teams have no temporary tables, and so no functions of their own; where somebody gives them some, it gets them no further.
+    let made = red.batch_execute("create temp table seen (pod text)").await;
+    assert_eq!(made.unwrap_err().code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+    let gift = "grant temporary on database postgres to fleetledger_team_red";
+    wall.owner.batch_execute(gift).await.unwrap();
     // A function that tells what it is called with runs on rows that passed the policy, however cheap it says it is.
     red.batch_execute(
         "create temp table seen (pod text);
