@@ -56,7 +56,7 @@ risen as (
     group by datacenter, cluster, uid
 ),
 restarts as (
-    select datacenter, cluster, sum(restarts) as restarts
+    select datacenter, cluster, sum(restarts)::bigint as restarts
     from risen
     group by datacenter, cluster
 )

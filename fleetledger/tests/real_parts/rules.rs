@@ -56,7 +56,7 @@ async fn a_new_rule_is_written_checked_listed_and_asked() {
     let (code, text) = setup.run_to_text(&check);
     assert_eq!(code, 1, "{text}");
     assert!(
-        text.contains("node-cordoned.sql:21:5: column \"kubelet\" does not exist"),
+        text.contains("node-cordoned.sql:22:5: column \"kubelet\" does not exist"),
         "{text}"
     );
     std::fs::remove_file(setup.folder.path().join("docs/runbooks/node-cordoned.md")).unwrap();
