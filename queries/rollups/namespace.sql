@@ -36,7 +36,7 @@ risen as (
     group by datacenter, cluster, namespace, uid
 ),
 restarts as (
-    select datacenter, cluster, namespace, sum(restarts) as restarts
+    select datacenter, cluster, namespace, sum(restarts)::bigint as restarts
     from risen
     group by datacenter, cluster, namespace
 ),
