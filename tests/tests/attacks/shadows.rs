@@ -19,8 +19,6 @@ const MAKES_SOMETHING: &[&str] = &[
     "select lo_create(0)",
     "select lo_creat(-1)",
     "select lo_from_bytea(0, 'x')",
-    "select pg_logical_emit_message(false, 'x', 'x'::text)",
-    "select pg_logical_emit_message(true, 'x', 'x'::bytea)",
 ];
 
 #[tokio::test]
