@@ -20,10 +20,20 @@ pub(super) fn effective(object: &Value, which: &str) -> ResourceQuantities {
     };
     let init: Vec<&Value> = list(&spec["initContainers"]).collect();
     let all: Vec<&Value> = init.iter().copied().chain(list(&spec["containers"])).collect();
+    // What a kubelet reports counts also where nothing is asked for.
+    let reports = all.iter().filter_map(|container| reported(object, container));
+    let lists = reports.flat_map(|report| match which {
+        "requests" if !report["resources"].is_null() => {
+            vec![&report["resources"][which], &report["allocatedResources"]]
+        }
+        _ => vec![&report["resources"][which]],
+    });
     let names: BTreeSet<String> = all
         .iter()
         .chain([&spec])
-        .flat_map(|holder| holder["resources"][which].as_object().into_iter().flatten())
+        .map(|holder| &holder["resources"][which])
+        .chain(lists)
+        .flat_map(|list| list.as_object().into_iter().flatten())
         .map(|(name, _)| name.clone())
         .collect();
     let overhead_names = spec["overhead"]
