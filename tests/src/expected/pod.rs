@@ -188,7 +188,18 @@ fn finished_at(object: &Value) -> Option<i64> {
     let (reason, message) = (text(status, "/reason"), text(status, "/message"));
     let refused = message.starts_with("Pod was rejected")
         || reason.starts_with("OutOf")
-        || reason == "UnexpectedAdmissionError"
+        || matches!(
+            reason.as_str(),
+            "UnexpectedAdmissionError"
+                | "TopologyAffinityError"
+                | "SMTAlignmentError"
+                | "NodeAffinity"
+                | "NodeName"
+                | "NodePorts"
+                | "AppArmor"
+                | "SysctlForbidden"
+                | "PodOSNotSupported"
+        )
         || (reason == "Evicted" && message.starts_with("The node had condition"));
     let bound = !filled(&object["spec"]["nodeName"]).is_null();
     if status["phase"] == "Failed" && bound && refused && !ran && evicted.is_none() {
