@@ -149,10 +149,18 @@ async fn every_column_shows_what_a_test_gives_it_or_says_what_to_give_instead() 
 
 /// What cannot be given, and what can in its place.
 const REFUSED: &str = "
+node.is_virtual: set `labels`, `taints`
 node.valid_from: set `at` beside `row`
+pod.lives: set `phase`
 pod.valid_from: set `at` beside `row`
+container.lives: set `phase`, or give rows of `pod`
+container.end_started_at: set `ended_at`, `started_at`, `last_started_at`
+container.end_reason: set `ended_at`, `reason`, `last_reason`
+container.end_exit_code: set `ended_at`, `exit_code`, `last_exit_code`
 container.valid_from: set `at` beside `row`
 namespace.valid_from: set `at` beside `row`
+workload.lives: set `completed_at`, `conditions`
+workload.wanted: set `workload_kind`, `desired`, `suspended`, `completed_at`, `conditions`, `completions`, `succeeded`, `active`
 workload.valid_from: set `at` beside `row`
 watchdog.valid_from: set `at` beside `row`
 balance.balanced: set `in_cluster`, `in_ledger`
