@@ -16,7 +16,7 @@ use std::{
 };
 
 use fleetledger_emit::object::{AllowList, MetadataRules, TopOwner, pod};
-use fleetledger_local::{ArtifactCache, LocalError, LocalResult, process, skip::unless_available};
+use fleetledger_local::{ArtifactCache, LocalResult, go, skip::unless_available};
 use fleetledger_schema::record::{self, Resources};
 use k8s_openapi::api::core::v1::Pod;
 use proptest::{
@@ -28,8 +28,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::{io::AsyncWriteExt, process::Command};
 
-/// Version of `k8s.io/component-helpers` that `tests/pod-resources/go.mod` asks for.
-const LIBRARY: &str = "0.35.4";
 const PODS: usize = 5_000;
 
 #[derive(Debug, Deserialize)]
@@ -120,31 +118,11 @@ fn any_pod() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The program in `tests/pod-resources`, built once a version of the library.
+/// The program in `tests/pod-resources`.
 async fn library() -> LocalResult<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/pod-resources");
-    let runs = process::run(Command::new("go").arg("version")).await;
-    runs.map_err(|error| LocalError::Unavailable {
-        part: "the library of Kubernetes that sums requests",
-        reason: format!("there is no Go 1.25 or later ({error})"),
-        remedy: "https://go.dev/dl/".to_owned(),
-    })?;
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/pod-resources");
     let cache = ArtifactCache::new(ArtifactCache::default_root());
-    let build = |staging: PathBuf| async move {
-        let mut build = Command::new("go");
-        build.args(["build", "-trimpath", "-mod=readonly", "-buildvcs=false", "-o"]);
-        build
-            .arg(staging.join("pod-resources"))
-            .arg(".")
-            .current_dir(&source);
-        build
-            .env("CGO_ENABLED", "0")
-            .env("GOFLAGS", "")
-            .env("GOWORK", "off");
-        process::run(&mut build).await.map(|_| ())
-    };
-    let folder = cache.artifact(&format!("pod-resources-{LIBRARY}"), build).await?;
-    Ok(folder.join("pod-resources"))
+    go::program(&cache, "pod-resources", &module, &[]).await
 }
 
 /// What the library says of each of these pods.

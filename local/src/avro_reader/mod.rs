@@ -7,6 +7,8 @@ use tokio::process::Command;
 
 use crate::cache::ArtifactCache;
 use crate::error::{LocalError, LocalResult};
+use crate::maven;
+use crate::pip;
 use crate::process::{self, write_file};
 use crate::scratch::ScratchFolder;
 
@@ -14,7 +16,6 @@ const POM: &str = include_str!("pom.xml");
 const JAVA_PROGRAM: &str = include_str!("AvroReader.java");
 const PYTHON_PROGRAM: &str = include_str!("avro_reader.py");
 const FASTAVRO: &str = "fastavro==1.13.1";
-const JAVA_REMEDY: &str = "sudo apt-get install -y default-jre-headless maven";
 const PYTHON_REMEDY: &str = "sudo apt-get install -y python3 python3-pip";
 
 /// An Avro library that is not ours, and the program that reads with it.
@@ -46,14 +47,12 @@ impl AvroReader {
     /// # Errors
     /// [`LocalError::Unavailable`] without Java, or without Maven to fetch it with.
     pub async fn java(cache: &ArtifactCache) -> LocalResult<Self> {
-        for (tool, version) in [("java", "-version"), ("mvn", "--version")] {
-            if !process::is_runnable(tool, &[version]).await {
-                return Err(unavailable(
-                    "Avro for Java",
-                    &format!("there is no {tool}"),
-                    JAVA_REMEDY,
-                ));
-            }
+        if let Some(tool) = maven::missing().await {
+            return Err(unavailable(
+                "Avro for Java",
+                &format!("there is no {tool}"),
+                maven::REMEDY,
+            ));
         }
         let name = artifact_name("avro-java", &[POM, JAVA_PROGRAM]);
         let folder = cache
@@ -67,21 +66,14 @@ impl AvroReader {
     /// # Errors
     /// [`LocalError::Unavailable`] without Python, or without pip to fetch it with.
     pub async fn fastavro(cache: &ArtifactCache) -> LocalResult<Self> {
-        if !process::is_runnable("python3", &["-m", "pip", "--version"]).await {
-            return Err(unavailable(
-                "fastavro",
-                "there is no python3 with pip",
-                PYTHON_REMEDY,
-            ));
+        if !pip::is_there().await {
+            return Err(unavailable("fastavro", pip::MISSING, PYTHON_REMEDY));
         }
         let name = artifact_name("fastavro", &[FASTAVRO, PYTHON_PROGRAM]);
         let folder = cache
             .artifact(&name, |staging| async move {
                 write_file(&staging.join("avro_reader.py"), PYTHON_PROGRAM)?;
-                let mut install = Command::new("python3");
-                install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]);
-                process::run(install.arg(staging.join("lib")).arg(FASTAVRO)).await?;
-                Ok(())
+                pip::install("python3", &staging.join("lib"), &["--no-deps", FASTAVRO]).await
             })
             .await?;
         Ok(Self::new(ReaderLanguage::Python, folder, cache))
@@ -158,15 +150,7 @@ fn parse(output: &str) -> AvroReading {
 async fn build_java(staging: &Path) -> LocalResult<()> {
     write_file(&staging.join("pom.xml"), POM)?;
     write_file(&staging.join("AvroReader.java"), JAVA_PROGRAM)?;
-    let mut maven = Command::new("mvn");
-    maven.args([
-        "-q",
-        "-B",
-        "dependency:copy-dependencies",
-        "-DoutputDirectory=lib",
-        "-DincludeScope=runtime",
-    ]);
-    process::run(maven.current_dir(staging)).await?;
+    maven::copy_dependencies(staging).await?;
     let mut compiler = Command::new("java");
     compiler.args(["-cp", "lib/*", "org.eclipse.jdt.internal.compiler.batch.Main"]);
     compiler.args([

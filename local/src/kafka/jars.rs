@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio::process::Command;
-
 use crate::cache::ArtifactCache;
 use crate::error::{LocalError, LocalResult};
+use crate::maven;
 use crate::process::{self, write_file};
 
 const POM: &str = include_str!("pom.xml");
 const LOGGING: &str = include_str!("log4j2.properties");
-const REMEDY: &str = "sudo apt-get install -y default-jre-headless maven";
 
 /// Kafka's classes and its logging configuration.
 #[derive(Debug, Clone)]
@@ -52,22 +50,13 @@ async fn download(staging: &Path) -> LocalResult<()> {
     }
     write_file(&staging.join("pom.xml"), POM)?;
     write_file(&staging.join("log4j2.properties"), LOGGING)?;
-    let mut maven = Command::new("mvn");
-    maven.args([
-        "-q",
-        "-B",
-        "dependency:copy-dependencies",
-        "-DoutputDirectory=lib",
-        "-DincludeScope=runtime",
-    ]);
-    process::run(maven.current_dir(staging)).await?;
-    Ok(())
+    maven::copy_dependencies(staging).await
 }
 
 fn unavailable(reason: &str) -> LocalError {
     LocalError::Unavailable {
         part: "Apache Kafka",
         reason: reason.to_owned(),
-        remedy: REMEDY.to_owned(),
+        remedy: maven::REMEDY.to_owned(),
     }
 }

