@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 use super::{
     effective_request::InPlaceResize,
     meta::{filled, instant, message},
-    resources::{kube_resources, limits_in_force, resources},
+    resources::{kube_limits, kube_resources, resources},
 };
 
 /// Init containers and sidecars in the order of the pod spec, then app and ephemeral containers as the pod given has them.
@@ -85,8 +85,7 @@ fn complete(
     statuses: &[ContainerStatus],
 ) -> Container {
     container.requests = kube_resources(resources.and_then(|resources| resources.requests.as_ref()));
-    let limits = limits_in_force(resources.and_then(|resources| resources.limits.as_ref()));
-    container.limits = kube_resources(limits.as_ref());
+    container.limits = kube_limits(resources.and_then(|resources| resources.limits.as_ref()));
     let Some(status) = statuses.iter().find(|status| status.name == container.container) else {
         return container;
     };
@@ -116,8 +115,7 @@ fn complete(
 fn set_in_force(container: &mut Container, status: &ContainerStatus) {
     let in_force = status.resources.as_ref();
     let requests = kube_resources(in_force.and_then(|resources| resources.requests.as_ref()));
-    let limits = limits_in_force(in_force.and_then(|resources| resources.limits.as_ref()));
-    let limits = kube_resources(limits.as_ref());
+    let limits = kube_limits(in_force.and_then(|resources| resources.limits.as_ref()));
     let allocated = kube_resources(status.allocated_resources.as_ref());
     container.request_in_force_cpu_millicores = requests.cpu_millicores;
     container.request_in_force_memory_bytes = requests.memory_bytes;

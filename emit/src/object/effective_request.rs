@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, Resou
 
 use super::{
     quantity::Quantity,
-    resources::{KubeResourceList, ResourceList, limits_in_force, read, resources},
+    resources::{ResourceList, read, read_limits, resources},
 };
 
 /// Effective request of the pod, with overhead: what the scheduler reserves.
@@ -19,8 +19,9 @@ pub fn requests(pod: &Pod) -> Resources {
     };
     let resize = InPlaceResize::of(pod);
     let mut sum = aggregate(spec, |container| resize.requests(container));
-    let asked = spec.resources.as_ref().and_then(|r| r.requests.as_ref());
-    replace_by_pod_level(&mut sum, asked, resize.pod_level_requests(pod, asked).as_ref());
+    let asked = read(spec.resources.as_ref().and_then(|r| r.requests.as_ref()));
+    let effective = resize.pod_level_requests(pod, &asked);
+    replace_by_pod_level(&mut sum, asked, effective.as_ref());
     add(&mut sum, &read(spec.overhead.as_ref()));
     resources(&sum)
 }
@@ -36,9 +37,9 @@ pub fn limits(pod: &Pod) -> Resources {
     let mut sum = aggregate(spec, of);
     let all = || spec.init_containers.iter().flatten().chain(&spec.containers);
     sum.retain(|name, _| all().all(|container| of(container).contains_key(name)));
-    let asked = limits_in_force(spec.resources.as_ref().and_then(|r| r.limits.as_ref()));
-    let effective = resize.pod_level_limits(pod, asked.as_ref());
-    replace_by_pod_level(&mut sum, asked.as_ref(), effective.as_ref());
+    let asked = read_limits(spec.resources.as_ref().and_then(|r| r.limits.as_ref()));
+    let effective = resize.pod_level_limits(pod, &asked);
+    replace_by_pod_level(&mut sum, asked, effective.as_ref());
     for (name, overhead) in read(spec.overhead.as_ref()) {
         // Overhead raises a limit but sets none, as Kubernetes has it.
         if let Some(limit) = sum.get_mut(&name).filter(|limit| !limit.is_zero()) {
@@ -108,41 +109,39 @@ impl<'p> InPlaceResize<'p> {
 
     /// What the scheduler reserves for a container.
     pub(super) fn requests(&self, container: &Container) -> ResourceList {
-        let asked = container.resources.as_ref().and_then(|r| r.requests.as_ref());
+        let asked = read(container.resources.as_ref().and_then(|r| r.requests.as_ref()));
         let Some((status, in_force)) = self.reported(container) else {
-            return read(asked);
+            return asked;
         };
-        self.effective(
-            asked,
-            [in_force.requests.as_ref(), status.allocated_resources.as_ref()],
-        )
+        let granted = [
+            read(in_force.requests.as_ref()),
+            read(status.allocated_resources.as_ref()),
+        ];
+        self.effective(asked, &granted)
     }
 
     /// The limit that a container may reach.
     fn limits(&self, container: &Container) -> ResourceList {
-        let asked = limits_in_force(container.resources.as_ref().and_then(|r| r.limits.as_ref()));
+        let asked = read_limits(container.resources.as_ref().and_then(|r| r.limits.as_ref()));
         match self.reported(container) {
-            Some((_, in_force)) => {
-                let in_force = limits_in_force(in_force.limits.as_ref());
-                self.effective(asked.as_ref(), [in_force.as_ref()])
-            }
-            None => read(asked.as_ref()),
+            Some((_, in_force)) => self.effective(asked, &[read_limits(in_force.limits.as_ref())]),
+            None => asked,
         }
     }
 
-    fn pod_level_requests(&self, pod: &Pod, asked: Option<&KubeResourceList>) -> Option<ResourceList> {
+    fn pod_level_requests(&self, pod: &Pod, asked: &ResourceList) -> Option<ResourceList> {
         let status = pod.status.as_ref()?;
         let in_force = status.resources.as_ref()?;
-        Some(self.effective(
-            asked,
-            [in_force.requests.as_ref(), status.allocated_resources.as_ref()],
-        ))
+        let granted = [
+            read(in_force.requests.as_ref()),
+            read(status.allocated_resources.as_ref()),
+        ];
+        Some(self.effective(asked.clone(), &granted))
     }
 
-    fn pod_level_limits(&self, pod: &Pod, asked: Option<&KubeResourceList>) -> Option<ResourceList> {
+    fn pod_level_limits(&self, pod: &Pod, asked: &ResourceList) -> Option<ResourceList> {
         let in_force = pod.status.as_ref()?.resources.as_ref()?;
-        let in_force = limits_in_force(in_force.limits.as_ref());
-        Some(self.effective(asked, [in_force.as_ref()]))
+        Some(self.effective(asked.clone(), &[read_limits(in_force.limits.as_ref())]))
     }
 
     fn reported(&self, container: &Container) -> Option<(&'p ContainerStatus, &'p ResourceRequirements)> {
@@ -151,18 +150,14 @@ impl<'p> InPlaceResize<'p> {
     }
 
     /// The largest of all, without what is asked for where that is infeasible.
-    fn effective<const N: usize>(
-        &self,
-        asked: Option<&KubeResourceList>,
-        granted: [Option<&KubeResourceList>; N],
-    ) -> ResourceList {
+    fn effective(&self, asked: ResourceList, granted: &[ResourceList]) -> ResourceList {
         let mut largest = if self.infeasible {
             ResourceList::new()
         } else {
-            read(asked)
+            asked
         };
         for list in granted {
-            raise(&mut largest, &read(list));
+            raise(&mut largest, list);
         }
         largest
     }
@@ -184,12 +179,8 @@ fn resize_infeasible(pod: &Pod) -> bool {
 
 /// Resources set for the pod as a whole take the place of the containers' sum; only these kinds can be. While the pod as a
 /// whole is resized, `effective` holds what counts of them.
-fn replace_by_pod_level(
-    sum: &mut ResourceList,
-    asked: Option<&KubeResourceList>,
-    effective: Option<&ResourceList>,
-) {
-    for (name, quantity) in read(asked) {
+fn replace_by_pod_level(sum: &mut ResourceList, asked: ResourceList, effective: Option<&ResourceList>) {
+    for (name, quantity) in asked {
         if name == "cpu" || name == "memory" || name.starts_with("hugepages-") {
             let counts = effective.map_or(quantity, |list| list.get(&name).copied().unwrap_or_default());
             sum.insert(name, counts);

@@ -20,16 +20,14 @@ pub(super) fn read(list: Option<&KubeResourceList>) -> ResourceList {
         .collect()
 }
 
-/// Limits that are in force: of compute that a container shares, a limit of 0 is none, as the kubelet sets none for it. Of
-/// what is counted out, such as cards or huge pages, 0 is a number like any other.
-pub(super) fn limits_in_force(list: Option<&KubeResourceList>) -> Option<KubeResourceList> {
-    let is_none = |name: &str, quantity: &KubeQuantity| {
-        matches!(name, "cpu" | "memory" | "ephemeral-storage")
-            && Quantity::parse(&quantity.0).is_ok_and(|quantity| quantity.is_zero())
-    };
-    let mut list = list?.clone();
-    list.retain(|name, quantity| !is_none(name, quantity));
-    Some(list)
+/// Reads a list of limits. Of compute that a container shares, a limit of 0 is none, as the kubelet sets none for it. Of what is
+/// counted out, such as cards or huge pages, 0 is a number like any other.
+pub(super) fn read_limits(list: Option<&KubeResourceList>) -> ResourceList {
+    let mut limits = read(list);
+    limits.retain(|name, limit| {
+        !limit.is_zero() || !matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage")
+    });
+    limits
 }
 
 /// A list as a record keeps it.
@@ -53,8 +51,17 @@ pub(super) fn resources(list: &ResourceList) -> Resources {
 
 /// A list of the API server as a record keeps it.
 pub(super) fn kube_resources(list: Option<&KubeResourceList>) -> Resources {
-    let read = read(list);
-    let mut resources = resources(&read);
+    as_written(&read(list), list)
+}
+
+/// A list of limits of the API server as a record keeps it.
+pub(super) fn kube_limits(list: Option<&KubeResourceList>) -> Resources {
+    as_written(&read_limits(list), list)
+}
+
+/// What no column is for stays as it is written in `list`.
+fn as_written(read: &ResourceList, list: Option<&KubeResourceList>) -> Resources {
+    let mut resources = resources(read);
     for (name, text) in &mut resources.other {
         if let Some(quantity) = list.and_then(|list| list.get(name)) {
             text.clone_from(&quantity.0);
@@ -83,7 +90,7 @@ mod tests {
             .into_iter()
             .map(|(n, q)| (n.to_owned(), KubeQuantity(q.to_owned())))
             .collect();
-        let limits = kube_resources(limits_in_force(Some(&list)).as_ref());
+        let limits = kube_limits(Some(&list));
         assert_eq!((limits.cpu_millicores, limits.memory_bytes), (None, None));
         assert_eq!(limits.gpu_millis, Some(0));
         assert_eq!(limits.other.len(), 1);
