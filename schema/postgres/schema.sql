@@ -2123,6 +2123,8 @@ create sequence ledger.delivery_number;
 --     Rates the hour that begins at h0, up to h1, into temporary tables.
 -- ledger.rate_lines() returns void
 --     Shares what nodes allocated among those who were charged; part of ledger.rate.
+-- ledger.role_memberships() returns TABLE(granted text, member text)
+--     What roles are members of.
 -- ledger.role_settings() returns TABLE(role_name text, setting text, setting_value text, only_superuser boolean)
 --     What roles are set to in this database.
 -- ledger.set_partition_storage(of_table text, name text) returns void

@@ -82,11 +82,7 @@ const LIST_ROLE_FAULTS: &str = "
         where c.is_set is distinct from s.setting || '=' || s.setting_value and (o.rolsuper or not s.only_superuser)
         union all
         select format('%I is no member of %I', m.member, m.granted)
-        from (
-            values ('fleetledger_select', 'fleetledger_reader'), ('fleetledger_select', 'fleetledger_evaluate')
-            union all
-            select 'fleetledger_team', t.role_name from ledger.team_role as t
-        ) as m (granted, member)
+        from ledger.role_memberships() as m
         join pg_roles as r on r.rolname = m.member
         where not pg_has_role(r.oid, m.granted::name, 'usage')
         union all

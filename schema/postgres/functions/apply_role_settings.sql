@@ -10,11 +10,7 @@ begin
     execute format('grant temporary on database %I to fleetledger_ingest', current_database());
     for one in
         select m.granted, m.member
-        from (
-            values ('fleetledger_select', 'fleetledger_reader'), ('fleetledger_select', 'fleetledger_evaluate')
-            union all
-            select 'fleetledger_team', t.role_name from ledger.team_role as t
-        ) as m (granted, member)
+        from ledger.role_memberships() as m
         join pg_roles as r on r.rolname = m.member
         where not pg_has_role(r.oid, m.granted, 'member')
     loop

@@ -131,7 +131,8 @@ $$;
 revoke execute on function ledger.cost_fill, ledger.cost_fill_rest, ledger.cost_fill_day, ledger.cost_fill_day_rest,
     ledger.cost_close, ledger.cost_check_hour, ledger.cost_due, ledger.rate, ledger.rate_lines, ledger.cost_write_check from public, fleetledger_ingest;
 grant execute on function ledger.cost_fill, ledger.cost_fill_rest, ledger.cost_fill_day, ledger.cost_fill_day_rest,
-    ledger.cost_close, ledger.cost_due, ledger.cost_retry, ledger.apply_owners, ledger.partition_bounds, ledger.role_settings
+    ledger.cost_close, ledger.cost_due, ledger.cost_retry, ledger.apply_owners, ledger.partition_bounds, ledger.role_settings,
+    ledger.role_memberships
     to fleetledger_evaluate;
 -- What has happened is not changed afterwards.
 revoke update, delete on ledger.alert_event, ledger.delivery, ledger.rule_run from fleetledger_evaluate;
