@@ -32,10 +32,13 @@ export FEATURES TEST_ARGS
 # The checkout that `make measure` measures; this one where it is empty.
 MEASURE ?=
 
+# Where `make sbom` writes.
+SBOM ?= $(CURDIR)/sbom.cdx.json
+
 # The ledger whose panels `make grafana-check` runs, as the reader; a filled one of its own where it is empty.
 GRAFANA_POSTGRES ?=
 
-.PHONY: help demo test check bench soak measure grafana-check audit fmt clean
+.PHONY: help demo test check bench soak measure grafana-check audit sbom fmt clean
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,9 +79,14 @@ grafana-check: ## Every panel of every dashboard on a ledger, without Grafana; G
 	@$(BOOTSTRAP) demo
 	@$(WITH_PLACES) FLEETLEDGER_GRAFANA_POSTGRES=$(GRAFANA_POSTGRES) cargo test --locked --workspace $(FEATURES) --test grafana -- --nocapture
 
-audit: ## Licences, advisories and sources of dependencies (needs the network and cargo-deny).
-	@$(WITH_PLACES) cargo deny --version >/dev/null 2>&1 || { echo "install it with: cargo install --locked cargo-deny" >&2; exit 3; }
-	@$(WITH_PLACES) cargo deny --all-features check
+audit: ## Licences, bans and sources of dependencies, as in make test, and RustSec's advisories (from GitHub; skipped loudly without it).
+	@$(BOOTSTRAP) demo
+	@$(WITH_PLACES) cargo run --quiet --locked -p fleetledger-tests --example audit
+
+# cargo-cyclonedx writes beside each Cargo.toml, so it is given a copy of the manifests' tree.
+sbom: ## What the binary is built of, as CycloneDX: sbom.cdx.json; SBOM=file for another place.
+	@$(BOOTSTRAP) demo
+	@$(WITH_PLACES) deploy/bootstrap/sbom.sh $(SBOM)
 
 fmt: ## Formats the sources.
 	@$(WITH_PLACES) cargo fmt --all

@@ -17,6 +17,7 @@ pub mod account;
 pub mod alertmanager;
 pub mod avro_reader;
 pub mod cache;
+pub mod cargo_tool;
 mod debian_package;
 mod error;
 pub mod focus_validator;

@@ -17,7 +17,7 @@ use std::{
 use croner::parser::{CronParser, Seconds, Year};
 use fleetledger_local::{ArtifactCache, go, skip};
 use jiff::{Timestamp, tz::TimeZone};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio_postgres::Client;
 
 /// How many instants in a row are compared.

@@ -7,7 +7,7 @@ use fleetledger_schema::{
     kind::RecordKind,
     record::{ContainerUsage, Record, Usage},
 };
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rdkafka::ClientConfig;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

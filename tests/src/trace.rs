@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 /// One machine.
 #[derive(Debug, Clone)]

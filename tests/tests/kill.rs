@@ -25,7 +25,7 @@ use fleetledger_tests::{
     program::{LedgerProcess, every_partition, ingest_configuration},
     storm::{RecordStorm, RunningStorm},
 };
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 const SEED: u64 = 5_150;
 const RANDOM_KILLS: usize = 20;

@@ -11,7 +11,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
-use rand::Rng;
+use rand::RngExt;
 
 use super::{
     template,

@@ -1,7 +1,7 @@
 //! The fleet as it stands when a simulation begins.
 
 use fleetledger_schema::instant::Instant;
-use rand::Rng;
+use rand::RngExt;
 
 use super::{
     template::{self, NodePool, PodShape},

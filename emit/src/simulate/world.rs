@@ -8,7 +8,7 @@ use std::{
 
 use fleetledger_schema::instant::Instant;
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{

@@ -28,7 +28,7 @@ use fleetledger_tests::{
     report::{TestRunReport, number_from_environment},
     storm::{RecordStorm, RunningStorm},
 };
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{members::IngesterGroup, replicated_database::ReplicatedDatabase};
 

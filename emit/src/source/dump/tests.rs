@@ -286,3 +286,18 @@ fn a_dump_without_kube_system_ends_with_a_sentence_and_takes_a_cluster_uid() {
     let dump = ClusterDump::read(&place.path().join("pods.json"), Some("given")).unwrap();
     assert_eq!(dump.cluster_uid(), "given");
 }
+
+/// kubectl writes these plain, where YAML 1.2 sees a float beyond 64 bits, or one of fewer digits than the text has.
+#[test]
+fn labels_that_look_like_numbers_are_texts() {
+    let dump = dump(&[(
+        "pods.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  uid: p\n  labels:\n    commit: 12e4567\n    other: +12e4567\n    \
+         build: \"0123\"\n    octal: 0o8\n    bits: 0b12\n    hex: 0x_\n    share: .e1\n",
+    )]);
+    assert_eq!(kept(&dump), ["p"]);
+    let pod = dump.objects.iter().find(|object| object.meta().name.as_deref() == Some("p"));
+    let labels = pod.unwrap().meta().labels.clone().unwrap();
+    let expected = ["0b12", "0123", "12e4567", "0x_", "0o8", "+12e4567", ".e1"];
+    assert_eq!(labels.into_values().collect::<Vec<_>>(), expected);
+}
