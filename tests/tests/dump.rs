@@ -440,7 +440,7 @@ async fn old_api_server(parts: &Arc<SharedServers>, mut objects: ListedObjects) 
     assert_eq!(
         row,
         json!({"available": null, "unavailable": null, "ready": 2, "namespace_created_at": null, "addresses": [],
-            "ready_status": null, "kernel_version": "", "restarts": 0, "status": "Init:0/2"})
+            "ready_status": null, "kernel_version": "", "restarts": 0, "status": "Running"})
     );
     way.ingester.stop().await;
 }
