@@ -71,11 +71,8 @@ pub async fn run(
                 backend,
             )
         }
-        ObjectSource::Dump {
-            directory,
-            cluster_uid,
-        } => {
-            let dump = ClusterDump::read(&directory, cluster_uid.as_deref())?;
+        ObjectSource::Dump(place) => {
+            let dump = ClusterDump::read(&place)?;
             health.update(|summary| summary.passed_over = dump.passed_over().to_vec());
             (SourceFeed::Dump(dump), None, None)
         }

@@ -25,7 +25,7 @@ use crate::{
     metrics::EmitMetrics,
     object::{self, MetadataRules, NodeHeartbeat, TopOwner, set_heartbeat, set_top_owner},
     owner::{KnownOwner, OwnerIndex, OwnerRef, OwnerResolution},
-    resource::{KubeObject, ResourceChange, WatchedResource},
+    resource::{KubeObject, NamedScope, ResourceChange, WatchedResource},
     settings::EmitSettings,
     usage::Roster,
 };
@@ -53,8 +53,8 @@ struct ResourceListing {
     seen: Option<HashSet<String>>,
     /// True once a list was complete.
     complete: bool,
-    /// True if the source will never name all of it.
-    incomplete: bool,
+    /// Where the source names everything, if it will never name all of it.
+    in_part: Option<NamedScope>,
     /// True once the resource has answered at all, be it with an error.
     answered: bool,
 }
@@ -134,9 +134,9 @@ impl ObservedFleet {
                 self.see(&object, None, now);
             }
             ResourceChange::End => self.end_list(resource, now),
-            ResourceChange::Incomplete => {
+            ResourceChange::Incomplete(scope) => {
                 let listing = self.listing(resource);
-                (listing.seen, listing.incomplete, listing.answered) = (None, true, true);
+                (listing.seen, listing.in_part, listing.answered) = (None, Some(scope), true);
                 self.health.resource(resource, ResourceState::Absent);
             }
             ResourceChange::Applied(object) => self.see(&object, Some(now.at), now),
@@ -164,7 +164,7 @@ impl ObservedFleet {
 
     /// True if every resource of the kind has been listed, as far as the source ever will.
     pub(crate) fn is_listed(&self, kind: RecordKind) -> bool {
-        let listed = |listing: &ResourceListing| listing.complete || listing.incomplete;
+        let listed = |listing: &ResourceListing| listing.complete || listing.in_part.is_some();
         WatchedResource::of(kind).all(|resource| self.listings.get(&resource).is_some_and(listed))
     }
 
@@ -173,11 +173,21 @@ impl ObservedFleet {
         WatchedResource::of(kind).all(|resource| self.names_all(resource))
     }
 
-    /// True if the last record of an object belongs to a resource of which everything has been named.
+    /// True if the last record of an object belongs to a resource of which everything has been named in its namespace.
     pub(crate) fn names_all_like(&self, value: &[u8]) -> bool {
-        let record = decode(value, &self.schemas);
-        let resource = record.as_ref().and_then(WatchedResource::of_record);
-        resource.is_some_and(|resource| self.names_all(resource))
+        let Some(record) = decode(value, &self.schemas) else {
+            return false;
+        };
+        let Some(resource) = WatchedResource::of_record(&record) else {
+            return false;
+        };
+        let in_part = self
+            .listings
+            .get(&resource)
+            .and_then(|listing| listing.in_part.as_ref());
+        let namespace = record.namespace().filter(|_| resource.is_namespaced());
+        self.names_all(resource)
+            || in_part.is_some_and(|scope| namespace.is_some_and(|namespace| scope.holds(namespace)))
     }
 
     fn names_all(&self, resource: WatchedResource) -> bool {

@@ -41,5 +41,5 @@ pub use leadership::EPOCH_ANNOTATION;
 pub use resource::{KubeObject, WatchedResource};
 pub use settings::{EmitSettings, LeadershipSettings};
 pub use simulate::SimulateSettings;
-pub use source::ObjectSource;
+pub use source::{DumpPlace, ObjectSource};
 pub use usage::{GpuSettings, UsageSettings, UsageSource};

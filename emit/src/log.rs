@@ -41,7 +41,7 @@ pub(crate) struct RecordLog {
     pub(crate) sweep: VecDeque<SweepItem>,
     begin_sequence: Option<i64>,
     mark_due: bool,
-    /// True once a sweep of this epoch is complete: only then does a mark tell anything.
+    /// True once a sweep of this epoch is complete, or all is sent that the source knows: only then does a mark tell anything.
     pub(crate) swept: bool,
 }
 

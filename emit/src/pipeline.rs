@@ -325,7 +325,8 @@ impl LeadershipTerm<'_> {
         tracing::info!(cluster = %self.name, %kind, "first sweep begins");
     }
 
-    /// A sweep would close whatever it does not name: what a source knows in part is sent as changes.
+    /// A sweep would close whatever it does not name: what a source knows in part is sent as changes. A mark follows, for the
+    /// log has been read back and is counted as a whole.
     fn send_incomplete(&mut self, kind: RecordKind) {
         let living = self.fleet.memory.living();
         let living: Vec<Arc<str>> = living
@@ -335,7 +336,8 @@ impl LeadershipTerm<'_> {
         for uid in living {
             self.outbox.queue(&uid, &mut self.fleet.memory);
         }
-        tracing::warn!(cluster = %self.name, %kind, "the dump does not name everything of this kind; nothing else of it is closed");
+        let logs = self.outbox.logs.iter_mut().filter(|log| log.kind == kind);
+        logs.for_each(|log| log.swept = true);
     }
 
     fn go_on_sweeping(&mut self, course: &mut TermProgress, now: ClockReading) {

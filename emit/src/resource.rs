@@ -1,6 +1,6 @@
 //! The API server's resources that a source reads, and their objects.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use fleetledger_schema::{kind::RecordKind, record::Record};
 use k8s_openapi::{
@@ -17,6 +17,9 @@ use crate::{
     owner::{KnownOwner, OwnerRef},
     watchdog_resource::Watchdog,
 };
+
+/// Namespaces that are named in a log line; the rest are counted.
+const NAMESPACES_SHOWN: usize = 10;
 
 /// A resource that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +97,15 @@ impl WatchedResource {
             "Job" => WatchedResource::Jobs,
             _ => return None,
         })
+    }
+
+    /// False for resources of the cluster itself.
+    #[must_use]
+    pub fn is_namespaced(self) -> bool {
+        !matches!(
+            self,
+            WatchedResource::Namespaces | WatchedResource::Nodes | WatchedResource::Watchdogs
+        )
     }
 
     /// Name in metrics, logs and RBAC.
@@ -218,6 +230,49 @@ pub(crate) enum SourceEvent {
     Finished,
 }
 
+/// Where a source names every object of a resource, so that what it does not name there is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NamedScope {
+    /// Everywhere.
+    Everything,
+    /// In all namespaces but these.
+    AllBut(BTreeSet<String>),
+    /// In these namespaces.
+    Only(BTreeSet<String>),
+}
+
+impl NamedScope {
+    /// True if everything of a namespace is named.
+    pub(crate) fn holds(&self, namespace: &str) -> bool {
+        match self {
+            NamedScope::Everything => true,
+            NamedScope::AllBut(elsewhere) => !elsewhere.contains(namespace),
+            NamedScope::Only(named) => named.contains(namespace),
+        }
+    }
+}
+
+impl fmt::Display for NamedScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |names: &BTreeSet<String>| {
+            let shown: Vec<&str> = names.iter().take(NAMESPACES_SHOWN).map(String::as_str).collect();
+            let more = names.len() - shown.len();
+            let rest = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            format!("{}{rest}", shown.join(", "))
+        };
+        match self {
+            NamedScope::Everything => f.write_str("everything"),
+            NamedScope::AllBut(elsewhere) => write!(f, "all namespaces but {}", names(elsewhere)),
+            NamedScope::Only(named) if named.is_empty() => f.write_str("no namespace as a whole"),
+            NamedScope::Only(named) => write!(f, "namespaces {} alone", names(named)),
+        }
+    }
+}
+
 /// One change of a resource.
 #[derive(Debug)]
 pub(crate) enum ResourceChange {
@@ -227,8 +282,8 @@ pub(crate) enum ResourceChange {
     Listed(KubeObject),
     /// The list is complete.
     End,
-    /// The list is over and does not name everything; what it does not name may exist.
-    Incomplete,
+    /// The list is over and names everything of some namespaces alone; what it does not name elsewhere may exist.
+    Incomplete(NamedScope),
     /// An object appeared or changed.
     Applied(KubeObject),
     /// An object is gone; this was its last state.

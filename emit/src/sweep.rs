@@ -94,7 +94,7 @@ impl ClusterSweep {
             ResourceChange::End | ResourceChange::Absent => {
                 lists.waiting.remove(&resource);
             }
-            ResourceChange::Incomplete => {
+            ResourceChange::Incomplete(_) => {
                 lists.waiting.remove(&resource);
                 lists.failed.insert(resource);
             }

@@ -13,7 +13,7 @@ mod logs;
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use fleetledger_emit::{
-    EmitError, EmitSettings, EmitterHealth, EmitterSummary, ObjectSource, SimulateSettings, run,
+    DumpPlace, EmitError, EmitSettings, EmitterHealth, EmitterSummary, ObjectSource, SimulateSettings, run,
 };
 use fleetledger_schema::{
     codec::KnownSchemas,
@@ -83,14 +83,24 @@ fn dump(pods: &[(&str, &str)]) -> tempfile::TempDir {
 async fn emit_dump(settings: EmitSettings, folder: &Path, kafka: &ClientConfig) -> EmitterSummary {
     emit(
         settings,
-        ObjectSource::Dump {
+        ObjectSource::Dump(DumpPlace {
             directory: folder.to_owned(),
-            cluster_uid: None,
-        },
+            ..DumpPlace::default()
+        }),
         kafka,
     )
     .await
     .unwrap()
+}
+
+/// A dump of which somebody says that it names everything.
+async fn emit_complete_dump(folder: &Path, kafka: &ClientConfig) {
+    let place = DumpPlace {
+        directory: folder.to_owned(),
+        complete: true,
+        ..DumpPlace::default()
+    };
+    emit(settings(), ObjectSource::Dump(place), kafka).await.unwrap();
 }
 
 fn digest_of(entries: &[KafkaLogEntry]) -> ContentDigest {
@@ -458,9 +468,11 @@ async fn of_a_kind_without_a_file_nothing_is_closed_and_nothing_is_sent() {
             .get(&RecordKind::Pod)
             .is_none_or(|pods| pods.produced == 0)
     );
-    // A list of none says that there are none.
+    // A list of none does not say where there are none; that it is complete says so.
     let none = dump_of_workloads(&[("pods.json", &[])]);
     emit_dump(settings(), none.path(), &logs.kafka()).await;
+    assert_eq!(living(&logs.read(RecordKind::Pod)), ["uid-a"]);
+    emit_complete_dump(none.path(), &logs.kafka()).await;
     let entries = logs.read(RecordKind::Pod);
     check_log(&entries);
     assert_eq!(living(&entries), Vec::<String>::new());
@@ -480,7 +492,7 @@ async fn of_workloads_only_those_are_closed_whose_resource_has_a_file() {
         ("replicasets.json", &[]),
         ("cronjobs.json", &[]),
     ];
-    emit_dump(settings(), dump_of_workloads(&whole).path(), &logs.kafka()).await;
+    emit_complete_dump(dump_of_workloads(&whole).path(), &logs.kafka()).await;
     assert_eq!(
         living(&logs.read(RecordKind::Workload)),
         ["uid-goes", "uid-stays", "uid-unknown"]
@@ -500,6 +512,79 @@ async fn of_workloads_only_those_are_closed_whose_resource_has_a_file() {
     assert_eq!(sweeps.count(), 1);
 }
 
+/// A list as `kubectl cluster-info dump` writes it: typed, its items without kind.
+fn typed_list(kind: &str, items: &[(&str, &str)]) -> String {
+    let items: Vec<_> = items
+        .iter()
+        .map(|(namespace, name)| {
+            json!({"metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{name}"),
+                "creationTimestamp": "2026-01-01T00:00:00Z"}})
+        })
+        .collect();
+    let version = if kind == "PodList" { "v1" } else { "apps/v1" };
+    json!({"kind": kind, "apiVersion": version, "metadata": {"resourceVersion": "9"}, "items": items})
+        .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_namespaces_that_a_dump_does_not_hold_nothing_is_closed() {
+    let logs = KafkaLogs::new();
+    let write = |folder: &Path, files: &[(&str, String)]| {
+        for (name, text) in files {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+    };
+    let (shop, bank) = ("shop", "bank");
+    let all = dump(&[]);
+    let everything = [
+        (
+            "pods.json",
+            typed_list("PodList", &[(shop, "stays"), (shop, "goes"), (bank, "elsewhere")]),
+        ),
+        (
+            "deployments.json",
+            typed_list("DeploymentList", &[(shop, "removed"), (bank, "kept")]),
+        ),
+    ];
+    write(all.path(), &everything);
+    emit_dump(settings(), all.path(), &logs.kafka()).await;
+
+    // `kubectl cluster-info dump --namespaces shop --output-directory …`
+    let of_shop = tempfile::tempdir().unwrap();
+    let files = [
+        (
+            "shop/pods.json",
+            typed_list("PodList", &[(shop, "stays"), (shop, "comes")]),
+        ),
+        ("shop/deployments.json", typed_list("DeploymentList", &[])),
+        ("shop/daemonsets.json", typed_list("DaemonSetList", &[])),
+    ];
+    write(of_shop.path(), &files);
+    let place = DumpPlace {
+        directory: of_shop.path().to_owned(),
+        cluster_uid: Some("cluster-1".to_owned()),
+        complete: false,
+    };
+    emit(settings(), ObjectSource::Dump(place), &logs.kafka())
+        .await
+        .unwrap();
+    let pods = logs.read(RecordKind::Pod);
+    let marks = check_log(&pods);
+    assert_eq!(living(&pods), ["uid-comes", "uid-elsewhere", "uid-stays"]);
+    let workloads = logs.read(RecordKind::Workload);
+    check_log(&workloads);
+    assert_eq!(living(&workloads), ["uid-kept"]);
+    // Its last word is a mark, which says that it was a dump.
+    let last = pods.last().unwrap().mark().unwrap();
+    assert_eq!(
+        (last.point.as_str(), last.source.as_deref(), last.count),
+        ("mark", Some("dump"), 3)
+    );
+    assert!(marks >= 4, "{marks}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_of_a_dump_say_that_it_is_one() {
     let logs = KafkaLogs::new();
@@ -517,9 +602,12 @@ async fn a_dump_without_kube_system_ends_before_anything_is_sent() {
     let logs = KafkaLogs::new();
     let folder = dump(&[("a", "Running")]);
     std::fs::remove_file(folder.path().join("namespaces.json")).unwrap();
-    let source = |cluster_uid: Option<&str>| ObjectSource::Dump {
-        directory: folder.path().to_owned(),
-        cluster_uid: cluster_uid.map(str::to_owned),
+    let source = |cluster_uid: Option<&str>| {
+        ObjectSource::Dump(DumpPlace {
+            directory: folder.path().to_owned(),
+            cluster_uid: cluster_uid.map(str::to_owned),
+            complete: false,
+        })
     };
     let error = emit(settings(), source(None), &logs.kafka()).await.unwrap_err();
     assert!(error.to_string().contains("--cluster-uid"), "{error}");

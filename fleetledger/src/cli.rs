@@ -123,6 +123,9 @@ pub struct EmitArgs {
     /// Uid of the cluster's namespace kube-system, for a dump that does not hold it.
     #[arg(long, value_name = "UID", requires = "directory")]
     pub cluster_uid: Option<String>,
+    /// The dump names every object of each resource in it, in all namespaces: what it does not name is closed.
+    #[arg(long, requires = "directory")]
+    pub complete: bool,
 }
 
 /// Where an emitter's objects come from.

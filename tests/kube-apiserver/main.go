@@ -6,6 +6,9 @@
 //	--etcd-data-dir=DIR      where etcd keeps its data (emptied by nobody: a restart finds its objects)
 //	--etcd-client-port=PORT  loopback port of etcd, for gRPC and its JSON gateway (compaction in tests)
 //	--etcd-peer-port=PORT    loopback port etcd insists on, although it has no peers
+//
+// With the first argument kube-controller-manager it is the real controller manager of the same
+// release and takes that one's flags. They share one binary because they share nearly all of their code.
 package main
 
 import (
@@ -17,10 +20,17 @@ import (
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/component-base/cli"
-	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
+const controllerManager = "kube-controller-manager"
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == controllerManager {
+		os.Args = os.Args[1:]
+		os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
+	}
 	own := map[string]string{"etcd-data-dir": "", "etcd-client-port": "", "etcd-peer-port": ""}
 	args := os.Args[:1:1]
 	for _, arg := range os.Args[1:] {
@@ -44,7 +54,7 @@ func main() {
 	go func() { fail(fmt.Errorf("etcd stopped: %w", <-etcd.Err())) }()
 
 	os.Args = append(args, "--etcd-servers="+client.String())
-	os.Exit(cli.Run(app.NewAPIServerCommand()))
+	os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
 }
 
 // startEtcd is quick rather than durable: ticks of 10 ms, and nothing is synced to disk.

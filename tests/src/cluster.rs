@@ -335,17 +335,35 @@ impl TestCluster {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes");
         let text = std::fs::read_to_string(folder.join(manifest)).unwrap();
         for document in serde_yaml_ng::Deserializer::from_str(&text) {
-            let object: DynamicObject = serde::Deserialize::deserialize(document).unwrap();
-            let types = object.types.clone().unwrap();
-            let kind = kube::core::GroupVersionKind::try_from(&types).unwrap();
-            let resource = ApiResource::from_gvk(&kind);
-            let api: Api<DynamicObject> = match &object.metadata.namespace {
-                Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-                None => Api::all_with(self.client.clone(), &resource),
-            };
-            let created = api.create(&PostParams::default(), &object).await;
-            created.unwrap_or_else(|error| panic!("{} of {manifest}: {error}", types.kind));
+            let object: Value = serde::Deserialize::deserialize(document).unwrap();
+            self.create_manifest(&object).await;
         }
+    }
+
+    /// Creates an object of any kind that the server knows.
+    pub async fn create_manifest(&self, manifest: &Value) {
+        let (api, object) = self.of_manifest(manifest);
+        let created = api.create(&PostParams::default(), &object).await;
+        created.unwrap_or_else(|error| panic!("create {manifest}: {error}"));
+    }
+
+    /// Deletes the object that a manifest created.
+    pub async fn delete_manifest(&self, manifest: &Value) {
+        let (api, object) = self.of_manifest(manifest);
+        let name = object.metadata.name.unwrap();
+        let deleted = api.delete(&name, &DeleteParams::default()).await;
+        deleted.unwrap_or_else(|error| panic!("delete {name}: {error}"));
+    }
+
+    fn of_manifest(&self, manifest: &Value) -> (Api<DynamicObject>, DynamicObject) {
+        let object: DynamicObject = serde_json::from_value(manifest.clone()).unwrap();
+        let kind = kube::core::GroupVersionKind::try_from(object.types.as_ref().unwrap()).unwrap();
+        let resource = ApiResource::from_gvk(&kind);
+        let api = match &object.metadata.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        (api, object)
     }
 
     /// Creates a RuntimeClass with this overhead, and returns its name.

@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fleetledger_emit::ObjectSource;
+use fleetledger_emit::{DumpPlace, ObjectSource};
 use fleetledger_tests::{
     cluster::{ApiResourceKind, TestCluster},
     comparison::{ViewSelection, compare_rows},
@@ -237,10 +237,10 @@ async fn pods_of_every_shape_have_the_columns_that_the_api_server_prints() {
         let file = dump.path().join(format!("{}.json", resource.kind()));
         std::fs::write(file, list.to_string()).unwrap();
     }
-    let source = ObjectSource::Dump {
+    let source = ObjectSource::Dump(DumpPlace {
         directory: dump.path().to_owned(),
-        cluster_uid: None,
-    };
+        ..DumpPlace::default()
+    });
     let emitter = TestEmitter::start_from(source, emitter::settings(CLUSTER, &prefix), &kafka);
     eventually("the dump's fleet.pod = kubectl get pods", LIMIT, || async {
         equal(&printed, &printed_by_ledger(&database, "fleet.pod").await)

@@ -3,10 +3,10 @@
 pub(crate) mod dump;
 pub(crate) mod watch;
 
-use std::path::PathBuf;
-
 use fleetledger_schema::kind::RecordKind;
 use tokio::{sync::mpsc::Sender, task::JoinSet};
+
+pub use dump::DumpPlace;
 
 use crate::{
     owner::OwnerRef,
@@ -22,12 +22,7 @@ pub enum ObjectSource {
         client: kube::Client,
     },
     /// Files of `kubectl get … -o json` (or yaml), sent as one sweep.
-    Dump {
-        /// The folder that holds them, or one file.
-        directory: PathBuf,
-        /// Uid of the cluster's kube-system namespace, where the dump does not hold it.
-        cluster_uid: Option<String>,
-    },
+    Dump(DumpPlace),
     /// A simulated fleet.
     Simulate(SimulateSettings),
 }

@@ -1,7 +1,7 @@
 //! `fleetledger emit`.
 
 use anyhow::{Context as _, bail};
-use fleetledger_emit::{EmitError, EmitterHealth, ObjectSource};
+use fleetledger_emit::{DumpPlace, EmitError, EmitterHealth, ObjectSource};
 use prometheus::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -63,13 +63,15 @@ async fn sweep_when_asked(health: &EmitterHealth) -> anyhow::Error {
 async fn source(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Result<ObjectSource> {
     match (args.source, &args.directory) {
         (EmitSource::Dump, Some(directory)) => {
-            return Ok(ObjectSource::Dump {
+            return Ok(ObjectSource::Dump(DumpPlace {
                 directory: directory.clone(),
                 cluster_uid: args.cluster_uid.clone(),
-            });
+                complete: args.complete,
+            }));
         }
         (EmitSource::Dump, None) => bail!("--source dump needs --directory DIR"),
         _ if args.cluster_uid.is_some() => bail!("--cluster-uid belongs to --source dump"),
+        _ if args.complete => bail!("--complete belongs to --source dump"),
         (EmitSource::Simulate, _) => return Ok(ObjectSource::Simulate(loaded.config.simulate.clone())),
         (EmitSource::Watch, _) => {}
     }

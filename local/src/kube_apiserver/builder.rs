@@ -145,6 +145,8 @@ impl<'a> KubeApiserverBuilder<'a> {
                 log: folder.join("kube-apiserver.log"),
                 last_signal: "KILL",
             },
+            binary,
+            folder,
             port,
             etcd_port,
             ca: authority.ca().to_owned(),

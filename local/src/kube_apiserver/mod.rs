@@ -1,11 +1,13 @@
-//! A real Kubernetes API server with a real etcd on loopback, without controllers: whoever creates an
-//! object also writes its status.
+//! A real Kubernetes API server with a real etcd on loopback. Without [`KubeApiserver::start_controllers`] whoever creates
+//! an object also writes its status.
 
 mod build;
 mod builder;
+mod controller_manager;
 mod launch;
 
 pub use builder::KubeApiserverBuilder;
+pub use controller_manager::ControllerManager;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,6 +40,8 @@ pub struct KubeApiserver {
     // Declared before the scratch folder: the server ends before its data is removed.
     server: Option<SupervisedServer>,
     launch: ServerLaunch,
+    binary: PathBuf,
+    folder: PathBuf,
     port: u16,
     etcd_port: u16,
     ca: PathBuf,

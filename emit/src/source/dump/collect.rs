@@ -14,10 +14,14 @@ use k8s_openapi::api::{
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::file::DumpDocument;
+use super::{
+    NamedResources,
+    file::DumpDocument,
+    scope::{ListEvidence, ListedScope},
+};
 use crate::{
     health::PassedOver,
-    resource::{KubeObject, WatchedResource},
+    resource::{KubeObject, NamedScope, WatchedResource},
     watchdog_resource::Watchdog,
 };
 
@@ -30,9 +34,7 @@ pub(super) struct DumpContent {
     objects: Vec<KubeObject>,
     /// Place of each uid among the objects: a must-gather holds a pod in its list and in a file of its own.
     places: HashMap<String, usize>,
-    listed: BTreeSet<WatchedResource>,
-    /// Resources of which an object could not be read: others than those that were kept exist.
-    incomplete: BTreeSet<WatchedResource>,
+    listed: BTreeMap<WatchedResource, ListedScope>,
     passed_over: BTreeMap<(String, &'static str), (u64, String)>,
 }
 
@@ -42,18 +44,33 @@ impl DumpContent {
         self.objects.len()
     }
 
-    /// Takes one document of a file.
-    pub(super) fn take(&mut self, document: DumpDocument, path: &Path) {
+    /// Takes one document of the file at `path`, which is `below` the dump's folder.
+    pub(super) fn take(&mut self, document: DumpDocument, path: &Path, below: &Path) {
+        let file = DumpFile { path, below };
         match document {
-            Ok(Json::Array(items)) => items.into_iter().for_each(|item| self.take_value(item, path)),
-            Ok(json) => self.take_value(json, path),
-            Err(what) => self.pass_over("document", what, path, None),
+            Ok(Json::Array(items)) => items.into_iter().for_each(|item| self.take_value(item, &file)),
+            Ok(json) => self.take_value(json, &file),
+            Err(what) => self.pass_over("document", what, &file, None),
         }
     }
 
-    /// Objects, resources that are complete, and what was passed over.
-    pub(super) fn finish(self) -> (Vec<KubeObject>, BTreeSet<WatchedResource>, Vec<PassedOver>) {
-        let complete = self.listed.difference(&self.incomplete).copied().collect();
+    /// Objects, where every object of their resources is named, and what was passed over.
+    pub(super) fn finish(mut self, complete: bool) -> (Vec<KubeObject>, NamedResources, Vec<PassedOver>) {
+        let mut named = NamedResources::new();
+        let mut namespaces = None;
+        if let Some(listed) = self.listed.remove(&WatchedResource::Namespaces) {
+            let scope = listed.conclude(complete, None);
+            namespaces = (scope == NamedScope::Everything).then(|| self.namespaces());
+            named.insert(WatchedResource::Namespaces, scope);
+        }
+        for (resource, listed) in self.listed {
+            let known = namespaces.as_ref().filter(|_| resource.is_namespaced());
+            let mut scope = listed.conclude(complete, known);
+            if resource == WatchedResource::Leases && scope.holds(NODE_LEASES) {
+                scope = NamedScope::Everything;
+            }
+            named.insert(resource, scope);
+        }
         let passed_over = self.passed_over.into_iter();
         let passed_over = passed_over.map(|((what, why), (count, example))| PassedOver {
             what,
@@ -61,10 +78,21 @@ impl DumpContent {
             count,
             example,
         });
-        (self.objects, complete, passed_over.collect())
+        (self.objects, named, passed_over.collect())
     }
 
-    fn take_value(&mut self, json: Json, path: &Path) {
+    /// Names of the namespaces that are kept.
+    fn namespaces(&self) -> BTreeSet<String> {
+        let namespaces = self
+            .objects
+            .iter()
+            .filter(|object| object.resource() == WatchedResource::Namespaces);
+        namespaces
+            .filter_map(|object| object.meta().name.clone())
+            .collect()
+    }
+
+    fn take_value(&mut self, json: Json, file: &DumpFile<'_>) {
         let text = |name: &str| {
             json.get(name)
                 .and_then(Json::as_str)
@@ -76,23 +104,23 @@ impl DumpContent {
             return self.pass_over(
                 "document",
                 "it is no Kubernetes object: it has no kind",
-                path,
+                file,
                 None,
             );
         }
         match kind.strip_suffix("List").filter(|_| is_list(&json)) {
-            Some(of) => self.take_list(json, of, &api_version, path),
-            None => self.take_object(json, &kind, &api_version, path),
+            Some(of) => self.take_list(json, of, &api_version, file),
+            None => self.take_object(json, &kind, &api_version, file),
         }
     }
 
     /// Items of a typed list often leave out what they are.
-    fn take_list(&mut self, mut json: Json, of: &str, api_version: &str, path: &Path) {
+    fn take_list(&mut self, mut json: Json, of: &str, api_version: &str, file: &DumpFile<'_>) {
         let items = match json.get_mut("items").map(Json::take) {
             Some(Json::Array(items)) => items,
             _ => Vec::new(),
         };
-        let of_file = path.file_stem().and_then(|stem| stem.to_str());
+        let of_file = file.path.file_stem().and_then(|stem| stem.to_str());
         let empty_file = || {
             let mut all = WatchedResource::ALL.into_iter();
             all.find(|resource| items.is_empty() && of_file == Some(resource.as_str()))
@@ -103,7 +131,15 @@ impl DumpContent {
         } else {
             resource_of(of, api_version)
         };
-        self.listed.extend(listed);
+        let mut resources: BTreeSet<WatchedResource> = listed.into_iter().collect();
+        if of.is_empty() {
+            resources.extend(items.iter().filter_map(resource_of_item));
+        }
+        let evidence = ListEvidence::of(&json, &items);
+        for resource in resources {
+            let scope = self.listed.entry(resource).or_default();
+            scope.add(&evidence, resource, file.below);
+        }
         for mut item in items {
             if let Some(item) = item.as_object_mut().filter(|_| !of.is_empty()) {
                 item.entry("kind").or_insert_with(|| Json::from(of));
@@ -112,35 +148,36 @@ impl DumpContent {
                         .or_insert_with(|| Json::from(api_version));
                 }
             }
-            self.take_value(item, path);
+            self.take_value(item, file);
         }
     }
 
-    fn take_object(&mut self, json: Json, kind: &str, api_version: &str, path: &Path) {
+    fn take_object(&mut self, json: Json, kind: &str, api_version: &str, file: &DumpFile<'_>) {
         let what = match api_version {
             "" => kind.to_owned(),
             _ => format!("{kind} of {api_version}"),
         };
         let Some(resource) = resource_of(kind, api_version) else {
-            return self.pass_over(&what, "this kind is not kept", path, None);
+            return self.pass_over(&what, "this kind is not kept", file, None);
         };
         let object = match parse(resource, json) {
             Ok(object) => object,
             Err(error) => {
-                self.incomplete.insert(resource);
+                self.listed.entry(resource).or_default().lacks_some();
                 let why = "it does not have the form of its kind";
-                return self.pass_over(&what, why, path, Some(&error.to_string()));
+                return self.pass_over(&what, why, file, Some(&error.to_string()));
             }
         };
         let namespace = object.meta().namespace.as_deref();
         if resource == WatchedResource::Leases && namespace != Some(NODE_LEASES) {
-            return self.pass_over(&what, "it is not the Lease of a node", path, None);
+            return self.pass_over(&what, "it is not the Lease of a node", file, None);
         }
         if object.uid().is_empty() {
             let why = "it has no uid: it was not read from a cluster";
-            return self.pass_over(&what, why, path, None);
+            return self.pass_over(&what, why, file, None);
         }
-        self.listed.insert(resource);
+        // One object says nothing of the others.
+        self.listed.entry(resource).or_default();
         self.keep(object);
     }
 
@@ -157,9 +194,9 @@ impl DumpContent {
         }
     }
 
-    fn pass_over(&mut self, what: &str, why: &'static str, path: &Path, error: Option<&str>) {
+    fn pass_over(&mut self, what: &str, why: &'static str, file: &DumpFile<'_>, error: Option<&str>) {
         let (count, _) = self.passed_over.entry((what.to_owned(), why)).or_insert_with(|| {
-            let path = path.display();
+            let path = file.path.display();
             (
                 0,
                 error.map_or_else(|| path.to_string(), |error| format!("{path}: {error}")),
@@ -167,6 +204,19 @@ impl DumpContent {
         });
         *count += 1;
     }
+}
+
+/// A file of the dump.
+struct DumpFile<'f> {
+    path: &'f Path,
+    /// Its place below the dump's folder.
+    below: &'f Path,
+}
+
+/// The resource of an item of an untyped list.
+fn resource_of_item(item: &Json) -> Option<WatchedResource> {
+    let text = |name: &str| item.get(name).and_then(Json::as_str).unwrap_or_default();
+    resource_of(text("kind"), text("apiVersion"))
 }
 
 /// Kinds of users end in List too (an AllowList): a list has items, and no name of its own.

@@ -1,43 +1,62 @@
 //! A dump of a cluster: files of `kubectl get … -o json`, a must-gather, or the folder of `kubectl cluster-info dump`.
 //!
 //! What the ledger keeps is taken, whatever else stands there is passed over and counted by name. A resource without
-//! a file is not known, so nothing of it is closed.
+//! a file is not known, so nothing of it is closed; of one that has lists, nothing where these do not reach (`scope`).
 
 mod collect;
 mod file;
+mod scope;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::{sync::mpsc::Sender, task::JoinSet};
 
 use crate::{
     error::EmitError,
     health::PassedOver,
-    resource::{KubeObject, ResourceChange, SourceEvent, WatchedResource},
+    resource::{KubeObject, NamedScope, ResourceChange, SourceEvent, WatchedResource},
 };
 use collect::DumpContent;
+
+/// A dump, and what its files do not say of it.
+#[derive(Debug, Clone, Default)]
+pub struct DumpPlace {
+    /// The folder that holds its files, or one file.
+    pub directory: PathBuf,
+    /// Uid of the cluster's kube-system namespace, where the dump does not hold it.
+    pub cluster_uid: Option<String>,
+    /// True if it names every object of each resource that it holds, in all namespaces.
+    pub complete: bool,
+}
+
+/// Resources that a dump says anything of, and where it names every object of them.
+type NamedResources = BTreeMap<WatchedResource, NamedScope>;
 
 /// The objects of a dump.
 pub(crate) struct ClusterDump {
     objects: Arc<Vec<KubeObject>>,
-    /// Resources of which the dump names every object.
-    complete: Arc<BTreeSet<WatchedResource>>,
+    named: Arc<NamedResources>,
     passed_over: Vec<PassedOver>,
     cluster_uid: String,
 }
 
 impl ClusterDump {
-    /// Reads a folder with all folders below it, or one file. `cluster_uid` stands in for a namespace kube-system that
-    /// the dump does not hold.
+    /// Reads a folder with all folders below it, or one file.
     ///
     /// # Errors
     /// A file that is neither JSON nor YAML; a dump in which nothing can be kept; one without a cluster's identity.
-    pub(crate) fn read(place: &Path, cluster_uid: Option<&str>) -> Result<Self, EmitError> {
+    pub(crate) fn read(dump: &DumpPlace) -> Result<Self, EmitError> {
+        let place = dump.directory.as_path();
         let mut content = DumpContent::default();
         for path in file::find(place)? {
             let before = content.len();
+            let below = path.strip_prefix(place).unwrap_or(&path).to_owned();
             for document in file::documents(&path)? {
-                content.take(document, &path);
+                content.take(document, &path, &below);
             }
             tracing::info!(path = %path.display(), objects = content.len() - before, "dump file read");
         }
@@ -45,15 +64,21 @@ impl ClusterDump {
             path: place.display().to_string(),
             why,
         };
-        let (objects, complete, passed_over) = content.finish();
+        let (objects, named, passed_over) = content.finish(dump.complete);
         if objects.is_empty() {
             let why = "no .json or .yaml file of `kubectl get … -o json` with objects in it".to_owned();
             return Err(fail(why));
         }
-        let cluster_uid = identify(&objects, cluster_uid).map_err(fail)?;
+        let cluster_uid = identify(&objects, dump.cluster_uid.as_deref()).map_err(fail)?;
+        for (resource, scope) in named
+            .iter()
+            .filter(|(_, scope)| **scope != NamedScope::Everything)
+        {
+            tracing::warn!(%resource, named = %scope, "the dump does not name everything of a resource: elsewhere nothing of it is closed; --complete says that it does");
+        }
         Ok(Self {
             objects: objects.into(),
-            complete: complete.into(),
+            named: named.into(),
             passed_over,
             cluster_uid,
         })
@@ -70,15 +95,15 @@ impl ClusterDump {
 
     /// True if the dump says anything of a resource.
     pub(crate) fn names(&self, resource: WatchedResource) -> bool {
-        self.complete.contains(&resource) || self.objects.iter().any(|object| object.resource() == resource)
+        self.named.contains_key(&resource)
     }
 
     pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<SourceEvent>) {
-        let (objects, complete) = (self.objects.clone(), self.complete.clone());
+        let (objects, named) = (self.objects.clone(), self.named.clone());
         tasks.spawn(async move {
             send_lists(
                 &objects,
-                &complete,
+                &named,
                 &WatchedResource::ALL,
                 &events,
                 SourceEvent::Watch,
@@ -94,9 +119,9 @@ impl ClusterDump {
         resources: Vec<WatchedResource>,
         events: Sender<SourceEvent>,
     ) {
-        let (objects, complete) = (self.objects.clone(), self.complete.clone());
+        let (objects, named) = (self.objects.clone(), self.named.clone());
         tasks.spawn(async move {
-            send_lists(&objects, &complete, &resources, &events, SourceEvent::Relist).await;
+            send_lists(&objects, &named, &resources, &events, SourceEvent::Relist).await;
         });
     }
 }
@@ -125,7 +150,7 @@ fn identify(objects: &[KubeObject], given: Option<&str>) -> Result<String, Strin
 
 async fn send_lists(
     objects: &[KubeObject],
-    complete: &BTreeSet<WatchedResource>,
+    named: &NamedResources,
     resources: &[WatchedResource],
     events: &Sender<SourceEvent>,
     wrap: fn(WatchedResource, ResourceChange) -> SourceEvent,
@@ -136,10 +161,10 @@ async fn send_lists(
             .filter(|object| object.resource() == *resource)
             .cloned()
             .map(ResourceChange::Listed);
-        let end = if complete.contains(resource) {
-            ResourceChange::End
-        } else {
-            ResourceChange::Incomplete
+        let end = match named.get(resource) {
+            Some(NamedScope::Everything) => ResourceChange::End,
+            Some(scope) => ResourceChange::Incomplete(scope.clone()),
+            None => ResourceChange::Incomplete(NamedScope::Only(BTreeSet::new())),
         };
         for change in [ResourceChange::Begin].into_iter().chain(listed).chain([end]) {
             if events.send(wrap(*resource, change)).await.is_err() {

@@ -16,8 +16,38 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
+fn read(place: &Path, cluster_uid: Option<&str>) -> Result<ClusterDump, EmitError> {
+    ClusterDump::read(&DumpPlace {
+        directory: place.to_owned(),
+        cluster_uid: cluster_uid.map(str::to_owned),
+        complete: false,
+    })
+}
+
 fn dump(files: &[(&str, &str)]) -> ClusterDump {
-    ClusterDump::read(folder(files).path(), None).unwrap()
+    read(folder(files).path(), None).unwrap()
+}
+
+/// A dump of which somebody says that it names everything.
+fn complete_dump(files: &[(&str, &str)]) -> ClusterDump {
+    let folder = folder(files);
+    let place = DumpPlace {
+        directory: folder.path().to_owned(),
+        complete: true,
+        ..DumpPlace::default()
+    };
+    ClusterDump::read(&place).unwrap()
+}
+
+/// Resources and where everything is named of them, beside the namespaces.
+fn named(dump: &ClusterDump) -> Vec<String> {
+    let named = dump
+        .named
+        .iter()
+        .filter(|(resource, _)| **resource != WatchedResource::Namespaces);
+    named
+        .map(|(resource, scope)| format!("{resource}: {scope}"))
+        .collect()
 }
 
 /// Names of the objects that are kept beside kube-system.
@@ -39,7 +69,7 @@ fn passed_over(dump: &ClusterDump) -> Vec<(&str, u64)> {
 
 #[test]
 fn lists_and_single_objects_of_known_kinds_are_read() {
-    assert!(ClusterDump::read(tempfile::tempdir().unwrap().path(), None).is_err());
+    assert!(read(tempfile::tempdir().unwrap().path(), None).is_err());
     let dump = dump(&[
         (
             "pods.json",
@@ -58,13 +88,13 @@ fn lists_and_single_objects_of_known_kinds_are_read() {
 
 #[test]
 fn a_list_without_items_is_a_list_of_none() {
-    let dump = dump(&[
+    let files = [
         (
             "cronjobs.json",
             r#"{"kind": "List", "apiVersion": "v1", "items": null}"#,
         ),
         (
-            "core/pods.json",
+            "kube-system/pods.json",
             r#"{"kind": "PodList", "apiVersion": "v1", "items": null}"#,
         ),
         (
@@ -75,10 +105,84 @@ fn a_list_without_items_is_a_list_of_none() {
             "more.json",
             r#"{"kind": "List", "apiVersion": "v1", "items": []}"#,
         ),
-    ]);
-    assert_eq!(passed_over(&dump), []);
-    let complete: Vec<&str> = dump.complete.iter().map(|resource| resource.as_str()).collect();
-    assert_eq!(complete, ["namespaces", "cronjobs", "jobs", "pods"]);
+        (
+            "nodes.json",
+            r#"{"kind": "NodeList", "apiVersion": "v1", "items": []}"#,
+        ),
+    ];
+    let some = dump(&files);
+    assert_eq!(passed_over(&some), []);
+    // An empty list of no known namespace says nothing; there is one namespace, and the folder of one list names it.
+    let expected = [
+        "nodes: everything",
+        "cronjobs: all namespaces but kube-system",
+        "jobs: all namespaces but kube-system",
+        "pods: everything",
+    ];
+    assert_eq!(named(&some), expected);
+    let expected = ["nodes", "cronjobs", "jobs", "pods"].map(|resource| format!("{resource}: everything"));
+    assert_eq!(named(&complete_dump(&files)), expected);
+}
+
+#[test]
+fn a_list_is_of_one_namespace_unless_it_holds_objects_of_two() {
+    let pod = |namespace: &str, name: &str| {
+        format!(
+            r#"{{"kind": "Pod", "metadata": {{"name": "{name}", "namespace": "{namespace}", "uid": "{namespace}-{name}"}}}}"#
+        )
+    };
+    let list = |items: &[String]| format!(r#"{{"kind": "List", "items": [{}]}}"#, items.join(","));
+    let namespaces = r#"{"kind": "NamespaceList", "items": [{"metadata": {"name": "kube-system", "uid": "k"}},
+        {"metadata": {"name": "a", "uid": "a"}}, {"metadata": {"name": "b", "uid": "b"}}]}"#;
+    let scopes = |files: &[(&str, &str)]| named(&dump(files));
+    let of_a = list(&[pod("a", "p"), pod("a", "q")]);
+    let of_two = list(&[pod("a", "p"), pod("b", "p")]);
+    assert_eq!(scopes(&[("pods.json", &of_two)]), ["pods: everything"]);
+    // Of namespaces that the dump does not name, nothing is known; where it names them all, no other can hold anything.
+    let nothing_else = [("namespaces.json", of_a.as_str())];
+    let place = folder(&[]);
+    fs::write(place.path().join("namespaces.json"), nothing_else[0].1).unwrap();
+    assert_eq!(
+        named(&read(place.path(), Some("k")).unwrap()),
+        ["pods: namespaces a alone"]
+    );
+    let with_namespaces = [("pods.json", of_a.as_str()), ("all.json", namespaces)];
+    assert_eq!(
+        scopes(&with_namespaces),
+        ["pods: all namespaces but b, kube-system"]
+    );
+    // A must-gather, a support bundle, `kubectl cluster-info dump`: what is empty is of the folder's namespace.
+    for (path, empty) in [
+        (
+            "quay-io/namespaces/b/core/pods.yaml",
+            r#"{"kind": "PodList", "items": []}"#,
+        ),
+        (
+            "cluster-resources/pods/b.json",
+            r#"{"kind": "PodList", "items": []}"#,
+        ),
+        ("b/pods.json", r#"{"kind": "List", "items": null}"#),
+    ] {
+        let files = [with_namespaces[0], with_namespaces[1], (path, empty)];
+        assert_eq!(scopes(&files), ["pods: all namespaces but kube-system"], "{path}");
+    }
+    // One object says nothing of others, and neither does a page of a list.
+    assert_eq!(
+        scopes(&[("pod.json", &pod("a", "p")), with_namespaces[1]]),
+        ["pods: all namespaces but a, b, kube-system"]
+    );
+    let page = of_two.replace(
+        r#""kind": "List","#,
+        r#""kind": "List", "metadata": {"continue": "x"},"#,
+    );
+    assert_eq!(
+        scopes(&[("pods.json", &page), with_namespaces[1]]),
+        ["pods: all namespaces but a, b, kube-system"]
+    );
+    assert_eq!(
+        named(&complete_dump(&[("pod.json", &pod("a", "p"))])),
+        ["pods: everything"]
+    );
 }
 
 #[test]
@@ -103,7 +207,7 @@ items:
     ];
     assert_eq!(passed_over(&dump), expected);
     assert!(!dump.names(WatchedResource::Nodes));
-    assert!(dump.complete.contains(&WatchedResource::Jobs));
+    assert!(dump.names(WatchedResource::Jobs));
 }
 
 #[test]
@@ -232,18 +336,21 @@ fn what_cannot_be_kept_is_passed_over_and_named_with_a_count() {
         .unwrap();
     assert!(pod.example.contains("odd.json: invalid type"), "{}", pod.example);
     // The pod that could not be read exists: nothing may be closed for not being named.
-    assert!(!dump.complete.contains(&WatchedResource::Pods) && dump.names(WatchedResource::Pods));
+    assert_eq!(
+        dump.named[&WatchedResource::Pods],
+        NamedScope::AllBut(["kube-system".to_owned()].into())
+    );
 }
 
 #[test]
 fn only_a_file_that_is_neither_json_nor_yaml_is_refused() {
-    let refused = ClusterDump::read(
+    let refused = read(
         folder(&[("pods.json", "{\"kind\": \"PodList\", \"items\": [{")]).path(),
         None,
     );
     let error = refused.err().unwrap().to_string();
     assert!(error.contains("pods.json: it is neither JSON"), "{error}");
-    let refused = ClusterDump::read(folder(&[("a/pods.yaml", "kind: [Pod\n")]).path(), None);
+    let refused = read(folder(&[("a/pods.yaml", "kind: [Pod\n")]).path(), None);
     assert!(
         refused
             .err()
@@ -262,7 +369,7 @@ fn files_that_powershell_wrote_are_read() {
     let wide = "\u{feff}{\"kind\": \"Pod\", \"metadata\": {\"name\": \"p\", \"uid\": \"p\"}}";
     let bytes: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
     fs::write(place.path().join("pods.json"), bytes).unwrap();
-    assert_eq!(kept(&ClusterDump::read(place.path(), None).unwrap()), ["n", "p"]);
+    assert_eq!(kept(&read(place.path(), None).unwrap()), ["n", "p"]);
 }
 
 #[test]
@@ -271,19 +378,19 @@ fn a_dump_without_kube_system_ends_with_a_sentence_and_takes_a_cluster_uid() {
         "pods.json",
         r#"{"kind": "Pod", "metadata": {"name": "p", "uid": "p"}}"#,
     )]);
-    let differs = ClusterDump::read(place.path(), Some("other"));
+    let differs = read(place.path(), Some("other"));
     let error = differs.err().unwrap().to_string();
     assert!(
         error.contains("has the uid k, and --cluster-uid says other"),
         "{error}"
     );
     fs::remove_file(place.path().join("namespaces.json")).unwrap();
-    let error = ClusterDump::read(place.path(), None).err().unwrap().to_string();
+    let error = read(place.path(), None).err().unwrap().to_string();
     assert!(
         error.contains("no namespace kube-system") && error.contains("--cluster-uid"),
         "{error}"
     );
-    let dump = ClusterDump::read(&place.path().join("pods.json"), Some("given")).unwrap();
+    let dump = read(&place.path().join("pods.json"), Some("given")).unwrap();
     assert_eq!(dump.cluster_uid(), "given");
 }
 
