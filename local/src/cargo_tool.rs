@@ -49,7 +49,10 @@ impl CargoTool {
         let name = format!("{}-{}", self.program, self.release);
         let folder = cache
             .artifact(&name, |staging| async move {
-                let what = ["--no-deps".to_owned(), format!("{}=={}", self.package, self.release)];
+                let what = [
+                    "--no-deps".to_owned(),
+                    format!("{}=={}", self.package, self.release),
+                ];
                 let installed = pip::install("python3", &staging, &what).await;
                 installed.map_err(|error| unavailable(format!("pip cannot fetch it: {error}")))
             })

@@ -32,7 +32,9 @@ async fn main() -> ExitCode {
             continue;
         }
         if said.contains("failed to fetch advisory database") {
-            eprintln!("SKIPPED advisories: their database cannot be fetched from here; nothing is known of them");
+            eprintln!(
+                "SKIPPED advisories: their database cannot be fetched from here; nothing is known of them"
+            );
         } else {
             code = ExitCode::FAILURE;
         }

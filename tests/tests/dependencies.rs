@@ -26,7 +26,10 @@ async fn run(test: &str, tool: CargoTool, arguments: &[&str]) -> Option<(bool, S
         .await
         .unwrap();
     let said = [output.stdout, output.stderr].concat();
-    Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    Some((
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    ))
 }
 
 /// `deny.toml` says which. What nothing matches any more is a warning, and refused too.

@@ -79,7 +79,7 @@ begin atomic
             s.cluster_id, s.valid_from, s.namespace, s.pod, s.container, s.uid, s.node, s.image, s.restart_count,
             s.last_reason, s.last_exit_code, s.last_message
         from ledger.container as s
-        where coalesce(s.finished_at, s.last_finished_at) >= from_at - interval '1 hour'
+        where (case when s.state = 'terminated' then s.finished_at else s.last_finished_at end) >= from_at - interval '1 hour'
         union all
         select
             h.cluster_id, h.valid_from, h.namespace, h.pod, h.container, h.uid, h.node, h.image, h.restart_count,

@@ -403,7 +403,10 @@ fn labels_that_look_like_numbers_are_texts() {
          build: \"0123\"\n    octal: 0o8\n    bits: 0b12\n    hex: 0x_\n    share: .e1\n",
     )]);
     assert_eq!(kept(&dump), ["p"]);
-    let pod = dump.objects.iter().find(|object| object.meta().name.as_deref() == Some("p"));
+    let pod = dump
+        .objects
+        .iter()
+        .find(|object| object.meta().name.as_deref() == Some("p"));
     let labels = pod.unwrap().meta().labels.clone().unwrap();
     let expected = ["0b12", "0123", "12e4567", "0x_", "0o8", "+12e4567", ".e1"];
     assert_eq!(labels.into_values().collect::<Vec<_>>(), expected);
