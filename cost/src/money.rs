@@ -17,7 +17,9 @@ pub const MONTH_HOURS: f64 = 730.0;
 /// Without any weight nobody gets anything: the caller keeps the amount.
 #[must_use]
 pub fn split(amount: CurrencyNanos, weights: &[u128]) -> Vec<CurrencyNanos> {
-    let whole = weights.iter().fold(0_u128, |sum, weight| sum.saturating_add(*weight));
+    let whole = weights
+        .iter()
+        .fold(0_u128, |sum, weight| sum.saturating_add(*weight));
     if whole == 0 {
         return vec![0; weights.len()];
     }
@@ -283,7 +285,10 @@ mod tests {
     #[test]
     fn a_product_beyond_128_bits_is_divided_exactly() {
         let (amount, weight, whole) = (10_u128.pow(31) + 7, 10_u128.pow(30) + 1, 3 * 10_u128.pow(30) + 3);
-        assert_eq!(part_of(amount, weight, whole), ((10_u128.pow(31) + 7) / 3, whole / 3 * 2));
+        assert_eq!(
+            part_of(amount, weight, whole),
+            ((10_u128.pow(31) + 7) / 3, whole / 3 * 2)
+        );
         assert_eq!(part_of(amount, whole, whole), (amount, 0));
         assert_eq!(part_of(u128::MAX, 0, whole), (0, 0));
     }

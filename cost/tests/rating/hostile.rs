@@ -347,7 +347,10 @@ async fn money_of_a_node_of_the_largest_quantities_is_answered_by_every_interfac
     let total: f64 = answer.data.iter().flatten().map(|(_, one)| one.total_cost).sum();
     let expected = "select sum(cpu_cost_nanos + memory_cost_nanos + gpu_cost_nanos) / 1e9 from ledger.cost_node_hourly where cluster_id = 2";
     let expected: f64 = fleet.text(expected).await.parse().unwrap();
-    assert!(expected > 1e16 && (total / expected - 1.0).abs() < 1e-9, "{total} is not {expected}");
+    assert!(
+        expected > 1e16 && (total / expected - 1.0).abs() < 1e-9,
+        "{total} is not {expected}"
+    );
 }
 
 #[tokio::test]

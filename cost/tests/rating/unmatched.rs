@@ -80,13 +80,33 @@ async fn classes_and_rollup_labels_that_no_object_can_match_are_named() {
 
 /// What the components that make such nodes set on them by default.
 const VIRTUAL: [(&str, &str, &str); 7] = [
-    ("aci", "{\"type\": \"virtual-kubelet\", \"kubernetes.io/role\": \"agent\"}", "[]"),
-    ("eci", "{}", "[{\"key\": \"virtual-kubelet.io/provider\", \"value\": \"alibabacloud\", \"effect\": \"NoSchedule\"}]"),
+    (
+        "aci",
+        "{\"type\": \"virtual-kubelet\", \"kubernetes.io/role\": \"agent\"}",
+        "[]",
+    ),
+    (
+        "eci",
+        "{}",
+        "[{\"key\": \"virtual-kubelet.io/provider\", \"value\": \"alibabacloud\", \"effect\": \"NoSchedule\"}]",
+    ),
     ("kwok-0", "{\"type\": \"kwok\"}", "[]"),
-    ("kwok-1", "{}", "[{\"key\": \"kwok.x-k8s.io/node\", \"value\": \"fake\", \"effect\": \"NoSchedule\"}]"),
+    (
+        "kwok-1",
+        "{}",
+        "[{\"key\": \"kwok.x-k8s.io/node\", \"value\": \"fake\", \"effect\": \"NoSchedule\"}]",
+    ),
     ("oke", "{\"node-role.kubernetes.io/virtual-node\": \"\"}", "[]"),
-    ("fargate-0", "{\"eks.amazonaws.com/compute-type\": \"fargate\"}", "[]"),
-    ("fargate-1", "{}", "[{\"key\": \"eks.amazonaws.com/compute-type\", \"value\": \"fargate\", \"effect\": \"NoSchedule\"}]"),
+    (
+        "fargate-0",
+        "{\"eks.amazonaws.com/compute-type\": \"fargate\"}",
+        "[]",
+    ),
+    (
+        "fargate-1",
+        "{}",
+        "[{\"key\": \"eks.amazonaws.com/compute-type\", \"value\": \"fargate\", \"effect\": \"NoSchedule\"}]",
+    ),
 ];
 
 #[tokio::test]
