@@ -218,7 +218,10 @@ async fn what_no_answer_can_heed_is_refused_by_name() {
     }
 }
 
-/// Fills in what `unalloc` makes of an answer: it asks by namespace, controller and a label, for whole days with idle.
+/// Name, amount, begin, end and labels.
+type ClientRow = (String, String, String, String, serde_json::Map<String, Value>);
+
+/// What `unalloc` makes of an answer: it asks by namespace, controller and a label, for whole days with idle.
 #[tokio::test]
 async fn a_client_of_opencost_that_others_wrote_reads_what_it_asks_for() {
     let fetched = opencost_client::fetch(&ArtifactCache::new(ArtifactCache::default_root())).await;
@@ -229,8 +232,7 @@ async fn a_client_of_opencost_that_others_wrote_reads_what_it_asks_for() {
     let place = OpencostFixture::new().await;
     let url = format!("http://{}", place.address);
     let said = client.rows(&url, "2026-03-02", "2026-03-04").await.unwrap();
-    let rows: Vec<(String, String, String, String, serde_json::Map<String, Value>)> =
-        serde_json::from_str(&said).unwrap();
+    let rows: Vec<ClientRow> = serde_json::from_str(&said).unwrap();
     let mut amounts: Vec<(String, f64)> = rows
         .iter()
         .map(|row| (row.0.clone(), row.1.parse().unwrap()))
