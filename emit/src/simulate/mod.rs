@@ -3,6 +3,7 @@
 
 mod activity;
 mod build;
+mod history;
 mod template;
 mod usage;
 mod world;
@@ -21,6 +22,7 @@ use crate::{
     resource::{ResourceChange, SourceEvent, WatchedResource},
     usage::{ClusterUsageReader, ContainerSample, GpuSample, SamplesByNode},
 };
+pub use history::{HistoricRecord, SimulatedHistory};
 pub(crate) use world::SimulatedCluster;
 
 /// How often the simulated cluster moves on.
