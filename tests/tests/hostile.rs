@@ -369,8 +369,10 @@ async fn whatever_an_api_server_accepts_changes_and_breaks_nothing_of_another_cl
     let mut other = ManualEmitter::new(&kafka, &prefix, CALM, "11111111-0000-4000-8000-000000000000");
     calm(&mut other).await;
     eventually("the calm cluster has landed", LIMIT, || async {
-        let landed = database.number("select count(*) from fleet.pod").await;
-        ensure(landed == 2, || format!("{landed}"))
+        let all = "select (select count(*) from fleet.pod) + (select count(*) from fleet.node) + (select count(*) from fleet.namespace)
+            + (select count(*) from fleet.workload)";
+        let landed = database.number(all).await;
+        ensure(landed == 5, || format!("{landed}"))
     })
     .await;
     let reader_url = database

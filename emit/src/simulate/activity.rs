@@ -19,6 +19,10 @@ use super::{
 };
 use crate::resource::{KubeObject, WatchedResource};
 
+/// How long a pod and its successor live side by side, as in a rolling update without unavailable replicas: longer than it
+/// takes to schedule and run one.
+const SURGE_MICROS: i64 = 7_000_000;
+
 impl SimulatedCluster {
     /// Begins something; what follows from it is scheduled.
     pub(super) fn begin_activity(&mut self, now: Instant) {
@@ -66,6 +70,7 @@ impl SimulatedCluster {
             ScheduledAction::Restart(pod) => self.change_pod(&pod, |pod| restart(pod, now)),
             ScheduledAction::Finish { pod, job } => self.finish_job(&pod, &job, now),
             ScheduledAction::Replace { workload, pod } => self.replace_pod(workload, &pod, now),
+            ScheduledAction::Retire { workload, pod } => self.retire_pod(workload, &pod, now),
             ScheduledAction::NodeUnknown(node) => self.set_node_ready(node, false, now),
             ScheduledAction::NodeUp(node) => self.set_node_ready(node, true, now),
             ScheduledAction::WatchdogOk(uid) => self.set_watchdog(&uid, false, now),
@@ -272,8 +277,24 @@ impl SimulatedCluster {
             .pod(pod)
             .is_some_and(|pod| pod.metadata.deletion_timestamp.is_none())
         {
-            self.stop_pod(pod, now);
             self.start_pod(workload, now);
+            self.later(
+                now,
+                SURGE_MICROS,
+                ScheduledAction::Retire {
+                    workload,
+                    pod: pod.to_owned(),
+                },
+            );
+        }
+    }
+
+    /// Stops a pod whose successor runs; it stays where there is none.
+    fn retire_pod(&mut self, workload: usize, pod: &str, now: Instant) {
+        let wanted = self.workloads.get(workload).map_or(0, |state| state.replicas);
+        let living = self.living_pods(workload);
+        if living.len() > wanted && living.iter().any(|uid| uid == pod) {
+            self.stop_pod(pod, now);
         }
     }
 

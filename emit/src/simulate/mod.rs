@@ -295,6 +295,43 @@ mod tests {
     }
 
     #[test]
+    fn workloads_of_a_quiet_fleet_have_what_they_want_but_for_moments() {
+        let start = Instant(1_790_000_000_000_000);
+        let settings = SimulateSettings {
+            nodes: 15,
+            pods: 250,
+            changes_per_second: 7.5,
+            incidents: false,
+            ..SimulateSettings::default()
+        };
+        let mut world = SimulatedCluster::build(&settings, "fra", "sim", start);
+        let mut lacking = std::collections::BTreeMap::<String, usize>::new();
+        for second in 1..=7200 {
+            world.step(start.plus_micros(second * 1_000_000));
+            world.take_changes();
+            for object in world.of(WatchedResource::Deployments) {
+                let KubeObject::Deployment(deployment) = object else {
+                    continue;
+                };
+                let wanted = deployment
+                    .spec
+                    .as_ref()
+                    .and_then(|spec| spec.replicas)
+                    .unwrap_or(0);
+                let available = deployment
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.available_replicas);
+                if available.unwrap_or(0) * 2 < wanted {
+                    *lacking.entry(object.uid().to_owned()).or_default() += 1;
+                }
+            }
+        }
+        let longest = lacking.values().max().copied().unwrap_or(0);
+        assert!(longest < 120, "{longest} s of two hours: {lacking:?}");
+    }
+
+    #[test]
     fn pods_stay_about_as_many_as_asked_for_and_none_is_bound_to_a_node_that_is_not_there() {
         let start = Instant(1_790_000_000_000_000);
         let settings = SimulateSettings {

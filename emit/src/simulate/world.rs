@@ -84,6 +84,7 @@ pub(super) enum ScheduledAction {
     Restart(String),
     Finish { pod: String, job: String },
     Replace { workload: usize, pod: String },
+    Retire { workload: usize, pod: String },
     NodeUnknown(usize),
     NodeUp(usize),
     WatchdogOk(String),
