@@ -276,6 +276,7 @@ impl SimulatedCluster {
         if self
             .pod(pod)
             .is_some_and(|pod| pod.metadata.deletion_timestamp.is_none())
+            && self.retiring.insert(pod.to_owned())
         {
             self.start_pod(workload, now);
             self.later(
@@ -291,6 +292,7 @@ impl SimulatedCluster {
 
     /// Stops a pod whose successor runs; it stays where there is none.
     fn retire_pod(&mut self, workload: usize, pod: &str, now: Instant) {
+        self.retiring.remove(pod);
         let wanted = self.workloads.get(workload).map_or(0, |state| state.replicas);
         let living = self.living_pods(workload);
         if living.len() > wanted && living.iter().any(|uid| uid == pod) {
