@@ -2,8 +2,11 @@
 //!
 //! The hourly rating runs the same rules in SQL (`schema/postgres/functions/rate.sql`); a test compares them.
 
-/// Billionths of the currency.
-pub type CurrencyNanos = i64;
+/// Billionths of the currency. A node of the largest quantity that Kubernetes knows costs 10^23 of them an hour.
+pub type CurrencyNanos = i128;
+
+/// The largest amount that is worked with, 3·10^32: sums of a hundred thousand of them are far from the end of 128 bits.
+pub const LARGEST_AMOUNT: i128 = 1 << 108;
 
 /// Hours of the month of 365 / 12 days that `month_basis = "730h"` means.
 pub const MONTH_HOURS: f64 = 730.0;
@@ -13,18 +16,17 @@ pub const MONTH_HOURS: f64 = 730.0;
 ///
 /// Without any weight nobody gets anything: the caller keeps the amount.
 #[must_use]
-pub fn split(amount: CurrencyNanos, weights: &[u64]) -> Vec<CurrencyNanos> {
-    let whole: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
+pub fn split(amount: CurrencyNanos, weights: &[u128]) -> Vec<CurrencyNanos> {
+    let whole = weights
+        .iter()
+        .fold(0_u128, |sum, weight| sum.saturating_add(*weight));
     if whole == 0 {
         return vec![0; weights.len()];
     }
-    let size = u128::from(amount.unsigned_abs());
+    let size = amount.unsigned_abs();
     let mut parts: Vec<(u128, u128)> = weights
         .iter()
-        .map(|weight| {
-            let product = size * u128::from(*weight);
-            (product / whole, product % whole)
-        })
+        .map(|weight| part_of(size, *weight, whole))
         .collect();
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|place| (std::cmp::Reverse(parts.get(*place).map(|part| part.1)), *place));
@@ -39,8 +41,30 @@ pub fn split(amount: CurrencyNanos, weights: &[u64]) -> Vec<CurrencyNanos> {
     let sign = amount.signum();
     parts
         .into_iter()
-        .map(|(part, _)| i64::try_from(part).unwrap_or(i64::MAX) * sign)
+        .map(|(part, _)| i128::try_from(part).unwrap_or(i128::MAX) * sign)
         .collect()
+}
+
+/// `amount * weight / whole` and what remains, for a weight that is no larger than the whole, and a whole below 2^127. The
+/// product may go beyond 128 bits: then it is divided bit by bit, as on paper.
+#[must_use]
+pub fn part_of(amount: u128, weight: u128, whole: u128) -> (u128, u128) {
+    if let Some(product) = amount.checked_mul(weight) {
+        return (product / whole, product % whole);
+    }
+    let (mut part, mut remainder) = (0_u128, 0_u128);
+    let carry = |addend: u128, remainder: u128| {
+        let sum = remainder + addend;
+        if sum >= whole { (1, sum - whole) } else { (0, sum) }
+    };
+    for bit in (0..u128::BITS).rev() {
+        let (doubled, rest) = carry(remainder, remainder);
+        let addend = if amount >> bit & 1 == 1 { weight } else { 0 };
+        let (added, rest) = carry(addend, rest);
+        part = (part << 1) + doubled + added;
+        remainder = rest;
+    }
+    (part, remainder)
 }
 
 /// What is charged: the larger of request and usage where usage was seen, else the request. `None` = neither is known,
@@ -97,7 +121,7 @@ impl ResourceAmounts {
             idle,
             system,
         } = self.amounts();
-        match split(cost, &[allocated, idle, system]).as_slice() {
+        match split(cost, &[allocated, idle, system].map(u128::from)).as_slice() {
             [allocated, idle, system] => CapacityShares {
                 allocated: *allocated,
                 idle: *idle,
@@ -258,38 +282,54 @@ mod tests {
         assert_eq!(split(0, &[5, 6]), [0, 0]);
     }
 
+    #[test]
+    fn a_product_beyond_128_bits_is_divided_exactly() {
+        let (amount, weight, whole) = (10_u128.pow(31) + 7, 10_u128.pow(30) + 1, 3 * 10_u128.pow(30) + 3);
+        assert_eq!(
+            part_of(amount, weight, whole),
+            ((10_u128.pow(31) + 7) / 3, whole / 3 * 2)
+        );
+        assert_eq!(part_of(amount, whole, whole), (amount, 0));
+        assert_eq!(part_of(u128::MAX, 0, whole), (0, 0));
+    }
+
     proptest! {
         #[test]
-        fn parts_sum_to_the_whole(amount in -1_000_000_000_000_i64..1_000_000_000_000, weights in prop::collection::vec(0_u64..10_000_000_000_000_000, 1..60)) {
+        fn parts_sum_to_the_whole(
+            amount in prop_oneof![-1_000_000_000_000_i128..1_000_000_000_000, -LARGEST_AMOUNT..LARGEST_AMOUNT],
+            weights in prop::collection::vec(prop_oneof![0_u128..10_000_000_000_000_000, 0..LARGEST_AMOUNT.unsigned_abs()], 1..60),
+        ) {
             let parts = split(amount, &weights);
-            let sum: i64 = parts.iter().sum();
+            let sum: i128 = parts.iter().sum();
             prop_assert_eq!(sum, if weights.iter().all(|weight| *weight == 0) { 0 } else { amount });
             for (part, weight) in parts.iter().zip(&weights) {
                 let exact = amount as f64 * *weight as f64 / weights.iter().map(|w| *w as f64).sum::<f64>();
                 prop_assert!(*weight > 0 || *part == 0);
-                prop_assert!(!exact.is_finite() || (*part as f64 - exact).abs() < 1.001);
+                // A float knows 53 bits of what is exact.
+                prop_assert!(!exact.is_finite() || (*part as f64 - exact).abs() < 1.001 + exact.abs() * 1e-13);
             }
         }
 
         #[test]
-        fn a_node_costs_what_its_shares_cost(capacity in 1_u64..1_000_000_000_000, allocatable in 0_u64..1_000_000_000_000, charges in prop::collection::vec(0_u64..100_000_000_000, 0..40), cost in 0_i64..1_000_000_000_000) {
+        fn a_node_costs_what_its_shares_cost(capacity in 1_u64..1_000_000_000_000, allocatable in 0_u64..1_000_000_000_000, charges in prop::collection::vec(0_u64..100_000_000_000, 0..40), cost in 0_i128..1_000_000_000_000) {
             let stretch = ResourceAmounts { capacity, allocatable, charged: charges.iter().sum() };
             let CapacityShares { allocated, idle, system } = stretch.costs(cost);
             prop_assert_eq!(allocated + idle + system, cost);
             prop_assert!(allocated >= 0 && idle >= 0 && system >= 0);
-            let pods: i64 = split(allocated, &charges).iter().sum();
+            let charges: Vec<u128> = charges.into_iter().map(u128::from).collect();
+            let pods: i128 = split(allocated, &charges).iter().sum();
             prop_assert_eq!(pods, if stretch.charged == 0 { 0 } else { allocated });
         }
 
         #[test]
-        fn splitting_a_life_at_any_instant_changes_no_total(charges in prop::collection::vec(1_u64..100_000_000_000, 1..20), at in 0_usize..20, part in 0.0_f64..1.0, cost in 0_i64..1_000_000_000_000) {
+        fn splitting_a_life_at_any_instant_changes_no_total(charges in prop::collection::vec(1_u128..100_000_000_000, 1..20), at in 0_usize..20, part in 0.0_f64..1.0, cost in 0_i128..1_000_000_000_000) {
             let at = at % charges.len();
-            let first = (charges[at] as f64 * part) as u64;
+            let first = (charges[at] as f64 * part) as u128;
             let mut cut = charges.clone();
             cut[at] = first;
             cut.push(charges[at] - first);
             let (whole, parts) = (split(cost, &charges), split(cost, &cut));
-            prop_assert_eq!(whole.iter().sum::<i64>(), parts.iter().sum::<i64>());
+            prop_assert_eq!(whole.iter().sum::<i128>(), parts.iter().sum::<i128>());
             // Nobody else's part moves by more than the rounding of one nano.
             for place in (0..charges.len()).filter(|place| *place != at) {
                 prop_assert!((whole[place] - parts[place]).abs() <= 1);

@@ -271,7 +271,8 @@ const READ_DUE_DAYS: &str = "
     where f.period = 'day' and ledger.cost_retry(f.failed_at, f.attempts) <= $1";
 
 const READ_FAILURES: &str = "
-    select f.at, coalesce(f.datacenter || '/' || f.cluster, 'the whole fleet'), f.error
+    select f.at, coalesce(f.datacenter || '/' || f.cluster, 'the whole fleet'),
+        concat_ws(': ', nullif(array_to_string(f.objects, ', '), ''), f.error)
     from fleet.cost_failure as f
     where f.period = 'hour' and f.at >= $1 and f.at < $2
     order by f.at, f.datacenter, f.cluster";

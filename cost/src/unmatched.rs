@@ -16,6 +16,8 @@ pub struct UnmatchedDefinitions {
     pub unsent: Vec<String>,
     /// Classes that no node matches now, or that no node is left for: a pool may be scaled to nothing. A sentence each.
     pub empty: Vec<String>,
+    /// What the ledger has and cost does not count: virtual nodes and accelerators under other names. A sentence each.
+    pub uncounted: Vec<String>,
 }
 
 impl UnmatchedDefinitions {
@@ -23,6 +25,7 @@ impl UnmatchedDefinitions {
     #[must_use]
     pub fn into_sentences(mut self) -> Vec<String> {
         self.unsent.append(&mut self.empty);
+        self.unsent.append(&mut self.uncounted);
         self.unsent
     }
 }
@@ -100,8 +103,55 @@ async fn compare(client: &Client, classes: &Value) -> Result<UnmatchedDefinition
         let sentence = format!("cost.rollup_labels: no pod of the ledger has the label {label}; {HINT}");
         unmatched.unsent.push(sentence);
     }
+    unmatched.uncounted = uncounted(client).await?;
     Ok(unmatched)
 }
+
+/// Clusters with virtual nodes, and resources of nodes that have no price.
+async fn uncounted(client: &Client) -> Result<Vec<String>, CostError> {
+    let mut sentences = Vec::new();
+    let rows = client
+        .query(LIST_VIRTUAL_NODES, &[&MOST_SENTENCES])
+        .await
+        .map_err(while_("look for virtual nodes"))?;
+    for row in rows {
+        let (datacenter, cluster, nodes): (String, String, i64) = (row.get(0), row.get(1), row.get(2));
+        sentences.push(format!(
+            "cluster {datacenter}/{cluster}: {nodes} of its nodes are virtual and are priced by a capacity that somebody wrote \
+             down; give them a class of their own, or a price of nothing"
+        ));
+    }
+    let rows = client
+        .query(LIST_RESOURCES_WITHOUT_PRICE, &[&MOST_SENTENCES])
+        .await
+        .map_err(while_("look for resources without a price"))?;
+    for row in rows {
+        let (datacenter, cluster): (String, String) = (row.get(0), row.get(1));
+        let (resource, amount, nodes): (String, String, i64) = (row.get(2), row.get(3), row.get(4));
+        sentences.push(format!(
+            "cluster {datacenter}/{cluster}: {resource} ({amount} on {nodes} nodes) is not counted: it is no card of a name \
+             \u{2026}/gpu, has no price and is charged to nobody; the price of the node covers it"
+        ));
+    }
+    Ok(sentences)
+}
+
+/// Sentences of one kind at most.
+const MOST_SENTENCES: i64 = 20;
+
+const LIST_VIRTUAL_NODES: &str = "
+    select datacenter, cluster, count(*) from fleet.node where is_virtual group by 1, 2 order by 3 desc, 1, 2 limit $1";
+
+/// Extended resources have a domain; what has none is Kubernetes' own (huge pages, volumes). What nothing was found for
+/// is listed as 0.
+const LIST_RESOURCES_WITHOUT_PRICE: &str = "
+    select n.datacenter, n.cluster, r.resource, sum(r.amount::numeric)::text, count(*)
+    from fleet.node as n
+    cross join lateral jsonb_each_text(n.other_allocatable) as r (resource, amount)
+    where r.resource like '%/%' and r.amount ~ '^[0-9]{1,30}$' and r.amount !~ '^0+$'
+    group by 1, 2, 3
+    order by 1, 2, 3
+    limit $1";
 
 const READ_CLASSES_IN_FORCE: &str = "
     select coalesce(jsonb_agg(jsonb_build_object('sheet_number', p.sheet_id, 'sheet', p.sheet, 'position', p.position,

@@ -29,6 +29,7 @@ use crate::{
     settings::EmitSettings,
     simulate::Simulation,
     source::{ObjectSource, SourceFeed, dump::ClusterDump, watch::ClusterWatcher},
+    topic_limit::TopicLimits,
     usage::{UsageBackend, UsageCollector},
 };
 
@@ -177,6 +178,7 @@ impl ClusterEmitter {
         let (mut started, mut finished) = (false, false);
         let mut backoff = DoublingBackoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut batch_bytes = BATCH_BYTES;
+        let mut limits = TopicLimits::default();
         loop {
             let Some((places, held)) = self.read_logs(name, deposed).await else {
                 return Ok(if deposed.is_cancelled() {
@@ -199,7 +201,9 @@ impl ClusterEmitter {
                     tasks.spawn(collector.clone().run(complete.clone()));
                 }
             }
-            let producer = self.producer(batch_bytes)?;
+            limits.ask(&self.kafka, &places).await;
+            fleet.limit(&limits);
+            let producer = self.producer(batch_bytes.min(limits.batch_bytes()))?;
             let mut logs = logs_of(name, epoch, self.settings.shards, &places, &held);
             logs.iter_mut().for_each(|log| log.set_origin(self.feed.name()));
             let outbox = Outbox::new(logs, producer, self.metrics.clone(), self.health.clone());
@@ -233,6 +237,7 @@ impl ClusterEmitter {
                         backoff.reset();
                     }
                     if failure.refusal() == Some(RefusalCause::Size) {
+                        limits.learn(&failure, &places, batch_bytes.min(limits.batch_bytes()));
                         batch_bytes = smaller_batches(batch_bytes);
                     }
                     let refused = RefusedEpoch {

@@ -8,7 +8,7 @@ use fleetledger_schema::{
     record::{Mark, Record, Usage},
 };
 
-use crate::object::{MAX_RECORD_BYTES, shorten};
+use crate::object::shorten;
 
 /// The framed value of a record, by this version's schema.
 pub(crate) fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
@@ -30,11 +30,14 @@ pub(crate) enum RecordFit {
     TooLarge,
 }
 
-/// The framed value of a record, shortened until it fits into the topic.
-pub(crate) fn encode_to_fit(record: &mut Record) -> Result<(Vec<u8>, RecordFit), EncodeError> {
+/// The framed value of a record, shortened until its body has at most `largest` bytes, so that it fits into the topic.
+pub(crate) fn encode_to_fit(
+    record: &mut Record,
+    largest: usize,
+) -> Result<(Vec<u8>, RecordFit), EncodeError> {
     let mut value = encode(record)?;
     let mut step = 0;
-    while value.len() > MAX_RECORD_BYTES + SINGLE_OBJECT_HEADER_BYTES {
+    while value.len() > largest + SINGLE_OBJECT_HEADER_BYTES {
         if !shorten(record, step) {
             return Ok((value, RecordFit::TooLarge));
         }
@@ -103,6 +106,7 @@ mod tests {
     use fleetledger_schema::record::{Namespace, ObjectRecord};
 
     use super::*;
+    use crate::object::MAX_RECORD_BYTES;
 
     #[test]
     fn a_record_too_large_for_the_topic_goes_without_its_annotations() {
@@ -113,7 +117,7 @@ mod tests {
         namespace.annotations.insert("big".into(), "x".repeat(2_000_000));
         namespace.labels.insert("team".into(), "kept".into());
         let mut record = namespace.into_record();
-        let (value, fit) = encode_to_fit(&mut record).unwrap();
+        let (value, fit) = encode_to_fit(&mut record, MAX_RECORD_BYTES).unwrap();
         assert_eq!(fit, RecordFit::Shortened);
         let Some(Record::Namespace(read)) = decode(&value, &KnownSchemas::own()) else {
             panic!()

@@ -8,6 +8,7 @@ use std::{
 
 use fleetledger_schema::{
     codec::KnownSchemas,
+    framing::SINGLE_OBJECT_HEADER_BYTES,
     instant::Instant,
     kind::RecordKind,
     partition::shard_of,
@@ -21,12 +22,13 @@ use crate::{
     error::EmitError,
     health::{EmitterHealth, ResourceState},
     heartbeat::Heartbeats,
-    memory::{ObjectMemory, ObjectObservation, ObservationOutcome},
+    memory::{LogContent, ObjectMemory, ObjectObservation, ObservationOutcome, TrackedObject},
     metrics::EmitMetrics,
     object::{self, MetadataRules, NodeHeartbeat, TopOwner, set_heartbeat, set_top_owner},
     owner::{KnownOwner, OwnerIndex, OwnerRef, OwnerResolution},
     resource::{KubeObject, NamedScope, ResourceChange, WatchedResource},
     settings::EmitSettings,
+    topic_limit::TopicLimits,
     usage::Roster,
 };
 
@@ -76,6 +78,10 @@ pub(crate) struct ObservedFleet {
     pub(crate) ready: Vec<Arc<str>>,
     /// Owners to ask the API server for.
     pub(crate) questions: Vec<OwnerRef>,
+    /// Largest record of each kind.
+    limits: TopicLimits,
+    /// Uids of objects whose newest state is too large for its topic, however it is shortened: the log keeps the state before.
+    oversize: HashSet<String>,
     metrics: EmitMetrics,
     health: EmitterHealth,
 }
@@ -118,6 +124,8 @@ impl ObservedFleet {
             waiting: HashMap::new(),
             ready: Vec::new(),
             questions: Vec::new(),
+            limits: TopicLimits::default(),
+            oversize: HashSet::new(),
             metrics,
             health,
         })
@@ -269,6 +277,9 @@ impl ObservedFleet {
         }
         mapped.record.set_deleted(now.at, false);
         let Some(value) = self.fit(&mut mapped.record) else {
+            // What was sent of it before is its last state.
+            self.infer_gone(object.uid(), now, false);
+            self.oversize.remove(object.uid());
             return;
         };
         self.record_deletion(object.uid(), value, now);
@@ -487,9 +498,10 @@ impl ObservedFleet {
     }
 
     /// The value of a record, shortened if need be.
-    fn fit(&self, record: &mut Record) -> Option<Vec<u8>> {
+    fn fit(&mut self, record: &mut Record) -> Option<Vec<u8>> {
+        let largest = self.limits.largest(record.kind());
         let kind = record.kind().as_str();
-        let (value, fit) = encode_to_fit(record)
+        let (value, fit) = encode_to_fit(record, largest)
             .inspect_err(
                 |error| tracing::error!(kind, uid = record.uid(), %error, "record cannot be encoded"),
             )
@@ -502,13 +514,71 @@ impl ObservedFleet {
                 tracing::error!(
                     kind,
                     uid = record.uid(),
+                    name = record.name(),
                     bytes = value.len(),
-                    "record is too large for its topic and is not sent"
+                    largest,
+                    "record is too large for its topic and is not sent, though shortened: raise max.message.bytes of the topic as \
+                     fleetledger doctor says; the rest of the cluster goes on, and of this object the state before stays"
                 );
+                self.oversize.insert(record.uid().to_owned());
                 return None;
             }
         }
+        self.oversize.remove(record.uid());
         Some(value)
+    }
+
+    /// Bytes of the largest body of a kind.
+    pub(crate) fn largest(&self, kind: RecordKind) -> usize {
+        self.limits.largest(kind)
+    }
+
+    /// Takes limits that have become known, and shortens what is held beyond them. What cannot be shortened so far is
+    /// forgotten, and kept as the log has it.
+    pub(crate) fn limit(&mut self, limits: &TopicLimits) {
+        if self.limits == *limits {
+            return;
+        }
+        self.limits = limits.clone();
+        let beyond = |entry: &TrackedObject| {
+            entry.value.len() > limits.largest(entry.kind) + SINGLE_OBJECT_HEADER_BYTES
+        };
+        let large: Vec<Arc<str>> = self.memory.beyond(beyond);
+        for uid in large {
+            let value = self.memory.get(&uid).map(|entry| entry.value.clone());
+            let record = value.and_then(|value| decode(&value, &self.schemas));
+            match record.and_then(|mut record| self.fit(&mut record)) {
+                Some(value) => self.memory.shorten(&uid, value),
+                None => self.memory.give_up(&uid),
+            }
+        }
+    }
+
+    /// Takes what the log holds of an object whose newest state is too large to be sent; false for any other object.
+    pub(crate) fn keep_logged(&mut self, uid: &str, shard: u16, value: &[u8], content: LogContent) -> bool {
+        if !self.oversize.contains(uid) {
+            return false;
+        }
+        let Some(record) = decode(value, &self.schemas) else {
+            return false;
+        };
+        let Some(resource) = WatchedResource::of_record(&record) else {
+            return false;
+        };
+        self.memory.note(ObjectObservation {
+            record,
+            value: value.to_vec(),
+            resource,
+            version: None,
+            owner: None,
+            shard,
+            at: content.since,
+            since: Some(content.since),
+        });
+        if let Some(entry) = self.memory.get_mut(uid) {
+            entry.sent = Some(content.hash);
+        }
+        true
     }
 
     fn map(&self, object: &KubeObject, heartbeat: &NodeHeartbeat) -> Option<MappedObject> {

@@ -31,6 +31,7 @@ mod settings;
 pub mod simulate;
 mod source;
 mod sweep;
+mod topic_limit;
 mod usage;
 pub mod watchdog_resource;
 

@@ -174,6 +174,33 @@ impl ObjectMemory {
         Some(uid)
     }
 
+    /// Uids of objects whose value is beyond a limit.
+    pub(crate) fn beyond(&self, is_beyond: impl Fn(&TrackedObject) -> bool) -> Vec<Arc<str>> {
+        let large = self.entries.iter().filter(|(_, entry)| is_beyond(entry));
+        large.map(|(uid, _)| uid.clone()).collect()
+    }
+
+    /// Replaces the value of an object by a shorter one.
+    pub(crate) fn shorten(&mut self, uid: &str, value: Vec<u8>) {
+        if let Some((_, entry)) = self.get_with_uid(uid) {
+            let (before, deletion_bytes) = (entry.value.len(), entry.deletion_bytes());
+            entry.hash = hash_of(&value);
+            entry.value = value.into_boxed_slice();
+            let (after, shortened) = (entry.value.len(), entry.deletion_bytes());
+            self.bytes = (self.bytes + after).saturating_sub(before);
+            self.deletion_bytes = (self.deletion_bytes + shortened).saturating_sub(deletion_bytes);
+        }
+    }
+
+    /// Gives up a value that cannot be sent: nothing is known of the object if it lives, and its tombstone alone is sent if
+    /// it is gone.
+    pub(crate) fn give_up(&mut self, uid: &str) {
+        self.shorten(uid, Vec::new());
+        if self.entries.get(uid).is_some_and(|entry| !entry.gone) {
+            self.entries.remove(uid);
+        }
+    }
+
     /// Takes an object that vanished while no emitter ran: its last record, or nothing where that cannot be read.
     pub(crate) fn record_unseen_deletion(
         &mut self,

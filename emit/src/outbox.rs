@@ -12,7 +12,6 @@ use crate::{
     log::{RecordLog, SentKind, SweepItem},
     memory::ObjectMemory,
     metrics::EmitMetrics,
-    object::MAX_RECORD_BYTES,
     producer::{DeliveryReport, LogProducer, SendRefusal},
     read_back::{LogPlacement, ReadBack},
     refusal::DeliveryFailure,
@@ -115,11 +114,11 @@ impl Outbox {
         }
     }
 
-    /// Queues a window of usage. Where Kafka is away the oldest windows are given up beyond `budget` bytes: they are
+    /// Queues a window of usage of up to `largest` bytes. Where Kafka is away the oldest windows are given up beyond `budget` bytes: they are
     /// unknown then, which is told by what is not covered.
-    pub(crate) fn queue_window(&mut self, usage: &Usage, budget: usize) {
+    pub(crate) fn queue_window(&mut self, usage: &Usage, largest: usize, budget: usize) {
         let value = match encode_usage(usage) {
-            Ok(value) if value.len() <= MAX_RECORD_BYTES => value,
+            Ok(value) if value.len() <= largest => value,
             Ok(value) => {
                 tracing::error!(
                     node = usage.node,

@@ -183,9 +183,10 @@ impl LeadershipTerm<'_> {
 
     fn take_windows(&mut self, first: Usage) {
         let budget = self.settings.window_bytes();
+        let largest = self.fleet.largest(RecordKind::Usage);
         let mut next = Some(first);
         while let Some(window) = next.take() {
-            self.outbox.queue_window(&window, budget);
+            self.outbox.queue_window(&window, largest, budget);
             next = self.windows.try_recv().ok();
         }
     }
@@ -275,6 +276,12 @@ impl LeadershipTerm<'_> {
         let now = ClockReading::read();
         let complete = self.fleet.is_complete(kind);
         for (uid, kept, value) in vanished {
+            // It lives, though its newest state is not sent.
+            if let Some(value) = value.as_ref().filter(|_| !kept.ended)
+                && self.fleet.keep_logged(&uid, kept.shard, value, kept.content)
+            {
+                continue;
+            }
             // What a source does not name is gone only if it names everything like it.
             let named_all = |value: &Vec<u8>| self.fleet.names_all_like(value);
             if !complete && !value.as_ref().is_some_and(named_all) {

@@ -61,7 +61,10 @@ pub(crate) struct OutgoingRecord<'r> {
 
 /// Travels with a record and comes back with its delivery.
 pub(crate) struct DeliveryReceipt {
+    /// What it takes of the client's memory.
     bytes: usize,
+    /// Key, value and headers.
+    wire: usize,
     sent_at: Tick,
     tombstone_of: Option<Arc<str>>,
 }
@@ -116,6 +119,7 @@ impl ProducerContext for DeliveryContext {
                     partition: message.partition(),
                     code: error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
                     text: error.to_string(),
+                    bytes: receipt.wire,
                 };
                 self.reports.send(DeliveryReport::Failed(failure)).ok();
             }
@@ -208,8 +212,10 @@ impl LogProducer {
             .iter()
             .map(|(name, value)| name.len() + value.len() + HEADER_OVERHEAD)
             .sum::<usize>();
+        let of_headers = pairs.iter().map(|(name, value)| name.len() + value.len());
         let receipt = DeliveryReceipt {
             bytes,
+            wire: wire + of_headers.sum::<usize>(),
             sent_at: Tick::now(),
             tombstone_of: record.tombstone_of,
         };

@@ -17,8 +17,8 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) const STEADY: Duration = Duration::from_secs(300);
 /// Largest batch by librdkafka's default, in bytes.
 pub(crate) const BATCH_BYTES: usize = 1_000_000;
-/// Batches are not made smaller than this, in bytes.
-const SMALLEST_BATCH_BYTES: usize = 16_384;
+/// Batches are not made smaller than this, in bytes: every record is alone in its batch then.
+const SMALLEST_BATCH_BYTES: usize = 512;
 
 /// A record that was not delivered and never will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) struct DeliveryFailure {
     pub(crate) code: RDKafkaErrorCode,
     /// What the client says of it.
     pub(crate) text: String,
+    /// Bytes of its key, value and headers.
+    pub(crate) bytes: usize,
 }
 
 /// Why the brokers refuse a record, as far as it tells what to do.
@@ -49,6 +51,7 @@ impl DeliveryFailure {
             partition: -1,
             code: RDKafkaErrorCode::Fail,
             text,
+            bytes: 0,
         }
     }
 
@@ -117,7 +120,7 @@ impl fmt::Display for DeliveryFailure {
 
 /// The size of batches after one was refused for its size: a topic's limit counts the batch as a whole.
 pub(crate) fn smaller_batches(bytes: usize) -> usize {
-    (bytes / 2).max(SMALLEST_BATCH_BYTES)
+    (bytes / 8).max(SMALLEST_BATCH_BYTES)
 }
 
 #[cfg(test)]
@@ -130,6 +133,7 @@ mod tests {
             partition: 3,
             code,
             text: code.to_string(),
+            bytes: 0,
         }
     }
 
@@ -171,7 +175,7 @@ mod tests {
     #[test]
     fn batches_shrink_down_to_one_record_of_ordinary_size() {
         let mut bytes = BATCH_BYTES;
-        for _ in 0..10 {
+        for _ in 0..4 {
             bytes = smaller_batches(bytes);
         }
         assert_eq!(bytes, SMALLEST_BATCH_BYTES);

@@ -100,6 +100,8 @@ impl Default for EmitSettings {
             "kubernetes.io/os",
             "kubernetes.io/metadata.name",
             "fleetledger.io/*",
+            // By which virtual nodes are known: virtual-kubelet can be told to set no taint.
+            "type",
             // Capacity types and pools, by which nodes are priced.
             "karpenter.sh/capacity-type",
             "karpenter.sh/nodepool",

@@ -28,6 +28,7 @@ pub mod kafka;
 pub mod kube_apiserver;
 pub mod maven;
 pub mod mock_kafka;
+pub mod opencost_client;
 mod pip;
 pub mod ports;
 pub mod postgres;

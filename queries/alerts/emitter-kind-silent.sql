@@ -13,7 +13,8 @@ annotations:
 freshness: none
 ---*/
 -- One kind is not heard of while others are: a watch that hangs, a right that is missing, a topic that is full.
--- Usage comes in windows of minutes, or not at all where it is switched off: usage_coverage tells of it.
+-- Usage comes in windows of minutes, or not at all where it is switched off: usage_coverage tells of it. Of a dump nothing
+-- follows, and a later one may hold fewer kinds.
 with newest as (
     select datacenter, cluster, max(observed_at) as observed_at
     from freshness
@@ -26,6 +27,8 @@ select
     extract(epoch from n.observed_at - f.observed_at) as behind_seconds
 from freshness as f
 join newest as n using (datacenter, cluster)
+join cluster as c using (datacenter, cluster)
 where not f.retired
+  and c.source is distinct from 'dump'
   and f.kind <> 'usage'
   and n.observed_at - f.observed_at >= interval '10 minutes'

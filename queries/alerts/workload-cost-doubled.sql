@@ -12,7 +12,8 @@ annotations:
   runbook: workload-cost-doubled
 freshness: none
 ---*/
--- The same weekday a week before, so that weekends are no news; what costs less than 10 a day is not worth a ticket.
+-- The same weekday a week before, so that weekends are no news; what costs less than 10 a day is not worth a ticket. Of a
+-- day that began before the cluster was first heard of, only pods are known that lived on.
 with yesterday as (
     select datacenter, cluster, namespace, workload_kind, workload, sum(cost) as cost
     from cost_workload_daily
@@ -20,10 +21,11 @@ with yesterday as (
     group by datacenter, cluster, namespace, workload_kind, workload
 ),
 week_before as (
-    select datacenter, cluster, namespace, workload_kind, workload, sum(cost) as cost
-    from cost_workload_daily
-    where day_at = date_trunc('day', as_of(), 'UTC') - interval '8 days'
-    group by datacenter, cluster, namespace, workload_kind, workload
+    select d.datacenter, d.cluster, d.namespace, d.workload_kind, d.workload, sum(d.cost) as cost
+    from cost_workload_daily as d
+    join cluster as c on c.datacenter = d.datacenter and c.cluster = d.cluster and greatest(c.first_seen_at, d.day_at) = d.day_at
+    where d.day_at = date_trunc('day', as_of(), 'UTC') - interval '8 days'
+    group by d.datacenter, d.cluster, d.namespace, d.workload_kind, d.workload
 )
 select
     y.datacenter,

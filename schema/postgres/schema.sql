@@ -369,6 +369,7 @@ create table ledger.cost_failure (
     failed_since timestamptz not null, -- When it was first tried.
     failed_at timestamptz not null, -- When it was last tried.
     attempts integer not null default 1, -- How many times it was tried.
+    objects text[] not null default '{}'::text[], -- Nodes and pods that the hour was rated without; empty = the cluster, or the whole fleet, is set aside.
     PRIMARY KEY (period, at, cluster_id),
     CHECK ((period = ANY (ARRAY['hour'::text, 'day'::text])))
 );
@@ -1921,8 +1922,8 @@ create sequence ledger.delivery_number;
 --     period, at, datacenter, cluster, balanced, cost, allocated_cost, idle_cost, system_cost, booked_cost, difference, unpriced_hours, checked_at, unbalanced_since
 -- fleet.cost_daily: Cost of each namespace and team in each UTC day, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only.
 --     day_at, datacenter, cluster, namespace, team, owner_source, node_class, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, hours
--- fleet.cost_failure: What of cost is set aside: hours of clusters that could not be rated, and days that could not be summed. All other clusters are rated without them, and it is tried again by itself.
---     period, at, datacenter, cluster, error, failed_since, failed_at, attempts
+-- fleet.cost_failure: What of cost is set aside: nodes and pods that hours were rated without, hours of clusters that could not be rated, and days that could not be summed. All the rest is rated without them, and it is tried again by itself.
+--     period, at, datacenter, cluster, error, failed_since, failed_at, attempts, objects
 -- fleet.cost_hourly: Cost of each namespace, workload and container in each UTC hour, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only: CPU, memory and GPUs.
 --     hour_at, datacenter, cluster, namespace, team, owner_source, workload_kind, workload, container, node_class, labels, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, partial, complete, run_id
 -- fleet.cost_monthly: Cost of each namespace and team in each UTC month, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only.
@@ -2063,14 +2064,16 @@ create sequence ledger.delivery_number;
 --     Time of a piece of a life that usage covers, in microseconds.
 -- ledger.cost_due(at timestamptz DEFAULT now(), history interval DEFAULT '1 day'::interval, lateness interval DEFAULT '7 days'::interval) returns TABLE(hour_at timestamptz, reason text) security definer
 --     Hours to rate now, the oldest first, and why.
--- ledger.cost_fill(hour timestamptz, why text DEFAULT 'rerate'::text, at timestamptz DEFAULT now(), leave_out integer[] DEFAULT '{}'::integer[]) returns bigint security definer
+-- ledger.cost_fill(hour timestamptz, why text DEFAULT 'rerate'::text, at timestamptz DEFAULT now(), leave_out integer[] DEFAULT '{}'::integer[], leave_objects uuid[] DEFAULT '{}'::uuid[]) returns bigint security definer
 --     Rates an hour and books it; in a closed month as adjustments.
 -- ledger.cost_fill_day(day timestamptz) returns void security definer
 --     Makes the rows of a UTC day, and of its month, from its hours.
 -- ledger.cost_fill_day_rest(day timestamptz, at timestamptz DEFAULT now()) returns boolean security definer
 --     Makes the rows of a UTC day, or sets it aside by name.
 -- ledger.cost_fill_rest(hour timestamptz, why text DEFAULT 'rerate'::text, at timestamptz DEFAULT now()) returns bigint security definer
---     Rates an hour; a cluster of which that fails is set aside by name, and the rest is rated without it.
+--     Rates an hour; what ends it is set aside by name, object by object or as a cluster, and the rest is rated without it.
+-- ledger.cost_find_objects(h0 timestamptz, at timestamptz, cluster integer) returns uuid[]
+--     Which nodes and pods of a cluster end the rating of its hour; NULL = leaving out five does not help.
 -- ledger.cost_interval(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, uid uuid, namespace text, pod text, node text, workload_kind text, workload text, labels jsonb, annotations jsonb, request_cpu_millicores bigint, request_memory_bytes bigint, request_gpu_millis bigint, from_at timestamptz, to_at timestamptz, alone boolean)
 --     Pods between two instants with what they request: from scheduled until terminal or deleted.
 -- ledger.cost_known(at timestamptz, OUT known_all timestamptz, OUT known_fresh timestamptz) returns record
@@ -2087,13 +2090,13 @@ create sequence ledger.delivery_number;
 --     When what was set aside is tried again.
 -- ledger.cost_segment(h0 timestamptz, h1 timestamptz) returns TABLE(cluster_id integer, node_uid uuid, node text, from_at timestamptz, to_at timestamptz, sheet_id integer, class_position integer, capacity_cpu_millicores bigint, capacity_memory_bytes bigint, capacity_gpu_millis bigint, allocatable_cpu_millicores bigint, allocatable_memory_bytes bigint, allocatable_gpu_millis bigint)
 --     Nodes between two instants, cut where a price, the capacity or what is allocatable changes.
--- ledger.cost_set_aside(of_period text, period_at timestamptz, cluster integer, why text, tried_at timestamptz) returns void
+-- ledger.cost_set_aside(of_period text, period_at timestamptz, cluster integer, why text, tried_at timestamptz, without uuid[] DEFAULT '{}'::uuid[]) returns void
 --     Notes by name what could not be rated.
 -- ledger.cost_share(amount bigint, length_us bigint, life_us bigint) returns numeric
 --     Part of what is known of a container and hour that a piece of its life takes.
 -- ledger.cost_sheet(h0 timestamptz, h1 timestamptz) returns TABLE(datacenter text, from_at timestamptz, to_at timestamptz, sheet_id integer)
 --     Price sheet in force in each datacenter, between the instants at which that changes.
--- ledger.cost_try(hour timestamptz, at timestamptz, clusters integer[]) returns text
+-- ledger.cost_try(hour timestamptz, at timestamptz, clusters integer[], leave_objects uuid[] DEFAULT '{}'::uuid[]) returns text
 --     What goes wrong when an hour of some clusters is rated; NULL = nothing.
 -- ledger.cost_write_check(of_period text, period_at timestamptz, nodes jsonb, lines jsonb) returns void
 --     Writes what was read back of a period.
@@ -2119,7 +2122,7 @@ create sequence ledger.delivery_number;
 --     Partitions of a table with their bounds.
 -- ledger.partition_name(table_name text, day date, is_month boolean) returns text
 --     Name of the partition of a day or month.
--- ledger.rate(h0 timestamptz, h1 timestamptz, leave_out integer[] DEFAULT '{}'::integer[]) returns void
+-- ledger.rate(h0 timestamptz, h1 timestamptz, leave_out integer[] DEFAULT '{}'::integer[], leave_objects uuid[] DEFAULT '{}'::uuid[]) returns void
 --     Rates the hour that begins at h0, up to h1, into temporary tables.
 -- ledger.rate_lines() returns void
 --     Shares what nodes allocated among those who were charged; part of ledger.rate.

@@ -211,6 +211,23 @@ fn namespace(object: &Value, fleet: &FleetIndex) -> ExpectedRow {
     row(object, columns)
 }
 
+/// True for a node that says that there is no machine behind it which others could use.
+fn is_virtual(object: &Value) -> bool {
+    let labels = &object["metadata"]["labels"];
+    let by_label = matches!(
+        labels["type"].as_str(),
+        Some("virtual-kubelet" | "virtual-node" | "kwok")
+    ) || labels["eks.amazonaws.com/compute-type"] == "fargate"
+        || labels["node-role.kubernetes.io/virtual-node"].is_string();
+    let by_taint = |taint: &Value| {
+        let key = text(taint, "/key");
+        let prefixes = ["virtual-kubelet.io/", "virtual-node.", "kwok.x-k8s.io/"];
+        prefixes.iter().any(|prefix| key.starts_with(prefix))
+            || key == "eks.amazonaws.com/compute-type" && text(taint, "/value") == "fargate"
+    };
+    by_label || list(&object["spec"]["taints"]).any(by_taint)
+}
+
 fn node(object: &Value) -> ExpectedRow {
     let (spec, status) = (&object["spec"], &object["status"]);
     let mut columns = common(object);
@@ -238,13 +255,7 @@ fn node(object: &Value) -> ExpectedRow {
             "conditions",
             ExpectedValue::Same(conditions(&status["conditions"])),
         ),
-        (
-            "is_virtual",
-            ExpectedValue::Same(json!(list(&spec["taints"]).any(|taint| {
-                let key = text(taint, "/key");
-                key.starts_with("virtual-kubelet.io/") || key.starts_with("virtual-node.")
-            }))),
-        ),
+        ("is_virtual", ExpectedValue::Same(json!(is_virtual(object)))),
         ("ready_status", same(&ready["status"])),
         ("ready_reason", ExpectedValue::Same(filled(&ready["reason"]))),
         ("ready_since", at(&ready["lastTransitionTime"])),

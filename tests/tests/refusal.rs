@@ -12,14 +12,19 @@ use fleetledger_emit::{EmitSettings, EmitterHealth, ObjectSource, SimulateSettin
 use fleetledger_local::{kafka::LocalKafka, skip::unless_available};
 use fleetledger_schema::kind::RecordKind;
 use fleetledger_tests::{
+    cluster::{ApiResourceKind, DesiredObject, TestCluster},
     deadline::{ensure, eventually},
+    delivered,
+    emitter::{self, TestEmitter},
     parts,
 };
 use prometheus::Registry;
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
     client::DefaultClientContext,
 };
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -151,4 +156,139 @@ async fn refused_records_make_an_emitter_unready_and_no_new_epochs() {
 
     shutdown.cancel();
     emitter.join_next().await.unwrap().unwrap().unwrap();
+}
+
+/// A pod of so many containers, whose images no compression makes much shorter.
+fn pod(name: &str, containers: usize) -> DesiredObject {
+    let mut random = StdRng::seed_from_u64(containers as u64);
+    let container = |number: usize, random: &mut StdRng| {
+        let image: String = (0..24)
+            .map(|_| format!("{:016x}", random.random::<u64>()))
+            .collect();
+        json!({"name": format!("c{number}"), "image": image})
+    };
+    let containers: Vec<_> = (0..containers)
+        .map(|number| container(number, &mut random))
+        .collect();
+    DesiredObject {
+        resource: ApiResourceKind::Pod,
+        namespace: Some("default".to_owned()),
+        name: name.to_owned(),
+        owner: None,
+        body: json!({"metadata": {}, "spec": {"containers": containers}}),
+        status: None,
+    }
+}
+
+/// Topics with the default limit, but pods of at most 60,000 bytes.
+async fn topics(kafka: &LocalKafka) {
+    for kind in RecordKind::TOPICS {
+        let limit = if kind == RecordKind::Pod {
+            "60000"
+        } else {
+            "1048588"
+        };
+        let settings = [("cleanup.policy", "compact"), ("max.message.bytes", limit)];
+        kafka
+            .create_topic(&kind.topic(PREFIX, None), 1, &settings)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_larger_than_its_topic_allows_costs_no_epoch_and_the_cluster_goes_on() {
+    let test = "a_record_larger_than_its_topic_allows_costs_no_epoch_and_the_cluster_goes_on";
+    let started = LocalKafka::builder().start(&parts::cache()).await;
+    let Some(kafka) = unless_available(test, started).unwrap() else {
+        return;
+    };
+    let Some(cluster) = TestCluster::start(test).await else {
+        return;
+    };
+    topics(&kafka).await;
+    let config = kafka.client_config();
+    let huge = cluster.create(&pod("huge", 250)).await;
+    let first = cluster.create(&pod("first", 1)).await;
+    let emitter = TestEmitter::start(
+        emitter::settings("refused", PREFIX),
+        cluster.client.clone(),
+        &config,
+    );
+    let delivered = async |what: &str, uid: &str| {
+        eventually(what, LIMIT, || {
+            let found = delivered::read_all(&config, PREFIX)
+                .iter()
+                .any(|record| String::from_utf8_lossy(&record.key).ends_with(uid));
+            async move { ensure(found, || "not yet".to_owned()) }
+        })
+        .await;
+    };
+    delivered("a pod beside it is sent", &first).await;
+    eventually("it is ready", LIMIT, || {
+        let ready = emitter.health.ready();
+        async move { ensure(ready.is_ok(), || format!("{ready:?}")) }
+    })
+    .await;
+    let epoch = emitter.health.summary().epoch;
+    assert_eq!(emitter.metric("fleetledger_emit_delivery_failures_total"), 0.0);
+    assert!(emitter.metric("fleetledger_emit_refused_records_total") >= 1.0);
+    let second = cluster.create(&pod("second", 1)).await;
+    delivered("what comes later is sent", &second).await;
+    assert_eq!(
+        emitter.health.summary().epoch,
+        epoch,
+        "no record was tried in vain"
+    );
+
+    // Less is allowed from now on: one record is refused, and one epoch later it is known.
+    let topic = RecordKind::Pod.topic(PREFIX, None);
+    set(&kafka, &topic, &[("max.message.bytes", "15000")]).await;
+    let large = cluster.create(&pod("large", 130)).await;
+    eventually("an epoch later it goes on", LIMIT, || {
+        let (summary, ready) = (emitter.health.summary(), emitter.health.ready());
+        async move {
+            ensure(summary.epoch > epoch && ready.is_ok(), || {
+                format!("{summary:?} {ready:?}")
+            })
+        }
+    })
+    .await;
+    let (epoch, failed) = (
+        emitter.health.summary().epoch,
+        emitter.metric("fleetledger_emit_delivery_failures_total"),
+    );
+    assert!(failed >= 1.0);
+    for name in ["third", "fourth"] {
+        let labels = json!({"metadata": {"labels": {"app": name}}});
+        cluster
+            .patch(ApiResourceKind::Pod, Some("default"), "large", &labels)
+            .await;
+        let uid = cluster.create(&pod(name, 1)).await;
+        delivered("what comes later is sent", &uid).await;
+    }
+    assert_eq!(
+        emitter.health.summary().epoch,
+        epoch,
+        "it is refused before it is sent"
+    );
+    assert_eq!(emitter.metric("fleetledger_emit_delivery_failures_total"), failed);
+    let sent = delivered::read_all(&config, PREFIX);
+    let is_of = |uid: &str| {
+        sent.iter()
+            .any(|record| String::from_utf8_lossy(&record.key).ends_with(uid))
+    };
+    assert!(!is_of(&huge) && !is_of(&large));
+
+    // More is allowed again, and a new emitter sends both.
+    set(&kafka, &topic, &[]).await;
+    emitter.stop().await;
+    let emitter = TestEmitter::start(
+        emitter::settings("refused", PREFIX),
+        cluster.client.clone(),
+        &config,
+    );
+    delivered("what was too large", &huge).await;
+    delivered("what was too large", &large).await;
+    emitter.stop().await;
 }

@@ -9,6 +9,7 @@
 
 mod history_copy;
 mod play;
+mod running;
 mod scan;
 mod session;
 
@@ -23,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use play::play;
+pub use running::RunningTrial;
 use session::{BacktestSession, SlotResults};
 
 use crate::replay::TestedRule;
@@ -106,6 +108,8 @@ enum BacktestStrategy {
     Quick,
     /// Every slot, on the views themselves.
     Plain,
+    /// Every slot, on the views of what is current.
+    Live,
 }
 
 /// Plays a rule over a stretch of history.
@@ -165,7 +169,7 @@ async fn query_part(
         return Ok(SlotResults::new());
     };
     let asker = BacktestSession::open(connector, rule, way, (*first, *last)).await?;
-    if way == BacktestStrategy::Plain {
+    if way != BacktestStrategy::Quick {
         return asker.query_slots(slots).await;
     }
     let coarse = coarse_slots(slots, rule);

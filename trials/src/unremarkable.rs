@@ -192,6 +192,7 @@ fn of_cost(view: &str) -> Vec<(&'static str, DefaultValue)> {
             ("failed_since", RowInstant),
             ("failed_at", SameAs("failed_since")),
             ("attempts", value(1)),
+            ("objects", value(json!([]))),
         ],
         "cost_daily" => vec![
             ("day_at", RowInstant),

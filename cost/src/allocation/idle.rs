@@ -7,7 +7,7 @@ use super::{
     filter::{CostFilter, DimensionValue, FilterVerdict},
     share::{AllocationRow, RESOURCES, weight},
 };
-use crate::money::{CurrencyNanos, split};
+use crate::money::{CurrencyNanos, part_of, split};
 
 /// Rows of one cluster and class of nodes, and of one node where nodes are told apart: what they left idle is theirs.
 #[derive(Default)]
@@ -83,7 +83,7 @@ fn limit_row(rows: &mut [AllocationRow], place: usize, somebodys: &[usize], pass
     let Some(mut limited) = rows.get(place).cloned() else {
         return;
     };
-    let mut all = vec![0_u64; somebodys.len()];
+    let mut all = vec![0_u128; somebodys.len()];
     for resource in 0..RESOURCES {
         let weights = weights(rows, somebodys, resource);
         for (sum, weight) in all.iter_mut().zip(&weights) {
@@ -114,15 +114,16 @@ fn limit_row(rows: &mut [AllocationRow], place: usize, somebodys: &[usize], pass
 }
 
 /// The part of an amount that falls to the weights that pass, rounded down.
-fn part(amount: i128, weights: &[u64], passes: &[bool]) -> i128 {
-    let whole: i128 = weights.iter().copied().map(i128::from).sum();
+fn part(amount: i128, weights: &[u128], passes: &[bool]) -> i128 {
+    let sum = |weights: &mut dyn Iterator<Item = u128>| weights.fold(0, u128::saturating_add);
+    let whole = sum(&mut weights.iter().copied());
     let passing = weights.iter().zip(passes).filter(|(_, passes)| **passes);
-    let passing: i128 = passing.map(|(weight, _)| i128::from(*weight)).sum();
+    let passing = sum(&mut passing.map(|(weight, _)| *weight));
     if whole == 0 {
         return 0;
     }
-    // In two steps: byte-seconds of a fleet's month times its cost go beyond 128 bits.
-    amount / whole * passing + amount % whole * passing / whole
+    let (part, _) = part_of(amount.unsigned_abs(), passing, whole);
+    i128::try_from(part).unwrap_or(i128::MAX) * amount.signum()
 }
 
 fn pools(rows: &[AllocationRow]) -> Vec<IdlePool> {
@@ -148,7 +149,7 @@ fn own(rows: &[AllocationRow], place: usize, resource: usize) -> CurrencyNanos {
     own.copied().unwrap_or(0)
 }
 
-fn weights(rows: &[AllocationRow], places: &[usize], resource: usize) -> Vec<u64> {
+fn weights(rows: &[AllocationRow], places: &[usize], resource: usize) -> Vec<u128> {
     places
         .iter()
         .map(|place| weight(own(rows, *place, resource)))
@@ -176,7 +177,7 @@ mod tests {
             own,
             ..AllocationRow::default()
         };
-        row.amounts.charged = own.map(|nanos| i128::from(nanos) * 10);
+        row.amounts.charged = own.map(|nanos| nanos * 10);
         row
     }
 
@@ -253,7 +254,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_passes_a_filter_costs_the_same_with_idle_shared_or_apart(
-            own in prop::collection::vec((0_usize..3, 0_usize..6, [1_i64..1_000_000, 1_i64..1_000_000, 1_i64..1_000_000]), 1..40),
+            own in prop::collection::vec((0_usize..3, 0_usize..6, [1_i128..1_000_000, 1_i128..1_000_000, 1_i128..1_000_000]), 1..40),
             filter in prop::sample::select(vec![
                 r#"namespace:"n0""#, r#"namespace!:"n0""#, r#"cluster:"a""#, r#"cluster:"a"+namespace:"n1""#,
                 r#"cluster:"a"|namespace:"n1""#, r#"datacenter!:"dfw""#, r#"namespace:"n1","n2""#,
@@ -271,7 +272,7 @@ mod tests {
                 rows.iter().map(AllocationRow::total).sum::<CurrencyNanos>()
             };
             // Idle is split row by row where it stays apart: a billionth each.
-            prop_assert!((total(true) - total(false)).abs() <= 3 * fleet.len() as i64, "{} {}", total(true), total(false));
+            prop_assert!((total(true) - total(false)).abs() <= 3 * fleet.len() as i128, "{} {}", total(true), total(false));
         }
     }
 }

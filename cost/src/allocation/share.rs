@@ -143,8 +143,8 @@ pub fn share(
 }
 
 /// What a row weighs where something is shared: what it costs, and nothing if that is below zero.
-pub(super) fn weight(nanos: CurrencyNanos) -> u64 {
-    u64::try_from(nanos).unwrap_or(0)
+pub(super) fn weight(nanos: CurrencyNanos) -> u128 {
+    u128::try_from(nanos).unwrap_or(0)
 }
 
 /// Cost of shared namespaces, their share of idle with it, goes to all others.
@@ -155,7 +155,7 @@ fn share_namespaces(
 ) {
     let is_shared = |row: &AllocationRow| how.namespaces.contains(row.name(&AllocationDimension::Namespace));
     // Own costs are those before idle was added.
-    let own: Vec<u64> = rows.iter().map(|row| weight(row.own_total())).collect();
+    let own: Vec<u128> = rows.iter().map(|row| weight(row.own_total())).collect();
     let takers: Vec<usize> = (0..rows.len())
         .filter(|place| {
             rows.get(*place)
@@ -170,7 +170,7 @@ fn share_namespaces(
     let weight_of = |place: usize| own.get(place).copied().unwrap_or(0);
     let parts: Vec<(usize, CurrencyNanos)> = match how.spread {
         SpreadMethod::Weighted => {
-            let weights: Vec<u64> = takers.iter().map(|place| weight_of(*place)).collect();
+            let weights: Vec<u128> = takers.iter().map(|place| weight_of(*place)).collect();
             takers.iter().copied().zip(split(amount, &weights)).collect()
         }
         SpreadMethod::Even => {
@@ -182,7 +182,7 @@ fn share_namespaces(
             }
             let each = split(amount, &vec![1; groups.len()]);
             let within = |(members, part): (&Vec<usize>, CurrencyNanos)| {
-                let mut weights: Vec<u64> = members.iter().map(|place| weight_of(*place)).collect();
+                let mut weights: Vec<u128> = members.iter().map(|place| weight_of(*place)).collect();
                 if weights.iter().all(|weight| *weight == 0) {
                     weights.fill(1);
                 }
@@ -314,7 +314,7 @@ mod tests {
     proptest! {
         #[test]
         fn sharing_loses_nothing(
-            own in prop::collection::vec((0_usize..6, 0_usize..3, [0_i64..1_000_000_000, 0..1_000_000_000, 0..1_000_000_000]), 1..60),
+            own in prop::collection::vec((0_usize..6, 0_usize..3, [0_i128..1_000_000_000, 0..1_000_000_000, 0..1_000_000_000]), 1..60),
             idle in any::<bool>(), even in any::<bool>(), shared in prop::collection::btree_set(0_usize..4, 0..3),
         ) {
             let names = ["n0", "n1", "n2", "n3", IDLE, SYSTEM];

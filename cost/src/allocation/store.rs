@@ -15,6 +15,7 @@ use super::{
 use crate::{
     definitions::SpreadMethod,
     errors::{CostError, while_},
+    money::LARGEST_AMOUNT,
 };
 
 /// Pod-hours that are rated on demand at most: what two cores do in about ten seconds.
@@ -182,8 +183,7 @@ async fn rows(
 
 fn read(row: &PgRow, dimensions: &[AllocationDimension]) -> AllocationRow {
     let count = dimensions.len();
-    let nanos = |place: usize| row.get::<_, i64>(count + place);
-    let amount = |place: usize| row.get::<_, String>(count + place).parse().unwrap_or(0_i128);
+    let amount = |place: usize| whole(row.get(count + place));
     let gpu = amount(6);
     let instant = |place: usize| {
         row.get::<_, Option<Instant>>(count + place)
@@ -195,8 +195,8 @@ fn read(row: &PgRow, dimensions: &[AllocationDimension]) -> AllocationRow {
             .cloned()
             .zip((0..count).map(|place| row.get(place)))
             .collect(),
-        own: [nanos(0), nanos(1), nanos(2)],
-        adjustment: nanos(3),
+        own: [amount(0), amount(1), amount(2)],
+        adjustment: amount(3),
         amounts: AllocationAmounts {
             charged: [amount(4), amount(5), gpu],
             requested: [amount(7), amount(8), gpu],
@@ -208,6 +208,15 @@ fn read(row: &PgRow, dimensions: &[AllocationDimension]) -> AllocationRow {
             .zip(instant(14))
             .map(|(from, to)| CostWindow { from, to }),
         ..AllocationRow::default()
+    }
+}
+
+/// A whole number that the database sent as text; beyond the largest amount, that one.
+fn whole(text: &str) -> i128 {
+    match text.parse::<i128>() {
+        Ok(number) => number.clamp(-LARGEST_AMOUNT, LARGEST_AMOUNT),
+        Err(_) if text.starts_with('-') => -LARGEST_AMOUNT,
+        Err(_) => LARGEST_AMOUNT,
     }
 }
 
@@ -233,12 +242,12 @@ const COUNT_POD_HOURS: &str = "
     from fleet.cost_run
     where is_current and hour_at >= $1 and hour_at < $2";
 
-/// Sums of a window go beyond 64 bits for bytes: they travel as text.
+/// Sums of a window go beyond 64 bits: they travel as text.
 const READ_ALLOCATION_TEMPLATE: &str = "
-    select {names}, sum(p.cpu_nanos)::bigint, sum(p.memory_nanos)::bigint, sum(p.gpu_nanos)::bigint,
-        sum(p.adjustment_nanos)::bigint, sum(p.cpu_charged_core_us)::text, sum(p.memory_charged_byte_seconds)::text,
-        sum(p.gpu_charged_card_us)::text, sum(p.cpu_requested_core_us)::text, sum(p.memory_requested_byte_seconds)::text,
-        sum(p.cpu_used_core_us)::text, sum(p.memory_used_byte_seconds)::text, sum(p.life_ms)::text, sum(p.usage_ms)::text,
+    select {names}, round(sum(p.cpu_nanos))::text, round(sum(p.memory_nanos))::text, round(sum(p.gpu_nanos))::text,
+        round(sum(p.adjustment_nanos))::text, round(sum(p.cpu_charged_core_us))::text, round(sum(p.memory_charged_byte_seconds))::text,
+        round(sum(p.gpu_charged_card_us))::text, round(sum(p.cpu_requested_core_us))::text, round(sum(p.memory_requested_byte_seconds))::text,
+        round(sum(p.cpu_used_core_us))::text, round(sum(p.memory_used_byte_seconds))::text, round(sum(p.life_ms))::text, round(sum(p.usage_ms))::text,
         min(p.first_at), max(p.last_at)
     from {from}($1, $2) as p
     group by {groups}";

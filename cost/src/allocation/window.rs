@@ -1,6 +1,6 @@
 //! Windows of time as OpenCost names them.
 
-use jiff::{SignedDuration, Span, Timestamp, Unit, tz::TimeZone};
+use jiff::{SignedDuration, Span, Timestamp, Unit, civil::Date, tz::TimeZone};
 
 /// A half-open span of UTC time; both ends are whole hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,11 +177,17 @@ pub fn duration(text: &str) -> Option<SignedDuration> {
     (seconds > 0).then(|| SignedDuration::from_secs(seconds))
 }
 
+/// Seconds since 1970, an instant, or the midnight in UTC at which a day begins.
 fn instant(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    match text.parse::<i64>() {
-        Ok(seconds) => Timestamp::from_second(seconds).ok(),
-        Err(_) => text.parse().ok(),
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Timestamp::from_second(seconds).ok();
+    }
+    let midnight = |day: Date| day.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    // A day is no instant to its parser, and an instant is a day to a day's.
+    match text.len() {
+        10 => text.parse().ok().and_then(midnight),
+        _ => text.parse().ok(),
     }
 }
 
@@ -272,6 +278,10 @@ mod tests {
                 "2026-03-01T10:00:00Z/2026-03-02T00:00:00Z",
             ),
             (
+                "2026-03-01,2026-03-02",
+                "2026-03-01T00:00:00Z/2026-03-02T00:00:00Z",
+            ),
+            (
                 "1772323200,1772409600",
                 "2026-03-01T00:00:00Z/2026-03-02T00:00:00Z",
             ),
@@ -279,7 +289,16 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(read(text), expected, "{text}");
         }
-        for wrong in ["", "7", "d", "-1d", "tomorrow", "2026-03-01T10:30:00Z", "a,b"] {
+        for wrong in [
+            "",
+            "7",
+            "d",
+            "-1d",
+            "tomorrow",
+            "2026-03-01T10:30:00Z",
+            "2026-02-30,2026-03-01",
+            "a,b",
+        ] {
             assert!(read(wrong).starts_with("window: "), "{wrong}");
         }
         assert!(read("1772409600,1772323200").contains("ends before"));

@@ -3,14 +3,18 @@
 
 use std::fmt::Write as _;
 
-use fleetledger_queries::catalogue;
+use fleetledger_cost::{
+    allocation::{AllocationParameters, window::CostWindow},
+    focus,
+};
+use fleetledger_queries::{ReaderPool, catalogue};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-use crate::fleet::RatingFixture;
+use crate::{allocation::ask, fleet::RatingFixture};
 
 const HOUR: &str = "2026-03-02 10:00Z";
 
@@ -276,11 +280,85 @@ async fn statements(fleet: &RatingFixture) -> Vec<(String, String)> {
     all
 }
 
+/// What the allocation API and the export in FOCUS say of cluster `a`, for questions of every grain and way of sharing.
+/// What `b` is given must be there: a question that fails fails for everybody.
+async fn answers_of_a(reader: &ReaderPool) -> Vec<String> {
+    let mut of_a = Vec::new();
+    let grains = [
+        "cluster,namespace",
+        "cluster,namespace,controller",
+        "cluster,node,pod,container",
+    ];
+    for (aggregate, share_idle) in grains.iter().flat_map(|grain| [(grain, false), (grain, true)]) {
+        let question = |parameters: &mut AllocationParameters| {
+            parameters.aggregate = Some((*aggregate).to_owned());
+            parameters.include_idle = Some(true);
+            parameters.share_idle = Some(share_idle);
+            parameters.accumulate = Some("true".to_owned());
+        };
+        let answer = ask(reader, question).await;
+        assert!(answer.csv().lines().count() > 1);
+        for (name, one) in answer.data.iter().flatten() {
+            assert!(one.total_cost.is_finite(), "{name}");
+            if name.starts_with("a/") {
+                of_a.push(format!("{name} {:.9} {:.6}", one.total_cost, one.cpu_core_hours));
+            }
+        }
+    }
+    let window = CostWindow {
+        from: "2026-03-02T00:00:00Z".parse().unwrap(),
+        to: "2026-03-03T00:00:00Z".parse().unwrap(),
+    };
+    let rows = focus::csv(reader, window).await.unwrap();
+    let rows = axum::body::to_bytes(rows, usize::MAX).await.unwrap();
+    let rows = String::from_utf8(rows.to_vec()).unwrap();
+    of_a.extend(rows.lines().filter(|row| row.contains("dfw")).map(str::to_owned));
+    // Rows of an export have no order.
+    of_a.sort();
+    of_a
+}
+
+#[tokio::test]
+async fn money_of_a_node_of_the_largest_quantities_is_answered_by_every_interface() {
+    let fleet = two_clusters().await;
+    let reader = ReaderPool::new(&fleet.connector("fleetledger_reader"), 2).unwrap();
+    fleet.rate(HOUR, 1).await;
+    let before = answers_of_a(&reader).await;
+    assert!(before.len() >= 10, "{before:?}");
+    let most = i64::MAX;
+    fleet
+        .run(&format!(
+            "select test.put('node', jsonb_build_object('cluster_id', 2, 'uid', 'node-big', 'node', 'big', 'valid_from', timestamptz '2026-03-01',
+                'capacity_cpu_millicores', {most}, 'capacity_memory_bytes', {most}, 'capacity_gpu_millis', {most},
+                'allocatable_cpu_millicores', {most}, 'allocatable_memory_bytes', {most}, 'allocatable_gpu_millis', {most}), null, null);
+             select test.pod(2, 'u2', 'shop', 'big', '2026-03-01', null, 4611686018427387, 4294967296)"
+        ))
+        .await;
+    fleet.rate(HOUR, 1).await;
+    fleet.adds_up().await;
+    assert_eq!(answers_of_a(&reader).await, before);
+    let answer = ask(&reader, |parameters| {
+        parameters.aggregate = Some("cluster".to_owned());
+        parameters.include_idle = Some(true);
+        parameters.accumulate = Some("true".to_owned());
+        parameters.filter = Some("cluster:\"b\"".to_owned());
+    })
+    .await;
+    let total: f64 = answer.data.iter().flatten().map(|(_, one)| one.total_cost).sum();
+    let expected = "select sum(cpu_cost_nanos + memory_cost_nanos + gpu_cost_nanos) / 1e9 from ledger.cost_node_hourly where cluster_id = 2";
+    let expected: f64 = fleet.text(expected).await.parse().unwrap();
+    assert!(
+        expected > 1e16 && (total / expected - 1.0).abs() < 1e-9,
+        "{total} is not {expected}"
+    );
+}
+
 #[tokio::test]
 async fn no_object_that_an_api_server_accepts_makes_a_rating_view_rule_or_report_fail() {
     let fleet = two_clusters().await;
     fleet.rate(HOUR, 2).await;
-    let before = of_a(&fleet).await;
+    let reader = ReaderPool::new(&fleet.connector("fleetledger_reader"), 2).unwrap();
+    let (before, answers) = (of_a(&fleet).await, answers_of_a(&reader).await);
     let statements = statements(&fleet).await;
     assert!(statements.len() > 150, "{}", statements.len());
     let mut runner = TestRunner::new_with_rng(
@@ -301,6 +379,7 @@ async fn no_object_that_an_api_server_accepts_makes_a_rating_view_rule_or_report
             delete from ledger.workload where cluster_id = 2; delete from ledger.workload_history where cluster_id = 2; {sql}")).await;
         fleet.rate(HOUR, 2).await;
         assert_eq!(of_a(&fleet).await, before, "round {round}: {objects:?}");
+        assert_eq!(answers_of_a(&reader).await, answers, "round {round}: {objects:?}");
         let mut failures = String::new();
         for (name, sql) in &statements {
             let run = format!(

@@ -3,6 +3,7 @@
 use axum::Extension;
 use deadpool_postgres::{Manager, Pool};
 use fleetledger_cost::http::{CostApi, CostCaller, router};
+use fleetledger_local::{ArtifactCache, opencost_client, skip::unless_available};
 use fleetledger_queries::ReaderPool;
 use serde_json::Value;
 use tokio::{
@@ -215,4 +216,49 @@ async fn what_no_answer_can_heed_is_refused_by_name() {
             "{request}: {status} {body}"
         );
     }
+}
+
+/// Name, amount, begin, end and labels.
+type ClientRow = (String, String, String, String, serde_json::Map<String, Value>);
+
+/// What `unalloc` makes of an answer: it asks by namespace, controller and a label, for whole days with idle.
+#[tokio::test]
+async fn a_client_of_opencost_that_others_wrote_reads_what_it_asks_for() {
+    let fetched = opencost_client::fetch(&ArtifactCache::new(ArtifactCache::default_root())).await;
+    let test = "a_client_of_opencost_that_others_wrote_reads_what_it_asks_for";
+    let Some(client) = unless_available(test, fetched).unwrap() else {
+        return;
+    };
+    let place = OpencostFixture::new().await;
+    let url = format!("http://{}", place.address);
+    let said = client.rows(&url, "2026-03-02", "2026-03-04").await.unwrap();
+    let rows: Vec<ClientRow> = serde_json::from_str(&said).unwrap();
+    let mut amounts: Vec<(String, f64)> = rows
+        .iter()
+        .map(|row| (row.0.clone(), row.1.parse().unwrap()))
+        .collect();
+    amounts.sort_by(|one, other| one.0.cmp(&other.0));
+    // 48 hours of a node of 10 cores and 40 GiB.
+    let expected = [
+        ("__idle__", 48.0 * (5.0 * 0.03 + 26.0 * 0.004)),
+        ("data/db/__unallocated__", 48.0 * (2.0 * 0.03 + 9.0 * 0.004)),
+        ("shop/shop-web/__unallocated__", 48.0 * (3.0 * 0.03 + 5.0 * 0.004)),
+    ];
+    assert_eq!(amounts.len(), expected.len(), "{said}");
+    for ((name, amount), (expected_name, expected)) in amounts.iter().zip(expected) {
+        assert_eq!(name, expected_name, "{said}");
+        assert!(
+            (amount - expected).abs() < 1e-6,
+            "{name}: {amount} is not {expected}"
+        );
+    }
+    let shop = rows.iter().find(|row| row.0.starts_with("shop")).unwrap();
+    assert_eq!(
+        (shop.2.as_str(), shop.3.as_str()),
+        ("2026-03-02T00:00:00+00:00", "2026-03-04T00:00:00+00:00")
+    );
+    assert_eq!(
+        (&shop.4["namespace"], &shop.4["controller"], &shop.4["cluster"]),
+        (&"shop".into(), &"shop-web".into(), &"a".into())
+    );
 }

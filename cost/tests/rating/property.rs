@@ -193,12 +193,13 @@ async fn equals_rust(fleet: &RatingFixture) {
                 allocatable: amount(1),
                 charged: amount(2),
             };
+            let nanos = |place: usize| i128::from(row.get::<_, i64>(place));
             let expected = CapacityShares {
-                allocated: row.get(4),
-                idle: row.get(5),
-                system: row.get(6),
+                allocated: nanos(4),
+                idle: nanos(5),
+                system: nanos(6),
             };
-            assert_eq!(stretch.costs(row.get(3)), expected, "{resource} of {stretch:?}");
+            assert_eq!(stretch.costs(nanos(3)), expected, "{resource} of {stretch:?}");
         }
     }
 }

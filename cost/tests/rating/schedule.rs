@@ -129,7 +129,7 @@ async fn without_a_price_sheet_nothing_is_rated() {
 }
 
 #[tokio::test]
-async fn a_cluster_whose_hour_cannot_be_rated_is_set_aside_by_name_and_the_rest_goes_on() {
+async fn an_object_that_ends_an_hour_is_set_aside_by_name_and_the_rest_goes_on() {
     let fleet = two_clusters().await;
     fleet
         .run("alter table ledger.cost_node_hourly add constraint cursed check (node <> 'cursed')")
@@ -146,12 +146,15 @@ async fn a_cluster_whose_hour_cannot_be_rated_is_set_aside_by_name_and_the_rest_
         .await;
     let costs = "select to_char(hour_at, 'HH24'), string_agg(distinct cluster, ',' order by cluster) from fleet.cost_node_hourly
         where hour_at >= '2026-03-02 10:00Z' group by 1 order by 1";
-    let aside = "select period, to_char(at, 'HH24'), datacenter, cluster, attempts, error like '%cursed%' from fleet.cost_failure order by 2";
+    let aside = "select period, to_char(at, 'HH24'), datacenter, cluster, attempts, error like '%cursed%', objects from fleet.cost_failure order by 2";
     assert_eq!(rating.round(at("2026-03-02T13:01:00Z")).await.unwrap(), 2);
-    assert_eq!(fleet.rows(costs).await, ["10 a,b", "11 a", "12 a"]);
+    assert_eq!(fleet.rows(costs).await, ["10 a,b", "11 a,b", "12 a,b"]);
     assert_eq!(
         fleet.rows(aside).await,
-        ["hour 11 ams b 1 t", "hour 12 ams b 1 t"]
+        [
+            "hour 11 ams b 1 t {\"node cursed\"}",
+            "hour 12 ams b 1 t {\"node cursed\"}"
+        ]
     );
     fleet.adds_up().await;
     // It is not tried every minute, and another round neither waits for it nor forgets it.
@@ -159,7 +162,10 @@ async fn a_cluster_whose_hour_cannot_be_rated_is_set_aside_by_name_and_the_rest_
     assert_eq!(rating.round(at("2026-03-02T13:17:00Z")).await.unwrap(), 2);
     assert_eq!(
         fleet.rows(aside).await,
-        ["hour 11 ams b 2 t", "hour 12 ams b 2 t"]
+        [
+            "hour 11 ams b 2 t {\"node cursed\"}",
+            "hour 12 ams b 2 t {\"node cursed\"}"
+        ]
     );
     let closing = fleet
         .client
@@ -203,4 +209,36 @@ async fn an_hour_that_nobody_is_at_fault_for_is_set_aside_as_a_whole_and_later_o
     assert_eq!(rated(&fleet).await, ["09 t f 1", "11 t f 1"]);
     let aside = "select to_char(at, 'HH24'), cluster, error from fleet.cost_failure where cluster is null";
     assert_eq!(fleet.rows(aside).await, ["10 NULL no such hour"]);
+}
+
+#[tokio::test]
+async fn pods_that_end_an_hour_are_found_among_many_and_too_many_set_their_cluster_aside() {
+    let fleet = two_clusters().await;
+    let guard = "create function test.guard() returns trigger language plpgsql as $$
+        begin
+            if new.workload like 'cursed%' then raise exception 'cursed' using errcode = '22003'; end if;
+            return new;
+        end $$;
+        create trigger guard before insert on ledger.cost_line for each row execute function test.guard();
+        select test.pod(2, 'p' || i, 'shop', 'n1', '2026-03-01', null, 0.01, 0.01,
+            extra => jsonb_build_object('workload', case when i in (7, 23) then 'cursed-' || i else 'fine' end)) from generate_series(1, 40) as i";
+    fleet.run(guard).await;
+    let rate = "select ledger.cost_fill_rest('2026-03-02 10:00Z', 'first', '2026-03-02 11:05Z')";
+    fleet.run(rate).await;
+    let aside = "select cluster, objects, error from fleet.cost_failure";
+    assert_eq!(
+        fleet.rows(aside).await,
+        ["b {\"pod shop/p23\",\"pod shop/p7\"} cursed"]
+    );
+    let lines = "select count(distinct cluster), count(distinct workload) filter (where workload like 'cursed%') from fleet.cost_hourly";
+    assert_eq!(fleet.rows(lines).await, ["2 0"]);
+    fleet.adds_up().await;
+    fleet
+        .run("select test.pod(2, 'q' || i, 'shop', 'n1', '2026-03-01', null, 0.01, 0.01, extra => '{\"workload\": \"cursed\"}') from generate_series(1, 9) as i")
+        .await;
+    fleet.run(rate).await;
+    assert_eq!(fleet.rows(aside).await, ["b {} cursed"]);
+    // What was booked of it before stands.
+    assert_eq!(fleet.rows(lines).await, ["2 0"]);
+    fleet.adds_up().await;
 }

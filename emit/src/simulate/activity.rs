@@ -19,6 +19,10 @@ use super::{
 };
 use crate::resource::{KubeObject, WatchedResource};
 
+/// How long a pod and its successor live side by side, as in a rolling update without unavailable replicas: longer than it
+/// takes to schedule and run one.
+const SURGE_MICROS: i64 = 7_000_000;
+
 impl SimulatedCluster {
     /// Begins something; what follows from it is scheduled.
     pub(super) fn begin_activity(&mut self, now: Instant) {
@@ -56,12 +60,17 @@ impl SimulatedCluster {
             ScheduledAction::Remove(resource, uid) => {
                 self.remove(resource, &uid);
                 if resource == WatchedResource::Pods {
+                    let workload = self.workload_of.get(&uid).copied();
                     self.refresh_workload_of(&uid);
+                    if let Some(workload) = workload {
+                        self.top_up(workload, now);
+                    }
                 }
             }
             ScheduledAction::Restart(pod) => self.change_pod(&pod, |pod| restart(pod, now)),
             ScheduledAction::Finish { pod, job } => self.finish_job(&pod, &job, now),
             ScheduledAction::Replace { workload, pod } => self.replace_pod(workload, &pod, now),
+            ScheduledAction::Retire { workload, pod } => self.retire_pod(workload, &pod, now),
             ScheduledAction::NodeUnknown(node) => self.set_node_ready(node, false, now),
             ScheduledAction::NodeUp(node) => self.set_node_ready(node, true, now),
             ScheduledAction::WatchdogOk(uid) => self.set_watchdog(&uid, false, now),
@@ -267,9 +276,27 @@ impl SimulatedCluster {
         if self
             .pod(pod)
             .is_some_and(|pod| pod.metadata.deletion_timestamp.is_none())
+            && self.retiring.insert(pod.to_owned())
         {
-            self.stop_pod(pod, now);
             self.start_pod(workload, now);
+            self.later(
+                now,
+                SURGE_MICROS,
+                ScheduledAction::Retire {
+                    workload,
+                    pod: pod.to_owned(),
+                },
+            );
+        }
+    }
+
+    /// Stops a pod whose successor runs; it stays where there is none.
+    fn retire_pod(&mut self, workload: usize, pod: &str, now: Instant) {
+        self.retiring.remove(pod);
+        let wanted = self.workloads.get(workload).map_or(0, |state| state.replicas);
+        let living = self.living_pods(workload);
+        if living.len() > wanted && living.iter().any(|uid| uid == pod) {
+            self.stop_pod(pod, now);
         }
     }
 
@@ -411,7 +438,6 @@ impl SimulatedCluster {
         let Some(state) = self.workloads.get_mut(index) else {
             return;
         };
-        let living = state.pods.len();
         // A quarter up or down: a fleet that grew all day long would fill its nodes.
         let (least, most) = ((state.base * 3 / 4).max(1), (state.base * 5).div_ceil(4));
         state.replicas = match (state.shape.gpus > 0, grow) {
@@ -420,13 +446,37 @@ impl SimulatedCluster {
             (false, true) => (state.replicas + 1).min(most),
             (false, false) => state.replicas.saturating_sub(1).max(least),
         };
-        let (wanted, last) = (state.replicas, state.pods.last().cloned());
-        if wanted > living {
-            self.start_pod(index, now);
-        } else if let Some(pod) = last.filter(|_| wanted < living) {
-            self.stop_pod(&pod, now);
+        let wanted = state.replicas;
+        let living = self.living_pods(index);
+        if let Some(pod) = living.last().filter(|_| wanted < living.len()) {
+            self.stop_pod(pod, now);
         }
+        self.top_up(index, now);
         self.refresh_workload(index);
+    }
+
+    /// Pods of a workload that are neither ended nor being deleted.
+    fn living_pods(&self, workload: usize) -> Vec<String> {
+        let is_living = |uid: &&String| {
+            self.pod(uid).is_some_and(|pod| {
+                let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+                pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Failed" | "Succeeded"))
+            })
+        };
+        let pods = self
+            .workloads
+            .get(workload)
+            .into_iter()
+            .flat_map(|state| &state.pods);
+        pods.filter(is_living).cloned().collect()
+    }
+
+    /// Starts what a workload lacks, as its controller does.
+    fn top_up(&mut self, workload: usize, now: Instant) {
+        let wanted = self.workloads.get(workload).map_or(0, |state| state.replicas);
+        for _ in self.living_pods(workload).len()..wanted {
+            self.start_pod(workload, now);
+        }
     }
 
     fn crash(&mut self, now: Instant) {
@@ -463,7 +513,18 @@ impl SimulatedCluster {
             status.phase = Some("Failed".to_owned());
             status.reason = Some("Evicted".to_owned());
             status.message = Some("The node was low on resource: memory.".to_owned());
+            // The kubelet kills the containers, and says why the pod is disrupted.
+            set_states(pod, |container| {
+                container.state = Some(terminated("Error", 137, now));
+                container.ready = false;
+                container.started = Some(false);
+            });
+            for name in ["Ready", "ContainersReady"] {
+                set_condition(pod, name, false, now);
+            }
+            set_condition(pod, "DisruptionTarget", true, now);
         });
+        self.refresh_workload(workload);
         let pause = self.between(20.0, 60.0);
         self.later(now, pause, ScheduledAction::Remove(WatchedResource::Pods, pod));
         self.start_pod(workload, now);

@@ -3,6 +3,7 @@
 
 mod activity;
 mod build;
+mod history;
 mod template;
 mod usage;
 mod world;
@@ -21,6 +22,7 @@ use crate::{
     resource::{ResourceChange, SourceEvent, WatchedResource},
     usage::{ClusterUsageReader, ContainerSample, GpuSample, SamplesByNode},
 };
+pub use history::{HistoricRecord, SimulatedHistory};
 pub(crate) use world::SimulatedCluster;
 
 /// How often the simulated cluster moves on.
@@ -290,6 +292,43 @@ mod tests {
             assert!(idle <= 2, "{idle} of {} at {now}", cards.len());
             assert!(used.is_subset(&cards), "{used:?}");
         });
+    }
+
+    #[test]
+    fn workloads_of_a_quiet_fleet_have_what_they_want_but_for_moments() {
+        let start = Instant(1_790_000_000_000_000);
+        let settings = SimulateSettings {
+            nodes: 15,
+            pods: 250,
+            changes_per_second: 7.5,
+            incidents: false,
+            ..SimulateSettings::default()
+        };
+        let mut world = SimulatedCluster::build(&settings, "fra", "sim", start);
+        let mut lacking = std::collections::BTreeMap::<String, usize>::new();
+        for second in 1..=7200 {
+            world.step(start.plus_micros(second * 1_000_000));
+            world.take_changes();
+            for object in world.of(WatchedResource::Deployments) {
+                let KubeObject::Deployment(deployment) = object else {
+                    continue;
+                };
+                let wanted = deployment
+                    .spec
+                    .as_ref()
+                    .and_then(|spec| spec.replicas)
+                    .unwrap_or(0);
+                let available = deployment
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.available_replicas);
+                if available.unwrap_or(0) * 2 < wanted {
+                    *lacking.entry(object.uid().to_owned()).or_default() += 1;
+                }
+            }
+        }
+        let longest = lacking.values().max().copied().unwrap_or(0);
+        assert!(longest < 120, "{longest} s of two hours: {lacking:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The simulated cluster's state: its objects, what has changed, and what is to happen when.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
     sync::Arc,
 };
@@ -46,6 +46,8 @@ pub(crate) struct SimulatedCluster {
     pub(super) workloads: Vec<SimulatedWorkload>,
     /// Number of the workload that a pod belongs to.
     pub(super) workload_of: HashMap<String, usize>,
+    /// Pods that have a successor and are to be stopped.
+    pub(super) retiring: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +86,7 @@ pub(super) enum ScheduledAction {
     Restart(String),
     Finish { pod: String, job: String },
     Replace { workload: usize, pod: String },
+    Retire { workload: usize, pod: String },
     NodeUnknown(usize),
     NodeUp(usize),
     WatchdogOk(String),
@@ -111,6 +114,7 @@ impl SimulatedCluster {
             nodes: Vec::new(),
             workloads: Vec::new(),
             workload_of: HashMap::new(),
+            retiring: BTreeSet::new(),
         };
         build::fill(&mut world, now);
         world.is_built = true;

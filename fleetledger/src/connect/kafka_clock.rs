@@ -2,7 +2,7 @@
 //!
 //! The one question to Kafka whose answer holds a broker's clock and which changes nothing is DescribeQuorum: the active
 //! controller writes its own present among the voters' (KIP-836). librdkafka cannot ask it, so its bytes are written
-//! here, for a way that is plain or TLS; after a login by SASL it is not asked.
+//! here, over a connection of our own that may be TLS and may log in by SASL.
 
 use std::{
     io::{Read, Write},
@@ -11,9 +11,10 @@ use std::{
 };
 
 use fleetledger_schema::instant::Instant;
-use openssl::ssl::{SslConnector, SslFiletype, SslMethod};
+use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslStream};
 
-use crate::config::{KafkaConfig, TlsConfig};
+use super::kafka_login::log_in;
+use crate::config::{KafkaConfig, SaslConfig, TlsConfig};
 
 /// How long a broker may take.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -37,12 +38,9 @@ pub struct BrokerClock {
 /// # Errors
 /// Why it cannot be told, as part of a sentence.
 pub fn read(kafka: &KafkaConfig) -> Result<BrokerClock, String> {
-    if kafka.sasl.is_some() {
-        return Err("brokers behind a login do not tell the time to doctor".to_owned());
-    }
     let mut why = String::new();
     for server in kafka.bootstrap_servers.split(',').map(str::trim) {
-        match ask(server, kafka.tls.as_ref()) {
+        match ask(server, kafka) {
             Ok(clock) => return Ok(clock),
             Err(error) => why = format!("{server} does not tell the time: {error}"),
         }
@@ -50,17 +48,23 @@ pub fn read(kafka: &KafkaConfig) -> Result<BrokerClock, String> {
     Err(why)
 }
 
-fn ask(server: &str, tls: Option<&TlsConfig>) -> Result<BrokerClock, String> {
+fn ask(server: &str, kafka: &KafkaConfig) -> Result<BrokerClock, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let address = server.to_socket_addrs().map_err(|error| text(&error))?.next();
     let address = address.ok_or("no such host")?;
-    let stream = TcpStream::connect_timeout(&address, ANSWER).map_err(|error| text(&error))?;
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER).map_err(|error| text(&error))?;
     for set in [TcpStream::set_read_timeout, TcpStream::set_write_timeout] {
         set(&stream, Some(ANSWER)).map_err(|error| text(&error))?;
     }
-    let Some(tls) = tls else {
-        return exchange(stream);
+    let Some(tls) = &kafka.tls else {
+        return exchange(&mut stream, kafka.sasl.as_ref());
     };
+    let mut stream = connect_tls(server, stream, tls)?;
+    exchange(&mut stream, kafka.sasl.as_ref())
+}
+
+fn connect_tls(server: &str, stream: TcpStream, tls: &TlsConfig) -> Result<SslStream<TcpStream>, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
     let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(|error| text(&error))?;
     if let Some(ca) = &tls.ca {
         builder.set_ca_file(ca).map_err(|error| text(&error))?;
@@ -74,14 +78,14 @@ fn ask(server: &str, tls: Option<&TlsConfig>) -> Result<BrokerClock, String> {
             .map_err(|error| text(&error))?;
     }
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
-    let stream = builder
-        .build()
-        .connect(host, stream)
-        .map_err(|error| error.to_string())?;
-    exchange(stream)
+    let connector = builder.build();
+    connector.connect(host, stream).map_err(|error| error.to_string())
 }
 
-fn exchange(mut stream: impl Read + Write) -> Result<BrokerClock, String> {
+fn exchange(stream: &mut (impl Read + Write), sasl: Option<&SaslConfig>) -> Result<BrokerClock, String> {
+    if let Some(sasl) = sasl {
+        log_in(stream, sasl)?;
+    }
     let failed = |error: std::io::Error| error.to_string();
     let asked = Instant::now();
     stream.write_all(&request()).map_err(failed)?;

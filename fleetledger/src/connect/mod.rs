@@ -6,6 +6,7 @@ pub(crate) mod console;
 pub mod hop;
 pub mod kafka;
 pub mod kafka_clock;
+mod kafka_login;
 pub mod kubernetes;
 pub mod postgres;
 

@@ -12,11 +12,11 @@ pub(super) async fn matched(scene: &DoctorObservations) -> CheckVerdict {
     };
     match unmatched::of_ledger(&postgres.client).await {
         Err(_) => CheckVerdict::skipped("see postgres-migrated"),
-        Ok(found) if found.unsent.is_empty() && found.empty.is_empty() => {
-            CheckVerdict::well("every class and every label")
-        }
-        // A pool that is scaled to nothing has no node: that is named, and no fault.
-        Ok(found) if found.unsent.is_empty() => CheckVerdict::well(found.empty.join("; ")),
+        // A pool that is scaled to nothing has no node, and some resources have no price: that is named, and no fault.
+        Ok(found) if found.unsent.is_empty() => match found.into_sentences() {
+            sentences if sentences.is_empty() => CheckVerdict::well("every class and every label"),
+            sentences => CheckVerdict::well(sentences.join("; ")),
+        },
         Ok(found) => CheckVerdict::broken(
             found.into_sentences().join("; "),
             "add the labels to emit.labels of the emitters, or take them out of the price sheets (fleetledger cost apply) and \

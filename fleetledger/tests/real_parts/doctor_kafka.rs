@@ -235,3 +235,43 @@ async fn wrong_ca_names_the_broker_and_the_file_and_mutual_tls_works() {
         "[kafka.tls]",
     );
 }
+
+#[tokio::test]
+async fn brokers_behind_a_login_tell_the_time_and_a_wrong_password_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = CertificateAuthority::create(&folder.path().join("ours"), "ours").unwrap();
+    for authority in [None, Some(&ours)] {
+        let builder = LocalKafka::builder().login("doctor", "right-password");
+        let builder = match authority {
+            Some(authority) => builder.mutual_tls(authority),
+            None => builder,
+        };
+        let started = builder.start(&support::cache()).await;
+        let name = "brokers_behind_a_login_tell_the_time_and_a_wrong_password_is_not_shown";
+        let Some(kafka) = skip::unless_available(name, started).unwrap() else {
+            return;
+        };
+        let tls = authority.map_or_else(String::new, |_| {
+            format!("[kafka.tls]\nca = \"{}\"\n", ours.ca().display())
+        });
+        let setup = |mechanism: &str, password: &str| {
+            let file = folder.path().join(format!("secret-{}", password.len()));
+            std::fs::write(&file, password).unwrap();
+            let more = format!(
+                "{tls}[kafka.sasl]\nmechanism = \"{mechanism}\"\nusername = \"doctor\"\npassword = \"file:{}\"\n",
+                file.display()
+            );
+            BinaryFixture::new(&section(&kafka.login_servers(), &more))
+        };
+        let mechanisms = ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"];
+        // PLAIN without TLS is refused by the configuration.
+        for mechanism in mechanisms.iter().take(if authority.is_some() { 3 } else { 2 }) {
+            assert_well(&setup(mechanism, "right-password"), "kafka", "kafka-clock");
+        }
+        let (_, said) = setup("SCRAM-SHA-512", "not-the-password").run_to_text(&["doctor", "kafka"]);
+        assert!(
+            said.contains("kafka-clock") && !said.contains("-password"),
+            "{said}"
+        );
+    }
+}

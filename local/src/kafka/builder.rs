@@ -7,7 +7,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use super::jars::{self, KafkaJars};
-use super::properties::{self, KafkaNode};
+use super::properties::{self, KafkaLogin, KafkaNode};
 use super::{LocalBroker, LocalKafka};
 use crate::cache::ArtifactCache;
 use crate::error::{FileContext, LocalError, LocalResult};
@@ -24,6 +24,7 @@ pub struct KafkaBuilder<'a> {
     properties: Vec<(String, String)>,
     authority: Option<&'a CertificateAuthority>,
     heap_mb: Option<u32>,
+    logins: Vec<KafkaLogin>,
 }
 
 impl<'a> KafkaBuilder<'a> {
@@ -34,6 +35,7 @@ impl<'a> KafkaBuilder<'a> {
             properties: Vec::new(),
             authority: None,
             heap_mb: None,
+            logins: Vec::new(),
         }
     }
 
@@ -72,6 +74,16 @@ impl<'a> KafkaBuilder<'a> {
         self
     }
 
+    /// A user who may log in by SASL (PLAIN and SCRAM) at [`LocalKafka::login_servers`], over TLS where that is spoken.
+    #[must_use]
+    pub fn login(mut self, username: &str, password: &str) -> Self {
+        self.logins.push(KafkaLogin {
+            username: username.to_owned(),
+            password: password.to_owned(),
+        });
+        self
+    }
+
     /// The heap of each broker in megabytes: 512 for one broker, 256 for several, unless given.
     #[must_use]
     pub fn heap_mb(mut self, megabytes: u32) -> Self {
@@ -93,7 +105,7 @@ impl<'a> KafkaBuilder<'a> {
         for node in &nodes {
             self.write(node, &nodes, &node_folder(&folder, node))?;
         }
-        format(&jars, &folder, &nodes).await?;
+        format(&jars, &folder, &nodes, &self.logins).await?;
         let mut kafka = LocalKafka {
             brokers: nodes
                 .iter()
@@ -115,6 +127,7 @@ impl<'a> KafkaBuilder<'a> {
                 id: i32::from(id),
                 port: free_port()?,
                 controller_port: free_port()?,
+                login_port: free_port()?,
             })
         };
         (1..=self.brokers).map(node).collect()
@@ -127,7 +140,7 @@ impl<'a> KafkaBuilder<'a> {
             properties::install_tls(folder, &files)?;
         }
         let tls = self.authority.is_some();
-        let properties = properties::of(node, nodes, folder, tls, &self.properties);
+        let properties = properties::of(node, nodes, folder, tls, &self.logins, &self.properties);
         write_file(&folder.join("server.properties"), properties::text(&properties))
     }
 
@@ -156,7 +169,12 @@ fn node_folder(folder: &Path, node: &KafkaNode) -> PathBuf {
 }
 
 /// Gives each broker's empty data folder the cluster's id; folders that have it stay as they are.
-async fn format(jars: &KafkaJars, folder: &Path, nodes: &[KafkaNode]) -> LocalResult<()> {
+async fn format(
+    jars: &KafkaJars,
+    folder: &Path,
+    nodes: &[KafkaNode],
+    logins: &[KafkaLogin],
+) -> LocalResult<()> {
     let cluster_id = cluster_id(folder)?;
     let mut running = JoinSet::new();
     for node in nodes {
@@ -168,6 +186,13 @@ async fn format(jars: &KafkaJars, folder: &Path, nodes: &[KafkaNode]) -> LocalRe
         tool.args(jars.java(&["-XX:TieredStopAtLevel=1"], "kafka.tools.StorageTool"));
         tool.args(["format", "-t", &cluster_id, "-c"])
             .arg(folder.join("server.properties"));
+        for login in logins {
+            for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+                let KafkaLogin { username, password } = login;
+                tool.arg("--add-scram");
+                tool.arg(format!("{mechanism}=[name={username},password={password}]"));
+            }
+        }
         running.spawn(async move { process::run(&mut tool).await });
     }
     while let Some(done) = running.join_next().await {

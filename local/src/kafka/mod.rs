@@ -55,11 +55,21 @@ impl LocalKafka {
     /// `host:port` of every broker, running or not, for clients.
     #[must_use]
     pub fn bootstrap_servers(&self) -> String {
-        let addresses = self
-            .brokers
-            .iter()
-            .map(|broker| format!("127.0.0.1:{}", broker.node.port));
-        addresses.collect::<Vec<_>>().join(",")
+        self.addresses(|node| node.port)
+    }
+
+    /// The same for clients that log in ([`KafkaBuilder::login`]).
+    #[must_use]
+    pub fn login_servers(&self) -> String {
+        self.addresses(|node| node.login_port)
+    }
+
+    fn addresses(&self, port: impl Fn(&KafkaNode) -> u16) -> String {
+        let ports = self.brokers.iter().map(|broker| port(&broker.node));
+        ports
+            .map(|port| format!("127.0.0.1:{port}"))
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     /// The processes of the brokers that run.

@@ -12,6 +12,15 @@ pub(super) struct KafkaNode {
     pub(super) id: i32,
     pub(super) port: u16,
     pub(super) controller_port: u16,
+    /// Where clients log in, if they may.
+    pub(super) login_port: u16,
+}
+
+/// Somebody who may log in by SASL.
+#[derive(Debug, Clone)]
+pub(super) struct KafkaLogin {
+    pub(super) username: String,
+    pub(super) password: String,
 }
 
 /// All properties of `node` among `nodes`, in the order they are written; a later one wins.
@@ -20,6 +29,7 @@ pub(super) fn of(
     nodes: &[KafkaNode],
     folder: &Path,
     tls: bool,
+    logins: &[KafkaLogin],
     more: &[(String, String)],
 ) -> Vec<(String, String)> {
     let voters: Vec<String> = nodes
@@ -29,10 +39,15 @@ pub(super) fn of(
     let protocol = if tls { "SSL" } else { "PLAINTEXT" };
     let replicas = nodes.len().to_string();
     let in_sync = nodes.len().min(2).to_string();
-    let listeners = format!(
+    let mut listeners = format!(
         "{protocol}://127.0.0.1:{},CONTROLLER://127.0.0.1:{}",
         node.port, node.controller_port
     );
+    let mut protocols = format!("{protocol}:{protocol},CONTROLLER:PLAINTEXT");
+    if !logins.is_empty() {
+        listeners += &format!(",LOGIN://127.0.0.1:{}", node.login_port);
+        protocols += &format!(",LOGIN:SASL_{protocol}");
+    }
     let mut properties = vec![
         ("process.roles", "broker,controller".to_owned()),
         ("node.id", node.id.to_string()),
@@ -40,10 +55,7 @@ pub(super) fn of(
         ("listeners", listeners),
         ("controller.listener.names", "CONTROLLER".to_owned()),
         ("inter.broker.listener.name", protocol.to_owned()),
-        (
-            "listener.security.protocol.map",
-            format!("{protocol}:{protocol},CONTROLLER:PLAINTEXT"),
-        ),
+        ("listener.security.protocol.map", protocols),
         ("log.dirs", folder.join("data").display().to_string()),
         ("default.replication.factor", replicas.clone()),
         ("min.insync.replicas", in_sync.clone()),
@@ -70,8 +82,38 @@ pub(super) fn of(
             ("ssl.client.auth", "required".to_owned()),
         ]);
     }
+    if !logins.is_empty() {
+        properties.extend(of_logins(logins));
+    }
     let ours = properties.into_iter().map(|(key, value)| (key.to_owned(), value));
     ours.chain(more.iter().cloned()).collect()
+}
+
+/// PLAIN knows its users by its configuration, SCRAM by what the data folder was formatted with.
+fn of_logins(logins: &[KafkaLogin]) -> [(&'static str, String); 4] {
+    let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+    let plain: String = logins
+        .iter()
+        .map(|login| format!(" user_{}=\"{}\"", login.username, login.password))
+        .collect();
+    [
+        (
+            "listener.name.login.sasl.enabled.mechanisms",
+            "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512".to_owned(),
+        ),
+        (
+            "listener.name.login.plain.sasl.jaas.config",
+            format!("org.apache.kafka.common.security.plain.PlainLoginModule required{plain};"),
+        ),
+        (
+            "listener.name.login.scram-sha-256.sasl.jaas.config",
+            scram.to_owned(),
+        ),
+        (
+            "listener.name.login.scram-sha-512.sasl.jaas.config",
+            scram.to_owned(),
+        ),
+    ]
 }
 
 /// Kafka takes the last of several properties of one name.
@@ -98,9 +140,10 @@ mod tests {
             id,
             port: 20_000 + id as u16,
             controller_port: 21_000 + id as u16,
+            login_port: 0,
         });
         let more = [("min.insync.replicas".to_owned(), "1".to_owned())];
-        let text = text(&of(&nodes[1], &nodes, Path::new("/k"), false, &more));
+        let text = text(&of(&nodes[1], &nodes, Path::new("/k"), false, &[], &more));
         assert!(
             text.contains("controller.quorum.voters=1@127.0.0.1:21001,2@127.0.0.1:21002,3@127.0.0.1:21003\n")
         );

@@ -1,9 +1,10 @@
 -- Rates an hour and books it; returns the run. Whoever rates an hour again replaces its rows, unless its month is
 -- closed: then the differences are booked as adjustments, dated now. The notes of usage folded into the hour are deleted
 -- before it is read, so that what commits meanwhile leaves a note that this run did not see. Clusters in `leave_out` keep what
--- was booked of them.
+-- was booked of them; nodes and pods in `leave_objects` are as if they had never been.
 create or replace function ledger.cost_fill(
-    hour timestamptz, why text default 'rerate', at timestamptz default now(), leave_out integer[] default '{}'
+    hour timestamptz, why text default 'rerate', at timestamptz default now(), leave_out integer[] default '{}',
+    leave_objects uuid[] default '{}'
 ) returns bigint
 language plpgsql
 security definer
@@ -29,7 +30,7 @@ begin
     select k.known_all into known from ledger.cost_known(at) as k;
     -- What is folded after this shows up as late; what was folded before is read below.
     delete from ledger.usage_fold where hour_at = h0 or folded_at < began - interval '100 days';
-    perform ledger.rate(h0, until, leave_out);
+    perform ledger.rate(h0, until, leave_out, leave_objects);
 
     insert into ledger.cost_run (hour_at, reason, as_of, known_until, sheet_ids, nodes, pods, lines, cost_nanos, began_at, filled_at)
     select h0, why, until, known, coalesce(array_agg(distinct n.sheet_id) filter (where n.sheet_id is not null), '{}'),

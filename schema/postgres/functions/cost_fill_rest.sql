@@ -1,5 +1,6 @@
--- Rates an hour; a cluster of which that fails is set aside by name, and the rest is rated without it. Returns the run; NULL
--- if no cluster is at fault and the hour as a whole is set aside. Who failed before is tried first, the others by halves.
+-- Rates an hour; the nodes and pods that end it are set aside by name, or else their cluster, and the rest is rated without
+-- them. Returns the run; NULL if no cluster is at fault and the hour as a whole is set aside. Who failed before is tried
+-- first, the others by halves.
 create or replace function ledger.cost_fill_rest(hour timestamptz, why text default 'rerate', at timestamptz default now()) returns bigint
 language plpgsql
 security definer
@@ -12,6 +13,8 @@ declare
     fault text;
     of_cluster text;
     bad integer[] := '{}';
+    without uuid[];
+    bad_objects uuid[] := '{}';
     suspects integer[];
     firsts integer[];
     lasts integer[];
@@ -37,8 +40,10 @@ begin
         if of_cluster is null then
             delete from ledger.cost_failure as f where f.period = 'hour' and f.at = h0 and f.cluster_id = first;
         else
-            bad := bad || first;
-            perform ledger.cost_set_aside('hour', h0, first, of_cluster, at);
+            without := ledger.cost_find_objects(h0, at, first);
+            bad := case when without is null then bad || first else bad end;
+            bad_objects := bad_objects || coalesce(without, '{}');
+            perform ledger.cost_set_aside('hour', h0, first, of_cluster, at, coalesce(without, '{}'));
         end if;
     end loop;
     suspects := array(select c.cluster_id from ledger.cluster as c where c.cluster_id <> all (suspects) order by 1);
@@ -54,15 +59,17 @@ begin
         if of_cluster is null then
             continue;
         elsif first = last then
-            bad := bad || suspects[first];
-            perform ledger.cost_set_aside('hour', h0, suspects[first], of_cluster, at);
+            without := ledger.cost_find_objects(h0, at, suspects[first]);
+            bad := case when without is null then bad || suspects[first] else bad end;
+            bad_objects := bad_objects || coalesce(without, '{}');
+            perform ledger.cost_set_aside('hour', h0, suspects[first], of_cluster, at, coalesce(without, '{}'));
         else
             firsts := firsts || array[first, (first + last) / 2 + 1];
             lasts := lasts || array[(first + last) / 2, last];
         end if;
     end loop;
     begin
-        return ledger.cost_fill(h0, why, at, bad);
+        return ledger.cost_fill(h0, why, at, bad, bad_objects);
     exception
         when data_exception or integrity_constraint_violation or cardinality_violation or program_limit_exceeded then
             fault := sqlerrm;
@@ -71,4 +78,4 @@ begin
     return null;
 end
 $$;
-comment on function ledger.cost_fill_rest is 'Rates an hour; a cluster of which that fails is set aside by name, and the rest is rated without it.';
+comment on function ledger.cost_fill_rest is 'Rates an hour; what ends it is set aside by name, object by object or as a cluster, and the rest is rated without it.';

@@ -1,9 +1,10 @@
 -- Rates [h0, h1) of the hour that begins at h0 into temporary tables: rated_segment and rated_node (what nodes cost and whom
 -- for), rated_pod, rated_charge (one row for each container of each pod on each segment) and rated_line (what is booked); of
--- clusters in `leave_out` nothing.
+-- clusters in `leave_out` nothing, nor of nodes and pods in `leave_objects`.
 -- Each step is one statement into a table with statistics, because a plan of all of it would be a guess. No CTE is pulled
 -- into the next one (`offset 0`), which would compute its amounts once for each use.
-create or replace function ledger.rate(h0 timestamptz, h1 timestamptz, leave_out integer[] default '{}') returns void
+create or replace function ledger.rate(h0 timestamptz, h1 timestamptz, leave_out integer[] default '{}', leave_objects uuid[] default '{}')
+returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
@@ -25,7 +26,7 @@ begin
     select row_number() over (order by s.cluster_id, s.node_uid, s.from_at)::integer as segment, s.*,
         (extract(epoch from s.to_at - s.from_at) * 1000000)::bigint as length_us
     from ledger.cost_segment(h0, h1) as s
-    where s.cluster_id <> all (leave_out);
+    where s.cluster_id <> all (leave_out) and s.node_uid <> all (leave_objects);
     create temp table rated_owner on commit drop as select * from ledger.cost_owner(h0, h1);
     analyze rated_segment;
     analyze rated_owner;
@@ -41,7 +42,7 @@ begin
         from ledger.cost_interval(h0, h1) as i
         left join rated_segment as s
             on s.cluster_id = i.cluster_id and s.node = i.node and s.from_at < i.to_at and s.to_at > i.from_at
-        where i.cluster_id <> all (leave_out)
+        where i.cluster_id <> all (leave_out) and i.uid <> all (leave_objects)
     )
     -- Names of owners and teams are what somebody wrote, of any length; a line is found by an index.
     select row_number() over ()::integer as piece, p.cluster_id, p.uid, p.namespace,

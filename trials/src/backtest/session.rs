@@ -45,8 +45,12 @@ impl BacktestSession {
         let client = connector.connect("rules backtest").await?;
         let broken = |error: tokio_postgres::Error| BacktestError::Broken(error_message(&error));
         let timeout = rule.query.timeout.as_ms();
+        let schema = match way {
+            BacktestStrategy::Live => "fleet",
+            BacktestStrategy::Quick | BacktestStrategy::Plain => "fleet_asof",
+        };
         let set = format!(
-            "set search_path = fleet_asof; set jit = off; set statement_timeout = {timeout};
+            "set search_path = {schema}; set jit = off; set statement_timeout = {timeout};
              set max_parallel_workers_per_gather = 0"
         );
         client.batch_execute(&set).await.map_err(broken)?;

@@ -356,7 +356,7 @@ async fn void_sweeps(client: &Client) -> anyhow::Result<Vec<VoidSweep>> {
 /// What of cost is set aside.
 const READ_COST_FAILURES: &str = "
         select datacenter || '/' || cluster as cluster, period, count(*) as periods, min(at) as first_at,
-            (array_agg(error order by at desc))[1] as error
+            (array_agg(concat_ws(': ', nullif(array_to_string(objects, ', '), ''), error) order by at desc))[1] as error
         from fleet.cost_failure group by 1, 2 order by 1, 2";
 
 async fn cost_failures(client: &Client) -> anyhow::Result<Vec<CostFailure>> {

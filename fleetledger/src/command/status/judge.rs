@@ -130,13 +130,13 @@ pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
         add(
             FindingLevel::Red,
             format!(
-                "cost of {of} is set aside in {} {}s from {} on: {}",
+                "cost of {of} is incomplete in {} {}s from {} on: {}",
                 count(failure.periods),
                 failure.period,
                 failure.first_at,
                 failure.error
             ),
-            "all others are rated without it, and it is tried again by itself; docs/runbooks/cost-not-rated.md",
+            "all the rest is rated without it, and it is tried again by itself; docs/runbooks/cost-not-rated.md",
         );
     }
     for sweep in &status.void_sweeps {
