@@ -214,7 +214,15 @@ create table ledger.container (
     PRIMARY KEY (cluster_id, uid, container)
 ) with (fillfactor=60);
 CREATE INDEX container_control_plane ON ledger.container USING btree (cluster_id) WHERE (container = ANY (ARRAY['kube-apiserver'::text, 'kube-controller-manager'::text, 'kube-scheduler'::text, 'etcd'::text]));
-CREATE INDEX container_ended ON ledger.container USING btree (COALESCE(finished_at, last_finished_at)) WHERE (COALESCE(finished_at, last_finished_at) IS NOT NULL);
+CREATE INDEX container_ended ON ledger.container USING btree ((
+CASE
+    WHEN (state = 'terminated'::text) THEN finished_at
+    ELSE last_finished_at
+END)) WHERE (
+CASE
+    WHEN (state = 'terminated'::text) THEN finished_at
+    ELSE last_finished_at
+END IS NOT NULL);
 CREATE INDEX container_namespace ON ledger.container USING btree (namespace, pod);
 CREATE INDEX container_waiting ON ledger.container USING btree (cluster_id) WHERE (state = 'waiting'::text);
 create policy everything on ledger.container for all to fleetledger_evaluate, fleetledger_ingest, fleetledger_select using true with check true;

@@ -186,21 +186,21 @@ async fn open_trials(database: &LedgerDatabase) -> Vec<(String, RunningTrial)> {
 fn faults(trials: &[(String, RunningTrial)], report: &TestRunReport) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, trial) in trials {
-        let told = trial.report();
-        assert!(told.slots > 0, "{name} was never asked");
-        if told.failed > 0 {
+        let outcome = trial.report();
+        assert!(outcome.slots > 0, "{name} was never asked");
+        if outcome.failed > 0 {
             faults.push(format!(
                 "{name}: {} slots failed: {:?}",
-                told.failed, told.failure
+                outcome.failed, outcome.failure
             ));
         }
         if OF_THE_WALL.contains(&name.as_str()) {
             continue;
         }
-        if !told.episodes.is_empty() {
-            report.line(&format!("{name}: {} episodes", told.episodes.len()));
+        if !outcome.episodes.is_empty() {
+            report.line(&format!("{name}: {} episodes", outcome.episodes.len()));
         }
-        for episode in told.episodes {
+        for episode in outcome.episodes {
             let is_calm = episode.labels.get("datacenter").is_some_and(|of| of == CALM);
             if is_calm || !OF_INCIDENTS.contains(&name.as_str()) {
                 faults.push(format!("{name} from {}: {:?}", episode.from, episode.labels));

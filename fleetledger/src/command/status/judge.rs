@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn cost_that_is_set_aside_names_the_cluster_and_what_the_database_said() {
+    fn cost_that_is_incomplete_names_the_cluster_and_what_the_database_said() {
         let failure = first(|s| {
             s.cost_failures = vec![CostFailure {
                 cluster: Some("dfw/a".into()),
@@ -263,7 +263,7 @@ mod tests {
             }]
         });
         let expected =
-            "cost of dfw/a is set aside in 3 hours from 2026-03-02T10:00:00Z on: bigint out of range";
+            "cost of dfw/a is incomplete in 3 hours from 2026-03-02T10:00:00Z on: bigint out of range";
         assert_eq!(failure.what, expected);
     }
 
