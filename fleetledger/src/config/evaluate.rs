@@ -20,7 +20,7 @@ pub struct EvaluateConfig {
     pub rules_user: String,
     /// Password of `evaluate.rules_user`: `file:/path` or `env:NAME`.
     pub rules_password: Option<SecretRef>,
-    /// User that `fleetledger sql` asks as, by the same way.
+    /// User that `fleetledger sql` asks as, by the same way as `postgres.user`.
     pub reader_user: String,
     /// Password of `evaluate.reader_user`: `file:/path` or `env:NAME`.
     pub reader_password: Option<SecretRef>,

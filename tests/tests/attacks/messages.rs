@@ -13,8 +13,8 @@ use fleetledger_tests::{
 use crate::login::login;
 
 /// What a reader writes, in all.
-const WRITTEN_MB: i64 = 1_000;
-const MESSAGE_MB: i64 = 10;
+const WRITTEN_MB: i32 = 1_000;
+const MESSAGE_MB: i32 = 10;
 const MAX_WAL_MB: i64 = 128;
 
 /// Bytes of PostgreSQL's log that are kept, in MB.
@@ -47,7 +47,7 @@ async fn what_a_reader_writes_to_the_log_is_recycled_and_from_18_on_ends_its_ses
         reader.batch_execute(&message).await.unwrap();
         most = most.max(database.number(KEPT_WAL_MB).await);
     }
-    let rate = WRITTEN_MB as f64 / began.elapsed().as_secs_f64();
+    let rate = f64::from(WRITTEN_MB) / began.elapsed().as_secs_f64();
     database.execute("checkpoint").await;
     let after = database.number(KEPT_WAL_MB).await;
     println!(
