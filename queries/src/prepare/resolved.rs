@@ -17,6 +17,10 @@ use crate::{
     statement::{forbidden_function, reads_the_clock},
 };
 
+/// Names resolve as they do when the query runs, and parsing has its time.
+const SETTINGS_TEMPLATE: &str =
+    "set local search_path = fleet; set local statement_timeout = {timeout_ms}";
+
 /// Makes the function: `{types}` of parameters, and the query.
 const PARSE_TEMPLATE: &str =
     "create function pg_temp.resolved({types}) returns void begin atomic {sql}\n; end";
@@ -113,12 +117,12 @@ pub(super) async fn check(
         savepoint.rollback().await.map_err(unavailable)?;
         found.push(match listed {
             Ok(references) => references.iter().filter_map(|one| refuse(query, one)).collect(),
-            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Err(error) if has_no_way_to_parse(&error) => {
                 tracing::warn!(
                     query = %query.id,
                     error = %error,
-                    "what a query calls was judged by its words alone: its user has no right to temporary objects; let \
-                     rules run as fleetledger_rules"
+                    "what a query calls was judged by its words alone: its user has no right to temporary objects, or \
+                     the server is a standby; let rules run as fleetledger_rules"
                 );
                 Vec::new()
             }
@@ -132,14 +136,20 @@ pub(super) async fn check(
     Ok(found)
 }
 
+/// The user has no temporary objects, or the server is a standby.
+fn has_no_way_to_parse(error: &tokio_postgres::Error) -> bool {
+    let codes = [
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+    ];
+    error.code().is_some_and(|code| codes.contains(code))
+}
+
 async fn list(
     transaction: &Transaction<'_>,
     query: &StoredQuery,
 ) -> Result<Vec<ResolvedReference>, tokio_postgres::Error> {
-    let settings = format!(
-        "set local search_path = fleet; set local statement_timeout = {}",
-        query.timeout.as_ms()
-    );
+    let settings = SETTINGS_TEMPLATE.replace("{timeout_ms}", &query.timeout.as_ms().to_string());
     transaction.batch_execute(&settings).await?;
     let Ok(statement) = transaction.prepare(&query.sql).await else {
         return Ok(Vec::new());
