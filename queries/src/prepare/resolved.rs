@@ -18,8 +18,7 @@ use crate::{
 };
 
 /// Names resolve as they do when the query runs, and parsing has its time.
-const SETTINGS_TEMPLATE: &str =
-    "set local search_path = fleet; set local statement_timeout = {timeout_ms}";
+const SETTINGS_TEMPLATE: &str = "set local search_path = fleet; set local statement_timeout = {timeout_ms}";
 
 /// Makes the function: `{types}` of parameters, and the query.
 const PARSE_TEMPLATE: &str =

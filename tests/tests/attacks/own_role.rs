@@ -149,6 +149,8 @@ async fn a_reader_that_changes_itself_and_ends_its_sessions_stops_no_rule() {
         refused(&reader, statement).await;
         refusals += 1;
     }
+    let others = "select pid from pg_stat_activity
+        where usename in ('fleetledger_rules', 'fleetledger_evaluate')";
     let others = place.database.client.query(others, &[]).await.unwrap();
     assert!(others.len() >= 2, "{}", others.len());
     for one in &others {
