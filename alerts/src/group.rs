@@ -34,6 +34,7 @@ pub(crate) struct EvaluatorResources {
     pub(crate) pool: Pool,
     pub(crate) metrics: EvaluatorMetrics,
     reader: ReaderPool,
+    builtin: ReaderPool,
     /// Turns of those who ask.
     queries: Semaphore,
     /// Turns of those who write what was answered.
@@ -42,11 +43,12 @@ pub(crate) struct EvaluatorResources {
 }
 
 impl EvaluatorResources {
-    /// The current state before anything runs; connections are the evaluator's own and the reader's.
+    /// The current state before anything runs; connections are the evaluator's own, those that run rules, and those that run
+    /// the built-in ones.
     pub(crate) fn new(
         settings: Arc<EvaluatorSettings>,
         rules: Arc<RuleSet>,
-        (pool, reader): (Pool, ReaderPool),
+        (pool, reader, builtin): (Pool, ReaderPool, ReaderPool),
         metrics: EvaluatorMetrics,
         rollups: Arc<RollupRunner>,
     ) -> Self {
@@ -57,6 +59,7 @@ impl EvaluatorResources {
             pool,
             metrics,
             reader,
+            builtin,
             queries: Semaphore::new(turns),
             writers: Semaphore::new(turns),
             rollups,
@@ -175,7 +178,11 @@ async fn run_rule(
         let Ok(_turn) = shared.queries.acquire().await else {
             return Ok(SlotApplyOutcome::Deposed);
         };
-        run_rule_query(&shared.pool, &shared.reader, rule, slot).await?
+        let reader = match rule.is_builtin {
+            true => &shared.builtin,
+            false => &shared.reader,
+        };
+        run_rule_query(&shared.pool, reader, rule, slot).await?
     };
     hit(FailPoint::AfterQuery);
     let run = RuleEvaluation {

@@ -21,6 +21,7 @@ struct EvaluatorHealthState {
     came_round_at: Option<Moment>,
     standby: Option<String>,
     failing_since: Option<(Moment, String)>,
+    rules_failing_since: Option<(Moment, String)>,
     refused: Option<String>,
 }
 
@@ -50,13 +51,15 @@ impl EvaluatorHealth {
     /// What is missing.
     pub fn ready(&self) -> Result<(), String> {
         let state = self.lock();
-        if let Some((since, why)) = &state.failing_since
-            && since.elapsed() > DATABASE_WITHIN
-        {
-            return Err(format!(
-                "postgresql has failed for {} s: {why}",
-                since.elapsed().as_secs()
-            ));
+        for (who, failing) in [
+            ("postgresql has failed", &state.failing_since),
+            ("the login that runs rules has failed", &state.rules_failing_since),
+        ] {
+            if let Some((since, why)) = failing
+                && since.elapsed() > DATABASE_WITHIN
+            {
+                return Err(format!("{who} for {} s: {why}", since.elapsed().as_secs()));
+            }
         }
         if let Some(why) = state.standby.as_ref().or(state.refused.as_ref()) {
             return Err(why.clone());
@@ -77,6 +80,29 @@ impl EvaluatorHealth {
         state.came_round_at = Some(Moment::now());
         state.standby = standby;
         state.failing_since = None;
+    }
+
+    /// The login that runs rules was tried; `None` where it was let in.
+    pub(crate) fn rules_login_tried(&self, refused: Option<String>) {
+        let mut state = self.lock();
+        state.rules_failing_since = refused.map(|why| match state.rules_failing_since.take() {
+            Some((since, _)) => (since, why),
+            None => (Moment::now(), why),
+        });
+    }
+
+    /// Logins that do not work, each with how long and why.
+    pub(crate) fn failing_logins(&self) -> Vec<(&'static str, Duration, String)> {
+        let state = self.lock();
+        let logins = [
+            ("evaluator", &state.failing_since),
+            ("rules", &state.rules_failing_since),
+        ];
+        let failing = logins.into_iter().filter_map(|(login, failing)| {
+            let (since, why) = failing.as_ref()?;
+            Some((login, since.elapsed(), why.clone()))
+        });
+        failing.collect()
     }
 
     pub(crate) fn database_answers(&self) {

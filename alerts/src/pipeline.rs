@@ -28,7 +28,7 @@ use crate::{
     errors::AlertsError,
     group::{EvaluatorResources, run_group},
     health::EvaluatorHealth,
-    housekeeping, keep_alive,
+    housekeeping, keep_alive, login_watch,
     metrics::EvaluatorMetrics,
     rollups::RollupRunner,
     rounds::EvaluationRounds,
@@ -38,6 +38,8 @@ use crate::{
     slot,
 };
 
+/// Connections that run the built-in rules: they are few and short.
+pub const BUILTIN_CONNECTIONS: usize = 2;
 /// How often an evaluator looks what is due.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -51,8 +53,11 @@ pub struct Evaluator {
     pub pool: Pool,
     /// More of them for deliveries alone: no notification waits for a rule.
     pub outbox: Pool,
-    /// Connections of the reader's role, which run the rules' SQL.
+    /// Connections of the role that runs the rules' SQL and nothing else.
     pub reader: ReaderPool,
+    /// Connections of the evaluator's role that read, which run the built-in rules: what they say of rules and notifications
+    /// must not depend on the other role.
+    pub builtin: ReaderPool,
     /// How it is.
     pub health: EvaluatorHealth,
 }
@@ -81,6 +86,12 @@ impl Evaluator {
             stop.clone(),
         ));
         helpers.spawn(housekeeping::run(self.pool.clone(), stop.clone()));
+        helpers.spawn(login_watch::run(
+            self.reader.clone(),
+            self.settings.clone(),
+            self.health.clone(),
+            stop.clone(),
+        ));
         self.rounds(&metrics, &rollups, &stop).await;
         let left = async {
             let client = self.pool.get().await.ok()?;
@@ -145,7 +156,7 @@ impl Evaluator {
         EvaluatorResources::new(
             self.settings.clone(),
             rules,
-            (self.pool.clone(), self.reader.clone()),
+            (self.pool.clone(), self.reader.clone(), self.builtin.clone()),
             metrics.clone(),
             rollups.clone(),
         )

@@ -1,6 +1,11 @@
 //! The rules of one folder together with those about fleetledger itself, as the evaluator runs them.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use fleetledger_paging::{Inhibition, LabelSet, Matcher, Timing, matcher::MatchOperator};
 use fleetledger_queries::{
@@ -51,6 +56,9 @@ pub struct ScheduledRule {
     pub identity: String,
     /// True for an alert about another rule, named by its label `rule`.
     pub is_about_rules: bool,
+    /// True for the text that this version ships: it is asked by the evaluator's own login, so that what it says of rules
+    /// and notifications does not depend on the login that runs rules.
+    pub is_builtin: bool,
 }
 
 /// Rules of one interval, evaluated together, or one rollup.
@@ -85,6 +93,7 @@ impl RuleSet {
     /// [`AlertsError::Rules`] if a built-in rule cannot be used, or an inhibition names no label.
     pub fn new(catalogue: Catalogue) -> Result<Self, AlertsError> {
         let mut queries: Vec<Arc<StoredQuery>> = catalogue.iter().cloned().collect();
+        let mut builtin = BTreeSet::new();
         for (file, text) in BUILTIN {
             let query = fleetledger_queries::parse(Path::new(file), "builtin", text)
                 .map_err(|refusals| AlertsError::Rules(lines(&refusals)))?;
@@ -92,11 +101,13 @@ impl RuleSet {
                 other.id == query.id || (other.alert().is_some() && other.name() == query.name())
             });
             if !is_taken {
+                builtin.insert(query.id.clone());
                 queries.push(Arc::new(query));
             }
         }
         let catalogue = Catalogue::of(queries);
-        let rules: Vec<ScheduledRule> = catalogue.iter().filter_map(ScheduledRule::new).collect();
+        let scheduled = |query| ScheduledRule::new(query, builtin.contains(&query.id));
+        let rules: Vec<ScheduledRule> = catalogue.iter().filter_map(scheduled).collect();
         let mut groups = group(&rules);
         groups.extend(catalogue.rollups().map(|(query, _)| GroupSpec::of_rollup(query)));
         let inhibitions = rules
@@ -169,9 +180,10 @@ impl GroupSpec {
 
 impl ScheduledRule {
     /// `None` for a query that is no alert.
-    fn new(query: &Arc<StoredQuery>) -> Option<Self> {
+    fn new(query: &Arc<StoredQuery>, is_builtin: bool) -> Option<Self> {
         let alert = query.alert()?;
         Some(Self {
+            is_builtin,
             group: alert.schedule.group.clone(),
             timing: Timing {
                 interval: alert.schedule.interval.duration(),

@@ -1,6 +1,7 @@
 //! Ends what readers leave running. `statement_timeout` is a reader's own to set, so it is no limit: queries of readers
 //! and teams are cancelled from outside, whatever their sessions set, and so are transactions, however short the statements
-//! are that they are made of: what a transaction may still see, vacuum may not remove.
+//! are that they are made of: what a transaction may still see, vacuum may not remove. From PostgreSQL 18 on, which counts
+//! it, sessions of readers that write much to the server's log are ended as well.
 
 use std::time::Duration;
 
@@ -30,6 +31,26 @@ const REAP: &str = "
         case when state in ('active', 'fastpath function call') and seconds < $1::double precision + $2::double precision then pg_cancel_backend(pid) else pg_terminate_backend(pid) end
     from beyond
     where seconds > $1::double precision";
+
+/// Whether the server counts what a session writes to its log.
+const COUNTS_WAL: &str = "select current_setting('server_version_num')::integer >= 180000";
+
+/// Readers write nothing but hints, as images of whole pages; more than this many bytes beside them are logical messages.
+const MOST_WAL_BYTES: f64 = 256.0 * 1024.0 * 1024.0;
+
+/// Ends sessions of readers and teams that have written more than `$1` bytes. For PostgreSQL 18 and later.
+const END_WAL_WRITERS_TEMPLATE: &str = "
+    select a.pid, a.usename::text, left(a.query, 200), w.own_bytes, pg_terminate_backend(a.pid)
+    from pg_stat_activity as a
+    join pg_roles as r on r.oid = a.usesysid
+    cross join lateral (
+        select (s.wal_bytes - s.wal_fpi * current_setting('block_size')::numeric)::double precision as own_bytes
+        from pg_stat_get_backend_wal(a.pid) as s
+    ) as w
+    where a.datname = current_database() and w.own_bytes > $1::double precision
+      and (pg_has_role(r.oid, 'fleetledger_select', 'member') or pg_has_role(r.oid, 'fleetledger_team', 'member'))
+      and not r.rolsuper and r.rolname not in ('fleetledger_ingest', 'fleetledger_evaluate')
+      and r.oid <> (select d.datdba from pg_database as d where d.datname = current_database())";
 
 /// What its role needs: to see when others' queries began, and to end them.
 const RIGHTS: &str = "
@@ -84,6 +105,11 @@ impl SessionReaper {
             for ended in reap(&client, self.limit).await? {
                 log_reaped(&ended)?;
             }
+            if client.query_one(COUNTS_WAL, &[]).await?.try_get(0)? {
+                for ended in client.query(END_WAL_WRITERS_TEMPLATE, &[&MOST_WAL_BYTES]).await? {
+                    log_wal_writer(&ended)?;
+                }
+            }
         }
         Ok(may)
     }
@@ -104,6 +130,19 @@ fn log_reaped(ended: &Row) -> Result<(), tokio_postgres::Error> {
         seconds,
         query,
         "a reader's query or transaction ran for too long and was ended"
+    );
+    Ok(())
+}
+
+fn log_wal_writer(ended: &Row) -> Result<(), tokio_postgres::Error> {
+    let (pid, user): (i32, String) = (ended.try_get(0)?, ended.try_get(1)?);
+    let (query, bytes): (String, f64) = (ended.try_get(2)?, ended.try_get(3)?);
+    tracing::warn!(
+        pid,
+        user,
+        bytes,
+        query,
+        "a reader's session wrote too much to the server's log and was ended"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Connections that run stored SQL: logged in as the reader, and nobody else.
+//! Connections that run stored SQL: logged in as a role that reads and nothing else.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub enum ReaderError {
     },
     /// The user could do more than read: a query could undo its `set role`.
     #[error(
-        "stored SQL must not run as user {user}, who {why}; let it log in as fleetledger_reader or another member of fleetledger_select"
+        "stored SQL must not run as user {user}, who {why}; let it log in as fleetledger_rules or another member of fleetledger_select"
     )]
     TooMighty {
         /// The user.
@@ -93,7 +93,7 @@ impl ReaderPool {
                 exists (
                     select from pg_roles as other
                     where other.rolname <> session_user
-                      and other.rolname not in ('fleetledger_select', 'fleetledger_reader')
+                      and other.rolname not in ('fleetledger_select', 'fleetledger_reader', 'fleetledger_rules')
                       and pg_has_role(session_user, other.oid, 'member')
                 )
             from pg_roles as r where r.rolname = session_user";
@@ -117,6 +117,24 @@ impl ReaderPool {
             user,
             why: why.to_owned(),
         })
+    }
+
+    /// Logs in anew: what a server that has changed its mind about the user no longer grants, connections that are open
+    /// do not show.
+    ///
+    /// # Errors
+    /// [`ReaderError::Unavailable`].
+    pub async fn log_in(&self) -> Result<(), ReaderError> {
+        let login = self.connector.connect("fleetledger-login-watch");
+        let unavailable = |why: String| ReaderError::Unavailable {
+            target: self.target(),
+            why,
+        };
+        match tokio::time::timeout(WAIT, login).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(unavailable(crate::run::chain(&error.source))),
+            Err(_) => Err(unavailable(format!("no answer within {} s", WAIT.as_secs()))),
+        }
     }
 
     /// Host, port and database, for messages.

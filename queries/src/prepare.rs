@@ -1,6 +1,7 @@
 //! What only a server can say of a query: that its names exist, which columns it gives, and how it would be run.
 
 mod destination;
+mod resolved;
 
 use std::sync::Arc;
 
@@ -39,9 +40,15 @@ pub async fn prepare(
     queries: &[Arc<StoredQuery>],
 ) -> Result<Vec<Result<PreparedQuery, Vec<QueryRefusal>>>, RunError> {
     let mut client = reader.get().await?;
+    // First, because explaining a query runs the immutable functions that it calls.
+    let refused = resolved::check(&mut client, queries).await?;
     let mut session = SnapshotSession::begin(reader, &mut client).await?;
     let mut outcomes = Vec::with_capacity(queries.len());
-    for query in queries {
+    for (query, refusals) in queries.iter().zip(refused) {
+        if !refusals.is_empty() {
+            outcomes.push(Err(refusals));
+            continue;
+        }
         match prepare_one(&mut session, query).await {
             Err(error @ RunError::Unavailable(_)) => {
                 drop(session);
@@ -57,6 +64,19 @@ pub async fn prepare(
         drop(Object::take(client));
     }
     Ok(outcomes)
+}
+
+/// Has the server judge what a query calls, without running it.
+///
+/// # Errors
+/// The query calls what is forbidden, or the database cannot be asked.
+pub async fn refuse_forbidden_calls(reader: &ReaderPool, query: &Arc<StoredQuery>) -> Result<(), RunError> {
+    let mut client = reader.get().await?;
+    let refused = resolved::check(&mut client, std::slice::from_ref(query)).await?;
+    match refused.into_iter().flatten().next() {
+        Some(refusal) => Err(RunError::Refused(refusal)),
+        None => Ok(()),
+    }
 }
 
 async fn prepare_one(

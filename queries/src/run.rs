@@ -298,11 +298,18 @@ async fn ask(
     Ok(table)
 }
 
+/// What answers depend on, whatever role, database and server are set to: what is compared and printed, and what is waited for.
+const SESSION_SETTINGS: &str = "
+    set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'; set local intervalstyle = 'postgres';
+    set local extra_float_digits = 1; set local bytea_output = 'hex'; set local standard_conforming_strings = on;
+    set local transform_null_equals = off; set local row_security = on; set local lock_timeout = 0;
+    set local jit = off; set local max_parallel_workers_per_gather = 0; set local work_mem = '16MB'";
+
 /// What holds for one query, and ends with its savepoint.
 fn settings(query: &StoredQuery, question: &QueryInvocation) -> String {
     let schema = if question.is_past { "fleet_asof" } else { "fleet" };
     let mut settings = format!(
-        "set local search_path = {schema}; set local statement_timeout = {}; set local fleet.as_of = '{}'",
+        "{SESSION_SETTINGS}; set local search_path = {schema}; set local statement_timeout = {}; set local fleet.as_of = '{}'",
         query.timeout.as_ms(),
         question.as_of
     );

@@ -1,7 +1,8 @@
 //! What a stored query may say: one SELECT over bare view names that asks `as_of()`.
 //!
 //! This is for the author, and the first of several walls: queries also run in a READ ONLY transaction, on a
-//! connection logged in as a role that has no USAGE on schema `ledger` and no way to another role.
+//! connection logged in as a role that has no USAGE on schema `ledger` and no way to another role. What the server makes of
+//! the words is judged by [`crate::prepare`].
 
 mod parameter;
 mod relation;
@@ -17,10 +18,22 @@ use sqlparser::{
 
 use crate::refusal::{FilePosition, QueryRefusal};
 use token::{bare, has_one_argument, name_of, offset};
+pub(crate) use vocabulary::ASK_AS_OF;
 use vocabulary::{
-    ASK_AS_OF, CHANGES, CLOCK_FUNCTIONS, CLOCK_TEXTS, CLOCK_WORDS, FUNCTION_FAMILIES, FUNCTIONS, HARMLESS,
-    SCHEMAS,
+    CHANGES, CLOCK_FUNCTIONS, CLOCK_TEXTS, CLOCK_WORDS, FUNCTION_FAMILIES, FUNCTIONS, HARMLESS, SCHEMAS,
 };
+
+/// Whether a function of PostgreSQL's own reads the clock.
+pub(crate) fn reads_the_clock(name: &str, arguments: i32) -> bool {
+    CLOCK_FUNCTIONS.contains(&name) || (name == "age" && arguments == 1)
+}
+
+/// Whether a function of PostgreSQL's own may not be called, though it is not volatile.
+pub(crate) fn forbidden_function(name: &str) -> bool {
+    (name.starts_with("pg_") && !HARMLESS.contains(&name))
+        || FUNCTIONS.contains(&name)
+        || FUNCTION_FAMILIES.iter().any(|begin| name.starts_with(begin))
+}
 
 /// Checks the SQL behind a front matter; returns it without the current state after its last word, parameters as `$1`, `$2`.
 ///
@@ -196,9 +209,7 @@ impl StatementCheck<'_> {
                 &what,
                 "stored SQL reads the views of docs/sql-reference.md alone",
             );
-        } else if is_call
-            && (FUNCTIONS.contains(&name) || FUNCTION_FAMILIES.iter().any(|begin| name.starts_with(begin)))
-        {
+        } else if is_call && forbidden_function(name) {
             let what = format!("`{name}` is not allowed in stored SQL");
             self.refuse(
                 at,

@@ -9,7 +9,8 @@ declare
     role_name text;
 begin
     foreach role_name in array array[
-        'fleetledger_ingest', 'fleetledger_evaluate', 'fleetledger_select', 'fleetledger_reader', 'fleetledger_team'
+        'fleetledger_ingest', 'fleetledger_evaluate', 'fleetledger_rules', 'fleetledger_select', 'fleetledger_reader',
+        'fleetledger_team'
     ] loop
         if not exists (select from pg_roles where rolname = role_name) then
             begin
@@ -25,13 +26,22 @@ begin
 end
 $$;
 
--- Readers are many and share a server with the ingester: so many sessions of them, and no more. What only a superuser
--- may do is left out where the owner is none; the evaluator says so.
+-- Readers are many and share a server with the ingester: a third of its connections for the role that people share, and
+-- no more. What only a superuser may do is left out where the owner is none; the evaluator and doctor say so.
 do $$
+declare
+    own text;
+    open_to_all constant integer := current_setting('max_connections')::integer
+        - current_setting('superuser_reserved_connections')::integer
+        - coalesce(current_setting('reserved_connections', true)::integer, 0);
 begin
-    if exists (select from pg_roles where rolname = 'fleetledger_reader' and rolconnlimit = -1) then
+    -- 100 is what releases before set, whatever the server had.
+    if exists (
+        select from pg_roles
+        where rolname = 'fleetledger_reader' and (rolconnlimit = -1 or rolconnlimit = 100 and open_to_all / 3 < 100)
+    ) then
         begin
-            alter role fleetledger_reader connection limit 100;
+            execute format('alter role fleetledger_reader connection limit %s', least(100, greatest(5, open_to_all / 3)));
         exception when others then
             null; -- another database of this server is being migrated at this moment
         end;
@@ -45,6 +55,18 @@ begin
             null; -- likewise, or no superuser
         end;
     end if;
+    -- From version 16 on connections can be reserved for these three, so that readers cannot take the last ones.
+    foreach own in array array['fleetledger_ingest', 'fleetledger_evaluate', 'fleetledger_rules'] loop
+        if to_regrole('pg_use_reserved_connections') is not null
+            and not pg_has_role(own, 'pg_use_reserved_connections', 'member')
+        then
+            begin
+                execute format('grant pg_use_reserved_connections to %I', own);
+            exception when others then
+                null; -- likewise
+            end;
+        end if;
+    end loop;
 end
 $$;
 

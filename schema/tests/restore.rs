@@ -31,7 +31,7 @@ const LIST_DIFFERENCES: &str = "
     select m.member || ' is no member of ' || m.granted
     from (values
         ('fleetledger_select', 'fleetledger_reader'), ('fleetledger_select', 'fleetledger_evaluate'),
-        ('fleetledger_team', 'fleetledger_team_red')
+        ('fleetledger_select', 'fleetledger_rules'), ('fleetledger_team', 'fleetledger_team_red')
     ) as m (granted, member)
     where not pg_has_role(m.member::name, m.granted::name, 'usage')";
 

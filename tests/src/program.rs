@@ -130,7 +130,8 @@ impl LedgerProcess {
     }
 
     /// A page of its HTTP listener, with the headers.
-    fn page(&self, path: &str) -> String {
+    #[must_use]
+    pub fn page(&self, path: &str) -> String {
         let log = self.log_text();
         let (_, after) = log.split_once("listen=").unwrap();
         let address = after.split_whitespace().next().unwrap();

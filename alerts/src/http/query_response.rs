@@ -122,7 +122,8 @@ fn instant(text: &str) -> Result<Instant, HttpFailure> {
     })
 }
 
-fn failure(error: AskError) -> HttpFailure {
+pub(super) fn failure(error: impl Into<AskError>) -> HttpFailure {
+    let error = error.into();
     let status = match &error {
         AskError::Question(_) => StatusCode::BAD_REQUEST,
         AskError::Run(RunError::Refused(_)) => StatusCode::UNPROCESSABLE_ENTITY,

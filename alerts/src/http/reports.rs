@@ -7,13 +7,15 @@ use axum::{
     extract::{Path, Query as Parameters, State},
     response::Response,
 };
-use fleetledger_queries::{HttpErrorBody, HttpFailure, StoredQuery, report::ReportRule};
+use fleetledger_queries::{
+    HttpErrorBody, HttpFailure, StoredQuery, prepare::refuse_forbidden_calls, report::ReportRule,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     AlertsApi, AlertsCaller, CallerRole,
-    query_response::{QueryResponse, ResponseFormat, run_query},
+    query_response::{QueryResponse, ResponseFormat, failure, run_query},
 };
 
 /// A saved query.
@@ -125,6 +127,10 @@ pub(crate) async fn run(
         HttpFailure::bad(lines.join("\n"))
     })?);
     tracing::info!(caller = caller.name, query = %query.id, "a query is run by hand");
+    // No file of the folder: nobody has judged what it calls.
+    refuse_forbidden_calls(&api.reader, &query)
+        .await
+        .map_err(failure)?;
     let as_of = request.as_of.as_deref();
     run_query(&api, &query, &request.parameters, as_of, ResponseFormat::Json).await
 }

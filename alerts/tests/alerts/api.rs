@@ -308,6 +308,11 @@ async fn a_query_is_run_once_by_an_operator_as_the_reader() {
             422,
             "mine.sql:14:8: column \"site\" does not exist",
         ),
+        (
+            TROUBLE.replace("select datacenter", "select U&\"pg\\005fsleep\"(600)::text as slept, datacenter"),
+            422,
+            "it calls `pg_sleep(double precision)`, which is not allowed",
+        ),
         (REPORT.to_owned(), 400, "must be given"),
         (
             "/*---\nreport: Slow\ntimeout: 1s\n---*/\nselect count(*) as n from generate_series(1, 1000000000000) as g"

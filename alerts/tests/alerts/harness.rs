@@ -127,7 +127,8 @@ impl AlertsHarness {
             rules,
             pool: self.pool(),
             outbox: self.pool(),
-            reader: ReaderPool::new(&self.connector("fleetledger_reader"), 4).unwrap(),
+            reader: ReaderPool::new(&self.connector("fleetledger_rules"), 4).unwrap(),
+            builtin: ReaderPool::new(&self.connector("fleetledger_evaluate"), 2).unwrap(),
             health: EvaluatorHealth::new(),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     cli::SqlArgs,
     config::{LoadedConfig, PostgresConfig, PostgresTls},
     exit::ExitReason,
-    setup::evaluator::connectors,
+    setup::evaluator::reader_connector,
 };
 
 /// Becomes psql; comes back only where that fails.
@@ -21,7 +21,7 @@ pub(super) fn run(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<ExitR
 /// The command: who and where by libpq's environment, so that no password stands among the arguments.
 fn psql(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<Command> {
     let config = &loaded.config;
-    let reader = connectors(loaded)?.reader;
+    let reader = reader_connector(loaded)?;
     let target = reader.config();
     let mut psql = Command::new("psql");
     let hosts: Vec<String> = target.get_hosts().iter().map(host).collect();

@@ -16,7 +16,11 @@ pub struct EvaluateConfig {
     pub rules: PathBuf,
     /// Name of this evaluator, which no other one has; host name and process number where it is not set.
     pub name: Option<String>,
-    /// User that runs the rules' SQL, by the same way as `postgres.user`: one who can read and nothing else.
+    /// User that runs the rules' SQL, by the same way as `postgres.user`: one who can read and nothing else, and whose password no person has.
+    pub rules_user: String,
+    /// Password of `evaluate.rules_user`: `file:/path` or `env:NAME`.
+    pub rules_password: Option<SecretRef>,
+    /// User that `fleetledger sql` asks as, by the same way as `postgres.user`.
     pub reader_user: String,
     /// Password of `evaluate.reader_user`: `file:/path` or `env:NAME`.
     pub reader_password: Option<SecretRef>,
@@ -41,6 +45,8 @@ impl Default for EvaluateConfig {
         Self {
             rules: "/etc/fleetledger/queries".into(),
             name: None,
+            rules_user: "fleetledger_rules".to_owned(),
+            rules_password: None,
             reader_user: "fleetledger_reader".to_owned(),
             reader_password: None,
             reader_limit_seconds: 120,
@@ -56,8 +62,13 @@ impl Default for EvaluateConfig {
 
 impl EvaluateConfig {
     pub(super) fn check(&self, receivers: &BTreeMap<String, ReceiverConfig>) -> Result<(), ConfigFault> {
-        if let Some(password) = &self.reader_password {
-            password.check("evaluate.reader_password")?;
+        for (key, password) in [
+            ("evaluate.rules_password", &self.rules_password),
+            ("evaluate.reader_password", &self.reader_password),
+        ] {
+            if let Some(password) = password {
+                password.check(key)?;
+            }
         }
         let within = |key: &str, value: u64, most: u64| match value {
             0 => Err(ConfigFault::new(key, "must be at least 1")),

@@ -37,7 +37,7 @@ impl DemoAlerting {
         database: &DemoDatabase,
         registry: &Registry,
     ) -> anyhow::Result<Option<Self>> {
-        let (Some((own, reader)), Some(rules)) = (database.evaluator(), folder(config)) else {
+        let (Some((own, rules_login)), Some(rules)) = (database.evaluator(), folder(config)) else {
             return Ok(None);
         };
         let mut loaded = loaded.clone();
@@ -55,7 +55,10 @@ impl DemoAlerting {
         let stop = CancellationToken::new();
         let parts = EvaluatorParts::new(
             &loaded,
-            &EvaluatorConnectors { own, reader },
+            &EvaluatorConnectors {
+                own,
+                rules: rules_login,
+            },
             registry,
             stop.clone(),
         )

@@ -35,6 +35,7 @@ const FIND_DATABASE: &str = "select from pg_database where datname = $1";
 /// The roles of a server of the demo's own log in without a password.
 const ALLOW_LOGINS: &str = "
                 alter role fleetledger_reader login;
+                alter role fleetledger_rules login;
                 alter role fleetledger_ingest login;
                 alter role fleetledger_evaluate login;";
 
@@ -126,7 +127,7 @@ impl DemoDatabase {
         })
     }
 
-    /// The ways of the evaluator and of the reader; `None` on a database of the user's own.
+    /// The ways of the evaluator and of its rules; `None` on a database of the user's own.
     pub(super) fn evaluator(&self) -> Option<(PostgresConnector, PostgresConnector)> {
         self.server.as_ref()?;
         let as_role = |role: &str| {
@@ -134,7 +135,7 @@ impl DemoDatabase {
             config.user(role);
             PostgresConnector::new(config, None)
         };
-        Some((as_role("fleetledger_evaluate"), as_role("fleetledger_reader")))
+        Some((as_role("fleetledger_evaluate"), as_role("fleetledger_rules")))
     }
 
     /// Migrates, lets the roles in, and forgets the offsets of a broker that is gone.

@@ -28,22 +28,28 @@ pub(super) async fn reader(scene: &DoctorObservations) -> CheckVerdict {
     if let Some(skipped) = skip_reason(&scene.config).or_else(|| scene.postgres.get("postgres").err()) {
         return skipped;
     }
-    let user = &scene.config.evaluate.reader_user;
+    let user = &scene.config.evaluate.rules_user;
     match &scene.reader {
         Err(why) => CheckVerdict::broken(
             why.clone(),
-            "correct evaluate.reader_user and evaluate.reader_password",
+            "correct evaluate.rules_user and evaluate.rules_password",
         ),
         Ok(reader) => match reader.check_role().await {
+            Ok(()) if *user == scene.config.evaluate.reader_user => CheckVerdict::broken(
+                format!(
+                    "rules run as {user}, whom people log in as: whoever has its password can change it and end its sessions"
+                ),
+                "set evaluate.rules_user to fleetledger_rules, and let no person have its password",
+            ),
             Ok(()) => CheckVerdict::well(format!("user {user}")),
             Err(ReaderError::TooMighty { why, .. }) => CheckVerdict::broken(
                 format!("stored SQL would run as {user}, who {why}"),
-                "set evaluate.reader_user to fleetledger_reader, or to another member of fleetledger_select alone",
+                "set evaluate.rules_user to fleetledger_rules, or to another member of fleetledger_select alone",
             ),
             Err(ReaderError::Unavailable { why, .. }) => CheckVerdict::broken(
                 format!("user {user} cannot log in: {why}"),
                 format!(
-                    "alter role {user} login; let pg_hba.conf accept it, and set evaluate.reader_password if it needs one"
+                    "alter role {user} login; let pg_hba.conf accept it, and set evaluate.rules_password if it needs one"
                 ),
             ),
         },

@@ -11,6 +11,7 @@ mod evaluator;
 mod identity;
 mod kafka;
 mod kubernetes;
+mod limits;
 mod observation;
 mod secret;
 mod server;
@@ -137,6 +138,8 @@ pub const CHECKS: &[DoctorCheck] = checks! {
     "postgres-migrated", Postgres, database::migrated, "the database is at this version";
     "postgres-partitions", Postgres, database::partitions, "history has partitions for today and tomorrow";
     "postgres-roles", Postgres, database::roles, "roles are set up in this database as migrate does it, also after a restore";
+    "postgres-temporary-files", Postgres, limits::temporary_files, "queries of readers and teams cannot fill the disk with temporary files";
+    "postgres-connection-limits", Postgres, limits::connections, "readers and teams leave connections to ingester and evaluator";
     "postgres-grants", Postgres, database::grants, "the configured user may do the ingester's work";
     "evaluate-reader", Evaluate, evaluator::reader, "stored SQL runs as a user who can read and nothing more";
     "evaluate-grants", Evaluate, evaluator::grants, "the configured user may do the evaluator's work";

@@ -118,7 +118,7 @@ impl DoctorObservations {
 
 fn reader(loaded: &LoadedConfig) -> Result<ReaderPool, String> {
     let ways = evaluator::connectors(loaded).map_err(|error| connect::hop::chain(error.as_ref()))?;
-    ReaderPool::new(&ways.reader, 1).map_err(|error| error.to_string())
+    ReaderPool::new(&ways.rules, 1).map_err(|error| error.to_string())
 }
 
 async fn observe_kafka(config: &FleetledgerConfig) -> HopResult<KafkaObservation> {

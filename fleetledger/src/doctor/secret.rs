@@ -39,6 +39,7 @@ fn secrets(config: &FleetledgerConfig) -> Vec<(String, &SecretRef)> {
         ("kafka.sasl.password", sasl),
         ("kafka.tls_key_password", config.kafka.tls_key_password.as_ref()),
         ("kubernetes.token", config.kubernetes.token.as_ref()),
+        ("evaluate.rules_password", config.evaluate.rules_password.as_ref()),
         (
             "evaluate.reader_password",
             config.evaluate.reader_password.as_ref(),

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use fleetledger_alerts::{
-    DELIVERY_CONNECTIONS, Evaluator, EvaluatorHealth, EvaluatorSettings, ROLLUPS_AT_ONCE, RuleSet,
-    links::LinkTargets, pool, reload, runs,
+    BUILTIN_CONNECTIONS, DELIVERY_CONNECTIONS, Evaluator, EvaluatorHealth, EvaluatorSettings,
+    ROLLUPS_AT_ONCE, RuleSet, links::LinkTargets, pool, reload, runs,
 };
 use fleetledger_cost::{RatingSettings, rating::CostRater};
 use fleetledger_paging::retry::RetryBackoff;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::receivers::receivers;
 use crate::{
-    config::{ConfigFault, FleetledgerConfig, LoadedConfig},
+    config::{ConfigFault, FleetledgerConfig, LoadedConfig, SecretRef},
     connect,
     reaper::SessionReaper,
     telemetry::RoleProbe,
@@ -31,10 +31,10 @@ use crate::{
 /// How often the folder of the rules is looked at.
 const FOLLOW: Duration = Duration::from_secs(5);
 
-/// The two ways to the database: as the evaluator, and as the reader who runs the rules' SQL.
+/// The two ways to the database: as the evaluator, and as the role that runs the rules' SQL.
 pub(crate) struct EvaluatorConnectors {
     pub(crate) own: PostgresConnector,
-    pub(crate) reader: PostgresConnector,
+    pub(crate) rules: PostgresConnector,
 }
 
 /// Everything of an evaluator that stands before it runs; the console works with the same.
@@ -43,6 +43,7 @@ pub(crate) struct EvaluatorParts {
     pub(crate) pool: deadpool_postgres::Pool,
     outbox: deadpool_postgres::Pool,
     pub(crate) reader: ReaderPool,
+    builtin: ReaderPool,
     pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
     live_catalogue: watch::Receiver<CurrentQueries>,
     reader_limit: Duration,
@@ -89,6 +90,7 @@ pub(crate) async fn evaluate(
         pool: parts.pool,
         outbox: parts.outbox,
         reader: parts.reader,
+        builtin: parts.builtin,
         health: parts.health,
     };
     let done = evaluator.run(&registry, stop).await.context("evaluate");
@@ -100,22 +102,48 @@ pub(crate) async fn evaluate(
 pub(crate) fn connectors(loaded: &LoadedConfig) -> anyhow::Result<EvaluatorConnectors> {
     let config = &loaded.config;
     let own = connect::postgres::connector(&config.postgres)?;
-    let mut reader = own.config().clone();
-    reader.user(&config.evaluate.reader_user);
-    if let Some(password) = &config.evaluate.reader_password {
-        let secret = password
-            .read("evaluate.reader_password")
-            .map_err(|fault| loaded.explain(fault))?;
-        reader.password(secret.expose());
+    let evaluate = &config.evaluate;
+    let rules = as_user(
+        loaded,
+        &own,
+        &evaluate.rules_user,
+        evaluate.rules_password.as_ref(),
+        "evaluate.rules_password",
+    )?;
+    Ok(EvaluatorConnectors { own, rules })
+}
+
+/// The way that people ask by. Opens nothing.
+pub(crate) fn reader_connector(loaded: &LoadedConfig) -> anyhow::Result<PostgresConnector> {
+    let evaluate = &loaded.config.evaluate;
+    as_user(
+        loaded,
+        &connect::postgres::connector(&loaded.config.postgres)?,
+        &evaluate.reader_user,
+        evaluate.reader_password.as_ref(),
+        "evaluate.reader_password",
+    )
+}
+
+/// The same way as another user; without a password of its own with that of `[postgres]`.
+fn as_user(
+    loaded: &LoadedConfig,
+    own: &PostgresConnector,
+    user: &str,
+    password: Option<&SecretRef>,
+    key: &str,
+) -> anyhow::Result<PostgresConnector> {
+    let mut other = own.config().clone();
+    other.user(user);
+    if let Some(password) = password {
+        let secret = password.read(key).map_err(|fault| loaded.explain(fault))?;
+        other.password(secret.expose());
     }
-    Ok(EvaluatorConnectors {
-        reader: PostgresConnector::new(reader, own.tls().cloned()),
-        own,
-    })
+    Ok(PostgresConnector::new(other, own.tls().cloned()))
 }
 
 impl EvaluatorParts {
-    /// Reads the rules and connects as the reader. A broken file is told of and does not hold up the others.
+    /// Reads the rules and connects as the role that runs them. A broken file is told of and does not hold up the others.
     pub(crate) async fn new(
         loaded: &LoadedConfig,
         ways: &EvaluatorConnectors,
@@ -129,7 +157,7 @@ impl EvaluatorParts {
         let pool = |size, name| pool::new(&ways.own, size, name).context("make a pool of connections");
         let outbox = pool(DELIVERY_CONNECTIONS, "fleetledger-deliver")?;
         let pool = pool(size, "fleetledger-evaluate")?;
-        let reader = ReaderPool::new(&ways.reader, config.evaluate.concurrency + 1)?;
+        let reader = ReaderPool::new(&ways.rules, config.evaluate.concurrency + 1)?;
         reader
             .check_role()
             .await
@@ -151,6 +179,7 @@ impl EvaluatorParts {
             pool,
             outbox,
             reader,
+            builtin: ReaderPool::new(&ways.own, BUILTIN_CONNECTIONS).context("make a pool of connections")?,
             rules,
             health,
             following,

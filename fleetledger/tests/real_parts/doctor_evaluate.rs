@@ -48,7 +48,7 @@ impl DoctorFixture {
         let folder = self.folder.path().display();
         let toml = format!(
             "[postgres]\nurl = \"postgres://fleetledger_evaluate@127.0.0.1:{}/ledger\"\ntls = \"off\"\n\
-             [evaluate]\nreader_user = \"fleetledger_reader\"\nrules = \"{folder}/queries\"\n\
+             [evaluate]\nrules_user = \"fleetledger_rules\"\nrules = \"{folder}/queries\"\n\
              [receivers.hook]\nkind = \"webhook\"\nsecret_url = \"file:{folder}/hook\"\n\
              [console.tokens.alice]\nrole = \"viewer\"\ntoken = \"file:{folder}/alice\"\n\
              [console.tokens.bob]\nrole = \"operator\"\ntoken = \"file:{folder}/bob\"\n",
@@ -95,35 +95,41 @@ async fn an_evaluator_that_is_set_up_well_is_found_well() {
 }
 
 #[tokio::test]
-async fn a_reader_who_cannot_log_in_or_could_do_more_is_reported() {
+async fn a_login_of_rules_that_fails_or_could_do_more_is_reported() {
     let place = DoctorFixture::new().await;
-    let reader = "reader_user = \"fleetledger_reader\"";
+    let reader = "rules_user = \"fleetledger_rules\"";
     place.broken(
-        (reader, "reader_user = \"nobody_here\""),
+        (reader, "rules_user = \"nobody_here\""),
         "evaluate-reader",
         "user nobody_here cannot log in: ",
         "alter role nobody_here login",
     );
     place.broken(
-        (reader, "reader_user = \"fleetledger_evaluate\""),
+        (reader, "rules_user = \"fleetledger_reader\""),
         "evaluate-reader",
-        "who may use schema ledger",
-        "fleetledger_reader",
+        "whom people log in as",
+        "set evaluate.rules_user to fleetledger_rules",
     );
     place.broken(
-        (reader, "reader_user = \"fleetledger\""),
+        (reader, "rules_user = \"fleetledger_evaluate\""),
+        "evaluate-reader",
+        "who may use schema ledger",
+        "set evaluate.rules_user to fleetledger_rules",
+    );
+    place.broken(
+        (reader, "rules_user = \"fleetledger\""),
         "evaluate-reader",
         "who is a superuser",
-        "fleetledger_reader",
+        "set evaluate.rules_user to fleetledger_rules",
     );
     place.broken(
         (
             reader,
-            "reader_user = \"fleetledger_reader\"\nreader_password = \"env:NO_SUCH_VARIABLE\"",
+            "rules_user = \"fleetledger_rules\"\nrules_password = \"env:NO_SUCH_VARIABLE\"",
         ),
         "evaluate-reader",
         "NO_SUCH_VARIABLE",
-        "evaluate.reader_password",
+        "evaluate.rules_password",
     );
     client(&place.server.url_of("ledger"))
         .await

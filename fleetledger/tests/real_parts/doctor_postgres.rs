@@ -363,3 +363,75 @@ async fn roles_that_a_restore_left_unset_are_reported_and_migrate_sets_them_up()
         "operating.md",
     );
 }
+
+#[tokio::test]
+async fn logins_that_could_fill_the_disk_or_take_every_connection_are_reported() {
+    let server = support::postgres().await;
+    let superuser = client(&server.url_of("postgres")).await;
+    superuser
+        .batch_execute(
+            "create role keeper login createrole; grant pg_signal_backend, pg_read_all_stats to keeper;
+             create database kept owner keeper",
+        )
+        .await
+        .unwrap();
+    let setup = BinaryFixture::new(&format!(
+        "[postgres]\nurl = \"postgres://keeper@127.0.0.1:{}/kept\"\ntls = \"off\"\n",
+        server.port()
+    ));
+    let migrate = || {
+        let (code, output) = setup.run_to_text(&["migrate"]);
+        assert_eq!(code, 0, "{output}");
+    };
+    migrate();
+    // An owner that is no superuser cannot set it, and says who can.
+    let files = "postgres-temporary-files";
+    assert_broken(
+        &setup,
+        "postgres",
+        files,
+        "fleetledger_reader",
+        "grant set on parameter temp_file_limit to keeper",
+    );
+    superuser
+        .batch_execute("grant set on parameter temp_file_limit to keeper")
+        .await
+        .unwrap();
+    migrate();
+    assert_well(&setup, "postgres", files);
+
+    let connections = "postgres-connection-limits";
+    assert_well(&setup, "postgres", connections);
+    superuser
+        .batch_execute("create role ada login in role fleetledger_select")
+        .await
+        .unwrap();
+    assert_broken(
+        &setup,
+        "postgres",
+        connections,
+        "ada may take every connection",
+        "connection limit",
+    );
+    superuser
+        .batch_execute("alter role ada connection limit 150")
+        .await
+        .unwrap();
+    assert_broken(
+        &setup,
+        "postgres",
+        connections,
+        "215 of 197 connections",
+        "max_connections",
+    );
+    superuser
+        .batch_execute("alter role ada connection limit 10; grant ada to keeper with admin option")
+        .await
+        .unwrap();
+    assert_well(&setup, "postgres", connections);
+    // Whoever may set her up does: her sessions have the reader's limits.
+    migrate();
+    let ada = client(&format!("postgres://ada@127.0.0.1:{}/kept", server.port())).await;
+    let limit = ada.query_one("show statement_timeout", &[]).await.unwrap();
+    assert_eq!(limit.get::<_, String>(0), "1min");
+}

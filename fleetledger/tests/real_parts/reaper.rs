@@ -106,7 +106,7 @@ async fn readers_are_limited_in_number_and_in_temporary_files() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE)
     );
     let limit = "select rolconnlimit from pg_roles where rolname = 'fleetledger_reader'";
-    assert_eq!(reader.query_one(limit, &[]).await.unwrap().get::<_, i32>(0), 100);
+    assert_eq!(reader.query_one(limit, &[]).await.unwrap().get::<_, i32>(0), 65);
 }
 
 #[tokio::test]

@@ -61,5 +61,5 @@ pub(super) const FUNCTION_FAMILIES: &[&str] = &[
 /// What may be used of all that begins with `pg_`.
 pub(super) const HARMLESS: &[&str] = &["pg_size_pretty", "pg_typeof"];
 /// What to write in place of a clock.
-pub(super) const ASK_AS_OF: &str =
+pub(crate) const ASK_AS_OF: &str =
     "ask as_of(): the same text then runs live, in tests and at any past instant";

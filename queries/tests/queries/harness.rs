@@ -46,7 +46,7 @@ impl QueriesHarness {
         let sql = owner.connect("test").await.unwrap();
         Self {
             sql,
-            reader: ReaderPool::new(&connector("fleetledger_reader"), 4).unwrap(),
+            reader: ReaderPool::new(&connector("fleetledger_rules"), 4).unwrap(),
             owner,
         }
     }

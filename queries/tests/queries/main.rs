@@ -12,6 +12,7 @@ mod evaluate;
 mod follow;
 mod harness;
 mod record;
+mod resolved;
 mod rollup;
 mod server;
 mod walls;

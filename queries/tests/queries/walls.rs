@@ -8,7 +8,7 @@ use fleetledger_schema::instant::Instant;
 use crate::harness::{QueriesHarness, alert, at};
 
 /// A query whose text no check has seen.
-fn unchecked(sql: &str) -> Arc<StoredQuery> {
+pub(crate) fn unchecked(sql: &str) -> Arc<StoredQuery> {
     let mut query = StoredQuery::clone(&alert("", "select 1"));
     query.sql = sql.to_owned();
     Arc::new(query)

@@ -7,7 +7,8 @@ declare
     one record;
 begin
     execute format('revoke temporary on database %I from public', current_database());
-    execute format('grant temporary on database %I to fleetledger_ingest', current_database());
+    -- The rules' role has a function of a moment parsed for it before it runs a query (queries/src/prepare/resolved.rs).
+    execute format('grant temporary on database %I to fleetledger_ingest, fleetledger_rules', current_database());
     for one in
         select m.granted, m.member
         from ledger.role_memberships() as m
@@ -39,7 +40,7 @@ begin
             if not one.only_superuser then
                 raise;
             end if;
-            raise notice '% of % is not set: only a superuser can', one.setting, one.role_name;
+            raise notice '% of % is not set: only a superuser, or who made the role, can', one.setting, one.role_name;
         end;
     end loop;
 end

@@ -4,7 +4,8 @@ returns table (granted text, member text)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-    values ('fleetledger_select', 'fleetledger_reader'), ('fleetledger_select', 'fleetledger_evaluate')
+    select 'fleetledger_select', r.role_name
+    from unnest(array['fleetledger_reader', 'fleetledger_evaluate', 'fleetledger_rules']) as r (role_name)
     union all
     select 'fleetledger_team', t.role_name from ledger.team_role as t
 $$;

@@ -14,7 +14,7 @@ begin
         raise exception 'team "%" has a name of more than 46 bytes, and names of roles end at 63', team;
     end if;
     if not exists (select from pg_roles as r where r.rolname = role_name) then
-        execute format('create role %I login connection limit 20', role_name);
+        execute format('create role %I login connection limit 10', role_name);
     end if;
     execute format('grant fleetledger_team to %I', role_name);
     select string_agg(quote_ident(r.rolname), ', ' order by r.rolname) into beyond

@@ -8,6 +8,11 @@
     reason = "a test may fail by panicking"
 )]
 
+mod estimates;
+mod fast_path;
+mod hook;
 mod locks;
 mod login;
+mod messages;
+mod own_role;
 mod shadows;

@@ -90,7 +90,7 @@ async fn on_a_throw_away_one(queries: &[Arc<StoredQuery>]) -> anyhow::Result<Pre
     migrate(&PostgresConnector::new(config.clone(), None), |_| {})
         .await
         .context("migrate the database to check on")?;
-    config.user("fleetledger_reader");
+    config.user("fleetledger_rules");
     let reader = ReaderPool::new(&PostgresConnector::new(config, None), 1)?;
     let outcomes = prepare(&reader, queries).await;
     drop(reader);

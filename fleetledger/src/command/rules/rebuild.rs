@@ -26,7 +26,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyho
         args.to
     );
     let ways = evaluator::connectors(loaded)?;
-    let reader = ReaderPool::new(&ways.reader, 1)?;
+    let reader = ReaderPool::new(&ways.rules, 1)?;
     reader
         .check_role()
         .await
