@@ -8,6 +8,10 @@
     reason = "a test may fail by panicking"
 )]
 
+mod admission;
+mod epoch;
 mod locks;
 mod login;
+mod neighbour;
 mod shadows;
+mod site;
