@@ -69,8 +69,12 @@ impl IdentityKeys {
 
     /// Takes up keys that change, until `shutdown`.
     pub(crate) async fn follow(self: Arc<Self>, shutdown: CancellationToken) {
-        if let Some(file) = &self.file {
-            shutdown.run_until_cancelled(file.follow()).await;
+        match &self.file {
+            Some(file) => {
+                shutdown.run_until_cancelled(file.follow()).await;
+            }
+            // A task that ends before it is asked to is taken for a fault.
+            None => shutdown.cancelled().await,
         }
     }
 }

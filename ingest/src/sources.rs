@@ -84,6 +84,11 @@ impl SourceCache {
         if !fresh {
             let admission = self.admission;
             let known = retried!(*reader, "look up a source", client => look_up_source(client, source, admission).await);
+            if matches!(known.registration, SourceRegistration::Accepted(_)) {
+                // Whoever had the uid until now has it no more.
+                self.known
+                    .retain(|other, _| other.cluster_uid != source.cluster_uid);
+            }
             if self.known.len() >= REMEMBERED {
                 self.known.clear();
             }

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use fleetledger_ingest::{Admission, clusters};
-use fleetledger_schema::kind::RecordKind;
-use fleetledger_tests::manual_emitter::{ManualEmitter, pod};
+use fleetledger_schema::{key::RecordSource, kind::RecordKind};
+use fleetledger_tests::manual_emitter::pod;
 
 use crate::site::{AttackedSite, OWNER, OWNER_UID, PODS};
 
@@ -50,15 +50,15 @@ async fn six_invented_sources_never_stop_the_partition_of_a_neighbour() {
     }
 }
 
+/// One record in each of so many names.
 async fn invent(site: &AttackedSite, names: usize) {
-    let mut last: Option<ManualEmitter> = None;
+    let mut attacker = site.attacker("i", "invented-uid");
     for number in 0..names {
-        let mut invented = site.attacker(&format!("i{number}"), &format!("invented-uid-{number}"));
-        invented.write(&pod("x", 1));
-        invented.flush().await;
-        last = Some(invented);
+        let (name, uid) = (format!("i{number}"), format!("invented-uid-{number}"));
+        attacker.source = RecordSource::new("dfw", &name, &uid).unwrap();
+        attacker.write(&pod("x", 1));
     }
-    drop(last);
+    attacker.flush().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -142,7 +142,7 @@ impl AttackedSite {
             ),
             (
                 "false quarantines",
-                "select count(*) from fleet.quarantine where cluster = 'owner' and released_at is null",
+                "select count(*) from fleet.quarantine where cluster = 'owner' and cluster_uid = 'cluster-uid-owner' and released_at is null",
                 0,
             ),
             (
