@@ -74,7 +74,7 @@ pub use health::{IngestHealth, IngestStats};
 pub use pipeline::run;
 pub use resume::{ResumeFrom, resume, resume_all};
 pub use settings::{
-    Admission, GapPolicy, IdentitySettings, IngestSettings, RetentionSettings, UnsignedRecords,
+    AdmissionPolicy, GapPolicy, IdentitySettings, IngestSettings, RetentionSettings, UnsignedRecords,
 };
 
 use fleetledger_schema::{kind::RecordKind, row::LedgerTable};

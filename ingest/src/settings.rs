@@ -53,7 +53,7 @@ pub struct IngestSettings {
     /// A source with no more dead records than this within the window is never quarantined.
     pub quarantine_minimum: u32,
     /// Which clusters may send that the ledger does not know.
-    pub admission: Admission,
+    pub admission: AdmissionPolicy,
     /// Most clusters of one datacenter that are taken in within an hour while admission is open; datacenters that are
     /// themselves younger than an hour share one count. What was admitted, or is signed, is not counted.
     pub admission_per_hour: u32,
@@ -82,7 +82,7 @@ pub struct IngestSettings {
 /// Which clusters may send that the ledger does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Admission {
+pub enum AdmissionPolicy {
     /// Any, up to `admission_per_hour`.
     Open,
     /// Those that `fleetledger clusters admit` has listed, and those that sign.
@@ -191,7 +191,7 @@ impl Default for IngestSettings {
             quarantine_share: 0.01,
             quarantine_window: 10_000,
             quarantine_minimum: 100,
-            admission: Admission::Open,
+            admission: AdmissionPolicy::Open,
             admission_per_hour: 100,
             sweep_hold_share: 0.5,
             sweep_hold_minimum: 10,

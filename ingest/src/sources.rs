@@ -12,7 +12,7 @@ use crate::{
     IngestSettings,
     origin::InternedSource,
     reader::{LaneReader, StopRequested, retried},
-    settings::Admission,
+    settings::AdmissionPolicy,
 };
 
 /// A source that is not simply accepted is looked up again after this long: someone may have helped it.
@@ -62,7 +62,7 @@ impl SourceCache {
     pub(crate) fn new(settings: &IngestSettings) -> Self {
         Self {
             admission: AdmissionRule {
-                is_listed: settings.admission == Admission::Listed,
+                is_listed: settings.admission == AdmissionPolicy::Listed,
                 hourly_limit: i32::try_from(settings.admission_per_hour).unwrap_or(i32::MAX),
             },
             known: HashMap::new(),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use fleetledger_ingest::{Admission, clusters};
+use fleetledger_ingest::{AdmissionPolicy, clusters};
 use fleetledger_schema::{key::RecordSource, kind::RecordKind};
 use fleetledger_tests::manual_emitter::pod;
 
@@ -133,7 +133,8 @@ async fn a_thousand_invented_clusters_are_few_in_the_ledger_and_are_forgotten() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_listed_clusters_are_taken_in_where_admission_is_listed() {
     let test = "only_listed_clusters_are_taken_in_where_admission_is_listed";
-    let Some(site) = AttackedSite::unsigned(test, |settings| settings.admission = Admission::Listed).await
+    let Some(site) =
+        AttackedSite::unsigned(test, |settings| settings.admission = AdmissionPolicy::Listed).await
     else {
         return;
     };
