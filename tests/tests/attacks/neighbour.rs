@@ -202,7 +202,7 @@ async fn a_uid_and_a_name_that_were_taken_first_go_back_to_their_owner() {
         namesake.flush().await;
         site.await_number(
             "both records of the other one are refused, or its second is",
-            "select count(*) from fleet.dead_letter where cluster_uid = 'invented-uid' and reason in ('bad_mac', 'quarantined')",
+            "select count(*) from ledger.dead_letter where cluster_uid = 'invented-uid' and reason in ('bad_mac', 'quarantined')",
             if is_signed { 4 } else { 1 },
         )
         .await;
