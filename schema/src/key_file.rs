@@ -56,29 +56,39 @@ impl<K> KeyFile<K> {
 
     /// Looks at the file for ever. One that cannot be used changes nothing.
     pub async fn follow(&self) {
-        let mut modified_at = None;
-        let mut last_fault = String::new();
+        let mut last = LastLook::default();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let found_at = modified_at_of(&self.file);
-            if found_at.is_some() && found_at == modified_at {
-                continue;
-            }
-            match read(&self.file, self.parse) {
-                Ok(keys) => {
-                    (modified_at, last_fault) = (found_at, String::new());
-                    *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-                    self.generation.fetch_add(1, Ordering::AcqRel);
-                    tracing::info!(file = %self.file.display(), "keys were read");
-                }
-                Err(why) if why != last_fault => {
-                    tracing::error!(%why, "keys cannot be read again; those that were read before stay");
-                    last_fault = why;
-                }
-                Err(_) => {}
-            }
+            self.look_again(&mut last);
         }
     }
+
+    fn look_again(&self, last: &mut LastLook) {
+        let found_at = modified_at_of(&self.file);
+        if found_at.is_some() && found_at == last.modified_at {
+            return;
+        }
+        match read(&self.file, self.parse) {
+            Ok(keys) => {
+                (last.modified_at, last.fault) = (found_at, String::new());
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+                self.generation.fetch_add(1, Ordering::AcqRel);
+                tracing::info!(file = %self.file.display(), "keys were read");
+            }
+            Err(why) if why != last.fault => {
+                tracing::error!(%why, "keys cannot be read again; those that were read before stay");
+                last.fault = why;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// What the newest look at a file found.
+#[derive(Debug, Default)]
+struct LastLook {
+    modified_at: Option<SystemTime>,
+    fault: String,
 }
 
 fn modified_at_of(file: &Path) -> Option<SystemTime> {
@@ -96,8 +106,8 @@ mod tests {
     use super::*;
     use crate::mac::parse_own_keys;
 
-    #[tokio::test(start_paused = true)]
-    async fn keys_are_taken_up_when_their_file_changes_and_kept_when_it_breaks() {
+    #[test]
+    fn keys_are_taken_up_when_their_file_changes_and_kept_when_it_breaks() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys");
         let key = "ab".repeat(32);

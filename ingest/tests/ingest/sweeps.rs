@@ -217,6 +217,11 @@ async fn a_sweep_that_would_close_too_much_waits_for_a_second_one() {
     place
         .until("select held_at < now() - interval '2 seconds' from ledger.sweep")
         .await;
+    emitter
+        .living
+        .get_mut(&RecordKind::Namespace)
+        .unwrap()
+        .retain(|uid, _| uid == "a");
     emitter.sweep(RecordKind::Namespace, &all[..1]).await;
     place.landed().await;
     assert_eq!(current_uids(&place).await, ["a"]);
