@@ -116,9 +116,7 @@ mod tests {
         assert_eq!(keys.keys().len(), 1);
         for (text, count) in [(format!("{key}\n{key}"), 2), ("broken".to_owned(), 2), (key, 1)] {
             std::fs::write(&file, text).unwrap();
-            tokio::time::timeout(3 * LOOK_EVERY, keys.follow())
-                .await
-                .unwrap_err();
+            keys.look_again(&mut LastLook::default());
             assert_eq!(keys.keys().len(), count);
         }
         let error = KeyFile::read(folder.path().join("none"), parse_own_keys).unwrap_err();
