@@ -49,8 +49,8 @@ impl SlotQueryResult {
 struct KnownLabels(Vec<LabelSet>);
 
 impl KnownInstances for KnownLabels {
-    fn instances(&self, _: &StoredQuery) -> Vec<LabelSet> {
-        self.0.clone()
+    fn instances(&self, _: &StoredQuery) -> Option<Vec<LabelSet>> {
+        Some(self.0.clone())
     }
 }
 

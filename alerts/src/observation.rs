@@ -60,13 +60,24 @@ pub fn observe<'k>(
             (labels.clone(), observation)
         })
         .collect();
-    if !is_over_limit {
-        for (labels, row) in by_labels {
-            observed
-                .entry(labels.clone())
-                .or_insert_with(|| of_row(rule, row, stale));
-        }
-    }
+    // Beyond the limit the first new ones by their labels begin, as far as known ones leave room.
+    let taken = by_labels
+        .keys()
+        .filter(|labels| observed.contains_key(**labels))
+        .count();
+    let room = match is_over_limit {
+        true => usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(taken),
+        false => usize::MAX,
+    };
+    let new: Vec<(&LabelSet, &ObservedRow)> = by_labels
+        .into_iter()
+        .filter(|(labels, _)| !observed.contains_key(*labels))
+        .take(room)
+        .collect();
+    observed.extend(
+        new.into_iter()
+            .map(|(labels, row)| (labels.clone(), of_row(rule, row, stale))),
+    );
     observed
 }
 

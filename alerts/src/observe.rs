@@ -18,7 +18,7 @@ use crate::observation::{self, StaleSource};
 pub enum QueryOutcome {
     /// It failed, and why.
     Error(String),
-    /// Its rows; beyond the limit those of known instances alone.
+    /// Its rows; beyond the limit those of known instances, and the first others by their labels.
     Rows(AlertResultSet),
 }
 
@@ -82,7 +82,7 @@ pub fn observe(
         Some(error) => Err(error.as_str()),
         None => Ok(&rows[..]),
     };
-    // Beyond the limit the rows are those of known instances, and all of them: a missing one is missing.
+    // Beyond the limit the rows hold all known instances that have one: a missing one is missing.
     let observed = observation::observe(rule, u32::MAX, of_query, known.values(), &silent.stale);
     let by_labels: BTreeMap<&LabelSet, &observation::ObservedRow> =
         rows.iter().map(|row| (&row.labels, row)).collect();
@@ -95,8 +95,8 @@ pub fn observe(
     for (labels, observation) in observed {
         let id = fingerprint(&labels);
         let is_known = known.contains_key(&id);
-        // Nothing is made of a row that says nothing, or says that all is well, or is one too many.
-        if !is_known && (observation != ConditionObservation::True || exceeded) {
+        // Nothing is made of a row that says nothing, or says that all is well.
+        if !is_known && observation != ConditionObservation::True {
             continue;
         }
         let observation = match is_gone(rule, silent, &labels) && is_known {

@@ -30,6 +30,7 @@ const GOALS: &[(&str, FigureGoal)] = &[
     ("ingest_changed_vs_connect", FigureGoal::AtLeast(1.8)),
     ("ingest_changed_vs_copy_pk", FigureGoal::AtLeast(0.7)),
     ("ingest_unchanged_vs_consume", FigureGoal::AtLeast(0.6)),
+    ("ingest_signed_changed_vs_unsigned", FigureGoal::AtLeast(0.95)),
     ("freshness_api_p99_ms", FigureGoal::AtMost(1500.0)),
     ("freshness_p99_ms", FigureGoal::AtMost(1000.0)),
     ("ingester_mb_per_million_pods", FigureGoal::AtMost(400.0)),

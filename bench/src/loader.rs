@@ -11,6 +11,7 @@ use fleetledger_schema::{
     instant::Instant,
     key::{RecordKey, RecordSource, RecordSubject},
     kind::RecordKind,
+    mac::{MAC_HEADER, MacKey, SignedContent},
     partition::partition_of,
     record::{Mark, Record},
 };
@@ -111,6 +112,8 @@ pub(crate) struct RecordLoader {
     epoch: i64,
     logs: Vec<LoaderLog>,
     sweeps: u32,
+    /// Signs every record, where it is set.
+    pub(crate) key: Option<MacKey>,
 }
 
 impl RecordLoader {
@@ -129,6 +132,7 @@ impl RecordLoader {
             epoch: Instant::now().0,
             logs: fleet::sources()?.into_iter().map(log).collect(),
             sweeps: 0,
+            key: None,
         })
     }
 
@@ -223,13 +227,14 @@ impl RecordLoader {
             source: log.source.clone(),
             subject,
         };
-        self.sender.send(
-            &self.topic,
-            log.partition,
-            &key.to_string(),
-            value,
-            &headers.to_pairs(),
-        )?;
+        let key = key.to_string();
+        let mut pairs = headers.to_pairs();
+        if let Some(own) = &self.key {
+            let content = SignedContent::of_sent(&self.topic, key.as_bytes(), Some(value), &headers);
+            pairs.push((MAC_HEADER, own.sign(&content)));
+        }
+        self.sender
+            .send(&self.topic, log.partition, &key, value, &pairs)?;
         Ok(log.sequence)
     }
 }

@@ -20,6 +20,7 @@ mod ingest;
 mod ingester;
 mod loader;
 mod log;
+mod mac;
 mod ours;
 mod parts;
 mod recovery;
@@ -66,6 +67,8 @@ struct BenchArgs {
 enum BenchPart {
     /// Records from Kafka to PostgreSQL against Kafka Connect, COPY and raw consumption.
     Ingest,
+    /// Records that carry a MAC against the same without, and what checking one takes.
+    Mac,
     /// Memory and sweeps of an emitter of 10,000 pods of a real API server.
     Emit,
     /// From a change to its row, with simulated emitters and with a real API server.
@@ -140,6 +143,7 @@ async fn measure(part: BenchPart, setting: &BenchContext, report: &mut BenchRepo
             ingest::run(setting, report).await?;
             ingest::run_full(setting, report).await
         }
+        BenchPart::Mac => mac::run(setting, report).await,
         BenchPart::Emit => emit::run(setting, report).await,
         BenchPart::Freshness => {
             freshness::run_simulated(setting, report).await?;

@@ -16,6 +16,7 @@ use crate::{
     health::{EmitterHealth, EmitterSummary},
     leadership::{LeadershipLease, next_epoch},
     log::RecordLog,
+    log_watch::{LogWatch, WatchedSource},
     metrics::EmitMetrics,
     outbox::{Outbox, logs_of},
     pipeline::{LeadershipTerm, TermEnd},
@@ -27,6 +28,7 @@ use crate::{
     },
     resource::SourceEvent,
     settings::EmitSettings,
+    signer::RecordSigner,
     simulate::Simulation,
     source::{ObjectSource, SourceFeed, dump::ClusterDump, watch::ClusterWatcher},
     topic_limit::TopicLimits,
@@ -56,6 +58,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<EmitterSummary, EmitError> {
     settings.check()?;
+    let signer = RecordSigner::read(&settings.identity)?;
     let metrics = EmitMetrics::register(registry, &settings.datacenter, &settings.cluster)?;
     health.update(|summary| {
         summary.datacenter.clone_from(&settings.datacenter);
@@ -94,6 +97,7 @@ pub async fn run(
         feed,
         collector,
         leadership,
+        signer,
         metrics,
         health: health.clone(),
         shutdown,
@@ -110,6 +114,7 @@ struct ClusterEmitter {
     /// Reads usage, where it is read.
     collector: Option<Arc<UsageCollector>>,
     leadership: Option<Arc<LeadershipLease>>,
+    signer: RecordSigner,
     metrics: EmitMetrics,
     health: EmitterHealth,
     shutdown: CancellationToken,
@@ -127,7 +132,7 @@ impl ClusterEmitter {
         loop {
             match self.lead(&name).await? {
                 TermEnd::Deposed => tracing::warn!(cluster = %name, "deposed; standing by"),
-                TermEnd::Done | TermEnd::NewEpoch(_) => return Ok(()),
+                TermEnd::Done | TermEnd::NewEpoch(_) | TermEnd::Overtaken(_) => return Ok(()),
             }
         }
     }
@@ -197,6 +202,8 @@ impl ClusterEmitter {
             }
             if !std::mem::replace(&mut started, true) {
                 self.feed.start(&mut tasks, sender.clone());
+                let signer = self.signer.clone();
+                tasks.spawn(async move { signer.follow().await });
                 if let Some(collector) = &self.collector {
                     tasks.spawn(collector.clone().run(complete.clone()));
                 }
@@ -211,7 +218,13 @@ impl ClusterEmitter {
             self.health.update(|summary| summary.epoch = epoch);
             self.health.leading();
             tracing::info!(cluster = %name, epoch, known = held.objects.len(), "epoch begins");
+            let watch = match self.feed.is_dump() {
+                // What is sent once is over before anybody can overtake it.
+                true => None,
+                false => Some(self.watch_logs(name, epoch, &places, &held)?),
+            };
             let term = LeadershipTerm {
+                watch,
                 settings: &self.settings,
                 name: name.clone(),
                 kafka: &self.kafka,
@@ -261,9 +274,44 @@ impl ClusterEmitter {
                         return Ok(TermEnd::Deposed);
                     }
                 }
+                TermEnd::Overtaken(seen) => {
+                    self.metrics.overtaken.inc();
+                    let pause = backoff.failed(rand::random());
+                    tracing::error!(cluster = %name, epoch, seen, pause_seconds = pause.as_secs_f64(),
+                        "somebody else writes in this cluster's name, though the lease is ours; a higher epoch begins after a pause");
+                    let why = "somebody else writes in this cluster's name";
+                    if !self.pause(pause, why, deposed).await {
+                        return Ok(if deposed.is_cancelled() {
+                            TermEnd::Deposed
+                        } else {
+                            TermEnd::Done
+                        });
+                    }
+                    epoch = next_epoch(Instant::now(), epoch.max(seen));
+                    // Whoever took the lease meanwhile has deposed us in good order.
+                    if !self.raise_epoch(epoch).await {
+                        return Ok(TermEnd::Deposed);
+                    }
+                }
                 end => return Ok(end),
             }
         }
+    }
+
+    /// Watches for records in this cluster's name that it did not write.
+    fn watch_logs(
+        &self,
+        name: &SourceName,
+        epoch: i64,
+        places: &[LogPlacement],
+        held: &ReadBack,
+    ) -> Result<LogWatch, EmitError> {
+        let source = WatchedSource {
+            cluster_uid: name.cluster_uid.clone(),
+            epoch,
+            signer: self.signer.clone(),
+        };
+        LogWatch::start(&self.kafka, source, places, &held.next_offsets).map_err(EmitError::KafkaClient)
     }
 
     /// Kinds of the logs that are written.
@@ -281,6 +329,7 @@ impl ClusterEmitter {
             self.settings.buffer_records,
             self.settings.in_flight_bytes(),
             batch_bytes,
+            self.signer.clone(),
             self.health.clone(),
             self.metrics.clone(),
         )
@@ -353,12 +402,12 @@ impl ClusterEmitter {
         self.health.starting("reading the logs back from kafka");
         loop {
             let (settings, kafka) = (self.settings.clone(), self.kafka.clone());
-            let (name, health) = (name.clone(), self.health.clone());
+            let (name, health, signer) = (name.clone(), self.health.clone(), self.signer.clone());
             let kinds = self.kinds();
             let mut task = JoinSet::new();
             task.spawn_blocking(move || {
                 let places = log_placements(&settings, &kafka, &name, &kinds)?;
-                let held = read_back(&kafka, &name, &places, &health)
+                let held = read_back(&kafka, &name, &places, &signer, &health)
                     .map_err(|error| ("reading the logs back".to_owned(), error))?;
                 Ok::<_, (String, KafkaError)>((places, held))
             });

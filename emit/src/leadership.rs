@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fleetledger_schema::instant::Instant;
+use fleetledger_schema::{headers::is_possible_epoch, instant::Instant};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
@@ -245,10 +245,13 @@ impl LeadershipLease {
     }
 }
 
-/// The epoch after `kept`: now, unless the clock is behind.
+/// The epoch after `kept`: now, unless the clock is behind. One that no ingester takes is none to go on from.
 #[must_use]
 pub(crate) fn next_epoch(now: Instant, kept: i64) -> i64 {
-    now.0.max(kept.saturating_add(1))
+    match kept.saturating_add(1) {
+        next if is_possible_epoch(next, now) => now.0.max(next),
+        _ => now.0,
+    }
 }
 
 fn holder(lease: &Lease) -> Option<&String> {
@@ -323,5 +326,8 @@ mod tests {
     fn an_emitter_with_a_slow_clock_begins_a_higher_epoch() {
         assert_eq!(next_epoch(Instant(100), epoch_of(&lease("other", "1"))), 501);
         assert_eq!(next_epoch(Instant(900), 500), 900);
+        // What lies a day ahead would be refused: an emitter that went on from there were locked out for ever.
+        assert_eq!(next_epoch(Instant(900), 1_000_000_000_000), 900);
+        assert_eq!(next_epoch(Instant(900), i64::MAX), 900);
     }
 }

@@ -135,6 +135,11 @@ impl RecordLog {
         self.digest.add(hash);
     }
 
+    /// Number of the newest record of this epoch.
+    pub(crate) fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
     /// Living objects as the log stands.
     pub(crate) fn digest(&self) -> ContentDigest {
         self.digest
@@ -436,6 +441,7 @@ mod tests {
     use super::*;
     use crate::{
         health::EmitterHealth, memory::ObjectObservation, metrics::EmitMetrics, resource::WatchedResource,
+        signer::RecordSigner,
     };
 
     fn see(memory: &mut ObjectMemory, uid: &str) -> Arc<str> {
@@ -471,8 +477,16 @@ mod tests {
         );
         let metrics = EmitMetrics::register(&prometheus::Registry::new(), "dfw", "prod").unwrap();
         let health = EmitterHealth::new();
-        let producer =
-            LogProducer::new(&ClientConfig::new(), 100, 1 << 20, 1 << 20, health, metrics).unwrap();
+        let producer = LogProducer::new(
+            &ClientConfig::new(),
+            100,
+            1 << 20,
+            1 << 20,
+            RecordSigner::default(),
+            health,
+            metrics,
+        )
+        .unwrap();
         let mut memory = ObjectMemory::new(1 << 20);
         see(&mut memory, "old");
         let (id, missed) = ("sweep".to_owned(), 2);

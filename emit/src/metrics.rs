@@ -51,6 +51,8 @@ pub(crate) struct EmitMetrics {
     pub(crate) unresolved: IntGauge,
     /// `fleetledger_emit_leader`: 1 while this emitter leads.
     pub(crate) leader: IntGauge,
+    /// `fleetledger_emit_overtaken_total`: times that somebody else wrote in the cluster's name, and a higher epoch began.
+    pub(crate) overtaken: IntCounter,
     /// `fleetledger_emit_epoch`: current epoch, in microseconds since 1970.
     pub(crate) epoch: IntGauge,
     /// `fleetledger_emit_sweeps_total{kind}`: sweeps completed.
@@ -213,6 +215,10 @@ impl EmitMetrics {
                 "Pods that wait for their owner to become known.",
             )?,
             leader: r.gauge("leader", "1 while this emitter leads.")?,
+            overtaken: r.counter(
+                "overtaken_total",
+                "Times that somebody else wrote in the cluster's name, and a higher epoch began.",
+            )?,
             epoch: r.gauge("epoch", "Current epoch, in microseconds since 1970.")?,
             sweeps: r.counters("sweeps_total", "Sweeps completed.", kind)?,
             usage_reads: r.counters(

@@ -28,6 +28,7 @@ use crate::{
     fleet::{ClockReading, ObservedFleet},
     health::EmitterHealth,
     log::SweepItem,
+    log_watch::LogWatch,
     metrics::EmitMetrics,
     outbox::Outbox,
     read_back::{LogPlacement, LoggedObject, ReadBack, read_values},
@@ -54,6 +55,8 @@ pub(crate) enum TermEnd {
     Done,
     /// Another emitter leads.
     Deposed,
+    /// Somebody else writes in the cluster's name, up to this epoch, and this emitter was not deposed.
+    Overtaken(i64),
     /// A delivery failed: the log has a hole and a new epoch must begin, at once or when the brokers take records again.
     NewEpoch(DeliveryFailure),
 }
@@ -64,6 +67,8 @@ pub(crate) struct LeadershipTerm<'r> {
     pub(crate) name: SourceName,
     pub(crate) kafka: &'r ClientConfig,
     pub(crate) feed: &'r SourceFeed,
+    /// Sees what others write in the cluster's name.
+    pub(crate) watch: Option<LogWatch>,
     pub(crate) fleet: &'r mut ObservedFleet,
     pub(crate) outbox: Outbox,
     pub(crate) read_back: ReadBack,
@@ -126,11 +131,20 @@ impl LeadershipTerm<'_> {
                 self.outbox.producer.abandon();
                 return TermEnd::NewEpoch(failure);
             }
+            if let Some(epoch) = self.overtaking_epoch() {
+                self.outbox.producer.abandon();
+                return TermEnd::Overtaken(epoch);
+            }
             self.send(&course);
             if *self.finished && course.unswept.is_empty() && !self.outbox.is_waiting() {
                 return self.drain_before_exit(&course, deposed).await;
             }
         }
+    }
+
+    /// The epoch of records in the cluster's name that stand above those of this emitter.
+    fn overtaking_epoch(&self) -> Option<i64> {
+        self.watch.as_ref()?.overtaking_epoch(&self.outbox.logs)
     }
 
     /// Begins with what earlier epochs left in memory: all of it goes out again with the first sweep.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant as Tick},
 };
 
-use fleetledger_schema::headers::RecordHeaders;
+use fleetledger_schema::{headers::RecordHeaders, mac::MAC_HEADER};
 use rdkafka::{
     ClientConfig, ClientContext, Message,
     config::FromClientConfigAndContext,
@@ -18,7 +18,7 @@ use rdkafka::{
 };
 use tokio::sync::{Notify, mpsc};
 
-use crate::{health::EmitterHealth, metrics::EmitMetrics, refusal::DeliveryFailure};
+use crate::{health::EmitterHealth, metrics::EmitMetrics, refusal::DeliveryFailure, signer::RecordSigner};
 
 /// Largest record the client lets through, in bytes: Kafka's default for topics.
 const MESSAGE_MAX_BYTES: usize = 1_048_588;
@@ -136,6 +136,7 @@ pub(crate) struct LogProducer {
     acknowledged: Arc<Notify>,
     max_records: usize,
     max_bytes: usize,
+    signer: RecordSigner,
 }
 
 impl LogProducer {
@@ -145,6 +146,7 @@ impl LogProducer {
         max_records: usize,
         max_bytes: usize,
         batch_bytes: usize,
+        signer: RecordSigner,
         health: EmitterHealth,
         metrics: EmitMetrics,
     ) -> Result<Self, KafkaError> {
@@ -178,6 +180,7 @@ impl LogProducer {
             acknowledged,
             max_records,
             max_bytes,
+            signer,
         })
     }
 
@@ -197,7 +200,8 @@ impl LogProducer {
 
     /// Hands a record over.
     pub(crate) fn send(&self, record: OutgoingRecord<'_>) -> Result<usize, SendRefusal> {
-        let pairs = record.headers.to_pairs();
+        let mut pairs = record.headers.to_pairs();
+        pairs.extend(self.signer.sign(&record).map(|mac| (MAC_HEADER, mac)));
         let mut headers = OwnedHeaders::new_with_capacity(pairs.len());
         let mut bytes = record.key.len() + record.value.map_or(0, <[u8]>::len);
         for (key, value) in &pairs {

@@ -13,7 +13,6 @@ use fleetledger_schema::{
     codec::{KnownSchemas, WriterSchema},
     content_hash::ContentHash,
     framing,
-    headers::RecordHeaders,
     instant::Instant,
     key::{RecordKey, RecordSource, RecordSubject},
     kind::RecordKind,
@@ -23,13 +22,18 @@ use rdkafka::{
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::KafkaError,
-    message::{BorrowedMessage, Headers as _},
+    message::BorrowedMessage,
 };
 
-use crate::{encode::decode, health::EmitterHealth, memory::LogContent};
+use crate::{encode::decode, health::EmitterHealth, memory::LogContent, signer::RecordSigner};
 
 /// Without a word from Kafka for this long, reading back begins anew.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// The end of a log shows in an empty fetch: let it come soon.
+const FETCH_WAIT_MS: u32 = 10;
+/// How far it reads ahead, in kilobytes.
+const QUEUE_KBYTES: u32 = 16_384;
 
 /// Where a log stands in Kafka.
 #[derive(Debug, Clone)]
@@ -47,8 +51,10 @@ pub(crate) struct ReadBack {
     pub(crate) objects: HashMap<Arc<str>, LoggedObject>,
     /// Objects under a former name of the cluster.
     pub(crate) former_keys: Vec<(RecordKind, u16, RecordKey)>,
-    /// Highest epoch that any emitter of this cluster has used.
+    /// Highest epoch that any emitter of this cluster has used; forged ones that no ingester takes are none.
     pub(crate) highest_epoch: i64,
+    /// Of each log that was read, the offset after its newest record.
+    pub(crate) next_offsets: Vec<(String, i32, i64)>,
     /// Schemas that were announced.
     pub(crate) schemas: KnownSchemas,
 }
@@ -69,22 +75,28 @@ pub(crate) fn read_back(
     kafka: &ClientConfig,
     source: &RecordSource,
     places: &[LogPlacement],
+    signer: &RecordSigner,
     health: &EmitterHealth,
 ) -> Result<ReadBack, KafkaError> {
-    let consumer = consumer(kafka)?;
+    let consumer = consumer(kafka, FETCH_WAIT_MS, QUEUE_KBYTES)?;
     let mut read = ReadBack {
         objects: HashMap::new(),
         former_keys: Vec::new(),
+        next_offsets: Vec::new(),
         highest_epoch: 0,
         schemas: KnownSchemas::own(),
     };
     // Windows of usage are never ended nor compared: their log is not read.
     for place in places.iter().filter(|place| place.kind.is_object()) {
         let mut former: HashMap<RecordKey, ()> = HashMap::new();
+        let mut next_offset = 0;
         each_message(&consumer, place, Offset::Beginning, health, |message| {
-            read.take(message, place, source, &mut former);
+            next_offset = message.offset() + 1;
+            read.take(message, place, source, signer, &mut former);
             true
         })?;
+        read.next_offsets
+            .push((place.topic.clone(), place.partition, next_offset));
         read.former_keys
             .extend(former.into_keys().map(|key| (place.kind, place.shard, key)));
     }
@@ -97,6 +109,7 @@ impl ReadBack {
         message: &BorrowedMessage<'_>,
         place: &LogPlacement,
         source: &RecordSource,
+        signer: &RecordSigner,
         former: &mut HashMap<RecordKey, ()>,
     ) {
         let Some(key) = message.key().and_then(|key| RecordKey::parse(key).ok()) else {
@@ -105,9 +118,9 @@ impl ReadBack {
         if key.source.cluster_uid != source.cluster_uid {
             return;
         }
-        let headers = headers_of(message);
-        if let Some(headers) = &headers {
-            self.highest_epoch = self.highest_epoch.max(headers.epoch);
+        let stamp = signer.stamp_of(message);
+        if let Some(stamp) = stamp {
+            self.highest_epoch = self.highest_epoch.max(stamp.epoch);
         }
         match (&key.subject, message.payload()) {
             (RecordSubject::Schema(_), Some(json)) => {
@@ -128,9 +141,8 @@ impl ReadBack {
                 self.objects.remove(uid.as_str());
             }
             (RecordSubject::Object(uid), Some(value)) => {
-                let at = headers
-                    .as_ref()
-                    .map_or(Instant(0), |headers| headers.since.unwrap_or(headers.time));
+                // What others wrote says nothing of when anything began.
+                let at = stamp.map_or_else(Instant::now, |stamp| stamp.began_at);
                 let kept = self.logged_object(message.offset(), value, at, place);
                 match self.objects.get_mut(uid.as_str()) {
                     // The same content again, from a sweep: it began when it began.
@@ -186,7 +198,7 @@ pub(crate) fn read_values(
     };
     let mut values = ValuesByUid::new();
     each_message(
-        &consumer(kafka)?,
+        &consumer(kafka, FETCH_WAIT_MS, QUEUE_KBYTES)?,
         place,
         Offset::Offset(*first),
         &EmitterHealth::new(),
@@ -204,7 +216,7 @@ pub(crate) fn read_values(
 }
 
 /// Reports errors by the return of a poll alone: the end of a partition is no error here.
-struct PollContext;
+pub(crate) struct PollContext;
 
 impl ClientContext for PollContext {
     fn error(&self, error: KafkaError, reason: &str) {
@@ -214,7 +226,12 @@ impl ClientContext for PollContext {
 
 impl ConsumerContext for PollContext {}
 
-fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer<PollContext>, KafkaError> {
+/// A consumer that reads `fetch_wait_ms` at a time and keeps up to `queue_kbytes` ahead.
+pub(crate) fn consumer(
+    kafka: &ClientConfig,
+    fetch_wait_ms: u32,
+    queue_kbytes: u32,
+) -> Result<BaseConsumer<PollContext>, KafkaError> {
     let mut config = kafka.clone();
     config
         // Required by librdkafka though no group is ever joined: partitions are assigned by hand.
@@ -224,9 +241,8 @@ fn consumer(kafka: &ClientConfig) -> Result<BaseConsumer<PollContext>, KafkaErro
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
-        .set("queued.max.messages.kbytes", "16384")
-        // The end of a log shows in an empty fetch: let it come soon.
-        .set("fetch.wait.max.ms", "10")
+        .set("queued.max.messages.kbytes", queue_kbytes.to_string())
+        .set("fetch.wait.max.ms", fetch_wait_ms.to_string())
         .set("allow.auto.create.topics", "false");
     BaseConsumer::from_config_and_context(&config, PollContext)
 }
@@ -270,12 +286,4 @@ fn each_message(
             _ => health.turn(),
         }
     }
-}
-
-fn headers_of(message: &BorrowedMessage<'_>) -> Option<RecordHeaders> {
-    let headers = message.headers()?;
-    let pairs = headers
-        .iter()
-        .filter_map(|header| Some((header.key, header.value?)));
-    RecordHeaders::parse(pairs).ok()
 }

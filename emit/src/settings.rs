@@ -53,8 +53,19 @@ pub struct EmitSettings {
     pub condition_stale_seconds: u64,
     /// Of several emitters on one cluster the holder of this Lease sends.
     pub leadership: LeadershipSettings,
+    /// How records prove whose they are.
+    pub identity: EmitIdentitySettings,
     /// How what containers use is read.
     pub usage: UsageSettings,
+}
+
+/// How records prove whose they are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmitIdentitySettings {
+    /// File of this cluster's key, at least 64 hexadecimal digits; a second line may hold the key before it. The first signs every
+    /// record, tombstones and marks included. Read again when it changes; records are not signed where empty.
+    pub key_file: String,
 }
 
 /// The Lease by which one emitter of a cluster leads.
@@ -148,6 +159,7 @@ impl Default for EmitSettings {
             lease_stale_seconds: 120,
             condition_stale_seconds: 720,
             leadership: LeadershipSettings::default(),
+            identity: EmitIdentitySettings::default(),
             usage: UsageSettings::default(),
         }
     }

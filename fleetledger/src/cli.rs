@@ -233,6 +233,24 @@ pub enum ClustersCommand {
         /// Cluster uid, or datacenter/cluster.
         cluster: String,
     },
+    /// Admits a cluster: it may send whatever the limits, and nobody else may take its uid.
+    Admit {
+        /// Its name, as datacenter/cluster.
+        cluster: String,
+        /// Uid of its kube-system namespace; where it is not given, the one under which the cluster is known or was refused.
+        cluster_uid: Option<String>,
+    },
+    /// Forgets clusters that were taken in by mistake: their rows are closed, they are hidden, and refused until admitted.
+    Forget {
+        /// Cluster uids, or datacenter/cluster.
+        #[arg(required = true)]
+        clusters: Vec<String>,
+    },
+    /// Forgets the epoch of a cluster's emitter: its next record is taken, whatever its epoch.
+    ResetEpoch {
+        /// Cluster uid, or datacenter/cluster.
+        cluster: String,
+    },
 }
 
 /// What to do with roles of teams. They are made by the owner of the database, who may create roles.

@@ -13,7 +13,7 @@ use crate::{
         SourceOutcomes,
     },
     chain::{CLOCK_TOLERANCE_MICROS, EndReason, ObjectEnd, ObjectVersion, PriorState},
-    dead_reason::{DeadReason, RecordFault},
+    dead_reason::RecordFault,
     decode::ObjectContent,
     examine::{ExaminedRecord, PlacedRecord},
     memory::{LaneMemory, RecordDelivery},
@@ -84,13 +84,14 @@ impl LaneMemory {
             _ => 0,
         };
         let outcome_of = match &examined {
-            // What is put aside because of a quarantine says nothing new about its source.
-            ExaminedRecord::Dead { source, fault, .. } if fault.reason != DeadReason::Quarantined => {
+            // What anybody can do in its name says nothing about a source.
+            ExaminedRecord::Dead { source, fault, .. } if fault.reason.counts_against_source() => {
                 source.clone()
             }
             ExaminedRecord::Unchanged(placed, _)
             | ExaminedRecord::Version(placed, _)
-            | ExaminedRecord::Usage(placed, _) => Some(placed.source.clone()),
+            | ExaminedRecord::Usage(placed, _)
+            | ExaminedRecord::Mark(placed, _) => Some(placed.source.clone()),
             _ => None,
         };
         let verdict = self.apply(draft, &record, examined).await?;
@@ -121,7 +122,9 @@ impl LaneMemory {
                     if placed.key.kind.is_object() {
                         self.open_dead_key(draft, placed, *hash);
                     }
-                } else if let Some(partition) = self.partitions.get_mut(&record.partition) {
+                } else if fault.reason.counts_against_source()
+                    && let Some(partition) = self.partitions.get_mut(&record.partition)
+                {
                     partition.unnumbered_at = Some(record.offset);
                 }
                 self.add_dead_letter(draft, record, fault, source, uid, schema_ref);
@@ -129,13 +132,14 @@ impl LaneMemory {
             }
             ExaminedRecord::Superseded { key, deposed } => {
                 if let Some(key) = key
-                    && deposed
                     && let Some(shard) = self.shards.get_mut(&key)
                 {
+                    // Touched even if it is only older: an epoch that was reset shows when the batch is compared.
                     shard.touch(draft.number);
-                    shard.head.stale_records += 1;
+                    shard.head.stale_records += i64::from(deposed);
+                    shard.head.stale_seen_at = Some(Instant::now());
                     draft.touched.insert(key);
-                    self.reader.metrics.stale_records.inc();
+                    self.reader.metrics.stale_records.inc_by(u64::from(deposed));
                 }
                 RecordOutcome::Superseded
             }
@@ -550,7 +554,9 @@ impl LaneMemory {
         partition.cursor = record.offset + 1;
         if let Some(source) = source {
             let key = (source.number, record.partition.topic);
+            let sources = &self.sources;
             let outcomes = draft.outcomes.entry(key).or_insert_with(|| SourceOutcomes {
+                is_established: sources.is_established(&source),
                 source,
                 delivered: 0,
                 dead: 0,

@@ -170,6 +170,8 @@ pub(crate) struct OffsetGap {
 #[derive(Debug, Clone)]
 pub(crate) struct SourceOutcomes {
     pub(crate) source: Arc<InternedSource>,
+    /// It is hardly invented.
+    pub(crate) is_established: bool,
     pub(crate) delivered: u32,
     pub(crate) dead: u32,
 }

@@ -217,17 +217,20 @@ fn gaps(topics: &IngestTopics, policy: GapPolicy, sealed: &SealedBatch) -> Vec<J
 }
 
 const UPSERT_EMITTER_STATES: &str = "
-insert into ledger.emitter_state (cluster_id, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records)
+insert into ledger.emitter_state (cluster_id, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records,
+    stale_seen_at)
 select * from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, shard integer, epoch bigint, sequence bigint,
-    observed_at timestamptz, clock_skew_seconds double precision, stale_records bigint)
+    observed_at timestamptz, clock_skew_seconds double precision, stale_records bigint, stale_seen_at timestamptz)
 on conflict (cluster_id, kind, shard) do update set epoch = excluded.epoch, sequence = excluded.sequence,
-    observed_at = excluded.observed_at, clock_skew_seconds = excluded.clock_skew_seconds, stale_records = excluded.stale_records";
+    observed_at = excluded.observed_at, clock_skew_seconds = excluded.clock_skew_seconds, stale_records = excluded.stale_records,
+    stale_seen_at = excluded.stale_seen_at";
 
 fn emitter(key: &ShardKey, head: &ShardHead) -> Json {
     json!({
         "cluster_id": key.cluster_id, "kind": key.kind.number(), "shard": key.shard, "epoch": head.epoch,
         "sequence": head.sequence, "observed_at": text(head.observed_at),
         "clock_skew_seconds": head.clock_skew_seconds, "stale_records": head.stale_records,
+        "stale_seen_at": head.stale_seen_at.map(text),
     })
 }
 
@@ -273,15 +276,17 @@ fn sources(sealed: &SealedBatch) -> Vec<Json> {
 
 const UPSERT_SWEEPS: &str = "
 insert into ledger.sweep (cluster_id, kind, shard, sweep_id, epoch, begin_sequence, begin_offset, begin_at, end_at, state,
-    void_reason, objects, closed_objects, missed_changes, generation, healed_generation)
+    void_reason, objects, closed_objects, missed_changes, generation, healed_generation, held_objects,
+    held_at)
 select * from json_to_recordset($1::json) as x (cluster_id integer, kind smallint, shard integer, sweep_id text, epoch bigint,
     begin_sequence bigint, begin_offset bigint, begin_at timestamptz, end_at timestamptz, state text, void_reason text,
-    objects bigint, closed_objects bigint, missed_changes bigint, generation bigint, healed_generation bigint)
+    objects bigint, closed_objects bigint, missed_changes bigint, generation bigint, healed_generation bigint,
+    held_objects bigint, held_at timestamptz)
 on conflict (cluster_id, kind, shard) do update set sweep_id = excluded.sweep_id, epoch = excluded.epoch,
     begin_sequence = excluded.begin_sequence, begin_offset = excluded.begin_offset, begin_at = excluded.begin_at,
     end_at = excluded.end_at, state = excluded.state, void_reason = excluded.void_reason, objects = excluded.objects,
     closed_objects = excluded.closed_objects, missed_changes = excluded.missed_changes, generation = excluded.generation,
-    healed_generation = excluded.healed_generation";
+    healed_generation = excluded.healed_generation, held_objects = excluded.held_objects, held_at = excluded.held_at";
 
 fn sweep(key: &ShardKey, head: &ShardHead) -> Option<Json> {
     let sweep = head.sweep.as_ref()?;
@@ -289,6 +294,7 @@ fn sweep(key: &ShardKey, head: &ShardHead) -> Option<Json> {
         SweepState::Running => ("running", None),
         SweepState::Complete => ("complete", None),
         SweepState::Void(reason) => ("void", Some(reason)),
+        SweepState::Held => ("held", None),
     };
     Some(json!({
         "cluster_id": key.cluster_id, "kind": key.kind.number(), "shard": key.shard, "sweep_id": sweep.sweep_id,
@@ -296,6 +302,7 @@ fn sweep(key: &ShardKey, head: &ShardHead) -> Option<Json> {
         "begin_at": text(sweep.begin_at), "end_at": sweep.end_at.map(text), "state": state, "void_reason": void_reason,
         "objects": sweep.objects, "closed_objects": sweep.closed_objects, "missed_changes": sweep.missed_changes,
         "generation": sweep.generation, "healed_generation": head.healed_generation,
+        "held_objects": sweep.held_objects, "held_at": sweep.held_at.map(text),
     }))
 }
 
@@ -329,7 +336,8 @@ where q.datacenter = x.datacenter and q.cluster = x.cluster and q.cluster_uid = 
 fn quarantine_rows(sealed: &SealedBatch) -> Vec<Json> {
     let mut counts = std::collections::BTreeMap::new();
     let letters = sealed.dead_letters.iter();
-    for letter in letters.filter(|letter| letter.fault.reason == DeadReason::Quarantined) {
+    let is_refused = |reason| matches!(reason, DeadReason::Quarantined | DeadReason::NotAdmitted);
+    for letter in letters.filter(|letter| is_refused(letter.fault.reason)) {
         if let Some(source) = &letter.source {
             *counts.entry(source).or_insert(0_u64) += 1;
         }

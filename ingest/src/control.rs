@@ -7,7 +7,7 @@
 use fleetledger_schema::{
     content_hash::{ContentDigest, ContentHash},
     framing,
-    headers::RecordHeadersRef,
+    instant::Instant,
     key::RecordSubject,
     object_uid::ObjectUid,
     record::Mark,
@@ -17,6 +17,7 @@ use crate::{
     batch::{ClusterSource, DraftBatch},
     chain::EndReason,
     examine::PlacedRecord,
+    identify::verify,
     load::ShardKey,
     memory::LaneMemory,
     raw::RawRecord,
@@ -79,6 +80,8 @@ impl LaneMemory {
             tracing::warn!(source = %placed.source, kind = %placed.key.kind, sweep = %before.sweep_id, "a sweep never ended; it closes nothing");
             self.reader.metrics.sweeps.with_label_values(&["void"]).inc();
         }
+        // Only a sweep that closes what it must ends the wait for a second one.
+        let held_at = shard.head.sweep.as_ref().and_then(|before| before.held_at);
         shard.head.sweep = Some(SweepProgress {
             sweep_id: mark.sweep_id.clone().unwrap_or_default(),
             epoch: placed.headers.epoch,
@@ -91,6 +94,8 @@ impl LaneMemory {
             closed_objects: 0,
             missed_changes: None,
             generation: shard.generation,
+            held_objects: 0,
+            held_at,
         });
     }
 
@@ -117,6 +122,8 @@ impl LaneMemory {
             closed_objects: 0,
             missed_changes: None,
             generation: shard.generation,
+            held_objects: 0,
+            held_at: shard.head.sweep.as_ref().and_then(|before| before.held_at),
         });
         sweep.end_at = Some(placed.headers.time);
         sweep.missed_changes = mark.missed_changes;
@@ -124,19 +131,29 @@ impl LaneMemory {
             sweep.objects = shard
                 .run()
                 .map_or(0, |run| i64::try_from(run.len()).unwrap_or(i64::MAX));
-            let unseen = shard.unseen();
-            let at = sweep.begin_at;
-            for uid in &unseen {
-                let was_current = self.end(draft, placed, *uid, at, EndReason::AbsentFromSweep);
-                sweep.closed_objects += i64::from(was_current);
+            let (unseen, living) = (shard.unseen(), shard.living_count());
+            let (at, now) = (sweep.begin_at, Instant::now());
+            if self.settings.holds_sweep(unseen.len(), living) && !sweep.is_second(&self.settings, now) {
+                sweep.hold(unseen.len(), now);
+                tracing::error!(source = %placed.source, kind = %placed.key.kind, sweep = %sweep.sweep_id,
+                    would_close = unseen.len(), living, "sweep would close too much; it closes nothing until a second one agrees");
+            } else {
+                for uid in &unseen {
+                    let was_current = self.end(draft, placed, *uid, at, EndReason::AbsentFromSweep);
+                    sweep.closed_objects += i64::from(was_current);
+                }
+                (sweep.state, sweep.held_at) = (SweepState::Complete, None);
             }
-            sweep.state = SweepState::Complete;
         }
         let complete = sweep.state == SweepState::Complete;
         if let SweepState::Void(reason) = &sweep.state {
             tracing::warn!(source = %placed.source, kind = %placed.key.kind, sweep = %sweep.sweep_id, %reason, "sweep is void; it closes nothing");
         }
-        let result = if complete { "complete" } else { "void" };
+        let result = match sweep.state {
+            SweepState::Complete => "complete",
+            SweepState::Held => "held",
+            SweepState::Running | SweepState::Void(_) => "void",
+        };
         self.reader.metrics.sweeps.with_label_values(&[result]).inc();
         let Some(shard) = self.shards.get_mut(&placed.key) else {
             return;
@@ -160,7 +177,8 @@ impl LaneMemory {
         let Ok((origin, RecordSubject::Object(uid))) = self.origins.read(topic, key) else {
             return Ok(());
         };
-        let Ok(headers) = RecordHeadersRef::parse(record.header_pairs()) else {
+        // What was refused then names nothing now.
+        let Ok(headers) = verify(topic, record, &origin) else {
             return Ok(());
         };
         let (registration, _) = self

@@ -47,11 +47,17 @@ pub enum DeadReason {
     RefusedByDatabase,
     /// Its source is in quarantine.
     Quarantined,
+    /// Its source may not send: it is not listed, or too many new ones came within the hour.
+    NotAdmitted,
+    /// It does not carry the MAC of its cluster's key.
+    BadMac,
+    /// Its epoch is more than a day ahead of the ingester's clock, or its sequence is one that no emitter reaches.
+    EpochOutOfRange,
 }
 
 impl DeadReason {
     /// All of them.
-    pub const ALL: [DeadReason; 19] = [
+    pub const ALL: [DeadReason; 22] = [
         DeadReason::BadKey,
         DeadReason::BadHeaders,
         DeadReason::SourceMismatch,
@@ -71,7 +77,40 @@ impl DeadReason {
         DeadReason::BadSchema,
         DeadReason::RefusedByDatabase,
         DeadReason::Quarantined,
+        DeadReason::NotAdmitted,
+        DeadReason::BadMac,
+        DeadReason::EpochOutOfRange,
     ];
+
+    /// False for what anybody who may write to a topic can do in a neighbour's name: it never counts against the source
+    /// that it names, and says nothing of that source's log.
+    #[must_use]
+    pub fn counts_against_source(self) -> bool {
+        match self {
+            DeadReason::SourceMismatch
+            | DeadReason::SourceNotAllowed
+            | DeadReason::Quarantined
+            | DeadReason::NotAdmitted
+            | DeadReason::BadMac
+            | DeadReason::EpochOutOfRange => false,
+            DeadReason::BadKey
+            | DeadReason::BadHeaders
+            | DeadReason::TypeMismatch
+            | DeadReason::WrongPartition
+            | DeadReason::WrongKey
+            | DeadReason::BadMagic
+            | DeadReason::UnknownSchema
+            | DeadReason::Truncated
+            | DeadReason::TrailingBytes
+            | DeadReason::BadBody
+            | DeadReason::NulInText
+            | DeadReason::InstantOutOfRange
+            | DeadReason::BadWindow
+            | DeadReason::Oversized
+            | DeadReason::BadSchema
+            | DeadReason::RefusedByDatabase => true,
+        }
+    }
 
     /// Its name in `ledger.dead_letter.reason`, in metrics and on the command line.
     #[must_use]
@@ -96,6 +135,9 @@ impl DeadReason {
             DeadReason::BadSchema => "bad_schema",
             DeadReason::RefusedByDatabase => "refused_by_database",
             DeadReason::Quarantined => "quarantined",
+            DeadReason::NotAdmitted => "not_admitted",
+            DeadReason::BadMac => "bad_mac",
+            DeadReason::EpochOutOfRange => "epoch_out_of_range",
         }
     }
 }

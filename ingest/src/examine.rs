@@ -110,6 +110,13 @@ impl LaneMemory {
         let cluster_id = match registration {
             SourceRegistration::Accepted(cluster_id) if !quarantined => cluster_id,
             SourceRegistration::Former => return Ok(ReopenedDeadLetter::Obsolete),
+            SourceRegistration::NotAdmitted => {
+                let detail = "its cluster is not admitted; fleetledger clusters admit first";
+                return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
+                    DeadReason::NotAdmitted,
+                    detail,
+                )));
+            }
             SourceRegistration::Accepted(_) | SourceRegistration::Duplicate => {
                 let detail = "its source is still in quarantine; release that first";
                 return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
@@ -173,6 +180,7 @@ impl LaneMemory {
         draft: &DraftBatch,
         record: &RawRecord,
     ) -> Result<ExaminedRecord, StopRequested> {
+        self.take_new_keys();
         let topics = self.topics.clone();
         let Some(topic) = topics.get(record.partition.topic) else {
             return Ok(ExaminedRecord::Superseded {
@@ -209,6 +217,15 @@ impl LaneMemory {
                 let key = Some((origin, subject));
                 return Ok(dead_record(
                     RecordFault::new(DeadReason::Quarantined, detail),
+                    key,
+                ));
+            }
+            SourceRegistration::NotAdmitted => {
+                let detail =
+                    "its cluster is not admitted; see fleet.quarantine, and fleetledger clusters admit";
+                let key = Some((origin, subject));
+                return Ok(dead_record(
+                    RecordFault::new(DeadReason::NotAdmitted, detail),
                     key,
                 ));
             }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use fleetledger_schema::{
     codec::{SchemaSubject, WriterSchema},
-    headers::{MARK_EVENT_TYPE, RecordHeadersRef, SCHEMA_EVENT_TYPE},
+    headers::{MARK_EVENT_TYPE, RecordHeadersRef, SCHEMA_EVENT_TYPE, is_possible_epoch},
     instant::Instant,
     key::RecordSubject,
+    mac::{MAC_HEADER, SignedContent},
     partition::shard_of,
     record::Mark,
 };
@@ -14,6 +15,7 @@ use fleetledger_schema::{
 use crate::{
     dead_reason::{DeadReason, RecordFault},
     examine::PlacedRecord,
+    identity_keys::RequiredProof,
     origin::{InternedSource, SourceInterner},
     raw::RawRecord,
     topics::IngestTopic,
@@ -27,6 +29,9 @@ pub(crate) struct RecordIdentity {
     pub(crate) stamp: RecordStamp,
     pub(crate) shard: u16,
 }
+
+/// More records than any term has: a million a second for eight years.
+const MOST_RECORDS: i64 = 1 << 48;
 
 /// What the headers say of a record's place and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +93,7 @@ fn check(
     origin: &InternedSource,
     subject: &RecordSubject,
 ) -> Result<(RecordStamp, u16), RecordFault> {
+    let headers = verify(topic, record, origin)?;
     if topic
         .datacenter
         .as_ref()
@@ -96,9 +102,44 @@ fn check(
         let detail = format!("topic {} is not for datacenter {}", topic.name, origin.datacenter);
         return Err(RecordFault::new(DeadReason::SourceNotAllowed, detail));
     }
-    let headers = RecordHeadersRef::parse(record.header_pairs())?;
+    if !is_possible_epoch(headers.epoch, Instant::now()) || headers.sequence > MOST_RECORDS {
+        let detail = format!(
+            "epoch {} is more than a day ahead of this ingester's clock, or sequence {} is more than {MOST_RECORDS}",
+            headers.epoch, headers.sequence
+        );
+        return Err(RecordFault::new(DeadReason::EpochOutOfRange, detail));
+    }
     let shard = check_agreement(topic, record, origin, subject, &headers)?;
     Ok((RecordStamp::of(&headers), shard))
+}
+
+/// The headers of a record that proves whose it is, if its source must.
+pub(crate) fn verify<'r>(
+    topic: &IngestTopic,
+    record: &'r RawRecord,
+    origin: &InternedSource,
+) -> Result<RecordHeadersRef<'r>, RecordFault> {
+    let headers = RecordHeadersRef::parse(record.header_pairs());
+    let refused = |detail: String| Err(RecordFault::new(DeadReason::BadMac, detail));
+    let keys = match &origin.proof {
+        RequiredProof::None => return Ok(headers?),
+        RequiredProof::Unknown => {
+            return refused("its cluster has no key, and ingest.identity.unsigned is refused".to_owned());
+        }
+        RequiredProof::Mac(keys) => keys,
+    };
+    // Whoever has no key may have written anything: that too is no fault of the source.
+    let headers = match headers {
+        Ok(headers) => headers,
+        Err(error) => return refused(error.to_string()),
+    };
+    let key = record.key().unwrap_or_default();
+    let content = SignedContent::of(&topic.name, key, record.value(), &headers);
+    match headers.mac {
+        Some(mac) if keys.iter().any(|key| key.verify(&content, mac)) => Ok(headers),
+        Some(_) => refused(format!("header {MAC_HEADER} is of no key of {origin}")),
+        None => refused(format!("header {MAC_HEADER} is missing, and {origin} has a key")),
+    }
 }
 
 /// Do key, headers, topic and partition say the same? Returns the shard.

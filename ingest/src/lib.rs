@@ -38,6 +38,7 @@ mod gap;
 mod hasher;
 mod health;
 mod identify;
+mod identity_keys;
 mod intake;
 mod lane;
 mod load;
@@ -72,7 +73,9 @@ pub use errors::IngestError;
 pub use health::{IngestHealth, IngestStats};
 pub use pipeline::run;
 pub use resume::{ResumeFrom, resume, resume_all};
-pub use settings::{GapPolicy, IngestSettings, RetentionSettings};
+pub use settings::{
+    AdmissionPolicy, GapPolicy, IdentitySettings, IngestSettings, RetentionSettings, UnsignedRecords,
+};
 
 use fleetledger_schema::{kind::RecordKind, row::LedgerTable};
 

@@ -142,6 +142,7 @@ async fn head(client: &Client, key: ShardKey) -> LoadResult<ShardHead> {
         head.observed_at = row.try_get("observed_at")?;
         head.clock_skew_seconds = row.try_get("clock_skew_seconds")?;
         head.stale_records = row.try_get("stale_records")?;
+        head.stale_seen_at = row.try_get("stale_seen_at")?;
     }
     let row = client
         .query_opt(
@@ -194,12 +195,15 @@ fn sweep(row: &Row) -> LoadResult<SweepProgress> {
         state: match state {
             "running" => SweepState::Running,
             "complete" => SweepState::Complete,
+            "held" => SweepState::Held,
             _ => SweepState::Void(reason.unwrap_or_default()),
         },
         objects: row.try_get("objects")?,
         closed_objects: row.try_get("closed_objects")?,
         missed_changes: row.try_get("missed_changes")?,
         generation: row.try_get("generation")?,
+        held_objects: row.try_get("held_objects")?,
+        held_at: row.try_get("held_at")?,
     })
 }
 

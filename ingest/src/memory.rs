@@ -18,6 +18,7 @@ use crate::{
     chain::known_to_both,
     claim::PartitionClaim,
     decode::ObjectContent,
+    identity_keys::IdentityKeys,
     load::{self, ShardKey},
     origin::SourceInterner,
     raw::{PartitionId, RawRecord},
@@ -116,15 +117,20 @@ pub(crate) struct LaneMemory {
 }
 
 impl LaneMemory {
-    pub(crate) fn new(settings: Arc<IngestSettings>, topics: Arc<IngestTopics>, reader: LaneReader) -> Self {
+    pub(crate) fn new(
+        settings: Arc<IngestSettings>,
+        topics: Arc<IngestTopics>,
+        keys: Arc<IdentityKeys>,
+        reader: LaneReader,
+    ) -> Self {
         Self {
+            origins: SourceInterner::new(keys),
+            sources: SourceCache::new(&settings),
             settings,
             topics,
             reader,
             partitions: HashMap::new(),
             shards: BTreeMap::new(),
-            origins: SourceInterner::default(),
-            sources: SourceCache::default(),
             schemas: KnownSchemas::own(),
             doomed: HashMap::new(),
             compares: HashMap::new(),
@@ -147,6 +153,13 @@ impl LaneMemory {
     /// Forgets the caches of a kind; the next record loads them anew.
     pub(crate) fn forget_kind(&mut self, cluster_id: i32, kind: RecordKind) {
         self.forget_shards(|key, _| key.cluster_id == cluster_id && key.kind == kind);
+    }
+
+    /// Keys that have changed are those of the next record.
+    pub(crate) fn take_new_keys(&mut self) {
+        if self.origins.take_new_keys() {
+            self.sources.clear();
+        }
     }
 
     /// Another server has taken over, perhaps without the newest commits: nothing remembered is believed.

@@ -7,7 +7,11 @@ use fleetledger_schema::{
     partition::partition_of,
 };
 
-use crate::{hasher::SeededBuildHasher, topics::IngestTopic};
+use crate::{
+    hasher::SeededBuildHasher,
+    identity_keys::{IdentityKeys, RequiredProof},
+    topics::IngestTopic,
+};
 
 /// Sources that are remembered at most; an honest fleet has fewer by far.
 const REMEMBERED: usize = 10_000;
@@ -20,21 +24,29 @@ pub(crate) struct InternedSource {
     pub(crate) number: usize,
     /// [`RecordSource::event_source`].
     pub(crate) event_source: String,
+    /// What its records must prove.
+    pub(crate) proof: RequiredProof,
     partitions: i32,
     /// Partition of each shard.
     logs: Vec<i32>,
 }
 
 impl InternedSource {
-    fn new(source: RecordSource, number: usize, topic: &IngestTopic) -> Self {
+    fn new(source: RecordSource, number: usize, topic: &IngestTopic, proof: RequiredProof) -> Self {
         let log = |shard| partition_of(&source.cluster_uid, shard, topic.partitions);
         Self {
             number,
             event_source: source.event_source(),
+            proof,
             partitions: topic.partitions,
             logs: (0..topic.shards).map(log).collect(),
             source,
         }
+    }
+
+    /// True if every record of it that gets this far was signed with its key.
+    pub(crate) fn is_signed(&self) -> bool {
+        matches!(self.proof, RequiredProof::Mac(_))
     }
 
     /// Partition of a shard's log in `topic`.
@@ -61,13 +73,35 @@ impl fmt::Display for InternedSource {
 }
 
 /// The origins a lane has seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SourceInterner {
+    keys: Arc<IdentityKeys>,
+    /// Of the keys that what is remembered was made with.
+    keys_generation: u64,
     by_head: HashMap<Box<str>, Arc<InternedSource>, SeededBuildHasher>,
     made: usize,
 }
 
 impl SourceInterner {
+    pub(crate) fn new(keys: Arc<IdentityKeys>) -> Self {
+        Self {
+            keys_generation: keys.generation(),
+            keys,
+            by_head: HashMap::default(),
+            made: 0,
+        }
+    }
+
+    /// True, once, if keys have changed: what was remembered of sources is forgotten.
+    pub(crate) fn take_new_keys(&mut self) -> bool {
+        let generation = self.keys.generation();
+        let is_new = generation != std::mem::replace(&mut self.keys_generation, generation);
+        if is_new {
+            self.by_head.clear();
+        }
+        is_new
+    }
+
     /// Reads a key: whose record it is, and what it is about.
     pub(crate) fn read(
         &mut self,
@@ -93,7 +127,8 @@ impl SourceInterner {
             self.by_head.clear();
         }
         self.made += 1;
-        let origin = Arc::new(InternedSource::new(source, self.made, topic));
+        let proof = self.keys.proof_of(&source);
+        let origin = Arc::new(InternedSource::new(source, self.made, topic, proof));
         if let Some((head, _)) = head {
             self.by_head.insert(head.into(), origin.clone());
         }
@@ -107,6 +142,11 @@ mod tests {
 
     use super::*;
 
+    fn interner() -> SourceInterner {
+        let keys = IdentityKeys::read(&crate::IngestSettings::default()).unwrap();
+        SourceInterner::new(Arc::new(keys))
+    }
+
     fn topic(partitions: i32) -> IngestTopic {
         IngestTopic {
             name: "t.pod".into(),
@@ -119,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_remembered_source_is_read_as_an_unknown_one() {
-        let mut origins = SourceInterner::default();
+        let mut origins = interner();
         for key in [
             "dfw/prod/u/a",
             "dfw/prod/u/!mark/1",
@@ -144,7 +184,7 @@ mod tests {
 
     #[test]
     fn logs_are_those_of_the_topic_that_is_asked_for() {
-        let mut origins = SourceInterner::default();
+        let mut origins = interner();
         let (origin, _) = origins.read(&topic(3), b"dfw/prod/u/a").unwrap();
         for partitions in [3, 5] {
             for shard in [0, 1] {

@@ -28,6 +28,7 @@ use crate::{
     buffer::BufferBudget,
     consumer::client_config,
     health::IngestHealth,
+    identity_keys::IdentityKeys,
     intake::{ConsumerIntake, SupervisedConsumer, consume, intakes},
     lane::{Lane, LaneMessage, PollCommand, PollCommands},
     maintenance::{self, MaintenanceTask},
@@ -58,6 +59,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), IngestError> {
     settings.check()?;
+    let keys = Arc::new(IdentityKeys::read(&settings)?);
     let metrics =
         IngestMetrics::new(registry).map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
     let owner: Arc<str> = instance_id(&settings).into();
@@ -74,6 +76,7 @@ pub async fn run(
     let (commands, obeyed) = PollCommands::to(intakes.len());
     let mut tasks = JoinSet::new();
     let mut inboxes = Vec::new();
+    tasks.spawn(keys.clone().follow(stop.clone()));
     for number in 0..settings.lanes {
         let (inbox, messages) = mpsc::unbounded_channel::<LaneMessage>();
         let (batches, sealed) = mpsc::channel(1);
@@ -86,7 +89,7 @@ pub async fn run(
             metrics.clone(),
             stop.clone(),
         );
-        let memory = LaneMemory::new(settings.clone(), topics.clone(), reader);
+        let memory = LaneMemory::new(settings.clone(), topics.clone(), keys.clone(), reader);
         let windows = QuarantineWindows::new(&settings);
         let lane = Lane::new(
             number.to_string(),

@@ -38,6 +38,7 @@ pub(crate) struct QuarantineWindows {
     size: u32,
     minimum: u32,
     windows: HashMap<(RecordSource, usize), OutcomeWindow>,
+    /// Sources of each partition that are hardly invented: names are cheap, and six of them outvote a cluster.
     sources: BTreeMap<PartitionId, BTreeSet<RecordSource>>,
     quarantined: BTreeSet<(RecordSource, usize)>,
 }
@@ -57,7 +58,7 @@ impl QuarantineWindows {
         }
     }
 
-    /// Counts a landed batch; returns sources to put aside, and partitions most of whose sources are.
+    /// Counts a landed batch; returns sources to put aside, and partitions all of whose sources are.
     pub(crate) fn evaluate(&mut self, sealed: &SealedBatch) -> (PoisonedSources, HaltedPartitions) {
         let mut poisoned = Vec::new();
         for ((_, topic), outcomes) in &sealed.outcomes {
@@ -68,7 +69,7 @@ impl QuarantineWindows {
                 .iter()
                 .map(|span| span.id)
                 .filter(|id| id.topic == *topic);
-            for id in ids {
+            for id in ids.filter(|_| outcomes.is_established) {
                 self.sources.entry(id).or_default().insert(source.clone());
             }
             let key = (source.clone(), *topic);
@@ -91,23 +92,22 @@ impl QuarantineWindows {
         let halting = if poisoned.is_empty() {
             Vec::new()
         } else {
-            self.mostly_quarantined()
+            self.wholly_quarantined()
         };
         (poisoned, halting)
     }
 
-    fn mostly_quarantined(&self) -> HaltedPartitions {
+    /// Partitions of which no source is left whose records land. One that lands shows that the fault is not ours.
+    fn wholly_quarantined(&self) -> HaltedPartitions {
         let mut halting = Vec::new();
         for (id, sources) in &self.sources {
             let aside = sources
                 .iter()
                 .filter(|source| self.quarantined.contains(&((*source).clone(), id.topic)))
                 .count();
-            if sources.len() >= MINIMUM_SOURCES && aside * 2 > sources.len() {
-                let why = format!(
-                    "{aside} of its {} sources are in quarantine: the fault is hardly theirs",
-                    sources.len()
-                );
+            if sources.len() >= MINIMUM_SOURCES && aside == sources.len() {
+                let why =
+                    format!("all of its {aside} known sources are in quarantine: the fault is hardly theirs");
                 halting.push((*id, why));
             }
         }

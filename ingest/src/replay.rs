@@ -27,6 +27,7 @@ use crate::{
     errors::DatabaseFailure,
     examine::{PlacedRecord, ReopenedDeadLetter},
     health::IngestHealth,
+    identity_keys::IdentityKeys,
     memory::LaneMemory,
     merge::{copy, merge, prepare},
     metrics::IngestMetrics,
@@ -112,6 +113,7 @@ struct DeadLetterReplay {
 impl DeadLetterReplay {
     async fn new(connector: &PostgresConnector, settings: &IngestSettings) -> Result<Self, IngestError> {
         let topics = recorded_topics(connector, settings).await?;
+        let keys = Arc::new(IdentityKeys::read(settings)?);
         let metrics = IngestMetrics::new(&prometheus::Registry::new())
             .map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
         let reader = LaneReader::new(
@@ -122,7 +124,7 @@ impl DeadLetterReplay {
             CancellationToken::new(),
         );
         Ok(Self {
-            memory: LaneMemory::new(Arc::new(settings.clone()), Arc::new(topics), reader),
+            memory: LaneMemory::new(Arc::new(settings.clone()), Arc::new(topics), keys, reader),
             draft: DraftBatch::new(1),
             report: ReplayReport::default(),
             raised: BTreeSet::new(),

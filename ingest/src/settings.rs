@@ -52,6 +52,20 @@ pub struct IngestSettings {
     pub quarantine_window: u32,
     /// A source with no more dead records than this within the window is never quarantined.
     pub quarantine_minimum: u32,
+    /// Which clusters may send that the ledger does not know.
+    pub admission: AdmissionPolicy,
+    /// Most clusters of one datacenter that are taken in within an hour while admission is open; datacenters that are
+    /// themselves younger than an hour share one count. What was admitted, or is signed, is not counted.
+    pub admission_per_hour: u32,
+    /// A sweep that would close more than this share of the objects of its cluster and kind closes nothing until a second
+    /// one agrees. 1 holds none.
+    pub sweep_hold_share: f64,
+    /// A sweep that would close no more objects than this is never held.
+    pub sweep_hold_minimum: u32,
+    /// The second one must end this long after the first, in seconds.
+    pub sweep_hold_seconds: u64,
+    /// How records prove whose they are.
+    pub identity: IdentitySettings,
     /// Time a transaction's statement may take, in milliseconds.
     pub statement_timeout_ms: u64,
     /// Time a transaction waits for a lock, in milliseconds.
@@ -63,6 +77,47 @@ pub struct IngestSettings {
     pub topic_wait_seconds: u64,
     /// How long closed versions and books are kept.
     pub retention: RetentionSettings,
+}
+
+/// Which clusters may send that the ledger does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdmissionPolicy {
+    /// Any, up to `admission_per_hour`.
+    Open,
+    /// Those that `fleetledger clusters admit` has listed, and those that sign.
+    Listed,
+}
+
+/// How records prove whose they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentitySettings {
+    /// File of the keys of clusters, each line `<datacenter>/<cluster> <key>`; the key has at least 64 hexadecimal digits. Two
+    /// lines of one cluster are two keys that are both valid. Every record of a cluster that stands here must carry the MAC
+    /// of its key. Read again when it changes; none where empty.
+    pub key_file: String,
+    /// What becomes of records of clusters that have no key.
+    pub unsigned: UnsignedRecords,
+}
+
+/// What becomes of records of clusters that have no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsignedRecords {
+    /// They are taken: whoever may write to the topic may speak for such a cluster.
+    Accepted,
+    /// They go to the dead letters.
+    Refused,
+}
+
+impl Default for IdentitySettings {
+    fn default() -> Self {
+        Self {
+            key_file: String::new(),
+            unsigned: UnsignedRecords::Accepted,
+        }
+    }
 }
 
 /// What happens when records are gone before they could be read.
@@ -136,6 +191,12 @@ impl Default for IngestSettings {
             quarantine_share: 0.01,
             quarantine_window: 10_000,
             quarantine_minimum: 100,
+            admission: AdmissionPolicy::Open,
+            admission_per_hour: 100,
+            sweep_hold_share: 0.5,
+            sweep_hold_minimum: 10,
+            sweep_hold_seconds: 60,
+            identity: IdentitySettings::default(),
             statement_timeout_ms: 60_000,
             lock_timeout_ms: 10_000,
             stall_seconds: 60,
@@ -146,6 +207,12 @@ impl Default for IngestSettings {
 }
 
 impl IngestSettings {
+    /// True if a sweep that closes so many of the living objects of its kind must wait for a second one.
+    pub(crate) fn holds_sweep(&self, closing: usize, living: usize) -> bool {
+        let is_large = closing as f64 > living as f64 * self.sweep_hold_share;
+        is_large && closing > self.sweep_hold_minimum as usize
+    }
+
     /// Checks what no type can say, before anything opens.
     ///
     /// # Errors
@@ -177,6 +244,16 @@ impl IngestSettings {
         }
         if !(self.quarantine_share > 0.0 && self.quarantine_share <= 1.0) {
             return wrong("quarantine_share", "must be above 0 and at most 1");
+        }
+        if !(self.sweep_hold_share > 0.0 && self.sweep_hold_share <= 1.0) {
+            return wrong("sweep_hold_share", "must be above 0 and at most 1");
+        }
+        let is_keyless = self.identity.key_file.is_empty();
+        if is_keyless && self.identity.unsigned == UnsignedRecords::Refused {
+            return wrong(
+                "identity.key_file",
+                "must be set where identity.unsigned is refused: no record could land",
+            );
         }
         if self.kinds.is_empty() {
             return wrong("kinds", "must name at least one kind");

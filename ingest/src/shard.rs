@@ -12,7 +12,7 @@ use fleetledger_schema::{
 };
 
 use crate::{
-    cache::ObjectCache, hasher::SeededBuildHasher, raw::PartitionId, safeguard::Safeguard,
+    IngestSettings, cache::ObjectCache, hasher::SeededBuildHasher, raw::PartitionId, safeguard::Safeguard,
     timeline::DatabaseTimeline,
 };
 
@@ -77,6 +77,26 @@ pub(crate) struct SweepProgress {
     pub(crate) missed_changes: Option<i64>,
     /// Generation of the cache when it began.
     pub(crate) generation: i64,
+    /// Objects that it would have closed, where it is held.
+    pub(crate) held_objects: i64,
+    /// Since when, by our clock, a sweep that would close too much waits for a second one.
+    pub(crate) held_at: Option<Instant>,
+}
+
+impl SweepProgress {
+    /// True if it may close too much because one before it would have, long enough ago.
+    pub(crate) fn is_second(&self, settings: &IngestSettings, now: Instant) -> bool {
+        let wait = i64::try_from(settings.sweep_hold_seconds).unwrap_or(i64::MAX);
+        self.held_at
+            .is_some_and(|at| now.micros_since(at) >= wait.saturating_mul(1_000_000))
+    }
+
+    /// Closes nothing until a second one agrees.
+    pub(crate) fn hold(&mut self, objects: usize, now: Instant) {
+        self.state = SweepState::Held;
+        self.held_objects = i64::try_from(objects).unwrap_or(i64::MAX);
+        self.held_at.get_or_insert(now);
+    }
 }
 
 /// Where a sweep stands.
@@ -86,6 +106,8 @@ pub(crate) enum SweepState {
     Complete,
     /// It had a hole and closes nothing.
     Void(String),
+    /// It would close too much, and closes nothing until a second one agrees.
+    Held,
 }
 
 /// Where the log of a shard is; kept with each batch, so that a failed one can be taken back.
@@ -96,6 +118,8 @@ pub(crate) struct ShardHead {
     pub(crate) observed_at: Instant,
     pub(crate) clock_skew_seconds: f64,
     pub(crate) stale_records: i64,
+    /// When the newest record that its log had gone past was seen.
+    pub(crate) stale_seen_at: Option<Instant>,
     /// Offset of the newest record; none after a claim.
     pub(crate) last_offset: Option<i64>,
     pub(crate) fold: ContentDigest,
@@ -275,6 +299,11 @@ impl Shard {
             .collect()
     }
 
+    /// Number of living objects.
+    pub(crate) fn living_count(&self) -> usize {
+        self.living().len()
+    }
+
     /// The balance counted anew: what every living object was delivered as last.
     pub(crate) fn recount(&self) -> ContentDigest {
         let run = self.newest_run();
@@ -393,6 +422,8 @@ mod tests {
             closed_objects: 0,
             missed_changes: None,
             generation: 0,
+            held_objects: 0,
+            held_at: None,
         });
         shard.run().unwrap().see(uid("seen"), ContentHash::of(b"a"));
         shard.run().unwrap().see(uid("dead"), ContentHash::of(b"x"));

@@ -8,10 +8,18 @@ use std::{
 use fleetledger_schema::key::RecordSource;
 use tokio_postgres::Client;
 
-use crate::reader::{LaneReader, StopRequested, retried};
+use crate::{
+    IngestSettings,
+    origin::InternedSource,
+    reader::{LaneReader, StopRequested, retried},
+    settings::AdmissionPolicy,
+};
 
 /// A source that is not simply accepted is looked up again after this long: someone may have helped it.
 const REFRESH_AFTER: Duration = Duration::from_secs(5);
+
+/// Sources that are remembered at most; names are cheap to invent.
+const REMEMBERED: usize = 10_000;
 
 /// Who a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,46 +30,71 @@ pub(crate) enum SourceRegistration {
     Former,
     /// Another name holds this cluster uid: all its records are put aside.
     Duplicate,
+    /// A cluster that may not send yet, or under the name of another: all its records are put aside.
+    NotAdmitted,
 }
 
 #[derive(Debug)]
 struct KnownSource {
     registration: SourceRegistration,
+    /// It was admitted, or has been known for a day: it is hardly invented.
+    is_established: bool,
     /// Topics in quarantine; `None` stands for all.
     quarantined: Vec<Option<String>>,
     refreshed_at: Moment,
 }
 
+/// Which new clusters are taken in.
+#[derive(Debug, Clone, Copy)]
+struct AdmissionRule {
+    is_listed: bool,
+    hourly_limit: i32,
+}
+
 /// What a lane knows of sources.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SourceCache {
+    admission: AdmissionRule,
     known: HashMap<RecordSource, KnownSource>,
 }
 
 impl SourceCache {
+    pub(crate) fn new(settings: &IngestSettings) -> Self {
+        Self {
+            admission: AdmissionRule {
+                is_listed: settings.admission == AdmissionPolicy::Listed,
+                hourly_limit: i32::try_from(settings.admission_per_hour).unwrap_or(i32::MAX),
+            },
+            known: HashMap::new(),
+        }
+    }
+
     /// Who `source` is, and whether its records of `topic` are in quarantine. Registers a cluster never seen.
     pub(crate) async fn resolve(
         &mut self,
         reader: &mut LaneReader,
-        source: &RecordSource,
+        source: &InternedSource,
         topic: &str,
     ) -> Result<(SourceRegistration, bool), StopRequested> {
-        let fresh = self.known.get(source).is_some_and(|known| {
+        let fresh = self.known.get(&**source).is_some_and(|known| {
             let settled =
                 matches!(known.registration, SourceRegistration::Accepted(_)) && known.quarantined.is_empty();
             settled || known.refreshed_at.elapsed() < REFRESH_AFTER
         });
         if !fresh {
-            let (registration, quarantined) =
-                retried!(*reader, "look up a source", client => look_up_source(client, source).await);
-            let known = KnownSource {
-                registration,
-                quarantined,
-                refreshed_at: Moment::now(),
-            };
-            self.known.insert(source.clone(), known);
+            let admission = self.admission;
+            let known = retried!(*reader, "look up a source", client => look_up_source(client, source, admission).await);
+            if matches!(known.registration, SourceRegistration::Accepted(_)) {
+                // Whoever had the uid until now has it no more.
+                self.known
+                    .retain(|other, _| other.cluster_uid != source.cluster_uid);
+            }
+            if self.known.len() >= REMEMBERED {
+                self.known.clear();
+            }
+            self.known.insert((**source).clone(), known);
         }
-        let Some(known) = self.known.get(source) else {
+        let Some(known) = self.known.get(&**source) else {
             return Ok((SourceRegistration::Duplicate, true));
         };
         let quarantined = known
@@ -72,6 +105,11 @@ impl SourceCache {
             known.registration,
             quarantined || known.registration == SourceRegistration::Duplicate,
         ))
+    }
+
+    /// True if a source is hardly invented.
+    pub(crate) fn is_established(&self, source: &RecordSource) -> bool {
+        self.known.get(source).is_some_and(|known| known.is_established)
     }
 
     /// Forgets everything: names or quarantines have changed.
@@ -87,9 +125,10 @@ impl SourceCache {
 
 async fn look_up_source(
     client: &Client,
-    source: &RecordSource,
-) -> Result<(SourceRegistration, Vec<Option<String>>), tokio_postgres::Error> {
-    let registration = register_source(client, source).await?;
+    source: &InternedSource,
+    admission: AdmissionRule,
+) -> Result<KnownSource, tokio_postgres::Error> {
+    let (registration, is_established) = register_source(client, source, admission).await?;
     let rows = client
         .query(
             READ_QUARANTINE,
@@ -97,63 +136,50 @@ async fn look_up_source(
         )
         .await?;
     let quarantined = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    Ok((registration, quarantined))
+    Ok(KnownSource {
+        registration,
+        is_established,
+        quarantined,
+        refreshed_at: Moment::now(),
+    })
 }
 
 async fn register_source(
     client: &Client,
-    source: &RecordSource,
-) -> Result<SourceRegistration, tokio_postgres::Error> {
-    let named = [&source.datacenter, &source.cluster, &source.cluster_uid];
-    client
-        .execute(INSERT_CLUSTER, &[named[0], named[1], named[2]])
-        .await?;
+    source: &InternedSource,
+    admission: AdmissionRule,
+) -> Result<(SourceRegistration, bool), tokio_postgres::Error> {
     let row = client
-        .query_one(READ_CLUSTER, &[named[0], named[1], named[2]])
+        .query_one(
+            REGISTER_SOURCE,
+            &[
+                &source.datacenter,
+                &source.cluster,
+                &source.cluster_uid,
+                &source.is_signed(),
+                &admission.is_listed,
+                &admission.hourly_limit,
+            ],
+        )
         .await?;
-    let cluster_id: i32 = row.try_get("cluster_id")?;
-    if row.try_get("accepted")? {
-        if row.try_get("retired")? {
-            // It speaks again: whoever retired it was mistaken, or it came back.
-            tracing::warn!(%source, "a retired cluster sends records; it is active again");
-            client.execute(REVIVE_CLUSTER, &[&cluster_id]).await?;
-        }
-        return Ok(SourceRegistration::Accepted(cluster_id));
+    let registration = match row.try_get("registration")? {
+        "accepted" => SourceRegistration::Accepted(row.try_get("own_id")?),
+        "former" => SourceRegistration::Former,
+        "duplicate" => SourceRegistration::Duplicate,
+        _ => SourceRegistration::NotAdmitted,
+    };
+    if matches!(
+        registration,
+        SourceRegistration::Duplicate | SourceRegistration::NotAdmitted
+    ) {
+        tracing::warn!(%source, ?registration, "the source may not send; its records go to the dead letters");
     }
-    if row.try_get("former")? {
-        return Ok(SourceRegistration::Former);
-    }
-    let made = client
-        .execute(INSERT_DUPLICATE_QUARANTINE, &[named[0], named[1], named[2]])
-        .await?;
-    if made > 0 {
-        tracing::error!(%source, "one cluster uid under two names: the newer source is in quarantine");
-    }
-    Ok(SourceRegistration::Duplicate)
+    Ok((registration, row.try_get("is_established")?))
 }
+
+const REGISTER_SOURCE: &str = "
+    select registration, own_id, is_established from ledger.register_source($1, $2, $3, $4, $5, $6)";
 
 const READ_QUARANTINE: &str = "
     select topic from ledger.quarantine
-    where datacenter = $1 and cluster = $2 and cluster_uid = $3 and released_at is null";
-
-const INSERT_CLUSTER: &str = "
-    insert into ledger.cluster (datacenter, cluster, cluster_uid, first_seen_at)
-    select $1, $2, $3, now() where not exists (select from ledger.cluster where cluster_uid = $3)
-    on conflict (cluster_uid) do nothing";
-
-const READ_CLUSTER: &str = "
-    select c.cluster_id, c.datacenter = $1 and c.cluster = $2 as accepted, c.state = 'retired' as retired,
-        exists (select from ledger.cluster_former_name as f
-            where f.cluster_id = c.cluster_id and f.datacenter = $1 and f.cluster = $2) as former
-    from ledger.cluster as c where c.cluster_uid = $3";
-
-const REVIVE_CLUSTER: &str =
-    "update ledger.cluster set state = 'active', retired_at = null where cluster_id = $1";
-
-const INSERT_DUPLICATE_QUARANTINE: &str = "
-    insert into ledger.quarantine (datacenter, cluster, cluster_uid, reason, detail)
-    select $1, $2, $3, 'duplicate_cluster_uid',
-        'cluster uid belongs to ' || c.datacenter || '/' || c.cluster ||
-        '; if the cluster was renamed run `fleetledger clusters rename`, else one of the two emitters is misconfigured'
-    from ledger.cluster as c where c.cluster_uid = $3
-    on conflict do nothing";
+    where datacenter = $1 and cluster = $2 and cluster_uid = $3 and reason = 'poisoned' and released_at is null";

@@ -31,14 +31,14 @@ pub struct QueryRun<T> {
 
 /// Instances that are known already, by query: where a query exceeds its limit, they are looked for one by one.
 pub trait KnownInstances: Sync {
-    /// Labels (as [`rows::Row::labels`]) of the instances of this query.
-    fn instances(&self, query: &StoredQuery) -> Vec<InstanceLabels>;
+    /// Labels (as [`rows::Row::labels`]) of the instances of this query; `None` if that was not looked up.
+    fn instances(&self, query: &StoredQuery) -> Option<Vec<InstanceLabels>>;
 }
 
-/// Nothing is known.
+/// Nothing was looked up: a query that exceeds its limit says so, and gives no rows.
 impl KnownInstances for () {
-    fn instances(&self, _: &StoredQuery) -> Vec<InstanceLabels> {
-        Vec::new()
+    fn instances(&self, _: &StoredQuery) -> Option<Vec<InstanceLabels>> {
+        None
     }
 }
 
@@ -139,14 +139,14 @@ async fn run_one(
     if let Ok(table) = &run.outcome {
         run.took = table.took;
         if let Some(rule) = query.alert().filter(|_| table.exceeded) {
-            run.outcome = only_known(session, query, rule, &question, known, table.clone()).await;
+            run.outcome = within_limit(session, query, rule, &question, known, table.clone()).await;
         }
     }
     run
 }
 
-/// More rows than the limit: known instances go on, new ones do not begin.
-async fn only_known(
+/// More rows than the limit: known instances go on, and what room they leave is the first new ones', by their labels.
+async fn within_limit(
     session: &mut SnapshotSession<'_>,
     query: &StoredQuery,
     rule: &AlertRule,
@@ -154,28 +154,37 @@ async fn only_known(
     known: &dyn KnownInstances,
     all: ResultTable,
 ) -> Result<ResultTable, RunError> {
-    let instances = known.instances(query);
-    if instances.is_empty() || rule.columns.labels.is_empty() {
+    let instances = known.instances(query).filter(|_| !rule.columns.labels.is_empty());
+    let Some(instances) = instances else {
         return Ok(ResultTable {
             rows: Vec::new(),
             ..all
         });
-    }
-    // What its columns are was not looked at yet: the restricted query names them.
-    rows::read(query, rule, &all)?;
-    let (sql, parameters) = rows::among(query, rule, &instances);
-    let question = QueryInvocation {
-        sql: Some(sql),
-        parameters,
-        limit: u32::try_from(instances.len()).ok(),
-        ..question.clone()
     };
-    let table = session.ask(query, &question).await?;
-    Ok(ResultTable {
-        exceeded: true,
-        took: all.took + table.took,
-        ..table
-    })
+    // What its columns are was not looked at yet: the restricted queries name them.
+    let has_status = rows::read(query, rule, &all)?.has_status;
+    let mut table = ResultTable {
+        rows: Vec::new(),
+        ..all
+    };
+    let (among, others) = rows::restricted(query, rule, &instances, has_status);
+    if !instances.is_empty() {
+        let question = QueryInvocation {
+            limit: u32::try_from(instances.len()).ok(),
+            ..among.of(question)
+        };
+        table = table.with(session.ask(query, &question).await?);
+    }
+    let taken = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
+    if taken < query.limit {
+        let question = QueryInvocation {
+            limit: Some(query.limit - taken),
+            ..others.of(question)
+        };
+        table = table.with(session.ask(query, &question).await?);
+    }
+    table.exceeded = true;
+    Ok(table)
 }
 
 /// Which instant a query is about at a slot.

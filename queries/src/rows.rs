@@ -6,7 +6,7 @@ use crate::{
     alert::{AlertRule, RowStatus, STATUS_COLUMN},
     cell::ResultCell,
     query::StoredQuery,
-    run::{QueryArgument, ResultTable, RunError},
+    run::{QueryArgument, QueryInvocation, ResultTable, RunError},
 };
 
 /// Labels that identify an instance.
@@ -30,7 +30,7 @@ pub struct AlertResultRow {
 pub struct AlertResultSet {
     /// The rows; their labels differ.
     pub rows: Vec<AlertResultRow>,
-    /// True if there were more than the limit: `rows` are then those of known instances alone.
+    /// True if there were more than the limit: `rows` are then those of known instances, and the first others by their labels.
     pub exceeded: bool,
     /// True for a control-mode query.
     pub has_status: bool,
@@ -143,25 +143,47 @@ pub(crate) fn show(labels: &InstanceLabels) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
-/// The query, restricted to these instances, with its parameters.
-pub(crate) fn among(
+/// A query with a restriction around it.
+pub(crate) struct RestrictedQuery {
+    sql: String,
+    parameters: Vec<QueryArgument>,
+}
+
+impl RestrictedQuery {
+    /// Asks it as `question` asks the query itself.
+    pub(crate) fn of(self, question: &QueryInvocation) -> QueryInvocation {
+        QueryInvocation {
+            sql: Some(self.sql),
+            parameters: self.parameters,
+            ..question.clone()
+        }
+    }
+}
+
+/// The query, restricted to the instances that are known; and to all others, in the order of their labels, problems first.
+/// An order by labels is the same at every slot, whatever the plan and whatever comes and goes.
+pub(crate) fn restricted(
     query: &StoredQuery,
     rule: &AlertRule,
     known: &[InstanceLabels],
-) -> (String, Vec<QueryArgument>) {
+    has_status: bool,
+) -> (RestrictedQuery, RestrictedQuery) {
     let names = &rule.columns.labels;
-    let (mut arrays, mut aliases, mut equal) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, name) in names.iter().enumerate() {
-        let quoted = name.replace('"', "\"\"");
-        arrays.push(format!("${}::text[]", number + 1));
-        aliases.push(format!("label{number}"));
-        equal.push(format!(
-            "known.label{number} = coalesce(asked.\"{quoted}\"::text, '')"
+    let (mut arrays, mut aliases, mut equal, mut order) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    if has_status {
+        order.push(format!(
+            "asked.\"{STATUS_COLUMN}\"::text is distinct from 'alarm'"
         ));
     }
-    let sql = format!(
-        "select asked.* from (\n{}\n) as asked where exists (select from unnest({}) as known ({}) where {})",
-        query.sql,
+    for (number, name) in names.iter().enumerate() {
+        let label = format!("coalesce(asked.\"{}\"::text, '')", name.replace('"', "\"\""));
+        arrays.push(format!("${}::text[]", number + 1));
+        aliases.push(format!("label{number}"));
+        equal.push(format!("known.label{number} = {label}"));
+        order.push(format!("{label} collate \"C\""));
+    }
+    let is_known = format!(
+        "exists (select from unnest({}) as known ({}) where {})",
         arrays.join(", "),
         aliases.join(", "),
         equal.join(" and ")
@@ -172,11 +194,15 @@ pub(crate) fn among(
             .map(|labels| labels.get(name).cloned().unwrap_or_default())
             .collect()
     };
-    (
-        sql,
-        names
+    let with = |rest: String| RestrictedQuery {
+        sql: format!("select asked.* from (\n{}\n) as asked where {rest}", query.sql),
+        parameters: names
             .iter()
             .map(|name| QueryArgument::Texts(values(name)))
             .collect(),
+    };
+    (
+        with(is_known.clone()),
+        with(format!("not {is_known} order by {}", order.join(", "))),
     )
 }

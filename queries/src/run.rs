@@ -63,6 +63,13 @@ pub struct ResultTable {
 }
 
 impl ResultTable {
+    /// This result with the rows of another of the same columns after its own.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.rows.extend(other.rows);
+        self.took += other.took;
+        self
+    }
+
     /// A result without rows.
     pub(crate) fn empty(columns: Vec<ResultColumn>) -> Self {
         Self {

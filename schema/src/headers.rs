@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{instant::Instant, key::RecordSource};
+use crate::{instant::Instant, key::RecordSource, mac::MAC_HEADER};
 
 /// `ce_type` of marks and of the begin and end of sweeps.
 pub const MARK_EVENT_TYPE: &str = "fleetledger.mark.v1";
@@ -17,6 +17,16 @@ const SCHEMA_CONTENT_TYPE: &str = "application/json";
 const SEQUENCE_HEADER: &str = "ce_logsequence";
 /// Its name before reader version 2.
 const FORMER_SEQUENCE_HEADER: &str = "ce_sequence";
+
+/// No epoch lies further ahead of a clock than this, in microseconds: an epoch is the microsecond in which a leadership term
+/// began, and clocks do not differ by a day. What lies further ahead is forged, or of a clock that must be set.
+const EPOCH_AHEAD_MICROS: i64 = 86_400_000_000;
+
+/// Whether an emitter whose clock is right may have this epoch at `now`.
+#[must_use]
+pub fn is_possible_epoch(epoch: i64, now: Instant) -> bool {
+    epoch <= now.0.saturating_add(EPOCH_AHEAD_MICROS)
+}
 
 /// Headers of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +152,8 @@ pub struct RecordHeadersRef<'a> {
     pub since: Option<Instant>,
     /// See [`RecordHeaders::resource_version`].
     pub resource_version: Option<&'a str>,
+    /// The record's MAC, where it has one; see [`crate::mac`].
+    pub mac: Option<&'a [u8]>,
 }
 
 impl<'a> RecordHeadersRef<'a> {
@@ -152,7 +164,7 @@ impl<'a> RecordHeadersRef<'a> {
     pub fn parse(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
         let (mut id, mut source, mut event_type) = (None, None, None);
         let (mut time, mut epoch, mut sequence) = (None, None, None);
-        let (mut since, mut resource_version, mut former_sequence) = (None, None, None);
+        let (mut since, mut resource_version, mut former_sequence, mut mac) = (None, None, None, None);
         for (name, value) in pairs {
             match name {
                 "ce_id" => id = Some(text("ce_id", value)?),
@@ -165,6 +177,7 @@ impl<'a> RecordHeadersRef<'a> {
                 FORMER_SEQUENCE_HEADER => {
                     former_sequence = Some(number(FORMER_SEQUENCE_HEADER, value)?);
                 }
+                MAC_HEADER => mac = Some(value),
                 "resource_version" => resource_version = Some(text("resource_version", value)?),
                 _ => {}
             }
@@ -180,6 +193,7 @@ impl<'a> RecordHeadersRef<'a> {
                 .ok_or(HeaderError::Missing(SEQUENCE_HEADER))?,
             since,
             resource_version,
+            mac,
         })
     }
 }

@@ -82,7 +82,7 @@ const OF_NO_CLUSTER: &[(&str, &[&str])] = &[
 const OTHER_KEYS: &[(&str, &[&str])] = &[
     (
         "the identity that cluster_id is a number for",
-        &["cluster (cluster_uid)"],
+        &["cluster (cluster_uid)", "cluster_admission (cluster_uid)"],
     ),
     (
         "a period is written and read as a whole, so it comes before the cluster",

@@ -6,10 +6,11 @@ use fleetledger_schema::{
     codec::{self, SchemaSubject},
     content_hash::{ContentDigest, ContentHash},
     framing::{SchemaRef, join},
-    headers::{MARK_EVENT_TYPE, RecordHeaders},
+    headers::{MARK_EVENT_TYPE, RecordHeaders, RecordHeadersRef},
     instant::Instant,
     key::{RecordKey, RecordSource, RecordSubject},
     kind::RecordKind,
+    mac::{MAC_HEADER, MacKey, SignedContent},
     partition::partition_of,
     record::{Container, Mark, Namespace, Node, ObjectRecord, Pod, Record, Resources, Usage, Workload},
 };
@@ -50,6 +51,21 @@ pub struct DraftRecord {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+impl DraftRecord {
+    /// Signs it as it is; what is spoiled afterwards shows.
+    pub fn sign(&mut self, key: &MacKey) {
+        self.headers.retain(|(name, _)| name != MAC_HEADER);
+        let pairs = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()));
+        let headers = RecordHeadersRef::parse(pairs).unwrap();
+        let content = SignedContent::of(&self.topic, &self.key, self.value.as_deref(), &headers);
+        let mac = key.sign(&content).into_bytes();
+        self.headers.push((MAC_HEADER.to_owned(), mac));
+    }
+}
+
 /// The state of one (kind) log of the cluster; one shard.
 #[derive(Debug, Default)]
 struct EmitterLog {
@@ -65,6 +81,8 @@ pub struct ManualEmitter {
     pub epoch: i64,
     /// Added to the wall clock in `ce_time`, in microseconds.
     pub clock_skew_micros: i64,
+    /// Signs its records, where it has one.
+    pub key: Option<MacKey>,
     prefix: String,
     producer: FutureProducer,
     logs: HashMap<RecordKind, EmitterLog>,
@@ -128,6 +146,7 @@ impl ManualEmitter {
             source: RecordSource::new("dfw", name, cluster_uid).unwrap(),
             epoch: Instant::now().0,
             clock_skew_micros: 0,
+            key: None,
             prefix: prefix.to_owned(),
             producer: config.create().unwrap(),
             logs: HashMap::new(),
@@ -309,7 +328,7 @@ impl ManualEmitter {
             source: self.source.clone(),
             subject,
         };
-        DraftRecord {
+        let mut draft = DraftRecord {
             topic: self.topic(kind),
             partition: self.partition(),
             key: key.to_string().into_bytes(),
@@ -319,7 +338,11 @@ impl ManualEmitter {
                 .into_iter()
                 .map(|(name, text)| (name.to_owned(), text.into_bytes()))
                 .collect(),
+        };
+        if let Some(key) = &self.key {
+            draft.sign(key);
         }
+        draft
     }
 
     /// Sends a record as it is. [`ManualEmitter::flush`] waits for it.

@@ -97,7 +97,9 @@ pub(crate) fn unremarkable(view: &str) -> Vec<(&'static str, DefaultValue)> {
             ("healthy_status", value("True")),
             ("reporting_status", value("True")),
         ],
-        "dead_letter" | "quarantine" | "gap" | "emitter" | "ingest_partition" | "balance" => of_ingest(view),
+        "dead_letter" | "quarantine" | "gap" | "emitter" | "ingest_partition" | "sweep" | "balance" => {
+            of_ingest(view)
+        }
         _ => of_cost(view),
     }
 }
@@ -145,6 +147,15 @@ fn of_ingest(view: &str) -> Vec<(&'static str, DefaultValue)> {
             ("epoch", value(1)),
             ("sequence", value(1)),
             ("observed_at", RowInstant),
+        ],
+        "sweep" => vec![
+            ("kind", value("pod")),
+            ("sweep.sweep_id", value("1")),
+            ("sweep.epoch", value(1)),
+            ("sweep.begin_sequence", value(1)),
+            ("sweep.begin_offset", value(1)),
+            ("begin_at", RowInstant),
+            ("state", value("complete")),
         ],
         "ingest_partition" => vec![
             ("topic", value("fleetledger.pod")),

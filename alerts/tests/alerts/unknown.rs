@@ -104,7 +104,7 @@ select count(*) as clusters from quarantine where released_at is null having cou
 }
 
 #[tokio::test]
-async fn more_rows_than_the_limit_make_nothing_new_and_known_alerts_go_on() {
+async fn beyond_the_limit_known_alerts_go_on_and_the_first_new_ones_begin() {
     let place = AlertsHarness::new().await;
     for cluster in ["a", "b"] {
         place.trouble(cluster).await;
@@ -116,7 +116,19 @@ async fn more_rows_than_the_limit_make_nothing_new_and_known_alerts_go_on() {
     place.peace("b").await;
     place.minutes(RULES, 3..5).await;
     let known = "select cluster || ' ' || condition from ledger.alert_instance where alertname = 'Trouble' order by 1";
-    assert_eq!(place.all(known).await, ["a firing", "b resolved"]);
+    let expected = [
+        "a firing",
+        "b resolved",
+        "x0 pending",
+        "x1 pending",
+        "x2 pending",
+        "x3 pending",
+    ];
+    assert_eq!(
+        place.all(known).await,
+        expected,
+        "five at a time, the first by their labels"
+    );
     place.minutes(RULES, 5..6).await;
     let notified =
         "select count(*) from fleet.alert where alertname = 'RuleLimitExceeded' and condition = 'firing'";

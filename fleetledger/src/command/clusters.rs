@@ -1,4 +1,4 @@
-//! `fleetledger clusters list|rename|retire`.
+//! `fleetledger clusters list|rename|retire|admit|forget|reset-epoch`.
 
 use std::fmt;
 
@@ -35,20 +35,79 @@ pub(super) async fn run(loaded: &LoadedConfig, command: ClustersCommand) -> anyh
         ClustersCommand::Retire { cluster } => {
             let known = find(&client, &cluster).await?;
             let retired = clusters::retire(&connector, &known.datacenter, &known.cluster).await;
-            let closed = retired.context("retire the cluster")?.closed;
-            let closed: Vec<String> = closed
-                .iter()
-                .map(|(kind, number)| format!("{number} {kind}"))
-                .collect();
-            let closed = if closed.is_empty() {
-                "nothing stood any more".to_owned()
-            } else {
-                format!("closed {}", closed.join(", "))
-            };
+            let closed = describe_closed(&retired.context("retire the cluster")?);
             println!("{known} is retired: {closed}; its history stays");
+        }
+        ClustersCommand::Admit { cluster, cluster_uid } => {
+            let Some((datacenter, name)) = cluster.split_once('/') else {
+                bail!("name {cluster:?} must be datacenter/cluster");
+            };
+            let uid = match cluster_uid {
+                Some(uid) => uid,
+                None => uid_of(&client, &cluster).await?,
+            };
+            let admitted = clusters::admit(&connector, (datacenter, name), &uid).await;
+            admitted.context("admit the cluster")?;
+            println!(
+                "cluster {cluster} (uid {uid}) is admitted; an ingester that refused it takes it within seconds"
+            );
+        }
+        ClustersCommand::Forget { clusters: names } => {
+            for name in &names {
+                let known = find(&client, name).await?;
+                let forgotten = clusters::forget(&connector, &known.uid).await;
+                let closed = describe_closed(&forgotten.context("forget the cluster")?);
+                println!("{known} is forgotten: {closed}; it is refused until it is admitted");
+            }
+        }
+        ClustersCommand::ResetEpoch { cluster } => {
+            let known = find(&client, &cluster).await?;
+            let logs = clusters::reset_epoch(&connector, &known.uid).await;
+            let logs = logs.context("reset the epoch")?;
+            println!(
+                "{known}: the epoch of {logs} logs is forgotten; the next record of each is taken, whatever its epoch"
+            );
         }
     }
     Ok(ExitReason::Done)
+}
+
+fn describe_closed(report: &clusters::RetireReport) -> String {
+    let closed = report.closed.iter();
+    let closed: Vec<String> = closed.map(|(kind, number)| format!("{number} {kind}")).collect();
+    if closed.is_empty() {
+        "nothing stood any more".to_owned()
+    } else {
+        format!("closed {}", closed.join(", "))
+    }
+}
+
+/// Uids under which a name is known or was refused.
+const FIND_UID: &str = "
+        select cluster_uid from fleet.cluster where datacenter || '/' || cluster = $1
+        union
+        select cluster_uid from fleet.quarantine
+        where datacenter || '/' || cluster = $1 and released_at is null and reason <> 'poisoned'";
+
+/// The only uid that a name may mean.
+async fn uid_of(client: &Client, name: &str) -> anyhow::Result<String> {
+    let rows = client
+        .query(FIND_UID, &[&name])
+        .await
+        .context("read fleet.cluster and fleet.quarantine")?;
+    match rows.as_slice() {
+        [row] => Ok(row.get(0)),
+        [] => bail!(
+            "nothing was heard of {name} yet; give its uid: kubectl get namespace kube-system -o jsonpath='{{.metadata.uid}}'"
+        ),
+        several => {
+            let uids: Vec<String> = several.iter().map(|row| row.get(0)).collect();
+            bail!(
+                "{name} was heard of under several uids; give the true one: {}",
+                uids.join(", ")
+            )
+        }
+    }
 }
 
 /// A cluster that the ledger knows.

@@ -69,3 +69,52 @@ async fn a_sequence_that_jumps_without_a_hole_in_offsets_is_loss_before_kafka() 
     assert!(reason.contains("3 records were lost before kafka"), "{reason}");
     ingester.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_epoch_is_refused_a_day_ahead_and_below_that_it_can_be_reset() {
+    let place = IngestHarness::new().await;
+    let ingester = place.start();
+    let mut owner = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    owner.put(namespace("u", "first")).await;
+    let hour = 3_600_000_000;
+    let now = fleetledger_schema::instant::Instant::now().0;
+    for (epoch, sequence) in [
+        (i64::MAX, 1),
+        (now + 87_660 * hour, 1),
+        (now + 25 * hour, 1),
+        (owner.epoch, i64::MAX),
+    ] {
+        let mut forger = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+        forger.epoch = epoch;
+        forger.sequences.insert(RecordKind::Namespace, sequence - 1);
+        forger.put(namespace("u", "forged")).await;
+    }
+    owner.put(namespace("u", "second")).await;
+    place.landed().await;
+    assert_eq!(place.all("select phase from ledger.namespace").await, ["second"]);
+    assert_eq!(
+        place.all("select distinct reason from ledger.dead_letter").await,
+        ["epoch_out_of_range"]
+    );
+    // An hour ahead is a clock that is wrong: the owner is locked out until its epoch is reset.
+    for (epoch, sequence) in [(now + hour, 1), (owner.epoch, 1 << 40)] {
+        let mut forger = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+        forger.epoch = epoch;
+        forger.sequences.insert(RecordKind::Namespace, sequence - 1);
+        forger.put(namespace("u", "forged")).await;
+        owner.put(namespace("u", "late")).await;
+        place.landed().await;
+        assert_eq!(place.all("select phase from ledger.namespace").await, ["forged"]);
+        assert!(
+            place
+                .one::<bool>("select stale_seen_at > now() - interval '1 minute' from ledger.emitter_state")
+                .await
+        );
+        let logs = fleetledger_ingest::clusters::reset_epoch(&place.connector, "cu-1").await;
+        assert_eq!(logs.unwrap(), 1);
+        owner.put(namespace("u", "again")).await;
+        place.landed().await;
+        assert_eq!(place.all("select phase from ledger.namespace").await, ["again"]);
+    }
+    ingester.stop().await;
+}

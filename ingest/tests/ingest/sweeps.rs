@@ -183,3 +183,48 @@ async fn a_cluster_is_known_as_a_dump_by_its_newest_marks() {
     }
     ingester.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_would_close_too_much_waits_for_a_second_one() {
+    let place = IngestHarness::new().await;
+    let ingester = place.start_with(|settings| {
+        settings.sweep_hold_minimum = 2;
+        settings.sweep_hold_seconds = 2;
+    });
+    let mut emitter = ScriptedEmitter::new(&place, "dfw", "prod", "cu-1");
+    let all = ["a", "b", "c", "d", "e"].map(record);
+    emitter.sweep(RecordKind::Namespace, &all).await;
+    // Two of five are no more than half; three are.
+    emitter.sweep(RecordKind::Namespace, &all[..3]).await;
+    place.landed().await;
+    assert_eq!(current_uids(&place).await, ["a", "b", "c"]);
+    emitter.sweep(RecordKind::Namespace, &all).await;
+    emitter.sweep(RecordKind::Namespace, &all[..1]).await;
+    emitter.sweep(RecordKind::Namespace, &all[..1]).await;
+    place.landed().await;
+    assert_eq!(current_uids(&place).await.len(), 5, "the second came too soon");
+    assert_eq!(
+        place
+            .all("select state || held_objects || closed_objects from fleet.sweep")
+            .await,
+        ["held40"]
+    );
+    // One that would close less ends the wait, and the next large one begins it anew.
+    emitter.sweep(RecordKind::Namespace, &all).await;
+    emitter.sweep(RecordKind::Namespace, &all[..1]).await;
+    place.landed().await;
+    assert_eq!(current_uids(&place).await.len(), 5);
+    place
+        .until("select held_at < now() - interval '2 seconds' from ledger.sweep")
+        .await;
+    emitter
+        .living
+        .get_mut(&RecordKind::Namespace)
+        .unwrap()
+        .retain(|uid, _| uid == "a");
+    emitter.sweep(RecordKind::Namespace, &all[..1]).await;
+    place.landed().await;
+    assert_eq!(current_uids(&place).await, ["a"]);
+    assert!(place.one::<bool>("select balanced from fleet.balance").await);
+    ingester.stop().await;
+}

@@ -15,13 +15,13 @@ const NOW: &str = "2026-05-05T12:00:00Z";
 struct KnownNamespaces(&'static [&'static str]);
 
 impl KnownInstances for KnownNamespaces {
-    fn instances(&self, _: &StoredQuery) -> Vec<InstanceLabels> {
+    fn instances(&self, _: &StoredQuery) -> Option<Vec<InstanceLabels>> {
         let labels = |namespace: &&str| {
             [("cluster", "a"), ("namespace", namespace)]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into()
         };
-        self.0.iter().map(labels).collect()
+        Some(self.0.iter().map(labels).collect())
     }
 }
 
@@ -107,7 +107,7 @@ async fn every_type_reads_as_postgres_means_it() {
 }
 
 #[tokio::test]
-async fn no_more_rows_than_the_limit_are_fetched_and_known_instances_go_on() {
+async fn beyond_the_limit_known_instances_go_on_and_the_first_others_begin() {
     let place = QueriesHarness::new().await;
     place.fleet(40, at(NOW)).await;
     let query = alert(
@@ -119,7 +119,7 @@ async fn no_more_rows_than_the_limit_are_fetched_and_known_instances_go_on() {
     assert!(rows.exceeded && rows.rows.is_empty(), "{rows:?}");
 
     let known = KnownNamespaces(&["ns39", "ns3", "gone"]);
-    let runs = cycle::run_alerts(&place.reader, &[query], at(NOW), &known).await;
+    let runs = cycle::run_alerts(&place.reader, std::slice::from_ref(&query), at(NOW), &known).await;
     let rows = runs[0].outcome.as_ref().unwrap();
     let mut found: Vec<&str> = rows
         .rows
@@ -128,7 +128,18 @@ async fn no_more_rows_than_the_limit_are_fetched_and_known_instances_go_on() {
         .collect();
     found.sort_unstable();
     assert!(rows.exceeded);
-    assert_eq!(found, ["ns3", "ns39"], "what is gone is seen to be gone");
+    // What is gone is seen to be gone; the other eight are the first by their labels.
+    let expected = [
+        "ns1", "ns10", "ns11", "ns12", "ns13", "ns14", "ns15", "ns16", "ns3", "ns39",
+    ];
+    assert_eq!(found, expected);
+    let nothing = KnownNamespaces(&[]);
+    for _ in 0..2 {
+        let runs = cycle::run_alerts(&place.reader, std::slice::from_ref(&query), at(NOW), &nothing).await;
+        let rows = &runs[0].outcome.as_ref().unwrap().rows;
+        assert_eq!(rows.len(), 10, "as many as the limit, never none");
+        assert!(rows.iter().all(|row| row.labels["namespace"].as_str() < "ns19"));
+    }
 
     let exactly = alert(
         "limit: 40\ncolumns: {labels: [namespace]}",

@@ -24,3 +24,4 @@ cross join (
     from ledger.setting where name = 'freshness.stale_seconds'
 ) as s
 where l.first_seen_at <= {schema}.as_of()
+  and l.state <> 'forgotten'

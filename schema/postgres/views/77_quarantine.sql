@@ -7,7 +7,7 @@ select
     q.cluster, -- Cluster the source names.
     q.cluster_uid, -- Cluster uid the source names.
     q.topic, -- Topic; NULL for all.
-    q.reason, -- poisoned or duplicate_cluster_uid.
+    q.reason, -- poisoned, duplicate_cluster_uid, name_taken or not_admitted.
     q.detail, -- What was seen and what to do.
     q.since, -- When it began.
     q.released_at, -- When it ended; NULL while it lasts.

@@ -10,7 +10,8 @@ select
     e.sequence, -- Number of its newest record.
     e.observed_at, -- When that was observed.
     e.clock_skew_seconds, -- Its clock less Kafka's, in seconds; more than 5 either way is a fault.
-    e.stale_records -- Records of deposed emitters seen, all superseded.
+    e.stale_records, -- Records of deposed emitters seen, all superseded.
+    e.stale_seen_at -- When the newest of them landed; NULL = there was none.
 from ledger.emitter_state as e
 join ledger.cluster as l using (cluster_id)
 join (values (1, 'node'), (2, 'pod'), (3, 'namespace'), (4, 'workload'), (5, 'watchdog'), (6, 'usage')) as k (number, kind)

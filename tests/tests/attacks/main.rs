@@ -8,11 +8,15 @@
     reason = "a test may fail by panicking"
 )]
 
+mod admission;
+mod epoch;
 mod estimates;
 mod fast_path;
 mod hook;
 mod locks;
 mod login;
 mod messages;
+mod neighbour;
 mod own_role;
 mod shadows;
+mod site;

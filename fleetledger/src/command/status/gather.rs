@@ -24,6 +24,8 @@ pub struct LedgerStatus {
     pub emitters: Vec<EmitterClockSkew>,
     /// Sweeps that were void.
     pub void_sweeps: Vec<VoidSweep>,
+    /// Sweeps that would close too much and wait for a second one.
+    pub held_sweeps: Vec<HeldSweep>,
     /// What of cost could not be rated.
     pub cost_failures: Vec<CostFailure>,
     /// Records of the last hour.
@@ -135,6 +137,17 @@ pub struct VoidSweep {
     pub reason: String,
 }
 
+/// A sweep that closes nothing until a second one agrees.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct HeldSweep {
+    /// `datacenter/cluster`.
+    pub cluster: String,
+    /// Kind of its objects.
+    pub kind: String,
+    /// Objects that it would have closed.
+    pub objects: i64,
+}
+
 /// Hours or days of a cluster that could not be rated.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct CostFailure {
@@ -190,6 +203,7 @@ async fn read(client: &Client) -> anyhow::Result<LedgerStatus> {
         gaps: gaps(client).await?,
         emitters: emitters(client).await?,
         void_sweeps: void_sweeps(client).await?,
+        held_sweeps: held_sweeps(client).await?,
         cost_failures: cost_failures(client).await?,
         delivered_last_hour: hour.get(0),
     })
@@ -349,6 +363,24 @@ async fn void_sweeps(client: &Client) -> anyhow::Result<Vec<VoidSweep>> {
         cluster: row.get("cluster"),
         kind: row.get("kind"),
         reason: row.get("reason"),
+    };
+    Ok(rows.iter().map(sweep).collect())
+}
+
+/// Newest sweeps that are held.
+const READ_HELD_SWEEPS: &str = "
+        select datacenter || '/' || cluster as cluster, kind, held_objects
+        from fleet.sweep where state = 'held' order by 1, 2";
+
+async fn held_sweeps(client: &Client) -> anyhow::Result<Vec<HeldSweep>> {
+    let rows = client
+        .query(READ_HELD_SWEEPS, &[])
+        .await
+        .context("read fleet.sweep")?;
+    let sweep = |row: &tokio_postgres::Row| HeldSweep {
+        cluster: row.get("cluster"),
+        kind: row.get("kind"),
+        objects: row.get("held_objects"),
     };
     Ok(rows.iter().map(sweep).collect())
 }

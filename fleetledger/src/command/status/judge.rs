@@ -93,6 +93,16 @@ pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
             "repair the source, then: fleetledger ingest release NUMBER (select * from fleet.quarantine), and fleetledger dead-letters replay --reason quarantined",
         );
     }
+    for sweep in &status.held_sweeps {
+        add(
+            FindingLevel::Red,
+            format!(
+                "sweep of {} in {} would close {} objects and is held",
+                sweep.kind, sweep.cluster, sweep.objects
+            ),
+            "the next sweep that agrees closes them; if nobody deleted that much, somebody else writes in the cluster's name: docs/security.md",
+        );
+    }
     for gap in &status.gaps {
         add(
             FindingLevel::Red,
