@@ -136,15 +136,27 @@ create table ledger.cluster (
     datacenter text not null, -- Accepted name of its datacenter.
     cluster text not null, -- Accepted name of the cluster.
     cluster_uid text not null, -- Uid of its kube-system namespace: its identity.
-    state text not null default 'active'::text, -- active or retired.
+    state text not null default 'active'::text, -- active, retired, or forgotten: taken in by mistake, hidden, and refused until it is admitted.
     first_seen_at timestamptz not null, -- When its first record landed.
-    retired_at timestamptz, -- When it was retired.
+    retired_at timestamptz, -- When it was retired or forgotten.
     source text, -- Where its emitter has the objects from: watch, dump (sent once) or simulate; NULL = it does not say.
     PRIMARY KEY (cluster_id),
     UNIQUE (cluster_uid),
-    CHECK (((state = 'retired'::text) = (retired_at IS NOT NULL))),
+    CHECK (((state = 'active'::text) = (retired_at IS NULL))),
     CHECK ((source = ANY (ARRAY['watch'::text, 'dump'::text, 'simulate'::text]))),
-    CHECK ((state = ANY (ARRAY['active'::text, 'retired'::text])))
+    CHECK ((state = ANY (ARRAY['active'::text, 'retired'::text, 'forgotten'::text])))
+);
+CREATE INDEX cluster_first_seen ON ledger.cluster USING btree (first_seen_at);
+
+-- Clusters that were admitted: nobody else may take their uid, and no limit holds for them.
+create table ledger.cluster_admission (
+    cluster_uid text not null, -- Uid of its kube-system namespace.
+    datacenter text not null, -- Datacenter under which it may send.
+    cluster text not null, -- Name under which it may send.
+    admitted_at timestamptz not null default now(), -- When it was admitted.
+    admitted_by text not null, -- operator (fleetledger clusters admit) or key (its records carried the MAC of its key).
+    PRIMARY KEY (cluster_uid),
+    CHECK ((admitted_by = ANY (ARRAY['operator'::text, 'key'::text])))
 );
 
 -- Names a cluster had before it was renamed; records under them change nothing.
@@ -692,6 +704,7 @@ create table ledger.emitter_state (
     observed_at timestamptz not null, -- ce_time of its newest record.
     clock_skew_seconds double precision not null default 0, -- ce_time of its newest record less the record's Kafka timestamp, in seconds; more than 5 is a fault.
     stale_records bigint not null default 0, -- Records of deposed emitters seen since, all superseded.
+    stale_seen_at timestamptz, -- When the newest of stale_records landed; NULL = there was none.
     PRIMARY KEY (cluster_id, kind, shard),
     FOREIGN KEY (cluster_id) REFERENCES ledger.cluster(cluster_id)
 ) with (fillfactor=50);
@@ -1348,7 +1361,7 @@ create table ledger.quarantine (
     cluster text not null, -- Cluster the source names.
     cluster_uid text not null, -- Cluster uid the source names.
     topic text, -- Topic; NULL for all.
-    reason text not null, -- poisoned or duplicate_cluster_uid.
+    reason text not null, -- poisoned, duplicate_cluster_uid, name_taken or not_admitted.
     detail text not null, -- What was seen and what to do.
     since timestamptz not null default now(), -- When it began.
     released_at timestamptz, -- When it ended.
@@ -1563,16 +1576,18 @@ create table ledger.sweep (
     begin_offset bigint not null, -- Offset of its begin; a claim inside the sweep reads again from here.
     begin_at timestamptz not null, -- ce_time of its begin.
     end_at timestamptz, -- ce_time of its end.
-    state text not null, -- running, complete, or void: it had a hole and closed nothing.
+    state text not null, -- running, complete, void: it had a hole and closed nothing, or held: it would have closed too much, and a second one must agree.
     void_reason text, -- Why it is void.
     objects bigint not null default 0, -- Objects it named.
     closed_objects bigint not null default 0, -- Objects closed because it did not name them.
     missed_changes bigint, -- Differences the emitter found between the API server and its memory.
     generation bigint not null default 0, -- Generation of ledger.kind_state when it began.
     healed_generation bigint not null default 0, -- Generation that the newest complete sweep has healed; until it reaches ledger.kind_state.generation every record lands unconditionally.
+    held_objects bigint not null default 0, -- Objects it would have closed, where it is held.
+    held_at timestamptz, -- Since when, by the ingester's clock, a sweep that would close too much waits for a second one.
     PRIMARY KEY (cluster_id, kind, shard),
     FOREIGN KEY (cluster_id) REFERENCES ledger.cluster(cluster_id),
-    CHECK ((state = ANY (ARRAY['running'::text, 'complete'::text, 'void'::text])))
+    CHECK ((state = ANY (ARRAY['running'::text, 'complete'::text, 'void'::text, 'held'::text])))
 );
 
 -- The newest comparison of what stands in a table with the fold of what was delivered.
@@ -1949,7 +1964,7 @@ create sequence ledger.delivery_number;
 -- fleet.dead_letter: Records that could not land. Their bytes are shown by `fleetledger dead-letters show`.
 --     dead_letter_id, datacenter, cluster, kind, uid, topic, partition, record_offset, reason, detail, schema_ref, kafka_at, died_at, state, settled_at
 -- fleet.emitter: The newest record of each emitter's log, with the skew of its clock.
---     datacenter, cluster, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records
+--     datacenter, cluster, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records, stale_seen_at
 -- fleet.freshness: Up to when each kind of each cluster is known: a rule asks this before it believes an absence.
 --     datacenter, cluster, kind, observed_at, age_seconds, retired
 -- fleet.gap: Offsets that were gone before they could be read.
@@ -1997,7 +2012,7 @@ create sequence ledger.delivery_number;
 -- fleet.snooze: Snoozes and planned silences, those that have ended included.
 --     snooze_id, state, kind, matchers, from_at, until_at, created_by, reason, created_at, ended_at, ended_by, ended_reason
 -- fleet.sweep: The newest sweep of each cluster and kind: a full comparison with the API server.
---     datacenter, cluster, kind, shard, state, void_reason, begin_at, end_at, objects, closed_objects, missed_changes
+--     datacenter, cluster, kind, shard, state, void_reason, begin_at, end_at, objects, closed_objects, missed_changes, held_objects, held_at
 -- fleet.team_budget: Teams with a budget, and what they cost in the running UTC month so far.
 --     team, month_at, budget, cost, spent, currency
 -- fleet.usage_coverage: How much of each UTC hour of each node is covered by usage windows; a node without a row was not read in that hour.
@@ -2118,12 +2133,18 @@ create sequence ledger.delivery_number;
 --     When a schedule in cron format is due next after an instant; NULL if never within five years, or if Kubernetes refuses it.
 -- ledger.ensure_partitions(from_day date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date, to_day date DEFAULT (((now() AT TIME ZONE 'UTC'::text))::date + 7)) returns integer security definer
 --     Makes missing daily partitions, by default from today to a week ahead.
+-- ledger.is_old_datacenter(own_datacenter text) returns boolean
+--     Whether a datacenter has a cluster that is older than an hour, or one that was admitted.
 -- ledger.lock_holder(lock_name text) returns text security definer
 --     The sessions that hold a lock of ledger.lock_*; null if none does.
 -- ledger.maintain_partitions(at timestamptz DEFAULT now()) returns SETOF text security definer
 --     Merges old days into months and drops what is beyond retention.
+-- ledger.new_clusters(own_datacenter text) returns bigint
+--     Clusters beside which a new one of that datacenter counts against the limit of the hour.
 -- ledger.note_fold() returns trigger
 --     Notes the hours that a batch folded usage into.
+-- ledger.note_refused_source(own_datacenter text, own_cluster text, own_uid text, refusal text) returns void
+--     Shows a source that is refused, in ledger.quarantine; at most 100 at a time.
 -- ledger.owner_pattern(namespace text) returns text
 --     A namespace of the map of owners as a pattern of LIKE.
 -- ledger.partition_bounds(of_table text) returns TABLE(partition_name text, from_at timestamptz, to_at timestamptz)
@@ -2134,14 +2155,20 @@ create sequence ledger.delivery_number;
 --     Rates the hour that begins at h0, up to h1, into temporary tables.
 -- ledger.rate_lines() returns void
 --     Shares what nodes allocated among those who were charged; part of ledger.rate.
+-- ledger.register_source(own_datacenter text, own_cluster text, own_uid text, is_signed boolean, is_listed boolean, hourly_limit integer, OUT registration text, OUT own_id integer, OUT is_established boolean) returns record
+--     Who a source is: accepted, former, duplicate, name_taken or not_admitted; and its cluster.
+-- ledger.reset_epoch(own_id integer, why text) returns bigint
+--     Forgets epoch and sequence of a cluster's emitter, and returns of how many logs.
 -- ledger.role_memberships() returns TABLE(granted text, member text)
 --     What roles are members of.
 -- ledger.role_settings() returns TABLE(role_name text, setting text, setting_value text, only_superuser boolean)
---     What roles are set to in this database.
+--     What roles are set to in this database; only_superuser: what the owner may not be able to set.
 -- ledger.set_partition_storage(of_table text, name text) returns void
 --     Storage parameters of a partition: a partitioned table has none that its partitions could inherit.
 -- ledger.set_statistics(of_table text) returns void
 --     Keeps no statistics of the lists and documents of a table, and coarser ones of a day of history.
+-- ledger.take_back_uid(own_id integer, own_datacenter text, own_cluster text) returns void
+--     Gives a cluster to the true owner of its uid.
 -- ledger.take_lock(lock_name text) returns void security definer
 --     Takes a lock of ledger.lock_* until the transaction ends; after five minutes it fails and names the holder.
 -- ledger.team_grant(team text) returns text

@@ -101,7 +101,7 @@ fn judge_connections(budget: &ConnectionBudget, unlimited: &str) -> CheckVerdict
     if !unlimited.is_empty() {
         return CheckVerdict::broken(
             format!("{unlimited} may take every connection of the server"),
-            "alter role … connection limit 10",
+            "limit each: alter role … connection limit 10",
         );
     }
     let ConnectionBudget {
@@ -120,7 +120,7 @@ fn judge_connections(budget: &ConnectionBudget, unlimited: &str) -> CheckVerdict
             "readers and teams may take {limits} of {open_to_all} connections, and ingester and evaluator need {needed}"
         ),
         format!(
-            "alter role … connection limit, so that they add up to {} at most; or alter system set max_connections = {} \
+            "lower their limits (alter role … connection limit) until they add up to {} at most; or alter system set max_connections = {} \
              (from PostgreSQL 16 on reserved_connections = {needed} is enough), then restart PostgreSQL",
             (open_to_all - needed).max(0),
             limits + needed + 10
