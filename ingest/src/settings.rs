@@ -52,6 +52,9 @@ pub struct IngestSettings {
     pub quarantine_window: u32,
     /// A source with no more dead records than this within the window is never quarantined.
     pub quarantine_minimum: u32,
+    /// Bytes of dead letters that are kept whole, of each source and UTC day; beyond them dead letters are counted by reason,
+    /// with one example.
+    pub dead_letter_day_bytes: u64,
     /// Time a transaction's statement may take, in milliseconds.
     pub statement_timeout_ms: u64,
     /// Time a transaction waits for a lock, in milliseconds.
@@ -136,6 +139,7 @@ impl Default for IngestSettings {
             quarantine_share: 0.01,
             quarantine_window: 10_000,
             quarantine_minimum: 100,
+            dead_letter_day_bytes: 256 << 20,
             statement_timeout_ms: 60_000,
             lock_timeout_ms: 10_000,
             stall_seconds: 60,
