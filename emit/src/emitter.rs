@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use fleetledger_schema::{
     backoff::DoublingBackoff, instant::Instant, key::RecordSource as SourceName, kind::RecordKind,
-    record::Usage,
+    record::Usage, renewable::Renewable,
 };
 use rdkafka::{ClientConfig, error::KafkaError};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant as Tick};
@@ -42,14 +42,14 @@ const RETRY_DELAY: Duration = Duration::from_secs(2);
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Emits one cluster until `shutdown`, or until the source ends. `kafka` says how brokers are reached and proves who
-/// we are; everything else of the producer is set here.
+/// we are, and is read anew when files of it change; everything else of the producer is set here.
 ///
 /// # Errors
 /// Only what cannot pass by itself, see [`EmitError`]; the rest is retried and shows in `health`.
 pub async fn run(
     settings: EmitSettings,
     source: ObjectSource,
-    kafka: ClientConfig,
+    kafka: impl Into<Renewable<ClientConfig>>,
     registry: &prometheus::Registry,
     health: EmitterHealth,
     shutdown: CancellationToken,
@@ -92,7 +92,7 @@ pub async fn run(
     let collector = collector.transpose()?.map(Arc::new);
     let emitter = ClusterEmitter {
         settings,
-        kafka,
+        kafka: kafka.into(),
         feed,
         collector,
         leadership,
@@ -107,7 +107,7 @@ pub async fn run(
 
 struct ClusterEmitter {
     settings: EmitSettings,
-    kafka: ClientConfig,
+    kafka: Renewable<ClientConfig>,
     feed: SourceFeed,
     /// Reads usage, where it is read.
     collector: Option<Arc<UsageCollector>>,
@@ -129,7 +129,7 @@ impl ClusterEmitter {
         loop {
             match self.lead(&name).await? {
                 TermEnd::Deposed => tracing::warn!(cluster = %name, "deposed; standing by"),
-                TermEnd::Done | TermEnd::NewEpoch(_) => return Ok(()),
+                TermEnd::Done | TermEnd::NewEpoch(_) | TermEnd::Renewed => return Ok(()),
             }
         }
     }
@@ -202,6 +202,7 @@ impl ClusterEmitter {
                     tasks.spawn(collector.clone().run(complete.clone()));
                 }
             }
+            let (version, kafka) = self.kafka.newest_with_version();
             let producer = self.producer(batch_bytes)?;
             let mut logs = logs_of(name, epoch, self.settings.shards, &places, &held);
             logs.iter_mut().for_each(|log| log.set_origin(self.feed.name()));
@@ -213,7 +214,8 @@ impl ClusterEmitter {
             let term = LeadershipTerm {
                 settings: &self.settings,
                 name: name.clone(),
-                kafka: &self.kafka,
+                kafka: &kafka,
+                newer_kafka: (&self.kafka, version),
                 feed: &self.feed,
                 fleet: &mut fleet,
                 outbox,
@@ -259,6 +261,13 @@ impl ClusterEmitter {
                         return Ok(TermEnd::Deposed);
                     }
                 }
+                TermEnd::Renewed => {
+                    tracing::info!(cluster = %name, "a new epoch begins with the newest secrets and certificates");
+                    epoch = next_epoch(Instant::now(), epoch);
+                    if !self.raise_epoch(epoch).await {
+                        return Ok(TermEnd::Deposed);
+                    }
+                }
                 end => return Ok(end),
             }
         }
@@ -275,7 +284,7 @@ impl ClusterEmitter {
 
     fn producer(&self, batch_bytes: usize) -> Result<LogProducer, EmitError> {
         LogProducer::new(
-            &self.kafka,
+            &self.kafka.newest(),
             self.settings.buffer_records,
             self.settings.in_flight_bytes(),
             batch_bytes,
@@ -350,7 +359,7 @@ impl ClusterEmitter {
     ) -> Option<(Vec<LogPlacement>, ReadBack)> {
         self.health.starting("reading the logs back from kafka");
         loop {
-            let (settings, kafka) = (self.settings.clone(), self.kafka.clone());
+            let (settings, kafka) = (self.settings.clone(), self.kafka.newest());
             let (name, health) = (name.clone(), self.health.clone());
             let kinds = self.kinds();
             let mut task = JoinSet::new();

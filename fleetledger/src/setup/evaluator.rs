@@ -100,18 +100,19 @@ pub(crate) async fn evaluate(
 pub(crate) fn connectors(loaded: &LoadedConfig) -> anyhow::Result<EvaluatorConnectors> {
     let config = &loaded.config;
     let own = connect::postgres::connector(&config.postgres)?;
-    let mut reader = own.config().clone();
-    reader.user(&config.evaluate.reader_user);
+    // Read here for the sake of its error, which names the place of the key.
     if let Some(password) = &config.evaluate.reader_password {
-        let secret = password
+        password
             .read("evaluate.reader_password")
             .map_err(|fault| loaded.explain(fault))?;
-        reader.password(secret.expose());
     }
-    Ok(EvaluatorConnectors {
-        reader: PostgresConnector::new(reader, own.tls().cloned()),
-        own,
-    })
+    let reader = connect::postgres::connector_of(
+        &config.postgres,
+        &config.evaluate.reader_user,
+        "evaluate.reader_password",
+        config.evaluate.reader_password.as_ref(),
+    )?;
+    Ok(EvaluatorConnectors { reader, own })
 }
 
 impl EvaluatorParts {

@@ -8,6 +8,13 @@
     reason = "a test may fail by panicking"
 )]
 
+mod batch;
+mod http;
 mod locks;
 mod login;
 mod shadows;
+
+use std::time::Duration;
+
+/// How long anything may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
