@@ -278,7 +278,7 @@ impl KafkaPoller {
             // Our offset is not in the log. The client does not say of which partition: look at them all.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
                 tracing::error!(%error, "an offset is outside its log; claiming all partitions again");
-                let owned: Vec<PartitionId> = lock(&self.shared.owned).iter().copied().collect();
+                let owned = self.readable_partitions();
                 self.claim_again(consumer, &owned);
                 None
             }
@@ -286,7 +286,7 @@ impl KafkaPoller {
                 tracing::error!(%error, "bytes of a log cannot be read; reading each partition alone");
                 if self.look_for_unreadable(consumer, false) != Some(true) {
                     // A fault on the way: what the client passed over is read again.
-                    let owned: Vec<PartitionId> = lock(&self.shared.owned).iter().copied().collect();
+                    let owned = self.readable_partitions();
                     self.claim_again(consumer, &owned);
                 }
                 None
@@ -382,6 +382,17 @@ impl KafkaPoller {
         }
         self.reclaim.retain(|id, _| !again.contains(id));
         self.claim_again(consumer, &again);
+    }
+
+    /// Partitions of ours but those that wait until what cannot be read in them is recorded: behind a broken checksum the
+    /// client loses its place, and asks for offsets that are in no log.
+    fn readable_partitions(&self) -> Vec<PartitionId> {
+        let unreadable = lock(&self.shared.unreadable).clone();
+        let owned = lock(&self.shared.owned).clone();
+        owned
+            .into_iter()
+            .filter(|id| !unreadable.contains_key(id))
+            .collect()
     }
 
     fn claim_again(&mut self, consumer: &BaseConsumer<RebalanceContext>, ids: &[PartitionId]) {

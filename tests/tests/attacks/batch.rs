@@ -148,7 +148,9 @@ async fn a_batch_that_cannot_be_read_is_a_gap_and_stops_nobody() {
         })
     })
     .await;
-    let (_, said) = run(&["status"], &toml);
+    let servers = kafka.bootstrap_servers();
+    let owners = ingest_configuration(&servers, &prefix, &database.owner_url, "");
+    let (_, said) = run(&["status"], &owners);
     assert!(
         said.contains("gaps not healed 2") && said.contains("unreadable batch"),
         "{said}"
