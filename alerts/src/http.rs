@@ -9,6 +9,7 @@ mod snoozes;
 
 use std::{path::PathBuf, sync::Arc};
 
+use axum::{extract::FromRequestParts, http::request::Parts};
 use deadpool_postgres::{Object, Pool};
 use fleetledger_queries::{HttpFailure, ReaderPool};
 use schemars::JsonSchema;
@@ -91,6 +92,10 @@ impl From<AlertsError> for HttpFailure {
         match &error {
             AlertsError::NotFound(_) => Self::not_found(error),
             AlertsError::Refused(_) => Self::bad(error),
+            // A text with a NUL, a number out of its range: what was sent is at fault.
+            AlertsError::Database { source, .. } if is_data_fault(source) => {
+                Self::bad("a value cannot be stored: PostgreSQL's texts hold no NUL, its numbers have bounds")
+            }
             // What PostgreSQL says of our own statements is for the log.
             _ => {
                 tracing::error!(error = error.chain(), "a request failed");
@@ -98,6 +103,11 @@ impl From<AlertsError> for HttpFailure {
             }
         }
     }
+}
+
+/// Class 22 of SQLSTATE: data exceptions.
+fn is_data_fault(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("22"))
 }
 
 impl AlertsCaller {
@@ -112,6 +122,22 @@ impl AlertsCaller {
             CallerRole::Admin => "admin",
         };
         Err(HttpFailure::forbidden(wanted))
+    }
+}
+
+/// A caller who may snooze, acknowledge and run queries. Whoever may not is refused before a byte of the body is read.
+pub(crate) struct OperatorCaller(pub(crate) AlertsCaller);
+
+impl<S: Sync> FromRequestParts<S> for OperatorCaller {
+    type Rejection = HttpFailure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpFailure> {
+        match parts.extensions.get::<AlertsCaller>() {
+            Some(caller) => caller
+                .must_be(CallerRole::Operator)
+                .map(|()| Self(caller.clone())),
+            None => Err(HttpFailure::forbidden("operator")),
+        }
     }
 }
 

@@ -24,13 +24,14 @@ use crate::{
 
 /// Sends to every Alertmanager the current state in it, each minute until `stop`. Each evaluator sends what its groups hold.
 pub(crate) async fn run(pool: Pool, settings: Arc<EvaluatorSettings>, stop: CancellationToken) {
-    let alertmanagers = settings
-        .receivers
-        .iter()
-        .filter_map(|(name, receiver)| match &receiver.client {
-            ChannelClient::Alertmanager(client) => Some((name.to_owned(), client.clone())),
-            _ => None,
-        });
+    let alertmanagers =
+        settings
+            .receivers
+            .iter()
+            .filter_map(|(name, receiver)| match receiver.client.newest() {
+                ChannelClient::Alertmanager(_) => Some((name.to_owned(), receiver.client.clone())),
+                _ => None,
+            });
     let alertmanagers: Vec<_> = alertmanagers.collect();
     if alertmanagers.is_empty() {
         return;
@@ -41,6 +42,9 @@ pub(crate) async fn run(pool: Pool, settings: Arc<EvaluatorSettings>, stop: Canc
             () = tokio::time::sleep(settings.resend) => {}
         }
         for (name, client) in &alertmanagers {
+            let ChannelClient::Alertmanager(client) = client.newest() else {
+                continue;
+            };
             match load_open_alerts(&pool, &settings, name).await {
                 Err(error) => tracing::warn!(
                     receiver = name,

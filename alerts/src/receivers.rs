@@ -7,6 +7,7 @@ use fleetledger_paging::{
     channel::{ChannelClient, DeliveryOutcome},
     retry::DeliveryDisposition,
 };
+use fleetledger_schema::renewable::Renewable;
 use jiff::Timestamp;
 
 /// Reads the secret of a reference; the error says why not and never what it is.
@@ -15,8 +16,8 @@ pub type SecretReader = dyn Fn(&str) -> Result<ReceiverSecret, String> + Send + 
 /// One receiver.
 #[derive(Debug, Clone)]
 pub struct AlertReceiver {
-    /// How it is spoken to.
-    pub client: ChannelClient,
+    /// How it is spoken to: by the secrets and certificates that its files hold when something is delivered.
+    pub client: Renewable<ChannelClient>,
     /// Reference of the secret that an incident is opened with and has to be ended with: PagerDuty's routing key.
     pub secret_ref: Option<String>,
 }
@@ -62,13 +63,13 @@ impl ReceiverSet {
     /// letters that people see.
     pub(crate) fn wants_notification(&self, name: &str, kind: NotifyKind, reason: NotifyReason) -> bool {
         self.get(name)
-            .is_none_or(|receiver| receiver.client.wants_notification(kind, reason))
+            .is_none_or(|receiver| receiver.client.newest().wants_notification(kind, reason))
     }
 
     /// Whether a receiver groups alerts itself.
     pub(crate) fn wants_instances(&self, name: &str) -> bool {
         self.get(name)
-            .is_some_and(|receiver| receiver.client.wants_instances())
+            .is_some_and(|receiver| receiver.client.newest().wants_instances())
     }
 
     pub(crate) fn secret_ref(&self, name: &str) -> Option<String> {
@@ -95,7 +96,10 @@ impl ReceiverSet {
         // The same reference may hold another secret by now, and that is the one to use.
         let former = secret_ref.filter(|former| receiver.secret_ref.as_deref() != Some(*former));
         match former.map(|former| (self.read_secret)(former)).transpose() {
-            Ok(secret) => receiver.client.deliver(notification, secret.as_ref(), now).await,
+            Ok(secret) => {
+                let client = receiver.client.newest();
+                client.deliver(notification, secret.as_ref(), now).await
+            }
             Err(why) => refused(format!(
                 "the secret this incident was opened with cannot be read: {why}"
             )),

@@ -2,8 +2,8 @@
 
 use axum::{
     Extension, Json,
-    extract::{Query, State, rejection::QueryRejection},
-    http::{StatusCode, header::CONTENT_TYPE},
+    extract::{FromRequestParts, Query, State, rejection::QueryRejection},
+    http::{StatusCode, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -167,10 +167,9 @@ enum AllocationAnswer {
     responses((status = 200, body = DefinitionChanges), (status = 400, body = HttpErrorBody)))]
 async fn apply(
     State(api): State<CostApi>,
-    Extension(caller): Extension<CostCaller>,
+    ApplyingCaller(caller): ApplyingCaller,
     Json(book): Json<CostDefinitions>,
 ) -> Result<Json<DefinitionChanges>, HttpFailure> {
-    caller.must_apply()?;
     let mut client = api.client().await?;
     let mut changes = store::apply(&mut client, &book, &caller.name).await?;
     changes.unmatched = api.unmatched(&book).await?;
@@ -194,10 +193,9 @@ async fn check(
     responses((status = 200, body = ClosedMonth), (status = 400, body = HttpErrorBody)))]
 async fn close(
     State(api): State<CostApi>,
-    Extension(caller): Extension<CostCaller>,
+    ApplyingCaller(caller): ApplyingCaller,
     Json(request): Json<CloseRequest>,
 ) -> Result<Json<ClosedMonth>, HttpFailure> {
-    caller.must_apply()?;
     let client = api.client().await?;
     Ok(Json(store::close(&client, &request.month, &caller.name).await?))
 }
@@ -207,10 +205,9 @@ async fn close(
     responses((status = 200, body = RerateResponse), (status = 400, body = HttpErrorBody)))]
 async fn rerate(
     State(api): State<CostApi>,
-    Extension(caller): Extension<CostCaller>,
+    _: ApplyingCaller,
     Json(request): Json<RerateRequest>,
 ) -> Result<Json<RerateResponse>, HttpFailure> {
-    caller.must_apply()?;
     let read = |key: &str, text: &str| {
         Instant::parse(text).ok_or_else(|| {
             HttpFailure::bad(format!(
@@ -229,11 +226,16 @@ async fn rerate(
     Ok(Json(RerateResponse { hours }))
 }
 
-impl CostCaller {
-    fn must_apply(&self) -> Result<(), HttpFailure> {
-        match self.may_apply {
-            true => Ok(()),
-            false => Err(HttpFailure::forbidden("admin")),
+/// A caller who may apply prices. Whoever may not is refused before a byte of the body is read.
+struct ApplyingCaller(CostCaller);
+
+impl<S: Sync> FromRequestParts<S> for ApplyingCaller {
+    type Rejection = HttpFailure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpFailure> {
+        match parts.extensions.get::<CostCaller>() {
+            Some(caller) if caller.may_apply => Ok(Self(caller.clone())),
+            _ => Err(HttpFailure::forbidden("admin")),
         }
     }
 }
@@ -272,6 +274,12 @@ impl From<CostError> for HttpFailure {
     fn from(error: CostError) -> Self {
         match &error {
             CostError::Refused(_) => Self::bad(error),
+            // A text with a NUL, a number out of its range: what was sent is at fault.
+            CostError::Database { source, .. }
+                if source.code().is_some_and(|code| code.code().starts_with("22")) =>
+            {
+                Self::bad("a value cannot be stored: PostgreSQL's texts hold no NUL, its numbers have bounds")
+            }
             CostError::TooLarge(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error),
             // What PostgreSQL says of our own statements is for the log.
             _ => {

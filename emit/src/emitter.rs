@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use fleetledger_schema::{
     backoff::DoublingBackoff, instant::Instant, key::RecordSource as SourceName, kind::RecordKind,
-    record::Usage,
+    record::Usage, renewable::Renewable,
 };
 use rdkafka::{ClientConfig, error::KafkaError};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant as Tick};
@@ -45,14 +45,14 @@ const RETRY_DELAY: Duration = Duration::from_secs(2);
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Emits one cluster until `shutdown`, or until the source ends. `kafka` says how brokers are reached and proves who
-/// we are; everything else of the producer is set here.
+/// we are, and is read anew when files of it change; everything else of the producer is set here.
 ///
 /// # Errors
 /// Only what cannot pass by itself, see [`EmitError`]; the rest is retried and shows in `health`.
 pub async fn run(
     settings: EmitSettings,
     source: ObjectSource,
-    kafka: ClientConfig,
+    kafka: impl Into<Renewable<ClientConfig>>,
     registry: &prometheus::Registry,
     health: EmitterHealth,
     shutdown: CancellationToken,
@@ -93,7 +93,7 @@ pub async fn run(
     let collector = collector.transpose()?.map(Arc::new);
     let emitter = ClusterEmitter {
         settings,
-        kafka,
+        kafka: kafka.into(),
         feed,
         collector,
         leadership,
@@ -109,7 +109,7 @@ pub async fn run(
 
 struct ClusterEmitter {
     settings: EmitSettings,
-    kafka: ClientConfig,
+    kafka: Renewable<ClientConfig>,
     feed: SourceFeed,
     /// Reads usage, where it is read.
     collector: Option<Arc<UsageCollector>>,
@@ -132,7 +132,9 @@ impl ClusterEmitter {
         loop {
             match self.lead(&name).await? {
                 TermEnd::Deposed => tracing::warn!(cluster = %name, "deposed; standing by"),
-                TermEnd::Done | TermEnd::NewEpoch(_) | TermEnd::Overtaken(_) => return Ok(()),
+                TermEnd::Done | TermEnd::NewEpoch(_) | TermEnd::Overtaken(_) | TermEnd::Renewed => {
+                    return Ok(());
+                }
             }
         }
     }
@@ -208,7 +210,8 @@ impl ClusterEmitter {
                     tasks.spawn(collector.clone().run(complete.clone()));
                 }
             }
-            limits.ask(&self.kafka, &places).await;
+            let (version, kafka) = self.kafka.newest_with_version();
+            limits.ask(&kafka, &places).await;
             fleet.limit(&limits);
             let producer = self.producer(batch_bytes.min(limits.batch_bytes()))?;
             let mut logs = logs_of(name, epoch, self.settings.shards, &places, &held);
@@ -227,7 +230,8 @@ impl ClusterEmitter {
                 watch,
                 settings: &self.settings,
                 name: name.clone(),
-                kafka: &self.kafka,
+                kafka: &kafka,
+                newer_kafka: (&self.kafka, version),
                 feed: &self.feed,
                 fleet: &mut fleet,
                 outbox,
@@ -293,6 +297,13 @@ impl ClusterEmitter {
                         return Ok(TermEnd::Deposed);
                     }
                 }
+                TermEnd::Renewed => {
+                    tracing::info!(cluster = %name, "a new epoch begins with the newest secrets and certificates");
+                    epoch = next_epoch(Instant::now(), epoch);
+                    if !self.raise_epoch(epoch).await {
+                        return Ok(TermEnd::Deposed);
+                    }
+                }
                 end => return Ok(end),
             }
         }
@@ -311,7 +322,8 @@ impl ClusterEmitter {
             epoch,
             signer: self.signer.clone(),
         };
-        LogWatch::start(&self.kafka, source, places, &held.next_offsets).map_err(EmitError::KafkaClient)
+        LogWatch::start(&self.kafka.newest(), source, places, &held.next_offsets)
+            .map_err(EmitError::KafkaClient)
     }
 
     /// Kinds of the logs that are written.
@@ -325,7 +337,7 @@ impl ClusterEmitter {
 
     fn producer(&self, batch_bytes: usize) -> Result<LogProducer, EmitError> {
         LogProducer::new(
-            &self.kafka,
+            &self.kafka.newest(),
             self.settings.buffer_records,
             self.settings.in_flight_bytes(),
             batch_bytes,
@@ -401,7 +413,7 @@ impl ClusterEmitter {
     ) -> Option<(Vec<LogPlacement>, ReadBack)> {
         self.health.starting("reading the logs back from kafka");
         loop {
-            let (settings, kafka) = (self.settings.clone(), self.kafka.clone());
+            let (settings, kafka) = (self.settings.clone(), self.kafka.newest());
             let (name, health, signer) = (name.clone(), self.health.clone(), self.signer.clone());
             let kinds = self.kinds();
             let mut task = JoinSet::new();

@@ -15,7 +15,9 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_schema::{key::RecordSource as SourceName, kind::RecordKind, record::Usage};
+use fleetledger_schema::{
+    key::RecordSource as SourceName, kind::RecordKind, record::Usage, renewable::Renewable,
+};
 use rdkafka::ClientConfig;
 use tokio::{
     sync::mpsc::{Receiver, Sender},
@@ -41,6 +43,8 @@ use crate::{
 
 /// How often time passes for the pipeline: bounds the lateness of a window's end.
 const TURN: Duration = Duration::from_millis(50);
+/// How often secrets and certificates are looked at.
+const RENEWAL_CHECK: Duration = Duration::from_secs(5);
 /// Events taken in a row before records are sent.
 const EVENTS_IN_A_ROW: usize = 256;
 /// How long the first sweep waits for answers about owners.
@@ -59,6 +63,8 @@ pub(crate) enum TermEnd {
     Overtaken(i64),
     /// A delivery failed: the log has a hole and a new epoch must begin, at once or when the brokers take records again.
     NewEpoch(DeliveryFailure),
+    /// There are newer secrets or certificates; everything is delivered as far as Kafka allows.
+    Renewed,
 }
 
 /// What a leadership term works with.
@@ -66,6 +72,8 @@ pub(crate) struct LeadershipTerm<'r> {
     pub(crate) settings: &'r EmitSettings,
     pub(crate) name: SourceName,
     pub(crate) kafka: &'r ClientConfig,
+    /// Where newer ones come from, and the version of this one.
+    pub(crate) newer_kafka: (&'r Renewable<ClientConfig>, u64),
     pub(crate) feed: &'r SourceFeed,
     /// Sees what others write in the cluster's name.
     pub(crate) watch: Option<LogWatch>,
@@ -110,6 +118,8 @@ impl LeadershipTerm<'_> {
         let mut course = TermProgress::new(self.settings, kinds);
         let mut turn = tokio::time::interval(TURN);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut renewal = tokio::time::interval(RENEWAL_CHECK);
+        renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let acknowledged = self.outbox.producer.acknowledged();
         self.resume();
         loop {
@@ -120,6 +130,15 @@ impl LeadershipTerm<'_> {
                     return TermEnd::Deposed;
                 }
                 () = shutdown.cancelled() => return self.drain_before_exit(&course, deposed).await,
+                _ = renewal.tick() => {
+                    let (kafka, version) = self.newer_kafka;
+                    if kafka.is_newer_than(version) {
+                        return match self.drain_before_exit(&course, deposed).await {
+                            TermEnd::Done => TermEnd::Renewed,
+                            end => end,
+                        };
+                    }
+                }
                 _ = turn.tick() => self.pass_time(&mut course),
                 Some(window) = self.windows.recv() => self.take_windows(window),
                 Some(event) = self.events.recv() => self.take_events(event, &mut course),

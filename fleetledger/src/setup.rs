@@ -11,11 +11,12 @@ use anyhow::Context as _;
 use fleetledger_schema::{
     instant::Instant,
     postgres::{MigrationStatus, PostgresConnector},
+    renewable::Renewable,
 };
 use tokio_postgres::Client;
 
 use crate::{
-    config::{ConfigError, FleetledgerConfig, LoadedConfig},
+    config::{ConfigError, FleetledgerConfig, LoadedConfig, rotation},
     connect::{self, HopError, HopErrorKind},
 };
 
@@ -59,6 +60,24 @@ pub(crate) async fn require_current(connector: &PostgresConnector, client: &Clie
 /// Refuses a configuration whose secrets cannot be read.
 pub(crate) fn client_config(loaded: &LoadedConfig) -> Result<rdkafka::ClientConfig, ConfigError> {
     connect::kafka::client_config(&loaded.config.kafka).map_err(|fault| loaded.explain(fault))
+}
+
+/// The same, read anew when secrets or certificates change. The client reads certificates by itself when it is made.
+pub(crate) fn renewed_client_config(
+    loaded: &LoadedConfig,
+) -> anyhow::Result<Renewable<rdkafka::ClientConfig>> {
+    client_config(loaded)?;
+    let kafka = loaded.config.kafka.clone();
+    let sasl = kafka.sasl.as_ref().and_then(|sasl| sasl.password.as_ref());
+    let tls = kafka
+        .tls
+        .iter()
+        .flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]);
+    let files = rotation::files([sasl, kafka.tls_key_password.as_ref()], tls.map(Option::as_ref));
+    rotation::renewable("kafka", files, move || {
+        connect::kafka::check_key_pair(&kafka)?;
+        connect::kafka::client_config(&kafka).map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))
+    })
 }
 
 /// A hop that is set up wrongly ends the role at once; one that is away is waited for, as it would be later.

@@ -6,6 +6,7 @@ use tokio_postgres::types::Json as JsonParameter;
 
 use crate::{
     batch::{DeadKey, SealedBatch},
+    dead_letter_bound::DeadLetterSpace,
     dead_reason::DeadReason,
     errors::DatabaseFailure,
     load::ShardKey,
@@ -98,6 +99,10 @@ async fn write_dead_letters(
     topics: &IngestTopics,
     sealed: &SealedBatch,
 ) -> Result<(), DatabaseFailure> {
+    if sealed.dead_letters.is_empty() {
+        return Ok(());
+    }
+    let mut space = DeadLetterSpace::claim(session, sealed).await?;
     // Few at a time: a value may have megabytes.
     for letters in sealed.dead_letters.chunks(200) {
         let mut rows = Vec::new();
@@ -106,6 +111,9 @@ async fn write_dead_letters(
             let Some(record) = sealed.records.get(letter.record) else {
                 continue;
             };
+            if !space.keeps(topics, letter, record) {
+                continue;
+            }
             keys.push(record.key());
             values.push(record.value());
             let source = letter.source.as_ref();
@@ -127,14 +135,16 @@ async fn write_dead_letters(
                 "superseded": letter.superseded,
             }));
         }
-        session
-            .execute(
-                INSERT_DEAD_LETTERS,
-                &[&JsonParameter(Json::Array(rows)), &keys, &values],
-            )
-            .await?;
+        if !rows.is_empty() {
+            session
+                .execute(
+                    INSERT_DEAD_LETTERS,
+                    &[&JsonParameter(Json::Array(rows)), &keys, &values],
+                )
+                .await?;
+        }
     }
-    Ok(())
+    space.write_overflow(session).await
 }
 
 const SETTLE_DEAD_KEYS: &str = "

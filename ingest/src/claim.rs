@@ -5,15 +5,15 @@
 //!   would hold it for ever: a session that has said nothing for a while within a transaction is ended.
 //! - `low > next`: records are gone. A row in `ledger.ingest_gap`; then on, or halt, by policy.
 //! - `high < next`: the topic was truncated or recreated. Halt.
-//! - Reading begins one record early (the seam), or at the begin of a sweep that was running; what lies below the
-//!   stored offset is only looked at.
+//! - Reading begins one record early (the seam), or at the begin of a sweep that was running, but behind batches that
+//!   could not be read; what lies below the stored offset is only looked at.
 
 use std::time::Duration;
 
 use fleetledger_schema::{kind::RecordKind, partition::partition_of};
 use tokio_postgres::{Client, Transaction};
 
-use crate::{raw::PartitionId, settings::GapPolicy, topics::IngestTopics};
+use crate::{consumer::unreadable::UNREADABLE, raw::PartitionId, settings::GapPolicy, topics::IngestTopics};
 
 /// How long a claim waits for the old owner's transaction before it looks whether that owner still speaks; and how
 /// long an owner may say nothing within a transaction, which it never does but for its own computing.
@@ -140,7 +140,16 @@ async fn claim_one(
         sweep,
     ];
     let begin = begin.into_iter().flatten().min().unwrap_or(claim.next_offset);
-    claim.start_offset = begin.max(marks.low).min(claim.next_offset);
+    // What could not be read is not read again for the sake of what came before it.
+    let row = transaction
+        .query_one(
+            READ_UNREADABLE_END,
+            &[&topic, &id.partition, &claim.next_offset, &UNREADABLE],
+        )
+        .await?;
+    let readable: Option<i64> = row.try_get(0)?;
+    let first = marks.low.max(readable.unwrap_or(0));
+    claim.start_offset = begin.max(first).min(claim.next_offset);
     Ok(claim)
 }
 
@@ -180,11 +189,22 @@ async fn check_ends(
             .await?;
     }
     if let Some(reason) = &claim.halted {
-        transaction
-            .execute(HALT_PARTITION, &[&topic, &partition, reason])
-            .await?;
+        halt_partition(transaction, topic, partition, reason).await?;
     }
     Ok(())
+}
+
+/// Halts a partition until somebody resumes it.
+pub(crate) async fn halt_partition(
+    transaction: &Transaction<'_>,
+    topic: &str,
+    partition: i32,
+    why: &str,
+) -> Result<(), tokio_postgres::Error> {
+    transaction
+        .execute(HALT_PARTITION, &[&topic, &partition, &why])
+        .await
+        .map(drop)
 }
 
 /// Begin of the oldest sweep that was running in this partition.
@@ -211,6 +231,10 @@ async fn running_sweep(
     }
     Ok(begin)
 }
+
+const READ_UNREADABLE_END: &str = "
+    select max(to_offset) from ledger.ingest_gap
+    where topic = $1 and partition = $2 and to_offset <= $3 and starts_with(reason, $4)";
 
 const INSERT_PARTITION: &str = "
     insert into ledger.ingest_partition (topic, partition, next_offset, high_watermark) values ($1, $2, $3, $4)

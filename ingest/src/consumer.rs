@@ -1,8 +1,10 @@
 //! A poll thread: one consumer, one queue, records copied out and handed to their lanes.
 
+pub(crate) mod unreadable;
+
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant as Moment},
 };
 
@@ -13,9 +15,12 @@ use rdkafka::{
     message::BorrowedMessage,
 };
 
+use unreadable::is_unreadable;
+
 use crate::{
     IngestError, IngestSettings,
     buffer::BufferBudget,
+    intake::PollRestart,
     lane::{LaneMessage, PollCommand},
     raw::{PartitionId, RawRecord},
     rebalance::{RebalanceContext, SharedPollState, lock},
@@ -30,6 +35,8 @@ const BACKPRESSURE_WAIT: Duration = Duration::from_secs(3);
 const GROUP_COMMIT: Duration = Duration::from_secs(1);
 /// Between two looks whether a halted partition was resumed.
 const HALTED_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Between two looks whether all before a batch that cannot be read has landed.
+const UNREADABLE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Before a partition that someone else has claimed is claimed back: by then the group has told who owns it.
 const RECLAIM_AFTER: Duration = Duration::from_secs(10);
 /// Closing a consumer may take no longer.
@@ -96,6 +103,8 @@ pub(crate) fn client_config(
 pub(crate) enum PollThreadEnd {
     Stopped,
     Failed(IngestError),
+    /// There are newer secrets or certificates.
+    Renewed,
     /// The client cannot go on; a new one may.
     Recreate(String),
 }
@@ -108,6 +117,8 @@ pub(crate) struct KafkaPoller {
     landed: BTreeMap<PartitionId, i64>,
     committed_at: Moment,
     halted_checked_at: Moment,
+    unreadable_checked_at: Moment,
+    config: ClientConfig,
     reclaim: BTreeMap<PartitionId, Moment>,
 }
 
@@ -125,16 +136,15 @@ impl KafkaPoller {
             landed: BTreeMap::new(),
             committed_at: Moment::now(),
             halted_checked_at: Moment::now(),
+            unreadable_checked_at: Moment::now(),
+            config: ClientConfig::new(),
             reclaim: BTreeMap::new(),
         }
     }
 
     /// Polls until the process is asked to end or the client cannot go on.
-    pub(crate) fn run(
-        &mut self,
-        config: &ClientConfig,
-        restart: &std::sync::atomic::AtomicBool,
-    ) -> PollThreadEnd {
+    pub(crate) fn run(&mut self, config: &ClientConfig, restart: &PollRestart) -> PollThreadEnd {
+        self.config = config.clone();
         let consumer: BaseConsumer<RebalanceContext> =
             match config.create_with_context(RebalanceContext(self.shared.clone())) {
                 Ok(consumer) => consumer,
@@ -185,11 +195,7 @@ impl KafkaPoller {
         Ok(())
     }
 
-    fn poll(
-        &mut self,
-        consumer: &BaseConsumer<RebalanceContext>,
-        restart: &std::sync::atomic::AtomicBool,
-    ) -> PollThreadEnd {
+    fn poll(&mut self, consumer: &BaseConsumer<RebalanceContext>, restart: &PollRestart) -> PollThreadEnd {
         loop {
             if let Some(ended) = self.run_periodic_checks(consumer, restart) {
                 return ended;
@@ -220,13 +226,18 @@ impl KafkaPoller {
     fn run_periodic_checks(
         &mut self,
         consumer: &BaseConsumer<RebalanceContext>,
-        restart: &std::sync::atomic::AtomicBool,
+        restart: &PollRestart,
     ) -> Option<PollThreadEnd> {
         self.shared.health.ticked(self.shared.intake.number);
         if self.shared.shutdown.is_cancelled() {
             return Some(PollThreadEnd::Stopped);
         }
-        if restart.swap(false, std::sync::atomic::Ordering::Relaxed) {
+        if restart.renewed.load(Ordering::Relaxed) {
+            return Some(PollThreadEnd::Renewed);
+        }
+        if restart.stalled.swap(false, Ordering::Relaxed)
+            && self.look_for_unreadable(consumer, true) != Some(true)
+        {
             return Some(PollThreadEnd::Recreate(
                 "a partition is behind and nothing lands".to_owned(),
             ));
@@ -267,8 +278,17 @@ impl KafkaPoller {
             // Our offset is not in the log. The client does not say of which partition: look at them all.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
                 tracing::error!(%error, "an offset is outside its log; claiming all partitions again");
-                let owned: Vec<PartitionId> = lock(&self.shared.owned).iter().copied().collect();
+                let owned = self.readable_partitions();
                 self.claim_again(consumer, &owned);
+                None
+            }
+            Some(code) if is_unreadable(code) => {
+                tracing::error!(%error, "bytes of a log cannot be read; reading each partition alone");
+                if self.look_for_unreadable(consumer, false) != Some(true) {
+                    // A fault on the way: what the client passed over is read again.
+                    let owned = self.readable_partitions();
+                    self.claim_again(consumer, &owned);
+                }
                 None
             }
             Some(RDKafkaErrorCode::PartitionEOF) => None,
@@ -306,6 +326,10 @@ impl KafkaPoller {
         if self.committed_at.elapsed() >= GROUP_COMMIT {
             self.committed_at = Moment::now();
             self.commit_group(consumer);
+        }
+        if self.unreadable_checked_at.elapsed() >= UNREADABLE_CHECK_INTERVAL {
+            self.unreadable_checked_at = Moment::now();
+            self.record_unreadable(consumer);
         }
         if self.halted_checked_at.elapsed() >= HALTED_CHECK_INTERVAL {
             self.halted_checked_at = Moment::now();
@@ -360,6 +384,17 @@ impl KafkaPoller {
         self.claim_again(consumer, &again);
     }
 
+    /// Partitions of ours but those that wait until what cannot be read in them is recorded: behind a broken checksum the
+    /// client loses its place, and asks for offsets that are in no log.
+    fn readable_partitions(&self) -> Vec<PartitionId> {
+        let unreadable = lock(&self.shared.unreadable).clone();
+        let owned = lock(&self.shared.owned).clone();
+        owned
+            .into_iter()
+            .filter(|id| !unreadable.contains_key(id))
+            .collect()
+    }
+
     fn claim_again(&mut self, consumer: &BaseConsumer<RebalanceContext>, ids: &[PartitionId]) {
         if ids.is_empty() {
             return;
@@ -405,7 +440,11 @@ impl KafkaPoller {
             if self.budget.has_room() {
                 let halted = lock(&self.shared.halted).clone();
                 let owned = lock(&self.shared.owned).clone();
-                let running = self.shared.list(owned.difference(&halted).copied());
+                let unreadable = lock(&self.shared.unreadable).clone();
+                let running = owned
+                    .difference(&halted)
+                    .filter(|id| !unreadable.contains_key(id));
+                let running = self.shared.list(running.copied());
                 if let Err(error) = consumer.resume(&running) {
                     tracing::warn!(%error, "resume partitions");
                 }

@@ -193,7 +193,9 @@ impl From<BodyError> for RecordFault {
         let reason = match error {
             BodyError::Truncated | BodyError::Length(_) => DeadReason::Truncated,
             BodyError::Trailing(_) => DeadReason::TrailingBytes,
-            BodyError::Invalid(_) | BodyError::NotText | BodyError::Shape(_) => DeadReason::BadBody,
+            BodyError::TooManyValues | BodyError::Invalid(_) | BodyError::NotText | BodyError::Shape(_) => {
+                DeadReason::BadBody
+            }
         };
         RecordFault::new(reason, error.to_string())
     }

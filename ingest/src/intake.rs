@@ -14,14 +14,14 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
-use fleetledger_schema::kind::RecordKind;
+use fleetledger_schema::{kind::RecordKind, renewable::Renewable};
 use rdkafka::ClientConfig;
 use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::{
     IngestError, IngestSettings,
     buffer::BufferBudget,
-    consumer::{KafkaPoller, PollThreadEnd},
+    consumer::{KafkaPoller, PollThreadEnd, client_config},
     lane::PollCommand,
     rebalance::SharedPollState,
     topics::IngestTopics,
@@ -31,6 +31,15 @@ use crate::{
 const RECREATE_AFTER: Duration = Duration::from_secs(600);
 /// How often stalls are looked for.
 const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why a poll thread is to end, so that another one begins with a new consumer.
+#[derive(Debug, Default)]
+pub(crate) struct PollRestart {
+    /// A partition is behind and nothing lands.
+    pub(crate) stalled: AtomicBool,
+    /// Secrets or certificates have changed.
+    pub(crate) renewed: AtomicBool,
+}
 
 /// What one consumer reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +89,9 @@ pub(crate) struct SupervisedConsumer {
     pub(crate) shared: Arc<SharedPollState>,
     pub(crate) budget: Arc<BufferBudget>,
     pub(crate) commands: crossbeam_channel::Receiver<PollCommand>,
-    pub(crate) config: ClientConfig,
+    pub(crate) kafka: Renewable<ClientConfig>,
+    /// Consumers that share what is read ahead.
+    pub(crate) share: usize,
 }
 
 /// Polls with all consumers until the process is asked to end, or one of them or one of `tasks` cannot go on.
@@ -121,8 +132,9 @@ impl SupervisedConsumer {
         let mut recreated_at: Option<Moment> = None;
         let stall = Duration::from_secs(shared.settings.stall_seconds);
         loop {
-            let restart = Arc::new(AtomicBool::new(false));
-            let mut ended = self.start_poll_thread(&restart)?;
+            let restart = Arc::new(PollRestart::default());
+            let (version, kafka) = self.kafka.newest_with_version();
+            let mut ended = self.start_poll_thread(&kafka, &restart)?;
             let mut stalled = String::new();
             let reason = loop {
                 tokio::select! {
@@ -131,7 +143,10 @@ impl SupervisedConsumer {
                         if let Some(partition) = shared.health.stalled(stall, &shared.intake.topics) {
                             tracing::error!(%partition, "partition is behind and lands nothing");
                             stalled = partition;
-                            restart.store(true, Ordering::Relaxed);
+                            restart.stalled.store(true, Ordering::Relaxed);
+                        }
+                        if self.kafka.is_newer_than(version) {
+                            restart.renewed.store(true, Ordering::Relaxed);
                         }
                     }
                 }
@@ -139,6 +154,9 @@ impl SupervisedConsumer {
             match reason {
                 PollThreadEnd::Stopped => return Ok(()),
                 PollThreadEnd::Failed(error) => return Err(error),
+                PollThreadEnd::Renewed => {
+                    tracing::info!("making a new consumer with the newest secrets and certificates");
+                }
                 PollThreadEnd::Recreate(why) => {
                     tracing::error!(%why, "making a new consumer");
                     if recreated_at.is_some_and(|at| at.elapsed() < RECREATE_AFTER) {
@@ -152,11 +170,14 @@ impl SupervisedConsumer {
 
     fn start_poll_thread(
         &self,
-        restart: &Arc<AtomicBool>,
+        kafka: &ClientConfig,
+        restart: &Arc<PollRestart>,
     ) -> Result<oneshot::Receiver<PollThreadEnd>, IngestError> {
         let (tell, ended) = oneshot::channel();
         let mut poller = KafkaPoller::new(self.shared.clone(), self.budget.clone(), self.commands.clone());
-        let (config, restart) = (self.config.clone(), restart.clone());
+        let (settings, intake) = (&self.shared.settings, &self.shared.intake);
+        let config = client_config(kafka, settings, (&intake.group, &intake.member), self.share);
+        let restart = restart.clone();
         std::thread::Builder::new()
             .name(format!("ingest-poll-{}", self.shared.intake.number))
             .spawn(move || {

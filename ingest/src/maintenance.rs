@@ -159,6 +159,8 @@ async fn delete_settled_dead_letters(
     if forgotten > 0 {
         tracing::info!(forgotten, "settled dead letters are past their retention");
     }
+    client.execute(DELETE_DEAD_LETTER_DAYS, &[&days]).await?;
+    client.execute(DELETE_DEAD_LETTER_OVERFLOW, &[&days]).await?;
     Ok(())
 }
 
@@ -181,6 +183,12 @@ const INSERT_AVRO_SCHEMA: &str = "
 const ENSURE_PARTITIONS: &str = "select ledger.ensure_partitions()";
 
 const MAINTAIN_PARTITIONS: &str = "select ledger.maintain_partitions()";
+
+const DELETE_DEAD_LETTER_DAYS: &str = "
+    delete from ledger.dead_letter_day where day_on < (now() - $1 * interval '1 day')::date";
+
+const DELETE_DEAD_LETTER_OVERFLOW: &str = "
+    delete from ledger.dead_letter_overflow where day_on < (now() - $1 * interval '1 day')::date";
 
 const DELETE_SETTLED_DEAD_LETTERS: &str = "
     delete

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use fleetledger_schema::postgres::PostgresConnector;
+use fleetledger_schema::{postgres::PostgresConnector, renewable::Renewable};
 use rdkafka::{ClientConfig, consumer::BaseConsumer};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -46,13 +46,13 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 
 /// Reads the topics into PostgreSQL until `shutdown`.
 ///
-/// `kafka` holds servers and TLS; everything the guarantees rest on is set here. `health` is updated all the while.
+/// `kafka` holds servers and TLS, read anew when files of it change; everything the guarantees rest on is set here. `health` is updated all the while.
 ///
 /// # Errors
 /// [`IngestError`] if it cannot start, or cannot go on and should be started again.
 pub async fn run(
     settings: IngestSettings,
-    kafka: ClientConfig,
+    kafka: impl Into<Renewable<ClientConfig>>,
     postgres: PostgresConnector,
     registry: &prometheus::Registry,
     health: IngestHealth,
@@ -63,7 +63,8 @@ pub async fn run(
     let metrics =
         IngestMetrics::new(registry).map_err(|error| IngestError::NotFound(format!("metrics: {error}")))?;
     let owner: Arc<str> = instance_id(&settings).into();
-    let config = client_config(&kafka, &settings, (&settings.group_id, &owner), 1);
+    let kafka = kafka.into();
+    let config = client_config(&kafka.newest(), &settings, (&settings.group_id, &owner), 1);
     let topics = Arc::new(find_topics(&settings, &config, &shutdown).await?);
     let intakes = intakes(&settings, &topics, &owner);
     let names = topics.names().into_iter().map(str::to_owned).collect();
@@ -127,7 +128,8 @@ pub async fn run(
     let share = intakes.len();
     let consumption =
         |(intake, commands): (ConsumerIntake, crossbeam_channel::Receiver<PollCommand>)| SupervisedConsumer {
-            config: client_config(&kafka, &settings, (&intake.group, &intake.member), share),
+            kafka: kafka.clone(),
+            share,
             shared: Arc::new(SharedPollState {
                 intake,
                 settings: settings.clone(),
@@ -141,6 +143,8 @@ pub async fn run(
                 shutdown: stop.clone(),
                 owned: Mutex::default(),
                 halted: Mutex::default(),
+                started: Mutex::default(),
+                unreadable: Mutex::default(),
                 waiting: Mutex::default(),
                 fatal: Mutex::default(),
             }),

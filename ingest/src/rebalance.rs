@@ -7,7 +7,7 @@
 //! - While PostgreSQL is away a claim is tried again, for less than the group's patience.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant as Moment},
 };
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     IngestError, IngestSettings,
     claim::{self, PartitionClaim, PartitionWatermarks},
+    consumer::unreadable::UnreadableRange,
     health::IngestHealth,
     intake::ConsumerIntake,
     lane::LaneMessage,
@@ -56,6 +57,10 @@ pub(crate) struct SharedPollState {
     pub(crate) owned: Mutex<BTreeSet<PartitionId>>,
     /// Those of them that are halted.
     pub(crate) halted: Mutex<BTreeSet<PartitionId>>,
+    /// Where reading of each began.
+    pub(crate) started: Mutex<BTreeMap<PartitionId, i64>>,
+    /// Those that hold something that cannot be read, and are read no further until that is recorded.
+    pub(crate) unreadable: Mutex<BTreeMap<PartitionId, (UnreadableRange, Moment)>>,
     /// Records for each lane that are handed over together.
     pub(crate) waiting: Mutex<Vec<Vec<RawRecord>>>,
     /// Why the thread must end.
@@ -131,7 +136,7 @@ impl ConsumerContext for RebalanceContext {
 }
 
 impl SharedPollState {
-    fn ids(&self, tpl: &TopicPartitionList) -> Vec<PartitionId> {
+    pub(crate) fn ids(&self, tpl: &TopicPartitionList) -> Vec<PartitionId> {
         let elements = tpl.elements();
         let known = elements.iter().filter_map(|element| {
             let topic = self.topics.index_of(element.topic())?;
@@ -240,6 +245,7 @@ impl SharedPollState {
                 continue;
             }
             lock(&self.halted).remove(&claim.id);
+            lock(&self.started).insert(claim.id, start);
             running.push(claim.id);
             tracing::info!(
                 topic,
@@ -276,6 +282,8 @@ impl SharedPollState {
         for id in ids {
             self.health.revoked(*id);
             lock(&self.halted).remove(id);
+            lock(&self.started).remove(id);
+            lock(&self.unreadable).remove(id);
             self.notify_lane(*id, LaneMessage::Revoked(*id));
         }
         let assigned = consumer

@@ -26,6 +26,7 @@ pub(crate) struct WriterSession {
     /// Rows changed: so far, and when plans were last forgotten.
     changed: u64,
     changed_at_replan: u64,
+    dead_letter_day_bytes: i64,
 }
 
 /// Plans are made anew at least after this many batches.
@@ -64,6 +65,7 @@ impl WriterSession {
             batches: 0,
             changed: 0,
             changed_at_replan: 0,
+            dead_letter_day_bytes: i64::try_from(settings.dead_letter_day_bytes).unwrap_or(i64::MAX),
         })
     }
 
@@ -83,6 +85,11 @@ impl WriterSession {
     /// The history of the database that it writes.
     pub(crate) fn timeline(&self) -> DatabaseTimeline {
         self.timeline
+    }
+
+    /// Bytes of dead letters that are kept whole, of each source and day.
+    pub(crate) fn dead_letter_day_bytes(&self) -> i64 {
+        self.dead_letter_day_bytes
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -52,6 +52,9 @@ pub struct IngestSettings {
     pub quarantine_window: u32,
     /// A source with no more dead records than this within the window is never quarantined.
     pub quarantine_minimum: u32,
+    /// Bytes of dead letters that are kept whole, of each source and UTC day; beyond them dead letters are counted by reason,
+    /// with one example.
+    pub dead_letter_day_bytes: u64,
     /// Which clusters may send that the ledger does not know.
     pub admission: AdmissionPolicy,
     /// Most clusters of one datacenter that are taken in within an hour while admission is open; datacenters that are
@@ -191,6 +194,7 @@ impl Default for IngestSettings {
             quarantine_share: 0.01,
             quarantine_window: 10_000,
             quarantine_minimum: 100,
+            dead_letter_day_bytes: 256 << 20,
             admission: AdmissionPolicy::Open,
             admission_per_hour: 100,
             sweep_hold_share: 0.5,

@@ -12,7 +12,8 @@ annotations:
   runbook: ingest-gap-open
 freshness: none
 ---*/
--- A complete sweep of every source heals a gap; sweeps come hourly.
+-- A complete sweep of every source heals a gap; sweeps come hourly. A batch that cannot be read is told of at once: a
+-- broker's disk may be failing.
 select
     topic,
     partition::text as partition,
@@ -20,5 +21,5 @@ select
     min(reason) as reason
 from gap
 where healed_at is null
-  and found_at <= as_of() - interval '2 hours'
+  and (found_at <= as_of() - interval '2 hours' or starts_with(reason, 'unreadable batch'))
 group by topic, partition

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
-};
+use deadpool_postgres::{ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
 use fleetledger_schema::postgres::PostgresConnector;
 use thiserror::Error;
 use tokio_postgres::{CancelToken, NoTls};
+
+use crate::renewed_connect::renewed_manager;
 
 /// How long a free connection, or a new one, is waited for.
 const WAIT: Duration = Duration::from_secs(10);
@@ -48,16 +48,11 @@ impl ReaderPool {
     /// # Errors
     /// [`ReaderError::Unavailable`] if a pool cannot be made.
     pub fn new(connector: &PostgresConnector, size: usize) -> Result<Self, ReaderError> {
-        let mut config = connector.config().clone();
-        config.application_name("fleetledger-queries");
         // Whatever a query left behind goes before the next one; its statements are not cached.
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Clean,
         };
-        let manager = match connector.tls() {
-            Some(tls) => Manager::from_config(config, tls.clone(), recycling),
-            None => Manager::from_config(config, NoTls, recycling),
-        };
+        let manager = renewed_manager(connector, "fleetledger-queries", recycling);
         let pool = Pool::builder(manager)
             .max_size(size.max(1))
             .runtime(Runtime::Tokio1)
@@ -163,8 +158,8 @@ impl ReaderPool {
 
     /// Asks the server to end what a connection runs.
     pub(crate) async fn cancel(&self, token: &CancelToken) -> Result<(), tokio_postgres::Error> {
-        match self.connector.tls() {
-            Some(tls) => token.cancel_query(tls.clone()).await,
+        match self.connector.access().tls {
+            Some(tls) => token.cancel_query(tls).await,
             None => token.cancel_query(NoTls).await,
         }
     }

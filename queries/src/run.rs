@@ -6,7 +6,7 @@ use deadpool_postgres::{Object, Transaction};
 use fleetledger_schema::instant::Instant;
 use thiserror::Error;
 use tokio_postgres::{
-    CancelToken, IsolationLevel,
+    CancelToken, IsolationLevel, Portal, Row,
     error::{ErrorPosition, SqlState},
     types::{Format, IsNull, ToSql, Type},
 };
@@ -23,6 +23,12 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(1);
 /// How long a cancelled query may take to end before its connection is given up.
 const CANCELLED: Duration = Duration::from_secs(5);
+
+/// Rows that are read before their bytes are looked at: at first, and at most.
+const FIRST_ROWS: usize = 16;
+const ROWS_AT_ONCE: usize = 1_000;
+/// Most bytes of a result, as PostgreSQL sends them.
+const MAX_RESULT_BYTES: usize = 32 * 1024 * 1024;
 
 /// Why a query gave no rows. Never the same as "there are none".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -285,10 +291,9 @@ async fn ask(
         .bind(&statement, &arguments(question))
         .await
         .map_err(refused)?;
-    let wanted = i32::try_from(limit).unwrap_or(i32::MAX - 1) + 1;
-    let rows = transaction.query_portal(&portal, wanted).await.map_err(refused)?;
-    let took = begun.elapsed();
     let kept = usize::try_from(limit).unwrap_or(usize::MAX);
+    let rows = fetch(transaction, &portal, (query, sql), kept.saturating_add(1)).await?;
+    let took = begun.elapsed();
     let mut table = ResultTable {
         columns: columns(&statement),
         rows: Vec::with_capacity(rows.len().min(kept)),
@@ -311,6 +316,38 @@ const SESSION_SETTINGS: &str = "
     set local extra_float_digits = 1; set local bytea_output = 'hex'; set local standard_conforming_strings = on;
     set local transform_null_equals = off; set local row_security = on; set local lock_timeout = 0;
     set local jit = off; set local max_parallel_workers_per_gather = 0; set local work_mem = '16MB'";
+/// So many rows at most, within [`MAX_RESULT_BYTES`].
+async fn fetch(
+    transaction: &Transaction<'_>,
+    portal: &Portal,
+    (query, sql): (&StoredQuery, &str),
+    wanted: usize,
+) -> Result<Vec<Row>, RunError> {
+    let (mut rows, mut bytes) = (Vec::new(), 0_usize);
+    let mut at_once = FIRST_ROWS;
+    while rows.len() < wanted {
+        let count = at_once.min(wanted - rows.len());
+        let most = i32::try_from(count).unwrap_or(i32::MAX);
+        let fetched = transaction.query_portal(portal, most).await;
+        let fetched = fetched.map_err(|error| explain(query, sql, &error))?;
+        let is_last = fetched.len() < count;
+        bytes = fetched
+            .iter()
+            .fold(bytes, |sum, row| sum.saturating_add(row.raw_size_bytes()));
+        rows.extend(fetched);
+        let Some(left) = MAX_RESULT_BYTES.checked_sub(bytes) else {
+            let what = format!("the query gives more than {} MiB", MAX_RESULT_BYTES >> 20);
+            let refusal = query.refusal("columns", what).fix("select fewer columns or rows");
+            return Err(RunError::Refused(refusal));
+        };
+        if is_last {
+            break;
+        }
+        // As many rows of this size as there is room for.
+        at_once = (left / (bytes / rows.len().max(1)).max(1)).clamp(1, ROWS_AT_ONCE);
+    }
+    Ok(rows)
+}
 
 /// What holds for one query, and ends with its savepoint.
 fn settings(query: &StoredQuery, question: &QueryInvocation) -> String {

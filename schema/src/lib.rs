@@ -5,7 +5,7 @@
 //! * The current state: migrations and views (`postgres/`), the [`row`] form of each record, and the
 //!   [`postgres`] migrator. Only this crate issues DDL.
 //! * Both come from `avro/*.avsc`: a test writes every file that repeats the columns of a record (`avro/README.md`).
-//! * What both ends do alike: [`instant`], [`backoff`].
+//! * What both ends do alike: [`instant`], [`backoff`], [`renewable`].
 //!
 //! Invariants: a body is a pure function of the Kubernetes object, so two emitters on one API server
 //! produce equal bytes; the content hash covers the body alone; datacenter, cluster and cluster uid are part
@@ -27,6 +27,7 @@ pub mod partition;
 pub mod postgres;
 mod reader_version;
 pub mod record;
+pub mod renewable;
 pub mod row;
 
 pub use reader_version::READER_VERSION;

@@ -104,6 +104,44 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
     })
     .await;
     println!("mutual TLS on Kafka, PostgreSQL and API server: {rows}");
+    // Certificates are rotated while both run: each takes them up, and what changes then lands by them.
+    ours.client_in("fleetledger-emit", "system:masters").unwrap();
+    for (role, process, words) in [
+        (
+            "ingester",
+            &ingester,
+            "making a new consumer with the newest secrets and certificates",
+        ),
+        (
+            "emitter",
+            &emitter,
+            "a new epoch begins with the newest secrets and certificates",
+        ),
+    ] {
+        eventually("rotated certificates are taken up", LIMIT, || async {
+            ensure(process.log_text().contains(words), || {
+                format!("{role}: {}", process.log_text())
+            })
+        })
+        .await;
+    }
+    let listed = cluster.list(ApiResourceKind::Pod).await;
+    let of = |name: &str| listed[0]["metadata"][name].as_str().unwrap();
+    cluster
+        .delete(ApiResourceKind::Pod, Some(of("namespace")), of("name"))
+        .await;
+    let wanted = pods - 1;
+    eventually("a change lands by rotated certificates", LIMIT, || async {
+        let (_, said) = program::run(&["status", "--json"], &right);
+        let status: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
+        let cluster = status["standing"]["clusters"].get(0).cloned().unwrap_or_default();
+        let well = cluster["pods"] == wanted && cluster["unbalanced"] == serde_json::json!([]);
+        ensure(well, || {
+            format!("{said}\n{}\n{}", emitter.log_text(), ingester.log_text())
+        })
+    })
+    .await;
+    println!("rotated certificates: {wanted} pods");
     emitter.stop().await;
     ingester.stop().await;
 

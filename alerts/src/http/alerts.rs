@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio_postgres::Row;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AlertsApi, AlertsCaller, CallerRole};
+use super::{AlertsApi, AlertsCaller, CallerRole, OperatorCaller};
 use crate::{
     errors::while_,
     store::{texts, timestamp},
@@ -228,10 +228,9 @@ pub(super) async fn detail(
     responses((status = 200, body = AffectedCount), (status = 400, body = HttpErrorBody), (status = 404, body = HttpErrorBody)))]
 pub(crate) async fn acknowledge(
     State(api): State<AlertsApi>,
-    Extension(caller): Extension<AlertsCaller>,
+    OperatorCaller(caller): OperatorCaller,
     Json(request): Json<AckRequest>,
 ) -> Result<Json<AffectedCount>, HttpFailure> {
-    caller.must_be(CallerRole::Operator)?;
     let matchers = read_matchers(&request.matchers)?;
     if fleetledger_paging::matcher::all_met(&matchers, &LabelSet::new()) {
         return Err(HttpFailure::bad(
@@ -269,10 +268,9 @@ pub(crate) async fn acknowledge(
     responses((status = 200, body = AffectedCount), (status = 404, body = HttpErrorBody)))]
 pub(crate) async fn drill(
     State(api): State<AlertsApi>,
-    Extension(caller): Extension<AlertsCaller>,
+    OperatorCaller(caller): OperatorCaller,
     Json(request): Json<DrillRequest>,
 ) -> Result<Json<AffectedCount>, HttpFailure> {
-    caller.must_be(CallerRole::Operator)?;
     let known: Vec<&str> = api.receivers.names().collect();
     let wanted: Vec<&str> = match request.receiver.as_deref() {
         None => known.clone(),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    AlertsApi, AlertsCaller, CallerRole,
+    AlertsApi, AlertsCaller, CallerRole, OperatorCaller,
     query_response::{QueryResponse, ResponseFormat, failure, run_query},
 };
 
@@ -117,10 +117,9 @@ pub(crate) async fn show(
         (status = 504, description = "The query ran longer than it may.", body = HttpErrorBody)))]
 pub(crate) async fn run(
     State(api): State<AlertsApi>,
-    Extension(caller): Extension<AlertsCaller>,
+    OperatorCaller(caller): OperatorCaller,
     Json(request): Json<RunRequest>,
 ) -> Result<Response, HttpFailure> {
-    caller.must_be(CallerRole::Operator)?;
     let parsed = fleetledger_queries::parse(path::Path::new(&request.file), "run", &request.text);
     let query = Arc::new(parsed.map_err(|refusals| {
         let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();

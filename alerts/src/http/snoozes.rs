@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Extension, Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
 };
 use fleetledger_paging::{AlertSnooze, snooze::SnoozeKind};
@@ -13,7 +13,7 @@ use fleetledger_schema::instant::Instant;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AlertsApi, AlertsCaller, CallerRole, alerts::read_matchers};
+use super::{AlertsApi, AlertsCaller, CallerRole, OperatorCaller, alerts::read_matchers};
 use crate::{
     errors::while_,
     rule_set,
@@ -96,10 +96,9 @@ pub(crate) async fn list(
     responses((status = 201, body = SnoozeRow), (status = 400, body = HttpErrorBody)))]
 pub(crate) async fn create(
     State(api): State<AlertsApi>,
-    Extension(caller): Extension<AlertsCaller>,
+    OperatorCaller(caller): OperatorCaller,
     Json(request): Json<SnoozeRequest>,
 ) -> Result<(StatusCode, Json<SnoozeRow>), HttpFailure> {
-    caller.must_be(CallerRole::Operator)?;
     let client = api.client().await?;
     let now = rule_set::now(&client).await?;
     let from = match &request.from {
@@ -153,10 +152,10 @@ pub(crate) async fn create(
     responses((status = 200, body = SnoozeRow), (status = 404, body = HttpErrorBody)))]
 pub(crate) async fn end(
     State(api): State<AlertsApi>,
-    Extension(caller): Extension<AlertsCaller>,
-    Path(id): Path<i64>,
+    OperatorCaller(caller): OperatorCaller,
+    id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<SnoozeRow>, HttpFailure> {
-    caller.must_be(CallerRole::Operator)?;
+    let Path(id) = id.map_err(|_| HttpFailure::not_found("snoozes have numbers; see alerts snoozes"))?;
     let client = api.client().await?;
     let row = client
         .query_opt(END_SNOOZE, &[&id, &caller.name])

@@ -50,7 +50,7 @@ impl EvaluatorFixture {
             },
         ));
         let receiver = AlertReceiver {
-            client: client.unwrap(),
+            client: client.unwrap().into(),
             secret_ref: None,
         };
         let place = AlertsHarness::new().await.change(|settings| {

@@ -264,7 +264,7 @@ pub fn receivers(base_url: &str, timeout: Duration) -> ReceiverSet {
         ..ReceiverConnection::default()
     };
     let receiver = |settings, secret_ref: Option<&str>| AlertReceiver {
-        client: Channel::new(settings).unwrap(),
+        client: Channel::new(settings).unwrap().into(),
         secret_ref: secret_ref.map(str::to_owned),
     };
     let pager = ChannelSettings::PagerDuty(pagerduty::PagerDutySettings {

@@ -11,9 +11,9 @@ use crate::{
     connect,
     exit::ExitReason,
     setup::{
-        client_config, console,
+        console,
         evaluator::{self, EvaluatorParts, connectors},
-        require_current,
+        renewed_client_config, require_current,
     },
     telemetry::RoleProbe,
 };
@@ -24,14 +24,14 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
         .ingest
         .check()
         .map_err(|error| super::ingest::refused(loaded, &error))?;
-    let kafka = client_config(loaded)?;
+    let kafka = renewed_client_config(loaded)?;
     let ways = connectors(loaded)?;
     let client = connect::postgres::connect(&config.postgres, &ways.own, "fleetledger-central").await?;
     require_current(&ways.own, &client).await?;
     drop(client);
     let (registry, following) = (Registry::new(), CancellationToken::new());
     let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
-    let server = console::bind(loaded, &config.console, &parts).await?;
+    let server = console::bind(loaded, &config.console, &parts, &registry).await?;
     tracing::info!(listen = %server.address()?, "console");
     let ingest = fleetledger_ingest::IngestHealth::new();
     let probe = {

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use crate::{
     cli::ConfigCommand,
-    config::{LoadedConfig, reference},
+    config::{LoadedConfig, exposed, reference, shown},
     exit::ExitReason,
 };
 
@@ -12,15 +12,17 @@ pub(super) fn run(loaded: &LoadedConfig, command: &ConfigCommand) -> anyhow::Res
     match command {
         ConfigCommand::Reference => print!("{}", reference::markdown()),
         ConfigCommand::Check => {
-            // Options that are not set have no form in TOML, and secrets show as their references.
             print!(
                 "{}",
-                toml::to_string_pretty(&loaded.config).context("write the configuration as TOML")?
+                shown(&loaded.config).context("write the configuration as TOML")?
             );
             let place = loaded
                 .file
                 .as_ref()
                 .map_or("no file".to_owned(), |file| file.display().to_string());
+            for way in exposed(&loaded.config) {
+                eprintln!("warning: {}: {}; {}", way.key, way.why, way.fix);
+            }
             eprintln!("configuration can be used ({place})");
         }
     }

@@ -24,7 +24,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     drop(client);
     let (registry, following) = (Registry::new(), CancellationToken::new());
     let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
-    let server = bind(loaded, &loaded.config.console, &parts).await?;
+    let server = bind(loaded, &loaded.config.console, &parts, &registry).await?;
     tracing::info!(listen = %server.address()?, "console");
     let probe = RoleProbe::new("console", || Ok(()), || Ok(()));
     let done = role::run(loaded, registry, probe, |stop| server.run(stop)).await;

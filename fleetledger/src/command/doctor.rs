@@ -35,23 +35,26 @@ pub(super) fn refused(args: &DoctorArgs, error: &ConfigError) -> anyhow::Result<
 }
 
 fn report(findings: &[DoctorFinding], as_json: bool) -> ExitReason {
-    let broken = findings
-        .iter()
-        .filter(|finding| matches!(finding.verdict, CheckVerdict::Broken { .. }))
-        .count();
+    let count =
+        |is_so: fn(&CheckVerdict) -> bool| findings.iter().filter(|finding| is_so(&finding.verdict)).count();
+    let broken = count(|verdict| matches!(verdict, CheckVerdict::Broken { .. }));
+    let warned = count(|verdict| matches!(verdict, CheckVerdict::Warned { .. }));
     if as_json {
-        print_json(&json!({ "broken": broken, "findings": findings }));
+        print_json(&json!({ "broken": broken, "warned": warned, "findings": findings }));
     } else {
         for finding in findings {
             match &finding.verdict {
                 CheckVerdict::Well { detail } => println!("ok      {:<28} {detail}", finding.check),
                 CheckVerdict::Skipped { why } => println!("skipped {:<28} {why}", finding.check),
+                CheckVerdict::Warned { why, fix } => {
+                    println!("warning {:<28} {why}\n        fix: {fix}", finding.check)
+                }
                 CheckVerdict::Broken { why, fix } => {
                     println!("BROKEN  {:<28} {why}\n        fix: {fix}", finding.check)
                 }
             }
         }
-        println!("\n{} checks, {broken} broken", findings.len());
+        println!("\n{} checks, {broken} broken, {warned} warnings", findings.len());
     }
     if broken == 0 {
         ExitReason::Done

@@ -11,15 +11,15 @@ use crate::{
     config::{ConfigError, ConfigFault, LoadedConfig},
     connect,
     exit::ExitReason,
-    setup::{client_config, wait_or_refuse},
+    setup::{renewed_client_config, wait_or_refuse},
     telemetry::RoleProbe,
 };
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Result<ExitReason> {
     let config = &loaded.config;
     config.emit.check().map_err(|error| refused(loaded, &error))?;
-    let kafka = client_config(loaded)?;
-    wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka).await)?;
+    let kafka = renewed_client_config(loaded)?;
+    wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka.newest()).await)?;
     let source = source(loaded, args).await?;
     let registry = Registry::new();
     let health = EmitterHealth::new();

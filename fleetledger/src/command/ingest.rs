@@ -9,7 +9,7 @@ use crate::{
     config::{ConfigError, ConfigFault, LoadedConfig},
     connect,
     exit::ExitReason,
-    setup::{client_config, database, require_current, wait_or_refuse},
+    setup::{database, renewed_client_config, require_current, wait_or_refuse},
     telemetry::RoleProbe,
 };
 
@@ -18,9 +18,9 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     config.ingest.check().map_err(|error| refused(loaded, &error))?;
     #[cfg(feature = "fail-points")]
     prepare_fault()?;
-    let kafka = client_config(loaded)?;
+    let kafka = renewed_client_config(loaded)?;
     let connector = connect::postgres::connector(&config.postgres)?;
-    wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka).await)?;
+    wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka.newest()).await)?;
     match connect::postgres::connect(&config.postgres, &connector, "fleetledger-ingest").await {
         Ok(client) => require_current(&connector, &client).await?,
         Err(error) => wait_or_refuse(Err::<(), _>(error))?,

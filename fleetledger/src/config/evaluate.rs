@@ -6,7 +6,7 @@ use fleetledger_paging::{GroupBy, Matcher, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigFault, SecretRef, TlsConfig};
+use super::{ConfigFault, SecretRef, TlsConfig, shown::holds_password};
 
 /// The evaluator: stored SQL to alerts and metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +79,16 @@ impl EvaluateConfig {
         within("evaluate.deliveries", self.deliveries as u64, 1_000)?;
         within("evaluate.reader_limit_seconds", self.reader_limit_seconds, 86_400)?;
         within("evaluate.lease_seconds", self.lease_seconds, 3_600)?;
+        without_password(
+            "evaluate.console_url",
+            &self.console_url,
+            "it goes into every notification",
+        )?;
+        without_password(
+            "evaluate.runbook_base_url",
+            &self.runbook_base_url,
+            "it goes into every notification",
+        )?;
         known(
             "evaluate.heartbeat_receivers",
             &self.heartbeat_receivers,
@@ -184,6 +194,11 @@ impl ReceiverConfig {
                 secret.check(&format!("{section}.{key}"))?;
             }
         }
+        let addresses = self.url.iter().map(|url| ("url", url));
+        for (key, address) in addresses.chain(self.urls.iter().map(|url| ("urls", url))) {
+            let instead = format!("write {section}.authorization, a reference");
+            without_password(&format!("{section}.{key}"), address, &instead)?;
+        }
         if self.timeout_seconds == 0 || self.timeout_seconds > 30 {
             return Err(ConfigFault::new(
                 format!("{section}.timeout_seconds"),
@@ -286,6 +301,17 @@ fn group_by(labels: &[String]) -> Option<GroupBy> {
     }
 }
 
+/// Refuses an address that holds a password, without showing it.
+fn without_password(key: &str, address: &str, why: &str) -> Result<(), ConfigFault> {
+    match holds_password(address) {
+        true => Err(ConfigFault::new(
+            key,
+            format!("holds a password; take it out: {why}"),
+        )),
+        false => Ok(()),
+    }
+}
+
 fn known(
     key: &str,
     names: &[String],
@@ -337,6 +363,23 @@ mod tests {
             "{written_out}"
         );
         read("[receivers.a]\nkind = \"pagerduty\"\nrouting_key = \"env:KEY\"\n").unwrap();
+    }
+
+    #[test]
+    fn addresses_of_receivers_hold_no_password() {
+        for key in [
+            "url = \"http://ada:hunter2@am\"",
+            "urls = [\"http://am\", \"http://ada:hunter2@am\"]",
+        ] {
+            let refused = read(&format!(
+                "[receivers.a]\nkind = \"pagerduty\"\nrouting_key = \"env:KEY\"\n{key}\n"
+            ));
+            let refused = refused.unwrap_err();
+            assert!(
+                refused.contains("receivers.a.authorization") && !refused.contains("hunter2"),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigFault, SecretRef, section};
+use super::{ConfigFault, SecretRef, section, shown::holds_password};
 
 /// How the API server is reached: a kubeconfig, a URL with its credentials, or the pod's service account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,10 @@ impl KubernetesConfig {
             (None, Some(url)) if !url.starts_with("https://") => {
                 Err(ConfigFault::new("kubernetes.url", "must begin with https://"))
             }
+            (None, Some(url)) if holds_password(url) => Err(ConfigFault::new(
+                "kubernetes.url",
+                "holds a password; write kubernetes.token, a reference",
+            )),
             (_, None) if self.ca.is_some() || self.certificate.is_some() || self.token.is_some() => {
                 Err(ConfigFault::new(
                     "kubernetes.url",

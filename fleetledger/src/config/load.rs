@@ -57,7 +57,7 @@ pub fn load_with(
         .add_source(environment::EnvironmentLayer::new(variables)?)
         .build();
     let config = layered.and_then(config::Config::try_deserialize::<FleetledgerConfig>);
-    let config = config.map_err(|error| ConfigError::Type(error.to_string()))?;
+    let config = config.map_err(|error| ConfigError::Type(describe(&error)))?;
     let loaded = LoadedConfig {
         config,
         file: file.map(Path::to_owned),
@@ -65,6 +65,38 @@ pub fn load_with(
     };
     loaded.config.check().map_err(|fault| loaded.explain(fault))?;
     Ok(loaded)
+}
+
+/// What is wrong with a type. What was found is named by its type alone: a password of digits is a number.
+fn describe(error: &config::ConfigError) -> String {
+    match error {
+        config::ConfigError::Type {
+            origin,
+            unexpected,
+            expected,
+            key,
+        } => {
+            let shown = unexpected.to_string();
+            let found = shown.split(['`', '"']).next().unwrap_or_default().trim();
+            let key = key
+                .as_ref()
+                .map_or(String::new(), |key| format!(" for key `{key}`"));
+            let origin = origin
+                .as_ref()
+                .map_or(String::new(), |origin| format!(" in {origin}"));
+            format!("invalid type: {found}, expected {expected}{key}{origin}")
+        }
+        config::ConfigError::At { error, origin, key } => {
+            let key = key
+                .as_ref()
+                .map_or(String::new(), |key| format!(" for key `{key}`"));
+            let origin = origin
+                .as_ref()
+                .map_or(String::new(), |origin| format!(" in {origin}"));
+            format!("{}{key}{origin}", describe(error))
+        }
+        error => error.to_string(),
+    }
 }
 
 impl LoadedConfig {
@@ -172,6 +204,17 @@ mod tests {
         assert_eq!(config.emit.labels, ["app", "team"]);
         assert!(!config.emit.streaming_lists);
         assert_eq!(config.kafka.tls.unwrap().ca, Some("/etc/hostname".into()));
+    }
+
+    #[test]
+    fn a_secret_of_the_wrong_type_is_not_shown() {
+        for value in ["31337", "31337.5", "[\"31337\"]", "{a = 31337}"] {
+            let message = refused(&format!("[postgres]\npassword = {value}\n"), &[]);
+            assert!(
+                message.contains("postgres.password") && !message.contains("31337"),
+                "{value}: {message}"
+            );
+        }
     }
 
     #[test]

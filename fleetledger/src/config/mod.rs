@@ -10,6 +10,8 @@ mod console;
 mod environment;
 mod error;
 mod evaluate;
+mod exposure;
+mod file_watch;
 mod kafka;
 mod key;
 mod kubernetes;
@@ -17,12 +19,16 @@ mod load;
 pub mod places;
 mod postgres;
 pub mod reference;
+pub mod rotation;
 mod secret;
 mod section;
+mod shown;
 
 pub use console::{ConsoleConfig, TokenConfig};
 pub use error::ConfigError;
 pub use evaluate::{EvaluateConfig, ReceiverConfig, ReceiverKind, RouteConfig, RoutingConfig};
+pub use exposure::{ExposedWay, exposed};
+pub use file_watch::FileWatch;
 pub use kafka::{KafkaConfig, SaslConfig, SaslMechanism};
 pub use kubernetes::KubernetesConfig;
 pub use load::{LoadedConfig, load, load_with};
@@ -31,6 +37,7 @@ pub use secret::{SecretRef, SecretValue};
 pub use section::{
     DemoConfig, HttpConfig, LogConfig, LogFormat, OwnersConfig, ShutdownConfig, TlsConfig, TopicsConfig,
 };
+pub use shown::shown;
 
 use std::collections::BTreeMap;
 

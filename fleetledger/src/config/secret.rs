@@ -65,6 +65,15 @@ impl SecretRef {
         Ok(SecretValue(secret.to_owned()))
     }
 
+    /// The file that it stands in, if it stands in one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self.location("") {
+            Ok(SecretLocation::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+
     fn location(&self, key: &str) -> Result<SecretLocation<'_>, ConfigFault> {
         if let Some(path) = self.0.strip_prefix("file:").filter(|path| !path.is_empty()) {
             Ok(SecretLocation::File(Path::new(path)))

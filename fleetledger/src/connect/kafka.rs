@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use openssl::ssl::{HandshakeError, SslConnector, SslMethod, SslVerifyMode};
+use openssl::{pkey::PKey, x509::X509};
 use rdkafka::{
     ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
@@ -15,7 +17,7 @@ use rdkafka::{
 };
 
 use super::{HopError, HopErrorKind, hop::authorities};
-use crate::config::{ConfigFault, KafkaConfig};
+use crate::config::{ConfigFault, KafkaConfig, SecretValue};
 
 /// How long the brokers may take to answer a first question.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -69,6 +71,35 @@ pub fn client_config(kafka: &KafkaConfig) -> Result<ClientConfig, ConfigFault> {
         }
     }
     Ok(config)
+}
+
+/// Whether the key is that of the certificate: of two files that are replaced one after the other, the client would take
+/// up one alone.
+///
+/// # Errors
+/// They cannot be read, or do not belong together.
+pub fn check_key_pair(kafka: &KafkaConfig) -> anyhow::Result<()> {
+    let Some(tls) = &kafka.tls else {
+        return Ok(());
+    };
+    let (Some(certificate), Some(key)) = (&tls.certificate, &tls.key) else {
+        return Ok(());
+    };
+    let certificate = X509::from_pem(&std::fs::read(certificate).context("read kafka.tls.certificate")?)
+        .context("read kafka.tls.certificate")?;
+    let pem = std::fs::read(key).context("read kafka.tls.key")?;
+    let password = match &kafka.tls_key_password {
+        Some(password) => password.read("kafka.tls_key_password").ok(),
+        None => None,
+    };
+    let password = password.as_ref().map_or("", SecretValue::expose);
+    let key =
+        PKey::private_key_from_pem_passphrase(&pem, password.as_bytes()).context("read kafka.tls.key")?;
+    anyhow::ensure!(
+        certificate.public_key()?.public_eq(&key),
+        "kafka.tls.key is not the key of kafka.tls.certificate"
+    );
+    Ok(())
 }
 
 /// One topic as the brokers describe it.

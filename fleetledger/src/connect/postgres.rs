@@ -1,9 +1,9 @@
 //! The way to PostgreSQL: the connector, and what a refused connection means.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use fleetledger_schema::postgres::{ConnectError, PostgresConnector};
+use fleetledger_schema::postgres::{ConnectError, PostgresAccess, PostgresConnector};
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::{Client, config::SslMode, error::SqlState};
@@ -12,7 +12,10 @@ use super::{
     HopError,
     hop::{authorities, chain},
 };
-use crate::config::{PostgresConfig, PostgresTls};
+use crate::config::{
+    PostgresConfig, PostgresTls, SecretRef, SecretValue,
+    rotation::{self, renewable},
+};
 
 /// What to do where the server wants another certificate of this end.
 const OWN_PAIR: &str =
@@ -23,6 +26,49 @@ const OWN_PAIR: &str =
 /// # Errors
 /// A secret or certificate that cannot be read.
 pub fn connector(postgres: &PostgresConfig) -> anyhow::Result<PostgresConnector> {
+    let read = postgres.clone();
+    let access = renewable("postgres", watched(postgres), move || access(&read))?;
+    Ok(PostgresConnector::renewed(access))
+}
+
+/// The files whose change is taken up.
+fn watched(postgres: &PostgresConfig) -> Vec<PathBuf> {
+    let files = [&postgres.ca, &postgres.certificate, &postgres.key];
+    rotation::files([postgres.password.as_ref()], files.map(Option::as_ref))
+}
+
+/// The same, for another user with a password of their own.
+///
+/// # Errors
+/// A secret or certificate that cannot be read.
+pub fn connector_of(
+    postgres: &PostgresConfig,
+    user: &str,
+    key: &'static str,
+    password: Option<&SecretRef>,
+) -> anyhow::Result<PostgresConnector> {
+    let mut files = watched(postgres);
+    files.extend(rotation::files([password], []));
+    let (postgres, user, password) = (postgres.clone(), user.to_owned(), password.cloned());
+    let what = format!("postgres as {user}");
+    let access = renewable(what, files, move || {
+        let mut access = access(&postgres)?;
+        access.config.user(&user);
+        if let Some(password) = &password {
+            access.config.password(read_secret(password, key)?.expose());
+        }
+        Ok(access)
+    })?;
+    Ok(PostgresConnector::renewed(access))
+}
+
+fn read_secret(secret: &SecretRef, key: &str) -> anyhow::Result<SecretValue> {
+    secret
+        .read(key)
+        .map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))
+}
+
+fn access(postgres: &PostgresConfig) -> anyhow::Result<PostgresAccess> {
     let mut config = match &postgres.url {
         // The reader's words may quote the url; what is wrong with it was said when it was checked.
         Some(url) => url
@@ -36,12 +82,7 @@ pub fn connector(postgres: &PostgresConfig) -> anyhow::Result<PostgresConnector>
         }
     };
     if let Some(password) = &postgres.password {
-        let secret = password.read("postgres.password");
-        config.password(
-            secret
-                .map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?
-                .expose(),
-        );
+        config.password(read_secret(password, "postgres.password")?.expose());
     }
     config.connect_timeout(Duration::from_secs(postgres.connect_timeout_seconds));
     config.keepalives_idle(Duration::from_secs(30));
@@ -50,7 +91,7 @@ pub fn connector(postgres: &PostgresConfig) -> anyhow::Result<PostgresConnector>
         PostgresTls::VerifyFull | PostgresTls::VerifyCa => config.ssl_mode(SslMode::Require),
     };
     let tls = tls_connector(postgres).context("set up TLS to postgres")?;
-    Ok(PostgresConnector::new(config, tls))
+    Ok(PostgresAccess { config, tls })
 }
 
 fn tls_connector(postgres: &PostgresConfig) -> anyhow::Result<Option<MakeTlsConnector>> {

@@ -63,7 +63,7 @@ impl DemoAlerting {
             stop.clone(),
         )
         .await?;
-        let server = console::bind(&loaded, &console, &parts).await?;
+        let server = console::bind(&loaded, &console, &parts, registry).await?;
         let address = server.address().context("read the console's address")?;
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run(stop.clone()));

@@ -8,6 +8,7 @@ mod clock;
 mod cost;
 mod database;
 mod evaluator;
+mod exposure;
 mod identity;
 mod kafka;
 mod kubernetes;
@@ -48,6 +49,13 @@ pub enum CheckVerdict {
     /// Broken.
     Broken {
         /// What is wrong.
+        why: String,
+        /// The exact fix.
+        fix: String,
+    },
+    /// It works, and others could read along or stand in for somebody.
+    Warned {
+        /// What is at risk.
         why: String,
         /// The exact fix.
         fix: String,
@@ -107,6 +115,7 @@ macro_rules! checks {
 pub const CHECKS: &[DoctorCheck] = checks! {
     "secret-files", Machine, secret::closed, "secrets and private keys can be read, by their owner alone";
     "certificates", Machine, certificate::valid, "certificates are valid today and in two weeks";
+    "exposed-ways", Machine, exposure::ways, "nothing travels readable beyond this machine, and every other end is checked";
     "kubernetes-reach", Kubernetes, kubernetes::reach, "the API server answers, with a certificate that is trusted, and knows this client";
     "kubernetes-rbac", Kubernetes, kubernetes::rbac, "the emitter may list and watch every kind it reports";
     "kubernetes-usage", Kubernetes, kubernetes::usage, "the emitter may read usage from where it is configured to";

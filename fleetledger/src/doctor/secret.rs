@@ -16,7 +16,7 @@ pub(super) async fn closed(scene: &DoctorObservations) -> CheckVerdict {
                 "put the secret where the reference says, readable by this user; or correct the reference",
             );
         }
-        files.extend(file_of(secret).map(|file| (key, file)));
+        files.extend(secret.file().map(|file| (key, file.to_owned())));
     }
     files.extend(keys(config));
     for (key, file) in &files {
@@ -88,8 +88,4 @@ fn keys(config: &FleetledgerConfig) -> Vec<(String, PathBuf)> {
         found.extend(key.map(|file| (format!("receivers.{name}.tls.key"), file)));
     }
     found
-}
-
-fn file_of(secret: &SecretRef) -> Option<PathBuf> {
-    format!("{secret:?}").strip_prefix("file:").map(PathBuf::from)
 }

@@ -105,7 +105,6 @@ pub(crate) fn connectors(loaded: &LoadedConfig) -> anyhow::Result<EvaluatorConne
     let evaluate = &config.evaluate;
     let rules = as_user(
         loaded,
-        &own,
         &evaluate.rules_user,
         evaluate.rules_password.as_ref(),
         "evaluate.rules_password",
@@ -118,7 +117,6 @@ pub(crate) fn reader_connector(loaded: &LoadedConfig) -> anyhow::Result<Postgres
     let evaluate = &loaded.config.evaluate;
     as_user(
         loaded,
-        &connect::postgres::connector(&loaded.config.postgres)?,
         &evaluate.reader_user,
         evaluate.reader_password.as_ref(),
         "evaluate.reader_password",
@@ -128,18 +126,15 @@ pub(crate) fn reader_connector(loaded: &LoadedConfig) -> anyhow::Result<Postgres
 /// The same way as another user; without a password of its own with that of `[postgres]`.
 fn as_user(
     loaded: &LoadedConfig,
-    own: &PostgresConnector,
     user: &str,
     password: Option<&SecretRef>,
-    key: &str,
+    key: &'static str,
 ) -> anyhow::Result<PostgresConnector> {
-    let mut other = own.config().clone();
-    other.user(user);
+    // Read here for the sake of its error, which names the place of the key.
     if let Some(password) = password {
-        let secret = password.read(key).map_err(|fault| loaded.explain(fault))?;
-        other.password(secret.expose());
+        password.read(key).map_err(|fault| loaded.explain(fault))?;
     }
-    Ok(PostgresConnector::new(other, own.tls().cloned()))
+    connect::postgres::connector_of(&loaded.config.postgres, user, key, password)
 }
 
 impl EvaluatorParts {

@@ -1,6 +1,10 @@
 //! The receivers of a configuration: channels with their secrets and certificates read.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use fleetledger_alerts::{AlertReceiver, ReceiverSet};
 use fleetledger_paging::{
@@ -12,7 +16,10 @@ use fleetledger_paging::{
 };
 
 use crate::{
-    config::{self, ConfigFault, FleetledgerConfig, ReceiverKind, SecretRef},
+    config::{
+        self, ConfigFault, FleetledgerConfig, ReceiverKind, SecretRef,
+        rotation::{self, renewable},
+    },
     connect,
 };
 
@@ -20,8 +27,13 @@ use crate::{
 pub(crate) fn receivers(config: &FleetledgerConfig) -> Result<ReceiverSet, ConfigFault> {
     let mut by_name = BTreeMap::new();
     for (name, receiver) in &config.receivers {
-        let client = ChannelClient::new(channel(config, name, receiver)?)
-            .map_err(|error| ConfigFault::new(format!("receivers.{name}"), connect::hop::chain(&error)))?;
+        // Read here for the sake of the fault, which names its key.
+        client(config, name, receiver)?;
+        let (of, named, settings) = (config.clone(), name.clone(), receiver.clone());
+        let client = renewable(format!("receiver {name}"), watched(receiver), move || {
+            client(&of, &named, &settings).map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))
+        })
+        .map_err(|error| ConfigFault::new(format!("receivers.{name}"), format!("{error:#}")))?;
         let secret_ref = receiver.routing_key.as_ref().map(SecretRef::reference);
         by_name.insert(name.clone(), AlertReceiver { client, secret_ref });
     }
@@ -31,6 +43,30 @@ pub(crate) fn receivers(config: &FleetledgerConfig) -> Result<ReceiverSet, Confi
             .map(|secret| ReceiverSecret::new(secret.expose()))
             .map_err(|fault| fault.why)
     }))
+}
+
+/// The files whose change is taken up.
+fn watched(receiver: &config::ReceiverConfig) -> Vec<PathBuf> {
+    let secrets = [
+        &receiver.secret_url,
+        &receiver.routing_key,
+        &receiver.authorization,
+        &receiver.signing_secret,
+    ];
+    let tls = receiver
+        .tls
+        .iter()
+        .flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]);
+    rotation::files(secrets.map(Option::as_ref), tls.map(Option::as_ref))
+}
+
+fn client(
+    config: &FleetledgerConfig,
+    name: &str,
+    receiver: &config::ReceiverConfig,
+) -> Result<ChannelClient, ConfigFault> {
+    ChannelClient::new(channel(config, name, receiver)?)
+        .map_err(|error| ConfigFault::new(format!("receivers.{name}"), connect::hop::chain(&error)))
 }
 
 fn channel(

@@ -1,15 +1,18 @@
 //! Console, evaluator and all three roles in one, as processes, and the commands people type against them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
-use axum::{Router, extract::State, routing::post};
+use axum::{Router, extract::State, http::Uri, routing::post};
 use fleetledger_local::{mock_kafka::MockKafka, ports, postgres::LocalPostgres};
 use fleetledger_schema::kind::RecordKind;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
-    process::{DEADLINE, RoleProcess, get, wait_for},
+    process::{DEADLINE, RoleProcess, get, get_with, wait_for},
     support::{self, BinaryFixture},
 };
 
@@ -44,10 +47,14 @@ struct ReceivedWebhooks(Arc<Mutex<Vec<Value>>>);
 impl ReceivedWebhooks {
     async fn start() -> (Self, String, JoinSet<()>) {
         let hook = Self::default();
-        let take = |State(hook): State<Self>, body: axum::Json<Value>| async move {
+        let take = |State(hook): State<Self>, uri: Uri, mut body: axum::Json<Value>| async move {
+            body.0["path"] = Value::from(uri.path());
             hook.0.lock().unwrap().push(body.0);
         };
-        let router = Router::new().route("/", post(take)).with_state(hook.clone());
+        let router = Router::new()
+            .route("/", post(take))
+            .route("/rotated", post(take))
+            .with_state(hook.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
@@ -385,4 +392,63 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
     );
     let run = [&run[..], &["--postgres", &reader]].concat();
     assert_eq!(place.run_command("operator", &run), two);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_and_addresses_are_rotated_under_load_without_a_request_that_fails() {
+    let place = ConsoleFixture::new().await;
+    let (of_console, of_evaluate) = (ports::free_port().unwrap(), ports::free_port().unwrap());
+    let (for_console, for_evaluate) = (place.setup(of_console, ""), place.setup(of_evaluate, ""));
+    let console = RoleProcess::start(&for_console, &["console"]);
+    let evaluator = RoleProcess::start(&for_evaluate, &["evaluate"]);
+    wait_for(of_evaluate, "/readyz", "evaluate: ok");
+    wait_for(of_console, "/readyz", "console: ok");
+    let file = place.folder.path().join("token-operator");
+    let ended = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..6)
+        .map(|_| {
+            let (file, ended, port) = (file.clone(), ended.clone(), place.console);
+            std::thread::spawn(move || {
+                let mut answers = 0;
+                while !ended.load(Ordering::Relaxed) {
+                    let token = std::fs::read_to_string(&file).unwrap();
+                    let answer = get_with(
+                        port,
+                        "/api/v1/rules",
+                        &format!("Authorization: Bearer {token}\r\n"),
+                    );
+                    assert!(answer.starts_with("HTTP/1.1 200"), "{token}: {answer}");
+                    answers += 1;
+                }
+                answers
+            })
+        })
+        .collect();
+    for rotation in 0..20 {
+        let newer = place.folder.path().join("token-newer");
+        std::fs::write(&newer, format!("operator-secret-{rotation}")).unwrap();
+        std::fs::rename(&newer, &file).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    ended.store(true, Ordering::Relaxed);
+    let answers: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+    println!("{answers} answers over 20 rotations, none failed");
+    assert!(answers > 50, "{answers}");
+
+    std::fs::write(
+        place.folder.path().join("hook"),
+        format!("{}rotated", place.hook_url),
+    )
+    .unwrap();
+    let (code, said) = place.run_command("operator", &["alerts", "drill", "hook"]);
+    assert_eq!(code, 0, "{said}");
+    place.hook.until("\"path\":\"/rotated\"", 1).await;
+    for (name, role) in [("console", console), ("evaluate", evaluator)] {
+        let (code, log) = role.stop();
+        assert_eq!(code, Some(0), "{name}: {log}");
+        assert!(
+            !log.contains("-secret"),
+            "a secret is in the log of {name}: {log}"
+        );
+    }
 }

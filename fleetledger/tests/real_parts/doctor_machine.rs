@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::{BinaryFixture, assert_broken, assert_well};
+use crate::support::{BinaryFixture, assert_broken, assert_well, finding};
 use openssl::{asn1::Asn1Time, hash::MessageDigest, pkey::PKey, rsa::Rsa, x509::X509};
 
 #[test]
@@ -62,6 +62,46 @@ fn secret_that_everybody_can_read_and_secret_that_is_missing_are_reported() {
         "secret-files",
         "cannot read",
         "correct the reference",
+    );
+}
+
+#[test]
+fn plaintext_beyond_this_machine_is_warned_of_and_no_secret_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let hook = folder.path().join("hook");
+    std::fs::write(&hook, "http://hooks.example.com/hunter2\n").unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let setup = BinaryFixture::new(&format!(
+        "[kafka]\nbootstrap_servers = \"kafka.example.com:9092\"\n\
+         [kafka.properties]\n\"ssl.keystore.password\" = \"hunter2\"\n\"linger.ms\" = \"7\"\n\
+         [postgres]\nhost = \"db.example.com\"\ntls = \"off\"\n\
+         [receivers.hook]\nkind = \"webhook\"\nsecret_url = \"file:{}\"\nproxy = \"http://ada:hunter2@proxy:3128\"\n",
+        hook.display()
+    ));
+    let (code, said) = setup.run_to_text(&["config", "check"]);
+    assert!(code == 0 && !said.contains("hunter2"), "{code} {said}");
+    for words in [
+        "\"linger.ms\" = \"7\"",
+        "warning: kafka.tls: ",
+        "warning: postgres.tls: ",
+        "warning: receivers.hook.secret_url: ",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let (verdict, why, fix) = finding(&setup, "exposed-ways", "machine");
+    assert!(
+        verdict == "warned"
+            && why.contains("postgres.tls")
+            && fix.contains("verify-full")
+            && !why.contains("hunter2"),
+        "{verdict} {why} {fix}"
+    );
+    // A warning is no fault.
+    assert_eq!(setup.run_to_text(&["doctor", "--only", "machine"]).0, 0);
+    assert_well(
+        &BinaryFixture::new("[postgres]\ntls = \"off\"\n"),
+        "machine",
+        "exposed-ways",
     );
 }
 

@@ -47,11 +47,16 @@ impl Drop for RoleProcess {
 
 /// The whole answer to a GET; empty if nobody listens.
 pub(crate) fn get(port: u16, path: &str) -> String {
+    get_with(port, path, "")
+}
+
+/// The same with more headers, each with its line's end.
+pub(crate) fn get_with(port: u16, path: &str, headers: &str) -> String {
     let mut answer = String::new();
     if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
         let _ = write!(
             stream,
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n"
         );
         let _ = stream.read_to_string(&mut answer);
     }

@@ -139,6 +139,69 @@ async fn each_of_the_poison_set_is_a_dead_letter_and_its_neighbours_land() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_beyond_the_bound_of_their_source_and_day_are_counted_with_an_example() {
+    const BOUND: u64 = 60_000;
+    const LETTERS: i64 = 40;
+    let place = IngestHarness::new().await;
+    let ingester = place.start_with(|settings| {
+        settings.dead_letter_day_bytes = BOUND;
+        settings.quarantine_minimum = 1_000;
+    });
+    let mut noisy = ScriptedEmitter::new(&place, "dfw", "noisy", "cu-1");
+    let mut other = ScriptedEmitter::new(&place, "dfw", "other", "cu-2");
+    for number in 0..LETTERS {
+        let mut object = namespace(&format!("n{number}"), "Active");
+        object.labels.insert("team".into(), "x".repeat(5_000));
+        let mut message = noisy.object(&object.into_record());
+        message.value.as_mut().unwrap()[0] = b'{';
+        noisy.send(&message).await;
+        noisy
+            .put(namespace(&format!("neighbour-{number}"), "Active"))
+            .await;
+    }
+    let mut message = other.object(&namespace("o", "Active").into_record());
+    message.value.as_mut().unwrap()[0] = b'{';
+    other.send(&message).await;
+    place.landed().await;
+    let kept: i64 = place
+        .one("select count(*) from ledger.dead_letter where cluster = 'noisy'")
+        .await;
+    let bytes: i64 = place
+        .one("select sum(length(record_key) + length(record_value))::bigint from ledger.dead_letter where cluster = 'noisy'")
+        .await;
+    assert!(
+        kept > 5 && bytes as u64 <= BOUND,
+        "{kept} letters of {bytes} bytes"
+    );
+    let counted: i64 = place
+        .one(
+            "select letters from fleet.dead_letter_overflow where cluster = 'noisy' and reason = 'bad_magic'",
+        )
+        .await;
+    assert_eq!(kept + counted, LETTERS);
+    let example: bool = place
+        .one("select length(record_value) = 1024 and length(record_key) > 10 and detail <> '' from ledger.dead_letter_overflow")
+        .await;
+    assert!(example);
+    assert_eq!(
+        place
+            .one::<i64>("select count(*) from ledger.dead_letter where cluster = 'other'")
+            .await,
+        1
+    );
+    assert_eq!(
+        place.one::<i64>("select count(*) from ledger.namespace").await,
+        LETTERS
+    );
+    assert_eq!(
+        place.counts().await[6],
+        LETTERS + 1,
+        "every one is in the batch ledger"
+    );
+    ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_datacenter_is_refused_where_topics_have_suffixes() {
     let place = IngestHarness::with_suffixes(&["dfw"]).await;
     let ingester = place.start_with(|settings| settings.topic_suffixes = vec!["dfw".into()]);

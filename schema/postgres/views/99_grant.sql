@@ -33,6 +33,11 @@ grant select (
     dead_letter_id, topic, partition, record_offset, kafka_at, datacenter, cluster, cluster_uid, kind, uid, reason,
     detail, schema_ref, died_at, state, settled_at
 ) on ledger.dead_letter to fleetledger_select;
+revoke select on ledger.dead_letter_overflow from fleetledger_select;
+grant select (
+    datacenter, cluster, cluster_uid, day_on, topic, reason, letters, bytes, first_at, last_at, partition, record_offset,
+    detail
+) on ledger.dead_letter_overflow to fleetledger_select;
 
 -- What teams may read, their own rows of it (migrations/0012_team.sql): these views, what they and the functions of fleet
 -- stand on, and nothing else. Each table below has a policy for teams, or is said to tell of nobody.

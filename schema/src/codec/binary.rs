@@ -6,6 +6,10 @@ use thiserror::Error;
 
 use super::shape::AvroShape;
 
+/// Most values a body may come to: a field takes some hundred bytes here and may take none on the wire. The largest bodies
+/// of ours have some ten thousand.
+const MAX_VALUES: usize = 262_144;
+
 /// Why a body does not fit its schema.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BodyError {
@@ -18,6 +22,9 @@ pub enum BodyError {
     /// An array, map or string is longer than the body.
     #[error("body claims {0} items or bytes, more than it has room for")]
     Length(i64),
+    /// It comes to more values than any record has.
+    #[error("body holds more than {MAX_VALUES} values")]
+    TooManyValues,
     /// A number, boolean or union branch is not valid.
     #[error("body holds an invalid {0}")]
     Invalid(&'static str),
@@ -30,6 +37,11 @@ pub enum BodyError {
 }
 
 pub(crate) fn read(shape: &AvroShape, input: &mut &[u8]) -> Result<Json, BodyError> {
+    read_value(shape, input, &mut { MAX_VALUES })
+}
+
+fn read_value(shape: &AvroShape, input: &mut &[u8], left: &mut usize) -> Result<Json, BodyError> {
+    *left = left.checked_sub(1).ok_or(BodyError::TooManyValues)?;
     Ok(match shape {
         AvroShape::Null => Json::Null,
         AvroShape::Boolean => match take(input, 1)? {
@@ -44,13 +56,13 @@ pub(crate) fn read(shape: &AvroShape, input: &mut &[u8]) -> Result<Json, BodyErr
         AvroShape::String => Json::String(read_text(input)?),
         AvroShape::Optional(inner) => match read_long(input)? {
             0 => Json::Null,
-            1 => read(inner, input)?,
+            1 => read_value(inner, input, left)?,
             _ => return Err(BodyError::Invalid("union branch")),
         },
         AvroShape::Array(items) => {
             let mut array = Vec::new();
             read_blocks(input, |input| {
-                array.push(read(items, input)?);
+                array.push(read_value(items, input, left)?);
                 Ok(())
             })?;
             Json::Array(array)
@@ -59,15 +71,15 @@ pub(crate) fn read(shape: &AvroShape, input: &mut &[u8]) -> Result<Json, BodyErr
             let mut map = Map::new();
             read_blocks(input, |input| {
                 let key = read_text(input)?;
-                map.insert(key, read(values, input)?);
+                map.insert(key, read_value(values, input, left)?);
                 Ok(())
             })?;
             Json::Object(map)
         }
         AvroShape::Record(fields) => {
             let mut map = Map::new();
-            for (name, shape) in fields {
-                map.insert(name.clone(), read(shape, input)?);
+            for (name, shape) in fields.iter() {
+                map.insert(name.clone(), read_value(shape, input, left)?);
             }
             Json::Object(map)
         }
@@ -110,7 +122,7 @@ pub(crate) fn write(shape: &AvroShape, json: &Json, out: &mut Vec<u8>) -> Result
             write_long(0, out);
         }
         (AvroShape::Record(fields), Json::Object(map)) => {
-            for (name, shape) in fields {
+            for (name, shape) in fields.iter() {
                 write(shape, map.get(name).unwrap_or(&Json::Null), out)?;
             }
         }

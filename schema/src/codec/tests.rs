@@ -169,3 +169,67 @@ fn a_schema_that_changes_a_type_or_contains_itself_is_refused() {
         SchemaError::Record("Other".into())
     );
 }
+
+/// A record that holds `width` fields of the record of the level below it.
+fn level_by_level(levels: usize, width: usize) -> String {
+    let leaf = r#"{"type":"record","name":"L0","fields":[{"name":"x","type":"long"}]}"#.to_owned();
+    let nested = (1..=levels).fold(leaf, |below, level| {
+        let name = if level == levels {
+            "Pod".to_owned()
+        } else {
+            format!("L{level}")
+        };
+        let again: String = (1..width)
+            .map(|field| format!(r#",{{"name":"f{field}","type":"L{}"}}"#, level - 1))
+            .collect();
+        format!(r#"{{"type":"record","name":"{name}","fields":[{{"name":"f0","type":{below}}}{again}]}}"#)
+    });
+    nested.replacen(
+        r#""name":"Pod""#,
+        r#""name":"Pod","namespace":"io.fleetledger.v1""#,
+        1,
+    )
+}
+
+#[test]
+fn a_type_that_is_named_level_by_level_counts_each_time_it_is_used() {
+    // Types come to (width + 1) to the power of levels, about: 12 levels of 3 to more than half a million.
+    for (levels, width, fits) in [
+        (2, 3, true),
+        (5, 3, true),
+        (12, 3, false),
+        (12, 2, false),
+        (15, 8, false),
+    ] {
+        let text = level_by_level(levels, width);
+        assert!(text.len() < 8_192, "{} bytes", text.len());
+        let parsed = shape::AvroShape::parse(&text);
+        assert_eq!(parsed.is_ok(), fits, "{levels} levels of {width}: {parsed:?}");
+    }
+}
+
+#[test]
+fn a_body_that_comes_to_more_values_than_a_record_has_is_refused() {
+    let nothing = |count: usize| -> String {
+        (0..count)
+            .map(|field| format!(r#",{{"name":"n{field}","type":"null"}}"#))
+            .collect()
+    };
+    let text = format!(
+        r#"{{"type":"record","name":"R","fields":[{{"name":"items","type":{{"type":"array","items":
+            {{"type":"record","name":"I","fields":[{{"name":"x","type":"boolean"}}{}]}}}}}}]}}"#,
+        nothing(1_000)
+    );
+    let (_, shape) = shape::AvroShape::parse(&text).unwrap();
+    // 1,000 items of a byte each, and of 1,002 values each.
+    let mut body = vec![0xd0, 0x0f];
+    body.extend(std::iter::repeat_n(0_u8, 1_000));
+    body.push(0);
+    assert_eq!(
+        binary::read(&shape, &mut body.as_slice()),
+        Err(BodyError::TooManyValues)
+    );
+    let mut few = vec![0x04, 0, 0, 0];
+    few.push(0);
+    assert!(binary::read(&shape, &mut &few[..4]).is_ok());
+}

@@ -4,11 +4,23 @@ use postgres_openssl::MakeTlsConnector;
 use thiserror::Error;
 use tokio_postgres::{Client, Config, NoTls};
 
+use crate::renewable::Renewable;
+
 /// How to reach one database; cheap to clone, holds no connection.
 #[derive(Clone)]
 pub struct PostgresConnector {
     config: Config,
     tls: Option<MakeTlsConnector>,
+    access: Renewable<PostgresAccess>,
+}
+
+/// What a connection is made with: the driver's configuration, its password among it, and the certificates.
+#[derive(Clone)]
+pub struct PostgresAccess {
+    /// The driver's configuration.
+    pub config: Config,
+    /// The TLS side, if any.
+    pub tls: Option<MakeTlsConnector>,
 }
 
 /// A connection could not be made.
@@ -26,7 +38,21 @@ impl PostgresConnector {
     /// A connector for `config`; with `tls` the server's certificate is checked as that connector says.
     #[must_use]
     pub fn new(config: Config, tls: Option<MakeTlsConnector>) -> Self {
-        Self { config, tls }
+        Self::renewed(PostgresAccess { config, tls }.into())
+    }
+
+    /// A connector whose password and certificates may be replaced while it is used: every connection is made with the
+    /// newest.
+    #[must_use]
+    pub fn renewed(access: Renewable<PostgresAccess>) -> Self {
+        let PostgresAccess { config, tls } = access.newest();
+        Self { config, tls, access }
+    }
+
+    /// What the next connection is to be made with.
+    #[must_use]
+    pub fn access(&self) -> PostgresAccess {
+        self.access.newest()
     }
 
     /// Host, port and database, for messages.
@@ -55,13 +81,13 @@ impl PostgresConnector {
         )
     }
 
-    /// The driver's configuration.
+    /// The driver's configuration, with the password of when this connector was made.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The TLS side, if any.
+    /// The TLS side of when this connector was made, if any.
     #[must_use]
     pub fn tls(&self) -> Option<&MakeTlsConnector> {
         self.tls.as_ref()
@@ -72,15 +98,15 @@ impl PostgresConnector {
     /// # Errors
     /// [`ConnectError`]; transient if the server is away, fatal if it refuses the user or the database is missing.
     pub async fn connect(&self, application_name: &str) -> Result<Client, ConnectError> {
-        let mut config = self.config.clone();
+        let PostgresAccess { mut config, tls } = self.access();
         config.application_name(application_name);
         let failed = |source| ConnectError {
             target: self.target(),
             source,
         };
-        match &self.tls {
+        match tls {
             Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await.map_err(failed)?;
+                let (client, connection) = config.connect(tls).await.map_err(failed)?;
                 drive(connection);
                 Ok(client)
             }

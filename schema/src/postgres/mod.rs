@@ -17,7 +17,7 @@ mod repeatable;
 mod view;
 mod view_columns;
 
-pub use connect::{ConnectError, PostgresConnector};
+pub use connect::{ConnectError, PostgresAccess, PostgresConnector};
 pub use cost_column::{COST_DIMENSIONS, COST_MEASURES, CostDimension, CostMeasure};
 pub use error::MigrateError;
 pub use file::SqlFile;

@@ -9,10 +9,12 @@
 )]
 
 mod admission;
+mod batch;
 mod epoch;
 mod estimates;
 mod fast_path;
 mod hook;
+mod http;
 mod locks;
 mod login;
 mod messages;

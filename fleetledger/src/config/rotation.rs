@@ -1,0 +1,112 @@
+//! Taking up files that are rotated.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use fleetledger_schema::renewable::Renewable;
+
+use super::{FileWatch, SecretRef};
+
+/// Between two lines of the log about the same files.
+const LOG_EVERY: Duration = Duration::from_secs(30);
+
+struct RotatedValue<T> {
+    value: T,
+    version: u64,
+    watch: FileWatch,
+    failed_at: Option<Instant>,
+}
+
+/// What `read` makes of `files`, made anew when one of them changes. While they cannot be used, such as a certificate
+/// whose key has yet to follow, the value from before stays. `what` names it in the log.
+///
+/// # Errors
+/// The first reading failed.
+pub fn renewable<T>(
+    what: impl Into<String>,
+    files: Vec<PathBuf>,
+    read: impl Fn() -> anyhow::Result<T> + Send + Sync + 'static,
+) -> anyhow::Result<Renewable<T>>
+where
+    T: Clone + Send + 'static,
+{
+    let what = what.into();
+    // Looked at before they are read: a change between the two is noticed.
+    let watch = FileWatch::new(files);
+    let state = Mutex::new(RotatedValue {
+        value: read()?,
+        version: 0,
+        watch,
+        failed_at: None,
+    });
+    Ok(Renewable::new(move || {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.watch.has_changed_now() {
+            match read() {
+                Ok(value) => {
+                    state.value = value;
+                    state.version += 1;
+                    state.watch.taken_up();
+                    state.failed_at = None;
+                    tracing::info!(what, "took up files that have changed");
+                }
+                Err(error) if state.failed_at.is_none_or(|at| at.elapsed() > LOG_EVERY) => {
+                    state.failed_at = Some(Instant::now());
+                    tracing::error!(
+                        what,
+                        error = format!("{error:#}"),
+                        "files have changed and cannot be used; going on with what they held before"
+                    );
+                }
+                Err(_) => {}
+            }
+        }
+        (state.version, state.value.clone())
+    }))
+}
+
+/// The files among these secrets and files.
+pub fn files<'f>(
+    secrets: impl IntoIterator<Item = Option<&'f SecretRef>>,
+    files: impl IntoIterator<Item = Option<&'f PathBuf>>,
+) -> Vec<PathBuf> {
+    let of_secrets = secrets.into_iter().flatten().filter_map(SecretRef::file);
+    let files = files.into_iter().flatten().map(PathBuf::as_path);
+    of_secrets.chain(files).map(Path::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_made_anew_when_its_file_changes_and_kept_while_that_cannot_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("number");
+        std::fs::write(&file, "1").unwrap();
+        let read = {
+            let file = file.clone();
+            move || {
+                std::fs::read_to_string(&file)?
+                    .parse::<u32>()
+                    .context("no number")
+            }
+        };
+        let number = renewable("a number", vec![file.clone()], read).unwrap();
+        assert_eq!(number.newest_with_version(), (0, 1));
+        for broken in ["", "one"] {
+            std::fs::write(&file, broken).unwrap();
+            assert_eq!(number.newest_with_version(), (0, 1), "{broken}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(number.newest(), 1);
+        std::fs::write(&file, "22").unwrap();
+        assert!(number.is_newer_than(0));
+        assert_eq!(number.clone().newest_with_version(), (1, 22));
+    }
+}
