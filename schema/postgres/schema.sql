@@ -678,6 +678,36 @@ create table ledger.dead_letter (
 );
 CREATE INDEX dead_letter_open ON ledger.dead_letter USING btree (reason, cluster_uid) WHERE (state = 'open'::text);
 
+-- Bytes of the dead letters of a source by UTC day, those that were not kept whole among them.
+create table ledger.dead_letter_day (
+    datacenter text not null, -- Datacenter in their keys; empty where that could not be read.
+    cluster text not null, -- Cluster in their keys; empty where that could not be read.
+    cluster_uid text not null, -- Cluster uid in their keys; empty where that could not be read.
+    day_on date not null, -- Day, UTC.
+    bytes bigint not null, -- Keys, values and headers.
+    PRIMARY KEY (datacenter, cluster, cluster_uid, day_on)
+);
+
+-- Dead letters beyond the bound of their source and day: counted, with the first of each reason as an example.
+create table ledger.dead_letter_overflow (
+    datacenter text not null, -- Datacenter in their keys; empty where that could not be read.
+    cluster text not null, -- Cluster in their keys; empty where that could not be read.
+    cluster_uid text not null, -- Cluster uid in their keys; empty where that could not be read.
+    day_on date not null, -- Day, UTC.
+    topic text not null, -- Topic.
+    reason text not null, -- Class of the fault.
+    letters bigint not null, -- How many there were.
+    bytes bigint not null, -- Their keys, values and headers.
+    first_at timestamptz not null default now(), -- When the first was counted.
+    last_at timestamptz not null default now(), -- When the newest was counted.
+    partition integer not null, -- Partition of the first.
+    record_offset bigint not null, -- Offset of the first.
+    detail text not null, -- What exactly is wrong with the first.
+    record_key bytea, -- First kilobyte of its key.
+    record_value bytea, -- First kilobyte of its value.
+    PRIMARY KEY (datacenter, cluster, cluster_uid, day_on, topic, reason)
+);
+
 -- Attempts to send a notification.
 create table ledger.delivery (
     attempted_at timestamptz not null, -- When.
@@ -699,7 +729,7 @@ create table ledger.emitter_state (
     cluster_id integer not null, -- Cluster; see ledger.cluster.
     kind smallint not null, -- Kind number.
     shard integer not null, -- Shard.
-    epoch bigint not null, -- Reign of the emitter, microseconds.
+    epoch bigint not null, -- Leadership term of the emitter, microseconds.
     sequence bigint not null, -- Number of its newest record.
     observed_at timestamptz not null, -- ce_time of its newest record.
     clock_skew_seconds double precision not null default 0, -- ce_time of its newest record less the record's Kafka timestamp, in seconds; more than 5 is a fault.
@@ -1571,7 +1601,7 @@ create table ledger.sweep (
     kind smallint not null, -- Kind number.
     shard integer not null, -- Shard.
     sweep_id text not null, -- Its identity.
-    epoch bigint not null, -- Reign of the emitter that sent it.
+    epoch bigint not null, -- Leadership term of the emitter that sent it.
     begin_sequence bigint not null, -- ce_logsequence of its begin.
     begin_offset bigint not null, -- Offset of its begin; a claim inside the sweep reads again from here.
     begin_at timestamptz not null, -- ce_time of its begin.
@@ -1963,6 +1993,8 @@ create sequence ledger.delivery_number;
 --     day_at, datacenter, cluster, namespace, team, owner_source, workload_kind, workload, container, node_class, labels, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, hours
 -- fleet.dead_letter: Records that could not land. Their bytes are shown by `fleetledger dead-letters show`.
 --     dead_letter_id, datacenter, cluster, kind, uid, topic, partition, record_offset, reason, detail, schema_ref, kafka_at, died_at, state, settled_at
+-- fleet.dead_letter_overflow: Dead letters beyond the bound of their source and day (`ingest.dead_letter_day_bytes`): counted, not kept.
+--     datacenter, cluster, day_on, topic, reason, letters, bytes, first_at, last_at, partition, record_offset, detail
 -- fleet.emitter: The newest record of each emitter's log, with the skew of its clock.
 --     datacenter, cluster, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records, stale_seen_at
 -- fleet.freshness: Up to when each kind of each cluster is known: a rule asks this before it believes an absence.

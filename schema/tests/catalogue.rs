@@ -107,6 +107,13 @@ const OTHER_KEYS: &[(&str, &[&str])] = &[
         &["cost_line (line_id)"],
     ),
     ("dead letters are numbered", &["dead_key (dead_letter_id)"]),
+    (
+        "a source of dead letters may be no cluster of the ledger",
+        &[
+            "dead_letter_day (datacenter, cluster, cluster_uid, day_on)",
+            "dead_letter_overflow (datacenter, cluster, cluster_uid, day_on, topic, reason)",
+        ],
+    ),
 ];
 
 async fn texts(client: &Client, query: &str) -> BTreeSet<String> {

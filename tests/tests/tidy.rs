@@ -321,6 +321,7 @@ fn the_model_of_queries_imports_nothing_that_runs_them() {
         "metrics",
         "prepare",
         "recorder",
+        "renewed_connect",
         "report_run",
         "rows",
         "run",

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn no_address_is_shown_with_a_password_wherever_it_stands() {
+    fn no_address_is_shown_with_a_password_wherever_it_is() {
         let text = show(
             "[evaluate]\nconsole_url = \"https://ada:hunter2@console/x\"\n\
              [receivers.a]\nkind = \"alertmanager\"\nurls = [\"http://ada:hunter2@am-1:9093\", \"http://am-2:9093\"]\n\

@@ -63,7 +63,7 @@ comment on table ledger.emitter_state is 'Newest epoch and sequence of each (clu
 comment on column ledger.emitter_state.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.emitter_state.kind is 'Kind number.';
 comment on column ledger.emitter_state.shard is 'Shard.';
-comment on column ledger.emitter_state.epoch is 'Reign of the emitter, microseconds.';
+comment on column ledger.emitter_state.epoch is 'Leadership term of the emitter, microseconds.';
 comment on column ledger.emitter_state.sequence is 'Number of its newest record.';
 comment on column ledger.emitter_state.observed_at is 'ce_time of its newest record.';
 comment on column ledger.emitter_state.clock_skew_seconds is 'ce_time of its newest record less the record''s Kafka timestamp, in seconds; more than 5 is a fault.';
@@ -192,7 +192,7 @@ comment on column ledger.sweep.cluster_id is 'Cluster; see ledger.cluster.';
 comment on column ledger.sweep.kind is 'Kind number.';
 comment on column ledger.sweep.shard is 'Shard.';
 comment on column ledger.sweep.sweep_id is 'Its identity.';
-comment on column ledger.sweep.epoch is 'Reign of the emitter that sent it.';
+comment on column ledger.sweep.epoch is 'Leadership term of the emitter that sent it.';
 comment on column ledger.sweep.begin_sequence is 'ce_sequence of its begin.';
 comment on column ledger.sweep.begin_offset is 'Offset of its begin; a claim inside the sweep reads again from here.';
 comment on column ledger.sweep.begin_at is 'ce_time of its begin.';

@@ -6,7 +6,7 @@ select
     l.cluster, -- Name of the cluster.
     k.kind, -- node, pod, namespace, workload, watchdog or usage.
     e.shard, -- Shard of the topic.
-    e.epoch, -- Reign of the emitter; a new leader has a higher one.
+    e.epoch, -- Leadership term of the emitter; a new leader has a higher one.
     e.sequence, -- Number of its newest record.
     e.observed_at, -- When that was observed.
     e.clock_skew_seconds, -- Its clock less Kafka's, in seconds; more than 5 either way is a fault.

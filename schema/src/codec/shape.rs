@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn schemas_with_references_hold_no_more_types_than_are_allowed() {
         let (read, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let schemas = proptest::collection::vec(proptest::collection::vec(field(), 1..5), 1..24);
+        let schemas = proptest::collection::vec(proptest::collection::vec(field(), 1..5), 1..60);
         let config = ProptestConfig {
             cases: 1_000,
             ..ProptestConfig::default()
