@@ -154,9 +154,10 @@ node.valid_from: set `at` beside `row`
 pod.lives: set `phase`
 pod.valid_from: set `at` beside `row`
 container.lives: set `phase`, or give rows of `pod`
-container.end_started_at: set `ended_at`, `started_at`, `last_started_at`
-container.end_reason: set `ended_at`, `reason`, `last_reason`
-container.end_exit_code: set `ended_at`, `exit_code`, `last_exit_code`
+container.ended_at: set `state`, `finished_at`, `last_finished_at`
+container.end_started_at: set `state`, `started_at`, `last_started_at`
+container.end_reason: set `state`, `reason`, `last_reason`
+container.end_exit_code: set `state`, `exit_code`, `last_exit_code`
 container.valid_from: set `at` beside `row`
 namespace.valid_from: set `at` beside `row`
 workload.lives: set `completed_at`, `conditions`

@@ -1,6 +1,7 @@
 //! Where events come from: a live API server, a dump of one, or a simulated fleet.
 
 pub(crate) mod dump;
+mod readable;
 pub(crate) mod watch;
 
 use fleetledger_schema::kind::RecordKind;

@@ -22,6 +22,7 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::readable::ReadableObject;
 use crate::{
     owner::{KnownOwner, OwnerRef},
     resource::{KubeObject, ResourceChange, SourceEvent, WatchedResource},
@@ -56,47 +57,47 @@ macro_rules! with_api {
         let client = $client;
         match $resource {
             WatchedResource::Namespaces => {
-                let $api: Api<Namespace> = Api::all(client);
+                let $api: Api<ReadableObject<Namespace>> = Api::all(client);
                 $body
             }
             WatchedResource::Leases => {
-                let $api: Api<Lease> = Api::namespaced(client, NODE_LEASES);
+                let $api: Api<ReadableObject<Lease>> = Api::namespaced(client, NODE_LEASES);
                 $body
             }
             WatchedResource::Nodes => {
-                let $api: Api<Node> = Api::all(client);
+                let $api: Api<ReadableObject<Node>> = Api::all(client);
                 $body
             }
             WatchedResource::Deployments => {
-                let $api: Api<Deployment> = Api::all(client);
+                let $api: Api<ReadableObject<Deployment>> = Api::all(client);
                 $body
             }
             WatchedResource::StatefulSets => {
-                let $api: Api<StatefulSet> = Api::all(client);
+                let $api: Api<ReadableObject<StatefulSet>> = Api::all(client);
                 $body
             }
             WatchedResource::DaemonSets => {
-                let $api: Api<DaemonSet> = Api::all(client);
+                let $api: Api<ReadableObject<DaemonSet>> = Api::all(client);
                 $body
             }
             WatchedResource::ReplicaSets => {
-                let $api: Api<ReplicaSet> = Api::all(client);
+                let $api: Api<ReadableObject<ReplicaSet>> = Api::all(client);
                 $body
             }
             WatchedResource::CronJobs => {
-                let $api: Api<CronJob> = Api::all(client);
+                let $api: Api<ReadableObject<CronJob>> = Api::all(client);
                 $body
             }
             WatchedResource::Jobs => {
-                let $api: Api<Job> = Api::all(client);
+                let $api: Api<ReadableObject<Job>> = Api::all(client);
                 $body
             }
             WatchedResource::Pods => {
-                let $api: Api<Pod> = Api::all(client);
+                let $api: Api<ReadableObject<Pod>> = Api::all(client);
                 $body
             }
             WatchedResource::Watchdogs => {
-                let $api: Api<Watchdog> = Api::all(client);
+                let $api: Api<ReadableObject<Watchdog>> = Api::all(client);
                 $body
             }
         }

@@ -370,9 +370,12 @@ async fn logins_that_could_fill_the_disk_or_take_every_connection_are_reported()
     let superuser = client(&server.url_of("postgres")).await;
     superuser
         .batch_execute(
-            "create role keeper login createrole; grant pg_signal_backend, pg_read_all_stats to keeper;
-             create database kept owner keeper",
+            "create role keeper login createrole; grant pg_signal_backend, pg_read_all_stats to keeper",
         )
+        .await
+        .unwrap();
+    superuser
+        .batch_execute("create database kept owner keeper")
         .await
         .unwrap();
     let setup = BinaryFixture::new(&format!(

@@ -19,6 +19,7 @@ use super::{
     file::DumpDocument,
     scope::{ListEvidence, ListedScope},
 };
+use crate::source::readable;
 use crate::{
     health::PassedOver,
     resource::{KubeObject, NamedScope, WatchedResource},
@@ -277,7 +278,7 @@ fn read<K: DeserializeOwned + Into<KubeObject>>(mut json: Json) -> Result<KubeOb
     if let Some(object) = json.as_object_mut() {
         object.remove("apiVersion");
     }
-    serde_json::from_value::<K>(json).map(Into::into)
+    readable::read::<K>(json).map(Into::into)
 }
 
 /// resourceVersions of one resource are numbers that grow; 0 where it is none.
