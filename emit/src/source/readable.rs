@@ -31,7 +31,13 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for ReadableObject<K> {
             Err(error) => error,
         };
         let json: Value = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
-        let name = |field: &str| json["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let metadata = json.get("metadata");
+        let name = |field: &str| {
+            metadata
+                .and_then(|of| of.get(field)?.as_str())
+                .unwrap_or_default()
+                .to_owned()
+        };
         let (namespace, name) = (name("namespace"), name("name"));
         read(json).map(Self).map_err(|_| {
             // The client says of it that a watch failed, and no more.
