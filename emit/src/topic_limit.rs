@@ -20,8 +20,8 @@ use crate::{
     refusal::{BATCH_BYTES, DeliveryFailure},
 };
 
-/// How long the brokers may take to describe topics.
-const ANSWER: Duration = Duration::from_secs(10);
+/// Longest wait for an answer: no record leaves before it, and what is not known is learnt from the first refusal.
+const ANSWER: Duration = Duration::from_secs(2);
 /// What key, headers, framing and the batch around a record take at most of what a topic allows, in bytes.
 const AROUND_RECORD_BYTES: usize = 2_048;
 
@@ -77,7 +77,9 @@ impl TopicLimits {
                     self.allow(kind, allowed);
                 }
             }
-            Err(error) => tracing::warn!(%error, "kafka does not say what its topics allow"),
+            Err(error) => {
+                tracing::info!(%error, "kafka does not say what its topics allow; the first record that is refused will")
+            }
         }
     }
 }
