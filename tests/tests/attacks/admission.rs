@@ -18,9 +18,7 @@ async fn six_invented_sources_never_stop_the_partition_of_a_neighbour() {
             return;
         };
         if is_admitted {
-            clusters::admit(&site.database.owner, ("dfw", OWNER), OWNER_UID)
-                .await
-                .unwrap();
+            site.admit(OWNER, OWNER_UID).await;
         }
         let mut owner = site.owner(false).await;
         let mut attempts = 0;
@@ -70,9 +68,7 @@ async fn a_thousand_invented_clusters_are_few_in_the_ledger_and_are_forgotten() 
     else {
         return;
     };
-    clusters::admit(&site.database.owner, ("dfw", OWNER), OWNER_UID)
-        .await
-        .unwrap();
+    site.admit(OWNER, OWNER_UID).await;
     let mut owner = site.owner(false).await;
     let started = Instant::now();
     invent(&site, NAMES).await;
@@ -138,9 +134,7 @@ async fn only_listed_clusters_are_taken_in_where_admission_is_listed() {
     else {
         return;
     };
-    clusters::admit(&site.database.owner, ("dfw", OWNER), OWNER_UID)
-        .await
-        .unwrap();
+    site.admit(OWNER, OWNER_UID).await;
     // A name that is not listed, and the listed uid under another name.
     for (name, uid) in [("other", "other-uid"), ("thief", OWNER_UID)] {
         let mut attacker = site.attacker(name, uid);
@@ -152,9 +146,7 @@ async fn only_listed_clusters_are_taken_in_where_admission_is_listed() {
     site.assert_unharmed(PODS + 1).await;
     assert_eq!(site.database.number(CLUSTERS).await, 1);
     // Once it is admitted, the first is taken in within seconds.
-    clusters::admit(&site.database.owner, ("dfw", "other"), "other-uid")
-        .await
-        .unwrap();
+    site.admit("other", "other-uid").await;
     let mut other = site.attacker("other", "other-uid");
     let mut number = 0;
     let started = Instant::now();
@@ -180,9 +172,7 @@ async fn a_forged_sweep_of_an_unsigned_neighbour_closes_nothing_by_itself() {
             return;
         };
         if is_admitted {
-            clusters::admit(&site.database.owner, ("dfw", OWNER), OWNER_UID)
-                .await
-                .unwrap();
+            site.admit(OWNER, OWNER_UID).await;
         }
         let mut owner = site.owner(false).await;
         let mut forger = site.attacker(OWNER, OWNER_UID);

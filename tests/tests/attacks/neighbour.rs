@@ -182,9 +182,7 @@ async fn a_uid_and_a_name_that_were_taken_first_go_back_to_their_owner() {
         )
         .await;
         if !is_signed {
-            fleetledger_ingest::clusters::admit(&site.database.owner, ("dfw", OWNER), OWNER_UID)
-                .await
-                .unwrap();
+            site.admit(OWNER, OWNER_UID).await;
         }
         let current = "select count(*) from fleet.pod where cluster = 'owner'";
         let owner = site.owner(is_signed).await;

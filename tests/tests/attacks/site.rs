@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fleetledger_ingest::{IdentitySettings, IngestSettings};
+use fleetledger_ingest::{IdentitySettings, IngestSettings, clusters};
 use fleetledger_schema::{kind::RecordKind, mac::MacKey, record::Record};
 use fleetledger_tests::{
     database::LedgerDatabase,
@@ -43,6 +43,13 @@ impl AttackedSite {
     /// Without: whoever may write to a topic may write under any key.
     pub(crate) async fn unsigned(test: &str, change: impl FnOnce(&mut IngestSettings)) -> Option<Self> {
         Self::start(test, false, change).await
+    }
+
+    /// Admits a cluster, as `fleetledger clusters admit` does.
+    pub(crate) async fn admit(&self, cluster: &str, cluster_uid: &str) {
+        clusters::admit(&self.database.owner, ("dfw", cluster), cluster_uid)
+            .await
+            .unwrap();
     }
 
     async fn start(test: &str, has_keys: bool, change: impl FnOnce(&mut IngestSettings)) -> Option<Self> {
