@@ -1,7 +1,8 @@
-//! The HTTP API of alerts, snoozes, rules and reports, and the pages that notifications link to; the binary mounts it beside the other rooms' and says who calls.
+//! The HTTP API of alerts, snoozes, rules and reports; the binary mounts it beside the other rooms' and says who calls. The
+//! pages that notifications link to are those of room `console/`, which reads what they show through this module.
 
 mod alerts;
-mod page;
+mod object_event;
 mod query_response;
 mod reports;
 mod rules;
@@ -20,10 +21,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{errors::AlertsError, links::LinkTargets, receivers::ReceiverSet, rules::RuleSet};
 
-pub use alerts::{AckRequest, AffectedCount, AlertDetail, AlertEvent, AlertRow, DrillRequest};
+pub use alerts::{
+    AckRequest, AffectedCount, AlertDetail, AlertEvent, AlertRow, DrillRequest, detail as alert_detail,
+    open_or_just_resolved,
+};
+pub use object_event::{ObjectEvent, events_of_labels};
 pub use query_response::{QueryResponse, ResponseColumn};
 pub use reports::{ParameterRow, ReportRow, RunRequest};
-pub use rules::{RuleDetail, RuleRow, RunRow};
+pub use rules::{RuleDetail, RuleRow, RunRow, all as all_rules, detail as rule_detail};
 pub use snoozes::{SnoozeRequest, SnoozeRow};
 
 /// What the API works with.
@@ -66,12 +71,8 @@ pub enum CallerRole {
     Admin,
 }
 
-/// All routes of this room: the API below `/api/v1`, and pages.
+/// All routes of this room, below `/api/v1`.
 pub fn router(api: AlertsApi) -> OpenApiRouter {
-    OpenApiRouter::from(page::router(api.clone())).merge(api_router(api))
-}
-
-fn api_router(api: AlertsApi) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))
@@ -112,7 +113,10 @@ fn is_data_fault(error: &tokio_postgres::Error) -> bool {
 
 impl AlertsCaller {
     /// Refuses who may not.
-    pub(crate) fn must_be(&self, role: CallerRole) -> Result<(), HttpFailure> {
+    ///
+    /// # Errors
+    /// 403, with the role that it takes.
+    pub fn must_be(&self, role: CallerRole) -> Result<(), HttpFailure> {
         if self.role >= role {
             return Ok(());
         }

@@ -44,7 +44,7 @@ impl LinkTargets {
 }
 
 /// Labels that name an object.
-pub(crate) const OBJECT_LABELS: [&str; 6] = ["datacenter", "cluster", "namespace", "workload", "pod", "node"];
+pub const OBJECT_LABELS: [&str; 6] = ["datacenter", "cluster", "namespace", "workload", "pod", "node"];
 
 /// The page of the object an alert is about: what its labels name most closely.
 fn timeline(labels: &LabelSet) -> Option<String> {
@@ -64,7 +64,8 @@ fn query<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> String {
 }
 
 /// A text as a part of an address.
-pub(crate) fn encode(text: &str) -> String {
+#[must_use]
+pub fn encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {

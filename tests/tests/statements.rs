@@ -39,6 +39,7 @@ const READER: &str = "fleetledger_reader";
 const ROLES: &[(&str, &str)] = &[
     ("trials/src/", OWNER),
     ("alerts/src/", EVALUATOR),
+    ("console/src/", READER),
     ("cost/src/allocation/", READER),
     ("cost/src/rating.rs", EVALUATOR),
     ("cost/src/unmatched.rs", READER),

@@ -7,7 +7,7 @@ repeat_interval: 4h
 columns: {value: notifications, labels: [receiver], annotations: [last_error]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ value | count }} notifications did not reach {{ labels.receiver }}: {{ annotations.last_error }}"
+  summary: "{{ value | count('notification') }} did not reach {{ labels.receiver }}: {{ annotations.last_error }}"
   runbook: notification-failing
 freshness: none
 ---*/

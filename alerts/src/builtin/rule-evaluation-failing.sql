@@ -7,7 +7,7 @@ repeat_interval: 4h
 columns: {value: failures, labels: [rule], annotations: [rule_name, last_error]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ annotations.rule_name }} has failed {{ value | count }} times in a row: {{ annotations.last_error }}"
+  summary: "{{ annotations.rule_name }} has failed {{ value | count('time') }} in a row: {{ annotations.last_error }}"
   runbook: rule-evaluation-failing
 freshness: none
 ---*/

@@ -1,5 +1,7 @@
 //! Alerts: list, show, acknowledge, drill.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension, Json,
     extract::{Path, Query, State},
@@ -129,7 +131,7 @@ pub struct AffectedCount {
     pub count: usize,
 }
 
-pub(super) const READ_ALERTS: &str = "
+const READ_ALERTS: &str = "
     select rule, fingerprint, alertname, condition, labels, annotations, value, active_at, fired_at, snoozed_until,
         acked_by, held_reason, inhibited_by, shadow, notifications, receivers
     from ledger.alert_instance";
@@ -185,12 +187,37 @@ pub(crate) async fn show(
     Ok(Json(detail(&api, &rule, &fingerprint).await?))
 }
 
-/// One alert, with its rule and what happened to it.
-pub(super) async fn detail(
+/// Open alerts that have all these labels; where there are labels and no such alert, those that were resolved within a day.
+///
+/// # Errors
+/// The database's.
+pub async fn open_or_just_resolved(
     api: &AlertsApi,
-    rule: &str,
-    fingerprint: &str,
-) -> Result<AlertDetail, HttpFailure> {
+    labels: &BTreeMap<String, String>,
+    limit: i64,
+) -> Result<Vec<AlertRow>, HttpFailure> {
+    let client = api.client().await?;
+    let wanted = serde_json::json!(labels);
+    let open = format!("{READ_ALERTS} {OPEN_WITH_LABELS_TEMPLATE}");
+    let mut rows = client
+        .query(&open, &[&wanted, &limit])
+        .await
+        .map_err(while_("list the alerts"))?;
+    if rows.is_empty() && !labels.is_empty() {
+        let resolved = format!("{READ_ALERTS} {RESOLVED_WITH_LABELS_TEMPLATE}");
+        rows = client
+            .query(&resolved, &[&wanted, &limit])
+            .await
+            .map_err(while_("list the alerts"))?;
+    }
+    Ok(rows.iter().map(read).collect())
+}
+
+/// One alert, with its rule and what happened to it.
+///
+/// # Errors
+/// 404 where there is none; the database's.
+pub async fn detail(api: &AlertsApi, rule: &str, fingerprint: &str) -> Result<AlertDetail, HttpFailure> {
     let client = api.client().await?;
     let ask = format!("{READ_ALERTS} where rule = $1 and fingerprint = $2");
     let row = client
@@ -367,7 +394,7 @@ pub(super) fn read_matchers(texts: &[String]) -> Result<Vec<Matcher>, HttpFailur
         .collect()
 }
 
-pub(super) fn read(row: &Row) -> AlertRow {
+fn read(row: &Row) -> AlertRow {
     let instant = |column: usize| row.get::<_, Option<Instant>>(column).map(|at| at.to_string());
     let (labels, annotations) = (texts(row.get::<_, Value>(4)), texts(row.get::<_, Value>(5)));
     AlertRow {
@@ -391,6 +418,14 @@ pub(super) fn read(row: &Row) -> AlertRow {
         annotations,
     }
 }
+
+/// Instances are kept for a day after they were resolved.
+const RESOLVED_WITH_LABELS_TEMPLATE: &str =
+    "where labels @> $1 and condition = 'resolved' order by resolved_at desc, fingerprint limit $2";
+
+const OPEN_WITH_LABELS_TEMPLATE: &str = "
+    where labels @> $1 and condition in ('pending', 'firing', 'recovering')
+    order by condition = 'pending', fired_at desc nulls last, alertname, fingerprint limit $2";
 
 const READ_RULE_QUERY: &str = "select query_text, last_error from ledger.rule where rule = $1";
 

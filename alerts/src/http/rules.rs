@@ -92,7 +92,10 @@ pub(crate) async fn list(
 }
 
 /// Rules that run on schedule.
-pub(super) async fn all(api: &AlertsApi) -> Result<Vec<RuleRow>, HttpFailure> {
+///
+/// # Errors
+/// The database's.
+pub async fn all(api: &AlertsApi) -> Result<Vec<RuleRow>, HttpFailure> {
     let client = api.client().await?;
     let ask = format!("{READ_RULES} where removed_at is null order by kind, rule");
     let rows = client.query(&ask, &[]).await.map_err(while_("list the rules"))?;
@@ -112,7 +115,10 @@ pub(crate) async fn show(
 }
 
 /// One rule, with its SQL and its newest runs.
-pub(super) async fn detail(api: &AlertsApi, rule: &str) -> Result<RuleDetail, HttpFailure> {
+///
+/// # Errors
+/// 404 where there is none; the database's.
+pub async fn detail(api: &AlertsApi, rule: &str) -> Result<RuleDetail, HttpFailure> {
     let client = api.client().await?;
     let ask = format!("{READ_RULES} where rule = $1");
     let row = client

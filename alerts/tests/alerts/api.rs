@@ -39,6 +39,7 @@ impl AlertsApiServer {
             link_targets: LinkTargets::default(),
             runbooks: concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbooks").into(),
         };
+        let pages = fleetledger_console::router(api.clone());
         let (routes, document) = router(api).split_for_parts();
         for path in ["/api/v1/snoozes", "/api/v1/reports/{report}", "/api/v1/rules/run"] {
             assert!(document.paths.paths.contains_key(path), "{path}");
@@ -47,7 +48,7 @@ impl AlertsApiServer {
             name: "alice".to_owned(),
             role,
         };
-        let routes: Router = routes.layer(Extension(caller));
+        let routes: Router = routes.merge(pages).layer(Extension(caller));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut task = JoinSet::new();

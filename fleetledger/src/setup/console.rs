@@ -55,11 +55,12 @@ struct ConsoleOpenApi;
 
 fn router(api: AlertsApi, cost: fleetledger_cost::http::CostApi, guard: ConsoleGuard) -> Router {
     let (routes, document) = utoipa_axum::router::OpenApiRouter::with_openapi(ConsoleOpenApi::openapi())
-        .merge(http::router(api))
+        .merge(http::router(api.clone()))
         .merge(fleetledger_cost::http::router(cost))
         .split_for_parts();
     let document = Arc::new(document);
     routes
+        .merge(fleetledger_console::router(api))
         .route_layer(from_fn_with_state(Arc::new(guard), guard::admit))
         .route(
             "/api/openapi.json",

@@ -8,13 +8,16 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use fleetledger_alerts::http::{AlertsApi, AlertsCaller, CallerRole};
 use fleetledger_queries::HttpFailure;
 
-use super::{HtmlPage, markdown, page_response};
-use crate::http::{AlertsApi, AlertsCaller, CallerRole};
+use crate::{
+    layout::{HtmlPage, page_response},
+    markdown,
+};
 
 /// One runbook.
-pub(super) async fn show(
+pub(crate) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Path(name): Path<String>,
@@ -52,5 +55,6 @@ async fn page(api: &AlertsApi, caller: &AlertsCaller, name: &str) -> Result<Html
     Ok(HtmlPage {
         title: title.unwrap_or_else(|| name.to_owned()),
         body,
+        reload_seconds: None,
     })
 }

@@ -2,7 +2,7 @@
 //! shown as it was written. Pure.
 
 /// HTML of a text, without its first heading of the first level, which is its title.
-pub(super) fn html(text: &str) -> (Option<String>, String) {
+pub(crate) fn html(text: &str) -> (Option<String>, String) {
     let (mut title, mut out) = (None, String::new());
     let mut block = MarkdownBlock::None;
     for line in text.lines() {
@@ -47,7 +47,7 @@ pub(super) fn html(text: &str) -> (Option<String>, String) {
 }
 
 /// A text as HTML shows it.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.chars().fold(String::new(), |mut out, one| {
         match one {
             '&' => out += "&amp;",

@@ -5,33 +5,21 @@ use axum::{
     extract::{Query, State},
     response::Response,
 };
-use fleetledger_queries::HttpFailure;
-use fleetledger_schema::{instant::Instant, postgres::literal};
-use serde::Serialize;
-use serde_json::json;
-
-use super::{AddressLabels, HtmlPage, MOST, page_response};
-use crate::{
-    errors::while_,
-    http::{AlertsApi, AlertsCaller, CallerRole},
+use fleetledger_alerts::{
+    http::{AlertsApi, AlertsCaller, CallerRole, events_of_labels},
     links::OBJECT_LABELS,
 };
+use fleetledger_queries::HttpFailure;
+use fleetledger_schema::postgres::literal;
+use serde_json::json;
 
-/// One event of one alert.
-#[derive(Serialize)]
-struct TimelineEvent {
-    at: String,
-    rule: String,
-    fingerprint: String,
-    alertname: String,
-    event: String,
-    reason: Option<String>,
-    receiver: Option<String>,
-    by: Option<String>,
-}
+use crate::{
+    AddressLabels, MOST,
+    layout::{HtmlPage, page_response},
+};
 
 /// The timeline of what the address names.
-pub(super) async fn show(
+pub(crate) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Query(labels): Query<AddressLabels>,
@@ -56,23 +44,7 @@ async fn page(
             "`{other}` names no object; there are {known}"
         )));
     }
-    let ask = READ_EVENTS_TEMPLATE.replace("{most}", &MOST.to_string());
-    let client = api.client().await?;
-    let rows = client
-        .query(&ask, &[&json!(labels)])
-        .await
-        .map_err(while_("read a timeline"))?;
-    let events = rows.iter().map(|row| TimelineEvent {
-        at: row.get::<_, Instant>(0).to_string(),
-        rule: row.get(1),
-        fingerprint: row.get(2),
-        alertname: row.get(3),
-        event: row.get(4),
-        reason: row.get(5),
-        receiver: row.get(6),
-        by: row.get(7),
-    });
-    let events: Vec<TimelineEvent> = events.collect();
+    let events = events_of_labels(api, labels, MOST).await?;
     let with = json!({ "labels": labels, "events": events, "sql": sql(labels) });
     HtmlPage::new("Timeline", include_str!("timeline.html"), &with)
 }
@@ -104,19 +76,6 @@ fn sql(labels: &AddressLabels) -> String {
     }
     sql
 }
-
-/// Of each alert its newest events, by their index: the history of a year is not searched for labels.
-const READ_EVENTS_TEMPLATE: &str = "
-    select e.slot, e.rule, e.fingerprint, e.alertname, e.event, e.reason, e.receiver, e.by_whom
-    from (
-        select rule, fingerprint from ledger.alert_instance where labels @> $1
-        order by changed_slot desc, rule, fingerprint limit {most}
-    ) as i
-    cross join lateral (
-        select * from ledger.alert_event as e where e.rule = i.rule and e.fingerprint = i.fingerprint
-        order by e.slot desc, e.alert_event_id desc limit {most}
-    ) as e
-    order by e.slot desc, e.alert_event_id desc limit {most}";
 
 const SHOWN_ALERT_HISTORY_TEMPLATE: &str =
     "select * from alert_history where {conditions} order by happened_at desc limit 200;\n";

@@ -5,18 +5,19 @@ use axum::{
     extract::{Path, Query, State},
     response::Response,
 };
+use fleetledger_alerts::http::{AlertsApi, AlertsCaller, CallerRole, alert_detail, open_or_just_resolved};
 use fleetledger_queries::HttpFailure;
 use serde_json::json;
 
-use super::{AddressLabels, HtmlPage, MOST, page_response, quote_for_shell, shell_words};
 use crate::{
-    errors::while_,
-    http::{AlertsApi, AlertsCaller, CallerRole, alerts},
+    AddressLabels, MOST,
+    layout::{HtmlPage, page_response},
+    shell_word::{quote_for_shell, shell_words},
 };
 
 /// Alerts that have all labels of the address: open ones, else those that were resolved within a day. One alone is
 /// shown with its history.
-pub(super) async fn list(
+pub(crate) async fn list(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Query(labels): Query<AddressLabels>,
@@ -30,29 +31,7 @@ async fn find(
     labels: &AddressLabels,
 ) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
-    let client = api.client().await?;
-    let wanted = serde_json::json!(labels);
-    let open = format!(
-        "{} where labels @> $1 and condition in ('pending', 'firing', 'recovering')
-         order by condition = 'pending', fired_at desc nulls last, alertname, fingerprint limit {MOST}",
-        alerts::READ_ALERTS
-    );
-    let mut rows = client
-        .query(&open, &[&wanted])
-        .await
-        .map_err(while_("list the alerts"))?;
-    if rows.is_empty() && !labels.is_empty() {
-        let over = format!(
-            "{} where labels @> $1 and condition = 'resolved' order by resolved_at desc, fingerprint limit {MOST}",
-            alerts::READ_ALERTS
-        );
-        rows = client
-            .query(&over, &[&wanted])
-            .await
-            .map_err(while_("list the alerts"))?;
-    }
-    drop(client);
-    let found: Vec<_> = rows.iter().map(alerts::read).collect();
+    let found = open_or_just_resolved(api, labels, MOST).await?;
     if let ([one], false) = (found.as_slice(), labels.is_empty()) {
         return page(api, caller, &one.rule, &one.fingerprint).await;
     }
@@ -61,7 +40,7 @@ async fn find(
 }
 
 /// One alert.
-pub(super) async fn show(
+pub(crate) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Path((rule, fingerprint)): Path<(String, String)>,
@@ -76,7 +55,7 @@ async fn page(
     fingerprint: &str,
 ) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
-    let detail = alerts::detail(api, rule, fingerprint).await?;
+    let detail = alert_detail(api, rule, fingerprint).await?;
     let alert = &detail.alert;
     let links = api.link_targets.links_within(&alert.labels, &alert.annotations);
     let (name, words) = (quote_for_shell(&alert.alertname), shell_words(&alert.labels));

@@ -5,14 +5,14 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+use fleetledger_alerts::http::{AlertsApi, AlertsCaller, CallerRole, all_rules, rule_detail};
 use fleetledger_queries::HttpFailure;
 use serde_json::json;
 
-use super::{HtmlPage, page_response};
-use crate::http::{AlertsApi, AlertsCaller, CallerRole, rules};
+use crate::layout::{HtmlPage, page_response};
 
 /// All rules.
-pub(super) async fn list(
+pub(crate) async fn list(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
 ) -> Response {
@@ -21,12 +21,12 @@ pub(super) async fn list(
 
 async fn all(api: &AlertsApi, caller: &AlertsCaller) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
-    let with = json!({ "rules": rules::all(api).await? });
+    let with = json!({ "rules": all_rules(api).await? });
     HtmlPage::new("Rules", include_str!("rules.html"), &with)
 }
 
 /// One rule.
-pub(super) async fn show(
+pub(crate) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
     Path(rule): Path<String>,
@@ -36,6 +36,6 @@ pub(super) async fn show(
 
 async fn page(api: &AlertsApi, caller: &AlertsCaller, rule: &str) -> Result<HtmlPage, HttpFailure> {
     caller.must_be(CallerRole::Viewer)?;
-    let detail = rules::detail(api, rule).await?;
+    let detail = rule_detail(api, rule).await?;
     HtmlPage::new(detail.rule.rule.as_str(), include_str!("rule.html"), &detail)
 }
