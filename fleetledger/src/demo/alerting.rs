@@ -1,13 +1,13 @@
 //! The evaluator and the console of the demo, over the rules that ship.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use prometheus::Registry;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::database::DemoDatabase;
+use super::{database::DemoDatabase, folder::DemoFolder, handout::copy_rules};
 use crate::{
     config::{ConsoleConfig, FleetledgerConfig, LoadedConfig},
     setup::{
@@ -16,15 +16,18 @@ use crate::{
     },
 };
 
-/// Where the rules stand in a source tree.
-const SOURCE_TREE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../queries");
+/// Keeps the console's address over restarts, so that a page that is open goes on.
+const PORT_FILE: &str = "console.port";
 
-const RUNBOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbooks");
+/// Where the runbooks stand in a source tree.
+pub(super) const RUNBOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbooks");
 
 /// A running evaluator and console.
 pub(super) struct DemoAlerting {
     /// Address of the console.
     pub(super) console: String,
+    /// The folder that it follows.
+    pub(super) rules: PathBuf,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
 }
@@ -36,19 +39,23 @@ impl DemoAlerting {
         config: &FleetledgerConfig,
         database: &DemoDatabase,
         registry: &Registry,
+        folder: &DemoFolder,
     ) -> anyhow::Result<Option<Self>> {
-        let (Some((own, rules_login)), Some(rules)) = (database.evaluator(), folder(config)) else {
+        let Some((own, rules_login)) = database.evaluator() else {
+            return Ok(None);
+        };
+        let Some(rules) = rules(config, folder)? else {
             return Ok(None);
         };
         let mut loaded = loaded.clone();
         loaded.config = config.clone();
-        loaded.config.evaluate.rules = rules;
+        loaded.config.evaluate.rules.clone_from(&rules);
         // Somebody looks on for a minute: the running hour is rated every minute.
         loaded.config.cost.interval_seconds = 5;
         loaded.config.cost.partial_minutes = 1;
         super::cost::apply(&own).await?;
         let console = ConsoleConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
+            listen: ([127, 0, 0, 1], folder.free_port(PORT_FILE)?).into(),
             runbooks: RUNBOOKS.into(),
             ..ConsoleConfig::default()
         };
@@ -65,11 +72,13 @@ impl DemoAlerting {
         .await?;
         let server = console::bind(&loaded, &console, &parts, registry).await?;
         let address = server.address().context("read the console's address")?;
+        folder.keep_port(PORT_FILE, address.port())?;
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run(stop.clone()));
         tasks.spawn(evaluator::evaluate(parts, registry.clone(), stop.clone()));
         Ok(Some(Self {
             console: format!("http://{address}"),
+            rules,
             stop,
             tasks,
         }))
@@ -81,11 +90,11 @@ impl DemoAlerting {
     }
 }
 
-/// The folder of the configuration, else that of the source tree.
-fn folder(config: &FleetledgerConfig) -> Option<PathBuf> {
-    let folders = [config.evaluate.rules.as_path(), Path::new(SOURCE_TREE)];
-    folders
-        .into_iter()
-        .find(|folder| folder.is_dir())
-        .map(Path::to_owned)
+/// The folder of the configuration, else a copy of the rules that ship.
+fn rules(config: &FleetledgerConfig, folder: &DemoFolder) -> anyhow::Result<Option<PathBuf>> {
+    let configured = &config.evaluate.rules;
+    match configured.is_dir() {
+        true => Ok(Some(configured.clone())),
+        false => copy_rules(folder),
+    }
 }

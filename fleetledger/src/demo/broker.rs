@@ -79,6 +79,11 @@ impl DemoBroker {
         }
     }
 
+    /// `host:port`, with commas between several.
+    pub(super) fn bootstrap_servers(&self) -> &str {
+        &self.section.bootstrap_servers
+    }
+
     /// librdkafka's settings to reach it.
     pub(super) fn client_config(&self) -> anyhow::Result<ClientConfig> {
         connect::kafka::client_config(&self.section)

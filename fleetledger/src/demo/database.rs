@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleetledger_local::{ArtifactCache, ports, postgres::LocalPostgres};
+use fleetledger_local::{ArtifactCache, postgres::LocalPostgres};
 use fleetledger_schema::{
     instant::Instant,
     postgres::{PostgresConnector, migrate},
@@ -27,6 +27,8 @@ pub(super) struct DemoDatabase {
     pub(super) ingest: PostgresConnector,
     /// Where people ask, without a password.
     pub(super) reader_url: String,
+    /// As the owner, without a password.
+    pub(super) owner_url: String,
 }
 
 /// One row if the demo's database is there.
@@ -67,11 +69,10 @@ impl DemoDatabase {
     }
 
     async fn embedded(folder: &DemoFolder, config: &FleetledgerConfig) -> anyhow::Result<Self> {
-        let kept = config.demo.postgres_port.or_else(|| folder.kept_port(PORT_FILE));
-        // A port somebody else has taken since is not worth failing for.
-        let port = match kept.filter(|port| config.demo.postgres_port.is_some() || is_free(*port)) {
+        // A port somebody else has taken since is not worth failing for, unless it was asked for.
+        let port = match config.demo.postgres_port {
             Some(port) => port,
-            None => ports::free_port().context("find a port for PostgreSQL")?,
+            None => folder.free_port(PORT_FILE)?,
         };
         println!("starting PostgreSQL on 127.0.0.1:{port}");
         let builder = LocalPostgres::builder()
@@ -102,6 +103,10 @@ impl DemoDatabase {
             owner: as_role(fleetledger_local::postgres::SUPERUSER)?,
             ingest: as_role("fleetledger_ingest")?,
             reader_url: format!("postgres://fleetledger_reader@127.0.0.1:{port}/{DATABASE}"),
+            owner_url: format!(
+                "postgres://{}@127.0.0.1:{port}/{DATABASE}",
+                fleetledger_local::postgres::SUPERUSER
+            ),
             server: Some(server),
         })
     }
@@ -124,6 +129,7 @@ impl DemoDatabase {
             ingest: owner.clone(),
             owner,
             reader_url: url.to_owned(),
+            owner_url: url.to_owned(),
         })
     }
 
@@ -224,8 +230,4 @@ impl DemoDatabase {
             None => Ok(()),
         }
     }
-}
-
-fn is_free(port: u16) -> bool {
-    std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use fleetledger_local::ports;
 
 /// The folder, locked for the life of this value.
 pub(super) struct DemoFolder {
@@ -45,6 +46,14 @@ impl DemoFolder {
         self.path.join(name)
     }
 
+    /// The port that was kept under a name, where nobody has taken it since; else one that is free.
+    pub(super) fn free_port(&self, name: &str) -> anyhow::Result<u16> {
+        match self.kept_port(name).filter(|port| is_free(*port)) {
+            Some(port) => Ok(port),
+            None => ports::free_port().context("find a free port"),
+        }
+    }
+
     /// A number that is kept over restarts.
     pub(super) fn kept_port(&self, name: &str) -> Option<u16> {
         fs::read_to_string(self.join(name)).ok()?.trim().parse().ok()
@@ -65,6 +74,10 @@ impl DemoFolder {
             _ => Ok(()),
         }
     }
+}
+
+fn is_free(port: u16) -> bool {
+    std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
 #[cfg(test)]

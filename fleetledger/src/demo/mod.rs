@@ -10,12 +10,13 @@ mod cost;
 mod database;
 mod fleet;
 mod folder;
+mod handout;
 mod plan;
 mod poison;
 pub mod questions;
 mod screen;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
 use prometheus::Registry;
@@ -23,8 +24,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    alerting::DemoAlerting, broker::DemoBroker, database::DemoDatabase, fleet::DemoFleet, folder::DemoFolder,
-    poison::PoisonInjector, screen::DemoScreen,
+    alerting::DemoAlerting,
+    broker::DemoBroker,
+    database::DemoDatabase,
+    fleet::DemoFleet,
+    folder::DemoFolder,
+    handout::{DemoAddresses, DemoHandout, write_config, write_questions},
+    poison::PoisonInjector,
+    screen::DemoScreen,
 };
 use crate::{
     cli::DemoArgs,
@@ -95,7 +102,7 @@ impl RunningDemo {
         let registry = Registry::new();
         let since = database.now().await?;
         let fleet = DemoFleet::start(&config, &broker, database.ingest.clone(), &registry, args.size)?;
-        let alerting = DemoAlerting::start(loaded, &config, &database, &registry).await?;
+        let alerting = DemoAlerting::start(loaded, &config, &database, &registry, &folder).await?;
         let probe = {
             let (live, ready) = (fleet.health(), fleet.health());
             RoleProbe::new("demo", move || live.live(), move || ready.ready())
@@ -111,11 +118,23 @@ impl RunningDemo {
         server.spawn(http.run(stop.clone()));
 
         let screen = DemoScreen::new(database.watch().await?, since, args.run_for);
+        let addresses = DemoAddresses {
+            kafka: broker.bootstrap_servers(),
+            postgres: &database.owner_url,
+            console: alerting.as_ref().map(|alerting| alerting.console.as_str()),
+        };
+        let rules = alerting.as_ref().map(|alerting| alerting.rules.as_path());
+        let handout = DemoHandout {
+            config: write_config(&folder, &addresses, rules, alerting::RUNBOOKS.as_ref())?,
+            questions: write_questions(&folder)?,
+            rules: rules.map(Path::to_owned),
+        };
         screen.welcome(
             &database.reader_url,
             &broker,
             &format!("http://{address}/metrics"),
-            alerting.as_ref().map(|alerting| alerting.console.as_str()),
+            addresses.console,
+            &handout,
         );
         let poison = PoisonInjector::new(&broker, &config);
         Ok(Self {

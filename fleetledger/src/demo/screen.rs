@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use fleetledger_schema::instant::Instant;
 use tokio_postgres::Client;
 
-use super::{broker::DemoBroker, questions};
+use super::{broker::DemoBroker, handout::DemoHandout, questions};
 use crate::output::count;
 
 /// Where nobody watches, one line in this many ticks.
@@ -31,7 +31,6 @@ struct DemoFigures {
     fresh: i64,
     nodes: i64,
     pods: i64,
-    containers: i64,
     delivered: i64,
     lag: i64,
     balanced: i64,
@@ -45,7 +44,6 @@ const READ_FIGURES: &str = "
                 (select count(*) from fleet.cluster where state = 'fresh') as fresh,
                 (select count(*) from fleet.node) as nodes,
                 (select count(*) from fleet.pod) as pods,
-                (select count(*) from fleet.container) as containers,
                 (select coalesce(sum(delivered), 0)::bigint from fleet.batch where committed_at >= $1) as delivered,
                 (select coalesce(sum(lag), 0)::bigint from fleet.ingest_partition) as lag,
                 (select count(*) from fleet.balance where balanced) as balanced,
@@ -75,17 +73,23 @@ impl DemoScreen {
         broker: &DemoBroker,
         metrics: &str,
         console: Option<&str>,
+        handout: &DemoHandout,
     ) {
-        println!("\nPostgreSQL  psql {reader_url}");
+        println!();
+        if let Some(console) = console {
+            println!("console     {console}/");
+        }
+        println!("PostgreSQL  psql {reader_url}");
         println!("Kafka       {}", broker.describe());
         println!("metrics     {metrics}");
-        if let Some(console) = console {
-            println!("console     {console}/api/openapi.json; fleetledger alerts --server {console} list");
-            println!(
-                "cost        fleetledger cost --server {console} --window today --by team, after a minute or so"
-            );
-        }
         println!("datacenters {}, simulated", super::plan::DATACENTERS.join(", "));
+        println!("questions   {}", handout.questions.display());
+        println!("\nFor another terminal; every command works on this demo then:\n");
+        println!("  {}\n", export(reader_url, handout));
+        println!("  fleetledger status        fleetledger alerts list");
+        println!(
+            "  fleetledger sql           fleetledger cost --window today --by team   (after a minute or so)"
+        );
         if let Some(run_for) = self.run_for {
             println!("\nrunning for {} s, then checking\n", run_for.as_secs());
             return;
@@ -107,7 +111,8 @@ impl DemoScreen {
         let line = self.line(&figures);
         self.last = Some((figures.at, figures.delivered));
         if self.live {
-            print!("\r\x1b[K{line}");
+            // Without wrapping: a line that is longer than the terminal would push the questions up, once a tick.
+            print!("\r\x1b[K\x1b[?7l{line}\x1b[?7h");
             let _ = std::io::stdout().flush();
         } else {
             println!("{line}");
@@ -121,14 +126,12 @@ impl DemoScreen {
             (figures.delivered - delivered) * 1_000_000 / figures.at.micros_since(at).max(1)
         });
         format!(
-            "{:02}:{:02}  clusters {} fresh  nodes {}  pods {}  containers {}  records {} ({rate}/s)  lag {}  balanced {}/{}  dead letters {}",
+            "{:02}:{:02}  clusters {} fresh  nodes {}  pods {}  {rate}/s  lag {}  balanced {}/{}  dead {}",
             seconds / 60,
             seconds % 60,
             figures.fresh,
             count(figures.nodes),
             count(figures.pods),
-            count(figures.containers),
-            count(figures.delivered),
             count(figures.lag),
             figures.balanced,
             figures.compared,
@@ -147,7 +150,6 @@ impl DemoScreen {
             fresh: row.get("fresh"),
             nodes: row.get("nodes"),
             pods: row.get("pods"),
-            containers: row.get("containers"),
             delivered: row.get("delivered"),
             lag: row.get("lag"),
             balanced: row.get("balanced"),
@@ -155,4 +157,21 @@ impl DemoScreen {
             dead: row.get("dead"),
         })
     }
+}
+
+/// One line for a shell: the configuration, and what docs/writing-a-rule.md types; the way to the program where no shell
+/// would find it.
+fn export(reader_url: &str, handout: &DemoHandout) -> String {
+    let mut line = format!(
+        "export FLEETLEDGER_CONFIG={} FLEETLEDGER_URL={reader_url}",
+        handout.config.display()
+    );
+    if let Some(rules) = &handout.rules {
+        line += &format!(" RULES={}", rules.display());
+    }
+    let program = std::env::current_exe().ok();
+    if let Some(folder) = program.as_deref().and_then(std::path::Path::parent) {
+        line += &format!(" PATH=\"{}:$PATH\"", folder.display());
+    }
+    line
 }

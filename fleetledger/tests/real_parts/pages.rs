@@ -24,8 +24,8 @@ struct PageDemo {
     child: Child,
     folder: tempfile::TempDir,
     data: PathBuf,
-    postgres: String,
-    console: String,
+    /// The line that it prints for another terminal.
+    export: String,
 }
 
 impl PageDemo {
@@ -42,19 +42,13 @@ impl PageDemo {
         }
     }
 
-    /// One whose evaluator follows the folder `rules` of its place.
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = support::cache()
             .data_root()
             .join(format!("demo-test-pages-{}", std::process::id()));
         std::fs::create_dir_all(&data).unwrap();
-        std::fs::create_dir(folder.path().join("rules")).unwrap();
-        let setup = BinaryFixture::new(&format!(
-            "[demo]\ndirectory = \"{}\"\n[evaluate]\nrules = \"{}/rules\"\n",
-            data.display(),
-            folder.path().display()
-        ));
+        let setup = BinaryFixture::new(&format!("[demo]\ndirectory = \"{}\"\n", data.display()));
         let mut command = setup.command();
         let mut child = command
             .args(["demo", "--fresh", "--for", "30m"])
@@ -62,20 +56,11 @@ impl PageDemo {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut postgres, mut console) = (String::new(), String::new());
+        let mut export = String::new();
         for line in lines.by_ref() {
             let line = line.unwrap();
-            let word = |line: &str, place: usize| {
-                line.split([' ', ';'])
-                    .filter(|word| !word.is_empty())
-                    .nth(place)
-                    .unwrap()
-                    .to_owned()
-            };
-            match line.split(' ').next() {
-                Some("PostgreSQL") => postgres = word(&line, 2),
-                Some("console") => console = word(&line, 1).replace("/api/openapi.json", ""),
-                _ => {}
+            if line.trim_start().starts_with("export ") {
+                export = line.trim().to_owned();
             }
             if line.contains("clusters 3 fresh") {
                 break;
@@ -83,34 +68,20 @@ impl PageDemo {
         }
         // Nobody reads on: the pipe must not fill up.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        assert!(
-            !postgres.is_empty() && !console.is_empty(),
-            "the demo has not said where it is"
-        );
+        assert!(!export.is_empty(), "the demo prints no line for another terminal");
         Self {
             child,
             folder,
             data,
-            postgres,
-            console,
+            export,
         }
     }
 
-    /// A shell in the folder of whoever reads the page; exit code and all that was said.
+    /// A shell in the folder of whoever reads the page, after the line that the demo printed; exit code and all that was said.
     fn shell(&self, command: &str) -> (i32, String) {
-        let binary = Path::new(env!("CARGO_BIN_EXE_fleetledger")).parent().unwrap();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let paths = std::iter::once(binary.to_owned()).chain(std::env::split_paths(&path));
-        let owner = self.postgres.replace("fleetledger_reader@", "fleetledger@");
         let output = Command::new("bash")
-            .args(["-o", "pipefail", "-c", command])
+            .args(["-o", "pipefail", "-c", &format!("{}\n{command}", self.export)])
             .current_dir(self.folder.path())
-            .env("PATH", std::env::join_paths(paths).unwrap())
-            .env("FLEETLEDGER_URL", &self.postgres)
-            .env("FLEETLEDGER_SERVER", &self.console)
-            .env("RULES", self.folder.path().join("rules"))
-            .env("FLEETLEDGER__POSTGRES__URL", owner)
-            .env("FLEETLEDGER__POSTGRES__TLS", "off")
             .stdin(Stdio::null())
             .output()
             .unwrap();
