@@ -47,6 +47,40 @@ async fn owner_moves_mid_month() {
     assert_eq!(fleet.rows(seen).await, ["data grey", "shop blue"]);
 }
 
+/// A cluster is heard of at 10:20; its pods live since long before.
+#[tokio::test]
+async fn hours_before_a_namespace_was_known_are_its_first_owners() {
+    let fleet = RatingFixture::new().await;
+    fleet
+        .run(
+            "select test.cluster('dfw', 'a');
+             select test.node(1, 'n1', '2026-02-20', null, 10, 10);
+             select test.pod(1, 'u1', 'shop', 'n1', '2026-02-20', null, 1, 0);
+             select test.pod(1, 'u2', 'late', 'n1', '2026-02-20', null, 2, 0);
+             select test.namespace(1, 'shop', 'red', '2026-03-02 10:20Z'), test.namespace(1, 'late', null, '2026-03-02 09:00Z');
+             select ledger.apply_owners('{1}', '2026-03-02 10:20Z');
+             update ledger.namespace set labels = '{\"team\": \"blue\"}';
+             select ledger.apply_owners('{1}', '2026-03-02 11:30Z')",
+        )
+        .await;
+    fleet.rate("2026-03-02T09:00:00Z", 4).await;
+    let sql = "select to_char(hour_at, 'HH24'), namespace, team, owner_source from fleet.cost_hourly
+        where namespace in ('shop', 'late') order by 1, 2";
+    let expected = [
+        // It was known without an owner.
+        "09 late __unallocated__ none",
+        "09 shop red label",
+        "10 late __unallocated__ none",
+        "10 shop red label",
+        "11 late __unallocated__ none",
+        // It moved within this hour, which is its old owner's.
+        "11 shop red label",
+        "12 late blue label",
+        "12 shop blue label",
+    ];
+    assert_eq!(fleet.rows(sql).await, expected);
+}
+
 #[tokio::test]
 async fn a_pods_label_counts_where_its_namespaces_owner_allows_it() {
     let mut fleet = RatingFixture::new().await;

@@ -1,4 +1,6 @@
--- Owner of each namespace as of an hour: the one at its begin; of a namespace that was made within it, the first one.
+-- Owner of each namespace as of an hour: the one at its begin; of a namespace that the ledger did not know then, the first one
+-- that it learnt. So the hour in which a cluster is heard of for the first time has owners, and so have the hours before, which
+-- are rated because its pods say since when they live.
 create or replace function ledger.cost_owner(h0 timestamptz, h1 timestamptz)
 returns table (cluster_id integer, namespace text, team text, owner_source text, allow_label_owner text)
 language sql stable
@@ -6,15 +8,15 @@ begin atomic
     with known as (
         select t.cluster_id, t.namespace, t.team, t.owner_source, t.valid_from
         from ledger.namespace_team as t
-        where t.valid_from < h1 and t.owner_source in ('label', 'annotation')
+        where t.owner_source in ('label', 'annotation')
         union all
         select t.cluster_id, t.namespace, t.team, t.owner_source, t.valid_from
         from ledger.namespace_team_history as t
-        where t.valid_from < h1 and t.valid_to > h0 and t.owner_source in ('label', 'annotation')
+        where t.valid_to > h0 and t.owner_source in ('label', 'annotation')
     ), name as (
-        select n.cluster_id, n.namespace, min(coalesce(n.created_at, n.valid_from)) as created_at from ledger.namespace as n group by 1, 2
+        select n.cluster_id, n.namespace, min(n.valid_from) as known_at from ledger.namespace as n group by 1, 2
         union
-        select n.cluster_id, n.namespace, min(coalesce(n.created_at, n.valid_from)) from ledger.namespace_history as n
+        select n.cluster_id, n.namespace, min(n.valid_from) from ledger.namespace_history as n
         where n.valid_to > h0 group by 1, 2
         union
         select k.cluster_id, k.namespace, '-infinity' from known as k
@@ -23,7 +25,7 @@ begin atomic
         from known as k
         where k.valid_from <= h0
            or not exists (select from name as n where n.cluster_id = k.cluster_id and n.namespace = k.namespace
-                and n.created_at < h0 and n.created_at > '-infinity')
+                and n.known_at <= h0 and n.known_at > '-infinity')
         order by k.cluster_id, k.namespace, k.valid_from
     ), one as (
         select distinct n.cluster_id, n.namespace, c.datacenter, c.cluster
