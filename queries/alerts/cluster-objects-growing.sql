@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: new_objects, labels: [datacenter, cluster, namespace], annotations: [all_objects, most_common]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "namespace {{ labels.namespace }} of {{ labels.cluster }} gained {{ value | count }} objects within a day, mostly {{ annotations.most_common }}"
+  summary: "namespace {{ labels.namespace }} of {{ labels.cluster }} gained {{ value | count('object') }} within a day, mostly {{ annotations.most_common }}"
   runbook: cluster-objects-growing
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

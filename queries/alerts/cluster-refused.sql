@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: sources, labels: [datacenter]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ value | count }} clusters of {{ labels.datacenter }} may not send: they are not admitted, or claim the uid or name of another"
+  summary: "{{ value | count('cluster') }} of {{ labels.datacenter }} refused: not admitted, or claiming the uid or name of another"
   runbook: cluster-refused
 freshness: none
 ---*/

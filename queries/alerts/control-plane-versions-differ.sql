@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: versions, labels: [datacenter, cluster, component], annotations: [images]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "members of {{ labels.component }} of {{ labels.cluster }} have run {{ value | count }} versions for two hours: {{ annotations.images }}"
+  summary: "members of {{ labels.component }} of {{ labels.cluster }} have run {{ value | count('version') }} for two hours: {{ annotations.images }}"
   runbook: control-plane-versions-differ
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: records, labels: [datacenter, cluster, reason], annotations: [example]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ value | count }} records of {{ labels.cluster }} could not land ({{ labels.reason }}): {{ annotations.example }}"
+  summary: "{{ value | count('record') }} of {{ labels.cluster }} could not land ({{ labels.reason }}): {{ annotations.example }}"
   runbook: dead-letters-waiting
 freshness: none
 ---*/

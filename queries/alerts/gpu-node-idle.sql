@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: idle_gpus, labels: [datacenter, cluster, node]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "no pod has used the {{ value | count }} GPUs of {{ labels.node }} of {{ labels.cluster }} for two hours"
+  summary: "no pod has used the {{ value | count('GPU') }} of {{ labels.node }} of {{ labels.cluster }} for two hours"
   runbook: gpu-node-idle
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: lost_offsets, labels: [topic, partition], annotations: [reason]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ value | count }} offsets of {{ labels.topic }}/{{ labels.partition }} were lost and no sweep has made them good: {{ annotations.reason }}"
+  summary: "{{ value | count('offset') }} of {{ labels.topic }}/{{ labels.partition }} lost, and no sweep has healed the gap: {{ annotations.reason }}"
   runbook: ingest-gap-open
 freshness: none
 ---*/

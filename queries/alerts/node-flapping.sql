@@ -9,7 +9,7 @@ repeat_interval: 4h
 columns: {value: transitions, labels: [datacenter, cluster, node]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ labels.node }} of {{ labels.cluster }} changed its readiness {{ value | count }} times within an hour"
+  summary: "{{ labels.node }} of {{ labels.cluster }} changed its readiness {{ value | count('time') }} within an hour"
   runbook: node-flapping
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: nodes, labels: [datacenter, cluster, kubelet_version]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ value | count }} nodes of {{ labels.cluster }} run kubelet {{ labels.kubelet_version }}, three minor versions behind the newest"
+  summary: "{{ value | count('node') }} of {{ labels.cluster }} with kubelet {{ labels.kubelet_version }}, three minor versions behind the newest"
   runbook: node-kubelet-behind
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

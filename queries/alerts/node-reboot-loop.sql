@@ -9,7 +9,7 @@ repeat_interval: 4h
 columns: {value: reboots, labels: [datacenter, cluster, node]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ labels.node }} of {{ labels.cluster }} booted {{ value | count }} times within six hours"
+  summary: "{{ labels.node }} of {{ labels.cluster }} booted {{ value | count('time') }} within six hours"
   runbook: node-reboot-loop
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

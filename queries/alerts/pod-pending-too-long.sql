@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: pods, labels: [datacenter, cluster, namespace, workload], annotations: [reason]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ value | count }} pods of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} have been pending for 15 minutes: {{ annotations.reason }}"
+  summary: "{{ value | count('pod') }} of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} pending for 15 minutes: {{ annotations.reason }}"
   runbook: pod-pending-too-long
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

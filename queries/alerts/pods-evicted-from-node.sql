@@ -9,7 +9,7 @@ repeat_interval: 4h
 columns: {value: evicted, labels: [datacenter, cluster, node], annotations: [message]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ labels.node }} of {{ labels.cluster }} evicted {{ value | count }} pods within an hour: {{ annotations.message }}"
+  summary: "{{ labels.node }} of {{ labels.cluster }} evicted {{ value | count('pod') }} within an hour: {{ annotations.message }}"
   runbook: pods-evicted-from-node
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: kernels, labels: [datacenter, cluster, pool, operating_system], annotations: [versions]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "pool {{ labels.pool }} ({{ labels.operating_system }}) of {{ labels.cluster }} has run {{ value | count }} kernels for a day: {{ annotations.versions }}"
+  summary: "pool {{ labels.pool }} ({{ labels.operating_system }}) of {{ labels.cluster }} has run {{ value | count('kernel') }} for a day: {{ annotations.versions }}"
   runbook: pool-kernels-differ
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

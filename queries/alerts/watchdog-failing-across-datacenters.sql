@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: datacenters, labels: [check_name], annotations: [names]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "check {{ labels.check_name }} fails in {{ value | count }} datacenters at once: {{ annotations.names }}"
+  summary: "check {{ labels.check_name }} fails in {{ value | count('datacenter') }} at once: {{ annotations.names }}"
   runbook: watchdog-failing-across-datacenters
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: failing_nodes, labels: [datacenter, cluster, watchdog, check_name], annotations: [example]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "watchdog {{ labels.watchdog }} of {{ labels.cluster }} fails on {{ value | count }} nodes: {{ annotations.example }}"
+  summary: "watchdog {{ labels.watchdog }} of {{ labels.cluster }} fails on {{ value | count('node') }}: {{ annotations.example }}"
   runbook: watchdog-failing
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: surplus_pods, labels: [datacenter, cluster, namespace, workload], annotations: [new_pods]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} has {{ value | count }} pods too many, {{ annotations.new_pods }} of them new"
+  summary: "{{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} has {{ value | count('pod') }} too many, {{ annotations.new_pods }} of them new"
   runbook: workload-pods-leaking
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -47,7 +47,9 @@ impl AnnotationTemplates {
         environment.add_filter("duration", |value| number(value).map(duration));
         environment.add_filter("bytes", |value| number(value).map(bytes));
         environment.add_filter("percent", |value| number(value).map(percent));
-        environment.add_filter("count", |value| number(value).map(count));
+        environment.add_filter("count", |value, noun: Option<String>| {
+            number(value).map(|number| counted(number, noun.as_deref()))
+        });
         let mut errors = Vec::new();
         for (name, source) in &sources {
             if let Err(error) = environment.add_template_owned(name.clone(), source.clone()) {
@@ -192,6 +194,16 @@ fn count(value: Option<f64>) -> String {
     shown(value, |number| format!("{}", (number * 100.0).round() / 100.0))
 }
 
+/// A number, with what it counts: of one it is the noun as it is given, of any other its regular plural.
+fn counted(value: Option<f64>, noun: Option<&str>) -> String {
+    let number = count(value);
+    match noun {
+        None => number,
+        Some(noun) if number == "1" => format!("1 {noun}"),
+        Some(noun) => format!("{number} {noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +239,10 @@ mod tests {
         assert_eq!(show("duration", 86_405.0), "1d");
         assert_eq!(show("duration", 0.4), "0.4s");
         assert_eq!(show("duration", -60.0), "-1m");
+        assert_eq!(
+            [0.0, 1.0, 2.0].map(|value| show("count('node')", value)),
+            ["0 nodes", "1 node", "2 nodes"]
+        );
         assert_eq!(show("bytes", 1_610_612_736.0), "1.5 GiB");
         assert_eq!(show("bytes", 12.0), "12 B");
         assert_eq!(show("percent", 0.125), "12.5%");
