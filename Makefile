@@ -37,10 +37,13 @@ MEASURE ?=
 # Where `make sbom` writes.
 SBOM ?= $(CURDIR)/sbom.cdx.json
 
+# Where `make release` writes.
+RELEASE ?= $(CURDIR)/release
+
 # The ledger whose panels `make grafana-check` runs, as the reader; a filled one of its own where it is empty.
 GRAFANA_POSTGRES ?=
 
-.PHONY: help demo test check bench soak measure grafana-check audit sbom fmt clean
+.PHONY: help demo test check bench soak measure grafana-check audit sbom release fmt clean
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +75,12 @@ soak: ## The long form of the fault tests; what it says is kept under bench/resu
 		FLEETLEDGER_AWAY_SECONDS=$(AWAY_SECONDS) FLEETLEDGER_AWAY_CHANGES=$(AWAY_CHANGES) FLEETLEDGER_AWAY_RECORDS=$(AWAY_RECORDS) \
 		FLEETLEDGER_TRACE_DAYS=$(TRACE_DAYS) FLEETLEDGER_QUIET_HOURS=$(QUIET_HOURS) \
 		cargo test --locked --workspace $(FEATURES) --test $(SOAK_TEST) -- --nocapture --test-threads 1
+
+release: ## A container image in OCI's layout and an archive with completions and man pages, in RELEASE.
+	@$(BOOTSTRAP) demo
+	@$(WITH_PLACES) cargo build --locked --release --bin fleetledger
+	@$(WITH_PLACES) deploy/release/image.sh "$$CARGO_TARGET_DIR/release/fleetledger" $(RELEASE)/image
+	@$(WITH_PLACES) deploy/release/archive.sh "$$CARGO_TARGET_DIR/release/fleetledger" $(RELEASE)/fleetledger.tar.gz
 
 measure: ## How the sources are written: names, lengths, SQL, places of a column; MEASURE=folder for another checkout.
 	@$(BOOTSTRAP) demo

@@ -77,6 +77,16 @@ pub enum CliCommand {
     /// The configuration itself.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Prints what a shell needs to complete this command line: `source <(fleetledger completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes a man page for each command into a folder: `fleetledger man-pages /usr/local/share/man/man1`.
+    ManPages {
+        /// The folder, which must be there.
+        folder: PathBuf,
+    },
 }
 
 /// Options of `demo`.
@@ -220,6 +230,7 @@ pub struct AuditArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClustersCommand {
     /// All of them.
+    #[command(visible_alias = "ls")]
     List(JsonArgs),
     /// Accepts a new name for a cluster; the emitter with that name goes on with its history.
     Rename {
@@ -257,6 +268,7 @@ pub enum ClustersCommand {
 #[derive(Debug, Clone, Subcommand)]
 pub enum TeamsCommand {
     /// All of them.
+    #[command(visible_alias = "ls")]
     List(JsonArgs),
     /// Makes a role that sees the rows of one team and no others, in SQL and in Grafana.
     Grant {
@@ -274,6 +286,7 @@ pub enum TeamsCommand {
 #[derive(Debug, Clone, Subcommand)]
 pub enum DeadLettersCommand {
     /// How many there are, by reason, cluster and topic.
+    #[command(visible_alias = "ls")]
     List(JsonArgs),
     /// One of them: headers, key, value decoded where possible, else in hex.
     Show {
@@ -307,6 +320,7 @@ pub enum RulesCommand {
     /// Reads every file, and prepares and explains it on a real PostgreSQL; says what is wrong by file and line.
     Check(RulesCheckArgs),
     /// What a folder holds.
+    #[command(visible_alias = "ls")]
     List(RulesListArgs),
     /// Writes the files of a new query, to be edited.
     New(RulesNewArgs),
@@ -326,11 +340,11 @@ pub struct RulesRebuildArgs {
     /// The rollup's file.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Windows from the one that holds this instant, such as 2026-11-01T00:00:00Z.
-    #[arg(long, value_name = "INSTANT")]
+    /// Windows from the one that holds this instant, such as 2026-11-01T00:00:00Z, or 2h for two hours ago.
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub from: jiff::Timestamp,
     /// Windows that begin before this instant; one that is not over is left out.
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub to: jiff::Timestamp,
 }
 
@@ -456,11 +470,11 @@ pub struct RulesBacktestArgs {
     /// The rule.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// First instant, such as 2026-11-01T00:00:00Z.
-    #[arg(long, value_name = "INSTANT")]
+    /// First instant, such as 2026-11-01T00:00:00Z, or 2h for two hours ago.
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub from: jiff::Timestamp,
     /// End, exclusive.
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub to: jiff::Timestamp,
     /// Use this database in place of the configured one, without TLS: `postgres://user@host/database`.
     #[arg(long, value_name = "URL")]
@@ -554,11 +568,11 @@ pub enum CostCommand {
     },
     /// Rates a range of hours again, by the prices and owners that stand.
     Rerate {
-        /// Begin, such as 2026-04-01T00:00:00Z.
-        #[arg(long)]
+        /// Begin, such as 2026-04-01T00:00:00Z, or 2h for two hours ago.
+        #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
         from: jiff::Timestamp,
         /// End, exclusive.
-        #[arg(long)]
+        #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
         to: jiff::Timestamp,
     },
 }
@@ -579,6 +593,7 @@ pub struct AlertsArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum AlertsCommand {
     /// Those that are pending, firing or recovering.
+    #[command(visible_alias = "ls")]
     List {
         /// Name of the alert, and label matchers.
         which: Vec<String>,
@@ -649,6 +664,24 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     }
 }
 
+/// An instant in RFC 3339; `now`; or a length of time before now, such as `2h`.
+fn parse_instant(text: &str) -> Result<jiff::Timestamp, String> {
+    instant_before(text, fleetledger_schema::instant::Instant::now())
+}
+
+fn instant_before(text: &str, now: fleetledger_schema::instant::Instant) -> Result<jiff::Timestamp, String> {
+    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+        return Ok(instant);
+    }
+    let why = "write such as 2026-11-01T00:00:00Z, now, or 2h for two hours ago";
+    let length = match text {
+        "now" => std::time::Duration::ZERO,
+        _ => parse_duration(text).map_err(|_| why.to_owned())?,
+    };
+    let now = now.to_timestamp().ok_or(why)?;
+    now.checked_sub(length).map_err(|_| why.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -664,5 +697,15 @@ mod tests {
         assert_eq!(parse_duration("60s"), Ok(std::time::Duration::from_secs(60)));
         assert_eq!(parse_duration("5m"), Ok(std::time::Duration::from_secs(300)));
         assert!(parse_duration("soon").is_err() && parse_duration("0").is_err());
+    }
+
+    #[test]
+    fn instants_are_absolute_or_an_age() {
+        let now = fleetledger_schema::instant::Instant::parse("2026-01-31T14:00:00Z").unwrap();
+        let read = |text: &str| instant_before(text, now).map(|instant| instant.to_string());
+        assert_eq!(read("2h").unwrap(), "2026-01-31T12:00:00Z");
+        assert_eq!(read("now").unwrap(), "2026-01-31T14:00:00Z");
+        assert_eq!(read("2026-01-01T00:00:00+01:00").unwrap(), "2025-12-31T23:00:00Z");
+        assert!(read("yesterday").unwrap_err().contains("2h for two hours ago"));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use fleetledger_queries::ReaderError;
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitReason {
@@ -41,12 +43,20 @@ impl ExitReason {
             .any(|cause| cause.is::<crate::config::ConfigError>())
         {
             Self::Configuration
-        } else if error.chain().any(|cause| cause.is::<crate::connect::HopError>()) {
+        } else if error.chain().any(is_of_hop) {
             Self::Hop
         } else {
             Self::Failed
         }
     }
+}
+
+fn is_of_hop(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<crate::connect::HopError>()
+        || matches!(
+            cause.downcast_ref::<ReaderError>(),
+            Some(ReaderError::Unavailable { .. })
+        )
 }
 
 impl From<ExitReason> for ExitCode {

@@ -4,6 +4,7 @@ mod alerts;
 mod audit;
 mod central;
 mod clusters;
+mod completions;
 mod configuration;
 mod console;
 mod cost;
@@ -40,7 +41,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         (Ok(loaded), _) => loaded,
         // A broken configuration is one of the set-ups doctor tells about, and none to the reference.
         (Err(error), CliCommand::Doctor(args)) => return doctor::refused(args, &error),
-        (Err(_), CliCommand::Config(crate::cli::ConfigCommand::Reference)) => LoadedConfig::default(),
+        (
+            Err(_),
+            CliCommand::Config(crate::cli::ConfigCommand::Reference)
+            | CliCommand::Completions { .. }
+            | CliCommand::ManPages { .. },
+        ) => LoadedConfig::default(),
         (Err(error), _) => return Err(error.into()),
     };
     let mut log = loaded.config.log.clone();
@@ -87,5 +93,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         CliCommand::Report(args) => rules::report(&loaded, &args).await,
         CliCommand::Rules(command) => rules::run(&loaded, command).await,
         CliCommand::Config(command) => configuration::run(&loaded, &command),
+        CliCommand::Completions { shell } => Ok(completions::print(shell)),
+        CliCommand::ManPages { folder } => completions::write_man_pages(&folder),
     }
 }

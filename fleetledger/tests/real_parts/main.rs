@@ -17,6 +17,8 @@ mod doctor_kubernetes;
 mod doctor_machine;
 mod doctor_postgres;
 mod evaluate;
+mod exit_codes;
+mod image;
 mod page;
 mod pages;
 mod process;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a container image of the binary, in OCI's layout, without a daemon and without a base image.
 #
-#   deploy/image/build.sh BINARY FOLDER
+#   deploy/release/image.sh BINARY FOLDER
 #
 # FOLDER becomes the layout: `skopeo copy oci:FOLDER docker://registry/fleetledger:0.1.0` pushes it, `podman load` and
 # `ctr image import` take it as a tar. In it: the binary, the shared libraries it is linked to, the system's certificates, the
