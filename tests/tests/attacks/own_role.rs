@@ -8,13 +8,11 @@ use fleetledger_tests::{
     deadline::{ensure, eventually},
     parts::cache,
     program::LedgerProcess,
+    recording_hook::RecordingHook,
 };
 use tokio_postgres::Client;
 
-use crate::{
-    hook::RecordingHook,
-    login::{login, refused},
-};
+use crate::login::{login, refused};
 
 /// An alert that is there as soon as a source is quarantined.
 const TROUBLE: &str = "/*---
