@@ -10,6 +10,7 @@
 
 mod database;
 mod kafka;
+mod kubernetes;
 
 use std::{
     collections::BTreeSet,
@@ -43,6 +44,10 @@ impl SecretFile {
         let next = self.0.with_extension("next");
         std::fs::write(&next, secret).unwrap();
         std::fs::rename(&next, &self.0).unwrap();
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 
     /// The reference of a configuration.
