@@ -144,10 +144,10 @@ impl<'e> LoginPager<'e> {
                 continue;
             }
             let is_likely = former.is_likely(login);
-            let told =
+            let is_notified =
                 |receiver: &str| is_likely || self.settings.receivers.ignores_unknown_resolve(receiver);
             let failure = LoginFailure::new(login, &self.target, now);
-            if failure.page(self.settings, None, now, told).await {
+            if failure.page(self.settings, None, now, is_notified).await {
                 tracing::info!(
                     login,
                     is_likely,

@@ -43,14 +43,14 @@ impl LoginFailure {
         }
     }
 
-    /// Tells every receiver that alerts of these labels go to, and that `told` says yes to, that it fires (with why), or is
+    /// Tells every receiver that alerts of these labels go to, and that `is_notified` says yes to, that it fires (with why), or is
     /// over. True if each was told, or never will be: what is to be tried again is tried as a whole, under the same keys.
     pub(super) async fn page(
         &self,
         settings: &EvaluatorSettings,
         why: Option<&str>,
         now: Timestamp,
-        told: impl Fn(&str) -> bool,
+        is_notified: impl Fn(&str) -> bool,
     ) -> bool {
         let (kind, reason) = match why {
             Some(_) => (NotifyKind::Trigger, NotifyReason::New),
@@ -61,7 +61,7 @@ impl LoginFailure {
             let wants = settings
                 .receivers
                 .wants_notification(&target.receiver, kind, reason);
-            if !wants || !told(&target.receiver) {
+            if !wants || !is_notified(&target.receiver) {
                 continue;
             }
             let notification = self.notification(settings, target.receiver, why, now);

@@ -94,8 +94,8 @@ fn put(question: &mut Vec<u8>, bytes: &[u8]) {
 
 fn exchange(mut stream: impl Read + Write, question: &[u8]) -> Result<Vec<u8>, String> {
     let size = u32::try_from(question.len()).map_err(|error| error.to_string())?;
-    let told = stream.write_all(&[&size.to_be_bytes()[..], question].concat());
-    told.map_err(|error| error.to_string())?;
+    let written = stream.write_all(&[&size.to_be_bytes()[..], question].concat());
+    written.map_err(|error| error.to_string())?;
     let mut size = [0; 4];
     stream.read_exact(&mut size).map_err(|error| error.to_string())?;
     let mut answer = vec![0; usize::from(u16::from_be_bytes([size[2], size[3]]))];

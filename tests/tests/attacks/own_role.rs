@@ -268,14 +268,14 @@ async fn an_evaluator_that_is_not_let_in_at_its_start_pages_and_the_next_one_res
     let resolved = started.elapsed();
     // Both logins: the ledger shows that nothing was evaluated, and not for want of which.
     place.await_resolves(2).await;
-    let told = place.hook.count("EvaluatorCannotLogIn", "resolved");
-    assert_eq!(told, 2, "{}", place.hook.text());
+    let resolves = place.hook.count("EvaluatorCannotLogIn", "resolved");
+    assert_eq!(resolves, 2, "{}", place.hook.text());
 
     // Where no page can stand, those that show people every message are told nothing.
     place.evaluator.stop().await;
     place.start_again();
     place.await_resolves(4).await;
-    assert_eq!(place.hook.count("EvaluatorCannotLogIn", "resolved"), told);
+    assert_eq!(place.hook.count("EvaluatorCannotLogIn", "resolved"), resolves);
     println!(
         "an evaluator that was not let in paged after {:.0} s; the next one resolved that after {:.0} s",
         paged.as_secs_f64(),
