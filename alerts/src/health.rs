@@ -1,9 +1,12 @@
 //! How an evaluator is: what its probes answer.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant as Moment},
 };
+
+use jiff::Timestamp;
 
 /// The main loop must come round within this.
 const ROUND_WITHIN: Duration = Duration::from_secs(60);
@@ -22,6 +25,8 @@ struct EvaluatorHealthState {
     standby: Option<String>,
     failing_since: Option<(Moment, String)>,
     rules_failing_since: Option<(Moment, String)>,
+    /// Logins whose failure was paged, each with when it began; none once that is resolved.
+    paged_logins: BTreeMap<&'static str, Option<Timestamp>>,
     refused: Option<String>,
 }
 
@@ -82,6 +87,15 @@ impl EvaluatorHealth {
         state.failing_since = None;
     }
 
+    /// The evaluator's own login was tried before there is anything to evaluate; `None` where it was let in.
+    pub(crate) fn own_login_tried(&self, refused: Option<String>) {
+        let mut state = self.lock();
+        state.failing_since = refused.map(|why| match state.failing_since.take() {
+            Some((since, _)) => (since, why),
+            None => (Moment::now(), why),
+        });
+    }
+
     /// The login that runs rules was tried; `None` where it was let in.
     pub(crate) fn rules_login_tried(&self, refused: Option<String>) {
         let mut state = self.lock();
@@ -103,6 +117,24 @@ impl EvaluatorHealth {
             Some((login, since.elapsed(), why.clone()))
         });
         failing.collect()
+    }
+
+    /// Logins whose failure was paged and is not resolved, each with when it began.
+    pub(crate) fn paged_logins(&self) -> BTreeMap<&'static str, Timestamp> {
+        let state = self.lock();
+        let open = state.paged_logins.iter();
+        open.filter_map(|(login, began)| Some((*login, (*began)?)))
+            .collect()
+    }
+
+    /// Whether the failure of a login was ever paged, resolved or not.
+    pub(crate) fn has_paged(&self, login: &str) -> bool {
+        self.lock().paged_logins.contains_key(login)
+    }
+
+    /// That a login has failed since then was paged; `None` where it is resolved.
+    pub(crate) fn login_paged(&self, login: &'static str, began: Option<Timestamp>) {
+        self.lock().paged_logins.insert(login, began);
     }
 
     pub(crate) fn database_answers(&self) {

@@ -48,6 +48,7 @@ mod store;
 pub use delivery::CONNECTIONS as DELIVERY_CONNECTIONS;
 pub use errors::AlertsError;
 pub use health::EvaluatorHealth;
+pub use login_watch::await_logins;
 pub use pipeline::{BUILTIN_CONNECTIONS, Evaluator};
 pub use receivers::{AlertReceiver, ReceiverSet};
 pub use rollups::AT_ONCE as ROLLUPS_AT_ONCE;

@@ -1,38 +1,72 @@
 //! Pages without SQL that the evaluator cannot log in: what is decided by queries and waits in an outbox says nothing then.
 //!
 //! Both logins count: the evaluator's own, whose failures health knows, and that of the role that runs rules, which is
-//! tried anew every fifteen seconds. Nothing is kept beyond the process: an evaluator that starts and is let in resolves
-//! nothing that another one paged.
+//! tried anew every fifteen seconds. At the start both are tried until they are let in ([`await_logins`]), and paged for like
+//! later. What was paged stands in health, beyond the process nowhere: an evaluator that begins to run resolves what one
+//! before it may have paged ([`FormerPages`]).
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod failure;
+mod former;
 
-use fleetledger_paging::{
-    Alert, LabelSet, Notification, NotifyKind, NotifyReason, channel::DeliveryOutcome,
-    retry::DeliveryDisposition,
-};
+use std::{sync::Arc, time::Duration};
+
 use fleetledger_queries::ReaderPool;
 use fleetledger_schema::instant::Instant;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+
+use failure::LoginFailure;
+pub(crate) use former::FormerPages;
 
 use crate::{health::EvaluatorHealth, settings::EvaluatorSettings, store::timestamp};
 
 /// How often the login of rules is tried.
 const TICK: Duration = Duration::from_secs(15);
+/// How often logins are tried that are waited for.
+const START_TICK: Duration = Duration::from_secs(5);
 /// A fail-over takes less; a page leaves well within three minutes.
 const PAGE_AFTER: Duration = Duration::from_secs(90);
-/// The name of the alert; it is no rule's.
-const ALERT: &str = "EvaluatorCannotLogIn";
+/// Label `login` of the evaluator's own login, and of the one that runs rules.
+const LOGINS: [&str; 2] = ["evaluator", "rules"];
 
-/// Tries the login of rules and pages for both until `stop`.
+/// Tries both logins until both are let in, and pages for them like later. False if `stop` came first.
+pub async fn await_logins(
+    own: &ReaderPool,
+    rules: &ReaderPool,
+    settings: &EvaluatorSettings,
+    health: &EvaluatorHealth,
+    stop: &CancellationToken,
+) -> bool {
+    let pager = LoginPager::new(settings, health, rules.target());
+    loop {
+        let tried = async {
+            let (own, rules) = tokio::join!(own.log_in(), rules.log_in());
+            health.own_login_tried(own.err().map(|error| error.to_string()));
+            health.rules_login_tried(rules.err().map(|error| error.to_string()));
+            pager.page().await;
+        };
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = tried => {}
+        }
+        if health.failing_logins().is_empty() {
+            return true;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = tokio::time::sleep(START_TICK) => {}
+        }
+    }
+}
+
+/// Tries the login of rules and pages for both until `stop`; resolves what an evaluator before this one may have paged.
 pub(crate) async fn run(
     rules: ReaderPool,
     settings: Arc<EvaluatorSettings>,
     health: EvaluatorHealth,
+    mut former: FormerPages,
     stop: CancellationToken,
 ) {
-    let target = rules.target();
-    let mut paged: BTreeMap<&'static str, Timestamp> = BTreeMap::new();
+    let pager = LoginPager::new(&settings, &health, rules.target());
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -43,7 +77,31 @@ pub(crate) async fn run(
             tried = rules.log_in() => tried.err().map(|error| error.to_string()),
         };
         health.rules_login_tried(refused);
-        let failing = health.failing_logins();
+        pager.page().await;
+        pager.resolve_former(&mut former).await;
+    }
+}
+
+/// Who pages for logins.
+struct LoginPager<'e> {
+    settings: &'e EvaluatorSettings,
+    health: &'e EvaluatorHealth,
+    target: String,
+}
+
+impl<'e> LoginPager<'e> {
+    fn new(settings: &'e EvaluatorSettings, health: &'e EvaluatorHealth, target: String) -> Self {
+        Self {
+            settings,
+            health,
+            target,
+        }
+    }
+
+    /// Pages for logins that have failed for long enough, and resolves those that work again.
+    async fn page(&self) {
+        let failing = self.health.failing_logins();
+        let paged = self.health.paged_logins();
         let now = timestamp(Instant::now());
         for (login, since, why) in &failing {
             if *since < PAGE_AFTER || paged.contains_key(login) {
@@ -55,137 +113,48 @@ pub(crate) async fn run(
                 "the evaluator cannot log in; its receivers are paged"
             );
             let began = LoginFailure::began(now, *since);
-            let failure = LoginFailure::new(login, &target, began);
-            if failure.page(&settings, Some(why), now).await {
-                paged.insert(login, began);
+            let failure = LoginFailure::new(login, &self.target, began);
+            if failure.page(self.settings, Some(why), now, |_| true).await {
+                self.health.login_paged(login, Some(began));
             }
         }
-        let works = |login: &&'static str| failing.iter().all(|(other, ..)| other != login);
-        let over: Vec<&'static str> = paged.keys().copied().filter(works).collect();
-        for login in over {
-            let Some(began) = paged.get(login) else { continue };
-            tracing::info!(login, "the evaluator can log in again");
-            if LoginFailure::new(login, &target, *began)
-                .page(&settings, None, now)
-                .await
-            {
-                paged.remove(login);
-            }
-        }
-    }
-}
-
-/// A login that does not work.
-struct LoginFailure {
-    labels: LabelSet,
-    starts_at: Timestamp,
-}
-
-impl LoginFailure {
-    /// When one began that has lasted for so long.
-    fn began(now: Timestamp, since: Duration) -> Timestamp {
-        let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
-        Timestamp::from_microsecond(now.as_microsecond().saturating_sub(micros)).unwrap_or(now)
-    }
-
-    fn new(login: &str, target: &str, starts_at: Timestamp) -> Self {
-        let labels = [
-            ("alertname", ALERT),
-            ("database", target),
-            ("login", login),
-            ("severity", "page"),
-            ("team", "platform"),
-        ];
-        Self {
-            labels: labels
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            starts_at,
-        }
-    }
-
-    /// Tells every receiver that alerts of these labels go to that it fires (with why), or is over. True if each was told,
-    /// or never will be: what is to be tried again is tried as a whole, under the same keys.
-    async fn page(&self, settings: &EvaluatorSettings, why: Option<&str>, now: Timestamp) -> bool {
-        let (kind, reason) = match why {
-            Some(_) => (NotifyKind::Trigger, NotifyReason::New),
-            None => (NotifyKind::Resolve, NotifyReason::Resolved),
-        };
-        let mut is_done = true;
-        for target in settings.routes.resolve(&self.labels, &[]) {
-            if !settings
-                .receivers
-                .wants_notification(&target.receiver, kind, reason)
-            {
+        for (login, began) in paged {
+            if failing.iter().any(|(other, ..)| *other == login) {
                 continue;
             }
-            let notification = self.notification(settings, target.receiver, why, now);
-            let outcome = settings.receivers.deliver(&notification, None, now).await;
-            is_done &= !is_to_be_tried_again(&notification.receiver, &outcome);
-        }
-        is_done
-    }
-
-    fn notification(
-        &self,
-        settings: &EvaluatorSettings,
-        receiver: String,
-        why: Option<&str>,
-        now: Timestamp,
-    ) -> Notification {
-        let (kind, reason) = match why {
-            Some(_) => (NotifyKind::Trigger, NotifyReason::New),
-            None => (NotifyKind::Resolve, NotifyReason::Resolved),
-        };
-        let label = |name: &str| self.labels.get(name).map_or("", String::as_str);
-        let key = format!("{ALERT}/{}/{}", label("database"), label("login"));
-        let annotations = LabelSet::from([
-            (
-                "summary".to_owned(),
-                format!(
-                    "the evaluator's login of {} at {} fails: no rule is evaluated{}",
-                    label("login"),
-                    label("database"),
-                    why.map(|why| format!("; {why}")).unwrap_or_default()
-                ),
-            ),
-            ("runbook".to_owned(), "evaluator-cannot-log-in".to_owned()),
-        ]);
-        Notification {
-            idempotency_key: format!("{key}:{}:{}", kind.as_str(), self.starts_at.as_second()),
-            receiver,
-            kind,
-            reason,
-            decided_at: now,
-            dedup_key: key,
-            group_key: self.labels.clone(),
-            alerts: vec![Alert {
-                links: settings.link_targets.links(&self.labels, &annotations),
-                labels: self.labels.clone(),
-                annotations,
-                value: None,
-                starts_at: self.starts_at,
-                ends_at: why.is_none().then_some(now),
-            }],
-            alerts_total: 1,
-            by: None,
-            suppressed_episodes: 0,
-            wake: 0,
+            tracing::info!(login, "the evaluator can log in again");
+            let failure = LoginFailure::new(login, &self.target, began);
+            if failure.page(self.settings, None, now, |_| true).await {
+                self.health.login_paged(login, None);
+            }
         }
     }
-}
 
-fn is_to_be_tried_again(receiver: &str, outcome: &DeliveryOutcome) -> bool {
-    match &outcome.disposition {
-        DeliveryDisposition::Accepted => false,
-        DeliveryDisposition::Reject { reason } => {
-            tracing::error!(receiver, reason, "the page of a login that fails was refused");
-            false
-        }
-        DeliveryDisposition::Retry { reason, .. } => {
-            tracing::warn!(receiver, reason, "the page of a login that fails is tried again");
-            true
+    /// Resolves what an evaluator before this one may have paged, once each login works.
+    async fn resolve_former(&self, former: &mut FormerPages) {
+        let failing = self.health.failing_logins();
+        let now = timestamp(Instant::now());
+        for login in former.open() {
+            // What this evaluator has paged it resolves itself, under the same key.
+            if self.health.has_paged(login) {
+                former.settle(login);
+                continue;
+            }
+            if failing.iter().any(|(other, ..)| *other == login) {
+                continue;
+            }
+            let is_likely = former.is_likely(login);
+            let is_notified =
+                |receiver: &str| is_likely || self.settings.receivers.ignores_unknown_resolve(receiver);
+            let failure = LoginFailure::new(login, &self.target, now);
+            if failure.page(self.settings, None, now, is_notified).await {
+                tracing::info!(
+                    login,
+                    is_likely,
+                    "resolved what an evaluator before this one may have paged of a login that works now"
+                );
+                former.settle(login);
+            }
         }
     }
 }

@@ -28,7 +28,8 @@ use crate::{
     errors::AlertsError,
     group::{EvaluatorResources, run_group},
     health::EvaluatorHealth,
-    housekeeping, keep_alive, login_watch,
+    housekeeping, keep_alive,
+    login_watch::{self, FormerPages},
     metrics::EvaluatorMetrics,
     rollups::RollupRunner,
     rounds::EvaluationRounds,
@@ -72,6 +73,8 @@ impl Evaluator {
             EvaluatorMetrics::new(registry).map_err(|error| AlertsError::Rules(error.to_string()))?;
         let rollups = Arc::new(RollupRunner::new(&self.reader, &self.pool)?);
         rollups.register(registry)?;
+        let rules = self.rules.borrow().clone();
+        let former = FormerPages::find(&self.pool, &rules).await;
         let mut helpers = JoinSet::new();
         helpers.spawn(delivery::run(
             self.outbox.clone(),
@@ -90,6 +93,7 @@ impl Evaluator {
             self.reader.clone(),
             self.settings.clone(),
             self.health.clone(),
+            former,
             stop.clone(),
         ));
         self.rounds(&metrics, &rollups, &stop).await;

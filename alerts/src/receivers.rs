@@ -66,6 +66,12 @@ impl ReceiverSet {
             .is_none_or(|receiver| receiver.client.newest().wants_notification(kind, reason))
     }
 
+    /// Whether it is nothing to a receiver that something is over which it was never told of.
+    pub(crate) fn ignores_unknown_resolve(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|receiver| receiver.client.newest().ignores_unknown_resolve())
+    }
+
     /// Whether a receiver groups alerts itself.
     pub(crate) fn wants_instances(&self, name: &str) -> bool {
         self.get(name)

@@ -71,9 +71,9 @@ pub enum IngestError {
 impl IngestError {
     /// True if trying again later may help.
     pub(crate) fn is_transient(&self) -> bool {
-        let source = match self {
-            IngestError::Connect(error) => &error.source,
-            IngestError::Postgres { source, .. } => source,
+        let failure = match self {
+            IngestError::Connect(error) => DatabaseFailure::of_login(&error.source),
+            IngestError::Postgres { source, .. } => DatabaseFailure::of(source),
             IngestError::Settings { .. }
             | IngestError::Kafka { .. }
             | IngestError::NoTopic(_)
@@ -84,9 +84,10 @@ impl IngestError {
             | IngestError::NotFound(_) => return false,
         };
         matches!(
-            DatabaseFailure::of(source).disposition(),
+            failure.disposition(),
             FailureDisposition::Retry
                 | FailureDisposition::Reconnect
+                | FailureDisposition::LoginRefused
                 | FailureDisposition::ServerBroken
                 | FailureDisposition::ServerDefect
         )
@@ -100,6 +101,8 @@ pub(crate) enum DatabaseFailure {
     Connection(String),
     /// The server answered with an error.
     Server(ServerError),
+    /// The server did so before there was a session: it says nothing of what was to be done in it.
+    Login(ServerError),
     /// The client could not make sense of an answer or a parameter: a defect.
     Client(String),
 }
@@ -124,6 +127,9 @@ pub(crate) enum FailureDisposition {
     Retry,
     /// Make a new connection, look at the fence, then send the same bytes again.
     Reconnect,
+    /// The server does not let this login in, such as between the change of a password and that of its file: reconnect as
+    /// above, loudly, until it does.
+    LoginRefused,
     /// The server lacks a file, or its storage fails: reconnect as above, loudly, until somebody has repaired it.
     ServerBroken,
     /// The server failed within itself: reconnect as above, loudly; nobody can go on if it goes on for some time.
@@ -173,12 +179,20 @@ impl DatabaseFailure {
         }
     }
 
+    /// The same of a connection that could not be made.
+    pub(crate) fn of_login(error: &tokio_postgres::Error) -> Self {
+        match Self::of(error) {
+            DatabaseFailure::Server(error) => DatabaseFailure::Login(error),
+            other => other,
+        }
+    }
+
     /// The SQLSTATE for metrics, or a word in its place.
     pub(crate) fn code(&self) -> &str {
         match self {
             DatabaseFailure::Connection(_) => "connection",
             DatabaseFailure::Client(_) => "client",
-            DatabaseFailure::Server(error) => &error.sqlstate,
+            DatabaseFailure::Server(error) | DatabaseFailure::Login(error) => &error.sqlstate,
         }
     }
 
@@ -187,6 +201,13 @@ impl DatabaseFailure {
         let error = match self {
             DatabaseFailure::Connection(_) => return FailureDisposition::Reconnect,
             DatabaseFailure::Client(_) => return FailureDisposition::Fatal,
+            DatabaseFailure::Login(error) => {
+                return match error.sqlstate.get(..2) {
+                    // It starts, stops, or has no connection left.
+                    Some("08" | "53" | "57") => FailureDisposition::Reconnect,
+                    _ => FailureDisposition::LoginRefused,
+                };
+            }
             DatabaseFailure::Server(error) => error,
         };
         match error.sqlstate.as_str() {
@@ -214,6 +235,10 @@ impl DatabaseFailure {
     /// What an operator should do while it is tried again; `None` where it passes by itself.
     pub(crate) fn remedy(&self) -> Option<&'static str> {
         match self.disposition() {
+            FailureDisposition::LoginRefused => Some(
+                "give the role the password that postgres.password points to, or put the role's into that file; either is \
+                 taken up by the next attempt, and ingestion goes on by itself",
+            ),
             FailureDisposition::ServerBroken => Some(
                 "restart postgresql if its files were replaced by an upgrade (58P01), look at its disks (58030); \
                  ingestion goes on by itself",
@@ -250,7 +275,9 @@ impl std::fmt::Display for DatabaseFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             DatabaseFailure::Connection(text) | DatabaseFailure::Client(text) => f.write_str(text),
-            DatabaseFailure::Server(error) => write!(f, "{} ({})", error.message, error.sqlstate),
+            DatabaseFailure::Server(error) | DatabaseFailure::Login(error) => {
+                write!(f, "{} ({})", error.message, error.sqlstate)
+            }
         }
     }
 }
@@ -329,6 +356,25 @@ mod tests {
             DatabaseFailure::Client(String::new()).disposition(),
             FailureDisposition::Fatal
         );
+    }
+
+    #[test]
+    fn a_refused_login_says_nothing_of_the_batch_and_is_tried_again() {
+        for (sqlstate, expected) in [
+            ("28P01", FailureDisposition::LoginRefused),
+            ("28000", FailureDisposition::LoginRefused),
+            ("3D000", FailureDisposition::LoginRefused),
+            ("42501", FailureDisposition::LoginRefused),
+            ("53300", FailureDisposition::Reconnect),
+            ("57P03", FailureDisposition::Reconnect),
+        ] {
+            let DatabaseFailure::Server(error) = server(sqlstate, "") else {
+                panic!("{sqlstate}");
+            };
+            let failure = DatabaseFailure::Login(error);
+            assert_eq!(failure.disposition(), expected, "{sqlstate}");
+            assert_eq!(failure.code(), sqlstate);
+        }
     }
 
     #[test]

@@ -92,18 +92,15 @@ impl LaneReader {
                     self.client = Some(client);
                     self.timeline = timeline;
                 }
-                Err(error) => {
-                    let failure = DatabaseFailure::of(&error);
-                    self.failed("connect", &failure).await?;
-                }
+                Err(failure) => self.failed("connect", &failure).await?,
             }
         }
         self.client.as_ref().ok_or(StopRequested)
     }
 
-    async fn connect(&self) -> Result<(Client, DatabaseTimeline), tokio_postgres::Error> {
+    async fn connect(&self) -> Result<(Client, DatabaseTimeline), DatabaseFailure> {
         let connected = self.connector.connect(&self.name).await;
-        let client = connected.map_err(|error| error.source)?;
+        let client = connected.map_err(|error| DatabaseFailure::of_login(&error.source))?;
         let timeline = timeline::of(&client).await?;
         Ok((client, timeline))
     }

@@ -44,7 +44,7 @@ impl WriterSession {
         let client = connector
             .connect(name)
             .await
-            .map_err(|error| DatabaseFailure::of(&error.source))?;
+            .map_err(|error| DatabaseFailure::of_login(&error.source))?;
         // A batch's stage stays in memory. Stages carry no statistics, so joins are by index whatever the planner believes;
         // see also `replan`. A stage has no index: without `enable_material` it is never the inner side, read once for
         // each row of a table that looks small.

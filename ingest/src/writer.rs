@@ -137,6 +137,7 @@ impl LaneWriter {
                     return Ok(BatchOutcome::Fatal(failure.to_string()));
                 }
                 FailureDisposition::Reconnect
+                | FailureDisposition::LoginRefused
                 | FailureDisposition::ServerBroken
                 | FailureDisposition::ServerDefect => {
                     self.health.database_failed(failure.to_string());

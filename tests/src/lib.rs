@@ -36,6 +36,7 @@ pub mod pod_shapes;
 pub mod program;
 pub mod proxy;
 pub mod quantity;
+pub mod recording_hook;
 pub mod report;
 pub mod storm;
 pub mod trace;

@@ -76,7 +76,7 @@ async fn source(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Result<Object
         (EmitSource::Watch, _) => {}
     }
     let kubernetes = &loaded.config.kubernetes;
-    let server = connect::kubernetes::client(kubernetes).await?;
+    let server = connect::kubernetes::client(kubernetes)?;
     wait_or_refuse(connect::kubernetes::probe(kubernetes, &server).await)?;
     Ok(ObjectSource::Watch {
         client: server.client,

@@ -6,11 +6,10 @@ use tokio_util::sync::CancellationToken;
 use super::role;
 use crate::{
     config::LoadedConfig,
-    connect,
     exit::ExitReason,
     setup::{
-        evaluator::{EvaluatorParts, connectors, evaluate, probe},
-        require_current,
+        database,
+        evaluator::{PreparedEvaluator, connectors, evaluate, probe},
     },
 };
 
@@ -18,17 +17,21 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     #[cfg(feature = "fail-points")]
     super::ingest::prepare_fault()?;
     let ways = connectors(loaded)?;
-    let client =
-        connect::postgres::connect(&loaded.config.postgres, &ways.own, "fleetledger-evaluate").await?;
-    require_current(&ways.own, &client).await?;
-    drop(client);
-    let (registry, stop_following) = (Registry::new(), CancellationToken::new());
-    let parts = EvaluatorParts::new(loaded, &ways, &registry, stop_following.clone()).await?;
-    let probe = probe(&parts.health);
-    let done = role::run(loaded, registry.clone(), probe, |stop| {
-        Box::pin(evaluate(parts, registry, stop))
+    let prepared = PreparedEvaluator::new(loaded, &ways)?;
+    let (registry, following) = (Registry::new(), CancellationToken::new());
+    let _stop_following = following.clone().drop_guard();
+    let probe = probe(&prepared.health);
+    role::run(loaded, registry.clone(), probe, |stop| {
+        Box::pin(async move {
+            // Whoever only waits for a login is healthy, unready, and can page.
+            if !prepared.await_logins(loaded, &ways, &stop).await {
+                return Ok(());
+            }
+            // Refused where the database is not at this version.
+            drop(database(loaded, "fleetledger-evaluate").await?);
+            let parts = prepared.connect(loaded, &ways, &registry, following).await?;
+            evaluate(parts, registry, stop).await
+        })
     })
-    .await;
-    stop_following.cancel();
-    done
+    .await
 }

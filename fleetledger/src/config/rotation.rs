@@ -33,9 +33,24 @@ pub fn renewable<T>(
 where
     T: Clone + Send + 'static,
 {
+    renewable_by(what, move || files.clone(), read)
+}
+
+/// The same where one of the files names the others: they are listed anew before each reading.
+///
+/// # Errors
+/// The first reading failed.
+pub fn renewable_by<T>(
+    what: impl Into<String>,
+    files: impl Fn() -> Vec<PathBuf> + Send + Sync + 'static,
+    read: impl Fn() -> anyhow::Result<T> + Send + Sync + 'static,
+) -> anyhow::Result<Renewable<T>>
+where
+    T: Clone + Send + 'static,
+{
     let what = what.into();
     // Looked at before they are read: a change between the two is noticed.
-    let watch = FileWatch::new(files);
+    let watch = FileWatch::new(files());
     let state = Mutex::new(RotatedValue {
         value: read()?,
         version: 0,
@@ -45,11 +60,12 @@ where
     Ok(Renewable::new(move || {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.watch.has_changed_now() {
+            let watch = FileWatch::new(files());
             match read() {
                 Ok(value) => {
                     state.value = value;
                     state.version += 1;
-                    state.watch.taken_up();
+                    state.watch = watch;
                     state.failed_at = None;
                     tracing::info!(what, "took up files that have changed");
                 }
@@ -108,5 +124,30 @@ mod tests {
         std::fs::write(&file, "22").unwrap();
         assert!(number.is_newer_than(0));
         assert_eq!(number.clone().newest_with_version(), (1, 22));
+    }
+
+    #[test]
+    fn a_file_that_names_another_one_is_followed_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, text) in [("first", "1"), ("second", "22"), ("list", "first")] {
+            std::fs::write(path(name), text).unwrap();
+        }
+        let named = {
+            let list = path("list");
+            move || list.with_file_name(std::fs::read_to_string(&list).unwrap())
+        };
+        let files = {
+            let (list, named) = (path("list"), named.clone());
+            move || vec![list.clone(), named()]
+        };
+        let text = renewable_by("a list", files, move || Ok(std::fs::read_to_string(named())?)).unwrap();
+        assert_eq!(text.newest(), "1");
+        std::fs::write(path("list"), "second").unwrap();
+        assert_eq!(text.newest(), "22");
+        std::fs::write(path("second"), "333").unwrap();
+        assert_eq!(text.newest_with_version(), (2, "333".to_owned()));
+        std::fs::write(path("first"), "4444").unwrap();
+        assert!(!text.is_newer_than(2));
     }
 }

@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use hyper::Request;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client,
+    client::Body,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
@@ -13,8 +16,9 @@ use serde_json::json;
 use super::{
     HopError,
     hop::{authorities, chain},
+    kubernetes_files,
 };
-use crate::config::{KubernetesConfig, SecretRef};
+use crate::config::{KubernetesConfig, rotation::renewable_by};
 
 /// A client and the address it speaks to.
 #[derive(Clone)]
@@ -25,31 +29,54 @@ pub struct ApiServer {
     pub url: String,
 }
 
-/// A client of this configuration. Opens nothing.
+/// A client of this configuration; it takes up files that are replaced with its next request. Opens nothing.
 ///
 /// # Errors
 /// A file or secret that cannot be read.
-pub async fn client(kubernetes: &KubernetesConfig) -> anyhow::Result<ApiServer> {
+pub fn client(kubernetes: &KubernetesConfig) -> anyhow::Result<ApiServer> {
+    let config = client_config(kubernetes)?;
+    let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let (of, listed) = (kubernetes.clone(), kubernetes.clone());
+    let newest = renewable_by(
+        "kubernetes",
+        move || kubernetes_files::of(&listed),
+        move || Client::try_from(client_config(&of)?).context("set up the API server's client"),
+    )?;
+    // Watches that are open go on by the connection they were begun with, until they end within minutes.
+    let by_newest = tower::service_fn(move |request: Request<Body>| {
+        let client = newest.newest();
+        async move { client.send(request).await }
+    });
+    let client = Client::new(by_newest, config.default_namespace);
+    Ok(ApiServer { client, url })
+}
+
+/// What the files and secrets say now.
+fn client_config(kubernetes: &KubernetesConfig) -> anyhow::Result<kube::Config> {
     let options = KubeConfigOptions {
         context: kubernetes.context.clone(),
         ..KubeConfigOptions::default()
     };
-    let config = if let Some(file) = &kubernetes.kubeconfig {
+    // Nothing of it waits.
+    let of_kubeconfig = |kubeconfig| {
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).now_or_never();
+        config
+            .context("a kubeconfig took time to read")?
+            .map_err(anyhow::Error::new)
+    };
+    if let Some(file) = &kubernetes.kubeconfig {
         let read = Kubeconfig::read_from(file);
         let kubeconfig = read.with_context(|| format!("read kubernetes.kubeconfig {}", file.display()))?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        config.with_context(|| format!("use kubernetes.kubeconfig {}", file.display()))?
-    } else if let Some(url) = &kubernetes.url {
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig_of(kubernetes, url)?, &options).await;
-        config.context("use the section [kubernetes] of the configuration")?
-    } else {
-        kube::Config::incluster().context(
-            "find the pod's service account; outside a cluster set kubernetes.kubeconfig or kubernetes.url",
-        )?
-    };
-    let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-    let client = Client::try_from(config).context("set up the API server's client")?;
-    Ok(ApiServer { client, url })
+        return of_kubeconfig(kubeconfig)
+            .with_context(|| format!("use kubernetes.kubeconfig {}", file.display()));
+    }
+    if let Some(url) = &kubernetes.url {
+        return of_kubeconfig(kubeconfig_of(kubernetes, url)?)
+            .context("use the section [kubernetes] of the configuration");
+    }
+    kube::Config::incluster().context(
+        "find the pod's service account; outside a cluster set kubernetes.kubeconfig or kubernetes.url",
+    )
 }
 
 /// URL and credentials as a kubeconfig, so that there is one way to read them.
@@ -59,9 +86,8 @@ fn kubeconfig_of(kubernetes: &KubernetesConfig, url: &str) -> anyhow::Result<Kub
     let mut user = serde_json::Map::new();
     let mut set = |key: &str, value: String| user.insert(key.to_owned(), json!(value));
     if let Some(token) = &kubernetes.token {
-        match token_file(token) {
-            // Read again by the client when the token is rotated.
-            Some(file) => set("tokenFile", file),
+        match token.file() {
+            Some(file) => set("tokenFile", file.display().to_string()),
             None => {
                 let secret = token.read("kubernetes.token");
                 let secret = secret.map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.why))?;
@@ -85,10 +111,6 @@ fn kubeconfig_of(kubernetes: &KubernetesConfig, url: &str) -> anyhow::Result<Kub
     });
     // The reader's words may quote the document, and with it a token.
     serde_json::from_value(document).map_err(|_| anyhow::anyhow!("the section [kubernetes] cannot be used"))
-}
-
-fn token_file(token: &SecretRef) -> Option<String> {
-    format!("{token:?}").strip_prefix("file:").map(str::to_owned)
 }
 
 /// Asks the API server for the kube-system namespace, whose uid is the cluster's.

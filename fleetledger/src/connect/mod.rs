@@ -8,6 +8,7 @@ pub mod kafka;
 pub mod kafka_clock;
 mod kafka_login;
 pub mod kubernetes;
+mod kubernetes_files;
 pub mod postgres;
 
 pub use hop::{HopError, HopErrorKind};

@@ -186,7 +186,7 @@ async fn observe_kubernetes(config: &FleetledgerConfig) -> HopResult<KubernetesO
     if config.emit.datacenter.is_empty() && kubernetes.url.is_none() && kubernetes.kubeconfig.is_none() {
         return HopResult::Skipped("no emitter is configured here (emit.datacenter is empty)".to_owned());
     }
-    let server = match connect::kubernetes::client(kubernetes).await {
+    let server = match connect::kubernetes::client(kubernetes) {
         Ok(server) => server,
         Err(error) => {
             let why = connect::hop::chain(error.as_ref());

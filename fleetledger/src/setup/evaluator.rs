@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use fleetledger_alerts::{
     BUILTIN_CONNECTIONS, DELIVERY_CONNECTIONS, Evaluator, EvaluatorHealth, EvaluatorSettings,
-    ROLLUPS_AT_ONCE, RuleSet, links::LinkTargets, pool, reload, runs,
+    ROLLUPS_AT_ONCE, RuleSet, await_logins, links::LinkTargets, pool, reload, runs,
 };
 use fleetledger_cost::{RatingSettings, rating::CostRater};
 use fleetledger_paging::retry::RetryBackoff;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::receivers::receivers;
 use crate::{
     config::{ConfigFault, FleetledgerConfig, LoadedConfig, SecretRef},
-    connect,
+    connect::{self, HopError},
     reaper::SessionReaper,
     telemetry::RoleProbe,
 };
@@ -137,22 +137,70 @@ fn as_user(
     connect::postgres::connector_of(&loaded.config.postgres, user, key, password)
 }
 
-impl EvaluatorParts {
+/// What stands before the database is asked: receivers with their secrets, so that a login that fails can be paged.
+pub(crate) struct PreparedEvaluator {
+    settings: EvaluatorSettings,
+    own: ReaderPool,
+    reader: ReaderPool,
+    pub(crate) health: EvaluatorHealth,
+}
+
+impl PreparedEvaluator {
+    /// Reads what the configuration points to. Opens nothing.
+    pub(crate) fn new(loaded: &LoadedConfig, ways: &EvaluatorConnectors) -> anyhow::Result<Self> {
+        let config = &loaded.config;
+        Ok(Self {
+            settings: settings(config).map_err(|fault| loaded.explain(fault))?,
+            own: ReaderPool::new(&ways.own, BUILTIN_CONNECTIONS).context("make a pool of connections")?,
+            reader: ReaderPool::new(&ways.rules, config.evaluate.concurrency + 1)?,
+            health: EvaluatorHealth::new(),
+        })
+    }
+
+    /// Waits until the evaluator and its rules are let in; who cannot log in for long is paged for. False if `stop` came
+    /// first.
+    pub(crate) async fn await_logins(
+        &self,
+        loaded: &LoadedConfig,
+        ways: &EvaluatorConnectors,
+        stop: &CancellationToken,
+    ) -> bool {
+        let postgres = &loaded.config.postgres;
+        for (login, way) in [("evaluator", &ways.own), ("rules", &ways.rules)] {
+            let tried = connect::postgres::connect(postgres, way, "fleetledger-login-watch").await;
+            if let Err(HopError { hop, why, fix, .. }) = tried {
+                tracing::error!(
+                    login,
+                    hop,
+                    why,
+                    fix,
+                    "the evaluator cannot log in; trying again, and paging its receivers if that goes on"
+                );
+            }
+        }
+        await_logins(&self.own, &self.reader, &self.settings, &self.health, stop).await
+    }
+
     /// Reads the rules and connects as the role that runs them. A broken file is told of and does not hold up the others.
-    pub(crate) async fn new(
+    pub(crate) async fn connect(
+        self,
         loaded: &LoadedConfig,
         ways: &EvaluatorConnectors,
         registry: &Registry,
         stop: CancellationToken,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<EvaluatorParts> {
         let config = &loaded.config;
-        let settings = settings(config).map_err(|fault| loaded.explain(fault))?;
         // One for each turn to ask and to write; the rest renew claims, keep house and keep alive.
         let size = 2 * config.evaluate.concurrency + ROLLUPS_AT_ONCE + 6;
         let pool = |size, name| pool::new(&ways.own, size, name).context("make a pool of connections");
         let outbox = pool(DELIVERY_CONNECTIONS, "fleetledger-deliver")?;
         let pool = pool(size, "fleetledger-evaluate")?;
-        let reader = ReaderPool::new(&ways.rules, config.evaluate.concurrency + 1)?;
+        let Self {
+            settings,
+            own: builtin,
+            reader,
+            health,
+        } = self;
         reader
             .check_role()
             .await
@@ -160,13 +208,12 @@ impl EvaluatorParts {
         let metrics = QueryMetrics::new(registry).context("count the files of the rules")?;
         let mut live = LiveCatalogue::new(&config.evaluate.rules, Some(reader.clone()), Some(metrics));
         live.reload(fleetledger_schema::instant::Instant::now()).await;
-        let health = EvaluatorHealth::new();
         let mut following = JoinSet::new();
         let rules = reload::follow(live.subscribe(), &health, &mut following).context("take up the rules")?;
         let live_catalogue = live.subscribe();
         following.spawn(live.follow(FOLLOW, stop));
         let rating = (ways.own.clone(), config.cost.clone());
-        Ok(Self {
+        Ok(EvaluatorParts {
             live_catalogue,
             reader_limit: Duration::from_secs(config.evaluate.reader_limit_seconds),
             rating,
@@ -174,11 +221,24 @@ impl EvaluatorParts {
             pool,
             outbox,
             reader,
-            builtin: ReaderPool::new(&ways.own, BUILTIN_CONNECTIONS).context("make a pool of connections")?,
+            builtin,
             rules,
             health,
             following,
         })
+    }
+}
+
+impl EvaluatorParts {
+    /// All at once, for those that do not wait for a login.
+    pub(crate) async fn new(
+        loaded: &LoadedConfig,
+        ways: &EvaluatorConnectors,
+        registry: &Registry,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let prepared = PreparedEvaluator::new(loaded, ways)?;
+        prepared.connect(loaded, ways, registry, stop).await
     }
 }
 

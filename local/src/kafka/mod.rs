@@ -2,6 +2,7 @@
 
 mod builder;
 mod jars;
+mod password;
 mod properties;
 
 pub use builder::KafkaBuilder;
@@ -120,6 +121,13 @@ impl LocalKafka {
             result.map_err(|(_, code)| refused(KafkaError::AdminOp(code)))?;
         }
         Ok(())
+    }
+
+    /// Gives a user another password for SCRAM-SHA-512.
+    pub fn set_password(&self, username: &str, password: &str) -> LocalResult<()> {
+        let servers = self.bootstrap_servers();
+        let first = servers.split(',').next().unwrap_or_default();
+        password::set(first, self.client.as_ref(), username, password)
     }
 
     /// Kills a broker (SIGKILL) by its id, from 1 on.

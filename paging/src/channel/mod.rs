@@ -86,6 +86,13 @@ impl ChannelClient {
         }
     }
 
+    /// Whether it keeps incidents by their key, so that it is nothing to it if one is resolved that is not open. The others
+    /// show people whatever they are sent.
+    #[must_use]
+    pub fn ignores_unknown_resolve(&self) -> bool {
+        matches!(self, Self::PagerDuty(_) | Self::Alertmanager(_))
+    }
+
     /// Whether it groups alerts itself, so that every instance is sent as one of its own.
     #[must_use]
     pub fn wants_instances(&self) -> bool {

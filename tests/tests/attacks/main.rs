@@ -13,7 +13,6 @@ mod batch;
 mod epoch;
 mod estimates;
 mod fast_path;
-mod hook;
 mod http;
 mod locks;
 mod login;

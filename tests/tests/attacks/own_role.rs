@@ -7,14 +7,12 @@ use fleetledger_tests::{
     database::LedgerDatabase,
     deadline::{ensure, eventually},
     parts::cache,
-    program::LedgerProcess,
+    program::{LedgerProcess, run},
+    recording_hook::RecordingHook,
 };
 use tokio_postgres::Client;
 
-use crate::{
-    hook::RecordingHook,
-    login::{login, refused},
-};
+use crate::login::{login, refused};
 
 /// An alert that is there as soon as a source is quarantined.
 const TROUBLE: &str = "/*---
@@ -58,6 +56,7 @@ struct EvaluatorFixture {
     database: LedgerDatabase,
     evaluator: LedgerProcess,
     hook: RecordingHook,
+    toml: String,
     _folder: tempfile::TempDir,
 }
 
@@ -73,18 +72,22 @@ impl EvaluatorFixture {
         let toml = format!(
             "[postgres]\nurl = \"{}\"\ntls = \"off\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"text\"\n\
              [evaluate]\nrules = \"{}\"\nheartbeat_receivers = [\"hook\"]\n\
-             [receivers.hook]\nkind = \"webhook\"\nsecret_url = \"env:HOOK_URL\"\n[routes]\nreceivers = [\"hook\"]\n",
+             [receivers.hook]\nkind = \"webhook\"\nsecret_url = \"env:HOOK_URL\"\n\
+             [receivers.pager]\nkind = \"pagerduty\"\nurl = \"{}\"\nrouting_key = \"env:PAGER_KEY\"\n\
+             [routes]\nreceivers = [\"hook\", \"pager\"]\n",
             database
                 .owner_url
                 .replacen("fleetledger@", "fleetledger_evaluate@", 1),
-            folder.path().display()
+            folder.path().display(),
+            hook.url
         );
-        let evaluator = LedgerProcess::start(&["evaluate"], &toml, &[("HOOK_URL", &hook.url)]);
+        let evaluator = start_evaluator(&toml, &hook);
         let fixture = Self {
             _server: server,
             database,
             evaluator,
             hook,
+            toml,
             _folder: folder,
         };
         fixture.await_notification("FleetledgerHeartbeat", "firing").await;
@@ -101,6 +104,22 @@ impl EvaluatorFixture {
         .await;
     }
 
+    /// Waits until the pager was told so often that a login works.
+    async fn await_resolves(&self, wanted: usize) {
+        eventually("the pager is told that logins work", PAGED_WITHIN, || {
+            let resolves = self.hook.count_events("resolve", "EvaluatorCannotLogIn/");
+            let seen = || format!("{resolves}: {}\n{}", self.hook.text(), self.evaluator.log_text());
+            let held = ensure(resolves >= wanted, seen);
+            async move { held }
+        })
+        .await;
+    }
+
+    /// Another evaluator in the place of the one before, which has ended.
+    fn start_again(&mut self) {
+        self.evaluator = start_evaluator(&self.toml, &self.hook);
+    }
+
     async fn quarantine(&self, cluster: &str) {
         self.database
             .execute(&format!(
@@ -109,6 +128,11 @@ impl EvaluatorFixture {
             ))
             .await;
     }
+}
+
+fn start_evaluator(toml: &str, hook: &RecordingHook) -> LedgerProcess {
+    let secrets = [("HOOK_URL", hook.url.as_str()), ("PAGER_KEY", "key")];
+    LedgerProcess::start(&["evaluate"], toml, &secrets)
 }
 
 /// Every setting that a login may change of itself, each with a value that hurts.
@@ -202,5 +226,59 @@ async fn a_login_of_rules_that_is_refused_is_paged_within_three_minutes_and_reso
         "the login of rules was shut: paged without SQL after {:.0} s, by a rule after {:.0} s",
         paged.as_secs_f64(),
         by_rule.as_secs_f64()
+    );
+}
+
+#[tokio::test]
+async fn an_evaluator_that_is_not_let_in_at_its_start_pages_and_the_next_one_resolves_that() {
+    let test = "an_evaluator_that_is_not_let_in_at_its_start_pages_and_the_next_one_resolves_that";
+    let Some(mut place) = EvaluatorFixture::new(test).await else {
+        return;
+    };
+    place.evaluator.stop().await;
+    // What is wrong with the configuration itself is said at once.
+    let (code, said) = run(&["evaluate"], &place.toml);
+    assert!(code == Some(3) && said.contains("HOOK_URL"), "{code:?}: {said}");
+    place
+        .database
+        .execute("alter role fleetledger_evaluate nologin")
+        .await;
+    let started = Instant::now();
+    place.start_again();
+    place.await_notification("EvaluatorCannotLogIn", "firing").await;
+    let paged = started.elapsed();
+    assert!(!place.evaluator.has_ended(), "{}", place.evaluator.log_text());
+    let ready = place.evaluator.page("/readyz");
+    assert!(
+        ready.starts_with("HTTP/1.1 503") && ready.contains("is not permitted to log in"),
+        "{ready}"
+    );
+    assert!(place.evaluator.page("/livez").starts_with("HTTP/1.1 200"));
+    assert_eq!(place.hook.count("EvaluatorCannotLogIn", "resolved"), 0);
+
+    // It ends as it can, and with it all that it knew.
+    place.evaluator.kill().await;
+    place
+        .database
+        .execute("alter role fleetledger_evaluate login")
+        .await;
+    let started = Instant::now();
+    place.start_again();
+    place.await_notification("EvaluatorCannotLogIn", "resolved").await;
+    let resolved = started.elapsed();
+    // Both logins: the ledger shows that nothing was evaluated, and not for want of which.
+    place.await_resolves(2).await;
+    let resolves = place.hook.count("EvaluatorCannotLogIn", "resolved");
+    assert_eq!(resolves, 2, "{}", place.hook.text());
+
+    // Where no page can stand, those that show people every message are told nothing.
+    place.evaluator.stop().await;
+    place.start_again();
+    place.await_resolves(4).await;
+    assert_eq!(place.hook.count("EvaluatorCannotLogIn", "resolved"), resolves);
+    println!(
+        "an evaluator that was not let in paged after {:.0} s; the next one resolved that after {:.0} s",
+        paged.as_secs_f64(),
+        resolved.as_secs_f64()
     );
 }

@@ -9,14 +9,17 @@ use tokio::{
 };
 
 /// A receiver of notifications. Dropping it ends it.
-pub(crate) struct RecordingHook {
-    pub(crate) url: String,
+#[derive(Debug)]
+pub struct RecordingHook {
+    /// Its address.
+    pub url: String,
     bodies: Arc<Mutex<Vec<String>>>,
     _server: JoinSet<()>,
 }
 
 impl RecordingHook {
-    pub(crate) async fn start() -> Self {
+    /// Listens on a free port of loopback.
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let bodies = Arc::new(Mutex::new(Vec::new()));
@@ -36,19 +39,43 @@ impl RecordingHook {
     }
 
     /// Whether a notification that names `alert` came, in this status.
-    pub(crate) fn has(&self, alert: &str, status: &str) -> bool {
-        let bodies = self.bodies.lock().unwrap();
-        bodies.iter().any(|body| {
-            let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    #[must_use]
+    pub fn has(&self, alert: &str, status: &str) -> bool {
+        self.count(alert, status) > 0
+    }
+
+    /// How many notifications that name `alert` came, in this status.
+    #[must_use]
+    pub fn count(&self, alert: &str, status: &str) -> usize {
+        self.count_bodies(|body| {
+            let names = |one: &serde_json::Value| one["labels"]["alertname"] == alert;
             body["status"] == status
                 && body["alerts"]
                     .as_array()
-                    .is_some_and(|alerts| alerts.iter().any(|one| one["labels"]["alertname"] == alert))
+                    .is_some_and(|alerts| alerts.iter().any(names))
         })
     }
 
+    /// How many events came as PagerDuty is sent them, of a key that begins so.
+    #[must_use]
+    pub fn count_events(&self, action: &str, dedup_key: &str) -> usize {
+        self.count_bodies(|body| {
+            let key = body["dedup_key"].as_str().unwrap_or_default();
+            body["event_action"] == action && key.starts_with(dedup_key)
+        })
+    }
+
+    fn count_bodies(&self, counts: impl Fn(&serde_json::Value) -> bool) -> usize {
+        let bodies = self.bodies.lock().unwrap();
+        let bodies = bodies
+            .iter()
+            .map(|body| serde_json::from_str(body).unwrap_or_default());
+        bodies.filter(counts).count()
+    }
+
     /// All that came, for a failed test.
-    pub(crate) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         self.bodies.lock().unwrap().join("\n")
     }
 }
@@ -69,7 +96,7 @@ async fn take(mut stream: TcpStream, kept: Arc<Mutex<Vec<String>>>) {
             if body.len() >= length {
                 kept.lock().unwrap().push(body[..length].to_owned());
                 read.drain(..head.len() + 4 + length);
-                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                let answer = "HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok";
                 if stream.write_all(answer.as_bytes()).await.is_err() {
                     return;
                 }
