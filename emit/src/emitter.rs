@@ -321,6 +321,7 @@ impl ClusterEmitter {
             cluster_uid: name.cluster_uid.clone(),
             epoch,
             signer: self.signer.clone(),
+            metrics: self.metrics.clone(),
         };
         LogWatch::start(&self.kafka.newest(), source, places, &held.next_offsets)
             .map_err(EmitError::KafkaClient)

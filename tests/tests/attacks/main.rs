@@ -16,6 +16,7 @@ mod fast_path;
 mod hook;
 mod http;
 mod locks;
+mod log_watch;
 mod login;
 mod messages;
 mod neighbour;
