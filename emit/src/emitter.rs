@@ -122,14 +122,14 @@ struct ClusterEmitter {
 
 impl ClusterEmitter {
     async fn run(&self) -> Result<(), EmitError> {
-        self.health.starting("reading the cluster's identity");
-        let Some(uid) = self.retry("cluster identity", || self.feed.cluster_uid()).await else {
-            return Ok(());
-        };
-        let name = SourceName::new(&self.settings.datacenter, &self.settings.cluster, &uid)
-            .map_err(|error| EmitError::settings("datacenter, cluster", error.to_string()))?;
-        self.health.update(|summary| summary.cluster_uid.clone_from(&uid));
         loop {
+            self.health.starting("reading the cluster's identity");
+            let Some(uid) = self.retry("cluster identity", || self.feed.cluster_uid()).await else {
+                return Ok(());
+            };
+            let name = SourceName::new(&self.settings.datacenter, &self.settings.cluster, &uid)
+                .map_err(|error| EmitError::settings("datacenter, cluster", error.to_string()))?;
+            self.health.update(|summary| summary.cluster_uid.clone_from(&uid));
             match self.lead(&name).await? {
                 TermEnd::Deposed => tracing::warn!(cluster = %name, "deposed; standing by"),
                 TermEnd::Done | TermEnd::NewEpoch(_) | TermEnd::Overtaken(_) | TermEnd::Renewed => {
@@ -154,7 +154,12 @@ impl ClusterEmitter {
             renewal.spawn(async move { leadership.hold(&deposed, &finish).await });
         }
         self.metrics.leader.set(1);
-        let end = self.emit(name, epoch, &deposed).await;
+        let end = match self.retry("cluster identity", || self.feed.cluster_uid()).await {
+            None => Ok(TermEnd::Done),
+            // Built anew at the same address, perhaps while this emitter stood by: it is another cluster.
+            Some(uid) if uid != name.cluster_uid => Ok(TermEnd::Deposed),
+            Some(_) => self.emit(name, epoch, &deposed).await,
+        };
         self.metrics.leader.set(0);
         finish.cancel();
         while renewal.join_next().await.is_some() {}
@@ -321,6 +326,7 @@ impl ClusterEmitter {
             cluster_uid: name.cluster_uid.clone(),
             epoch,
             signer: self.signer.clone(),
+            metrics: self.metrics.clone(),
         };
         LogWatch::start(&self.kafka.newest(), source, places, &held.next_offsets)
             .map_err(EmitError::KafkaClient)

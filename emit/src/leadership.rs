@@ -1,5 +1,9 @@
 //! Of several emitters on one cluster one sends: the holder of a Lease.
 //!
+//! The Lease also shows that the API server's data was set back, as by a restored backup: it is then older than the one that
+//! this emitter wrote. Watches do not show it, for they wait for resource versions that are yet to come; so a leader that sees
+//! it stands down, takes the Lease again, and lists everything anew.
+//!
 //! A Lease of another holder is taken when it has not changed for its duration by this emitter's own clock; the
 //! instants written in it are never compared. Its annotation keeps the epoch, so that the next holder, however slow
 //! its clock, begins a higher one. A holder that cannot renew in time stops sending before another may begin.
@@ -32,6 +36,16 @@ pub(crate) struct LeadershipLease {
 struct HeldLease {
     lease: Option<Lease>,
     epoch: i64,
+}
+
+/// What became of a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LeaseRenewal {
+    Renewed,
+    /// Another emitter holds the Lease, or it is gone.
+    Lost,
+    /// The API server has an older Lease than the one that was written.
+    SetBack,
 }
 
 /// What was last seen of another holder's Lease.
@@ -100,9 +114,15 @@ impl LeadershipLease {
             let left = (renewed_at + self.deadline()).saturating_duration_since(Tick::now());
             let asked_at = Tick::now();
             match tokio::time::timeout(left, self.renew()).await {
-                Ok(Ok(true)) => renewed_at = asked_at,
-                Ok(Ok(false)) => {
+                Ok(Ok(LeaseRenewal::Renewed)) => renewed_at = asked_at,
+                Ok(Ok(LeaseRenewal::Lost)) => {
                     tracing::warn!("another emitter holds the lease");
+                    return deposed.cancel();
+                }
+                Ok(Ok(LeaseRenewal::SetBack)) => {
+                    tracing::warn!(
+                        "the API server's data was set back, as by a restored backup; everything is listed anew"
+                    );
                     return deposed.cancel();
                 }
                 Ok(Err(error)) => tracing::warn!(%error, "lease cannot be renewed"),
@@ -118,7 +138,7 @@ impl LeadershipLease {
     /// Writes a higher epoch into the Lease that is held.
     pub(crate) async fn raise(&self, epoch: i64) -> Result<bool, kube::Error> {
         self.held.lock().await.epoch = epoch;
-        self.renew().await
+        Ok(self.renew().await? == LeaseRenewal::Renewed)
     }
 
     /// Gives the Lease back, so that another emitter need not wait.
@@ -174,11 +194,10 @@ impl LeadershipLease {
         }
     }
 
-    /// False if another emitter holds the Lease.
-    async fn renew(&self) -> Result<bool, kube::Error> {
+    async fn renew(&self) -> Result<LeaseRenewal, kube::Error> {
         let mut held = self.held.lock().await;
         let Some(lease) = &held.lease else {
-            return Ok(false);
+            return Ok(LeaseRenewal::Lost);
         };
         let renewed = self.lease(Some(lease), held.epoch, Instant::now());
         match self
@@ -188,14 +207,20 @@ impl LeadershipLease {
         {
             Ok(lease) => {
                 held.lease = Some(lease);
-                Ok(true)
+                Ok(LeaseRenewal::Renewed)
             }
             Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
                 let found = self.api.get_opt(&self.settings.lease).await?;
                 let mine = found
                     .filter(|lease| holder(lease) == Some(&self.identity) && epoch_of(lease) <= held.epoch);
-                held.lease = mine;
-                Ok(held.lease.is_some())
+                let outcome = match &mine {
+                    None => LeaseRenewal::Lost,
+                    Some(found) if is_older(found, lease) => LeaseRenewal::SetBack,
+                    // What was written though its answer was lost, or what somebody else wrote into it.
+                    Some(_) => LeaseRenewal::Renewed,
+                };
+                held.lease = mine.filter(|_| outcome == LeaseRenewal::Renewed);
+                Ok(outcome)
             }
             Err(error) => Err(error),
         }
@@ -263,6 +288,17 @@ fn holder(lease: &Lease) -> Option<&String> {
         .filter(|holder| !holder.is_empty())
 }
 
+/// True if `found` stood before `written`, which the API server had taken.
+fn is_older(found: &Lease, written: &Lease) -> bool {
+    let version = |lease: &Lease| lease.metadata.resource_version.as_ref()?.parse::<u64>().ok();
+    let renewed_at = |lease: &Lease| Some(lease.spec.as_ref()?.renew_time.as_ref()?.0);
+    let is_before = match (version(found), version(written)) {
+        (Some(found), Some(written)) => found < written,
+        _ => false,
+    };
+    is_before || renewed_at(found) < renewed_at(written)
+}
+
 fn epoch_of(lease: &Lease) -> i64 {
     let annotation = lease
         .metadata
@@ -320,6 +356,22 @@ mod tests {
         assert!(may_take(&lease("other", "2"), "me", &mut observed, at(20)));
         assert!(may_take(&lease("me", "3"), "me", &mut observed, at(20)));
         assert!(may_take(&lease("", "4"), "me", &mut observed, at(20)));
+    }
+
+    #[test]
+    fn a_lease_that_is_older_than_what_was_written_shows_that_the_server_was_set_back() {
+        let renewed_at = |second: &str, version: &str| {
+            let mut lease = lease("me", version);
+            let at = format!("\"2026-01-01T00:00:{second}.000000Z\"");
+            lease.spec.as_mut().unwrap().renew_time = Some(serde_json::from_str(&at).unwrap());
+            lease
+        };
+        let written = renewed_at("10", "50");
+        assert!(is_older(&renewed_at("10", "49"), &written));
+        // Somebody has written into the restored one.
+        assert!(is_older(&renewed_at("05", "70"), &written));
+        assert!(!is_older(&renewed_at("10", "50"), &written));
+        assert!(!is_older(&renewed_at("13", "60"), &written));
     }
 
     #[test]

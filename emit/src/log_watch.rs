@@ -3,6 +3,9 @@
 //! Whoever may write to the topics may write under this cluster's key. A record of a higher epoch, or of this epoch with a
 //! number that was not given out yet, would make the central site pass over everything this emitter sends; so it begins an
 //! epoch above that one. Without a key (`emit.identity`) somebody who goes on forging can go on making it do so.
+//!
+//! Kafka cannot send keys and headers alone, so it fetches all that others write to the same partitions. [`BYTES_A_SECOND`]
+//! bounds that: what comes faster is read later, and never passed over, for one record is enough to lock an emitter out.
 
 use std::{
     sync::{
@@ -10,10 +13,11 @@ use std::{
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant as Tick},
 };
 
 use fleetledger_schema::{
+    instant::Instant,
     key::{RecordKey, RecordSubject},
     partition::shard_of,
 };
@@ -26,6 +30,7 @@ use rdkafka::{
 
 use crate::{
     log::RecordLog,
+    metrics::EmitMetrics,
     read_back::{LogPlacement, PollContext, consumer},
     signer::{EpochStamp, RecordSigner},
 };
@@ -37,12 +42,47 @@ const POLL: Duration = Duration::from_millis(200);
 const FETCH_WAIT_MS: u32 = 500;
 /// How far it reads ahead, in kilobytes: little, for it lasts as long as the emitter.
 const QUEUE_KBYTES: u32 = 1024;
+/// Most bytes of one answer of a broker, and of one partition within it; a batch that is larger comes whole.
+const FETCH_BYTES: (&str, &str) = ("1048576", "131072");
+/// Most bytes of keys and values that are looked at in a second. At that rate a neighbour's sweep of 200,000 objects of a
+/// kilobyte is read within the minute in which an emitter is to notice that it was overtaken.
+const BYTES_A_SECOND: usize = 4 << 20;
 
 /// Whose records are looked for.
 pub(crate) struct WatchedSource {
     pub(crate) cluster_uid: String,
     pub(crate) epoch: i64,
     pub(crate) signer: RecordSigner,
+    pub(crate) metrics: EmitMetrics,
+}
+
+/// Keeps reading within [`BYTES_A_SECOND`].
+#[derive(Debug)]
+struct ReadingPace {
+    second: Tick,
+    bytes: usize,
+}
+
+impl ReadingPace {
+    fn new(now: Tick) -> Self {
+        Self {
+            second: now,
+            bytes: 0,
+        }
+    }
+
+    /// Takes so many bytes; how long to wait before the next ones.
+    fn take(&mut self, bytes: usize, now: Tick) -> Duration {
+        let passed = now.saturating_duration_since(self.second);
+        if passed >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        match self.bytes < BYTES_A_SECOND {
+            true => Duration::ZERO,
+            false => Duration::from_secs(1).saturating_sub(passed),
+        }
+    }
 }
 
 /// What was seen in one log.
@@ -89,7 +129,11 @@ impl LogWatch {
                 list.add_partition_offset(&place.topic, place.partition, from)?;
             }
         }
-        let consumer = consumer(kafka, FETCH_WAIT_MS, QUEUE_KBYTES)?;
+        let mut kafka = kafka.clone();
+        kafka
+            .set("fetch.max.bytes", FETCH_BYTES.0)
+            .set("fetch.message.max.bytes", FETCH_BYTES.1);
+        let consumer = consumer(&kafka, FETCH_WAIT_MS, QUEUE_KBYTES)?;
         consumer.assign(&list)?;
         let log = |place: &LogPlacement| SeenLog {
             place: place.clone(),
@@ -132,10 +176,21 @@ impl Drop for LogWatch {
 
 impl SeenLogs {
     fn watch(&self, consumer: &BaseConsumer<PollContext>, source: &WatchedSource) {
+        let mut pace = ReadingPace::new(Tick::now());
+        let metrics = &source.metrics;
         while !self.stopped.load(Ordering::Acquire) {
             match consumer.poll(POLL) {
-                Some(Ok(message)) => self.see(&message, source),
-                Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+                Some(Ok(message)) => {
+                    let bytes = message.payload_len() + message.key_len();
+                    metrics.watched_bytes.inc_by(bytes as u64);
+                    self.see(&message, source);
+                    let pause = pace.take(bytes, Tick::now());
+                    if !pause.is_zero() {
+                        metrics.watch_behind_seconds.set(seconds_behind(&message));
+                        thread::sleep(pause);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) | None => metrics.watch_behind_seconds.set(0),
                 Some(Err(error)) => {
                     if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
                         tracing::debug!(%error, "watching the logs");
@@ -147,6 +202,13 @@ impl SeenLogs {
     }
 
     fn see(&self, message: &BorrowedMessage<'_>, source: &WatchedSource) {
+        // Most records are of others.
+        let uid = message
+            .key()
+            .and_then(|key| key.split(|byte| *byte == b'/').nth(2));
+        if uid != Some(source.cluster_uid.as_bytes()) {
+            return;
+        }
         let key = message.key().and_then(|key| RecordKey::parse(key).ok());
         let Some(key) = key.filter(|key| key.source.cluster_uid == source.cluster_uid) else {
             return;
@@ -178,5 +240,35 @@ impl SeenLogs {
             // It names no shard.
             RecordSubject::Schema(_) => shards == 1,
         }
+    }
+}
+
+/// How old a record is.
+fn seconds_behind(message: &BorrowedMessage<'_>) -> i64 {
+    let now = Instant::now().0 / 1_000;
+    let written = message.timestamp().to_millis().unwrap_or(now);
+    now.saturating_sub(written).max(0) / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_holds_more_than_its_bytes_and_a_record() {
+        let start = Tick::now();
+        let (mut now, mut taken, record) = (start, 0, 2_000);
+        let mut pace = ReadingPace::new(start);
+        while now < start + Duration::from_secs(10) {
+            taken += record;
+            // Ten million records a second.
+            now += Duration::from_nanos(100) + pace.take(record, now);
+        }
+        assert!(taken <= 10 * (BYTES_A_SECOND + record), "{taken}");
+        assert!(taken >= 9 * BYTES_A_SECOND, "{taken}");
+        // Few records are never waited for.
+        let mut pace = ReadingPace::new(start);
+        let waits = (0..1_000).map(|number| pace.take(record, start + Duration::from_millis(number * 10)));
+        assert_eq!(waits.sum::<Duration>(), Duration::ZERO);
     }
 }

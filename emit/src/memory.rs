@@ -47,6 +47,8 @@ pub(crate) struct TrackedObject {
     pub(crate) queued: bool,
     /// Number of the observation that first showed it.
     pub(crate) seen: u64,
+    /// Number of the observation that last showed it.
+    pub(crate) noted: u64,
 }
 
 /// What was observed of an object.
@@ -111,8 +113,9 @@ impl ObjectMemory {
         self.observations += 1;
         let hash = hash_of(&observation.value);
         let version = observation.version.map(String::into_boxed_str);
+        let noted = self.observations;
         if let Some((uid, entry)) = self.get_with_uid(observation.record.uid()) {
-            entry.version = version;
+            (entry.version, entry.noted) = (version, noted);
             entry.owner = observation.owner.map(Into::into);
             if entry.hash == hash && !entry.gone {
                 return ObservationOutcome::Unchanged(uid);
@@ -144,6 +147,7 @@ impl ObjectMemory {
             gone: false,
             queued: false,
             seen: self.observations,
+            noted: self.observations,
             value: observation.value.into_boxed_slice(),
         };
         self.bytes += entry.value.len();
@@ -226,6 +230,7 @@ impl ObjectMemory {
             gone: true,
             queued: false,
             seen: self.observations,
+            noted: self.observations,
             value: value.into_boxed_slice(),
         };
         self.bytes += entry.value.len();

@@ -53,6 +53,10 @@ pub(crate) struct EmitMetrics {
     pub(crate) leader: IntGauge,
     /// `fleetledger_emit_overtaken_total`: times that somebody else wrote in the cluster's name, and a higher epoch began.
     pub(crate) overtaken: IntCounter,
+    /// `fleetledger_emit_watched_bytes_total`: bytes of keys and values in its partitions that were looked at for records in the cluster's name.
+    pub(crate) watched_bytes: IntCounter,
+    /// `fleetledger_emit_watch_behind_seconds`: how far that is behind; 0 while it keeps up.
+    pub(crate) watch_behind_seconds: IntGauge,
     /// `fleetledger_emit_epoch`: current epoch, in microseconds since 1970.
     pub(crate) epoch: IntGauge,
     /// `fleetledger_emit_sweeps_total{kind}`: sweeps completed.
@@ -218,6 +222,14 @@ impl EmitMetrics {
             overtaken: r.counter(
                 "overtaken_total",
                 "Times that somebody else wrote in the cluster's name, and a higher epoch began.",
+            )?,
+            watched_bytes: r.counter(
+                "watched_bytes_total",
+                "Bytes in its partitions that were looked at for records in the cluster's name.",
+            )?,
+            watch_behind_seconds: r.gauge(
+                "watch_behind_seconds",
+                "How far looking for records in the cluster's name is behind; 0 while it keeps up.",
             )?,
             epoch: r.gauge("epoch", "Current epoch, in microseconds since 1970.")?,
             sweeps: r.counters("sweeps_total", "Sweeps completed.", kind)?,

@@ -124,7 +124,7 @@ impl ClusterSweep {
         };
         // What was born and went while the lists were read has left no memory to compare with.
         lists.suspects.retain(|uid, object| {
-            is_behind(&fleet.memory, uid, object) && !fleet.memory.is_recently_gone(uid, now.at)
+            is_behind(&fleet.memory, uid, object, lists.began) && !fleet.memory.is_recently_gone(uid, now.at)
         });
         if now.tick < *until && (!lists.suspects.is_empty() || lists.absent(&fleet.memory).next().is_some()) {
             return None;
@@ -139,7 +139,7 @@ impl ClusterSweep {
 impl SweepLists {
     fn compare(&mut self, object: KubeObject, memory: &mut ObjectMemory, now: ClockReading) {
         let uid = object.uid().to_owned();
-        if is_behind(memory, &uid, &object) && !memory.is_recently_gone(&uid, now.at) {
+        if is_behind(memory, &uid, &object, self.began) && !memory.is_recently_gone(&uid, now.at) {
             self.suspects.insert(uid.clone().into(), object);
         }
         self.listed.insert(uid.into());
@@ -193,8 +193,9 @@ impl SweepLists {
     }
 }
 
-/// True if memory holds an older state of the object than this one, or none.
-fn is_behind(memory: &ObjectMemory, uid: &str, object: &KubeObject) -> bool {
+/// True if memory holds another state of the object than this list, which began after `began` observations, and not a newer
+/// one; or none.
+fn is_behind(memory: &ObjectMemory, uid: &str, object: &KubeObject, began: u64) -> bool {
     if let KubeObject::ReplicaSet(set) = object
         && crate::object::controller(&set.metadata).is_some()
     {
@@ -204,7 +205,8 @@ fn is_behind(memory: &ObjectMemory, uid: &str, object: &KubeObject) -> bool {
     let listed = object.meta().resource_version.as_deref();
     match (listed, entry.version.as_deref()) {
         (Some(listed), Some(known)) => match (listed.parse::<u64>(), known.parse::<u64>()) {
-            (Ok(listed), Ok(known)) => listed > known,
+            // A list shows no older state than what was seen before it began, unless the API server was set back.
+            (Ok(listed), Ok(known)) => listed > known || (listed < known && entry.noted <= began),
             // Versions that are no numbers can only be told apart.
             _ => listed != known,
         },

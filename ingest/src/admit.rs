@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use fleetledger_schema::{
-    READER_VERSION, content_hash::ContentHash, instant::Instant, key::RecordSubject, kind::RecordKind,
-    object_uid::ObjectUid, row,
+    READER_VERSION, codec::WriterSchema, content_hash::ContentHash, instant::Instant, key::RecordSubject,
+    kind::RecordKind, object_uid::ObjectUid, row,
 };
 
 use crate::{
+    announced_schemas::subject_name,
     batch::{
         BatchDeadLetter, DeadKey, DraftBatch, LearnedSchema, OffsetGap, PartitionSpan, RecordOutcome,
         SourceOutcomes,
@@ -155,21 +156,10 @@ impl LaneMemory {
             }
             ExaminedRecord::Schema(placed, schema) => {
                 self.advance(draft, record, &placed);
-                // Whoever reads a record later looks its schema up by the name that the record gives it.
-                let named = |fingerprint: u64| LearnedSchema {
-                    fingerprint: fingerprint.cast_signed(),
-                    subject: match schema.subject() {
-                        fleetledger_schema::codec::SchemaSubject::Kind(kind) => kind.to_string(),
-                        fleetledger_schema::codec::SchemaSubject::Mark => "mark".to_owned(),
-                    },
-                    json: schema.json().to_owned(),
-                    source: placed.source.to_string(),
-                };
-                draft.schemas.push(named(schema.fingerprint()));
-                if schema.former_fingerprint() != schema.fingerprint() {
-                    draft.schemas.push(named(schema.former_fingerprint()));
+                // This version's own is known to all.
+                if !schema.is_own() {
+                    self.learn(draft, placed.key.cluster_id, &schema);
                 }
-                self.schemas.learn(schema);
                 RecordOutcome::Control
             }
             ExaminedRecord::Tombstone(placed) => {
@@ -191,6 +181,18 @@ impl LaneMemory {
                 self.window(draft, &placed, *window)
             }
         })
+    }
+
+    fn learn(&mut self, draft: &mut DraftBatch, cluster_id: i32, schema: &Arc<WriterSchema>) {
+        // Whoever reads a record later looks its schema up by the name that the record gives it.
+        let named = |fingerprint: u64| LearnedSchema {
+            cluster_id,
+            fingerprint: fingerprint.cast_signed(),
+            subject: subject_name(schema.subject()),
+            json: schema.json().to_owned(),
+        };
+        draft.schemas.extend(schema.names().map(named));
+        self.announced.learn(cluster_id, schema);
     }
 
     /// Whether the window has been folded before the transaction says; until then it counts as landed.
@@ -314,17 +316,17 @@ impl LaneMemory {
             .unwrap_or_default();
         let (mut compare, mut compare_containers) = (None, None);
         if let Some(row) = entry.row
-            && self.is_equal(row, &content).await?
+            && self.is_equal(placed.key.cluster_id, row, &content).await?
         {
             (compare, compare_containers) = (Some([].into()), Some([].into()));
         } else if let Some(row) = entry.row {
-            let (writer, reader) = (row.writer, row.reader);
+            let (cluster_id, by) = (placed.key.cluster_id, (row.writer, row.reader));
             compare = self
-                .compare(row_of(placed.key.kind), writer, reader, &content.schema)
+                .compare(cluster_id, row_of(placed.key.kind), by, &content.schema)
                 .await?;
             if placed.key.kind == RecordKind::Pod {
                 compare_containers = self
-                    .compare(row::container_table(), writer, reader, &content.schema)
+                    .compare(cluster_id, row::container_table(), by, &content.schema)
                     .await?;
             }
         }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use tokio_postgres::{Client, Row};
 
-use crate::IngestError;
+use crate::{IngestError, announced_schemas::AnnouncedSchemas};
 
 /// Rows read at once.
 const PAGE: i64 = 2_000;
@@ -68,7 +68,7 @@ pub async fn run(
 }
 
 struct RowAudit {
-    schemas: KnownSchemas,
+    schemas: StoredSchemas,
     report: AuditReport,
     altered: BTreeMap<(i32, i16), u64>,
 }
@@ -167,7 +167,7 @@ impl RowAudit {
         let unknown: Option<Json> = row.try_get("unknown")?;
         let writer: i64 = row.try_get("writer_schema")?;
         // Without its writer's schema a row cannot be judged, nor can it have been altered by us.
-        let Some(schema) = self.schemas.get(writer as u64) else {
+        let Some(schema) = self.schemas.get(row.try_get("cluster_id")?, writer) else {
             return Ok(true);
         };
         Ok(encodes_to(schema, &record, &unknown.unwrap_or(Json::Null), hash))
@@ -239,12 +239,32 @@ async fn containers_of(
     Ok(containers)
 }
 
-async fn learn(client: &Client) -> Result<KnownSchemas, tokio_postgres::Error> {
-    let mut schemas = KnownSchemas::own();
+/// Schemas of releases, and what each cluster has announced.
+struct StoredSchemas {
+    of_releases: KnownSchemas,
+    announced: AnnouncedSchemas,
+}
+
+impl StoredSchemas {
+    fn get(&self, cluster_id: i32, writer: i64) -> Option<&Arc<WriterSchema>> {
+        let fingerprint = writer.cast_unsigned();
+        let announced = self.announced.get(cluster_id, fingerprint);
+        announced.or_else(|| self.of_releases.get(fingerprint))
+    }
+}
+
+async fn learn(client: &Client) -> Result<StoredSchemas, tokio_postgres::Error> {
+    let mut schemas = StoredSchemas {
+        of_releases: KnownSchemas::own(),
+        announced: AnnouncedSchemas::unbounded(),
+    };
     for row in client.query(READ_SCHEMAS, &[]).await? {
-        let json: &str = row.try_get(0)?;
-        if let Ok(schema) = WriterSchema::parse(json) {
-            schemas.learn(Arc::new(schema));
+        let Ok(schema) = WriterSchema::parse(row.try_get("schema_json")?).map(Arc::new) else {
+            continue;
+        };
+        match row.try_get("cluster_id")? {
+            Some(cluster_id) => schemas.announced.learn(cluster_id, &schema),
+            None => schemas.of_releases.learn(schema),
         }
     }
     Ok(schemas)
@@ -261,7 +281,10 @@ const READ_CONTAINERS: &str = "
     order by c.cluster_id, c.uid,
         case c.container_type when 'app' then 1 when 'ephemeral' then 2 else 0 end, c.position";
 
-const READ_SCHEMAS: &str = "select schema_json from ledger.avro_schema";
+const READ_SCHEMAS: &str = "
+    select null::integer as cluster_id, schema_json from ledger.avro_schema
+    union all
+    select cluster_id, schema_json from ledger.announced_schema";
 
 const READ_PAGE_TEMPLATE: &str = "
     select * from ledger.{table} where (cluster_id, uid) > ($1, $2) order by cluster_id, uid limit {page}";

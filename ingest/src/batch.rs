@@ -151,10 +151,10 @@ pub(crate) enum DeadKey {
 /// A schema learned from an announcement.
 #[derive(Debug, Clone)]
 pub(crate) struct LearnedSchema {
+    pub(crate) cluster_id: i32,
     pub(crate) fingerprint: i64,
-    pub(crate) subject: String,
+    pub(crate) subject: &'static str,
     pub(crate) json: String,
-    pub(crate) source: String,
 }
 
 /// Offsets that were gone, or sequences lost before Kafka.

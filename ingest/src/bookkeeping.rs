@@ -198,18 +198,21 @@ async fn write_dead_keys(
 }
 
 const INSERT_SCHEMAS: &str = "
-insert into ledger.avro_schema (fingerprint, subject, schema_json, learned_from)
-select * from json_to_recordset($1::json) as x (fingerprint bigint, subject text, schema_json text, learned_from text)
-on conflict (fingerprint) do nothing";
+insert into ledger.announced_schema (cluster_id, fingerprint, subject, schema_json)
+select * from json_to_recordset($1::json) as x (cluster_id integer, fingerprint bigint, subject text, schema_json text)
+on conflict (cluster_id, fingerprint) do nothing";
 
 fn schemas(sealed: &SealedBatch) -> Vec<Json> {
     let row = |schema: &crate::batch::LearnedSchema| {
         json!({
-            "fingerprint": schema.fingerprint, "subject": schema.subject,
-            "schema_json": schema.json, "learned_from": schema.source,
+            "cluster_id": schema.cluster_id, "fingerprint": schema.fingerprint, "subject": schema.subject,
+            "schema_json": schema.json,
         })
     };
-    sealed.schemas.iter().map(row).collect()
+    // In order, so that two lanes never wait for each other.
+    let mut schemas: Vec<&crate::batch::LearnedSchema> = sealed.schemas.iter().collect();
+    schemas.sort_by_key(|schema| (schema.cluster_id, schema.fingerprint));
+    schemas.into_iter().map(row).collect()
 }
 
 const INSERT_GAPS: &str = "

@@ -152,7 +152,7 @@ impl LaneMemory {
             }
             Err(error) => return Ok(ReopenedDeadLetter::Dead(error.into())),
         };
-        let Some(schema) = self.schema(fingerprint).await? else {
+        let Some(schema) = self.schema(placed.key.cluster_id, fingerprint).await? else {
             let detail = format!("schema {fingerprint:016x} was never announced");
             return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
                 DeadReason::UnknownSchema,
@@ -293,8 +293,15 @@ impl LaneMemory {
             return Ok(Ok(ExaminedRecord::Tombstone(placed)));
         };
         if let RecordSubject::Schema(announced) = placed.subject {
-            return Ok(match learn(announced, value) {
-                Ok(schema) => Ok(ExaminedRecord::Schema(placed, schema)),
+            let schema = match learn(announced, value) {
+                Ok(schema) => schema,
+                Err(fault) => return Ok(Err((fault, placed))),
+            };
+            let checked = self
+                .check_announcement(draft, placed.key.cluster_id, &schema)
+                .await?;
+            return Ok(match checked {
+                Ok(()) => Ok(ExaminedRecord::Schema(placed, schema)),
                 Err(fault) => Err((fault, placed)),
             });
         }
@@ -306,7 +313,7 @@ impl LaneMemory {
             let detail = "registry framing, but no registry is configured";
             return Ok(Err((RecordFault::new(DeadReason::UnknownSchema, detail), placed)));
         };
-        let Some(schema) = self.schema(fingerprint).await? else {
+        let Some(schema) = self.schema(placed.key.cluster_id, fingerprint).await? else {
             let detail = format!("schema {fingerprint:016x} was never announced");
             return Ok(Err((RecordFault::new(DeadReason::UnknownSchema, detail), placed)));
         };

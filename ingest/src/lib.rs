@@ -14,6 +14,7 @@
 //! Entry point: [`run`]; the way of a record reads from `pipeline.rs`.
 
 mod admit;
+mod announced_schemas;
 pub mod audit;
 mod batch;
 mod bookkeeping;

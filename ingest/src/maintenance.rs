@@ -2,17 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fleetledger_schema::{
-    codec::{KnownSchemas, SchemaSubject},
-    postgres::PostgresConnector,
-};
+use fleetledger_schema::{codec::KnownSchemas, postgres::PostgresConnector};
 use tokio::time::MissedTickBehavior;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    IngestError, IngestSettings, errors::DatabaseFailure, gap, health::IngestHealth, metrics::IngestMetrics,
-    table_sum, topics::IngestTopics,
+    IngestError, IngestSettings, announced_schemas::subject_name, errors::DatabaseFailure, gap,
+    health::IngestHealth, metrics::IngestMetrics, table_sum, topics::IngestTopics,
 };
 
 /// Between two looks at partitions and retention.
@@ -126,10 +123,7 @@ pub(crate) async fn prepare(
         .await
         .map_err(postgres("make partitions"))?;
     for (fingerprint, schema) in KnownSchemas::own().by_fingerprint() {
-        let subject = match schema.subject() {
-            SchemaSubject::Kind(kind) => kind.as_str(),
-            SchemaSubject::Mark => "mark",
-        };
+        let subject = subject_name(schema.subject());
         client
             .execute(
                 INSERT_AVRO_SCHEMA,

@@ -14,6 +14,7 @@ use fleetledger_schema::{
 
 use crate::{
     IngestSettings,
+    announced_schemas::AnnouncedSchemas,
     batch::DraftBatch,
     chain::known_to_both,
     claim::PartitionClaim,
@@ -99,7 +100,11 @@ impl ClaimedPartition {
     }
 }
 
-type CompareKey = (&'static str, i64, i16, i64);
+/// Cluster, table, writer and reader of the row, writer of the record.
+type CompareKey = (i32, &'static str, i64, i16, i64);
+
+/// Most comparisons that are remembered.
+const MOST_COMPARES: usize = 10_000;
 
 /// A lane's memory.
 pub(crate) struct LaneMemory {
@@ -110,7 +115,9 @@ pub(crate) struct LaneMemory {
     pub(crate) shards: BTreeMap<ShardKey, Shard>,
     pub(crate) origins: SourceInterner,
     pub(crate) sources: SourceCache,
+    /// This version's own schemas.
     pub(crate) schemas: KnownSchemas,
+    pub(crate) announced: AnnouncedSchemas,
     /// Records that PostgreSQL refused, and why.
     pub(crate) doomed: HashMap<(PartitionId, i64), String>,
     compares: HashMap<CompareKey, Arc<[&'static str]>>,
@@ -132,6 +139,7 @@ impl LaneMemory {
             partitions: HashMap::new(),
             shards: BTreeMap::new(),
             schemas: KnownSchemas::own(),
+            announced: AnnouncedSchemas::bounded(),
             doomed: HashMap::new(),
             compares: HashMap::new(),
         }
@@ -216,46 +224,25 @@ impl LaneMemory {
         Ok(())
     }
 
-    /// The schema of that fingerprint: known, or stored by another ingester.
-    pub(crate) async fn schema(
-        &mut self,
-        fingerprint: u64,
-    ) -> Result<Option<Arc<WriterSchema>>, StopRequested> {
-        if let Some(schema) = self.schemas.get(fingerprint) {
-            return Ok(Some(schema.clone()));
-        }
-        let number = fingerprint as i64;
-        let found: Option<String> = retried!(self.reader, "look up a schema", client => async {
-            let row = client
-                .query_opt(READ_SCHEMA, &[&number])
-                .await?;
-            row.map(|row| row.try_get(0)).transpose()
-        }.await);
-        let schema = found
-            .and_then(|json| WriterSchema::parse(&json).ok())
-            .map(Arc::new);
-        if let Some(schema) = schema.clone() {
-            self.schemas.learn(schema);
-        }
-        Ok(schema)
-    }
-
     /// Columns by which a row of another writer or reader is compared with a record; `None` if both are the same.
     pub(crate) async fn compare(
         &mut self,
+        cluster_id: i32,
         table: &'static LedgerTable,
-        row_writer: i64,
-        row_reader: i16,
+        (row_writer, row_reader): (i64, i16),
         writer: &WriterSchema,
     ) -> Result<Option<Arc<[&'static str]>>, StopRequested> {
         if row_writer == writer.number() && row_reader == READER_VERSION {
             return Ok(None);
         }
-        let key = (table.name, row_writer, row_reader, writer.number());
+        let key = (cluster_id, table.name, row_writer, row_reader, writer.number());
         if let Some(columns) = self.compares.get(&key) {
             return Ok(Some(columns.clone()));
         }
-        let old = self.schema(row_writer as u64).await?;
+        let old = self.schema(cluster_id, row_writer.cast_unsigned()).await?;
+        if self.compares.len() >= MOST_COMPARES {
+            self.compares.clear();
+        }
         let columns = known_to_both(table, old.as_deref(), row_reader, writer);
         self.compares.insert(key, columns.clone());
         Ok(Some(columns))
@@ -264,13 +251,14 @@ impl LaneMemory {
     /// True if the writer of a standing row would have sent for `content` what it did send.
     pub(crate) async fn is_equal(
         &mut self,
+        cluster_id: i32,
         row: RowEntry,
         content: &ObjectContent,
     ) -> Result<bool, StopRequested> {
         let Some(hash) = row.hash.filter(|_| row.writer != content.schema.number()) else {
             return Ok(false);
         };
-        let old = self.schema(row.writer as u64).await?;
+        let old = self.schema(cluster_id, row.writer.cast_unsigned()).await?;
         Ok(old.is_some_and(|old| content.is_equal_to(hash, &old)))
     }
 
@@ -299,5 +287,3 @@ impl LaneMemory {
         heads
     }
 }
-
-const READ_SCHEMA: &str = "select schema_json from ledger.avro_schema where fingerprint = $1";

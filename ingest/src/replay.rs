@@ -300,18 +300,18 @@ impl DeadLetterReplay {
             return Ok(ReplayOutcome::Landed);
         };
         chain.forced = true;
-        if let Some((writer, reader)) = current.row {
+        if let Some(by) = current.row {
             let memory = &mut self.memory;
             let schema = &content.schema;
-            let compare = memory.compare(row_of(key.kind), writer, reader, schema).await;
+            let compare = memory.compare(key.cluster_id, row_of(key.kind), by, schema).await;
             chain.compare = compare.map_err(stopped)?;
             if key.kind == RecordKind::Pod {
                 let compare = memory
-                    .compare(row::container_table(), writer, reader, schema)
+                    .compare(key.cluster_id, row::container_table(), by, schema)
                     .await;
                 chain.compare_containers = compare.map_err(stopped)?;
             }
-            chain.older_reader = Some(reader).filter(|reader| *reader < READER_VERSION);
+            chain.older_reader = Some(by.1).filter(|reader| *reader < READER_VERSION);
         }
         let began_at = placed.headers.since.unwrap_or(placed.headers.time);
         let deleted_at = content.record.deleted_at();

@@ -5,18 +5,25 @@ interval: 1m
 for: 2m
 cooldown: 30m
 repeat_interval: 4h
-columns: {value: age_seconds, labels: [datacenter, cluster]}
+columns: {value: age_seconds, labels: [datacenter, cluster], annotations: [cause]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "nothing has been heard of {{ labels.cluster }} for {{ value | duration }}"
+  summary: "nothing has been heard of {{ labels.cluster }} for {{ value | duration }}{{ annotations.cause }}"
   runbook: cluster-stale
 freshness: none
 ---*/
 -- Its rows stay as they were; rules that rest on them hold their alerts meanwhile. A dump was sent once: nothing follows.
 select
-    datacenter,
-    cluster,
-    coalesce(age_seconds, 0) as age_seconds
-from cluster
-where state = 'stale'
-  and source is distinct from 'dump'
+    c.datacenter,
+    c.cluster,
+    coalesce(c.age_seconds, 0) as age_seconds,
+    coalesce((
+        select '; it is uid ' || c.cluster_uid || ', and uid ' || min(q.cluster_uid)
+            || ' sends under its name and is refused: was it rebuilt?'
+        from quarantine as q
+        where (q.datacenter, q.cluster) = (c.datacenter, c.cluster)
+          and q.reason = 'name_taken' and q.released_at is null
+    ), '') as cause
+from cluster as c
+where c.state = 'stale'
+  and c.source is distinct from 'dump'

@@ -76,7 +76,17 @@ CREATE INDEX alert_instance_condition ON ledger.alert_instance USING btree (cond
 create policy everything on ledger.alert_instance for all to fleetledger_evaluate, fleetledger_ingest, fleetledger_select using true with check true;
 create policy team on ledger.alert_instance for select to fleetledger_team using ((labels ->> 'team'::text) IN ( SELECT team FROM ledger.team_role r));
 
--- Every Avro schema a record may have been written with.
+-- Avro schemas of emitters of other versions, as each cluster announced them.
+create table ledger.announced_schema (
+    cluster_id integer not null, -- Cluster that announced it.
+    fingerprint bigint not null, -- CRC-64-AVRO of its parsing canonical form, or what version 1 named it by.
+    subject text not null, -- Kind it describes, or mark.
+    schema_json text not null, -- Its text.
+    announced_at timestamptz not null default now(), -- When it was announced first.
+    PRIMARY KEY (cluster_id, fingerprint)
+);
+
+-- Avro schemas of releases, and those that clusters announced before they had their own (ledger.announced_schema).
 create table ledger.avro_schema (
     fingerprint bigint not null, -- CRC-64-AVRO of its parsing canonical form.
     subject text not null, -- Kind it describes, or mark.
@@ -1994,7 +2004,7 @@ create sequence ledger.delivery_number;
 -- fleet.dead_letter: Records that could not land. Their bytes are shown by `fleetledger dead-letters show`.
 --     dead_letter_id, datacenter, cluster, kind, uid, topic, partition, record_offset, reason, detail, schema_ref, kafka_at, died_at, state, settled_at
 -- fleet.dead_letter_overflow: Dead letters beyond the bound of their source and day (`ingest.dead_letter_day_bytes`): counted, not kept.
---     datacenter, cluster, day_on, topic, reason, letters, bytes, first_at, last_at, partition, record_offset, detail
+--     datacenter, cluster, day_on, topic, reason, letters, bytes, first_at, last_at, partition, record_offset, detail, record_key
 -- fleet.emitter: The newest record of each emitter's log, with the skew of its clock.
 --     datacenter, cluster, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records, stale_seen_at
 -- fleet.freshness: Up to when each kind of each cluster is known: a rule asks this before it believes an absence.
@@ -2171,6 +2181,8 @@ create sequence ledger.delivery_number;
 --     The sessions that hold a lock of ledger.lock_*; null if none does.
 -- ledger.maintain_partitions(at timestamptz DEFAULT now()) returns SETOF text security definer
 --     Merges old days into months and drops what is beyond retention.
+-- ledger.make_schema_room(own_id integer, own_subject text, own_names bigint, own_bytes bigint) returns boolean
+--     Whether a cluster may announce schemas of so many names and bytes: of each subject 64 names are kept, and a megabyte.
 -- ledger.new_clusters(own_datacenter text) returns bigint
 --     Clusters beside which a new one of that datacenter counts against the limit of the hour.
 -- ledger.note_fold() returns trigger

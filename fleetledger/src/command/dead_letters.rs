@@ -178,7 +178,7 @@ async fn show(connector: &PostgresConnector, client: &Client, number: i64) -> an
         return Ok(out);
     };
     let _ = writeln!(out, "  value    {} bytes", value.len());
-    match decode(client, value).await? {
+    match decode(client, number, value).await? {
         Ok(document) => {
             let _ = writeln!(out, "{document:#}");
         }
@@ -189,11 +189,19 @@ async fn show(connector: &PostgresConnector, client: &Client, number: i64) -> an
     Ok(out)
 }
 
-/// The schema that a record names by its fingerprint.
-const READ_AVRO_SCHEMA: &str = "select schema_json from ledger.avro_schema where fingerprint = $1";
+/// The schema that a record names by its fingerprint: its cluster's own, else one of a release.
+const READ_AVRO_SCHEMA: &str = "
+    select schema_json from (
+        select 1 as place, s.schema_json from ledger.announced_schema as s
+        join ledger.cluster as c using (cluster_id)
+        join ledger.dead_letter as d using (cluster_uid)
+        where s.fingerprint = $1 and d.dead_letter_id = $2
+        union all
+        select 2, schema_json from ledger.avro_schema where fingerprint = $1
+    ) as known order by place limit 1";
 
 /// The record as JSON, or why it cannot be one.
-async fn decode(client: &Client, value: &[u8]) -> anyhow::Result<Result<Value, String>> {
+async fn decode(client: &Client, number: i64, value: &[u8]) -> anyhow::Result<Result<Value, String>> {
     let (schema, body) = match framing::split(value) {
         Ok(split) => split,
         Err(error) => return Ok(Err(error.to_string())),
@@ -202,9 +210,9 @@ async fn decode(client: &Client, value: &[u8]) -> anyhow::Result<Result<Value, S
         return Ok(Err("its schema stands in a registry".to_owned()));
     };
     let found = client
-        .query_opt(READ_AVRO_SCHEMA, &[&fingerprint.cast_signed()])
+        .query_opt(READ_AVRO_SCHEMA, &[&fingerprint.cast_signed(), &number])
         .await
-        .context("read ledger.avro_schema")?;
+        .context("read the schema of a dead letter")?;
     let Some(row) = found else {
         return Ok(Err(format!("schema {fingerprint:016x} is not known here")));
     };

@@ -218,7 +218,7 @@ async fn an_emitter_that_names_its_schema_as_version_1_did_is_read_and_makes_no_
     place.landed().await;
     assert_eq!(versions(&place).await, 0, "0 false versions");
     let stored = format!(
-        "select count(*) from ledger.avro_schema where fingerprint in ({}, {})",
+        "select count(*) from ledger.announced_schema where fingerprint in ({}, {})",
         former.cast_signed(),
         older.fingerprint().cast_signed()
     );

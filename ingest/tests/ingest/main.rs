@@ -23,6 +23,7 @@ mod history;
 mod load;
 mod order;
 mod poison;
+mod schemas;
 mod sources;
 mod sweeps;
 mod upgrade;

@@ -183,6 +183,10 @@ async fn dead_letters_beyond_the_bound_of_their_source_and_day_are_counted_with_
         .one("select length(record_value) = 1024 and length(record_key) > 10 and detail <> '' from ledger.dead_letter_overflow")
         .await;
     assert!(example);
+    let key: bool = place
+        .one("select record_key like '%/noisy/%' from fleet.dead_letter_overflow")
+        .await;
+    assert!(key, "readers see whose the first was");
     assert_eq!(
         place
             .one::<i64>("select count(*) from ledger.dead_letter where cluster = 'other'")

@@ -1,6 +1,7 @@
 //! A real Kubernetes API server with a real etcd on loopback. Without [`KubeApiserver::start_controllers`] whoever creates
 //! an object also writes its status.
 
+mod backup;
 mod build;
 mod builder;
 mod controller_manager;

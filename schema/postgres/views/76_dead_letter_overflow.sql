@@ -13,5 +13,6 @@ select
     o.last_at, -- When the newest was counted.
     o.partition, -- Partition of the first.
     o.record_offset, -- Offset of the first.
-    o.detail -- What exactly is wrong with the first.
+    o.detail, -- What exactly is wrong with the first.
+    encode(o.record_key, 'escape') as record_key -- Key of the first, the others' are not kept: up to a kilobyte, what is no ASCII as \ooo.
 from ledger.dead_letter_overflow as o

@@ -36,7 +36,7 @@ grant select (
 revoke select on ledger.dead_letter_overflow from fleetledger_select;
 grant select (
     datacenter, cluster, cluster_uid, day_on, topic, reason, letters, bytes, first_at, last_at, partition, record_offset,
-    detail
+    detail, record_key
 ) on ledger.dead_letter_overflow to fleetledger_select;
 
 -- What teams may read, their own rows of it (migrations/0012_team.sql): these views, what they and the functions of fleet

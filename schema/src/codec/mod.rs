@@ -217,6 +217,12 @@ impl WriterSchema {
         [self.fingerprint, self.former_fingerprint].contains(&fingerprint)
     }
 
+    /// Every fingerprint that may name this schema, each once.
+    pub fn names(&self) -> impl Iterator<Item = u64> {
+        let former = (self.former_fingerprint != self.fingerprint).then_some(self.former_fingerprint);
+        std::iter::once(self.fingerprint).chain(former)
+    }
+
     /// The fingerprint as PostgreSQL keeps it.
     #[must_use]
     pub fn number(&self) -> i64 {

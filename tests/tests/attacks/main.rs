@@ -15,6 +15,7 @@ mod estimates;
 mod fast_path;
 mod http;
 mod locks;
+mod log_watch;
 mod login;
 mod messages;
 mod neighbour;
