@@ -208,7 +208,7 @@ impl ClusterEmitter {
                 }
             }
             if !std::mem::replace(&mut started, true) {
-                self.feed.start(&mut tasks, sender.clone());
+                self.feed.start(&mut tasks, &name.cluster_uid, sender.clone());
                 let signer = self.signer.clone();
                 tasks.spawn(async move { signer.follow().await });
                 if let Some(collector) = &self.collector {

@@ -106,6 +106,8 @@ struct TermProgress {
     owners_awaited: Option<Tick>,
     vanished: JoinSet<(RecordKind, VanishedObjects)>,
     tasks: JoinSet<()>,
+    /// The source is another cluster by now.
+    is_other_cluster: bool,
 }
 
 type VanishedObjects = Vec<(Arc<str>, LoggedObject, Option<Vec<u8>>)>;
@@ -146,6 +148,12 @@ impl LeadershipTerm<'_> {
                 () = acknowledged.notified() => {}
             }
             while course.tasks.try_join_next().is_some() {}
+            if course.is_other_cluster {
+                tracing::error!(cluster = %self.name,
+                    "the API server is another cluster by now (the uid of kube-system differs); nothing more is sent in the old name");
+                self.outbox.producer.abandon();
+                return TermEnd::Deposed;
+            }
             if let Err(failure) = self.outbox.check_deliveries(&mut self.fleet.memory) {
                 self.outbox.producer.abandon();
                 return TermEnd::NewEpoch(failure);
@@ -205,6 +213,7 @@ impl LeadershipTerm<'_> {
                 SourceEvent::Owner(reference, owner) => {
                     self.fleet.take_owner(&reference, owner.map(|owner| *owner), now)
                 }
+                SourceEvent::OtherCluster => course.is_other_cluster = true,
                 SourceEvent::Finished => *self.finished = true,
             }
             taken += 1;
@@ -469,6 +478,7 @@ impl TermProgress {
             owners_awaited: None,
             vanished: JoinSet::new(),
             tasks: JoinSet::new(),
+            is_other_cluster: false,
         }
     }
 

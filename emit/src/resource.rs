@@ -226,6 +226,8 @@ pub(crate) enum SourceEvent {
     Relist(WatchedResource, ResourceChange),
     /// An owner that was asked for; `None` if it is gone or may not be read.
     Owner(Box<OwnerRef>, Option<Box<KnownOwner>>),
+    /// The source is another cluster by now, and says nothing more of the one that it was.
+    OtherCluster,
     /// The source has nothing more to say.
     Finished,
 }

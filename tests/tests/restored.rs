@@ -193,3 +193,72 @@ async fn a_restored_backup_is_the_central_sites_state_within_a_minute() {
     site.assert_sound(&came_back).await;
     site.ingester.stop().await;
 }
+
+/// The same address, the same names, an empty etcd: another cluster, whose uid differs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_is_built_anew_closes_nothing_of_the_old_one_and_lands_whole_once_that_is_retired() {
+    let test =
+        "a_cluster_that_is_built_anew_closes_nothing_of_the_old_one_and_lands_whole_once_that_is_retired";
+    let Some(mut site) = RestoredSite::start(test).await else {
+        return;
+    };
+    let mut settings = site.settings();
+    settings.sweep_interval_seconds = 5;
+    let emitter = site.emitter(settings);
+    for name in ["old-1", "old-2"] {
+        site.create(name).await;
+    }
+    site.await_equality().await;
+    let old_uid = site.cluster.uid().await;
+    let empty = tempfile::tempdir().unwrap();
+    site.cluster.server.restore(empty.path()).await.unwrap();
+    let rebuilt_at = Instant::now();
+    eventually("the new cluster has its namespaces", LIMIT, || async {
+        let namespaces = site.cluster.api(ApiResourceKind::Namespace, None);
+        let found = namespaces
+            .get_opt("kube-system")
+            .await
+            .map_err(|error| error.to_string())?;
+        ensure(found.is_some(), || "no kube-system".to_owned())
+    })
+    .await;
+    let new_uid = site.cluster.uid().await;
+    assert_ne!(new_uid, old_uid);
+    site.create("new-1").await;
+
+    let refused =
+        "select cluster_uid, reason, strpos(detail, $1) > 0 as names_the_old_one from fleet.quarantine
+        where released_at is null group by 1, 2, 3";
+    let wanted = json!([{"cluster_uid": new_uid, "reason": "name_taken", "names_the_old_one": true}]);
+    eventually("the new uid is refused, and nothing else", LIMIT, || async {
+        let rows = json!(site.database.rows(refused, &[&old_uid]).await);
+        ensure(rows == wanted, || format!("{rows}, not {wanted}"))
+    })
+    .await;
+    println!(
+        "the new uid was refused {:.1?} after the server was ready",
+        rebuilt_at.elapsed()
+    );
+    let old = json!([{"pod": "old-1"}, {"pod": "old-2"}]);
+    let pods = "select pod from fleet.pod where namespace = 'default' order by pod";
+    assert_eq!(
+        json!(site.database.rows(pods, &[]).await),
+        old,
+        "nothing of the old one was closed"
+    );
+
+    fleetledger_ingest::clusters::retire(&site.database.owner, "dfw", CLUSTER)
+        .await
+        .unwrap();
+    let retired_at = Instant::now();
+    let comparison = site.await_equality().await;
+    println!(
+        "{comparison}, {:.1?} after the old one was retired",
+        retired_at.elapsed()
+    );
+    let history = "select pod, closed_reason from fleet.pod_history where pod like 'old-%' order by pod";
+    let kept = json!([{"pod": "old-1", "closed_reason": "cluster_retired"}, {"pod": "old-2", "closed_reason": "cluster_retired"}]);
+    assert_eq!(json!(site.database.rows(history, &[]).await), kept);
+    emitter.stop().await;
+    site.ingester.stop().await;
+}

@@ -1,6 +1,7 @@
 //! Where events come from: a live API server, a dump of one, or a simulated fleet.
 
 pub(crate) mod dump;
+mod identity;
 mod readable;
 pub(crate) mod watch;
 
@@ -53,10 +54,10 @@ impl SourceFeed {
         }
     }
 
-    /// Begins to report.
-    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: Sender<SourceEvent>) {
+    /// Begins to report of the cluster with this uid.
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, cluster_uid: &str, events: Sender<SourceEvent>) {
         match self {
-            SourceFeed::Watch(watcher) => watcher.start(tasks, &events),
+            SourceFeed::Watch(watcher) => watcher.start(tasks, cluster_uid, &events),
             SourceFeed::Dump(dump) => dump.start(tasks, events),
             SourceFeed::Simulate(simulation) => simulation.start(tasks, events),
         }

@@ -22,7 +22,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::readable::ReadableObject;
+use super::{identity::WatchedIdentity, readable::ReadableObject};
 use crate::{
     owner::{KnownOwner, OwnerRef},
     resource::{KubeObject, ResourceChange, SourceEvent, WatchedResource},
@@ -46,6 +46,7 @@ const QUESTIONS_AT_ONCE: usize = 4;
 /// Watches one API server.
 pub(crate) struct ClusterWatcher {
     client: Client,
+    identity: WatchedIdentity,
     page_size: u32,
     streaming_lists: bool,
     questions: Arc<Semaphore>,
@@ -107,6 +108,7 @@ macro_rules! with_api {
 impl ClusterWatcher {
     pub(crate) fn new(client: Client, settings: &EmitSettings) -> Self {
         Self {
+            identity: WatchedIdentity::new(client.clone()),
             client,
             page_size: settings.page_size,
             streaming_lists: settings.streaming_lists,
@@ -115,20 +117,20 @@ impl ClusterWatcher {
     }
 
     pub(crate) async fn cluster_uid(&self) -> Result<String, String> {
-        let api: Api<Namespace> = Api::all(self.client.clone());
-        let namespace = api.get_metadata("kube-system").await;
-        let namespace = namespace.map_err(|error| format!("namespace kube-system: {error}"))?;
-        namespace
-            .metadata
-            .uid
-            .ok_or_else(|| "namespace kube-system has no uid".to_owned())
+        match self.identity.read().await {
+            Ok(uid) if uid.is_empty() => Err("namespace kube-system has no uid".to_owned()),
+            Ok(uid) => Ok(uid),
+            Err(error) => Err(format!("namespace kube-system: {error}")),
+        }
     }
 
-    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, events: &Sender<SourceEvent>) {
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, cluster_uid: &str, events: &Sender<SourceEvent>) {
+        self.identity.expect(cluster_uid);
         for resource in WatchedResource::ALL {
             let (events, page_size, streaming) = (events.clone(), self.page_size, self.streaming_lists);
+            let identity = self.identity.clone();
             with_api!(resource, self.client.clone(), api => {
-                tasks.spawn(watch(api, resource, page_size, streaming, events));
+                tasks.spawn(watch(api, resource, page_size, streaming, identity, events));
             });
         }
     }
@@ -139,11 +141,11 @@ impl ClusterWatcher {
         resources: Vec<WatchedResource>,
         events: Sender<SourceEvent>,
     ) {
-        let (client, page_size) = (self.client.clone(), self.page_size);
+        let (client, page_size, identity) = (self.client.clone(), self.page_size, self.identity.clone());
         // One resource after the other: a sweep is no reason to press the API server.
         tasks.spawn(async move {
             for resource in resources {
-                with_api!(resource, client.clone(), api => relist(api, resource, page_size, &events).await);
+                with_api!(resource, client.clone(), api => relist(api, resource, page_size, &identity, &events).await);
             }
         });
     }
@@ -190,6 +192,7 @@ async fn watch<K>(
     resource: WatchedResource,
     page_size: u32,
     mut streaming: bool,
+    identity: WatchedIdentity,
     events: Sender<SourceEvent>,
 ) where
     K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -205,12 +208,17 @@ async fn watch<K>(
             watcher(api.clone(), config),
             resource,
             streaming,
+            &identity,
             &events,
             &mut backoff,
         )
         .await;
         let wait = match ended {
             WatchEnd::Closed => return,
+            WatchEnd::OtherCluster => {
+                events.send(SourceEvent::OtherCluster).await.ok();
+                return;
+            }
             WatchEnd::NoStreaming => {
                 tracing::info!(%resource, "the API server has no streaming lists; using pages");
                 streaming = false;
@@ -246,6 +254,8 @@ async fn watch<K>(
 enum WatchEnd {
     /// Nobody listens any more.
     Closed,
+    /// The server is another cluster by now.
+    OtherCluster,
     NoStreaming,
     Absent,
     Failed(String),
@@ -256,6 +266,7 @@ async fn follow<K>(
     stream: impl futures::Stream<Item = watcher::Result<WatchEvent<K>>>,
     resource: WatchedResource,
     streaming: bool,
+    identity: &WatchedIdentity,
     events: &Sender<SourceEvent>,
     backoff: &mut DoublingBackoff,
 ) -> WatchEnd
@@ -264,7 +275,7 @@ where
     KubeObject: From<K>,
 {
     let mut stream = std::pin::pin!(stream);
-    let mut listing = true;
+    let (mut listing, mut listed_any) = (true, false);
     loop {
         let next = stream.try_next();
         let next = if streaming && listing {
@@ -279,6 +290,15 @@ where
             Ok(None) => return WatchEnd::Failed("watch ended".to_owned()),
             Ok(Some(event)) => {
                 listing = matches!(event, WatchEvent::Init | WatchEvent::InitApply(_));
+                let is_first = matches!(event, WatchEvent::InitApply(_)) && !listed_any;
+                listed_any = matches!(event, WatchEvent::InitApply(_));
+                if is_first || matches!(event, WatchEvent::InitDone) {
+                    match identity.is_expected().await {
+                        Ok(true) => {}
+                        Ok(false) => return WatchEnd::OtherCluster,
+                        Err(error) => return WatchEnd::Failed(format!("namespace kube-system: {error}")),
+                    }
+                }
                 change_of(event)
             }
             Err(error) if listing => return ended_by(&error, streaming),
@@ -363,15 +383,24 @@ where
 }
 
 /// Lists one resource page by page, from the begin again if the list expires on the way.
-async fn relist<K>(api: Api<K>, resource: WatchedResource, page_size: u32, events: &Sender<SourceEvent>)
-where
+async fn relist<K>(
+    api: Api<K>,
+    resource: WatchedResource,
+    page_size: u32,
+    identity: &WatchedIdentity,
+    events: &Sender<SourceEvent>,
+) where
     K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
     KubeObject: From<K>,
 {
     let mut attempts = 0;
     let last = loop {
-        match relist_once(&api, resource, page_size, events).await {
-            Ok(()) => break ResourceChange::End,
+        match relist_once(&api, resource, page_size, identity, events).await {
+            Ok(true) => break ResourceChange::End,
+            Ok(false) => {
+                events.send(SourceEvent::OtherCluster).await.ok();
+                return;
+            }
             Err(kube::Error::Api(status)) if status.code == 404 => break ResourceChange::Absent,
             Err(error) if attempts >= 3 => break ResourceChange::Failed(error.to_string()),
             Err(_) => {
@@ -383,12 +412,14 @@ where
     events.send(SourceEvent::Relist(resource, last)).await.ok();
 }
 
+/// False if the server is another cluster by now.
 async fn relist_once<K>(
     api: &Api<K>,
     resource: WatchedResource,
     page_size: u32,
+    identity: &WatchedIdentity,
     events: &Sender<SourceEvent>,
-) -> Result<(), kube::Error>
+) -> Result<bool, kube::Error>
 where
     K: KubeResource + Clone + Debug + DeserializeOwned + Send + 'static,
     KubeObject: From<K>,
@@ -397,6 +428,9 @@ where
     loop {
         let page = api.list(&params).await?;
         let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
+        if !identity.is_expected().await? {
+            return Ok(false);
+        }
         for object in page.items {
             if events
                 .send(SourceEvent::Relist(
@@ -406,12 +440,12 @@ where
                 .await
                 .is_err()
             {
-                return Ok(());
+                return Ok(true);
             }
         }
         match next {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok(()),
+            None => return Ok(true),
         }
     }
 }

@@ -190,6 +190,9 @@ fn the_archive_has_the_binary_completions_man_pages_and_what_is_deployed() {
         "/deploy/kubernetes/emit-deployment.yaml",
         "/LICENSE",
     ] {
-        assert!(names.lines().any(|name| name.ends_with(wanted)), "{wanted}: {names}");
+        assert!(
+            names.lines().any(|name| name.ends_with(wanted)),
+            "{wanted}: {names}"
+        );
     }
 }
