@@ -1,5 +1,6 @@
 //! What can go wrong, by what is to be done about it.
 
+use fleetledger_schema::postgres::is_session_fault;
 use thiserror::Error;
 
 /// A failure of the evaluator or of its API.
@@ -23,6 +24,9 @@ pub enum AlertsError {
         #[source]
         source: deadpool_postgres::PoolError,
     },
+    /// Rules got no answer, because each session for it was lost; nothing is wrong with them.
+    #[error("{0}")]
+    SessionLost(String),
     /// The current state in the database cannot be read: it was written by another version, or by hand.
     #[error("read {what}: {why}")]
     Unreadable {
@@ -56,6 +60,20 @@ pub(crate) fn while_(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Al
 }
 
 impl AlertsError {
+    /// True if the database is away or a session with it was lost: it passes by itself, and another session helps.
+    #[must_use]
+    pub fn is_database_away(&self) -> bool {
+        match self {
+            AlertsError::Database { source, .. } => is_session_fault(source),
+            AlertsError::Pool { .. } | AlertsError::SessionLost(_) => true,
+            AlertsError::Unreadable { .. }
+            | AlertsError::NotFound(_)
+            | AlertsError::Refused(_)
+            | AlertsError::Rules(_)
+            | AlertsError::Settings { .. } => false,
+        }
+    }
+
     /// The error with all its causes, on one line.
     #[must_use]
     pub fn chain(&self) -> String {

@@ -20,6 +20,7 @@ use crate::{
     errors::{AlertsError, while_},
     fail_point::{FailPoint, hit},
     metrics::EvaluatorMetrics,
+    pool::give_back,
     rollups::RollupRunner,
     rules::{GroupSpec, RuleSet, ScheduledRule},
     runs,
@@ -196,7 +197,8 @@ async fn run_rule(
     };
     let (_turn, mut client) = shared.writer("apply a run").await?;
     let began = Moment::now();
-    let applied = apply(&mut client, &shared.settings, &shared.rules, title, &run).await?;
+    let applied = apply(&mut client, &shared.settings, &shared.rules, title, &run).await;
+    let applied = give_back(client, applied)?;
     let outcome = match asked.error() {
         Some(error) => {
             tracing::warn!(rule = rule.id(), slot = %slot, error, "the query failed; its alerts are held");

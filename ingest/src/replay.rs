@@ -140,7 +140,7 @@ impl DeadLetterReplay {
         selection: &DeadLetterSelection,
         dry_run: bool,
     ) -> Result<ReplayReport, DatabaseFailure> {
-        session.command("begin").await?;
+        session.begin().await?;
         session.command(NO_BATCH_BESIDE).await?;
         for letter in self.read_open_dead_letters(connector, selection).await? {
             let fate = self.replay_one(session, &letter).await?;

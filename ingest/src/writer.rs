@@ -181,7 +181,7 @@ impl LaneWriter {
             return Err(DatabaseFailure::Connection("no session".to_owned()));
         };
         prepare(session, sealed).await?;
-        session.command("begin").await?;
+        session.begin().await?;
         if unsure {
             match fence::resolve(session, &self.topics, sealed).await? {
                 CommitResolution::Landed => {

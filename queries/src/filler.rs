@@ -194,7 +194,7 @@ impl RollupFiller {
             ..question.clone()
         };
         let mut client = self.reader.get().await?;
-        let mut session = SnapshotSession::begin(&self.reader, &mut client).await?;
+        let mut session = SnapshotSession::begin(&self.reader, &mut client, false).await?;
         let sources = session.ask(query, &of_sources).await;
         let rows = match (&sources, window) {
             (Ok(_), Some(_)) => session.ask(query, &question).await,

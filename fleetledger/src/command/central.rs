@@ -13,7 +13,7 @@ use crate::{
     setup::{
         console,
         evaluator::{self, EvaluatorParts, connectors},
-        renewed_client_config, require_current,
+        renewed_client_config, require_current, require_sessions,
     },
     telemetry::RoleProbe,
 };
@@ -29,6 +29,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let client = connect::postgres::connect(&config.postgres, &ways.own, "fleetledger-central").await?;
     require_current(&ways.own, &client).await?;
     drop(client);
+    require_sessions(&ways.own, "central").await?;
     let (registry, following) = (Registry::new(), CancellationToken::new());
     let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
     let server = console::bind(loaded, &config.console, &parts, &registry).await?;

@@ -11,7 +11,7 @@ use crate::{
     setup::{
         console::bind,
         evaluator::{EvaluatorParts, connectors},
-        require_current,
+        require_current, require_sessions,
     },
     telemetry::RoleProbe,
 };
@@ -22,6 +22,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
         connect::postgres::connect(&loaded.config.postgres, &ways.own, "fleetledger-console").await?;
     require_current(&ways.own, &client).await?;
     drop(client);
+    require_sessions(&ways.own, "console").await?;
     let (registry, following) = (Registry::new(), CancellationToken::new());
     let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
     let server = bind(loaded, &loaded.config.console, &parts, &registry).await?;

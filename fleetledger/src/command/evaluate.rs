@@ -10,7 +10,7 @@ use crate::{
     exit::ExitReason,
     setup::{
         evaluator::{EvaluatorParts, connectors, evaluate, probe},
-        require_current,
+        require_current, require_sessions,
     },
 };
 
@@ -22,6 +22,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
         connect::postgres::connect(&loaded.config.postgres, &ways.own, "fleetledger-evaluate").await?;
     require_current(&ways.own, &client).await?;
     drop(client);
+    require_sessions(&ways.own, "evaluate").await?;
     let (registry, stop_following) = (Registry::new(), CancellationToken::new());
     let parts = EvaluatorParts::new(loaded, &ways, &registry, stop_following.clone()).await?;
     let probe = probe(&parts.health);

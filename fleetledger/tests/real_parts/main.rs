@@ -19,6 +19,7 @@ mod doctor_postgres;
 mod evaluate;
 mod page;
 mod pages;
+mod pooler;
 mod process;
 mod reaper;
 mod reference;

@@ -14,3 +14,4 @@ mod fixture;
 mod log;
 mod mutation;
 mod owner;
+mod pooler;
