@@ -1,5 +1,6 @@
 //! What can go wrong, by what is to be done about it.
 
+use deadpool_postgres::{PoolError, TimeoutType};
 use fleetledger_schema::postgres::is_session_fault;
 use thiserror::Error;
 
@@ -22,7 +23,7 @@ pub enum AlertsError {
         step: &'static str,
         /// What the pool said.
         #[source]
-        source: deadpool_postgres::PoolError,
+        source: PoolError,
     },
     /// Rules got no answer, because each session for it was lost; nothing is wrong with them.
     #[error("{0}")]
@@ -74,11 +75,35 @@ impl AlertsError {
         }
     }
 
+    /// Has it logged, with all its causes, unless the database is away: who needs it most tells of that, once.
+    pub fn log_unless_away(&self, log: impl FnOnce(&str)) {
+        if self.is_database_away() {
+            tracing::debug!(error = self.chain(), "the database is away");
+        } else {
+            log(&self.chain());
+        }
+    }
+
     /// The error with all its causes, on one line.
     #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut next = std::error::Error::source(self);
+        if let AlertsError::Pool { source, .. } = self {
+            // The pool's own words say nothing of the database.
+            next = match source {
+                PoolError::Backend(error) => Some(error),
+                PoolError::Timeout(TimeoutType::Wait) => {
+                    text.push_str(": all connections are busy");
+                    None
+                }
+                PoolError::Timeout(_) => {
+                    text.push_str(": no answer in time");
+                    None
+                }
+                other => Some(other),
+            };
+        }
         while let Some(error) = next {
             let cause = error.to_string();
             if !text.contains(&cause) {

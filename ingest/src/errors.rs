@@ -69,6 +69,17 @@ pub enum IngestError {
 }
 
 impl IngestError {
+    /// What failed, and what the database said where it did.
+    pub(crate) fn explain(&self) -> String {
+        match self {
+            IngestError::Connect(error) => DatabaseFailure::of(&error.source).explain(),
+            IngestError::Postgres { source, .. } => {
+                format!("{self}: {}", DatabaseFailure::of(source).explain())
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// True if trying again later may help.
     pub(crate) fn is_transient(&self) -> bool {
         let source = match self {
@@ -151,6 +162,18 @@ pub(crate) enum FailureDisposition {
     Fatal,
 }
 
+impl FailureDisposition {
+    /// The server does not answer, or not as a server does that works: it is waited for.
+    pub(crate) fn is_outage(self) -> bool {
+        matches!(
+            self,
+            FailureDisposition::Reconnect
+                | FailureDisposition::ServerBroken
+                | FailureDisposition::ServerDefect
+        )
+    }
+}
+
 impl DatabaseFailure {
     pub(crate) fn of(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
@@ -224,7 +247,7 @@ impl DatabaseFailure {
     }
 
     /// What an operator should do while it is tried again; `None` where it passes by itself.
-    pub(crate) fn remedy(&self) -> Option<&'static str> {
+    fn remedy(&self) -> Option<&'static str> {
         match self.disposition() {
             FailureDisposition::ServerBroken => Some(
                 "restart postgresql if its files were replaced by an upgrade (58P01), look at its disks (58030); \
@@ -234,6 +257,14 @@ impl DatabaseFailure {
                 Some("see postgresql's log for its internal error; if it goes on, the partitions are halted")
             }
             _ => None,
+        }
+    }
+
+    /// What went wrong, and what an operator should do about it if it does not pass by itself.
+    pub(crate) fn explain(&self) -> String {
+        match self.remedy() {
+            Some(remedy) => format!("{self}; {remedy}"),
+            None => self.to_string(),
         }
     }
 

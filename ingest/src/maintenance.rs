@@ -11,8 +11,8 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    IngestError, IngestSettings, errors::DatabaseFailure, gap, health::IngestHealth, metrics::IngestMetrics,
-    table_sum, topics::IngestTopics,
+    IngestError, IngestSettings, errors::DatabaseFailure, gap, metrics::IngestMetrics, table_sum,
+    topics::IngestTopics,
 };
 
 /// Between two looks at partitions and retention.
@@ -25,7 +25,6 @@ pub(crate) struct MaintenanceTask {
     settings: Arc<IngestSettings>,
     topics: Arc<IngestTopics>,
     connector: PostgresConnector,
-    health: IngestHealth,
     metrics: IngestMetrics,
     shutdown: CancellationToken,
 }
@@ -35,7 +34,6 @@ impl MaintenanceTask {
         settings: Arc<IngestSettings>,
         topics: Arc<IngestTopics>,
         connector: PostgresConnector,
-        health: IngestHealth,
         metrics: IngestMetrics,
         shutdown: CancellationToken,
     ) -> Self {
@@ -43,7 +41,6 @@ impl MaintenanceTask {
             settings,
             topics,
             connector,
-            health,
             metrics,
             shutdown,
         }
@@ -64,16 +61,19 @@ impl MaintenanceTask {
                 _ = gaps.tick() => ("look for healed gaps", self.heal_gaps().await),
             };
             if let Err(error) = result {
-                tracing::warn!(%error, "{what}");
                 self.metrics.retries.with_label_values(&["maintenance"]).inc();
-            } else {
-                self.health.database_answered();
+                // Of a database that is away the lanes tell.
+                if error.is_transient() {
+                    tracing::debug!(error = error.explain(), "{what}");
+                } else {
+                    tracing::warn!(error = error.explain(), "{what}");
+                }
             }
         }
     }
 
     async fn maintain_partitions(&self) -> Result<(), IngestError> {
-        let client = self.connector.connect("fleetledger ingest maintenance").await?;
+        let client = self.connector.connect("fleetledger-ingest-maintenance").await?;
         keep_partitions(&client)
             .await
             .map_err(postgres("maintain partitions"))?;
@@ -83,7 +83,7 @@ impl MaintenanceTask {
     }
 
     async fn compare_sums(&self) -> Result<(), IngestError> {
-        let mut client = self.connector.connect("fleetledger ingest table sum").await?;
+        let mut client = self.connector.connect("fleetledger-ingest-table-sum").await?;
         let disagreements = table_sum::compare(&mut client)
             .await
             .map_err(postgres("compare table sums"))?;
@@ -94,7 +94,7 @@ impl MaintenanceTask {
     }
 
     async fn heal_gaps(&self) -> Result<(), IngestError> {
-        let client = self.connector.connect("fleetledger ingest gaps").await?;
+        let client = self.connector.connect("fleetledger-ingest-gaps").await?;
         gap::heal(&client, &self.topics)
             .await
             .map_err(postgres("look for healed gaps"))
@@ -108,7 +108,7 @@ pub(crate) async fn prepare(
     connector: &PostgresConnector,
 ) -> Result<(), IngestError> {
     topics.record(connector).await?;
-    let client = connector.connect("fleetledger ingest start").await?;
+    let client = connector.connect("fleetledger-ingest-start").await?;
     let retention = &settings.retention;
     for (like, days) in [
         ("%\\_history", retention.history_days),

@@ -31,7 +31,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     drop(client);
     require_sessions(&ways.own, "central").await?;
     let (registry, following) = (Registry::new(), CancellationToken::new());
-    let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
+    let parts = EvaluatorParts::new(loaded, &ways, "central", &registry, following.clone()).await?;
     let server = console::bind(loaded, &config.console, &parts, &registry).await?;
     tracing::info!(listen = %server.address()?, "console");
     let ingest = fleetledger_ingest::IngestHealth::new();

@@ -24,7 +24,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     drop(client);
     require_sessions(&ways.own, "evaluate").await?;
     let (registry, stop_following) = (Registry::new(), CancellationToken::new());
-    let parts = EvaluatorParts::new(loaded, &ways, &registry, stop_following.clone()).await?;
+    let parts = EvaluatorParts::new(loaded, &ways, "evaluate", &registry, stop_following.clone()).await?;
     let probe = probe(&parts.health);
     let done = role::run(loaded, registry.clone(), probe, |stop| {
         Box::pin(evaluate(parts, registry, stop))

@@ -59,6 +59,7 @@ impl DemoAlerting {
                 own,
                 rules: rules_login,
             },
+            "demo",
             registry,
             stop.clone(),
         )

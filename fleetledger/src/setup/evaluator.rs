@@ -138,10 +138,11 @@ fn as_user(
 }
 
 impl EvaluatorParts {
-    /// Reads the rules and connects as the role that runs them. A broken file is told of and does not hold up the others.
+    /// Reads the rules and connects as the role that runs them; its connections name `role`. A broken file is told of and does not hold up the others.
     pub(crate) async fn new(
         loaded: &LoadedConfig,
         ways: &EvaluatorConnectors,
+        role: &str,
         registry: &Registry,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -149,9 +150,9 @@ impl EvaluatorParts {
         let settings = settings(config).map_err(|fault| loaded.explain(fault))?;
         // One for each turn to ask and to write; the rest renew claims, keep house and keep alive.
         let size = 2 * config.evaluate.concurrency + ROLLUPS_AT_ONCE + 6;
-        let pool = |size, name| pool::new(&ways.own, size, name).context("make a pool of connections");
+        let pool = |size, name: &str| pool::new(&ways.own, size, name).context("make a pool of connections");
         let outbox = pool(DELIVERY_CONNECTIONS, "fleetledger-deliver")?;
-        let pool = pool(size, "fleetledger-evaluate")?;
+        let pool = pool(size, &format!("fleetledger-{role}"))?;
         let reader = ReaderPool::new(&ways.rules, config.evaluate.concurrency + 1)?;
         reader
             .check_role()
