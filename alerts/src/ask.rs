@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deadpool_postgres::Pool;
 use fleetledger_paging::LabelSet;
 use fleetledger_queries::{
-    ReaderPool, StoredQuery,
+    ReaderPool, RunError, StoredQuery,
     cycle::{KnownInstances, run_alerts},
     freshness::{FreshnessRequirement, SOURCE_COLUMNS, SourceScope},
     sources::SourceState,
@@ -54,21 +54,21 @@ impl KnownInstances for KnownLabels {
     }
 }
 
-/// Asks. A query that fails is an answer too.
+/// Asks. A query that fails is an answer too; one whose sessions were lost is asked again while its slot lasts.
 pub(crate) async fn run_rule_query(
     pool: &Pool,
     reader: &ReaderPool,
     rule: &ScheduledRule,
     slot: Instant,
 ) -> Result<SlotQueryResult, AlertsError> {
-    let asked = run_query_once(reader, rule, slot, &()).await;
+    let asked = run_query_once(reader, rule, slot, &()).await?;
     let exceeded = matches!(&asked.outcome, QueryOutcome::Rows(rows) if rows.exceeded);
     if !exceeded {
         return Ok(asked);
     }
     // Seldom enough to ask twice: known instances are looked for one by one, so that those that are over resolve.
     let known = KnownLabels(load_known_labels(pool, rule).await?);
-    Ok(run_query_once(reader, rule, slot, &known).await)
+    run_query_once(reader, rule, slot, &known).await
 }
 
 async fn run_query_once(
@@ -76,16 +76,10 @@ async fn run_query_once(
     rule: &ScheduledRule,
     slot: Instant,
     known: &dyn KnownInstances,
-) -> SlotQueryResult {
+) -> Result<SlotQueryResult, AlertsError> {
     let runs = run_alerts(reader, &[Arc::clone(&rule.query)], slot, known).await;
     let Some(run) = runs.into_iter().next() else {
-        return SlotQueryResult {
-            outcome: QueryOutcome::Error("the query was not run".to_owned()),
-            silent_sources: SilentSources::default(),
-            as_of: slot,
-            seconds: 0.0,
-            rows: 0,
-        };
+        return Err(AlertsError::Rules("the query was not run".to_owned()));
     };
     let alert = rule.query.alert();
     let freshness = alert.and_then(|alert| Some((alert, alert.freshness.as_ref()?)));
@@ -105,16 +99,17 @@ async fn run_query_once(
             silent_sources(&sources.states(&each, &scope))
         });
     let rows = run.outcome.as_ref().map_or(0, |rows| rows.rows.len());
-    SlotQueryResult {
+    Ok(SlotQueryResult {
         outcome: match run.outcome {
             Ok(rows) => QueryOutcome::Rows(rows),
+            Err(error @ RunError::SessionLost(_)) => return Err(AlertsError::SessionLost(error.to_string())),
             Err(error) => QueryOutcome::Error(error.to_string()),
         },
         silent_sources: silent.unwrap_or_default(),
         as_of: run.as_of,
         seconds: run.took.as_secs_f64(),
         rows: i64::try_from(rows).unwrap_or(i64::MAX),
-    }
+    })
 }
 
 fn silent_sources(states: &[SourceState]) -> SilentSources {

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     fail_point::{FailPoint, hit},
-    health::EvaluatorHealth,
+    health::{EvaluatorHealth, OUTBOX},
     metrics::EvaluatorMetrics,
     settings::EvaluatorSettings,
     store::timestamp,
@@ -80,11 +80,11 @@ pub(crate) async fn run(
             match settle_and_claim(&pool, &settings.evaluator, &answered, &pauses.names(), room).await {
                 Ok(parcels) => {
                     clear_settled(&mut answered);
-                    health.database_answers();
+                    health.database_answers(OUTBOX);
                     parcels
                 }
                 Err(error) => {
-                    health.database_fails(&error.chain());
+                    health.database_fails(OUTBOX, &error.chain());
                     forget_late(&mut answered);
                     Vec::new()
                 }

@@ -19,7 +19,9 @@ use crate::{
     claim::{self, GroupClaim},
     errors::{AlertsError, while_},
     fail_point::{FailPoint, hit},
+    health::EvaluatorHealth,
     metrics::EvaluatorMetrics,
+    pool::give_back,
     rollups::RollupRunner,
     rules::{GroupSpec, RuleSet, ScheduledRule},
     runs,
@@ -33,6 +35,7 @@ pub(crate) struct EvaluatorResources {
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) pool: Pool,
     pub(crate) metrics: EvaluatorMetrics,
+    health: EvaluatorHealth,
     reader: ReaderPool,
     builtin: ReaderPool,
     /// Turns of those who ask.
@@ -49,7 +52,7 @@ impl EvaluatorResources {
         settings: Arc<EvaluatorSettings>,
         rules: Arc<RuleSet>,
         (pool, reader, builtin): (Pool, ReaderPool, ReaderPool),
-        metrics: EvaluatorMetrics,
+        (metrics, health): (EvaluatorMetrics, EvaluatorHealth),
         rollups: Arc<RollupRunner>,
     ) -> Self {
         let turns = settings.concurrency.max(1);
@@ -58,11 +61,25 @@ impl EvaluatorResources {
             rules,
             pool,
             metrics,
+            health,
             reader,
             builtin,
             queries: Semaphore::new(turns),
             writers: Semaphore::new(turns),
             rollups,
+        }
+    }
+
+    /// Health tells of a database that is away, and the log of everything else.
+    fn note_slot_failure(
+        &self,
+        spec: &GroupSpec,
+        due: slot::EvaluationSlot,
+        error: &AlertsError,
+        what: &'static str,
+    ) {
+        if !self.health.slot_failed(&spec.name, error) {
+            tracing::warn!(group = spec.name, slot = %due.slot, error = error.chain(), "{what}");
         }
     }
 
@@ -101,7 +118,12 @@ pub(crate) async fn run_group(
     let done = match rules_already_run(shared, due.slot, rules()).await {
         Ok(done) => done,
         Err(error) => {
-            tracing::warn!(group = spec.name, slot = %due.slot, error = error.chain(), "a slot was not begun; it is tried again while it lasts");
+            shared.note_slot_failure(
+                spec,
+                due,
+                &error,
+                "a slot was not begun; it is tried again while it lasts",
+            );
             return None;
         }
     };
@@ -118,7 +140,8 @@ pub(crate) async fn run_group(
                 Ok(Ok(SlotApplyOutcome::Deposed)) | Err(_) => whole = false,
                 Ok(Err(error)) => {
                     whole = false;
-                    tracing::warn!(group = spec.name, slot = %due.slot, error = error.chain(), "a slot was not applied; it is tried again while it lasts");
+                    let what = "a slot was not applied; it is tried again while it lasts";
+                    shared.note_slot_failure(spec, due, &error, what);
                 }
             }
         }
@@ -136,7 +159,9 @@ async fn record_rollup_run(shared: &EvaluatorResources, evaluated: &EvaluationRe
         runs::write(&client, &shared.settings.evaluator, evaluated).await
     };
     if let Err(error) = noted.await {
-        tracing::warn!(query = %evaluated.query.id, error = error.chain(), "the run of a rollup was not written down");
+        error.log_unless_away(|error| {
+            tracing::warn!(query = %evaluated.query.id, error, "the run of a rollup was not written down");
+        });
     }
 }
 
@@ -152,13 +177,10 @@ async fn advance(
         claim::advance(&client, &shared.settings.evaluator, claim, due.slot, due.missed).await
     };
     if let Err(error) = advanced.await {
-        tracing::warn!(
-            group = spec.name,
-            error = error.chain(),
-            "the group's slot was not moved"
-        );
+        shared.note_slot_failure(spec, due, &error, "the group's slot was not moved");
         return None;
     }
+    shared.health.slot_done(&spec.name);
     shared.metrics.count_missed_slots(&spec.name, due.missed);
     hit(FailPoint::AfterSlot);
     Some(due.slot)
@@ -196,7 +218,8 @@ async fn run_rule(
     };
     let (_turn, mut client) = shared.writer("apply a run").await?;
     let began = Moment::now();
-    let applied = apply(&mut client, &shared.settings, &shared.rules, title, &run).await?;
+    let applied = apply(&mut client, &shared.settings, &shared.rules, title, &run).await;
+    let applied = give_back(client, applied)?;
     let outcome = match asked.error() {
         Some(error) => {
             tracing::warn!(rule = rule.id(), slot = %slot, error, "the query failed; its alerts are held");

@@ -6,24 +6,41 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
+use fleetledger_schema::part_watch::{GRACE, PartWatch};
 use jiff::Timestamp;
+
+use crate::errors::AlertsError;
 
 /// The main loop must come round within this.
 const ROUND_WITHIN: Duration = Duration::from_secs(60);
-/// A database that has failed for longer than this makes the evaluator unready.
-const DATABASE_WITHIN: Duration = Duration::from_secs(10);
+/// Who of an evaluator waits for the database: renewing claims, and reading and writing the outbox.
+pub(crate) const CLAIMS: &str = "claims";
+pub(crate) const OUTBOX: &str = "outbox";
+/// How those are called that apply slots, each of a group of its own.
+const SLOTS: &str = "slots of ";
+/// Who waits for the database before there is anything to evaluate.
+const LOGIN: &str = "login";
 
 /// A cheap handle on the state of an evaluator; clones see the same one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EvaluatorHealth {
     state: Arc<Mutex<EvaluatorHealthState>>,
+    postgres: PartWatch,
+}
+
+impl Default for EvaluatorHealth {
+    fn default() -> Self {
+        Self {
+            state: Arc::default(),
+            postgres: PartWatch::new("evaluate", "PostgreSQL"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct EvaluatorHealthState {
     came_round_at: Option<Moment>,
     standby: Option<String>,
-    failing_since: Option<(Moment, String)>,
     rules_failing_since: Option<(Moment, String)>,
     /// Logins whose failure was paged, each with when it began; none once that is resolved.
     paged_logins: BTreeMap<&'static str, Option<Timestamp>>,
@@ -55,16 +72,15 @@ impl EvaluatorHealth {
     /// # Errors
     /// What is missing.
     pub fn ready(&self) -> Result<(), String> {
+        self.postgres.ready()?;
         let state = self.lock();
-        for (who, failing) in [
-            ("postgresql has failed", &state.failing_since),
-            ("the login that runs rules has failed", &state.rules_failing_since),
-        ] {
-            if let Some((since, why)) = failing
-                && since.elapsed() > DATABASE_WITHIN
-            {
-                return Err(format!("{who} for {} s: {why}", since.elapsed().as_secs()));
-            }
+        if let Some((since, why)) = &state.rules_failing_since
+            && since.elapsed() > GRACE
+        {
+            let seconds = since.elapsed().as_secs();
+            return Err(format!(
+                "the login that runs rules has failed for {seconds} s: {why}"
+            ));
         }
         if let Some(why) = state.standby.as_ref().or(state.refused.as_ref()) {
             return Err(why.clone());
@@ -81,19 +97,20 @@ impl EvaluatorHealth {
     }
 
     pub(crate) fn came_round(&self, standby: Option<String>) {
-        let mut state = self.lock();
-        state.came_round_at = Some(Moment::now());
-        state.standby = standby;
-        state.failing_since = None;
+        {
+            let mut state = self.lock();
+            state.came_round_at = Some(Moment::now());
+            state.standby = standby;
+        }
+        self.postgres.answered(CLAIMS);
     }
 
     /// The evaluator's own login was tried before there is anything to evaluate; `None` where it was let in.
-    pub(crate) fn own_login_tried(&self, refused: Option<String>) {
-        let mut state = self.lock();
-        state.failing_since = refused.map(|why| match state.failing_since.take() {
-            Some((since, _)) => (since, why),
-            None => (Moment::now(), why),
-        });
+    pub(crate) fn own_login_tried(&self, refused: Option<&str>) {
+        match refused {
+            Some(why) => self.postgres.failed(LOGIN, why),
+            None => self.postgres.answered(LOGIN),
+        }
     }
 
     /// The login that runs rules was tried; `None` where it was let in.
@@ -107,16 +124,14 @@ impl EvaluatorHealth {
 
     /// Logins that do not work, each with how long and why.
     pub(crate) fn failing_logins(&self) -> Vec<(&'static str, Duration, String)> {
-        let state = self.lock();
-        let logins = [
-            ("evaluator", &state.failing_since),
-            ("rules", &state.rules_failing_since),
-        ];
-        let failing = logins.into_iter().filter_map(|(login, failing)| {
-            let (since, why) = failing.as_ref()?;
-            Some((login, since.elapsed(), why.clone()))
-        });
-        failing.collect()
+        let mut failing = Vec::new();
+        if let Some(outage) = self.postgres.outage_of(|who| !who.starts_with(SLOTS)) {
+            failing.push(("evaluator", outage.lasts, outage.why));
+        }
+        if let Some((since, why)) = &self.lock().rules_failing_since {
+            failing.push(("rules", since.elapsed(), why.clone()));
+        }
+        failing
     }
 
     /// Logins whose failure was paged and is not resolved, each with when it began.
@@ -137,18 +152,34 @@ impl EvaluatorHealth {
         self.lock().paged_logins.insert(login, began);
     }
 
-    pub(crate) fn database_answers(&self) {
-        self.lock().failing_since = None;
+    pub(crate) fn database_answers(&self, who: &str) {
+        self.postgres.answered(who);
     }
 
-    pub(crate) fn database_fails(&self, why: &str) {
-        let mut state = self.lock();
+    pub(crate) fn database_fails(&self, who: &str, why: &str) {
         // The loop itself goes round; it is the database that does not.
-        state.came_round_at = Some(Moment::now());
-        if state.failing_since.is_none() {
-            tracing::error!(error = why, "postgresql failed; rules wait for it");
-            state.failing_since = Some((Moment::now(), why.to_owned()));
+        self.lock().came_round_at = Some(Moment::now());
+        self.postgres.failed(who, why);
+    }
+
+    /// A slot of a group was applied, or belongs to somebody else now.
+    pub(crate) fn slot_done(&self, group: &str) {
+        self.postgres.answered(&format!("{SLOTS}{group}"));
+    }
+
+    /// A slot of a group could not be applied. True if the database is away for it: then that is said here.
+    pub(crate) fn slot_failed(&self, group: &str, error: &AlertsError) -> bool {
+        let is_away = error.is_database_away();
+        if is_away {
+            self.postgres.failed(&format!("{SLOTS}{group}"), &error.chain());
         }
+        is_away
+    }
+
+    /// These groups are ours; slots of others wait for nothing here.
+    pub(crate) fn keep_groups(&self, groups: impl Fn(&str) -> bool) {
+        self.postgres
+            .forget(|who| who.strip_prefix(SLOTS).is_some_and(|group| !groups(group)));
     }
 
     fn lock(&self) -> MutexGuard<'_, EvaluatorHealthState> {
@@ -171,5 +202,26 @@ mod tests {
         assert!(health.ready().is_ok());
         health.set_refused_files(Some("a.sql:3: unknown key".to_owned()));
         assert!(health.ready().is_err());
+    }
+
+    #[test]
+    fn evaluator_whose_slots_are_lost_is_not_ready_though_it_renews_its_claims() {
+        let health = EvaluatorHealth::new();
+        health.came_round(None);
+        let long_ago = Moment::now().checked_sub(Duration::from_secs(34)).unwrap();
+        health
+            .postgres
+            .failed_since("slots of a", "prepared statement \"s1\" does not exist", long_ago);
+        health.came_round(None);
+        health.database_answers(OUTBOX);
+        assert_eq!(
+            health.ready().unwrap_err(),
+            "PostgreSQL has not answered for 34 s: prepared statement \"s1\" does not exist"
+        );
+        assert!(health.failing_logins().is_empty(), "it can log in");
+        health.keep_groups(|group| group == "a");
+        assert!(health.ready().is_err());
+        health.keep_groups(|_| false);
+        assert!(health.ready().is_ok(), "the group is somebody else's");
     }
 }

@@ -20,10 +20,9 @@ pub(crate) async fn run(pool: Pool, stop: CancellationToken) {
     let mut minutes = 0;
     loop {
         if let Err(error) = run_chores(&pool, minutes % MINUTES_AN_HOUR == 0).await {
-            tracing::warn!(
-                error = error.chain(),
-                "housekeeping failed; the next minute tries again"
-            );
+            error.log_unless_away(|error| {
+                tracing::warn!(error, "housekeeping failed; the next minute tries again");
+            });
         }
         minutes += 1;
         tokio::select! {

@@ -46,11 +46,9 @@ pub(crate) async fn run(pool: Pool, settings: Arc<EvaluatorSettings>, stop: Canc
                 continue;
             };
             match load_open_alerts(&pool, &settings, name).await {
-                Err(error) => tracing::warn!(
-                    receiver = name,
-                    error = error.chain(),
-                    "nothing is kept alive this minute"
-                ),
+                Err(error) => error.log_unless_away(|error| {
+                    tracing::warn!(receiver = name, error, "nothing is kept alive this minute");
+                }),
                 Ok((open_alerts, now)) => {
                     let now = timestamp(now);
                     let alerts = keep_alive(&open_alerts, now);

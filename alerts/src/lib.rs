@@ -16,6 +16,7 @@
 mod apply;
 mod ask;
 mod claim;
+mod database_watch;
 mod delivery;
 mod errors;
 pub mod evaluation;
@@ -45,6 +46,7 @@ pub mod settings;
 mod slot;
 mod store;
 
+pub use database_watch::DatabaseWatch;
 pub use delivery::CONNECTIONS as DELIVERY_CONNECTIONS;
 pub use errors::AlertsError;
 pub use health::EvaluatorHealth;

@@ -40,7 +40,7 @@ pub async fn await_logins(
     loop {
         let tried = async {
             let (own, rules) = tokio::join!(own.log_in(), rules.log_in());
-            health.own_login_tried(own.err().map(|error| error.to_string()));
+            health.own_login_tried(own.err().map(|error| error.to_string()).as_deref());
             health.rules_login_tried(rules.err().map(|error| error.to_string()));
             pager.page().await;
         };

@@ -27,7 +27,7 @@ use crate::{
     delivery,
     errors::AlertsError,
     group::{EvaluatorResources, run_group},
-    health::EvaluatorHealth,
+    health::{CLAIMS, EvaluatorHealth},
     housekeeping, keep_alive,
     login_watch::{self, FormerPages},
     metrics::EvaluatorMetrics,
@@ -161,7 +161,7 @@ impl Evaluator {
             self.settings.clone(),
             rules,
             (self.pool.clone(), self.reader.clone(), self.builtin.clone()),
-            metrics.clone(),
+            (metrics.clone(), self.health.clone()),
             rollups.clone(),
         )
     }
@@ -179,7 +179,7 @@ impl Evaluator {
             while !stop.is_cancelled() && !rules.has_changed().unwrap_or(false) {
                 if let Err(error) = rounds.round(&self.health).await {
                     rounds.begin_anew();
-                    self.health.database_fails(&error.chain());
+                    self.health.database_fails(CLAIMS, &error.chain());
                 }
                 tokio::select! {
                     () = stop.cancelled() => {}

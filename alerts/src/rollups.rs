@@ -67,8 +67,14 @@ impl RollupRunner {
                 Ok(0) => break,
                 Ok(windows) => filled += windows,
                 Err(error) => {
+                    let is_away = error.is_database_away();
                     let error = chain(&error);
-                    tracing::warn!(query = %query.id, %slot, error, "the rollup was not filled");
+                    // Who evaluates tells of a database that is away, once.
+                    if is_away {
+                        tracing::debug!(query = %query.id, %slot, error, "the rollup was not filled");
+                    } else {
+                        tracing::warn!(query = %query.id, %slot, error, "the rollup was not filled");
+                    }
                     failure = Some(error);
                     break;
                 }

@@ -116,12 +116,14 @@ impl EvaluationRounds {
         let state = rule_set::join(&mut client, &settings.evaluator, rules, lease_seconds).await?;
         if state == EvaluatorState::Standby {
             self.claims.clear();
+            health.keep_groups(|_| false);
             let why =
                 "another evaluator runs other rule files; this one waits until it has ended or read the same";
             health.came_round(Some(why.to_owned()));
             return Ok(None);
         }
         self.claims = claim::claim(&client, &settings.evaluator, &rules.sha256, lease_seconds).await?;
+        health.keep_groups(|group| self.claims.contains_key(group));
         self.shared
             .metrics
             .set_groups(self.claims.len(), rules.groups().len());

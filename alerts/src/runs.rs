@@ -34,7 +34,9 @@ pub async fn record_runs(
             write(&client, &evaluator, &one).await
         };
         if let Err(error) = written.await {
-            tracing::warn!(query = %one.query.id, error = error.chain(), "the run of a metric was not written down");
+            error.log_unless_away(|error| {
+                tracing::warn!(query = %one.query.id, error, "the run of a metric was not written down");
+            });
         }
     }
 }

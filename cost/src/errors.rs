@@ -1,5 +1,6 @@
 //! What can go wrong, by what is to be done about it.
 
+use fleetledger_schema::postgres::is_session_fault;
 use thiserror::Error;
 
 /// A failure of the room of cost.
@@ -42,6 +43,15 @@ pub(crate) fn while_(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Co
 }
 
 impl CostError {
+    /// True if the database is away or a session with it was lost: it passes by itself.
+    pub(crate) fn is_database_away(&self) -> bool {
+        match self {
+            CostError::Database { source, .. } => is_session_fault(source),
+            CostError::Connect { .. } => true,
+            CostError::Refused(_) | CostError::TooLarge(_) => false,
+        }
+    }
+
     /// The error with all its causes, on one line.
     #[must_use]
     pub fn chain(&self) -> String {

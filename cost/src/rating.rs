@@ -70,7 +70,12 @@ impl CostRater {
             };
             if let Err(error) = round {
                 self.hours.with_label_values(&["error"]).inc();
-                tracing::warn!("hours were not rated: {}", error.chain());
+                // Who evaluates tells of a database that is away, once.
+                if error.is_database_away() {
+                    tracing::debug!("hours were not rated: {}", error.chain());
+                } else {
+                    tracing::warn!("hours were not rated: {}", error.chain());
+                }
             }
         }
     }

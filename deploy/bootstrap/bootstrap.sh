@@ -118,11 +118,12 @@ unpack_postgres() (
     rm -rf "$FLEETLEDGER_CACHE/debian" && mv "$staging" "$FLEETLEDGER_CACHE/debian"
 )
 
-# Its package is unpacked into the cache by the tests themselves; all they need is a list that knows it.
-knows_alertmanager() { has prometheus-alertmanager || [ -d "$FLEETLEDGER_CACHE/alertmanager" ] || apt-cache show prometheus-alertmanager >/dev/null 2>&1; }
-find_alertmanager() {
-    { has apt-get && ! knows_alertmanager; } || return 0
-    say "package lists do not know prometheus-alertmanager: apt-get update"
+# Their packages are unpacked into the cache by the tests themselves; all they need is a list that knows them.
+knows() { has "$1" || [ -d "$FLEETLEDGER_CACHE/$2" ] || apt-cache show "$1" >/dev/null 2>&1; }
+find_packages() {
+    has apt-get || return 0
+    if knows prometheus-alertmanager alertmanager && knows pgbouncer pgbouncer; then return 0; fi
+    say "package lists do not know prometheus-alertmanager or pgbouncer: apt-get update"
     as_root apt-get update -qq >&2 || say "its tests are skipped and counted; to run them: sudo apt-get update"
 }
 
@@ -145,4 +146,4 @@ if [ ${#all[@]} -gt 0 ]; then
         say "going on without: tests that need them are skipped and counted"
     fi
 fi
-[ "$mode" != test ] || find_alertmanager
+[ "$mode" != test ] || find_packages

@@ -41,6 +41,8 @@ const EVENTS: usize = 256;
 const WINDOWS: usize = 1024;
 /// Pause before an attempt is repeated.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
+/// Who watches Kafka while the logs are read back.
+const READ_BACK: &str = "read back";
 /// How long Kafka has for an answer about a topic.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -432,12 +434,18 @@ impl ClusterEmitter {
             let outcome = tokio::select! {
                 outcome = task.join_next() => outcome,
                 () = self.shutdown.cancelled() => return None,
-                () = deposed.cancelled() => return None,
+                () = deposed.cancelled() => {
+                    self.health.kafka.answered(READ_BACK);
+                    return None;
+                }
             };
             match outcome {
-                Some(Ok(Ok(read))) => return Some(read),
+                Some(Ok(Ok(read))) => {
+                    self.health.kafka.answered(READ_BACK);
+                    return Some(read);
+                }
                 Some(Ok(Err((what, error)))) => {
-                    tracing::warn!(%error, what, "kafka cannot be read; retried");
+                    self.health.kafka.failed(READ_BACK, &format!("{what}: {error}"));
                     self.health.starting(&format!("kafka: {what}: {error}"));
                 }
                 Some(Err(error)) => tracing::error!(%error, "reading back failed; retried"),

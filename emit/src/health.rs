@@ -6,30 +6,33 @@ use std::{
     time::{Duration, Instant as Tick},
 };
 
-use fleetledger_schema::{content_hash::ContentDigest, kind::RecordKind};
+use fleetledger_schema::{content_hash::ContentDigest, kind::RecordKind, part_watch::PartWatch};
 
-use crate::resource::WatchedResource;
+use crate::{producer::PRODUCER, resource::WatchedResource};
 
 /// A pipeline that has not turned for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// Handle to a running emitter; clones share one state.
 #[derive(Debug, Clone)]
-pub struct EmitterHealth(Arc<Mutex<EmitterState>>);
+pub struct EmitterHealth {
+    state: Arc<Mutex<EmitterState>>,
+    /// What is sent goes to it.
+    pub(crate) kafka: PartWatch,
+}
 
 #[derive(Debug)]
 struct EmitterState {
     turned_at: Tick,
     role: EmitterRole,
     resources: BTreeMap<WatchedResource, ResourceState>,
-    kafka: Option<String>,
     sweep_wanted: bool,
     summary: EmitterSummary,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum EmitterRole {
-    Starting(String),
+    Starting(Tick, String),
     Standby,
     Leader,
     Stopped,
@@ -107,14 +110,17 @@ impl EmitterHealth {
     /// A handle for an emitter that has yet to start.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(EmitterState {
+        let state = EmitterState {
             turned_at: Tick::now(),
-            role: EmitterRole::Starting("not started".to_owned()),
+            role: EmitterRole::Starting(Tick::now(), "not started".to_owned()),
             resources: BTreeMap::new(),
-            kafka: None,
             sweep_wanted: false,
             summary: EmitterSummary::default(),
-        })))
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            kafka: PartWatch::new("emit", "Kafka"),
+        }
     }
 
     /// Whether it does its work: it leads or stands by, every watch runs, Kafka answers.
@@ -125,11 +131,14 @@ impl EmitterHealth {
         let state = self.lock();
         match &state.role {
             EmitterRole::Standby => return Ok(()),
-            EmitterRole::Starting(what) => return Err(format!("starting: {what}")),
+            EmitterRole::Starting(since, what) => {
+                self.kafka.ready()?;
+                return Err(format!("starting for {} s: {what}", since.elapsed().as_secs()));
+            }
             EmitterRole::Stopped => return Err("stopped".to_owned()),
             EmitterRole::Leader => {}
         }
-        let mut reasons: Vec<String> = state.kafka.iter().map(|why| format!("kafka: {why}")).collect();
+        let mut reasons: Vec<String> = self.kafka.ready().err().into_iter().collect();
         for (resource, state) in &state.resources {
             match state {
                 ResourceState::Listing => reasons.push(format!("{resource}: first list not yet complete")),
@@ -179,10 +188,16 @@ impl EmitterHealth {
     pub(crate) fn starting(&self, what: &str) {
         let mut state = self.lock();
         state.turned_at = Tick::now();
-        state.role = EmitterRole::Starting(what.to_owned());
+        let since = match &state.role {
+            EmitterRole::Starting(since, _) => *since,
+            _ => Tick::now(),
+        };
+        state.role = EmitterRole::Starting(since, what.to_owned());
     }
 
     pub(crate) fn standby(&self) {
+        // The producer is gone, and nobody waits for it.
+        self.kafka.answered(PRODUCER);
         let mut state = self.lock();
         state.turned_at = Tick::now();
         state.role = EmitterRole::Standby;
@@ -200,16 +215,12 @@ impl EmitterHealth {
         self.lock().resources.insert(resource, state);
     }
 
-    pub(crate) fn kafka(&self, trouble: Option<String>) {
-        self.lock().kafka = trouble;
-    }
-
     pub(crate) fn update(&self, change: impl FnOnce(&mut EmitterSummary)) {
         change(&mut self.lock().summary);
     }
 
     fn lock(&self) -> MutexGuard<'_, EmitterState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -231,5 +242,19 @@ mod tests {
         );
         assert_eq!(health.ready(), Err("pods: forbidden".to_owned()));
         assert_eq!(health.live(), Ok(()));
+    }
+
+    #[test]
+    fn readiness_names_kafka_for_how_long_and_why() {
+        let health = EmitterHealth::new();
+        health.leading();
+        let long_ago = Tick::now().checked_sub(Duration::from_secs(34)).unwrap();
+        health.kafka.failed_since("producer", "nobody listens", long_ago);
+        assert_eq!(
+            health.ready(),
+            Err("Kafka has not answered for 34 s: nobody listens".to_owned())
+        );
+        health.kafka.answered("producer");
+        assert_eq!(health.ready(), Ok(()));
     }
 }

@@ -2,15 +2,19 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant as Tick},
 };
 
-use fleetledger_schema::{headers::RecordHeaders, mac::MAC_HEADER};
+use fleetledger_schema::{
+    broker_fault::{self, BrokerState},
+    headers::RecordHeaders,
+    mac::MAC_HEADER,
+};
 use rdkafka::{
-    ClientConfig, ClientContext, Message,
+    ClientConfig, ClientContext, Message, Statistics,
     config::FromClientConfigAndContext,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
@@ -24,6 +28,10 @@ use crate::{health::EmitterHealth, metrics::EmitMetrics, refusal::DeliveryFailur
 const MESSAGE_MAX_BYTES: usize = 1_048_588;
 /// How long librdkafka waits to fill a batch, in milliseconds.
 const LINGER_MS: u32 = 20;
+
+/// Who watches Kafka here, and how often, in milliseconds.
+pub(crate) const PRODUCER: &str = "producer";
+const STATISTICS_INTERVAL_MS: &str = "5000";
 
 /// Bytes that the client takes for a record beside key, value and headers, and for each header beside its name and
 /// value: what librdkafka's structures and their allocations come to.
@@ -79,19 +87,74 @@ pub(crate) struct DeliveryContext {
     in_flight: Arc<InFlight>,
     reports: mpsc::UnboundedSender<DeliveryReport>,
     acknowledged: Arc<Notify>,
+    fault: Mutex<BrokerFault>,
     health: EmitterHealth,
     metrics: EmitMetrics,
 }
 
+/// What the client says of brokers that it cannot reach.
+#[derive(Debug, Default)]
+struct BrokerFault {
+    /// Since when none is left.
+    since: Option<Tick>,
+    why: String,
+}
+
+impl DeliveryContext {
+    fn fault(&self) -> MutexGuard<'_, BrokerFault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl ClientContext for DeliveryContext {
+    /// Whether Kafka is away is told by what the client counts: one broker of several, or one connection that a broker
+    /// closes, is no fault.
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka client reports an error");
-        self.health.kafka(Some(reason.to_owned()));
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            let failure = DeliveryFailure::of_client(reason.to_owned());
-            self.reports.send(DeliveryReport::Failed(failure)).ok();
-            self.acknowledged.notify_one();
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => {
+                let failure = DeliveryFailure::of_client(reason.to_owned());
+                self.reports.send(DeliveryReport::Failed(failure)).ok();
+                self.acknowledged.notify_one();
+            }
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                self.fault().since.get_or_insert_with(Tick::now);
+            }
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut,
+            ) => self.fault().why = broker_fault::explain(reason),
+            _ => {
+                let (mut fault, why) = (self.fault(), broker_fault::explain(reason));
+                if fault.why != why {
+                    tracing::warn!(%error, why, "kafka client");
+                    fault.why = why;
+                }
+            }
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let answers = statistics.brokers.values().any(|broker| {
+            let state = BrokerState {
+                state: &broker.state,
+                unanswered: broker.waitresp_cnt,
+                silent_us: broker.rxidle,
+            };
+            state.answers()
+        });
+        let mut fault = self.fault();
+        if answers {
+            fault.since = None;
+            self.health.kafka.answered(PRODUCER);
+            return;
+        }
+        let since = *fault.since.get_or_insert_with(Tick::now);
+        let why = match fault.why.as_str() {
+            "" => "no broker is connected",
+            why => why,
+        };
+        self.health.kafka.failed_since(PRODUCER, why, since);
     }
 }
 
@@ -107,7 +170,6 @@ impl ProducerContext for DeliveryContext {
                 self.metrics
                     .delivery_seconds
                     .observe(receipt.sent_at.elapsed().as_secs_f64());
-                self.health.kafka(None);
                 if let Some(uid) = receipt.tombstone_of {
                     self.reports.send(DeliveryReport::TombstoneAcknowledged(uid)).ok();
                 }
@@ -161,6 +223,7 @@ impl LogProducer {
             .set("message.timeout.ms", "0")
             .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
             .set("allow.auto.create.topics", "false")
+            .set("statistics.interval.ms", STATISTICS_INTERVAL_MS)
             // librdkafka's own limits lie above ours, which are the ones that hold.
             .set("queue.buffering.max.messages", (max_records + 1000).to_string())
             .set("queue.buffering.max.kbytes", (max_bytes / 512 + 4096).to_string());
@@ -170,6 +233,7 @@ impl LogProducer {
             in_flight: in_flight.clone(),
             reports: sender,
             acknowledged: acknowledged.clone(),
+            fault: Mutex::default(),
             health,
             metrics,
         };

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
+use fleetledger_schema::postgres::is_session_fault;
 use tokio_postgres::{Client, Row};
 use tokio_util::sync::CancellationToken;
 
@@ -92,6 +93,10 @@ impl SessionReaper {
                          grant pg_signal_backend, pg_read_all_stats to fleetledger_evaluate"
                     );
                 }
+                // Who evaluates tells of a database that is away, once.
+                Err(error) if is_database_away(&error) => {
+                    tracing::debug!("look for queries of readers: {error:#}")
+                }
                 Err(error) => tracing::warn!("look for queries of readers: {error:#}"),
             }
         }
@@ -113,6 +118,12 @@ impl SessionReaper {
         }
         Ok(may)
     }
+}
+
+fn is_database_away(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<deadpool_postgres::PoolError>() || cause.downcast_ref().is_some_and(is_session_fault)
+    })
 }
 
 async fn reap(client: &Client, limit: Duration) -> Result<Vec<Row>, tokio_postgres::Error> {

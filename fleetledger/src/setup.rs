@@ -10,7 +10,7 @@ pub(crate) mod receivers;
 use anyhow::Context as _;
 use fleetledger_schema::{
     instant::Instant,
-    postgres::{MigrationStatus, PostgresConnector},
+    postgres::{MigrationStatus, PostgresConnector, are_sessions_shared},
     renewable::Renewable,
 };
 use tokio_postgres::Client;
@@ -56,6 +56,22 @@ pub(crate) async fn require_current(connector: &PostgresConnector, client: &Clie
     };
     Err(HopError::setup(hop, why, fix).into())
 }
+
+/// Refuses a way to the database on which sessions change hands between transactions, and says what to do. `role` needs
+/// sessions of its own. Where nobody answers, that is told by what follows.
+pub(crate) async fn require_sessions(connector: &PostgresConnector, role: &str) -> Result<(), HopError> {
+    if are_sessions_shared(connector).await.unwrap_or(false) {
+        let hop = format!("postgres {}", connector.target());
+        let why =
+            format!("a pooler in transaction mode stands before it, and {role} needs sessions of its own");
+        return Err(HopError::setup(hop, why, OWN_SESSIONS));
+    }
+    Ok(())
+}
+
+/// What to do where a pooler lends sessions for a transaction.
+pub(crate) const OWN_SESSIONS: &str = "name PostgreSQL itself, or a pool with pool_mode = session, in postgres.host and \
+    postgres.port (or postgres.url); see Connection poolers in docs/operating.md";
 
 /// Refuses a configuration whose secrets cannot be read.
 pub(crate) fn client_config(loaded: &LoadedConfig) -> Result<rdkafka::ClientConfig, ConfigError> {

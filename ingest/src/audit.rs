@@ -44,7 +44,7 @@ pub async fn run(
     connector: &PostgresConnector,
     mut progress: impl FnMut(&str),
 ) -> Result<AuditReport, IngestError> {
-    let client = connector.connect("fleetledger audit").await?;
+    let client = connector.connect("fleetledger-audit").await?;
     let failed = |source| IngestError::Postgres {
         action: "audit",
         source,

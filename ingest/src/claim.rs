@@ -23,7 +23,7 @@ const TERMINATE_SILENT_OWNERS: &str = "
 select a.pid, a.application_name, pg_terminate_backend(a.pid)
 from pg_stat_activity as a
 where a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid()
-  and a.application_name like 'fleetledger ingest lane %' and a.xact_start is not null
+  and a.application_name ~ '^fleetledger.ingest.lane.' and a.xact_start is not null
   and a.wait_event = 'ClientRead' and a.state_change < clock_timestamp() - make_interval(secs => $1)";
 
 /// First and last-plus-one offset of a partition.

@@ -26,7 +26,7 @@ pub async fn retire(
     datacenter: &str,
     cluster: &str,
 ) -> Result<RetireReport, IngestError> {
-    let mut client = connector.connect("fleetledger clusters").await?;
+    let mut client = connector.connect("fleetledger-clusters").await?;
     let failed = |source| IngestError::Postgres {
         action: "retire a cluster",
         source,
@@ -89,7 +89,7 @@ pub async fn admit(
     (datacenter, cluster): (&str, &str),
     cluster_uid: &str,
 ) -> Result<(), IngestError> {
-    let client = connector.connect("fleetledger clusters").await?;
+    let client = connector.connect("fleetledger-clusters").await?;
     fleetledger_schema::key::RecordSource::new(datacenter, cluster, cluster_uid)
         .map_err(|error| IngestError::NotFound(error.to_string()))?;
     let admitted = client
@@ -112,7 +112,7 @@ pub async fn admit(
 /// # Errors
 /// [`IngestError::NotFound`] if there is no such cluster.
 pub async fn forget(connector: &PostgresConnector, cluster_uid: &str) -> Result<RetireReport, IngestError> {
-    let mut client = connector.connect("fleetledger clusters").await?;
+    let mut client = connector.connect("fleetledger-clusters").await?;
     let transaction = client.transaction().await.map_err(forgetting)?;
     transaction
         .execute(NO_BATCH_BESIDE, &[])
@@ -149,7 +149,7 @@ fn forgetting(source: tokio_postgres::Error) -> IngestError {
 /// # Errors
 /// [`IngestError::NotFound`] if there is no cluster of that uid.
 pub async fn reset_epoch(connector: &PostgresConnector, cluster_uid: &str) -> Result<i64, IngestError> {
-    let client = connector.connect("fleetledger clusters").await?;
+    let client = connector.connect("fleetledger-clusters").await?;
     let failed = |source| IngestError::Postgres {
         action: "reset the epoch of a cluster",
         source,
@@ -190,7 +190,7 @@ pub async fn rename(
     from: (&str, &str),
     to: (&str, &str),
 ) -> Result<(), IngestError> {
-    let mut client = connector.connect("fleetledger clusters").await?;
+    let mut client = connector.connect("fleetledger-clusters").await?;
     let failed = |source| IngestError::Postgres {
         action: "rename a cluster",
         source,

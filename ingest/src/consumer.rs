@@ -295,7 +295,13 @@ impl KafkaPoller {
             Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced) => {
                 Some(PollThreadEnd::Recreate(error.to_string()))
             }
-            // Transport faults heal by themselves; the client says so in its log.
+            // Transport faults heal by themselves; the client tells its context of them.
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut,
+            ) => None,
             _ => {
                 tracing::warn!(%error, "poll");
                 None
@@ -412,7 +418,7 @@ impl KafkaPoller {
             let client = self
                 .shared
                 .connector
-                .connect("fleetledger ingest look")
+                .connect("fleetledger-ingest-look")
                 .await
                 .ok()?;
             client

@@ -97,7 +97,7 @@ pub async fn list(
     selection: &DeadLetterSelection,
     limit: i64,
 ) -> Result<Vec<DeadLetterSummary>, IngestError> {
-    let client = connector.connect("fleetledger dead-letters").await?;
+    let client = connector.connect("fleetledger-dead-letters").await?;
     let statement = format!(
         "select * from ledger.dead_letter where {SELECTION_PREDICATE} order by dead_letter_id desc limit {}",
         limit.max(0)
@@ -117,7 +117,7 @@ pub async fn show(
     connector: &PostgresConnector,
     dead_letter_id: i64,
 ) -> Result<DeadLetterDetail, IngestError> {
-    let client = connector.connect("fleetledger dead-letters").await?;
+    let client = connector.connect("fleetledger-dead-letters").await?;
     let row = client
         .query_opt(READ_DEAD_LETTER, &[&dead_letter_id])
         .await

@@ -1,6 +1,6 @@
 //! What can go wrong, and what is done about it: one total function from failures to dispositions.
 
-use fleetledger_schema::postgres::ConnectError;
+use fleetledger_schema::postgres::{ConnectError, needs_new_session};
 use thiserror::Error;
 
 /// Why an ingester ends, or one of its commands fails.
@@ -69,6 +69,17 @@ pub enum IngestError {
 }
 
 impl IngestError {
+    /// What failed, and what the database said where it did.
+    pub(crate) fn explain(&self) -> String {
+        match self {
+            IngestError::Connect(error) => DatabaseFailure::of(&error.source).explain(),
+            IngestError::Postgres { source, .. } => {
+                format!("{self}: {}", DatabaseFailure::of(source).explain())
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// True if trying again later may help.
     pub(crate) fn is_transient(&self) -> bool {
         let failure = match self {
@@ -118,7 +129,20 @@ pub(crate) struct ServerError {
     pub(crate) context: String,
     /// Detail, which for a missing partition names the row's key.
     pub(crate) detail: String,
+    /// The server's function that raised it.
+    pub(crate) routine: String,
 }
+
+impl ServerError {
+    /// A table of the writer's session is not there, or is there already: the session is not the one it was made in.
+    fn is_about_session_table(&self) -> bool {
+        matches!(self.sqlstate.as_str(), "42P01" | "42P07")
+            && SESSION_TABLES.iter().any(|prefix| self.message.contains(prefix))
+    }
+}
+
+/// How the names of the temporary tables of a writer begin, as messages of any language quote them.
+const SESSION_TABLES: [&str; 2] = ["\"stage_", "\"plan_"];
 
 /// What is done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +168,18 @@ pub(crate) enum FailureDisposition {
     Fatal,
 }
 
+impl FailureDisposition {
+    /// The server does not answer, or not as a server does that works: it is waited for.
+    pub(crate) fn is_outage(self) -> bool {
+        matches!(
+            self,
+            FailureDisposition::Reconnect
+                | FailureDisposition::ServerBroken
+                | FailureDisposition::ServerDefect
+        )
+    }
+}
+
 impl DatabaseFailure {
     pub(crate) fn of(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
@@ -153,6 +189,7 @@ impl DatabaseFailure {
                 constraint: db.constraint().unwrap_or_default().to_owned(),
                 context: db.where_().unwrap_or_default().to_owned(),
                 detail: db.detail().unwrap_or_default().to_owned(),
+                routine: db.routine().unwrap_or_default().to_owned(),
             });
         }
         let mut text = error.to_string();
@@ -210,18 +247,16 @@ impl DatabaseFailure {
             }
             DatabaseFailure::Server(error) => error,
         };
+        if needs_new_session(&error.sqlstate, &error.routine) || error.is_about_session_table() {
+            return FailureDisposition::Reconnect;
+        }
         match error.sqlstate.as_str() {
             // A partitioned parent without a partition for the row: no constraint has a name then.
             "23514" if error.constraint.is_empty() => FailureDisposition::EnsurePartitions,
             "57014" => FailureDisposition::Slow,
-            // A session that the server ended or has forgotten: timeouts, and poolers that change the server below it.
-            "25006" | "25P03" | "25P04" | "26000" | "57P01" | "57P02" | "57P03" | "57P05" => {
-                FailureDisposition::Reconnect
-            }
             "40001" | "40P01" | "55P03" => FailureDisposition::Retry,
             "54000" => FailureDisposition::Poison,
             state => match state.get(..2) {
-                Some("08") => FailureDisposition::Reconnect,
                 Some("53") => FailureDisposition::Retry,
                 // A library that was replaced below a running server (58P01), a disk that fails (58030).
                 Some("58") => FailureDisposition::ServerBroken,
@@ -233,7 +268,7 @@ impl DatabaseFailure {
     }
 
     /// What an operator should do while it is tried again; `None` where it passes by itself.
-    pub(crate) fn remedy(&self) -> Option<&'static str> {
+    fn remedy(&self) -> Option<&'static str> {
         match self.disposition() {
             FailureDisposition::LoginRefused => Some(
                 "give the role the password that postgres.password points to, or put the role's into that file; either is \
@@ -247,6 +282,14 @@ impl DatabaseFailure {
                 Some("see postgresql's log for its internal error; if it goes on, the partitions are halted")
             }
             _ => None,
+        }
+    }
+
+    /// What went wrong, and what an operator should do about it if it does not pass by itself.
+    pub(crate) fn explain(&self) -> String {
+        match self.remedy() {
+            Some(remedy) => format!("{self}; {remedy}"),
+            None => self.to_string(),
         }
     }
 
@@ -329,7 +372,11 @@ mod tests {
             ("57P04", FailureDisposition::Fatal),
             ("25P03", FailureDisposition::Reconnect),
             ("25P04", FailureDisposition::Reconnect),
+            ("25P02", FailureDisposition::Reconnect),
             ("26000", FailureDisposition::Reconnect),
+            ("34000", FailureDisposition::Reconnect),
+            ("42P05", FailureDisposition::Reconnect),
+            ("08P01", FailureDisposition::Reconnect),
             ("58000", FailureDisposition::ServerBroken),
             ("58030", FailureDisposition::ServerBroken),
             ("58P01", FailureDisposition::ServerBroken),
@@ -375,6 +422,44 @@ mod tests {
             assert_eq!(failure.disposition(), expected, "{sqlstate}");
             assert_eq!(failure.code(), sqlstate);
         }
+    }
+
+    #[test]
+    fn what_another_session_holds_asks_for_a_new_session() {
+        let refused = |sqlstate: &str, message: &str, routine: &str| {
+            DatabaseFailure::Server(ServerError {
+                sqlstate: sqlstate.into(),
+                message: message.into(),
+                routine: routine.into(),
+                ..ServerError::default()
+            })
+            .disposition()
+        };
+        for (sqlstate, message, routine) in [
+            (
+                "42P01",
+                "relation \"stage_pod\" does not exist",
+                "parserOpenTable",
+            ),
+            (
+                "42P07",
+                "relation \"plan_container\" already exists",
+                "heap_create_with_catalog",
+            ),
+            (
+                "0A000",
+                "cached plan must not change result type",
+                "RevalidateCachedQuery",
+            ),
+        ] {
+            assert_eq!(refused(sqlstate, message, routine), FailureDisposition::Reconnect);
+        }
+        let missing = refused(
+            "42P01",
+            "relation \"ledger.pod\" does not exist",
+            "parserOpenTable",
+        );
+        assert_eq!(missing, FailureDisposition::Fatal);
     }
 
     #[test]

@@ -6,24 +6,37 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
+use fleetledger_schema::part_watch::PartWatch;
+
 use crate::{batch::RecordCounts, raw::PartitionId};
 
 /// A poll thread must come round within this.
 const TICK_WITHIN: Duration = Duration::from_secs(30);
-/// A database that has failed for longer than this makes the ingester unready.
-const DATABASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A cheap handle on the state of an ingester; clones see the same one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct IngestHealth {
     state: Arc<Mutex<IngestHealthState>>,
+    /// What lands in it waits for it.
+    pub(crate) postgres: PartWatch,
+    /// What is read comes from it.
+    pub(crate) kafka: PartWatch,
+}
+
+impl Default for IngestHealth {
+    fn default() -> Self {
+        Self {
+            state: Arc::default(),
+            postgres: PartWatch::new("ingest", "PostgreSQL"),
+            kafka: PartWatch::new("ingest", "Kafka"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct IngestHealthState {
     names: Vec<String>,
     intakes: BTreeMap<usize, IntakeState>,
-    database_failure: Option<(Moment, String)>,
     stats: IngestStats,
     partitions: BTreeMap<PartitionId, PartitionProgress>,
 }
@@ -33,7 +46,8 @@ struct IngestHealthState {
 struct IntakeState {
     ticked_at: Option<Moment>,
     assigned: bool,
-    claim_failure: Option<String>,
+    /// Since when its partitions could not be claimed, and why.
+    claim_failure: Option<(Moment, String)>,
     paused: bool,
 }
 
@@ -87,29 +101,29 @@ impl IngestHealth {
         Self::default()
     }
 
-    /// Ready: partitions are claimed (or the group gave none) and the database answers.
+    /// Ready: Kafka and PostgreSQL answer, and partitions are claimed (or the group gave none).
     ///
     /// # Errors
-    /// What is missing.
+    /// What is missing, for how long, and why.
     pub fn ready(&self) -> Result<(), String> {
+        self.kafka.ready()?;
+        self.postgres.ready()?;
         let state = self.lock();
-        if let Some(failure) = state
+        let failed = state
             .intakes
             .values()
-            .find_map(|intake| intake.claim_failure.as_ref())
-        {
-            return Err(format!("partitions are not claimed: {failure}"));
+            .find_map(|intake| intake.claim_failure.as_ref());
+        if let Some((since, why)) = failed {
+            let seconds = since.elapsed().as_secs();
+            return Err(format!("partitions have not been claimed for {seconds} s: {why}"));
         }
         if state.intakes.is_empty() || !state.intakes.values().all(|intake| intake.assigned) {
-            return Err("no partitions assigned yet".to_owned());
+            let waits = [self.kafka.outage(), self.postgres.outage()];
+            let why = waits.into_iter().flatten().next();
+            let why = why.map(|outage| format!(": {}", outage.why)).unwrap_or_default();
+            return Err(format!("no partitions assigned yet{why}"));
         }
-        match &state.database_failure {
-            Some((since, failure)) if since.elapsed() > DATABASE_WITHIN => Err(format!(
-                "postgresql has failed for {} s: {failure}",
-                since.elapsed().as_secs()
-            )),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Alive: every poll thread came round within 30 s.
@@ -160,21 +174,11 @@ impl IngestHealth {
         self.lock().of(intake).ticked_at = Some(Moment::now());
     }
 
-    pub(crate) fn database_failed(&self, failure: String) {
-        let mut state = self.lock();
-        let since = state
-            .database_failure
-            .as_ref()
-            .map_or_else(Moment::now, |(since, _)| *since);
-        state.database_failure = Some((since, failure));
-    }
-
-    pub(crate) fn database_answered(&self) {
-        self.lock().database_failure = None;
-    }
-
     pub(crate) fn claim_failed(&self, intake: usize, failure: Option<String>) {
-        self.lock().of(intake).claim_failure = failure;
+        let mut state = self.lock();
+        let before = state.of(intake).claim_failure.take();
+        let since = before.map_or_else(Moment::now, |(since, _)| since);
+        state.of(intake).claim_failure = failure.map(|why| (since, why));
     }
 
     pub(crate) fn assigned(&self, id: PartitionId, next: i64, high: i64, halted: bool) {
@@ -260,7 +264,7 @@ impl IngestHealth {
     /// A partition of `topics` that is behind and has not moved for `stall`, as long as nothing explains it.
     pub(crate) fn stalled(&self, stall: Duration, topics: &[usize]) -> Option<String> {
         let state = self.lock();
-        if state.database_failure.is_some() || state.stats.paused {
+        if self.postgres.outage().is_some() || self.kafka.outage().is_some() || state.stats.paused {
             return None;
         }
         let stuck = state.partitions.iter().find(|(id, progress)| {
@@ -345,6 +349,32 @@ mod tests {
         assert!(health.stalled(stall, &[0]).is_some());
         health.fetched(ID, 12, 12);
         assert_eq!(health.stalled(stall, &[0]), None);
+    }
+
+    #[test]
+    fn readiness_names_the_part_that_is_away_for_how_long_and_why() {
+        let health = IngestHealth::new();
+        health.set_topics(vec!["t".to_owned()], 1);
+        health.assignment_done(0);
+        assert_eq!(health.ready(), Ok(()));
+        let long_ago = Moment::now().checked_sub(Duration::from_secs(12)).unwrap();
+        health
+            .postgres
+            .failed_since("lane 0", "connection refused", long_ago);
+        assert_eq!(
+            health.ready(),
+            Err("PostgreSQL has not answered for 12 s: connection refused".to_owned())
+        );
+        health
+            .kafka
+            .failed_since("consumer 0", "nobody listens", long_ago);
+        assert_eq!(
+            health.ready(),
+            Err("Kafka has not answered for 12 s: nobody listens".to_owned())
+        );
+        health.kafka.answered("consumer 0");
+        health.postgres.answered("lane 0");
+        assert_eq!(health.ready(), Ok(()));
     }
 
     #[test]

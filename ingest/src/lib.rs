@@ -26,6 +26,7 @@ pub mod clusters;
 mod consumer;
 mod control;
 mod copy;
+mod database_watch;
 mod dead_letter_bound;
 pub mod dead_letters;
 mod dead_reason;

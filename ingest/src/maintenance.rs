@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     IngestError, IngestSettings, announced_schemas::subject_name, errors::DatabaseFailure, gap,
-    health::IngestHealth, metrics::IngestMetrics, table_sum, topics::IngestTopics,
+    metrics::IngestMetrics, table_sum, topics::IngestTopics,
 };
 
 /// Between two looks at partitions and retention.
@@ -22,7 +22,6 @@ pub(crate) struct MaintenanceTask {
     settings: Arc<IngestSettings>,
     topics: Arc<IngestTopics>,
     connector: PostgresConnector,
-    health: IngestHealth,
     metrics: IngestMetrics,
     shutdown: CancellationToken,
 }
@@ -32,7 +31,6 @@ impl MaintenanceTask {
         settings: Arc<IngestSettings>,
         topics: Arc<IngestTopics>,
         connector: PostgresConnector,
-        health: IngestHealth,
         metrics: IngestMetrics,
         shutdown: CancellationToken,
     ) -> Self {
@@ -40,7 +38,6 @@ impl MaintenanceTask {
             settings,
             topics,
             connector,
-            health,
             metrics,
             shutdown,
         }
@@ -61,16 +58,19 @@ impl MaintenanceTask {
                 _ = gaps.tick() => ("look for healed gaps", self.heal_gaps().await),
             };
             if let Err(error) = result {
-                tracing::warn!(%error, "{what}");
                 self.metrics.retries.with_label_values(&["maintenance"]).inc();
-            } else {
-                self.health.database_answered();
+                // Of a database that is away the lanes tell.
+                if error.is_transient() {
+                    tracing::debug!(error = error.explain(), "{what}");
+                } else {
+                    tracing::warn!(error = error.explain(), "{what}");
+                }
             }
         }
     }
 
     async fn maintain_partitions(&self) -> Result<(), IngestError> {
-        let client = self.connector.connect("fleetledger ingest maintenance").await?;
+        let client = self.connector.connect("fleetledger-ingest-maintenance").await?;
         keep_partitions(&client)
             .await
             .map_err(postgres("maintain partitions"))?;
@@ -80,7 +80,7 @@ impl MaintenanceTask {
     }
 
     async fn compare_sums(&self) -> Result<(), IngestError> {
-        let mut client = self.connector.connect("fleetledger ingest table sum").await?;
+        let mut client = self.connector.connect("fleetledger-ingest-table-sum").await?;
         let disagreements = table_sum::compare(&mut client)
             .await
             .map_err(postgres("compare table sums"))?;
@@ -91,7 +91,7 @@ impl MaintenanceTask {
     }
 
     async fn heal_gaps(&self) -> Result<(), IngestError> {
-        let client = self.connector.connect("fleetledger ingest gaps").await?;
+        let client = self.connector.connect("fleetledger-ingest-gaps").await?;
         gap::heal(&client, &self.topics)
             .await
             .map_err(postgres("look for healed gaps"))
@@ -105,7 +105,7 @@ pub(crate) async fn prepare(
     connector: &PostgresConnector,
 ) -> Result<(), IngestError> {
     topics.record(connector).await?;
-    let client = connector.connect("fleetledger ingest start").await?;
+    let client = connector.connect("fleetledger-ingest-start").await?;
     let retention = &settings.retention;
     for (like, days) in [
         ("%\\_history", retention.history_days),

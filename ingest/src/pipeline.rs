@@ -27,6 +27,7 @@ use crate::{
     IngestError, IngestSettings,
     buffer::BufferBudget,
     consumer::client_config,
+    database_watch,
     health::IngestHealth,
     identity_keys::IdentityKeys,
     intake::{ConsumerIntake, SupervisedConsumer, consume, intakes},
@@ -65,11 +66,11 @@ pub async fn run(
     let owner: Arc<str> = instance_id(&settings).into();
     let kafka = kafka.into();
     let config = client_config(&kafka.newest(), &settings, (&settings.group_id, &owner), 1);
-    let topics = Arc::new(find_topics(&settings, &config, &shutdown).await?);
+    let topics = Arc::new(find_topics(&settings, &config, &health, &shutdown).await?);
     let intakes = intakes(&settings, &topics, &owner);
     let names = topics.names().into_iter().map(str::to_owned).collect();
     health.set_topics(names, intakes.len());
-    prepare(&settings, &topics, &postgres, &shutdown).await?;
+    prepare(&settings, &topics, &postgres, &health, &shutdown).await?;
     let stop = shutdown.child_token();
     let _stop_on_return = stop.clone().drop_guard();
     let budget = Arc::new(BufferBudget::new(settings.buffer_bytes));
@@ -82,7 +83,7 @@ pub async fn run(
         let (inbox, messages) = mpsc::unbounded_channel::<LaneMessage>();
         let (batches, sealed) = mpsc::channel(1);
         let (resolved, outcomes) = mpsc::channel(1);
-        let reader_name = format!("fleetledger ingest lane {number} reader");
+        let reader_name = format!("fleetledger-ingest-lane-{number}-reader");
         let reader = LaneReader::new(
             postgres.clone(),
             reader_name,
@@ -104,7 +105,7 @@ pub async fn run(
         );
         let writer = LaneWriter::new(
             postgres.clone(),
-            format!("fleetledger ingest lane {number}"),
+            number,
             owner.clone(),
             settings.clone(),
             topics.clone(),
@@ -120,11 +121,15 @@ pub async fn run(
         settings.clone(),
         topics.clone(),
         postgres.clone(),
-        health.clone(),
         metrics.clone(),
         stop.clone(),
     );
     tasks.spawn(maintenance.run());
+    tasks.spawn(database_watch::run(
+        postgres.clone(),
+        health.postgres.clone(),
+        stop.clone(),
+    ));
     let share = intakes.len();
     let consumption =
         |(intake, commands): (ConsumerIntake, crossbeam_channel::Receiver<PollCommand>)| SupervisedConsumer {
@@ -145,6 +150,7 @@ pub async fn run(
                 halted: Mutex::default(),
                 started: Mutex::default(),
                 unreadable: Mutex::default(),
+                broker_fault: Mutex::default(),
                 waiting: Mutex::default(),
                 fatal: Mutex::default(),
             }),
@@ -164,17 +170,18 @@ pub async fn run(
 async fn find_topics(
     settings: &IngestSettings,
     config: &ClientConfig,
+    health: &IngestHealth,
     shutdown: &CancellationToken,
 ) -> Result<IngestTopics, IngestError> {
     let wait = Duration::from_secs(settings.topic_wait_seconds);
     let mut topics = IngestTopics::named_by(settings);
-    let (config, shutdown) = (config.clone(), shutdown.clone());
+    let (config, kafka, shutdown) = (config.clone(), health.kafka.clone(), shutdown.clone());
     let found = tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = config.create().map_err(|source| IngestError::Kafka {
             action: "make a consumer".to_owned(),
             source,
         })?;
-        topics.wait(&consumer, wait, &shutdown).map(|()| topics)
+        topics.wait(&consumer, wait, &kafka, &shutdown).map(|()| topics)
     });
     found
         .await
@@ -186,18 +193,23 @@ async fn prepare(
     settings: &IngestSettings,
     topics: &IngestTopics,
     postgres: &PostgresConnector,
+    health: &IngestHealth,
     shutdown: &CancellationToken,
 ) -> Result<(), IngestError> {
+    const START: &str = "start";
     let mut backoff = ReconnectBackoff::default();
     loop {
         let failure = match maintenance::prepare(settings, topics, postgres).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                health.postgres.answered(START);
+                return Ok(());
+            }
             Err(error) => error,
         };
         if !failure.is_transient() {
             return Err(failure);
         }
-        tracing::warn!(error = %failure, "postgresql is not ready; trying again");
+        health.postgres.failed(START, &failure.explain());
         if backoff.wait(shutdown).await.is_err() {
             return Ok(());
         }

@@ -145,7 +145,7 @@ pub async fn list(connector: &PostgresConnector) -> Result<Vec<QuarantinedSource
         action: "list quarantines",
         source,
     };
-    let client = connector.connect("fleetledger quarantine").await?;
+    let client = connector.connect("fleetledger-quarantine").await?;
     let rows = client
         .query(READ_QUARANTINED_SOURCES, &[])
         .await
@@ -173,7 +173,7 @@ pub async fn list(connector: &PostgresConnector) -> Result<Vec<QuarantinedSource
 /// # Errors
 /// [`IngestError::NotFound`] if there is none of that number.
 pub async fn release(connector: &PostgresConnector, quarantine_id: i64) -> Result<(), IngestError> {
-    let client = connector.connect("fleetledger quarantine").await?;
+    let client = connector.connect("fleetledger-quarantine").await?;
     let released = client
         .execute(RELEASE_QUARANTINE, &[&quarantine_id])
         .await

@@ -33,11 +33,6 @@ impl Default for ReconnectBackoff {
 }
 
 impl ReconnectBackoff {
-    /// Whether nothing has failed since the last success.
-    fn is_fresh(&self) -> bool {
-        self.0.is_fresh()
-    }
-
     pub(crate) fn reset(&mut self) {
         self.0.reset();
     }
@@ -122,12 +117,9 @@ impl LaneReader {
         failure: &DatabaseFailure,
     ) -> Result<(), StopRequested> {
         self.metrics.retries.with_label_values(&[failure.code()]).inc();
-        self.health.database_failed(failure.to_string());
-        if let Some(remedy) = failure.remedy() {
-            tracing::error!(connection = %self.name, action, error = %failure, remedy, "postgres failed; tried again");
-        } else if self.backoff.is_fresh() {
-            tracing::warn!(connection = %self.name, action, error = %failure, "postgres failed; trying again");
-        }
+        self.health
+            .postgres
+            .failed(&self.name, &format!("{action}: {}", failure.explain()));
         self.client = None;
         self.backoff.wait(&self.shutdown).await
     }
@@ -135,7 +127,7 @@ impl LaneReader {
     /// Notes that a statement succeeded.
     pub(crate) fn succeeded(&mut self) {
         self.backoff.reset();
-        self.health.database_answered();
+        self.health.postgres.answered(&self.name);
     }
 }
 

@@ -12,10 +12,14 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
-use fleetledger_schema::postgres::PostgresConnector;
+use fleetledger_schema::{
+    broker_fault::{self, BrokerState},
+    postgres::PostgresConnector,
+};
 use rdkafka::{
     ClientContext, Offset, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 use tokio_postgres::error::SqlState;
@@ -25,6 +29,7 @@ use crate::{
     IngestError, IngestSettings,
     claim::{self, PartitionClaim, PartitionWatermarks},
     consumer::unreadable::UnreadableRange,
+    errors::DatabaseFailure,
     health::IngestHealth,
     intake::ConsumerIntake,
     lane::LaneMessage,
@@ -61,10 +66,27 @@ pub(crate) struct SharedPollState {
     pub(crate) started: Mutex<BTreeMap<PartitionId, i64>>,
     /// Those that hold something that cannot be read, and are read no further until that is recorded.
     pub(crate) unreadable: Mutex<BTreeMap<PartitionId, (UnreadableRange, Moment)>>,
+    /// When the client last said that no broker is left, and why.
+    pub(crate) broker_fault: Mutex<BrokerFault>,
     /// Records for each lane that are handed over together.
     pub(crate) waiting: Mutex<Vec<Vec<RawRecord>>>,
     /// Why the thread must end.
     pub(crate) fatal: Mutex<Option<IngestError>>,
+}
+
+/// What a client says of brokers that it cannot reach.
+#[derive(Debug, Default)]
+pub(crate) struct BrokerFault {
+    /// Since when none is left.
+    since: Option<Moment>,
+    why: String,
+}
+
+/// Why partitions are not claimed, by the part that did not do its share.
+#[derive(Debug)]
+enum ClaimFailure {
+    Kafka(String),
+    Postgres(Box<DatabaseFailure>),
 }
 
 /// The consumer's context.
@@ -78,6 +100,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl ClientContext for RebalanceContext {
     fn stats(&self, statistics: Statistics) {
         let shared = &self.0;
+        shared.note_brokers(&statistics);
         for (name, topic) in &statistics.topics {
             let Some(index) = shared.topics.index_of(name) else {
                 continue;
@@ -103,8 +126,29 @@ impl ClientContext for RebalanceContext {
         }
     }
 
-    fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka client");
+    /// Whether Kafka is away is told by what its client counts: one broker of several, or one connection that a broker
+    /// closes, is no fault.
+    fn error(&self, error: KafkaError, reason: &str) {
+        let mut fault = lock(&self.0.broker_fault);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                fault.since.get_or_insert_with(Moment::now);
+            }
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut,
+            ) => {
+                fault.why = broker_fault::explain(reason);
+            }
+            _ => {
+                let why = broker_fault::explain(reason);
+                if fault.why != why {
+                    tracing::warn!(%error, why, "kafka client");
+                    fault.why = why;
+                }
+            }
+        }
     }
 }
 
@@ -136,6 +180,35 @@ impl ConsumerContext for RebalanceContext {
 }
 
 impl SharedPollState {
+    /// Who watches Kafka here.
+    fn watcher(&self) -> String {
+        format!("consumer {}", self.intake.number)
+    }
+
+    /// Kafka is away while no broker answers this consumer.
+    fn note_brokers(&self, statistics: &Statistics) {
+        let mut fault = lock(&self.broker_fault);
+        let answers = statistics.brokers.values().any(|broker| {
+            let state = BrokerState {
+                state: &broker.state,
+                unanswered: broker.waitresp_cnt,
+                silent_us: broker.rxidle,
+            };
+            state.answers()
+        });
+        if answers {
+            fault.since = None;
+            self.health.kafka.answered(&self.watcher());
+            return;
+        }
+        let since = *fault.since.get_or_insert_with(Moment::now);
+        let why = match fault.why.as_str() {
+            "" => "no broker is connected",
+            why => why,
+        };
+        self.health.kafka.failed_since(&self.watcher(), why, since);
+    }
+
     pub(crate) fn ids(&self, tpl: &TopicPartitionList) -> Vec<PartitionId> {
         let elements = tpl.elements();
         let known = elements.iter().filter_map(|element| {
@@ -247,7 +320,7 @@ impl SharedPollState {
             lock(&self.halted).remove(&claim.id);
             lock(&self.started).insert(claim.id, start);
             running.push(claim.id);
-            tracing::info!(
+            tracing::debug!(
                 topic,
                 partition = claim.id.partition,
                 next_offset = claim.next_offset,
@@ -257,6 +330,7 @@ impl SharedPollState {
             );
             self.notify_lane(claim.id, LaneMessage::Claimed(claim));
         }
+        self.log_claimed(&running);
         if let Err(error) = consumer.incremental_assign(&list) {
             tracing::error!(%error, "assign partitions");
             *lock(&self.fatal) = Some(IngestError::Kafka {
@@ -274,6 +348,18 @@ impl SharedPollState {
             && let Err(error) = consumer.resume(&self.list(running))
         {
             tracing::warn!(%error, "resume claimed partitions");
+        }
+    }
+
+    /// One line a topic; each partition's offsets stand in `ledger.ingest_partition`.
+    fn log_claimed(&self, claimed: &[PartitionId]) {
+        let mut topics: BTreeMap<usize, Vec<i32>> = BTreeMap::new();
+        for id in claimed {
+            topics.entry(id.topic).or_default().push(id.partition);
+        }
+        for (topic, partitions) in topics {
+            let topic = self.topics.name(topic);
+            tracing::info!(topic, ?partitions, "partitions claimed");
         }
     }
 
@@ -307,17 +393,37 @@ impl SharedPollState {
         let begin = Moment::now();
         let mut backoff = ReconnectBackoff::default();
         loop {
+            let who = format!("claim {}", self.intake.number);
             let failure = match self.try_claim(consumer, ids) {
                 Ok(claims) => {
                     self.health.claim_failed(self.intake.number, None);
+                    self.health.kafka.answered(&who);
+                    self.health.postgres.answered(&who);
                     return Ok(claims);
                 }
                 Err(failure) => failure,
             };
-            tracing::warn!(%failure, "claim failed; trying again");
-            self.health.claim_failed(self.intake.number, Some(failure));
+            let why = match failure {
+                ClaimFailure::Kafka(why) => {
+                    self.health.kafka.failed(&who, &why);
+                    why
+                }
+                ClaimFailure::Postgres(failure) => {
+                    self.health.kafka.answered(&who);
+                    let why = format!("claim partitions: {}", failure.explain());
+                    if failure.disposition().is_outage() {
+                        self.health.postgres.failed(&who, &why);
+                    } else {
+                        tracing::warn!(why, "claim failed; trying again");
+                    }
+                    why
+                }
+            };
+            self.health.claim_failed(self.intake.number, Some(why));
             self.health.ticked(self.intake.number);
             if begin.elapsed() > CLAIM_DEADLINE {
+                self.health.kafka.answered(&who);
+                self.health.postgres.answered(&who);
                 return Err(IngestError::ClaimDeadline(CLAIM_DEADLINE.as_secs()));
             }
             if self.runtime.block_on(backoff.wait(&self.shutdown)).is_err() {
@@ -330,7 +436,7 @@ impl SharedPollState {
         &self,
         consumer: &BaseConsumer<RebalanceContext>,
         ids: &[PartitionId],
-    ) -> Result<Vec<PartitionClaim>, String> {
+    ) -> Result<Vec<PartitionClaim>, ClaimFailure> {
         let mut wanted = Vec::new();
         for id in ids {
             let topic = self.topics.name(id.topic);
@@ -339,16 +445,22 @@ impl SharedPollState {
                 // The client asks whom it holds for the leader. That broker may be lost, and while nothing is read
                 // of the partition nobody tells the client who leads now.
                 let _ = consumer.fetch_metadata(Some(topic), WATERMARK_TIMEOUT);
-                format!("ask for the ends of {topic}:{}: {error}", id.partition)
+                let fault = lock(&self.broker_fault).why.clone();
+                let why = if fault.is_empty() {
+                    error.to_string()
+                } else {
+                    fault
+                };
+                ClaimFailure::Kafka(format!("ask for the ends of {topic}:{}: {why}", id.partition))
             })?;
             wanted.push((*id, PartitionWatermarks { low, high }));
         }
         self.runtime.block_on(async {
             let mut client = self
                 .connector
-                .connect("fleetledger ingest claim")
+                .connect("fleetledger-ingest-claim")
                 .await
-                .map_err(|error| format!("{error}: {}", error.source))?;
+                .map_err(|error| ClaimFailure::Postgres(Box::new(DatabaseFailure::of(&error.source))))?;
             let policy = self.settings.gap_policy;
             let claimed = claim::claim(&mut client, &self.topics, &self.owner, policy, &wanted).await;
             if let Err(error) = &claimed
@@ -356,7 +468,7 @@ impl SharedPollState {
             {
                 claim::end_silent_owners(&client).await;
             }
-            claimed.map_err(|error| crate::errors::DatabaseFailure::of(&error).to_string())
+            claimed.map_err(|error| ClaimFailure::Postgres(Box::new(DatabaseFailure::of(&error))))
         })
     }
 }

@@ -140,7 +140,7 @@ impl DeadLetterReplay {
         selection: &DeadLetterSelection,
         dry_run: bool,
     ) -> Result<ReplayReport, DatabaseFailure> {
-        session.command("begin").await?;
+        session.begin().await?;
         session.command(NO_BATCH_BESIDE).await?;
         for letter in self.read_open_dead_letters(connector, selection).await? {
             let fate = self.replay_one(session, &letter).await?;
@@ -184,7 +184,7 @@ impl DeadLetterReplay {
         selection: &DeadLetterSelection,
     ) -> Result<Vec<OpenDeadLetter>, DatabaseFailure> {
         let client = connector
-            .connect("fleetledger dead-letters")
+            .connect("fleetledger-dead-letters")
             .await
             .map_err(|error| DatabaseFailure::of(&error.source))?;
         let open = DeadLetterSelection {
@@ -397,7 +397,7 @@ async fn recorded_topics(
         action: "read topics",
         source,
     };
-    let client = connector.connect("fleetledger dead-letters").await?;
+    let client = connector.connect("fleetledger-dead-letters").await?;
     let named = IngestTopics::named_by(settings);
     let mut list: Vec<IngestTopic> = Vec::new();
     for row in client.query(READ_TOPICS, &[]).await.map_err(failed)? {

@@ -23,7 +23,7 @@ pub async fn resume(
     partition: i32,
     from: ResumeFrom,
 ) -> Result<(), IngestError> {
-    let client = connector.connect("fleetledger resume").await?;
+    let client = connector.connect("fleetledger-resume").await?;
     let from_start = from == ResumeFrom::Start;
     let resumed = client
         .execute(RESUME_PARTITION, &[&topic, &partition, &from_start])
@@ -45,7 +45,7 @@ pub async fn resume(
 /// # Errors
 /// The database cannot be asked.
 pub async fn resume_all(connector: &PostgresConnector) -> Result<Vec<(String, i32)>, IngestError> {
-    let client = connector.connect("fleetledger resume").await?;
+    let client = connector.connect("fleetledger-resume").await?;
     let resumed = client.query(RESUME_ALL_PARTITIONS, &[]).await;
     let resumed = resumed.map_err(|source| IngestError::Postgres {
         action: "resume all partitions",

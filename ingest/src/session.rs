@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use fleetledger_schema::postgres::PostgresConnector;
 use futures::SinkExt;
-use tokio_postgres::{Client, Statement, types::ToSql};
+use tokio_postgres::{Client, SimpleQueryMessage, Statement, types::ToSql};
 
 use crate::{
     IngestSettings,
@@ -19,6 +19,8 @@ use crate::{
 /// A prepared connection.
 pub(crate) struct WriterSession {
     client: Client,
+    /// The server's process: another one knows nothing of what this session has set, made and prepared.
+    backend: String,
     timeline: DatabaseTimeline,
     statements: HashMap<&'static str, Statement>,
     tables: HashSet<&'static str>,
@@ -27,6 +29,23 @@ pub(crate) struct WriterSession {
     changed: u64,
     changed_at_replan: u64,
     dead_letter_day_bytes: i64,
+}
+
+/// Why a session is given up that has changed below its connection.
+const POOLED: &str = "the session changed between two transactions: a pooler in transaction mode stands before postgresql; \
+    let ingest reach postgresql itself, or a pool with pool_mode = session";
+
+/// Runs statements, and says which process of the server did, in one round trip.
+async fn backend_of(client: &Client, sql: &str) -> Result<String, DatabaseFailure> {
+    let sql = sql.trim().trim_end_matches(';');
+    let messages = client
+        .simple_query(&format!("{sql}; select pg_backend_pid()"))
+        .await?;
+    let backend = messages.iter().rev().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    backend.ok_or_else(|| DatabaseFailure::Connection("postgresql did not name its process".to_owned()))
 }
 
 /// Plans are made anew at least after this many batches.
@@ -48,17 +67,19 @@ impl WriterSession {
         // A batch's stage stays in memory. Stages carry no statistics, so joins are by index whatever the planner believes;
         // see also `replan`. A stage has no index: without `enable_material` it is never the inner side, read once for
         // each row of a table that looks small.
+        // Where somebody had the session before, its tables and names go first.
         let set = format!(
-            "set timezone = 'UTC'; set jit = off; set temp_buffers = '64MB'; set statement_timeout = {}; set lock_timeout = {};
+            "discard temp; deallocate all; set timezone = 'UTC'; set jit = off; set temp_buffers = '64MB'; set statement_timeout = {}; set lock_timeout = {};
              set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off;
              set enable_material = off;
              set plan_cache_mode = force_custom_plan",
             settings.statement_timeout_ms, settings.lock_timeout_ms
         );
-        client.batch_execute(&set).await?;
+        let backend = backend_of(&client, &set).await?;
         let timeline = timeline::of(&client).await?;
         Ok(Self {
             client,
+            backend,
             timeline,
             statements: HashMap::new(),
             tables: HashSet::new(),
@@ -100,10 +121,25 @@ impl WriterSession {
     /// so a session makes those that it needs.
     pub(crate) async fn make(&mut self, table: &'static str) -> Result<(), DatabaseFailure> {
         if !self.tables.contains(table) {
-            self.command(table).await?;
+            self.command_here(table).await?;
             self.tables.insert(table);
         }
         Ok(())
+    }
+
+    /// Begins a transaction.
+    pub(crate) async fn begin(&self) -> Result<(), DatabaseFailure> {
+        self.command_here("begin").await
+    }
+
+    /// Statements without parameters or result, which must be done in this very session. A pooler may have given the
+    /// connection another one since the last transaction; within a transaction it cannot.
+    async fn command_here(&self, sql: &str) -> Result<(), DatabaseFailure> {
+        let backend = backend_of(&self.client, sql).await?;
+        if backend == self.backend {
+            return Ok(());
+        }
+        Err(DatabaseFailure::Connection(POOLED.to_owned()))
     }
 
     /// A statement without parameters or result.

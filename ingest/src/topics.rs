@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use fleetledger_schema::{kind::RecordKind, postgres::PostgresConnector};
+use fleetledger_schema::{kind::RecordKind, part_watch::PartWatch, postgres::PostgresConnector};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use tokio_util::sync::CancellationToken;
 
@@ -111,20 +111,30 @@ impl IngestTopics {
         &mut self,
         consumer: &BaseConsumer<C>,
         wait: Duration,
+        kafka: &PartWatch,
         shutdown: &CancellationToken,
     ) -> Result<(), IngestError> {
+        const WHO: &str = "search for topics";
         let begin = std::time::Instant::now();
         let mut warned = false;
         loop {
             let missing = match self.read_partition_counts(consumer) {
-                Ok(missing) if missing.is_empty() => return Ok(()),
-                Ok(missing) => IngestError::NoTopic(missing.join(", ")),
-                Err(error) => error,
+                Ok(missing) => {
+                    kafka.answered(WHO);
+                    if missing.is_empty() {
+                        return Ok(());
+                    }
+                    IngestError::NoTopic(missing.join(", "))
+                }
+                Err(error) => {
+                    kafka.failed(WHO, &error.to_string());
+                    error
+                }
             };
             if shutdown.is_cancelled() || begin.elapsed() > wait {
                 return Err(missing);
             }
-            if !warned {
+            if !warned && matches!(missing, IngestError::NoTopic(_)) {
                 tracing::warn!(error = %missing, "waiting for topics");
                 warned = true;
             }
@@ -134,7 +144,7 @@ impl IngestTopics {
 
     /// Records partition and shard counts when a topic is first read, and refuses a change.
     pub(crate) async fn record(&self, connector: &PostgresConnector) -> Result<(), IngestError> {
-        let client = connector.connect("fleetledger ingest topics").await?;
+        let client = connector.connect("fleetledger-ingest-topics").await?;
         let failed = |source| IngestError::Postgres {
             action: "record topics",
             source,

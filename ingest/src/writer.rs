@@ -48,6 +48,8 @@ const DEFECT_ATTEMPTS: usize = 10;
 
 pub(crate) struct LaneWriter {
     pub(crate) connector: PostgresConnector,
+    pub(crate) lane: usize,
+    /// Of its connection.
     pub(crate) name: String,
     pub(crate) owner: Arc<str>,
     pub(crate) settings: Arc<IngestSettings>,
@@ -65,7 +67,7 @@ impl LaneWriter {
     )]
     pub(crate) fn new(
         connector: PostgresConnector,
-        name: String,
+        lane: usize,
         owner: Arc<str>,
         settings: Arc<IngestSettings>,
         topics: Arc<IngestTopics>,
@@ -75,7 +77,8 @@ impl LaneWriter {
     ) -> Self {
         Self {
             connector,
-            name,
+            lane,
+            name: format!("fleetledger-ingest-lane-{lane}"),
             owner,
             settings,
             topics,
@@ -111,10 +114,11 @@ impl LaneWriter {
         loop {
             let failure = match self.attempt(sealed, unsure).await {
                 Ok(BatchOutcome::Committed(superseded)) => {
-                    self.health.database_answered();
+                    self.health.postgres.answered(&self.name);
                     return Ok(BatchOutcome::Committed(superseded));
                 }
                 Ok(outcome) => {
+                    self.health.postgres.answered(&self.name);
                     self.roll_back().await;
                     return Ok(outcome);
                 }
@@ -122,17 +126,16 @@ impl LaneWriter {
             };
             self.metrics.retries.with_label_values(&[failure.code()]).inc();
             let disposition = failure.disposition();
-            match failure.remedy() {
-                None => {
-                    tracing::warn!(lane = %self.name, batch = sealed.number, ?disposition, error = %failure, "transaction failed");
-                }
-                Some(remedy) => {
-                    tracing::error!(lane = %self.name, batch = sealed.number, ?disposition, error = %failure, remedy, "transaction failed; tried again");
-                }
+            if disposition.is_outage() {
+                self.health.postgres.failed(&self.name, &failure.explain());
+            } else {
+                self.health.postgres.answered(&self.name);
+                tracing::warn!(lane = self.lane, batch = sealed.number, ?disposition, error = %failure, "transaction failed");
             }
             defects += usize::from(disposition == FailureDisposition::ServerDefect);
             match disposition {
                 FailureDisposition::ServerDefect if defects >= DEFECT_ATTEMPTS => {
+                    self.health.postgres.answered(&self.name);
                     self.roll_back().await;
                     return Ok(BatchOutcome::Fatal(failure.to_string()));
                 }
@@ -140,7 +143,6 @@ impl LaneWriter {
                 | FailureDisposition::LoginRefused
                 | FailureDisposition::ServerBroken
                 | FailureDisposition::ServerDefect => {
-                    self.health.database_failed(failure.to_string());
                     self.session = None;
                     // Its COMMIT may have been on the way.
                     unsure = true;
@@ -182,7 +184,7 @@ impl LaneWriter {
             return Err(DatabaseFailure::Connection("no session".to_owned()));
         };
         prepare(session, sealed).await?;
-        session.command("begin").await?;
+        session.begin().await?;
         if unsure {
             match fence::resolve(session, &self.topics, sealed).await? {
                 CommitResolution::Landed => {

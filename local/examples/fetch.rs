@@ -4,13 +4,21 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use fleetledger_local::skip::unless_available;
-use fleetledger_local::{ArtifactCache, LocalResult, alertmanager, kafka, kube_apiserver, postgres};
+use fleetledger_local::{
+    ArtifactCache, LocalResult, alertmanager, kafka, kube_apiserver, pgbouncer, postgres,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cache = ArtifactCache::new(ArtifactCache::default_root());
     let mut code = ExitCode::SUCCESS;
-    for part in ["PostgreSQL", "Apache Kafka", "Alertmanager", "kube-apiserver"] {
+    for part in [
+        "PostgreSQL",
+        "Apache Kafka",
+        "Alertmanager",
+        "PgBouncer",
+        "kube-apiserver",
+    ] {
         let started = Instant::now();
         match fetch(part, &cache).await {
             Ok(()) => println!("{part} is there after {:.1} s", started.elapsed().as_secs_f64()),
@@ -28,6 +36,7 @@ async fn fetch(part: &str, cache: &ArtifactCache) -> LocalResult<()> {
         "PostgreSQL" => postgres::fetch(cache).await,
         "Apache Kafka" => kafka::fetch(cache).await,
         "Alertmanager" => alertmanager::fetch(cache).await,
+        "PgBouncer" => pgbouncer::fetch(cache).await,
         _ => kube_apiserver::fetch(cache).await,
     };
     unless_available(part, fetched).map(|_| ())

@@ -1,5 +1,5 @@
 //! Fetches, caches, starts and stops real parts on this machine: PostgreSQL, Apache Kafka, the
-//! in-process broker of the demo, kube-apiserver and Alertmanager.
+//! in-process broker of the demo, kube-apiserver, PgBouncer and Alertmanager.
 //!
 //! Invariants:
 //! - A part listens on 127.0.0.1 only, on a port that was free.
@@ -11,7 +11,7 @@
 //!
 //! Entry points: [`postgres::LocalPostgres::builder`], [`kafka::LocalKafka::builder`],
 //! [`mock_kafka::MockKafka::start`], [`kube_apiserver::KubeApiserver::builder`],
-//! [`alertmanager::Alertmanager::builder`], [`tls::Authority`].
+//! [`alertmanager::Alertmanager::builder`], [`pgbouncer::Pgbouncer::start`], [`tls::Authority`].
 
 pub mod account;
 pub mod alertmanager;
@@ -29,6 +29,7 @@ pub mod kube_apiserver;
 pub mod maven;
 pub mod mock_kafka;
 pub mod opencost_client;
+pub mod pgbouncer;
 mod pip;
 pub mod ports;
 pub mod postgres;

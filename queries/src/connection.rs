@@ -93,8 +93,9 @@ impl ReaderPool {
                 )
             from pg_roles as r where r.rolname = session_user";
         let client = self.get().await?;
+        // Without a prepared statement, whose name somebody else may have taken behind a pooler.
         let row = client
-            .query_one(READ_SESSION_RIGHTS, &[])
+            .query_typed_one(READ_SESSION_RIGHTS, &[])
             .await
             .map_err(|error| self.unavailable(&error))?;
         let user: String = row.get(0);

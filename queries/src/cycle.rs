@@ -10,7 +10,7 @@ use crate::{
     connection::ReaderPool,
     query::StoredQuery,
     rows::{self, AlertResultSet, InstanceLabels},
-    run::{QueryInvocation, ResultTable, RunError, SnapshotSession},
+    run::{QueryInvocation, ResultTable, RunError, SessionAttempts, SnapshotSession},
     sources::{self, SourceSnapshot},
 };
 
@@ -80,18 +80,25 @@ pub(crate) async fn run_group(
     slot: Instant,
     known: &dyn KnownInstances,
 ) -> Vec<QueryRun<ResultTable>> {
-    run_in_session(reader, queries, slot, known)
-        .await
-        .unwrap_or_else(|error| {
-            let failed = |query: &Arc<StoredQuery>| QueryRun {
-                query: Arc::clone(query),
-                as_of: question(query, slot).as_of,
-                sources: None,
-                outcome: Err(error.clone()),
-                took: Duration::ZERO,
-            };
-            queries.iter().map(failed).collect()
-        })
+    let failed = |error: RunError| {
+        let failed = |query: &Arc<StoredQuery>| QueryRun {
+            query: Arc::clone(query),
+            as_of: question(query, slot).as_of,
+            sources: None,
+            outcome: Err(error.clone()),
+            took: Duration::ZERO,
+        };
+        queries.iter().map(failed).collect()
+    };
+    let mut attempts = SessionAttempts::new();
+    loop {
+        let runs = run_in_session(reader, queries, slot, known, attempts.is_again()).await;
+        let runs = runs.unwrap_or_else(failed);
+        let is_lost = |run: &QueryRun<ResultTable>| matches!(run.outcome, Err(RunError::SessionLost(_)));
+        if !runs.iter().any(is_lost) || !attempts.may_try_again() {
+            return runs;
+        }
+    }
 }
 
 async fn run_in_session(
@@ -99,9 +106,10 @@ async fn run_in_session(
     queries: &[Arc<StoredQuery>],
     slot: Instant,
     known: &dyn KnownInstances,
+    is_again: bool,
 ) -> Result<Vec<QueryRun<ResultTable>>, RunError> {
     let mut client = reader.get().await?;
-    let mut session = SnapshotSession::begin(reader, &mut client).await?;
+    let mut session = SnapshotSession::begin(reader, &mut client, is_again).await?;
     let mut cache = SnapshotCache::new();
     let mut runs = Vec::with_capacity(queries.len());
     for query in queries {

@@ -8,7 +8,7 @@ mod bookkeeping;
 mod write;
 
 use deadpool_postgres::{Object, Pool, PoolError};
-use fleetledger_schema::instant::Instant;
+use fleetledger_schema::{instant::Instant, postgres::is_session_fault};
 use prometheus::{IntCounterVec, Opts};
 use thiserror::Error;
 use tokio_postgres::Client;
@@ -65,6 +65,18 @@ pub enum FillError {
         #[source]
         source: tokio_postgres::Error,
     },
+}
+
+impl FillError {
+    /// True if the database is away or a session with it was lost: nothing is said of the rollup.
+    #[must_use]
+    pub fn is_database_away(&self) -> bool {
+        match self {
+            Self::Run(error) => error.is_database_away(),
+            Self::Connect { .. } => true,
+            Self::Write { source, .. } | Self::Bookkeeping { source, .. } => is_session_fault(source),
+        }
+    }
 }
 
 impl RollupFiller {
@@ -194,7 +206,7 @@ impl RollupFiller {
             ..question.clone()
         };
         let mut client = self.reader.get().await?;
-        let mut session = SnapshotSession::begin(&self.reader, &mut client).await?;
+        let mut session = SnapshotSession::begin(&self.reader, &mut client, false).await?;
         let sources = session.ask(query, &of_sources).await;
         let rows = match (&sources, window) {
             (Ok(_), Some(_)) => session.ask(query, &question).await,

@@ -42,7 +42,7 @@ pub async fn prepare(
     let mut client = reader.get().await?;
     // First, because explaining a query runs the immutable functions that it calls.
     let refused = resolved::check(&mut client, queries).await?;
-    let mut session = SnapshotSession::begin(reader, &mut client).await?;
+    let mut session = SnapshotSession::begin(reader, &mut client, false).await?;
     let mut outcomes = Vec::with_capacity(queries.len());
     for (query, refusals) in queries.iter().zip(refused) {
         if !refusals.is_empty() {
@@ -50,7 +50,7 @@ pub async fn prepare(
             continue;
         }
         match prepare_one(&mut session, query).await {
-            Err(error @ RunError::Unavailable(_)) => {
+            Err(error @ (RunError::Unavailable(_) | RunError::SessionLost(_))) => {
                 drop(session);
                 drop(Object::take(client));
                 return Err(error);

@@ -162,7 +162,12 @@ impl MetricRecorder {
                 }
                 Err(error) => {
                     self.count(&id, "error");
-                    tracing::warn!(query = %id, "metric could not be evaluated: {error}");
+                    // Who evaluates tells of a database that is away, once.
+                    if error.is_database_away() {
+                        tracing::debug!(query = %id, "metric could not be evaluated: {error}");
+                    } else {
+                        tracing::warn!(query = %id, "metric could not be evaluated: {error}");
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::{
     connection::ReaderPool,
     query::StoredQuery,
     report::{ParameterType, ReportParameter},
-    run::{QueryArgument, QueryInvocation, ResultTable, RunError, SnapshotSession},
+    run::{QueryArgument, QueryInvocation, ResultTable, RunError, SessionAttempts, SnapshotSession},
 };
 
 /// Why a question got no answer.
@@ -43,13 +43,28 @@ pub async fn run_with_parameters(
         parameters: arguments(query, values).map_err(AskError::Question)?,
         ..QueryInvocation::default()
     };
-    let mut client = reader.get().await.map_err(RunError::from)?;
-    let mut session = SnapshotSession::begin(reader, &mut client).await?;
-    let answer = session.ask(query, &question).await;
+    let mut attempts = SessionAttempts::new();
+    loop {
+        match run_in_session(reader, query, &question, attempts.is_again()).await {
+            Err(RunError::SessionLost(_)) if attempts.may_try_again() => {}
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+async fn run_in_session(
+    reader: &ReaderPool,
+    query: &StoredQuery,
+    question: &QueryInvocation,
+    is_again: bool,
+) -> Result<ResultTable, RunError> {
+    let mut client = reader.get().await?;
+    let mut session = SnapshotSession::begin(reader, &mut client, is_again).await?;
+    let answer = session.ask(query, question).await;
     if !session.end().await {
         drop(Object::take(client));
     }
-    Ok(answer?)
+    answer
 }
 
 /// Values in the order of the parameters.

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use deadpool_postgres::{Object, Transaction};
-use fleetledger_schema::instant::Instant;
+use fleetledger_schema::{instant::Instant, postgres::is_session_fault};
 use thiserror::Error;
 use tokio_postgres::{
     CancelToken, IsolationLevel, Portal, Row,
@@ -36,6 +36,9 @@ pub enum RunError {
     /// The database cannot be asked.
     #[error("{0}")]
     Unavailable(String),
+    /// The session was lost, or is not the one it was: nothing is wrong with the query, and a new session may answer it.
+    #[error("the session was lost: {0}")]
+    SessionLost(String),
     /// It ran longer than it may.
     #[error("{file}: cancelled after its timeout of {timeout}")]
     Timeout {
@@ -47,6 +50,14 @@ pub enum RunError {
     /// PostgreSQL refused it, or its rows are not what the front matter says.
     #[error("{0}")]
     Refused(QueryRefusal),
+}
+
+impl RunError {
+    /// True if the database is away or does not let the reader in: nothing is said of the query.
+    #[must_use]
+    pub fn is_database_away(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::SessionLost(_))
+    }
 }
 
 impl From<ReaderError> for RunError {
@@ -138,9 +149,17 @@ pub(crate) struct SnapshotSession<'c> {
 }
 
 impl<'c> SnapshotSession<'c> {
-    /// Begins it.
-    pub(crate) async fn begin(reader: &'c ReaderPool, client: &'c mut Object) -> Result<Self, RunError> {
+    /// Begins it. `is_again` after a session that was lost: whatever names somebody else has left in this one are forgotten.
+    pub(crate) async fn begin(
+        reader: &'c ReaderPool,
+        client: &'c mut Object,
+        is_again: bool,
+    ) -> Result<Self, RunError> {
         let token = client.cancel_token();
+        if is_again {
+            let forgotten = client.batch_execute(FORGET_STATEMENTS).await;
+            forgotten.map_err(|error| unavailable(reader, &error))?;
+        }
         let transaction = client
             .build_transaction()
             .isolation_level(IsolationLevel::RepeatableRead)
@@ -174,6 +193,7 @@ impl<'c> SnapshotSession<'c> {
         let savepoint = savepoint(self.reader, &mut self.transaction, &mut self.is_lost).await?;
         let asking = ask(&savepoint, query, question);
         let outcome = in_time(self.reader, &self.token, query, asking, &mut self.is_lost).await;
+        self.is_lost |= matches!(outcome, Err(RunError::SessionLost(_)));
         roll_back(savepoint, &mut self.is_lost).await;
         outcome
     }
@@ -187,6 +207,7 @@ impl<'c> SnapshotSession<'c> {
         let savepoint = savepoint(self.reader, &mut self.transaction, &mut self.is_lost).await?;
         let asking = describe(&savepoint, query, question);
         let outcome = in_time(self.reader, &self.token, query, asking, &mut self.is_lost).await;
+        self.is_lost |= matches!(outcome, Err(RunError::SessionLost(_)));
         roll_back(savepoint, &mut self.is_lost).await;
         outcome
     }
@@ -310,6 +331,39 @@ async fn ask(
     Ok(table)
 }
 
+/// How often the same is asked, each time on a new session, where sessions are lost; and how long after the first time no
+/// more: what takes longer may be what its session was ended for.
+const SESSIONS: usize = 3;
+const SESSIONS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Sessions of one question.
+pub(crate) struct SessionAttempts {
+    begun: std::time::Instant,
+    lost: usize,
+}
+
+impl SessionAttempts {
+    pub(crate) fn new() -> Self {
+        Self {
+            begun: std::time::Instant::now(),
+            lost: 0,
+        }
+    }
+
+    /// A session was lost; true if the next one may be tried.
+    pub(crate) fn may_try_again(&mut self) -> bool {
+        self.lost += 1;
+        self.lost < SESSIONS && self.begun.elapsed() < SESSIONS_WITHIN
+    }
+
+    /// Whether one was lost already.
+    pub(crate) fn is_again(&self) -> bool {
+        self.lost > 0
+    }
+}
+
+const FORGET_STATEMENTS: &str = "deallocate all";
+
 /// What answers depend on, whatever role, database and server are set to: what is compared and printed, and what is waited for.
 const SESSION_SETTINGS: &str = "
     set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'; set local intervalstyle = 'postgres';
@@ -373,16 +427,25 @@ fn timed_out(query: &StoredQuery) -> RunError {
     }
 }
 
+/// The session is at fault. Its transactions are read-only, so that 25006 is a query's that would write.
+fn is_lost(error: &tokio_postgres::Error) -> bool {
+    is_session_fault(error) && error.code() != Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
 fn unavailable(reader: &ReaderPool, error: &tokio_postgres::Error) -> RunError {
-    RunError::Unavailable(format!(
-        "no answer from postgres at {}: {}",
-        reader.target(),
-        chain(error)
-    ))
+    let what = format!("no answer from postgres at {}: {}", reader.target(), chain(error));
+    if is_lost(error) {
+        RunError::SessionLost(what)
+    } else {
+        RunError::Unavailable(what)
+    }
 }
 
 /// What PostgreSQL said, with file, line and column where it said where.
 pub(crate) fn explain(query: &StoredQuery, sql: &str, error: &tokio_postgres::Error) -> RunError {
+    if is_lost(error) {
+        return RunError::SessionLost(chain(error));
+    }
     let Some(refused) = error.as_db_error() else {
         return RunError::Unavailable(chain(error));
     };

@@ -12,6 +12,7 @@
 //! of every key, and a name is never an identity.
 
 pub mod backoff;
+pub mod broker_fault;
 pub mod codec;
 pub mod content_hash;
 mod fail_point;
@@ -23,6 +24,7 @@ pub mod key_file;
 pub mod kind;
 pub mod mac;
 pub mod object_uid;
+pub mod part_watch;
 pub mod partition;
 pub mod postgres;
 mod reader_version;

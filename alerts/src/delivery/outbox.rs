@@ -1,11 +1,14 @@
 //! The outbox: settling what was answered and claiming what is due, a handful in one transaction.
 
-use deadpool_postgres::{Pool, Transaction};
+use deadpool_postgres::{Object, Pool, Transaction};
 use fleetledger_paging::Notification;
 use fleetledger_schema::instant::Instant;
 
 use super::{DeliveryAttempt, LEASE};
-use crate::errors::{AlertsError, while_};
+use crate::{
+    errors::{AlertsError, while_},
+    pool::give_back,
+};
 
 /// A notification that is ours to send.
 #[derive(Debug)]
@@ -42,6 +45,18 @@ pub(super) async fn settle_and_claim(
         .get()
         .await
         .map_err(|source| AlertsError::Pool { step, source })?;
+    let done = settle_and_claim_by(&mut client, evaluator, answered, paused, room).await;
+    give_back(client, done)
+}
+
+async fn settle_and_claim_by(
+    client: &mut Object,
+    evaluator: &str,
+    answered: &[DeliveryAttempt],
+    paused: &[String],
+    room: usize,
+) -> Result<Vec<ClaimedNotification>, AlertsError> {
+    let step = "settle and claim notifications";
     let transaction = client.transaction().await.map_err(while_(step))?;
     transaction
         .batch_execute(SET_INDEX_PLANS)

@@ -128,7 +128,7 @@ pub(super) fn failure(error: impl Into<AskError>) -> HttpFailure {
         AskError::Question(_) => StatusCode::BAD_REQUEST,
         AskError::Run(RunError::Refused(_)) => StatusCode::UNPROCESSABLE_ENTITY,
         AskError::Run(RunError::Timeout { .. }) => StatusCode::GATEWAY_TIMEOUT,
-        AskError::Run(RunError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        AskError::Run(RunError::Unavailable(_) | RunError::SessionLost(_)) => StatusCode::SERVICE_UNAVAILABLE,
     };
     HttpFailure::new(status, error)
 }

@@ -16,7 +16,7 @@ use crate::{
     setup::{
         console, database,
         evaluator::{self, PreparedEvaluator, connectors},
-        renewed_client_config, require_current,
+        renewed_client_config, require_current, require_sessions,
     },
     telemetry::RoleProbe,
 };
@@ -64,7 +64,9 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
                 return Ok(());
             }
             drop(database(&loaded, "fleetledger-central").await?);
-            let parts = prepared.connect(&loaded, &ways, &metrics, following).await?;
+            let parts = prepared
+                .connect(&loaded, &ways, "central", &metrics, following)
+                .await?;
             let server = console::bind(&loaded, &loaded.config.console, &parts, &metrics).await?;
             tracing::info!(listen = %server.address()?, "console");
             let serving = server.run(of_evaluate.clone());
@@ -96,6 +98,7 @@ async fn await_database(
             connect::postgres::connect(&loaded.config.postgres, connector, "fleetledger-central").await
         {
             require_current(connector, &client).await?;
+            require_sessions(connector, "central").await?;
             return Ok(true);
         }
         tokio::select! {

@@ -1,5 +1,6 @@
 //! `fleetledger console`: the HTTP API and the pages that notifications link to, with tokens.
 
+use fleetledger_alerts::DatabaseWatch;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use crate::{
     setup::{
         console::bind,
         evaluator::{EvaluatorParts, connectors},
-        require_current,
+        require_current, require_sessions,
     },
     telemetry::RoleProbe,
 };
@@ -22,12 +23,27 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
         connect::postgres::connect(&loaded.config.postgres, &ways.own, "fleetledger-console").await?;
     require_current(&ways.own, &client).await?;
     drop(client);
+    require_sessions(&ways.own, "console").await?;
     let (registry, following) = (Registry::new(), CancellationToken::new());
-    let parts = EvaluatorParts::new(loaded, &ways, &registry, following.clone()).await?;
+    let parts = EvaluatorParts::new(loaded, &ways, "console", &registry, following.clone()).await?;
     let server = bind(loaded, &loaded.config.console, &parts, &registry).await?;
     tracing::info!(listen = %server.address()?, "console");
-    let probe = RoleProbe::new("console", || Ok(()), || Ok(()));
-    let done = role::run(loaded, registry, probe, |stop| server.run(stop)).await;
+    let (watch, pool) = (DatabaseWatch::new(), parts.pool.clone());
+    let asked = watch.clone();
+    let probe = RoleProbe::new("console", || Ok(()), move || asked.ready());
+    let done = role::run(loaded, registry, probe, |stop| async move {
+        let watching = stop.child_token();
+        let (served, ()) = tokio::join!(
+            async {
+                let served = server.run(stop).await;
+                watching.cancel();
+                served
+            },
+            watch.run(pool, watching.clone())
+        );
+        served
+    })
+    .await;
     following.cancel();
     done
 }

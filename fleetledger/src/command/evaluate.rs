@@ -10,6 +10,7 @@ use crate::{
     setup::{
         database,
         evaluator::{PreparedEvaluator, connectors, evaluate, probe},
+        require_sessions,
     },
 };
 
@@ -29,7 +30,10 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
             }
             // Refused where the database is not at this version.
             drop(database(loaded, "fleetledger-evaluate").await?);
-            let parts = prepared.connect(loaded, &ways, &registry, following).await?;
+            require_sessions(&ways.own, "evaluate").await?;
+            let parts = prepared
+                .connect(loaded, &ways, "evaluate", &registry, following)
+                .await?;
             evaluate(parts, registry, stop).await
         })
     })

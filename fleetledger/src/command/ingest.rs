@@ -9,7 +9,7 @@ use crate::{
     config::{ConfigError, ConfigFault, LoadedConfig},
     connect,
     exit::ExitReason,
-    setup::{database, renewed_client_config, require_current, wait_or_refuse},
+    setup::{database, renewed_client_config, require_current, require_sessions, wait_or_refuse},
     telemetry::RoleProbe,
 };
 
@@ -22,7 +22,10 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let connector = connect::postgres::connector(&config.postgres)?;
     wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka.newest()).await)?;
     match connect::postgres::connect(&config.postgres, &connector, "fleetledger-ingest").await {
-        Ok(client) => require_current(&connector, &client).await?,
+        Ok(client) => {
+            require_current(&connector, &client).await?;
+            require_sessions(&connector, "ingest").await?;
+        }
         Err(error) => wait_or_refuse(Err::<(), _>(error))?,
     }
     let registry = Registry::new();

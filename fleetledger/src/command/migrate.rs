@@ -7,12 +7,13 @@ use crate::{
     config::LoadedConfig,
     connect::{self, HopError},
     exit::ExitReason,
-    setup::store_settings,
+    setup::{require_sessions, store_settings},
 };
 
 pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let postgres = &loaded.config.postgres;
     let connector = connect::postgres::connector(postgres)?;
+    require_sessions(&connector, "migrate").await?;
     println!("migrating {}", connector.target());
     let migrated = fleetledger_schema::postgres::migrate(&connector, |step| println!("  {step}")).await;
     let report = match migrated {

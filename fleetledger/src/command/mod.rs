@@ -1,6 +1,7 @@
 //! One file a subcommand. Each reads the configuration first: what it refuses is refused before anything opens.
 
 mod alerts;
+mod as_of_session;
 mod audit;
 mod central;
 mod clusters;
@@ -59,7 +60,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         CliCommand::Demo(args) => demo::run(&loaded, &args).await,
         CliCommand::Emit(args) => emit::run(&loaded, &args).await,
         CliCommand::Ingest(args) => match args.repair {
-            None => ingest::run(&loaded).await,
+            None => Box::pin(ingest::run(&loaded)).await,
             Some(IngestRepair::Resume {
                 topic: Some(topic),
                 partition: Some(partition),
@@ -89,7 +90,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         CliCommand::Teams(command) => teams::run(&loaded, command).await,
         CliCommand::DeadLetters(command) => dead_letters::run(&loaded, command).await,
         CliCommand::Topics(crate::cli::TopicsCommand::Create) => topics::create(&loaded).await,
-        CliCommand::Sql(args) => sql::run(&loaded, &args),
+        CliCommand::Sql(args) => sql::run(&loaded, &args).await,
         CliCommand::Report(args) => rules::report(&loaded, &args).await,
         CliCommand::Rules(command) => rules::run(&loaded, command).await,
         CliCommand::Config(command) => configuration::run(&loaded, &command),

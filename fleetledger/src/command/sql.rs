@@ -3,7 +3,9 @@
 use std::{os::unix::process::CommandExt as _, process::Command};
 
 use anyhow::Context as _;
+use fleetledger_schema::postgres::PostgresConnector;
 
+use super::as_of_session;
 use crate::{
     cli::SqlArgs,
     config::{LoadedConfig, PostgresConfig, PostgresTls},
@@ -12,16 +14,24 @@ use crate::{
 };
 
 /// Becomes psql; comes back only where that fails.
-pub(super) fn run(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<ExitReason> {
-    let mut psql = psql(loaded, args)?;
+pub(super) async fn run(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<ExitReason> {
+    let reader = reader_connector(loaded)?;
+    let options = match args.as_of.as_deref() {
+        Some(instant) => {
+            as_of_session::require(&loaded.config.postgres, &reader, instant).await?;
+            Some(options(Some(instant)))
+        }
+        None => as_of_session::accepts(&reader, &options(None))
+            .await
+            .then(|| options(None)),
+    };
+    let mut psql = psql(loaded, &reader, options.as_deref(), args);
     let error = psql.exec();
     Err(error).context("run psql; install it with: apt-get install postgresql-client")
 }
 
 /// The command: who and where by libpq's environment, so that no password stands among the arguments.
-fn psql(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<Command> {
-    let config = &loaded.config;
-    let reader = reader_connector(loaded)?;
+fn psql(loaded: &LoadedConfig, reader: &PostgresConnector, options: Option<&str>, args: &SqlArgs) -> Command {
     let target = reader.config();
     let mut psql = Command::new("psql");
     let hosts: Vec<String> = target.get_hosts().iter().map(host).collect();
@@ -30,16 +40,19 @@ fn psql(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<Command> {
         .env("PGPORT", ports.join(","))
         .env("PGUSER", target.get_user().unwrap_or_default())
         .env("PGDATABASE", target.get_dbname().unwrap_or_default())
-        .env("PGAPPNAME", "fleetledger sql")
-        .env("PGOPTIONS", options(args.as_of.as_deref()));
+        .env("PGAPPNAME", "fleetledger-sql");
+    match options {
+        Some(options) => psql.env("PGOPTIONS", options),
+        None => psql.env_remove("PGOPTIONS"),
+    };
     if let Some(password) = target.get_password() {
         psql.env("PGPASSWORD", String::from_utf8_lossy(password).as_ref());
     }
-    for (name, value) in tls(&config.postgres) {
+    for (name, value) in tls(&loaded.config.postgres) {
         psql.env(name, value);
     }
     psql.args(&args.psql);
-    Ok(psql)
+    psql
 }
 
 fn host(host: &tokio_postgres::config::Host) -> String {
@@ -49,8 +62,8 @@ fn host(host: &tokio_postgres::config::Host) -> String {
     }
 }
 
-/// Session settings: names resolve in `fleet`, or as of an instant in `fleet_asof`. Spaces of a value are escaped.
-fn options(as_of: Option<&str>) -> String {
+/// Settings that the session begins with: names resolve in `fleet`, or as of an instant in `fleet_asof`. Spaces of a value are escaped.
+pub(super) fn options(as_of: Option<&str>) -> String {
     let escape = |value: &str| value.replace('\\', "\\\\").replace(' ', "\\ ");
     match as_of {
         None => "-c search_path=fleet".to_owned(),

@@ -66,6 +66,7 @@ impl DemoAlerting {
                 own,
                 rules: rules_login,
             },
+            "demo",
             registry,
             stop.clone(),
         )

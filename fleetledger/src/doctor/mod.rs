@@ -14,6 +14,7 @@ mod kafka;
 mod kubernetes;
 mod limits;
 mod observation;
+mod pooler;
 mod secret;
 mod server;
 mod topic;
@@ -136,6 +137,7 @@ pub const CHECKS: &[DoctorCheck] = checks! {
     "topic-replicas", Kafka, topic::replicas, "partitions have as many copies as a write must reach";
     "topic-partitions", Kafka, topic::partitions, "partition counts are as recorded when the topics were first read";
     "postgres-reach", Postgres, server::reach, "the database answers, with a certificate that is trusted, and lets this user in";
+    "postgres-pooler", Postgres, pooler::sessions, "whoever needs a session of its own has one: no pooler lends it to others between transactions";
     "postgres-version", Postgres, server::version, "PostgreSQL is 15 or later";
     "postgres-primary", Postgres, server::primary, "it is a primary that can be written";
     "postgres-encoding", Postgres, server::encoding, "the database holds UTF-8";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fleetledger_queries::ReaderPool;
-use fleetledger_schema::postgres::{MigrationStatus, PostgresConnector};
+use fleetledger_schema::postgres::{MigrationStatus, PoolerMode, PostgresConnector, pooler_mode};
 use rdkafka::ClientConfig;
 use tokio_postgres::Client;
 
@@ -48,6 +48,7 @@ pub(super) struct PostgresObservation {
     pub(super) target: String,
     pub(super) client: Client,
     pub(super) migration_status: Result<MigrationStatus, String>,
+    pub(super) pooler: Result<PoolerMode, String>,
 }
 
 pub(super) struct KubernetesObservation {
@@ -171,10 +172,12 @@ async fn observe_postgres(config: &FleetledgerConfig) -> HopResult<PostgresObser
         Ok(client) => {
             let migration_status = fleetledger_schema::postgres::migration_status(&client).await;
             let status = migration_status.map_err(|error| connect::hop::chain(&error));
+            let pooler = pooler_mode(&connector).await;
             HopResult::Answered(PostgresObservation {
                 target: connector.target(),
                 client,
                 migration_status: status,
+                pooler: pooler.map_err(|error| connect::hop::chain(&error)),
             })
         }
         Err(error) => HopResult::Failed(error),

@@ -181,20 +181,21 @@ impl PreparedEvaluator {
         await_logins(&self.own, &self.reader, &self.settings, &self.health, stop).await
     }
 
-    /// Reads the rules and connects as the role that runs them. A broken file is told of and does not hold up the others.
+    /// Reads the rules and connects as the role that runs them; its connections name `role`. A broken file is told of and does not hold up the others.
     pub(crate) async fn connect(
         self,
         loaded: &LoadedConfig,
         ways: &EvaluatorConnectors,
+        role: &str,
         registry: &Registry,
         stop: CancellationToken,
     ) -> anyhow::Result<EvaluatorParts> {
         let config = &loaded.config;
         // One for each turn to ask and to write; the rest renew claims, keep house and keep alive.
         let size = 2 * config.evaluate.concurrency + ROLLUPS_AT_ONCE + 6;
-        let pool = |size, name| pool::new(&ways.own, size, name).context("make a pool of connections");
+        let pool = |size, name: &str| pool::new(&ways.own, size, name).context("make a pool of connections");
         let outbox = pool(DELIVERY_CONNECTIONS, "fleetledger-deliver")?;
-        let pool = pool(size, "fleetledger-evaluate")?;
+        let pool = pool(size, &format!("fleetledger-{role}"))?;
         let Self {
             settings,
             own: builtin,
@@ -234,11 +235,12 @@ impl EvaluatorParts {
     pub(crate) async fn new(
         loaded: &LoadedConfig,
         ways: &EvaluatorConnectors,
+        role: &str,
         registry: &Registry,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let prepared = PreparedEvaluator::new(loaded, ways)?;
-        prepared.connect(loaded, ways, registry, stop).await
+        prepared.connect(loaded, ways, role, registry, stop).await
     }
 }
 

@@ -6,9 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// What drivers say about themselves. Kafka errors come to the roles as values; librdkafka's own lines repeat them.
-const DRIVERS: &str =
-    "tokio_postgres=warn,rdkafka=off,librdkafka=off,kube_client=warn,kube_runtime=warn,hyper_util=warn";
+/// What drivers say about themselves. Errors of Kafka and PostgreSQL come to the roles as values; lines of the client and of
+/// the pool repeat them.
+const DRIVERS: &str = "tokio_postgres=warn,deadpool=off,rdkafka=off,librdkafka=off,kube_client=warn,kube_runtime=warn,hyper_util=warn";
 
 /// Starts logging. A second call changes nothing.
 ///

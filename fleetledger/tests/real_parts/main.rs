@@ -21,6 +21,7 @@ mod exit_codes;
 mod image;
 mod page;
 mod pages;
+mod pooler;
 mod process;
 mod reaper;
 mod reference;

@@ -270,7 +270,7 @@ impl KafkaPoller {
         let place = (shared.topics.name(id.topic), id.partition);
         let policy = shared.settings.gap_policy;
         shared.runtime.block_on(async {
-            let connected = shared.connector.connect("fleetledger ingest look").await;
+            let connected = shared.connector.connect("fleetledger-ingest-look").await;
             let mut client = connected.ok()?;
             let recorded = record(&mut client, place, &shared.owner, policy, range).await;
             recorded

@@ -13,7 +13,9 @@ mod function;
 mod literal;
 mod migrate;
 mod migration_lock;
+mod pooler;
 mod repeatable;
+mod session_fault;
 mod view;
 mod view_columns;
 
@@ -23,4 +25,6 @@ pub use error::MigrateError;
 pub use file::SqlFile;
 pub use literal::literal;
 pub use migrate::{MigrateReport, MigrationStatus, migrate, migration_status, migrations};
+pub use pooler::{PoolerError, PoolerMode, are_sessions_shared, pooler_mode};
+pub use session_fault::{is_session_fault, needs_new_session};
 pub use view::{ViewColumn, ViewDoc, documented_views};

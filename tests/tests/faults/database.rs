@@ -87,7 +87,7 @@ async fn ended_within_commit(
     }
     scene.emitter.write(&namespace("u", "b"));
     scene.emitter.flush().await;
-    let lanes = "from pg_stat_activity where datname = current_database() and application_name like 'fleetledger ingest lane %'";
+    let lanes = "from pg_stat_activity where datname = current_database() and application_name like 'fleetledger-ingest-lane-%'";
     let hangs = format!("select exists (select {lanes} and wait_event = '{waits_on}' and query = 'commit')");
     scene.until(&hangs, &victim).await;
     let end = format!("select pg_terminate_backend(pid) {lanes} and query = 'commit'");

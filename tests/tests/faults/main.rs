@@ -13,4 +13,6 @@ mod database;
 mod fixture;
 mod log;
 mod mutation;
+mod outage;
 mod owner;
+mod pooler;

@@ -33,7 +33,7 @@ async fn an_owner_frozen_within_its_transaction_holds_nobody_up() {
     held.batch_execute("rollback").await.unwrap();
     // Its session waits within the transaction, the fence's row locked, for a client that says nothing.
     let idle = "select exists (select from pg_stat_activity where state = 'idle in transaction'
-        and datname = current_database() and application_name like 'fleetledger ingest lane %')";
+        and datname = current_database() and application_name like 'fleetledger-ingest-lane-%')";
     scene.until(idle, &victim).await;
     let mut rival = scene.rival();
     scene.await_ingested(&rival).await;

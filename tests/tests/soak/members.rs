@@ -106,7 +106,7 @@ impl IngesterGroup {
         let began = std::time::Instant::now();
         let ended = eventually("a member holds partitions", LIMIT, || {
             let ended = member.program.has_ended();
-            let holds = member.program.log_text().contains("partition claimed");
+            let holds = member.program.log_text().contains("partitions claimed");
             let patient = armed && began.elapsed() < limit;
             let ready = ended || (holds && !patient);
             let log = member.program.log_text();
