@@ -84,6 +84,9 @@ failed=$(count failed)
 printf '\n'
 [ "$skipped" = 0 ] || sed 's/^/skipped: /' "$FLEETLEDGER_SKIPPED_FILE"
 sed -n 's/^test \(.*\) \.\.\. FAILED$/failed: \1/p' "$work/tests.log"
+# What to shorten first, and how busy the cores were.
+printf 'slowest: %s\n' "$(sed -n 's/^--- \(.*\), \([0-9]*\) s$/\2 s \1/p' "$work/tests.log" | sort -rn | head -10 | paste -sd ',' | sed 's/,/, /g')"
+printf 'CPU of all stages (user, system): %s\n' "$(times | tail -n 1)"
 printf 'time: %s\n' "$(IFS=,; echo "${times[*]}" | sed 's/,/, /g')"
 printf '%s passed, %s failed\n' "$passed" "$failed"
 printf 'ran %s, skipped %s\n' "$((passed + failed))" "$skipped"
