@@ -43,7 +43,7 @@ impl ExitReason {
             .any(|cause| cause.is::<crate::config::ConfigError>())
         {
             Self::Configuration
-        } else if error.chain().any(is_of_hop) {
+        } else if error.chain().any(is_of_hop) || crate::setup::is_denied(error.as_ref()) {
             Self::Hop
         } else {
             Self::Failed

@@ -47,6 +47,11 @@ pub fn run(cli: Cli) -> ExitReason {
         Ok(exit) => exit,
         Err(error) => {
             eprintln!("fleetledger: {}", connect::hop::chain(error.as_ref()));
+            if setup::is_denied(error.as_ref()) {
+                eprintln!(
+                    "fleetledger: the user of [postgres] lacks that right; the table in docs/quick-start.md says which user each command takes"
+                );
+            }
             ExitReason::of(&error)
         }
     }

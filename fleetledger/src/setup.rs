@@ -13,7 +13,7 @@ use fleetledger_schema::{
     postgres::{MigrationStatus, PostgresConnector, are_sessions_shared},
     renewable::Renewable,
 };
-use tokio_postgres::Client;
+use tokio_postgres::{Client, error::SqlState};
 
 use crate::{
     config::{ConfigError, FleetledgerConfig, LoadedConfig, rotation},
@@ -35,9 +35,12 @@ pub(crate) async fn database(
 /// Refuses a database that is not at this version, and says what to do.
 pub(crate) async fn require_current(connector: &PostgresConnector, client: &Client) -> anyhow::Result<()> {
     let hop = format!("postgres {}", connector.target());
-    let migration_status = fleetledger_schema::postgres::migration_status(client)
-        .await
-        .context("read the database's version")?;
+    let read = fleetledger_schema::postgres::migration_status(client).await;
+    let migration_status = match read {
+        // A reader sees views, not the list of migrations: what a view lacks is said by the query that asks for it.
+        Err(error) if is_denied(&error) => return Ok(()),
+        read => read.context("read the database's version")?,
+    };
     let (why, fix) = match migration_status {
         MigrationStatus::Current => return Ok(()),
         MigrationStatus::Empty => ("it holds no ledger".to_owned(), "run: fleetledger migrate"),
@@ -55,6 +58,21 @@ pub(crate) async fn require_current(connector: &PostgresConnector, client: &Clie
         ),
     };
     Err(HopError::setup(hop, why, fix).into())
+}
+
+/// Whether an error is that of a user who lacks a right.
+pub(crate) fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let code = error
+            .downcast_ref::<tokio_postgres::Error>()
+            .and_then(|error| error.code());
+        if code == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// Refuses a way to the database on which sessions change hands between transactions, and says what to do. `role` needs

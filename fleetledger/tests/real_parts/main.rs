@@ -25,6 +25,7 @@ mod pooler;
 mod process;
 mod reaper;
 mod reference;
+mod rights;
 mod role;
 mod rules;
 mod support;

@@ -22,6 +22,10 @@ $$;
 grant usage on schema fleet, fleet_asof to fleetledger_select, fleetledger_ingest, fleetledger_evaluate;
 grant select on all tables in schema fleet, fleet_asof to fleetledger_select;
 grant execute on all functions in schema fleet, fleet_asof to fleetledger_select;
+-- The ingester's login shows the state of what it lands (`fleetledger status`). It is no member of fleetledger_select, whose
+-- long transactions are ended.
+grant select on all tables in schema fleet, fleet_asof to fleetledger_ingest;
+grant execute on all functions in schema fleet, fleet_asof to fleetledger_ingest;
 -- What views call, they call as who reads them.
 grant execute on function ledger.cost_container, ledger.cost_interval, ledger.cost_pod_end, ledger.cost_owner,
     ledger.owner_pattern, ledger.cost_amount, ledger.cost_share, ledger.cost_covered_us to fleetledger_select;
