@@ -7,7 +7,7 @@ use crate::{
     config::LoadedConfig,
     connect::{self, HopError},
     exit::ExitReason,
-    setup::{require_sessions, store_settings},
+    setup::{is_denied, require_sessions, store_settings},
 };
 
 pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
@@ -28,6 +28,13 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
                 "upgrade it to 15 or later",
             )
             .into());
+        }
+        Err(error) if is_denied(&error) => {
+            let user = connector.config().get_user().unwrap_or_default();
+            let who = format!(
+                "migrate the database as {user}, who must be its owner and may make roles (alter role {user} createrole)"
+            );
+            return Err(error).context(who);
         }
         other => other.context("migrate the database")?,
     };
