@@ -53,6 +53,8 @@ impl ExitReason {
 
 fn is_of_hop(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.is::<crate::connect::HopError>()
+        || cause.is::<kube::config::InClusterError>()
+        || cause.is::<kube::config::KubeconfigError>()
         || matches!(
             cause.downcast_ref::<ReaderError>(),
             Some(ReaderError::Unavailable { .. })

@@ -14,6 +14,8 @@ const UNREACHABLE: i32 = 4;
 
 /// Each command as it is typed, and how it ends where nothing that it needs can be reached. `FILE` is a report.
 const COMMANDS: &[(&str, i32)] = &[
+    // Outside a cluster there is no service account.
+    ("emit", UNREACHABLE),
     ("evaluate", UNREACHABLE),
     ("console", UNREACHABLE),
     ("central", UNREACHABLE),
@@ -63,7 +65,6 @@ const COMMANDS: &[(&str, i32)] = &[
 /// Commands that need nothing that could be unreachable, start parts of their own, or wait for what is away.
 const OTHERS: &[&str] = &[
     "demo",
-    "emit",
     "completions",
     "man-pages",
     "config check",
@@ -111,7 +112,7 @@ fn every_command_ends_with_the_code_that_help_names() {
     let port = ports::free_port().unwrap().to_string();
     let away = BinaryFixture::new(&format!(
         "[kafka]\nbootstrap_servers = \"127.0.0.1:{port}\"\n[postgres]\nurl = \"postgres://u@127.0.0.1:{port}/x\"\ntls = \"off\"\n\
-         [console]\nlisten = \"127.0.0.1:{port}\"\n"
+         [console]\nlisten = \"127.0.0.1:{port}\"\n[emit]\ndatacenter = \"dfw\"\ncluster = \"prod-1\"\n"
     ));
     let file = away.folder.path().join("a.sql").display().to_string();
     std::fs::write(
