@@ -16,9 +16,7 @@ const UNREACHABLE: i32 = 4;
 const COMMANDS: &[(&str, i32)] = &[
     // Outside a cluster there is no service account.
     ("emit", UNREACHABLE),
-    ("evaluate", UNREACHABLE),
     ("console", UNREACHABLE),
-    ("central", UNREACHABLE),
     ("alerts list", UNREACHABLE),
     ("alerts show A", UNREACHABLE),
     ("alerts snooze A --for 1h --reason r", UNREACHABLE),
@@ -65,6 +63,9 @@ const COMMANDS: &[(&str, i32)] = &[
 /// Commands that need nothing that could be unreachable, start parts of their own, or wait for what is away.
 const OTHERS: &[&str] = &[
     "demo",
+    // They wait, and page.
+    "evaluate",
+    "central",
     "completions",
     "man-pages",
     "config check",
