@@ -23,6 +23,8 @@ pub(super) fn config(base: &FleetledgerConfig, broker: &DemoBroker) -> anyhow::R
     config.ingest.topic_prefix = config.emit.topic_prefix.clone();
     config.ingest.table_sum_interval_seconds = 15;
     config.ingest.shards = config.emit.shards;
+    // A demo that is started again has other pods than the last one, and nobody forges sweeps.
+    config.ingest.sweep_hold_share = 1.0;
     if broker.is_ours() {
         config.topics.partitions = PARTITIONS;
         config.topics.replication_factor = 1;

@@ -137,7 +137,8 @@ async fn the_image_is_whole_small_and_its_program_checks_rules_on_a_server() {
         let output = run(enter(&root)
             .arg("/usr/bin/fleetledger")
             .args(arguments)
-            .env_clear());
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"));
         let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
         (output.status.code(), said.concat())
     };

@@ -147,7 +147,11 @@ async fn roles_that_need_sessions_refuse_a_pooler_in_transaction_mode() {
         ("central", "fleetledger"),
         ("migrate", "fleetledger"),
     ] {
-        let setup = BinaryFixture::new(&format!("{kafka}{}", postgres_section(user, pgbouncer.port())));
+        let http = format!("[http]\nlisten = \"127.0.0.1:{}\"\n", ports::free_port().unwrap());
+        let setup = BinaryFixture::new(&format!(
+            "{kafka}{http}{}",
+            postgres_section(user, pgbouncer.port())
+        ));
         let (code, said) = setup.run_to_text(&[role]);
         assert!(
             code == 4
