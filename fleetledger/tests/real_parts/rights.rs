@@ -2,14 +2,17 @@
 
 use std::process::Stdio;
 
-use crate::support::{BinaryFixture, client, migrated, postgres};
+use fleetledger_local::postgres::LocalPostgres;
+
+use crate::support::{BinaryFixture, client, postgres};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/quick-start.md");
+/// The owner is no superuser: one that the page has an administrator make.
 const USERS: [&str; 4] = [
     "fleetledger_reader",
     "fleetledger_ingest",
     "fleetledger_evaluate",
-    "fleetledger",
+    "keeper",
 ];
 
 /// Commands of the table, each with whether each user may run it.
@@ -25,26 +28,49 @@ fn table() -> Vec<(String, Vec<bool>)> {
     .collect()
 }
 
+/// What the page has an administrator type before and after `migrate`, of other names than this server's superuser has.
+fn administrators_sql() -> [String; 2] {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let blocks = page
+        .split("```sql\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let renamed = blocks.map(|block| {
+        block
+            .replace("role fleetledger login", "role keeper login")
+            .replace(
+                "database fleetledger owner fleetledger",
+                "database ledger owner keeper",
+            )
+    });
+    renamed.collect::<Vec<_>>().try_into().unwrap()
+}
+
+fn section(server: &LocalPostgres, user: &str) -> String {
+    format!(
+        "[postgres]\nurl = \"postgres://{user}@127.0.0.1:{}/ledger\"\ntls = \"off\"\n",
+        server.port()
+    )
+}
+
 #[tokio::test]
 async fn users_may_do_what_the_quick_start_says_and_are_told_what_they_lack() {
     let server = postgres().await;
-    migrated(&server, "ledger").await;
-    let admin = client(&server.url_of("ledger")).await;
-    for role in &USERS[..3] {
-        admin
-            .batch_execute(&format!("alter role {role} login"))
-            .await
-            .unwrap();
+    let admin = client(&server.url()).await;
+    let [before, after] = administrators_sql();
+    for statement in before.split_inclusive(';').filter(|one| !one.trim().is_empty()) {
+        admin.batch_execute(statement).await.unwrap();
     }
+    let owner = BinaryFixture::new(&section(&server, "keeper"));
+    let (code, said) = owner.run_to_text(&["migrate"]);
+    assert_eq!(code, 0, "{said}");
+    admin.batch_execute(&after).await.unwrap();
     let rows = table();
     assert!(rows.len() >= 11, "{rows:?}");
     let mut wrong = Vec::new();
     for (command, allowed) in &rows {
         for (user, allowed) in USERS.iter().zip(allowed) {
-            let setup = BinaryFixture::new(&format!(
-                "[postgres]\nurl = \"postgres://{user}@127.0.0.1:{}/ledger\"\ntls = \"off\"\n",
-                server.port()
-            ));
+            let setup = BinaryFixture::new(&section(&server, user));
             let words: Vec<&str> = command.split(' ').collect();
             let output = setup
                 .command()
