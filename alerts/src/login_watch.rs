@@ -148,11 +148,13 @@ impl<'e> LoginPager<'e> {
                 |receiver: &str| is_likely || self.settings.receivers.ignores_unknown_resolve(receiver);
             let failure = LoginFailure::new(login, &self.target, now);
             if failure.page(self.settings, None, now, is_notified).await {
-                tracing::info!(
-                    login,
-                    is_likely,
-                    "resolved what an evaluator before this one may have paged of a login that works now"
-                );
+                // At every start, most often of nothing: only where there probably was a page it is news.
+                if is_likely {
+                    tracing::info!(
+                        login,
+                        "resolved what an evaluator before this one paged of a login that works now"
+                    );
+                }
                 former.settle(login);
             }
         }

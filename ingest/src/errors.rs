@@ -72,7 +72,7 @@ impl IngestError {
     /// What failed, and what the database said where it did.
     pub(crate) fn explain(&self) -> String {
         match self {
-            IngestError::Connect(error) => DatabaseFailure::of(&error.source).explain(),
+            IngestError::Connect(error) => DatabaseFailure::of_login(&error.source).explain(),
             IngestError::Postgres { source, .. } => {
                 format!("{self}: {}", DatabaseFailure::of(source).explain())
             }
@@ -174,6 +174,7 @@ impl FailureDisposition {
         matches!(
             self,
             FailureDisposition::Reconnect
+                | FailureDisposition::LoginRefused
                 | FailureDisposition::ServerBroken
                 | FailureDisposition::ServerDefect
         )

@@ -111,6 +111,7 @@ impl LaneWriter {
         let mut ensured = false;
         let mut unsure = false;
         let mut defects = 0;
+        let mut refused = false;
         loop {
             let failure = match self.attempt(sealed, unsure).await {
                 Ok(BatchOutcome::Committed(superseded)) => {
@@ -127,6 +128,14 @@ impl LaneWriter {
             self.metrics.retries.with_label_values(&[failure.code()]).inc();
             let disposition = failure.disposition();
             if disposition.is_outage() {
+                // An outage may have begun otherwise: what somebody must mend is said once a batch.
+                if disposition == FailureDisposition::LoginRefused && !std::mem::replace(&mut refused, true) {
+                    tracing::warn!(
+                        lane = self.lane,
+                        why = failure.explain(),
+                        "postgresql refuses the login; it is tried again"
+                    );
+                }
                 self.health.postgres.failed(&self.name, &failure.explain());
             } else {
                 self.health.postgres.answered(&self.name);

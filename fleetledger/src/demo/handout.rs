@@ -63,7 +63,7 @@ fn copy_missing(from: &Path, to: &Path) -> anyhow::Result<()> {
             }
         } else if is_rule(&source) && !copy.exists() {
             fs::copy(&source, &copy)
-                .with_context(|| format!("copy {} to {}", source.display(), copy.display()))?;
+                .with_context(|| format!("write {} like {}", copy.display(), source.display()))?;
         }
     }
     Ok(())
