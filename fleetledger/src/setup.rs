@@ -67,7 +67,8 @@ pub(crate) fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
         let code = error
             .downcast_ref::<tokio_postgres::Error>()
             .and_then(|error| error.code());
-        if code == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+        // The ingester's errors keep the code in their text.
+        if code == Some(&SqlState::INSUFFICIENT_PRIVILEGE) || error.to_string().contains("(42501)") {
             return true;
         }
         next = error.source();

@@ -63,6 +63,7 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
             if !prepared.await_logins(&loaded, &ways, &of_evaluate).await {
                 return Ok(());
             }
+            require_sessions(&ways.own, "central").await?;
             drop(database(&loaded, "fleetledger-central").await?);
             let parts = prepared
                 .connect(&loaded, &ways, "central", &metrics, following)
@@ -97,8 +98,8 @@ async fn await_database(
         if let Ok(client) =
             connect::postgres::connect(&loaded.config.postgres, connector, "fleetledger-central").await
         {
-            require_current(connector, &client).await?;
             require_sessions(connector, "central").await?;
+            require_current(connector, &client).await?;
             return Ok(true);
         }
         tokio::select! {

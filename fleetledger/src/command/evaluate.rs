@@ -28,9 +28,9 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
             if !prepared.await_logins(loaded, &ways, &stop).await {
                 return Ok(());
             }
+            require_sessions(&ways.own, "evaluate").await?;
             // Refused where the database is not at this version.
             drop(database(loaded, "fleetledger-evaluate").await?);
-            require_sessions(&ways.own, "evaluate").await?;
             let parts = prepared
                 .connect(loaded, &ways, "evaluate", &registry, following)
                 .await?;

@@ -54,7 +54,7 @@ fn section(server: &LocalPostgres, user: &str) -> String {
 }
 
 #[tokio::test]
-async fn users_may_do_what_the_quick_start_says_and_are_told_what_they_lack() {
+async fn users_may_do_what_the_quick_start_says_and_learn_which_right_is_missing() {
     let server = postgres().await;
     let admin = client(&server.url()).await;
     let [before, after] = administrators_sql();
@@ -79,13 +79,13 @@ async fn users_may_do_what_the_quick_start_says_and_are_told_what_they_lack() {
                 .output()
                 .unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            let is_told = said.contains("which user each command takes");
+            let is_explained = said.contains("which user each command takes");
             // `status`, `doctor` and `audit` end with 1 where something is red.
             let is_right = match (output.status.code(), *allowed) {
                 (Some(0), true) => true,
-                (Some(1), true) => !is_told,
+                (Some(1), true) => !is_explained,
                 (Some(1), false) => words[0] == "doctor",
-                (Some(4), false) => is_told,
+                (Some(4), false) => is_explained,
                 _ => false,
             };
             if !is_right {
