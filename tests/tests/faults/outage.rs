@@ -78,9 +78,15 @@ impl RunningRole {
         .await;
     }
 
+    /// Of the outage, and whatever else is worth a warning; what a role was about to say of its start is not counted.
     fn lines_since_the_stop(&self) -> Vec<String> {
         let log = self.process.log_text();
-        log.lines().skip(self.logged).map(str::to_owned).collect()
+        let is_meant = |line: &&str| !line.contains(" INFO ") || line.contains("part_watch");
+        log.lines()
+            .skip(self.logged)
+            .filter(is_meant)
+            .map(str::to_owned)
+            .collect()
     }
 }
 
