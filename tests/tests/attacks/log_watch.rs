@@ -37,6 +37,9 @@ fn watching_seconds() -> f64 {
     ticks.sum::<u64>() as f64 / 100.0
 }
 
+/// Records of a neighbour in the same partition.
+const FOREIGN_RECORDS: u32 = 15_000;
+
 fn resident_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     pages.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
@@ -48,10 +51,7 @@ async fn a_neighbour_that_writes_fast_costs_an_emitter_bounded_bytes_and_hides_n
     let Some(parts) = parts::shared(test).await else {
         return;
     };
-    let records: u32 = match std::env::var("WATCHED_RECORDS") {
-        Ok(text) => text.parse().unwrap(),
-        Err(_) => 15_000,
-    };
+    let records = FOREIGN_RECORDS;
     let (kafka, prefix) = (parts.kafka.client_config(), parts.topics().await);
     let simulate = SimulateSettings {
         nodes: 2,
