@@ -9,7 +9,7 @@ use std::{
 };
 
 use fleetledger_schema::{
-    broker_fault::{self, BrokerState},
+    broker_fault::{BrokerFault, BrokerState},
     headers::RecordHeaders,
     mac::MAC_HEADER,
 };
@@ -92,14 +92,6 @@ pub(crate) struct DeliveryContext {
     metrics: EmitMetrics,
 }
 
-/// What the client says of brokers that it cannot reach.
-#[derive(Debug, Default)]
-struct BrokerFault {
-    /// Since when none is left.
-    since: Option<Tick>,
-    why: String,
-}
-
 impl DeliveryContext {
     fn fault(&self) -> MutexGuard<'_, BrokerFault> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,44 +109,31 @@ impl ClientContext for DeliveryContext {
                 self.acknowledged.notify_one();
             }
             Some(RDKafkaErrorCode::AllBrokersDown) => {
-                self.fault().since.get_or_insert_with(Tick::now);
+                self.fault().all_are_down();
             }
             Some(
                 RDKafkaErrorCode::BrokerTransportFailure
                 | RDKafkaErrorCode::Resolve
                 | RDKafkaErrorCode::OperationTimedOut,
-            ) => self.fault().why = broker_fault::explain(reason),
+            ) => {
+                self.fault().note_reason(reason);
+            }
             _ => {
-                let (mut fault, why) = (self.fault(), broker_fault::explain(reason));
-                if fault.why != why {
-                    tracing::warn!(%error, why, "kafka client");
-                    fault.why = why;
+                let mut fault = self.fault();
+                if fault.note_reason(reason) {
+                    tracing::warn!(%error, why = fault.why(), "kafka client");
                 }
             }
         }
     }
 
     fn stats(&self, statistics: Statistics) {
-        let answers = statistics.brokers.values().any(|broker| {
-            let state = BrokerState {
-                state: &broker.state,
-                unanswered: broker.waitresp_cnt,
-                silent_us: broker.rxidle,
-            };
-            state.answers()
+        let brokers = statistics.brokers.values().map(|broker| BrokerState {
+            state: &broker.state,
+            unanswered: broker.waitresp_cnt,
+            silent_us: broker.rxidle,
         });
-        let mut fault = self.fault();
-        if answers {
-            fault.since = None;
-            self.health.kafka.answered(PRODUCER);
-            return;
-        }
-        let since = *fault.since.get_or_insert_with(Tick::now);
-        let why = match fault.why.as_str() {
-            "" => "no broker is connected",
-            why => why,
-        };
-        self.health.kafka.failed_since(PRODUCER, why, since);
+        self.fault().note_brokers(brokers, &self.health.kafka, PRODUCER);
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use fleetledger_schema::{
-    broker_fault::{self, BrokerState},
+    broker_fault::{BrokerFault, BrokerState},
     postgres::PostgresConnector,
 };
 use rdkafka::{
@@ -74,14 +74,6 @@ pub(crate) struct SharedPollState {
     pub(crate) fatal: Mutex<Option<IngestError>>,
 }
 
-/// What a client says of brokers that it cannot reach.
-#[derive(Debug, Default)]
-pub(crate) struct BrokerFault {
-    /// Since when none is left.
-    since: Option<Moment>,
-    why: String,
-}
-
 /// Why partitions are not claimed, by the part that did not do its share.
 #[derive(Debug)]
 enum ClaimFailure {
@@ -132,20 +124,18 @@ impl ClientContext for RebalanceContext {
         let mut fault = lock(&self.0.broker_fault);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => {
-                fault.since.get_or_insert_with(Moment::now);
+                fault.all_are_down();
             }
             Some(
                 RDKafkaErrorCode::BrokerTransportFailure
                 | RDKafkaErrorCode::Resolve
                 | RDKafkaErrorCode::OperationTimedOut,
             ) => {
-                fault.why = broker_fault::explain(reason);
+                fault.note_reason(reason);
             }
             _ => {
-                let why = broker_fault::explain(reason);
-                if fault.why != why {
-                    tracing::warn!(%error, why, "kafka client");
-                    fault.why = why;
+                if fault.note_reason(reason) {
+                    tracing::warn!(%error, why = fault.why(), "kafka client");
                 }
             }
         }
@@ -187,26 +177,12 @@ impl SharedPollState {
 
     /// Kafka is away while no broker answers this consumer.
     fn note_brokers(&self, statistics: &Statistics) {
-        let mut fault = lock(&self.broker_fault);
-        let answers = statistics.brokers.values().any(|broker| {
-            let state = BrokerState {
-                state: &broker.state,
-                unanswered: broker.waitresp_cnt,
-                silent_us: broker.rxidle,
-            };
-            state.answers()
+        let brokers = statistics.brokers.values().map(|broker| BrokerState {
+            state: &broker.state,
+            unanswered: broker.waitresp_cnt,
+            silent_us: broker.rxidle,
         });
-        if answers {
-            fault.since = None;
-            self.health.kafka.answered(&self.watcher());
-            return;
-        }
-        let since = *fault.since.get_or_insert_with(Moment::now);
-        let why = match fault.why.as_str() {
-            "" => "no broker is connected",
-            why => why,
-        };
-        self.health.kafka.failed_since(&self.watcher(), why, since);
+        lock(&self.broker_fault).note_brokers(brokers, &self.health.kafka, &self.watcher());
     }
 
     pub(crate) fn ids(&self, tpl: &TopicPartitionList) -> Vec<PartitionId> {
@@ -445,7 +421,7 @@ impl SharedPollState {
                 // The client asks whom it holds for the leader. That broker may be lost, and while nothing is read
                 // of the partition nobody tells the client who leads now.
                 let _ = consumer.fetch_metadata(Some(topic), WATERMARK_TIMEOUT);
-                let fault = lock(&self.broker_fault).why.clone();
+                let fault = lock(&self.broker_fault).why().to_owned();
                 let why = if fault.is_empty() {
                     error.to_string()
                 } else {

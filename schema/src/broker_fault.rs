@@ -1,7 +1,9 @@
 //! What a Kafka client says of its brokers, in words that name the address and the cause; and whether any of them answers.
 //! No client is known here: emitter and ingester bring what theirs said.
 
-use std::time::Duration;
+use std::time::{Duration, Instant as Moment};
+
+use crate::part_watch::PartWatch;
 
 /// A broker that owes an answer and has said nothing for so long does not answer.
 const SILENT_AFTER: Duration = Duration::from_secs(10);
@@ -24,6 +26,55 @@ impl BrokerState<'_> {
         let silent_us = u64::try_from(self.silent_us).unwrap_or(0);
         let is_silent = self.unanswered > 0 && Duration::from_micros(silent_us) > SILENT_AFTER;
         matches!(self.state, "UP" | "UPDATE") && !is_silent
+    }
+}
+
+/// What a client has said of brokers that it cannot reach.
+#[derive(Debug, Default)]
+pub struct BrokerFault {
+    /// Since when none is left.
+    since: Option<Moment>,
+    why: String,
+}
+
+impl BrokerFault {
+    /// The cause that was said last; empty where none was.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// The client said that no broker is left.
+    pub fn all_are_down(&mut self) {
+        self.since.get_or_insert_with(Moment::now);
+    }
+
+    /// The client gave this reason. True if it is another one than before.
+    pub fn note_reason(&mut self, reason: &str) -> bool {
+        let why = explain(reason);
+        let is_new = self.why != why;
+        self.why = why;
+        is_new
+    }
+
+    /// Kafka is away for `who` while none of a client's brokers answers.
+    pub fn note_brokers<'s>(
+        &mut self,
+        mut brokers: impl Iterator<Item = BrokerState<'s>>,
+        kafka: &PartWatch,
+        who: &str,
+    ) {
+        if brokers.any(|broker| broker.answers()) {
+            self.since = None;
+            kafka.answered(who);
+            return;
+        }
+        let since = *self.since.get_or_insert_with(Moment::now);
+        let why = match self.why.as_str() {
+            "" => "no broker is connected",
+            why => why,
+        };
+        kafka.failed_since(who, why, since);
     }
 }
 
