@@ -21,6 +21,7 @@
 pub mod census;
 pub mod churn;
 pub mod cluster;
+pub mod cluster_pipeline;
 pub mod comparison;
 pub mod database;
 pub mod deadline;

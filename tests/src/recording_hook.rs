@@ -8,6 +8,19 @@ use tokio::{
     task::JoinSet,
 };
 
+/// A rule for it: an alert that is there as soon as a source is quarantined.
+pub const TROUBLE: &str = "/*---
+alert: Trouble
+interval: 1s
+timeout: 1s
+columns: {labels: [cluster]}
+labels: {severity: page}
+annotations: {summary: trouble, runbook: trouble}
+freshness: none
+---*/
+select cluster from quarantine
+";
+
 /// A receiver of notifications. Dropping it ends it.
 #[derive(Debug)]
 pub struct RecordingHook {

@@ -9,88 +9,22 @@
     reason = "a helper of a test may fail it"
 )]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleetledger_local::kube_apiserver::KubeApiserver;
 use fleetledger_tests::{
     churn::FleetChurn,
     cluster::{self, ApiResourceKind, DesiredObject, TestCluster},
-    comparison::{ViewComparison, ViewSelection, compare_rows},
-    database::LedgerDatabase,
+    cluster_pipeline::{CLUSTER, ClusterPipeline, LIMIT},
     deadline::{ensure, eventually},
     delivered,
     emitter::{self, TestEmitter},
     expected,
     fleet::FleetObjects,
-    ingester::TestIngester,
-    parts::{self, SharedServers},
+    parts,
     proxy::TcpProxy,
 };
 use serde_json::{Value, json};
-
-const CLUSTER: &str = "prod-1";
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// Everything from an API server to a database.
-struct ClusterPipeline {
-    parts: Arc<SharedServers>,
-    cluster: TestCluster,
-    database: LedgerDatabase,
-    prefix: String,
-    ingester: TestIngester,
-}
-
-impl ClusterPipeline {
-    async fn start(test: &str) -> Option<Self> {
-        Self::start_with(test, TestCluster::start(test).await).await
-    }
-
-    async fn start_with(test: &str, cluster: Option<TestCluster>) -> Option<Self> {
-        let cluster = cluster?;
-        let parts = parts::shared(test).await?;
-        let (database, prefix) = (parts.database().await, parts.topics().await);
-        let ingester = TestIngester::start(&prefix, &parts.kafka.client_config(), &database);
-        Some(Self {
-            parts,
-            cluster,
-            database,
-            prefix,
-            ingester,
-        })
-    }
-
-    fn emitter(&self) -> TestEmitter {
-        self.emitter_through(self.cluster.client.clone())
-    }
-
-    fn emitter_through(&self, client: kube::Client) -> TestEmitter {
-        TestEmitter::start(
-            emitter::settings(CLUSTER, &self.prefix),
-            client,
-            &self.parts.kafka.client_config(),
-        )
-    }
-
-    /// Awaits that the central site is what the API server is now.
-    async fn await_equality(&self) -> ViewComparison {
-        let rows = expected::rows(&self.cluster.list_all().await);
-        eventually("central site = API server", LIMIT, || async {
-            compare_rows(&rows, &self.database, CLUSTER, ViewSelection::Live)
-                .await
-                .equal()
-        })
-        .await
-    }
-
-    async fn end(self, emitter: TestEmitter) {
-        emitter.stop().await;
-        self.ingester.stop().await;
-    }
-}
 
 fn pod(name: &str, spec: &Value) -> DesiredObject {
     DesiredObject {

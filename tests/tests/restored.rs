@@ -8,51 +8,34 @@
     reason = "a helper of a test may fail it"
 )]
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use fleetledger_emit::EmitSettings;
 use fleetledger_tests::{
-    cluster::{ApiResourceKind, DesiredObject, TestCluster},
-    comparison::{ViewComparison, ViewSelection, compare_rows},
-    database::LedgerDatabase,
+    cluster::{ApiResourceKind, DesiredObject},
+    cluster_pipeline::{CLUSTER, ClusterPipeline, LIMIT},
     deadline::{ensure, eventually},
     delivered,
     emitter::{self, TestEmitter},
-    expected,
-    ingester::TestIngester,
-    parts::{self, SharedServers},
 };
 use serde_json::{Value, json};
 
-const CLUSTER: &str = "prod-1";
-const LIMIT: Duration = Duration::from_secs(60);
 const DEFAULT: Option<&str> = Some("default");
 
-/// Everything from an API server, whose data is touched, to a database.
-struct RestoredSite {
-    parts: Arc<SharedServers>,
-    cluster: TestCluster,
-    database: LedgerDatabase,
-    prefix: String,
-    ingester: TestIngester,
+/// A pipeline whose API server's data is touched.
+struct RestoredSite(ClusterPipeline);
+
+impl std::ops::Deref for RestoredSite {
+    type Target = ClusterPipeline;
+
+    fn deref(&self) -> &ClusterPipeline {
+        &self.0
+    }
 }
 
 impl RestoredSite {
     async fn start(test: &str) -> Option<Self> {
-        let cluster = TestCluster::start(test).await?;
-        let parts = parts::shared(test).await?;
-        let (database, prefix) = (parts.database().await, parts.topics().await);
-        let ingester = TestIngester::start(&prefix, &parts.kafka.client_config(), &database);
-        Some(Self {
-            parts,
-            cluster,
-            database,
-            prefix,
-            ingester,
-        })
+        ClusterPipeline::start(test).await.map(Self)
     }
 
     /// Settings of an emitter that survives an API server that is away for half a minute as leader: whatever it does then, it
@@ -64,8 +47,7 @@ impl RestoredSite {
     }
 
     fn emitter(&self, settings: EmitSettings) -> TestEmitter {
-        let kafka = self.parts.kafka.client_config();
-        TestEmitter::start(settings, self.cluster.client.clone(), &kafka)
+        self.emitter_with(settings, self.cluster.client.clone())
     }
 
     async fn create(&self, name: &str) {
@@ -86,17 +68,6 @@ impl RestoredSite {
         self.cluster
             .patch(ApiResourceKind::Pod, DEFAULT, name, &patch)
             .await;
-    }
-
-    /// Awaits that the central site is what the API server is now.
-    async fn await_equality(&self) -> ViewComparison {
-        let rows = expected::rows(&self.cluster.list_all().await);
-        eventually("central site = API server", LIMIT, || async {
-            compare_rows(&rows, &self.database, CLUSTER, ViewSelection::Live)
-                .await
-                .equal()
-        })
-        .await
     }
 
     async fn await_rows(&self, what: &str, query: &str, wanted: &Value) {
@@ -146,7 +117,7 @@ async fn a_restored_backup_is_the_central_sites_state_within_a_minute() {
     let uid = site.cluster.uid().await;
     let folder = tempfile::tempdir().unwrap();
     let backup = folder.path().join("backup");
-    site.cluster.server.back_up(&backup).await.unwrap();
+    site.0.cluster.server.back_up(&backup).await.unwrap();
     let backed_up = site.resource_version().await;
 
     site.create("newer").await;
@@ -156,7 +127,7 @@ async fn a_restored_backup_is_the_central_sites_state_within_a_minute() {
         .await;
     site.await_equality().await;
     let before = site.resource_version().await;
-    site.cluster.server.restore(&backup).await.unwrap();
+    site.0.cluster.server.restore(&backup).await.unwrap();
     let restored_at = Instant::now();
     let after = site.resource_version().await;
     assert!(after < before, "{after} is not below {before}");
@@ -191,7 +162,7 @@ async fn a_restored_backup_is_the_central_sites_state_within_a_minute() {
     site.await_equality().await;
     emitter.stop().await;
     site.assert_sound(&came_back).await;
-    site.ingester.stop().await;
+    site.0.ingester.stop().await;
 }
 
 /// The same address, the same names, an empty etcd: another cluster, whose uid differs.
@@ -211,7 +182,7 @@ async fn a_cluster_that_is_built_anew_closes_nothing_of_the_old_one_and_lands_wh
     site.await_equality().await;
     let old_uid = site.cluster.uid().await;
     let empty = tempfile::tempdir().unwrap();
-    site.cluster.server.restore(empty.path()).await.unwrap();
+    site.0.cluster.server.restore(empty.path()).await.unwrap();
     let rebuilt_at = Instant::now();
     eventually("the new cluster has its namespaces", LIMIT, || async {
         let namespaces = site.cluster.api(ApiResourceKind::Namespace, None);
@@ -260,5 +231,5 @@ async fn a_cluster_that_is_built_anew_closes_nothing_of_the_old_one_and_lands_wh
     let kept = json!([{"pod": "old-1", "closed_reason": "cluster_retired"}, {"pod": "old-2", "closed_reason": "cluster_retired"}]);
     assert_eq!(json!(site.database.rows(history, &[]).await), kept);
     emitter.stop().await;
-    site.ingester.stop().await;
+    site.0.ingester.stop().await;
 }

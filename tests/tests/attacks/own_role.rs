@@ -8,24 +8,12 @@ use fleetledger_tests::{
     deadline::{ensure, eventually},
     parts::cache,
     program::{LedgerProcess, run},
-    recording_hook::RecordingHook,
+    recording_hook::{RecordingHook, TROUBLE},
 };
 use tokio_postgres::Client;
 
 use crate::login::{login, refused};
 
-/// An alert that is there as soon as a source is quarantined.
-const TROUBLE: &str = "/*---
-alert: Trouble
-interval: 1s
-timeout: 1s
-columns: {labels: [cluster]}
-labels: {severity: page}
-annotations: {summary: trouble, runbook: trouble}
-freshness: none
----*/
-select cluster from quarantine
-";
 /// A page leaves within this.
 const PAGED_WITHIN: Duration = Duration::from_secs(180);
 

@@ -6,7 +6,7 @@ use fleetledger_tests::{
     deadline::{ensure, eventually},
     parts::{self, cache},
     program::{LedgerProcess, every_partition, ingest_configuration},
-    recording_hook::RecordingHook,
+    recording_hook::{RecordingHook, TROUBLE},
     storm::{RecordStorm, RunningStorm},
 };
 use tempfile::TempDir;
@@ -19,19 +19,6 @@ const ROLES: [&str; 3] = ["fleetledger_ingest", "fleetledger_evaluate", "fleetle
 const REFUSED: &str = "password authentication failed";
 /// Lines of refusals that two processes may log in a little more than ten seconds.
 const MOST_LINES: usize = 300;
-
-/// An alert that is there as soon as a source is quarantined.
-const TROUBLE: &str = "/*---
-alert: Trouble
-interval: 1s
-timeout: 1s
-columns: {labels: [cluster]}
-labels: {severity: page}
-annotations: {summary: trouble, runbook: trouble}
-freshness: none
----*/
-select cluster from quarantine
-";
 
 /// A server that asks the logins of the central site for a password, and the files that hold them.
 struct PasswordFixture {
