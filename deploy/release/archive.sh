@@ -11,31 +11,28 @@ set -euo pipefail
 binary=$(realpath "$1")
 archive=$(realpath -m "$2")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-[ -x "$binary" ] || { echo "$binary is no program: build it with cargo build --release --bin fleetledger" >&2; exit 2; }
+# shellcheck source=deploy/release/inputs.sh
+. deploy/release/inputs.sh
+require_program "$binary"
 
-epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
-version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 name="fleetledger-$version-$(uname -m)"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root="$work/$name"
 
 mkdir -p "$root/bin" "$root/completions" "$root/man/man1" "$root/queries" "$root/deploy"
-install -m 0755 "$binary" "$root/bin/fleetledger"
-if command -v strip >/dev/null; then strip "$root/bin/fleetledger"; fi
+install_program "$binary" "$root/bin/fleetledger"
 "$binary" completions bash >"$root/completions/fleetledger.bash"
 "$binary" completions zsh >"$root/completions/_fleetledger"
 "$binary" completions fish >"$root/completions/fleetledger.fish"
 "$binary" man-pages "$root/man/man1" >/dev/null
-(cd queries && find . \( -path ./src -o -path ./tests \) -prune -o \( -name '*.sql' -o -name '*.yaml' \) -print0 |
-    tar --null -cf - -T -) | tar -xf - -C "$root/queries"
+copy_rules "$root/queries"
 cp -R docs/runbooks "$root/runbooks"
 cp -R deploy/config deploy/cost deploy/grafana deploy/kubernetes deploy/postgres deploy/systemd "$root/deploy/"
 cp LICENSE CHANGELOG.md "$root/"
 
 chmod -R u=rwX,go=rX "$root"
 mkdir -p "$(dirname "$archive")"
-tar --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --format=posix \
-    --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime -cf - -C "$work" "$name" | gzip -n -9 >"$archive.part"
+pack "$work" "$name" | gzip -n -9 >"$archive.part"
 mv "$archive.part" "$archive"
 printf '%s, %s MB\n' "$archive" "$(($(stat -c %s "$archive") / 1000000))"

@@ -14,15 +14,15 @@ set -euo pipefail
 binary=$(realpath "$1")
 layout=$2
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-[ -x "$binary" ] || { echo "$binary is no program: build it with cargo build --release --bin fleetledger" >&2; exit 2; }
+# shellcheck source=deploy/release/inputs.sh
+. deploy/release/inputs.sh
+require_program "$binary"
 if [ -e "$layout" ] && [ -n "$(ls -A "$layout")" ]; then
     echo "$layout is not empty: name another folder, or remove it" >&2
     exit 2
 fi
 
-epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
-version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 case $(uname -m) in
     x86_64) architecture=amd64 ;;
     aarch64) architecture=arm64 ;;
@@ -52,11 +52,8 @@ chmod 1777 "$base/tmp"
 
 # What changes with every version.
 mkdir -p "$program/usr/bin" "$program/etc/fleetledger/queries" "$program/etc/fleetledger/runbooks"
-install -m 0755 "$binary" "$program/usr/bin/fleetledger"
-# Debug information is of no use where there is no debugger.
-if command -v strip >/dev/null; then strip "$program/usr/bin/fleetledger"; fi
-(cd queries && find . \( -path ./src -o -path ./tests \) -prune -o \( -name '*.sql' -o -name '*.yaml' \) -print0 |
-    tar --null -cf - -T -) | tar -xf - -C "$program/etc/fleetledger/queries"
+install_program "$binary" "$program/usr/bin/fleetledger"
+copy_rules "$program/etc/fleetledger/queries"
 cp docs/runbooks/*.md "$program/etc/fleetledger/runbooks/"
 cp LICENSE "$program/etc/fleetledger/"
 
@@ -74,8 +71,7 @@ layer() { # folder: packs it; prints the digest of the tar, and digest and size 
     local tar="$work/layer.tar" plain
     chmod -R u=rwX,go=rX "$1"
     [ ! -d "$1/tmp" ] || chmod 1777 "$1/tmp"
-    tar --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --format=posix \
-        --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime -cf "$tar" -C "$1" .
+    pack "$1" . >"$tar"
     plain=$(digest "$tar")
     gzip -n -9 "$tar"
     printf '%s %s\n' "$plain" "$(blob "$tar.gz")"
