@@ -8,6 +8,7 @@ pub(crate) mod evaluator;
 pub(crate) mod receivers;
 
 use anyhow::Context as _;
+use fleetledger_ingest::IngestError;
 use fleetledger_schema::{
     instant::Instant,
     postgres::{MigrationStatus, PostgresConnector, are_sessions_shared},
@@ -64,11 +65,15 @@ pub(crate) async fn require_current(connector: &PostgresConnector, client: &Clie
 pub(crate) fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        let code = error
+        let denied = SqlState::INSUFFICIENT_PRIVILEGE;
+        let of_statement = error
             .downcast_ref::<tokio_postgres::Error>()
-            .and_then(|error| error.code());
-        // The ingester's errors keep the code in their text.
-        if code == Some(&SqlState::INSUFFICIENT_PRIVILEGE) || error.to_string().contains("(42501)") {
+            .is_some_and(|error| error.code() == Some(&denied));
+        let of_session = matches!(
+            error.downcast_ref::<IngestError>(),
+            Some(IngestError::Session { code, .. }) if code == denied.code()
+        );
+        if of_statement || of_session {
             return true;
         }
         next = error.source();

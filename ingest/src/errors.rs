@@ -54,6 +54,14 @@ pub enum IngestError {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// A session's own failure, such as of a replay.
+    #[error("{text}")]
+    Session {
+        /// What failed, and what the server said.
+        text: String,
+        /// The server's SQLSTATE; a word where the server said nothing.
+        code: String,
+    },
     /// Partitions could not be claimed within the time the group allows.
     #[error("partitions could not be claimed within {0} s; is postgresql reachable and migrated?")]
     ClaimDeadline(u64),
@@ -69,6 +77,14 @@ pub enum IngestError {
 }
 
 impl IngestError {
+    /// What failed in a session; `step` stands before what the server said.
+    pub(crate) fn session(step: &str, failure: &DatabaseFailure) -> Self {
+        IngestError::Session {
+            text: format!("{step}{failure}"),
+            code: failure.code().to_owned(),
+        }
+    }
+
     /// What failed, and what the database said where it did.
     pub(crate) fn explain(&self) -> String {
         match self {
@@ -92,6 +108,7 @@ impl IngestError {
             | IngestError::ClaimDeadline(_)
             | IngestError::Stalled(..)
             | IngestError::Ended(_)
+            | IngestError::Session { .. }
             | IngestError::NotFound(_) => return false,
         };
         matches!(

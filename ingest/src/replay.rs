@@ -92,13 +92,13 @@ pub async fn replay(
 ) -> Result<ReplayReport, IngestError> {
     let mut session = WriterSession::open(connector, "fleetledger dead-letters replay", settings)
         .await
-        .map_err(|failure| IngestError::NotFound(failure.to_string()))?;
+        .map_err(|failure| IngestError::session("", &failure))?;
     let run = DeadLetterReplay::new(connector, settings).await?;
     let result = run.run(&mut session, connector, selection, dry_run).await;
     if result.is_err() {
         let _ = session.command("rollback").await;
     }
-    result.map_err(|failure| IngestError::NotFound(format!("replay: {failure}")))
+    result.map_err(|failure| IngestError::session("replay: ", &failure))
 }
 
 struct DeadLetterReplay {
