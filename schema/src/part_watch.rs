@@ -1,5 +1,6 @@
-//! A part that a process cannot do without, such as PostgreSQL or Kafka: since when it has been away, why, and one word in
-//! the log when that begins, one a minute while it lasts, one when it is over.
+//! A part that a process cannot do without, such as PostgreSQL or Kafka: since when it has been away, why, and one line in
+//! the log when that begins, one a minute while it lasts, one when it is over. An outage often begins with a connection that
+//! closes, and why shows at the next attempt: if the cause is another one when the process ceases to be ready, that is said too.
 //!
 //! Whoever uses the part says under a name of its own how it fared; the part is away while anybody waits for it. It lives
 //! here because all roles watch parts alike.
@@ -105,6 +106,10 @@ struct PartState {
     waiting: BTreeMap<String, PartFault>,
     /// When this outage began, and why.
     began: Option<(Moment, String)>,
+    /// The cause that the newest line gave.
+    said_why: String,
+    /// Whether this outage has outlasted its grace in the log.
+    is_long: bool,
     /// The newest line about this outage; none where its beginning was not said.
     said_at: Option<Moment>,
     /// When beginnings were said.
@@ -115,6 +120,8 @@ struct PartState {
 #[derive(Debug)]
 struct PartFault {
     since: Moment,
+    /// When it was last met.
+    met_at: Moment,
     why: String,
 }
 
@@ -133,6 +140,8 @@ impl PartState {
             part,
             waiting: BTreeMap::new(),
             began: None,
+            said_why: String::new(),
+            is_long: false,
             said_at: None,
             beginnings: VecDeque::new(),
             unsaid: 0,
@@ -178,30 +187,41 @@ impl PartState {
     fn failed(&mut self, who: &str, why: &str, since: Moment, now: Moment) -> Option<PartEvent> {
         let fault = self.waiting.entry(who.to_owned()).or_insert_with(|| PartFault {
             since,
+            met_at: now,
             why: String::new(),
         });
+        fault.met_at = now;
         why.clone_into(&mut fault.why);
         let (began, _) = self.began.get_or_insert_with(|| (since, why.to_owned()));
-        let began = *began;
-        let seconds = now.saturating_duration_since(began).as_secs();
-        match self.said_at {
-            Some(at) if now.saturating_duration_since(at) < REMINDER_INTERVAL => None,
-            Some(_) => {
-                self.said_at = Some(now);
-                Some(PartEvent::Lasts(seconds, why.to_owned()))
-            }
-            None => {
-                let is_old = |at: &Moment| now.saturating_duration_since(*at) >= REMINDER_INTERVAL;
-                while self.beginnings.front().is_some_and(is_old) {
-                    self.beginnings.pop_front();
-                }
-                (self.beginnings.len() < BEGINNINGS).then(|| {
-                    self.beginnings.push_back(now);
-                    self.said_at = Some(now);
-                    PartEvent::Begun(why.to_owned())
-                })
-            }
+        let lasts = now.saturating_duration_since(*began);
+        let Some(said_at) = self.said_at else {
+            return self.begin(why, now);
+        };
+        let becomes_long = !self.is_long && lasts > GRACE;
+        self.is_long |= becomes_long;
+        let is_due = now.saturating_duration_since(said_at) >= REMINDER_INTERVAL
+            || becomes_long && self.said_why != why;
+        is_due.then(|| {
+            self.said(why, now);
+            PartEvent::Lasts(lasts.as_secs(), why.to_owned())
+        })
+    }
+
+    fn begin(&mut self, why: &str, now: Moment) -> Option<PartEvent> {
+        let is_old = |at: &Moment| now.saturating_duration_since(*at) >= REMINDER_INTERVAL;
+        while self.beginnings.front().is_some_and(is_old) {
+            self.beginnings.pop_front();
         }
+        (self.beginnings.len() < BEGINNINGS).then(|| {
+            self.beginnings.push_back(now);
+            self.said(why, now);
+            PartEvent::Begun(why.to_owned())
+        })
+    }
+
+    fn said(&mut self, why: &str, now: Moment) {
+        self.said_at = Some(now);
+        why.clone_into(&mut self.said_why);
     }
 
     fn forget(&mut self, is_gone: impl Fn(&str) -> bool, now: Moment) -> Option<PartEvent> {
@@ -210,6 +230,7 @@ impl PartState {
             return None;
         }
         let (began, why) = self.began.take()?;
+        self.is_long = false;
         let seconds = now.saturating_duration_since(began).as_secs();
         if self.said_at.take().is_none() {
             self.unsaid += 1;
@@ -220,11 +241,17 @@ impl PartState {
     }
 
     fn outage(&self, is_meant: impl Fn(&str) -> bool, now: Moment) -> Option<PartOutage> {
-        let meant = self.waiting.iter().filter(|(who, _)| is_meant(who));
-        let oldest = meant.map(|(_, fault)| fault).min_by_key(|fault| fault.since)?;
+        let meant = || {
+            self.waiting
+                .iter()
+                .filter(|(who, _)| is_meant(who))
+                .map(|(_, fault)| fault)
+        };
+        let oldest = meant().min_by_key(|fault| fault.since)?;
+        let newest = meant().max_by_key(|fault| fault.met_at)?;
         Some(PartOutage {
             lasts: now.saturating_duration_since(oldest.since),
-            why: oldest.why.clone(),
+            why: newest.why.clone(),
         })
     }
 }
@@ -265,6 +292,34 @@ mod tests {
             ]
         );
         assert_eq!(state.outage(|_| true, at(start, 152)), None);
+    }
+
+    #[test]
+    fn a_cause_that_shows_after_the_beginning_is_said_and_shown() {
+        let start = Moment::now();
+        let mut state = PartState::new("evaluate", "PostgreSQL");
+        let mut said = Vec::new();
+        said.extend(state.failed("slots", "connection closed", start, start));
+        for second in 1..65 {
+            let now = at(start, second);
+            said.extend(state.failed("rules", "password refused", now, now));
+        }
+        let refused = || "password refused".to_owned();
+        assert_eq!(
+            said,
+            [
+                PartEvent::Begun("connection closed".to_owned()),
+                PartEvent::Lasts(11, refused())
+            ]
+        );
+        let outage = state.outage(|_| true, at(start, 65)).unwrap();
+        assert_eq!((outage.lasts.as_secs(), outage.why), (65, refused()));
+        state.forget(|_| true, at(start, 66));
+        let now = at(start, 70);
+        assert!(
+            state.failed("rules", "away", now, now).is_some(),
+            "the next one begins anew"
+        );
     }
 
     #[test]

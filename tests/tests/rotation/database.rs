@@ -17,6 +17,8 @@ use crate::{LIMIT, SecretFile, await_landing, judge, lines_with};
 const ROLES: [&str; 3] = ["fleetledger_ingest", "fleetledger_evaluate", "fleetledger_rules"];
 /// What the server says of a wrong password.
 const REFUSED: &str = "password authentication failed";
+/// Lines of logins that may fall between the change of a role and that of its file, which are not one step.
+const LOGINS_BETWEEN: usize = 4;
 /// Lines of refusals that two processes may log in a little more than ten seconds.
 const MOST_LINES: usize = 300;
 
@@ -135,7 +137,12 @@ async fn passwords_of_the_database_are_rotated_under_load_and_nothing_halts_or_i
         await_landing(&place.database, &both).await;
     }
     let before = lines_with(&ingester, REFUSED) + lines_with(&evaluator, REFUSED);
-    assert_eq!(before, 0, "{}\n{}", ingester.log_text(), evaluator.log_text());
+    assert!(
+        before <= LOGINS_BETWEEN,
+        "{}\n{}",
+        ingester.log_text(),
+        evaluator.log_text()
+    );
 
     // The role has changed, its file has not: all that log in are refused and try again.
     place.set_passwords("fourth").await;
@@ -147,12 +154,12 @@ async fn passwords_of_the_database_are_rotated_under_load_and_nothing_halts_or_i
     })
     .await;
     for process in both {
+        eventually("the log says that the password is refused", LIMIT, || async {
+            ensure(lines_with(process, REFUSED) > 0, || process.log_text())
+        })
+        .await;
         let lines = lines_with(process, REFUSED);
-        assert!(
-            (1..MOST_LINES).contains(&lines),
-            "{lines}: {}",
-            process.log_text()
-        );
+        assert!(lines < MOST_LINES, "{lines}: {}", process.log_text());
     }
     assert!(
         ingester
