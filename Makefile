@@ -43,7 +43,7 @@ RELEASE ?= $(CURDIR)/release
 # The ledger whose panels `make grafana-check` runs, as the reader; a filled one of its own where it is empty.
 GRAFANA_POSTGRES ?=
 
-.PHONY: help demo test check bench soak measure grafana-check audit sbom release fmt clean
+.PHONY: help demo test check bench soak measure grafana-check audit sbom pictures release fmt clean
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,7 +64,7 @@ check: ## Format, lints and unit tests: before every commit.
 
 bench: ## Benchmarks of a release build, about an hour; BENCH=ingest, emit, freshness, storage, asof, recovery, scaling, dashboards, viewers, rules or cost.
 	@$(BOOTSTRAP) test
-	@$(WITH_PLACES) cargo build --locked --release -p fleetledger -p fleetledger-bench
+	@$(WITH_PLACES) env -u CFLAGS cargo build --locked --release -p fleetledger -p fleetledger-bench
 	@$(WITH_PLACES) exec "$$CARGO_TARGET_DIR/release/fleetledger-bench" $(BENCH) $(BENCH_ARGS)
 
 soak: ## The long form of the fault tests; what it says is kept under bench/results/.
@@ -76,9 +76,13 @@ soak: ## The long form of the fault tests; what it says is kept under bench/resu
 		FLEETLEDGER_TRACE_DAYS=$(TRACE_DAYS) FLEETLEDGER_QUIET_HOURS=$(QUIET_HOURS) \
 		cargo test --locked --workspace $(FEATURES) --test $(SOAK_TEST) -- --nocapture --test-threads 1
 
+pictures: ## The pictures of README, taken of a demo that runs: of a terminal, and of the console in Chromium.
+	@$(BOOTSTRAP) test
+	@$(WITH_PLACES) FLEETLEDGER_PICTURES=$(CURDIR)/docs/pictures cargo test --locked --workspace $(FEATURES) --test real_parts pictures
+
 release: ## A container image in OCI's layout and an archive with completions and man pages, in RELEASE.
 	@$(BOOTSTRAP) demo
-	@$(WITH_PLACES) cargo build --locked --release --bin fleetledger
+	@$(WITH_PLACES) env -u CFLAGS cargo build --locked --release --bin fleetledger
 	@$(WITH_PLACES) deploy/release/image.sh "$$CARGO_TARGET_DIR/release/fleetledger" $(RELEASE)/image
 	@$(WITH_PLACES) deploy/release/archive.sh "$$CARGO_TARGET_DIR/release/fleetledger" $(RELEASE)/fleetledger.tar.gz
 

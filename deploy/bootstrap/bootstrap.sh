@@ -75,6 +75,8 @@ missing_for_tests() {
     # Grafana's published types and their compiler; psql for `fleetledger sql`.
     { has node && has npm; } || printf 'nodejs\nnpm\n'
     has psql || echo postgresql-client
+    # The browser that looks at the console's pages, where it is a package (elsewhere it is a snap, and its test is skipped).
+    has chromedriver || ! apt-cache show chromium-driver >/dev/null 2>&1 || printf 'chromium\nchromium-driver\n'
     # Python's drivers of PostgreSQL, and as a wheel a Go where it is too old or missing.
     has_pip || echo python3-pip
 }
@@ -122,8 +124,8 @@ unpack_postgres() (
 knows() { has "$1" || [ -d "$FLEETLEDGER_CACHE/$2" ] || apt-cache show "$1" >/dev/null 2>&1; }
 find_packages() {
     has apt-get || return 0
-    if knows prometheus-alertmanager alertmanager && knows pgbouncer pgbouncer; then return 0; fi
-    say "package lists do not know prometheus-alertmanager or pgbouncer: apt-get update"
+    if knows prometheus-alertmanager alertmanager && knows pgbouncer pgbouncer && knows kubernetes-client kubectl; then return 0; fi
+    say "package lists do not know prometheus-alertmanager, pgbouncer or kubernetes-client: apt-get update"
     as_root apt-get update -qq >&2 || say "its tests are skipped and counted; to run them: sudo apt-get update"
 }
 

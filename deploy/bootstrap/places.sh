@@ -17,4 +17,7 @@ fi
     *":$HOME/.cargo/bin:"*) ;;
     *) PATH="$HOME/.cargo/bin:$PATH" ;;
 esac
-export FLEETLEDGER_CACHE CARGO_TARGET_DIR PATH
+# C of dependencies, librdkafka above all, is compiled for a short first build, as their Rust is: of that library's 124 s of
+# CPU half go into its own -O2 and debug information. Release builds unset this.
+: "${CFLAGS=-O1 -g0}"
+export FLEETLEDGER_CACHE CARGO_TARGET_DIR PATH CFLAGS

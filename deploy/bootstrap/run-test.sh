@@ -17,11 +17,14 @@ read -r -n 1 <"$FLEETLEDGER_TEST_SLOTS"
 (
     status=0
     began=$SECONDS
-    "$@" >"$said" 2>&1 </dev/null || status=$?
+    # What it and the parts that it has ended worked, in seconds.
+    TIMEFORMAT='%U %S'
+    { time "$@" >"$said" 2>&1 </dev/null; } 2>"$said.cpu" || status=$?
+    cpu=$(awk '{ printf "%.0f", $1 + $2 }' "$said.cpu")
     printf '%s' "$status" >"$FLEETLEDGER_TEST_STATUS/$name.status"
     printf 1 >"$FLEETLEDGER_TEST_SLOTS"
     exec 8>"$FLEETLEDGER_TEST_STATUS/lock"
     flock 8
-    printf '\n--- %s, %s s\n' "${name%-*}" "$((SECONDS - began))"
+    printf '\n--- %s, %s s, %s s of CPU\n' "${name%-*}" "$((SECONDS - began))" "$cpu"
     cat "$said"
 ) &

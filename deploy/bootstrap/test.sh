@@ -16,13 +16,13 @@ export FLEETLEDGER_SKIPPED_FILE="$work/skipped"
 read -r -a features <<<"${FEATURES:---features fleetledger/fail-points}"
 read -r -a test_arguments <<<"${TEST_ARGS:-}"
 
-times=()
+stages=()
 stage() { # name command...
     local name=$1 started=$SECONDS status=0
     shift
     printf '\n=== %s\n' "$name"
     "$@" || status=$?
-    times+=("$name $((SECONDS - started)) s")
+    stages+=("$name $((SECONDS - started)) s")
     if [ "$status" != 0 ]; then
         printf '=== %s failed (%s) after %s s\n' "$name" "$status" "$((SECONDS - started))"
         return "$status"
@@ -84,10 +84,10 @@ failed=$(count failed)
 printf '\n'
 [ "$skipped" = 0 ] || sed 's/^/skipped: /' "$FLEETLEDGER_SKIPPED_FILE"
 sed -n 's/^test \(.*\) \.\.\. FAILED$/failed: \1/p' "$work/tests.log"
-# What to shorten first, and how busy the cores were.
-printf 'slowest: %s\n' "$(sed -n 's/^--- \(.*\), \([0-9]*\) s$/\2 s \1/p' "$work/tests.log" | sort -rn | head -10 | paste -sd ',' | sed 's/,/, /g')"
-printf 'CPU of all stages (user, system): %s\n' "$(times | tail -n 1)"
-printf 'time: %s\n' "$(IFS=,; echo "${times[*]}" | sed 's/,/, /g')"
+# What to shorten first, and whether it works or waits.
+printf 'slowest, and their CPU time: %s\n' "$(sed -n 's/^--- \(.*\), \([0-9]*\) s, \([0-9]*\) s of CPU$/\2 s \1 (\3 s)/p' "$work/tests.log" | sort -rn | head -20 | paste -sd ',' | sed 's/,/, /g')"
+printf 'CPU time of tests: %s s\n' "$(sed -n 's/^--- .* s, \([0-9]*\) s of CPU$/\1/p' "$work/tests.log" | awk '{ n += $1 } END { print n + 0 }')"
+printf 'time: %s\n' "$(IFS=,; echo "${stages[*]}" | sed 's/,/, /g')"
 printf '%s passed, %s failed\n' "$passed" "$failed"
 printf 'ran %s, skipped %s\n' "$((passed + failed))" "$skipped"
 [ "$failed_stages" = 0 ] && [ "$failed" = 0 ] && { [ "${CI:-}" != true ] || [ "$skipped" = 0 ]; }

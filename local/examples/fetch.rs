@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use fleetledger_local::skip::unless_available;
 use fleetledger_local::{
-    ArtifactCache, LocalResult, alertmanager, kafka, kube_apiserver, pgbouncer, postgres,
+    ArtifactCache, LocalResult, alertmanager, kafka, kube_apiserver, kubectl, pgbouncer, postgres,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,6 +17,7 @@ async fn main() -> ExitCode {
         "Apache Kafka",
         "Alertmanager",
         "PgBouncer",
+        "kubectl",
         "kube-apiserver",
     ] {
         let started = Instant::now();
@@ -36,6 +37,7 @@ async fn fetch(part: &str, cache: &ArtifactCache) -> LocalResult<()> {
         "PostgreSQL" => postgres::fetch(cache).await,
         "Apache Kafka" => kafka::fetch(cache).await,
         "Alertmanager" => alertmanager::fetch(cache).await,
+        "kubectl" => kubectl::fetch(cache).await,
         "PgBouncer" => pgbouncer::fetch(cache).await,
         _ => kube_apiserver::fetch(cache).await,
     };

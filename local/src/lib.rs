@@ -1,5 +1,5 @@
 //! Fetches, caches, starts and stops real parts on this machine: PostgreSQL, Apache Kafka, the
-//! in-process broker of the demo, kube-apiserver, PgBouncer and Alertmanager.
+//! in-process broker of the demo, kube-apiserver, kubectl, PgBouncer and Alertmanager.
 //!
 //! Invariants:
 //! - A part listens on 127.0.0.1 only, on a port that was free.
@@ -26,6 +26,7 @@ pub mod grafana_types;
 mod http;
 pub mod kafka;
 pub mod kube_apiserver;
+pub mod kubectl;
 pub mod maven;
 pub mod mock_kafka;
 pub mod opencost_client;

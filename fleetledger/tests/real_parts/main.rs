@@ -8,6 +8,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod browser;
 mod console;
 mod cost;
 mod demo;
@@ -21,8 +22,10 @@ mod exit_codes;
 mod image;
 mod page;
 mod pages;
+mod pictures;
 mod pooler;
 mod process;
+mod production;
 mod reaper;
 mod reference;
 mod rights;
@@ -30,3 +33,4 @@ mod role;
 mod rules;
 mod support;
 mod teams;
+mod terminal;

@@ -1,4 +1,13 @@
-//! What a page tells its reader to do: commands in blocks of `console`, and files that stand in it whole.
+//! What a page tells its reader to do: commands in blocks of `console`, and files that stand in it whole; and a reader who
+//! does it.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use crate::process::DEADLINE;
 
 /// One thing to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +27,118 @@ pub(crate) struct PageStep {
     pub(crate) command: String,
     /// Lines of the answer; `…` stands for anything.
     pub(crate) output: Vec<String>,
+}
+
+/// Whoever reads a page and types what it says, in a home that is empty at first.
+pub(crate) struct PageReader {
+    pub(crate) folder: tempfile::TempDir,
+    /// What the reader's shell knows: `export NAME=…` and the like.
+    prelude: String,
+}
+
+impl PageReader {
+    pub(crate) fn new(prelude: &str) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            prelude: prelude.to_owned(),
+        }
+    }
+
+    /// A command of the reader's, not yet started.
+    pub(crate) fn command(&self, command: &str) -> Command {
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-o", "pipefail", "-c", &format!("{}\n{command}", self.prelude)])
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path())
+            .stdin(Stdio::null());
+        shell
+    }
+
+    /// Exit code and all that was said.
+    pub(crate) fn types(&self, command: &str) -> (i32, String) {
+        let output = self.command(command).output().unwrap();
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        (output.status.code().unwrap_or(-1), text)
+    }
+
+    /// Until a command says so: some of it comes by and by.
+    pub(crate) fn waits_for(&self, command: &str, wanted: &str) {
+        let begun = Instant::now();
+        loop {
+            let (_, output) = self.types(command);
+            if output.contains(wanted) {
+                return;
+            }
+            assert!(begun.elapsed() < DEADLINE, "{command}: no {wanted}: {output}");
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+    }
+
+    /// Types a command until it says what its page says: what has yet to come about is asked for again.
+    pub(crate) fn takes(&self, page: &str, step: &PageStep) {
+        let begun = Instant::now();
+        loop {
+            let (code, output) = self.types(&step.command);
+            let missing = missing_line(&output, &step.output);
+            if step.ends_well(code) && missing.is_none() {
+                return;
+            }
+            assert!(
+                step.ends_well(code) && begun.elapsed() < DEADLINE,
+                "{page}:{}: `{}` ended with {code}, lacks {missing:?} and said:\n{output}",
+                step.line,
+                step.command
+            );
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+    }
+
+    /// Follows a page from its first line to its last, or a part of one; how many commands that were.
+    pub(crate) fn follows(&self, page: &str, text: &str) -> usize {
+        let mut commands = 0;
+        for part in parts(text) {
+            match part {
+                PagePart::File { path, text } => self.writes(&path, &text),
+                PagePart::Step(step) => {
+                    self.takes(page, &step);
+                    commands += 1;
+                }
+            }
+        }
+        commands
+    }
+
+    pub(crate) fn writes(&self, path: &str, text: &str) {
+        std::fs::write(self.folder.path().join(path), text).unwrap();
+    }
+}
+
+impl PageStep {
+    /// `status` and `audit` end with 1 where something is red, and are as useful then.
+    fn ends_well(&self, code: i32) -> bool {
+        code == 0 || code == 1 && ["fleetledger status", "fleetledger audit"].contains(&self.command.as_str())
+    }
+}
+
+/// The text of a page of this tree.
+pub(crate) fn read(page: &str) -> String {
+    let tree = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    std::fs::read_to_string(tree.join(page)).unwrap()
+}
+
+/// A section of a page by its heading, without the heading.
+pub(crate) fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = text
+        .split_once(&format!("\n{heading}\n"))
+        .unwrap_or_else(|| panic!("no {heading}"));
+    let level = heading.split(' ').next().unwrap();
+    rest.split_once(&format!("\n{level} "))
+        .map_or(rest, |(section, _)| section)
 }
 
 /// Everything a page tells to do, in order.
@@ -70,7 +191,8 @@ fn steps(block: &str, first_line: usize) -> Vec<PagePart> {
                 output: Vec::new(),
             });
         } else if let Some(step) = steps.last_mut() {
-            match line.strip_prefix("> ").filter(|_| step.command.ends_with('\\')) {
+            let more = line.trim_start().strip_prefix("> ");
+            match more.filter(|_| step.output.is_empty() && is_open(&step.command)) {
                 Some(more) => step.command = format!("{}\n{more}", step.command),
                 // A prompt of psql, which nobody sees who has no terminal.
                 None if line.starts_with("fleetledger=>") => {}
@@ -79,6 +201,11 @@ fn steps(block: &str, first_line: usize) -> Vec<PagePart> {
         }
     }
     steps.into_iter().map(PagePart::Step).collect()
+}
+
+/// Whether a shell asks for more: after a backslash, or within a loop.
+fn is_open(command: &str) -> bool {
+    command.ends_with('\\') || command.starts_with("for ") && !command.ends_with("done")
 }
 
 /// The first of the lines that what was said lacks; they stand in order, with others in between.

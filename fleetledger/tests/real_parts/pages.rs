@@ -6,44 +6,39 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Instant,
+    sync::{Arc, Mutex, Weak},
 };
 
 use fleetledger_queries::{Catalogue, catalogue};
 
 use crate::{
-    page::{PagePart, PageStep, missing_line, parts},
-    process::DEADLINE,
+    page::{self, PagePart, PageReader, PageStep, parts},
     support::{self, BinaryFixture},
 };
 
 const TREE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// A demo that runs, and a shell for who reads a page beside it.
-struct PageDemo {
+/// A demo that runs, and somebody beside it who reads.
+pub(crate) struct PageDemo {
     child: Child,
-    folder: tempfile::TempDir,
     data: PathBuf,
-    /// The line that it prints for another terminal.
-    export: String,
+    pub(crate) reader: PageReader,
 }
 
+static DEMO: Mutex<Weak<PageDemo>> = Mutex::new(Weak::new());
+
 impl PageDemo {
-    /// Until a command says so: some of it comes by and by.
-    fn waits_for(&self, command: &str, wanted: &str) {
-        let begun = Instant::now();
-        loop {
-            let (_, output) = self.shell(command);
-            if output.contains(wanted) {
-                return;
-            }
-            assert!(begun.elapsed() < DEADLINE, "{command}: no {wanted}: {output}");
-            std::thread::sleep(std::time::Duration::from_millis(500));
-        }
+    /// The one that tests share while any of them looks at it.
+    pub(crate) fn shared() -> Arc<Self> {
+        let mut shared = DEMO.lock().unwrap();
+        shared.upgrade().unwrap_or_else(|| {
+            let demo = Arc::new(Self::start());
+            *shared = Arc::downgrade(&demo);
+            demo
+        })
     }
 
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let data = support::cache()
             .data_root()
             .join(format!("demo-test-pages-{}", std::process::id()));
@@ -71,56 +66,9 @@ impl PageDemo {
         assert!(!export.is_empty(), "the demo prints no line for another terminal");
         Self {
             child,
-            folder,
             data,
-            export,
+            reader: PageReader::new(&export),
         }
-    }
-
-    /// A shell in the folder of whoever reads the page, after the line that the demo printed; exit code and all that was said.
-    fn shell(&self, command: &str) -> (i32, String) {
-        let output = Command::new("bash")
-            .args(["-o", "pipefail", "-c", &format!("{}\n{command}", self.export)])
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let text = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        (output.status.code().unwrap_or(-1), text)
-    }
-
-    /// Follows a page from its first line to its last. What has yet to come about is asked for again.
-    fn follow(&self, page: &str) -> usize {
-        let text = std::fs::read_to_string(Path::new(TREE).join(page)).unwrap();
-        let mut commands = 0;
-        for part in parts(&text) {
-            match part {
-                PagePart::File { path, text } => std::fs::write(self.folder.path().join(path), text).unwrap(),
-                PagePart::Step(step) => {
-                    let begun = Instant::now();
-                    loop {
-                        let (code, output) = self.shell(&step.command);
-                        let missing = missing_line(&output, &step.output);
-                        if code == 0 && missing.is_none() {
-                            break;
-                        }
-                        assert!(
-                            code == 0 && begun.elapsed() < DEADLINE,
-                            "{page}:{}: `{}` ended with {code}, lacks {missing:?} and said:\n{output}",
-                            step.line,
-                            step.command
-                        );
-                        std::thread::sleep(std::time::Duration::from_millis(500));
-                    }
-                    commands += 1;
-                }
-            }
-        }
-        commands
     }
 }
 
@@ -174,9 +122,16 @@ fn commands(book: &str) -> Vec<PageStep> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_are_followed_as_written() {
-    let demo = PageDemo::start();
-    assert!(demo.follow("docs/writing-a-rule.md") >= 8);
-    demo.waits_for("fleetledger dead-letters list", "bad_headers");
+    let demo = PageDemo::shared();
+    let reader = &demo.reader;
+    let quick_start = page::read("docs/quick-start.md");
+    let first = page::section(&quick_start, "## On one machine, with a simulated fleet");
+    // The demo runs already.
+    let (_, after) = first.split_once("export FLEETLEDGER_CONFIG").unwrap();
+    assert!(reader.follows("docs/quick-start.md", after) >= 7);
+    let page = "docs/writing-a-rule.md";
+    assert!(reader.follows(page, &page::read(page)) >= 8);
+    reader.waits_for("fleetledger dead-letters list", "bad_headers");
 
     let mut ran = 0;
     for (name, book) in runbooks() {
@@ -192,7 +147,7 @@ async fn pages_are_followed_as_written() {
             {
                 continue;
             }
-            let (code, output) = demo.shell(&step.command);
+            let (code, output) = reader.types(&step.command);
             // `status` and `audit` end with 1 where something is red: dead letters are.
             let is_fine = code == 0 || (code == 1 && matches!(words[1], "status" | "audit"));
             assert!(
