@@ -53,7 +53,7 @@ async fn terminal_and_pages_fit_where_they_are_looked_at() {
     let demo = PageDemo::shared();
     demo.reader.waits_for("fleetledger alerts list", "firing");
     demo.reader
-        .waits_for("fleetledger cost --window today --by team", "platform");
+        .waits_for("fleetledger cost --window today --by team", "payments");
     let scenes = COMMANDS.map(|command| TerminalScene::record(&demo.reader, command));
     for scene in &scenes {
         assert!(

@@ -38,6 +38,7 @@ fn administrators_sql() -> [String; 2] {
     let renamed = blocks.map(|block| {
         block
             .replace("role fleetledger login", "role keeper login")
+            .replace("temp_file_limit to fleetledger", "temp_file_limit to keeper")
             .replace(
                 "database fleetledger owner fleetledger",
                 "database ledger owner keeper",
