@@ -58,7 +58,7 @@ pub struct FleetledgerConfig {
     pub kubernetes: KubernetesConfig,
     /// The emitter: one Kubernetes cluster.
     pub emit: fleetledger_emit::EmitSettings,
-    /// The simulated fleet of `fleetledger emit --simulate`.
+    /// The simulated fleet of `fleetledger emit --source simulate`.
     pub simulate: fleetledger_emit::SimulateSettings,
     /// The ingester.
     pub ingest: fleetledger_ingest::IngestSettings,

@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod commands;
 mod console;
 mod cost;
 mod demo;
