@@ -1410,6 +1410,17 @@ create table ledger.quarantine (
 );
 CREATE UNIQUE INDEX quarantine_open ON ledger.quarantine USING btree (datacenter, cluster, cluster_uid, COALESCE(topic, ''::text)) WHERE (released_at IS NULL);
 
+-- Files of rules that each evaluator refuses at present; a version that it read before goes on.
+create table ledger.refused_rule (
+    evaluator text not null, -- Evaluator that refuses it.
+    file text not null, -- The file.
+    rule text not null, -- Id of the rule that it would be: the file name without folder and ending.
+    reason text not null, -- Everything that is wrong with it, with line and column, and what to do.
+    since timestamptz not null, -- Since when it is refused for this reason.
+    PRIMARY KEY (evaluator, file),
+    FOREIGN KEY (evaluator) REFERENCES ledger.evaluator(evaluator) ON DELETE CASCADE
+);
+
 -- Of which texts functions and views were made.
 create table ledger.repeatable_set (
     only_row boolean not null default true, -- There is one row.
@@ -1514,7 +1525,7 @@ create table ledger.rule (
     annotations jsonb not null default '{}'::jsonb, -- Templates of its annotations.
     receivers text[] not null default '{}'::text[], -- Receivers it names; empty where routes decide.
     loaded_at timestamptz not null, -- When this version was first run by.
-    removed_at timestamptz, -- When it was gone from the folder.
+    removed_at timestamptz, -- When it was gone from the folder, or refused by an evaluator that had read no earlier version.
     state text not null default 'new'::text, -- new, ok, error or removed.
     last_slot timestamptz, -- Newest slot it was run for.
     last_ok_slot timestamptz, -- Newest slot at which its query gave an answer.
@@ -2047,8 +2058,8 @@ create sequence ledger.delivery_number;
 --     quarantine_id, datacenter, cluster, cluster_uid, topic, reason, detail, since, released_at, records
 -- fleet.rollup_window: Windows that rollups have filled.
 --     rollup, window_at, window_end_at, row_count, known_until, complete, version, filled_at, fillings, sources_behind
--- fleet.rule: Stored queries that are run on schedule, with where each stands.
---     rule, kind, rule_name, rule_group, state, mode, severity, team, last_slot, last_ok_slot, last_seconds, last_rows, last_error, failures, too_slow, limit_exceeded, interval_seconds, for_seconds, missed_slots, evaluator, labels, annotations, receivers, file, version, query_text, loaded_at, removed_at
+-- fleet.rule: Stored queries that are run on schedule, with where each stands, and files that are refused.
+--     rule, kind, rule_name, rule_group, state, mode, severity, team, last_slot, last_ok_slot, last_seconds, last_rows, last_error, failures, too_slow, limit_exceeded, interval_seconds, for_seconds, missed_slots, evaluator, labels, annotations, receivers, file, version, query_text, loaded_at, removed_at, refused_reason, refused_since
 -- fleet.rule_run: Every run of every rule in the last 30 days.
 --     rule, slot, outcome, error, query_seconds, rows, changed, queued, limit_exceeded, as_of, rule_version, evaluator, applied_at, late_seconds
 -- fleet.snooze: Snoozes and planned silences, those that have ended included.

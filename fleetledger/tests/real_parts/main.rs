@@ -25,6 +25,7 @@ mod pooler;
 mod process;
 mod reaper;
 mod reference;
+mod refused_rule;
 mod rights;
 mod role;
 mod rules;
