@@ -5,6 +5,8 @@ use std::{io::IsTerminal as _, sync::OnceLock};
 use fleetledger_schema::instant::Instant;
 use jiff::{Timestamp, Unit, tz::TimeZone};
 
+/// The widest columns are cut to this before any is cut further; the first column, which names the row, never is.
+const NARROW: usize = 16;
 /// No column is cut to less than this.
 const NARROWEST: usize = 8;
 /// Spaces before a line, and between two columns.
@@ -33,29 +35,27 @@ pub(crate) fn terminal_width() -> Option<usize> {
     (columns > 0).then_some(usize::from(columns))
 }
 
-/// The same rows in no more than `width` columns as [`text`] prints them: the widest column is cut, then the next one. No
-/// column is cut below its head, so that a narrow terminal may still wrap.
+/// The same rows in no more than `width` columns as [`text`] prints them: the widest column is cut, then the next one. What a
+/// row is called by, its first cell, is cut least. No column is cut below its head, so that a narrow terminal may still wrap.
 pub(crate) fn fit(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> Vec<Vec<String>> {
     let mut rows = rows.to_vec();
     let Some(width) = width else {
         return rows;
     };
     let mut widths = widths(head, &rows);
-    let least: Vec<usize> = head
-        .iter()
-        .map(|head| head.chars().count().max(NARROWEST))
-        .collect();
     let mut excess = (widths.iter().sum::<usize>() + SPACE * widths.len()).saturating_sub(width);
-    while excess > 0 {
-        let room = |place: &usize| widths.get(*place) > least.get(*place);
-        let widest = (0..widths.len())
-            .filter(room)
-            .max_by_key(|place| widths.get(*place));
-        let Some(cut) = widest.and_then(|place| widths.get_mut(place)) else {
-            break;
-        };
-        *cut -= 1;
-        excess -= 1;
+    let mut widest_first: Vec<usize> = (0..widths.len()).collect();
+    widest_first.sort_by_key(|place| std::cmp::Reverse(widths.get(*place).copied()));
+    for least in [NARROW, NARROWEST] {
+        for place in &widest_first {
+            let least = if *place == 0 { NARROW } else { least };
+            let least = head.get(*place).map_or(0, |head| head.chars().count()).max(least);
+            if let Some(column) = widths.get_mut(*place) {
+                let cut = column.saturating_sub(least).min(excess);
+                *column -= cut;
+                excess -= cut;
+            }
+        }
     }
     for row in &mut rows {
         for (cell, width) in row.iter_mut().zip(&widths) {
@@ -226,10 +226,15 @@ mod tests {
         let lines = text(&head, &fitted);
         assert!(lines.lines().all(|line| line.chars().count() <= 40), "{lines}");
         assert_eq!(fitted[0], row("NodeNotReporting", "node n1 has said…"));
+        let long = [row("WorkloadReplicasUnavailable", "short")];
+        assert_eq!(
+            fit(&head, &long, Some(40))[0],
+            row("WorkloadReplicasUnavailab…", "short")
+        );
         assert_eq!(fitted[1], rows[1]);
-        // Too narrow for all of it: heads and eight columns stay.
+        // Too narrow for all of it: the first cell is cut least.
         let narrow = fit(&head, &rows, Some(10));
-        assert_eq!(narrow[0], row("NodeNot…", "node n1…"));
+        assert_eq!(narrow[0], row("NodeNotReporting", "node n1…"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     cli::DeadLettersCommand,
     config::LoadedConfig,
     exit::ExitReason,
-    output::{self, count, counted, instant, print_json},
+    output::{self, age_of, count, counted, instant, print_json},
     setup::database,
 };
 
@@ -119,6 +119,7 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
             count(row.get("records")),
             row.get::<_, i64>("first_number").to_string(),
             instant(row.get("newest")),
+            age_of(row.get("newest")),
         ]
     };
     let mut states: Vec<(String, i64)> = Vec::new();
@@ -140,7 +141,8 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
                 "state",
                 "records",
                 "first number",
-                "newest"
+                "newest",
+                "age"
             ],
             &rows
         )

@@ -55,16 +55,20 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesCheckArgs) -> anyhow:
 }
 
 fn summary(catalogue: &Catalogue) -> String {
+    let verb = if catalogue.len() == 1 { "is" } else { "are" };
+    let files = counted(catalogue.len(), "file");
+    format!("{files} {verb} good: {}", kinds(catalogue).join(", "))
+}
+
+/// How many there are of each kind.
+pub(super) fn kinds(catalogue: &Catalogue) -> Vec<String> {
     let counts = [
         (catalogue.alerts().count(), "alert"),
         (catalogue.records().count(), "metric"),
         (catalogue.rollups().count(), "rollup"),
         (catalogue.reports().count(), "report"),
     ];
-    let counts: Vec<String> = counts.iter().map(|(count, what)| counted(*count, what)).collect();
-    let verb = if catalogue.len() == 1 { "is" } else { "are" };
-    let files = counted(catalogue.len(), "file");
-    format!("{files} {verb} good: {}", counts.join(", "))
+    counts.iter().map(|(count, what)| counted(*count, what)).collect()
 }
 
 /// Receivers that rules name and the configuration has not. Nothing is said by a configuration without any: it is no

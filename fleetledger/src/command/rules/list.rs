@@ -35,9 +35,12 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesListArgs) -> anyhow::
         rows.extend(refusals.iter().map(refused_row));
         print!("{}", output::list(&head, &rows));
         let refused: BTreeSet<&Path> = refusals.iter().map(|refusal| refusal.file.as_path()).collect();
-        let kinds = catalogue.iter().map(|query| query.kind.key());
-        let refused = refused.iter().map(|_| "refused");
-        println!("{}", output::tally("file", kinds.chain(refused)));
+        let mut counts = super::check::kinds(&catalogue);
+        if !refused.is_empty() {
+            counts.push(format!("{} refused", refused.len()));
+        }
+        let files = output::counted(catalogue.len() + refused.len(), "file");
+        println!("{files}: {}", counts.join(", "));
     }
     Ok(if refusals.is_empty() {
         ExitReason::Done
