@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 
+use fleetledger_queries::live::RefusedFile;
 use fleetledger_schema::part_watch::{GRACE, PartWatch};
 use jiff::Timestamp;
 
@@ -44,7 +45,9 @@ struct EvaluatorHealthState {
     rules_failing_since: Option<(Moment, String)>,
     /// Logins whose failure was paged, each with when it began; none once that is resolved.
     paged_logins: BTreeMap<&'static str, Option<Timestamp>>,
-    refused: Option<String>,
+    refused: Vec<RefusedFile>,
+    /// Why files that are each good cannot be used together.
+    refused_set: Option<String>,
 }
 
 impl EvaluatorHealth {
@@ -82,8 +85,12 @@ impl EvaluatorHealth {
                 "the login that runs rules has failed for {seconds} s: {why}"
             ));
         }
-        if let Some(why) = state.standby.as_ref().or(state.refused.as_ref()) {
+        if let Some(why) = state.standby.as_ref().or(state.refused_set.as_ref()) {
             return Err(why.clone());
+        }
+        if !state.refused.is_empty() {
+            let reasons: Vec<String> = state.refused.iter().map(RefusedFile::reason).collect();
+            return Err(reasons.join("; "));
         }
         state
             .came_round_at
@@ -91,9 +98,21 @@ impl EvaluatorHealth {
             .ok_or_else(|| "no round yet".to_owned())
     }
 
-    /// Files that could not be read; the rules before them go on. `None` when all is well again.
-    pub fn set_refused_files(&self, why: Option<String>) {
-        self.lock().refused = why;
+    /// Files that are refused; the rules before them go on. None when all is well again.
+    pub fn set_refused_files(&self, refused: Vec<RefusedFile>) {
+        let mut state = self.lock();
+        state.refused = refused;
+        state.refused_set = None;
+    }
+
+    /// Files that are each good and cannot be used together; the former ones go on.
+    pub(crate) fn refuse_set(&self, why: String) {
+        self.lock().refused_set = Some(why);
+    }
+
+    /// Files that are refused at present.
+    pub(crate) fn refused_files(&self) -> Vec<RefusedFile> {
+        self.lock().refused.clone()
     }
 
     pub(crate) fn came_round(&self, standby: Option<String>) {
@@ -189,6 +208,9 @@ impl EvaluatorHealth {
 
 #[cfg(test)]
 mod tests {
+    use fleetledger_queries::{QueryRefusal, refusal::FilePosition};
+    use fleetledger_schema::instant::Instant;
+
     use super::*;
 
     #[test]
@@ -200,8 +222,16 @@ mod tests {
         assert_eq!(health.ready().unwrap_err(), "another rule set is in force");
         health.came_round(None);
         assert!(health.ready().is_ok());
-        health.set_refused_files(Some("a.sql:3: unknown key".to_owned()));
-        assert!(health.ready().is_err());
+        let refusal = QueryRefusal::new("a.sql", FilePosition::line(3), "unknown key");
+        health.set_refused_files(vec![RefusedFile {
+            path: "a.sql".into(),
+            refusals: vec![refusal],
+            since: Instant::now(),
+            version_in_use: None,
+        }]);
+        assert_eq!(health.ready().unwrap_err(), "a.sql:3: unknown key");
+        health.set_refused_files(Vec::new());
+        assert!(health.ready().is_ok());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub fn follow(
                         return;
                     }
                 }
-                Err(error) => health.set_refused_files(Some(error.to_string())),
+                Err(error) => health.refuse_set(error.to_string()),
             }
         }
     });
@@ -40,17 +40,11 @@ pub fn follow(
 }
 
 fn report_refused_files(current: &CurrentQueries, health: &EvaluatorHealth) {
-    let lines = current
-        .refused
-        .iter()
-        .flat_map(|file| &file.refusals)
-        .map(ToString::to_string);
-    let lines: Vec<String> = lines.collect();
-    for line in &lines {
+    for file in &current.refused {
         tracing::warn!(
-            refused = line,
+            refused = file.reason(),
             "a file of the rules is refused; what it would replace goes on"
         );
     }
-    health.set_refused_files((!lines.is_empty()).then(|| lines.join("; ")));
+    health.set_refused_files(current.refused.clone());
 }

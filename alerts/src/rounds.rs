@@ -113,7 +113,9 @@ impl EvaluationRounds {
             .await
             .map_err(|source| AlertsError::Pool { step, source })?;
         let lease_seconds = settings.lease.as_secs_f64();
-        let state = rule_set::join(&mut client, &settings.evaluator, rules, lease_seconds).await?;
+        let refused = health.refused_files();
+        let files = (rules.as_ref(), refused.as_slice());
+        let state = rule_set::join(&mut client, &settings.evaluator, files, lease_seconds).await?;
         if state == EvaluatorState::Standby {
             self.claims.clear();
             health.keep_groups(|_| false);

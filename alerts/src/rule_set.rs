@@ -1,5 +1,6 @@
 //! Stage 1: which set of rules is in force. Evaluators with other files stand by, so two sets never mix.
 
+use fleetledger_queries::live::RefusedFile;
 use fleetledger_schema::instant::Instant;
 use tokio_postgres::{Client, Transaction};
 
@@ -17,14 +18,14 @@ pub(crate) enum EvaluatorState {
     Standby,
 }
 
-/// Says that this evaluator lives, and takes its set into force if nobody runs another one.
+/// Says that this evaluator lives and which files it refuses, and takes its set into force if nobody runs another one.
 ///
 /// A new set comes into force when the last evaluator of the old one has gone, or has read the new files as well. The
 /// claims of the old set's evaluators end with it: each group's epoch moves.
 pub(crate) async fn join(
     client: &mut Client,
     evaluator: &str,
-    rules: &RuleSet,
+    (rules, refused): (&RuleSet, &[RefusedFile]),
     lease_seconds: f64,
 ) -> Result<EvaluatorState, AlertsError> {
     let mut transaction = client.transaction().await.map_err(while_("join"))?;
@@ -56,8 +57,23 @@ pub(crate) async fn join(
         .execute(UPSERT_EVALUATOR, &[&evaluator, &rules.sha256, &state])
         .await
         .map_err(while_("say that this evaluator lives"))?;
+    let refused: serde_json::Value = refused.iter().map(refused_document).collect();
+    transaction
+        .execute(SYNC_REFUSED_RULES, &[&evaluator, &refused, &lease_seconds])
+        .await
+        .map_err(while_("say which files are refused"))?;
     transaction.commit().await.map_err(while_("join"))?;
     Ok(evaluator_state)
+}
+
+/// The row of a file in `ledger.refused_rule`.
+fn refused_document(file: &RefusedFile) -> serde_json::Value {
+    serde_json::json!({
+        "file": file.path.display().to_string(),
+        "rule": file.rule(),
+        "reason": file.reason(),
+        "since": file.since.to_string(),
+    })
 }
 
 /// Gives everything back, so that others need not wait for the lease to end.
@@ -177,6 +193,24 @@ const UPSERT_EVALUATOR: &str = "
         set rule_set = excluded.rule_set, state = excluded.state, heartbeat_at = excluded.heartbeat_at";
 
 const RELEASE_GROUPS: &str = "update ledger.rule_group set owner = null, lease_until = null where owner = $1";
+
+/// What this evaluator refuses takes the place of what it refused before; what one refused that has died is forgotten, as
+/// whoever has its groups now reads the files too.
+const SYNC_REFUSED_RULES: &str = "
+    with current as (
+        select * from jsonb_to_recordset($2) as d (file text, rule text, reason text, since timestamptz)
+    ), gone as (
+        delete from ledger.refused_rule as r
+        where r.evaluator = $1 and not exists (select from current as c where c.file = r.file)
+           or r.evaluator in (
+               select e.evaluator from ledger.evaluator as e
+               where e.evaluator <> $1 and e.heartbeat_at <= clock_timestamp() - make_interval(secs => $3)
+           )
+    )
+    insert into ledger.refused_rule as r (evaluator, file, rule, reason, since)
+    select $1, c.file, c.rule, c.reason, c.since from current as c
+    on conflict (evaluator, file) do update set rule = excluded.rule, reason = excluded.reason, since = excluded.since
+    where (r.rule, r.reason, r.since) is distinct from (excluded.rule, excluded.reason, excluded.since)";
 
 const DELETE_EVALUATOR: &str = "delete from ledger.evaluator where evaluator = $1";
 

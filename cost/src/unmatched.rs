@@ -117,8 +117,8 @@ async fn uncounted(client: &Client) -> Result<Vec<String>, CostError> {
     for row in rows {
         let (datacenter, cluster, nodes): (String, String, i64) = (row.get(0), row.get(1), row.get(2));
         sentences.push(format!(
-            "cluster {datacenter}/{cluster}: {nodes} of its nodes are virtual and are priced by a capacity that somebody wrote \
-             down; give them a class of their own, or a price of nothing"
+            "cluster {datacenter}/{cluster}: virtual nodes ({nodes}) are priced by a capacity that somebody wrote down; give them a \
+             class of their own, or a price of nothing"
         ));
     }
     let rows = client
@@ -128,8 +128,12 @@ async fn uncounted(client: &Client) -> Result<Vec<String>, CostError> {
     for row in rows {
         let (datacenter, cluster): (String, String) = (row.get(0), row.get(1));
         let (resource, amount, nodes): (String, String, i64) = (row.get(2), row.get(3), row.get(4));
+        let nodes = match nodes {
+            1 => "1 node".to_owned(),
+            several => format!("{several} nodes"),
+        };
         sentences.push(format!(
-            "cluster {datacenter}/{cluster}: {resource} ({amount} on {nodes} nodes) is not counted: it is no card of a name \
+            "cluster {datacenter}/{cluster}: {resource} ({amount} on {nodes}) is not counted: it is no card of a name \
              \u{2026}/gpu, has no price and is charged to nobody; the price of the node covers it"
         ));
     }

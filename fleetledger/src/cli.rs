@@ -23,6 +23,9 @@ pub struct Cli {
     /// How log lines look; wins over log.format.
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// Show instants in this machine's time zone in place of UTC.
+    #[arg(long, global = true)]
+    pub local_time: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: CliCommand,
@@ -319,7 +322,7 @@ pub enum TopicsCommand {
 pub enum RulesCommand {
     /// Reads every file, and prepares and explains it on a real PostgreSQL; says what is wrong by file and line.
     Check(RulesCheckArgs),
-    /// What a folder holds.
+    /// What a folder holds and what of it is refused, or what the evaluator runs; exit code 1 if anything is refused.
     #[command(visible_alias = "ls")]
     List(RulesListArgs),
     /// Writes the files of a new query, to be edited.
@@ -419,9 +422,12 @@ pub struct RulesListArgs {
     /// Folder of queries, or one file.
     #[arg(default_value = "queries")]
     pub path: PathBuf,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
+    /// What the evaluator runs, and which files it refuses, in place of what the folder holds; asks the console.
+    #[arg(long, conflicts_with = "path")]
+    pub running: bool,
+    /// The console.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// Options of `rules new`.

@@ -34,6 +34,27 @@ pub struct AuditReport {
     pub waiting: u64,
     /// Rows found altered now: `kind cluster_id uid`.
     pub altered: Vec<String>,
+    /// Rows that were other ones once they were looked at again: neither sound nor altered.
+    pub changed: u64,
+    /// The same figures for each kind; they add up to those above.
+    pub kinds: Vec<KindAudit>,
+}
+
+/// What an audit found of one kind: `rows` is the sum of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct KindAudit {
+    /// The kind.
+    pub kind: String,
+    /// Rows encoded again.
+    pub rows: u64,
+    /// Rows that are as they travelled.
+    pub sound: u64,
+    /// Rows found altered before, not yet healed by a sweep.
+    pub waiting: u64,
+    /// Rows found altered now.
+    pub altered: u64,
+    /// Rows that were other ones once they were looked at again.
+    pub changed: u64,
 }
 
 /// Encodes every row again. `progress` is told what is being read.
@@ -55,16 +76,30 @@ pub async fn run(
         altered: BTreeMap::new(),
     };
     for kind in RecordKind::ALL {
-        audit.kind(&client, kind, &mut progress).await.map_err(failed)?;
+        let found = audit.kind(&client, kind, &mut progress).await.map_err(failed)?;
+        audit.report.add(found);
     }
     for ((cluster_id, number), uids) in &audit.altered {
-        let reason = format!("audit: {} rows were altered", uids);
+        let reason = format!(
+            "audit: {uids} {} altered",
+            if *uids == 1 { "row was" } else { "rows were" }
+        );
         client
             .execute(RAISE_GENERATION, &[cluster_id, number, &reason])
             .await
             .map_err(failed)?;
     }
     Ok(audit.report)
+}
+
+impl AuditReport {
+    fn add(&mut self, kind: KindAudit) {
+        self.rows += kind.rows;
+        self.sound += kind.sound;
+        self.waiting += kind.waiting;
+        self.changed += kind.changed;
+        self.kinds.push(kind);
+    }
 }
 
 struct RowAudit {
@@ -79,15 +114,19 @@ impl RowAudit {
         client: &Client,
         kind: RecordKind,
         progress: &mut impl FnMut(&str),
-    ) -> Result<(), tokio_postgres::Error> {
+    ) -> Result<KindAudit, tokio_postgres::Error> {
         let table = row::table(kind).name;
+        let mut found = KindAudit {
+            kind: kind.to_string(),
+            ..KindAudit::default()
+        };
         let statement = READ_PAGE_TEMPLATE
             .replace("{table}", table)
             .replace("{page}", &PAGE.to_string());
         let (mut cluster_id, mut uid) = (i32::MIN, ObjectUid::MIN);
         loop {
             let rows = client.query(&statement, &[&cluster_id, &uid]).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let Some(last) = rows.last() else { return Ok(found) };
             (cluster_id, uid) = (last.try_get("cluster_id")?, last.try_get("uid")?);
             let mut containers = if kind == RecordKind::Pod {
                 containers_of(client, &rows).await?
@@ -95,12 +134,11 @@ impl RowAudit {
                 BTreeMap::new()
             };
             for row in &rows {
-                self.row(client, kind, row, &mut containers).await?;
+                self.row(client, kind, row, &mut containers, &mut found).await?;
             }
             progress(&format!(
                 "{table}: {} rows, {} altered",
-                self.report.rows,
-                self.report.altered.len()
+                found.rows, found.altered
             ));
         }
     }
@@ -111,24 +149,28 @@ impl RowAudit {
         kind: RecordKind,
         row: &Row,
         containers: &mut BTreeMap<(i32, ObjectUid), Vec<StoredContainer>>,
+        found: &mut KindAudit,
     ) -> Result<(), tokio_postgres::Error> {
         let key: (i32, ObjectUid) = (row.try_get("cluster_id")?, row.try_get("uid")?);
-        self.report.rows += 1;
+        found.rows += 1;
         let halves: (Option<i64>, Option<i64>) = (row.try_get("body_hash_hi")?, row.try_get("body_hash_lo")?);
         let (Some(hi), Some(lo)) = halves else {
-            self.report.waiting += 1;
+            found.waiting += 1;
             return Ok(());
         };
         let stored = containers.remove(&key).unwrap_or_default();
         if self.is_sound(kind, row, ContentHash { hi, lo }, stored)? {
-            self.report.sound += 1;
+            found.sound += 1;
             return Ok(());
         }
         let statement = FORGET_BODY_HASH_TEMPLATE.replace("{table}", row::table(kind).name);
         // A row that changed since it was read is no longer the one that was found altered.
         if client.execute(&statement, &[&key.0, &key.1, &hi, &lo]).await? > 0 {
+            found.altered += 1;
             *self.altered.entry((key.0, kind.number())).or_default() += 1;
             self.report.altered.push(format!("{kind} {} {}", key.0, key.1));
+        } else {
+            found.changed += 1;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: periods, labels: [datacenter, cluster, period], annotations: [error]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "cost of {{ labels.cluster }} is incomplete in {{ value | count }} {{ labels.period }}s: {{ annotations.error }}"
+  summary: "cost of {{ labels.cluster }} is incomplete in {{ value | count(labels.period) }}: {{ annotations.error }}"
   runbook: cost-not-rated
 freshness: none
 ---*/

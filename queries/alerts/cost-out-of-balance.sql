@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: periods, labels: [datacenter, cluster, period]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "cost of {{ labels.cluster }} does not add up in {{ value | count }} {{ labels.period }}s"
+  summary: "cost of {{ labels.cluster }} does not add up in {{ value | count(labels.period) }}"
   runbook: cost-out-of-balance
 freshness: none
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: silent_nodes, labels: [datacenter], annotations: [all_nodes]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ value | count }} of {{ annotations.all_nodes }} nodes of {{ labels.datacenter }} are silent"
+  summary: "{{ value | count }} of {{ annotations.all_nodes | count('node') }} of {{ labels.datacenter }} {{ 'is' if value == 1 else 'are' }} silent"
   runbook: datacenter-nodes-down
 freshness: {by: [datacenter, cluster], max_age: 5m}
 inhibits: [{target: {alertname: [NodeNotReporting, NodeNotReady]}, equal: [datacenter]}]

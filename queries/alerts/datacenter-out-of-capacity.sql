@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: pods, labels: [datacenter, resource], annotations: [clusters]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ value | count('pod') }} in {{ annotations.clusters }} clusters of {{ labels.datacenter }} waiting for {{ labels.resource }}"
+  summary: "{{ value | count('pod') }} in {{ annotations.clusters | count('cluster') }} of {{ labels.datacenter }} waiting for {{ labels.resource }}"
   runbook: datacenter-out-of-capacity
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

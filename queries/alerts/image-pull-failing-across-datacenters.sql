@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: datacenters, labels: [registry], annotations: [containers]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ annotations.containers }} containers in {{ value | count('datacenter') }} cannot pull from {{ labels.registry }}"
+  summary: "{{ annotations.containers | count('container') }} in {{ value | count('datacenter') }} cannot pull from {{ labels.registry }}"
   runbook: image-pull-failing-across-datacenters
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

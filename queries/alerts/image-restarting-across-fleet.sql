@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: containers, labels: [image], annotations: [clusters]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ value | count('container') }} of {{ labels.image }} failed within half an hour, in {{ annotations.clusters }} clusters"
+  summary: "{{ value | count('container') }} of {{ labels.image }} failed within half an hour, in {{ annotations.clusters | count('cluster') }}"
   runbook: image-restarting-across-fleet
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: missing, labels: [datacenter, cluster, namespace, workload_kind, workload], annotations: [desired]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ value | count }} of {{ annotations.desired }} replicas of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} are not available"
+  summary: "{{ value | count }} of {{ annotations.desired | count('replica') }} of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} {{ 'is' if value == 1 else 'are' }} not available"
   runbook: workload-replicas-unavailable
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -56,12 +56,56 @@ pub(crate) struct QueryFile {
 /// # Errors
 /// Everything that is wrong with any of them, by file and line.
 pub fn load(root: &Path) -> Result<Catalogue, Vec<QueryRefusal>> {
-    let (queries, mut refusals) = parse_all(&read(root)?);
-    refusals.extend(conflicts(&queries));
-    match refusals.is_empty() {
-        true => Ok(Catalogue::of(queries)),
-        false => Err(refusals),
+    match load_good(root)? {
+        (catalogue, refusals) if refusals.is_empty() => Ok(catalogue),
+        (_, refusals) => Err(refusals),
     }
+}
+
+/// Loads every `.sql` below a folder (or one file) with which nothing is wrong, and everything that is wrong with the others.
+///
+/// # Errors
+/// Files or folders that cannot be read.
+pub fn load_good(root: &Path) -> Result<(Catalogue, Vec<QueryRefusal>), Vec<QueryRefusal>> {
+    let (mut queries, mut refusals) = parse_all(&read(root)?);
+    let conflicts = conflicts(&queries);
+    queries.retain(|query| conflicts.iter().all(|refusal| refusal.file != query.path));
+    refusals.extend(conflicts);
+    Ok((Catalogue::of(queries), refusals))
+}
+
+/// Queries that a server can be asked about, though something may be wrong with their templates.
+#[derive(Debug, Clone, Default)]
+pub struct UncheckedCatalogue {
+    /// The queries.
+    pub catalogue: Catalogue,
+    /// What is wrong with templates.
+    pub templates: Vec<QueryRefusal>,
+}
+
+/// Loads every `.sql` below a folder (or one file) to ask a server about it, with what is wrong with templates apart.
+///
+/// # Errors
+/// Everything that is wrong with any of them, by file and line, where it is more than templates.
+pub fn load_unchecked(root: &Path) -> Result<UncheckedCatalogue, Vec<QueryRefusal>> {
+    let (mut queries, mut templates, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    for source in &read(root)? {
+        let parsed = parse::parse_apart(&source.path, &source.folder, &source.text);
+        match parsed.and_then(|(query, found)| Ok((in_its_folder(query, source)?, found))) {
+            Ok((query, found)) => {
+                queries.push(Arc::new(query));
+                templates.extend(found);
+            }
+            Err(found) => refusals.extend(found),
+        }
+    }
+    refusals.extend(conflicts(&queries));
+    if refusals.is_empty() {
+        let catalogue = Catalogue::of(queries);
+        return Ok(UncheckedCatalogue { catalogue, templates });
+    }
+    refusals.extend(templates);
+    Err(refusals)
 }
 
 impl Catalogue {
@@ -232,7 +276,10 @@ pub(crate) fn parse_all(sources: &[QueryFile]) -> (Vec<Arc<StoredQuery>>, Vec<Qu
 
 /// Parses one file, and sees that it lies in the folder of its kind.
 pub(crate) fn parse_source(source: &QueryFile) -> Result<StoredQuery, Vec<QueryRefusal>> {
-    let query = parse::parse(&source.path, &source.folder, &source.text)?;
+    in_its_folder(parse::parse(&source.path, &source.folder, &source.text)?, source)
+}
+
+fn in_its_folder(query: StoredQuery, source: &QueryFile) -> Result<StoredQuery, Vec<QueryRefusal>> {
     let key = query.kind.key();
     let folders = source.path.iter().filter_map(|part| part.to_str());
     let folder = folders

@@ -152,11 +152,15 @@ impl<'f> FrontMatter<'f> {
         found
     }
 
-    /// Lines of the keys that are there.
+    /// Lines of the keys that are there, and of each template.
     pub(crate) fn lines(&self) -> BTreeMap<String, u32> {
-        let there = self.asked_keys.iter().filter(|key| self.has(key));
+        let there = self.asked_keys.iter().filter(|key| self.has(key)).cloned();
+        let annotations = self.root.get("annotations").and_then(Value::as_mapping);
+        let names = annotations.into_iter().flat_map(|texts| texts.keys());
+        let templates = names.filter_map(|name| Some(format!("annotations.{}", name.as_str()?)));
         there
-            .map(|key| (key.clone(), self.position_of(key).line))
+            .chain(templates)
+            .map(|key| (key.clone(), self.position_of(&key).line))
             .collect()
     }
 

@@ -12,7 +12,7 @@
 //! * [`HttpFailure`]: what rooms with HTTP routes answer a request that failed.
 //! * [`AnnotationTemplates`] renders summaries; [`Period`] is a length of time as rules write it.
 //!
-//! The model (`alert`, `catalogue`, `freshness`, `front_matter`, `key`, `parse`, `period`, `query`, `record`, `refusal`,
+//! The model (`alert`, `catalogue`, `freshness`, `front_matter`, `key`, `near_names`, `parse`, `period`, `query`, `record`, `refusal`,
 //! `report`, `rollup`, `statement`, `template`) imports nothing that runs a query; `tests/tests/tidy.rs` keeps it so.
 //!
 //! Invariants: a query that cannot be used is refused before it runs, and the one it would replace goes on; a query
@@ -30,6 +30,7 @@ pub mod http_failure;
 pub mod key;
 pub mod live;
 mod metrics;
+pub mod near_names;
 mod parse;
 pub mod period;
 pub mod prepare;

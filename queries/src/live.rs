@@ -43,6 +43,22 @@ pub struct RefusedFile {
     pub version_in_use: Option<String>,
 }
 
+impl RefusedFile {
+    /// Id of the query that it would be: the file name without folder and ending.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        let stem = self.path.file_stem().and_then(|stem| stem.to_str());
+        stem.unwrap_or_default()
+    }
+
+    /// Everything that is wrong with it, in one line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let lines: Vec<String> = self.refusals.iter().map(ToString::to_string).collect();
+        lines.join("; ")
+    }
+}
+
 /// A folder of queries that is followed.
 #[derive(Debug)]
 pub struct LiveCatalogue {
@@ -264,9 +280,8 @@ fn log_changes(before: &CurrentQueries, refused: &[RefusedFile]) {
         {
             continue;
         }
-        let lines: Vec<String> = file.refusals.iter().map(ToString::to_string).collect();
         let goes_on = file.version_in_use.is_some();
-        tracing::error!(file = %file.path.display(), goes_on, "query is refused: {}", lines.join("; "));
+        tracing::error!(file = %file.path.display(), goes_on, "query is refused: {}", file.reason());
     }
     for file in &before.refused {
         if refused.iter().all(|still| still.path != file.path) {

@@ -17,7 +17,7 @@ use crate::{
     report::ReportRule,
     statement,
 };
-use alert::read_alert;
+use alert::{check_templates, read_alert};
 use record::read_record;
 use rollup::read_rollup;
 
@@ -29,14 +29,34 @@ const MAX_WAIT: Period = Period::from_days(30);
 /// # Errors
 /// Everything that is wrong with it, by line.
 pub fn parse(path: &Path, folder: &str, text: &str) -> Result<StoredQuery, Vec<QueryRefusal>> {
+    match parse_apart(path, folder, text)? {
+        (query, templates) if templates.is_empty() => Ok(query),
+        (_, templates) => Err(in_order(templates)),
+    }
+}
+
+/// Reads one file, with what is wrong with its templates apart: whether the query has the columns that its labels name is
+/// said first, and only a server knows it.
+///
+/// # Errors
+/// Everything that is wrong with it, its templates among it, where it cannot be asked.
+pub(crate) fn parse_apart(
+    path: &Path,
+    folder: &str,
+    text: &str,
+) -> Result<(StoredQuery, Vec<QueryRefusal>), Vec<QueryRefusal>> {
     let parts = split(path, text).map_err(|refusal| vec![refusal])?;
     let mut front = FrontMatter::read(path, &parts).map_err(|refusal| vec![refusal])?;
     let id = read_id(path, &mut front);
     let query = read_query(path, folder, text, &parts, &mut front);
-    let refusals = std::mem::take(&mut front.refusals);
+    let mut refusals = std::mem::take(&mut front.refusals);
+    let templates = query.as_ref().map(check_templates).unwrap_or_default();
     match (id, query) {
-        (Some(id), Some(query)) if refusals.is_empty() => Ok(StoredQuery { id, ..query }),
-        _ => Err(in_order(refusals)),
+        (Some(id), Some(query)) if refusals.is_empty() => Ok((StoredQuery { id, ..query }, templates)),
+        _ => {
+            refusals.extend(templates);
+            Err(in_order(refusals))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod destination;
 mod resolved;
+mod unknown_name;
 
 use std::sync::Arc;
 
@@ -55,7 +56,9 @@ pub async fn prepare(
                 drop(Object::take(client));
                 return Err(error);
             }
-            Err(RunError::Refused(refusal)) => outcomes.push(Err(vec![refusal])),
+            Err(RunError::Refused(refusal)) => {
+                outcomes.push(Err(vec![with_near_names(&mut session, query, refusal).await]));
+            }
             Err(timeout) => outcomes.push(Err(vec![query.refusal("timeout", timeout.to_string())])),
             Ok(outcome) => outcomes.push(outcome),
         }
@@ -64,6 +67,22 @@ pub async fn prepare(
         drop(Object::take(client));
     }
     Ok(outcomes)
+}
+
+/// The same refusal; where it is about a name that is not there, with names that are.
+async fn with_near_names(
+    session: &mut SnapshotSession<'_>,
+    query: &StoredQuery,
+    refusal: QueryRefusal,
+) -> QueryRefusal {
+    if !unknown_name::is_about_a_name(&refusal) {
+        return refusal;
+    }
+    match unknown_name::read_views(session, query).await {
+        Ok(views) => unknown_name::suggest(query, refusal, &views),
+        // What is wrong is known; a session that is lost is noticed by the next query.
+        Err(_) => refusal,
+    }
 }
 
 /// Has the server judge what a query calls, without running it.

@@ -1,8 +1,15 @@
 //! Texts with placeholders, such as the summary of an alert.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context, value::Object};
+
+/// Names that one template is searched for at most.
+const MOST_UNKNOWN: usize = 20;
 
 /// Annotations of an alert: templates by name. Compiled once; cheap to render.
 #[derive(Clone)]
@@ -92,6 +99,42 @@ impl AnnotationTemplates {
         rendered.map_err(|error| explain(name, &error))
     }
 
+    /// Names that a template speaks of and the subject has not, such as `labels.pod` or `node`; the rest of it is good.
+    ///
+    /// # Errors
+    /// Something else is wrong with it.
+    pub fn unknown_names(
+        &self,
+        name: &str,
+        subject: &TemplateSubject<'_>,
+    ) -> Result<BTreeSet<String>, TemplateError> {
+        let mut unknown = BTreeSet::new();
+        while unknown.len() < MOST_UNKNOWN {
+            let search = Arc::new(NameSearch {
+                given: unknown.clone(),
+                missed: Mutex::default(),
+            });
+            let root = SubjectObject {
+                alertname: subject.alertname.to_owned(),
+                value: subject.value,
+                labels: NamedTexts::value("labels", subject.labels, &search),
+                annotations: NamedTexts::value("annotations", subject.annotations, &search),
+                search: Arc::clone(&search),
+            };
+            let rendered = self
+                .environment
+                .get_template(name)
+                .and_then(|template| template.render(Value::from_object(root)));
+            let Err(error) = rendered else { break };
+            let missed = search.missed.lock().unwrap_or_else(PoisonError::into_inner);
+            match missed.clone() {
+                Some(missed) if error.kind() == ErrorKind::UndefinedError => unknown.insert(missed),
+                _ => return Err(explain(name, &error)),
+            };
+        }
+        Ok(unknown)
+    }
+
     /// All annotations, filled in. One that fails shows its template and why: an alert is not lost for its wording.
     #[must_use]
     pub fn render_all(&self, subject: &TemplateSubject<'_>) -> BTreeMap<String, String> {
@@ -125,8 +168,81 @@ fn explain(name: &str, error: &Error) -> TemplateError {
     }
 }
 
+/// What a template asked for and did not get.
+#[derive(Debug)]
+struct NameSearch {
+    /// Names that are not there and are given all the same, so that the next one is found.
+    given: BTreeSet<String>,
+    /// The last name that was asked for in vain.
+    missed: Mutex<Option<String>>,
+}
+
+impl NameSearch {
+    fn miss(&self, name: String) -> Option<Value> {
+        if self.given.contains(&name) {
+            return Some(Value::from("1"));
+        }
+        *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = Some(name);
+        None
+    }
+}
+
+/// Labels or annotations of a subject whose misses are noted.
+#[derive(Debug)]
+struct NamedTexts {
+    prefix: &'static str,
+    texts: BTreeMap<String, String>,
+    search: Arc<NameSearch>,
+}
+
+impl NamedTexts {
+    fn value(prefix: &'static str, texts: &BTreeMap<String, String>, search: &Arc<NameSearch>) -> Value {
+        Value::from_object(Self {
+            prefix,
+            texts: texts.clone(),
+            search: Arc::clone(search),
+        })
+    }
+}
+
+impl Object for NamedTexts {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        match self.texts.get(name) {
+            Some(text) => Some(Value::from(text.as_str())),
+            None => self.search.miss(format!("{}.{name}", self.prefix)),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
+        minijinja::value::Enumerator::Values(self.texts.keys().map(Value::from).collect())
+    }
+}
+
+/// Everything that a template may speak of.
+#[derive(Debug)]
+struct SubjectObject {
+    alertname: String,
+    value: Option<f64>,
+    labels: Value,
+    annotations: Value,
+    search: Arc<NameSearch>,
+}
+
+impl Object for SubjectObject {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "alertname" => Some(Value::from(self.alertname.as_str())),
+            "value" => Some(Value::from(self.value)),
+            "labels" => Some(self.labels.clone()),
+            "annotations" => Some(self.annotations.clone()),
+            name => self.search.miss(name.to_owned()),
+        }
+    }
+}
+
 /// A filter's number; an unknown one is shown as `unknown`.
-fn number(value: minijinja::Value) -> Result<Option<f64>, Error> {
+fn number(value: Value) -> Result<Option<f64>, Error> {
     if value.is_none() {
         return Ok(None);
     }
@@ -260,6 +376,30 @@ mod tests {
         assert!(rendered("{{ labels.pod }}", None).is_err());
         assert!(rendered("{{ labels.node", None).is_err());
         assert!(rendered("{{ labels.node | nope }}", None).is_err());
+    }
+
+    #[test]
+    fn every_name_that_is_not_there_is_named_and_questions_about_one_are_not() {
+        let unknown = |template: &str| {
+            let annotations = AnnotationTemplates::compile(map(&[("summary", template)])).unwrap();
+            let subject = TemplateSubject {
+                alertname: "A",
+                labels: &map(&[("node", "n1")]),
+                value: Some(1.0),
+                annotations: &map(&[("reason", "disk")]),
+            };
+            let names = annotations.unknown_names("summary", &subject);
+            names.map(|names| names.into_iter().collect::<Vec<_>>().join(" "))
+        };
+        let good = "{{ alertname }} {{ labels.node }} {{ value | count('time') }} {{ annotations.reason }}";
+        assert_eq!(unknown(good).unwrap(), "");
+        assert_eq!(
+            unknown("{{ labels.pod }} {{ node }} {{ annotations.raeson }} {{ labels.node }}").unwrap(),
+            "annotations.raeson labels.pod node"
+        );
+        assert_eq!(unknown("{% if labels.pod is defined %}x{% endif %}").unwrap(), "");
+        assert_eq!(unknown("{% for n in range(2) %}{{ n }}{% endfor %}").unwrap(), "");
+        assert!(unknown("{{ labels.node | duration }}").is_err());
     }
 
     #[test]

@@ -1410,6 +1410,17 @@ create table ledger.quarantine (
 );
 CREATE UNIQUE INDEX quarantine_open ON ledger.quarantine USING btree (datacenter, cluster, cluster_uid, COALESCE(topic, ''::text)) WHERE (released_at IS NULL);
 
+-- Files of rules that each evaluator refuses at present; a version that it read before goes on.
+create table ledger.refused_rule (
+    evaluator text not null, -- Evaluator that refuses it.
+    file text not null, -- The file.
+    rule text not null, -- Id of the rule that it would be: the file name without folder and ending.
+    reason text not null, -- Everything that is wrong with it, with line and column, and what to do.
+    since timestamptz not null, -- Since when it is refused for this reason.
+    PRIMARY KEY (evaluator, file),
+    FOREIGN KEY (evaluator) REFERENCES ledger.evaluator(evaluator) ON DELETE CASCADE
+);
+
 -- Of which texts functions and views were made.
 create table ledger.repeatable_set (
     only_row boolean not null default true, -- There is one row.
@@ -1514,7 +1525,7 @@ create table ledger.rule (
     annotations jsonb not null default '{}'::jsonb, -- Templates of its annotations.
     receivers text[] not null default '{}'::text[], -- Receivers it names; empty where routes decide.
     loaded_at timestamptz not null, -- When this version was first run by.
-    removed_at timestamptz, -- When it was gone from the folder.
+    removed_at timestamptz, -- When it was gone from the folder, or refused by an evaluator that had read no earlier version.
     state text not null default 'new'::text, -- new, ok, error or removed.
     last_slot timestamptz, -- Newest slot it was run for.
     last_ok_slot timestamptz, -- Newest slot at which its query gave an answer.
@@ -1992,9 +2003,9 @@ create sequence ledger.delivery_number;
 -- fleet.cost_monthly: Cost of each namespace and team in each UTC month, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only.
 --     month_at, datacenter, cluster, namespace, team, owner_source, node_class, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, closed_at
 -- fleet.cost_node_daily: What the nodes of each cluster and class cost in each UTC day by resource, and whom for: cost = allocated + idle + system.
---     day_at, datacenter, cluster, node_class, resource, cost, allocated_cost, idle_cost, system_cost, currency, capacity_hours, allocatable_hours, charged_hours, node_hours, unpriced_hours
+--     day_at, datacenter, cluster, node_class, resource, cost, allocated_cost, idle_cost, system_cost, currency, capacity_hours, allocatable_hours, charged_hours, node_hours, unpriced_hours, allocated_hours, idle_hours, system_hours
 -- fleet.cost_node_hourly: What each node cost in each UTC hour by resource, and whom for: cost = allocated + idle + system. An hour has several rows where a price, the capacity or what is allocatable changed.
---     hour_at, datacenter, cluster, node, uid, from_at, to_at, node_class, sheet, resource, cost, allocated_cost, idle_cost, system_cost, currency, overcommit_factor, capacity_hours, allocatable_hours, charged_hours
+--     hour_at, datacenter, cluster, node, uid, from_at, to_at, node_class, sheet, resource, cost, allocated_cost, idle_cost, system_cost, currency, overcommit_factor, capacity_hours, allocatable_hours, charged_hours, allocated_hours, idle_hours, system_hours
 -- fleet.cost_run: Every rating of an hour: when, why, by which price sheets, and what came out.
 --     run_id, hour_at, reason, as_of, known_until, sheet_ids, nodes, pods, lines, cost, began_at, filled_at, is_current
 -- fleet.cost_sharing: How shared cost is shown where nothing else is asked for, by date. It changes no stored number.
@@ -2047,8 +2058,8 @@ create sequence ledger.delivery_number;
 --     quarantine_id, datacenter, cluster, cluster_uid, topic, reason, detail, since, released_at, records
 -- fleet.rollup_window: Windows that rollups have filled.
 --     rollup, window_at, window_end_at, row_count, known_until, complete, version, filled_at, fillings, sources_behind
--- fleet.rule: Stored queries that are run on schedule, with where each stands.
---     rule, kind, rule_name, rule_group, state, mode, severity, team, last_slot, last_ok_slot, last_seconds, last_rows, last_error, failures, too_slow, limit_exceeded, interval_seconds, for_seconds, missed_slots, evaluator, labels, annotations, receivers, file, version, query_text, loaded_at, removed_at
+-- fleet.rule: Stored queries that are run on schedule, with where each stands, and files that are refused.
+--     rule, kind, rule_name, rule_group, state, mode, severity, team, last_slot, last_ok_slot, last_seconds, last_rows, last_error, failures, too_slow, limit_exceeded, interval_seconds, for_seconds, missed_slots, evaluator, labels, annotations, receivers, file, version, query_text, loaded_at, removed_at, refused_reason, refused_since
 -- fleet.rule_run: Every run of every rule in the last 30 days.
 --     rule, slot, outcome, error, query_seconds, rows, changed, queued, limit_exceeded, as_of, rule_version, evaluator, applied_at, late_seconds
 -- fleet.snooze: Snoozes and planned silences, those that have ended included.
@@ -2255,8 +2266,8 @@ create sequence ledger.delivery_number;
 --     Usage by request of each workload between two instants, where usage was seen, and unused_cost: the part of its cost of CPU and memory that was reserved and not used.
 -- fleet.cost_focus(from_at timestamptz, to_at timestamptz) returns TABLE("BilledCost" numeric, "EffectiveCost" numeric, "ListCost" numeric, "ContractedCost" numeric, "BillingCurrency" text, "BillingPeriodStart" timestamptz, "BillingPeriodEnd" timestamptz, "ChargePeriodStart" timestamptz, "ChargePeriodEnd" timestamptz, "ChargeCategory" text, "ChargeClass" text, "ChargeDescription" text, "ChargeFrequency" text, "ConsumedQuantity" numeric, "ConsumedUnit" text, "PricingQuantity" numeric, "PricingUnit" text, "PricingCategory" text, "ProviderName" text, "PublisherName" text, "InvoiceIssuerName" text, "RegionId" text, "RegionName" text, "ResourceId" text, "ResourceName" text, "ResourceType" text, "ServiceCategory" text, "ServiceName" text, "SkuId" text, "SubAccountId" text, "SubAccountName" text, "BillingAccountId" text, "BillingAccountName" text, "Tags" jsonb, "ListUnitPrice" numeric, "ContractedUnitPrice" numeric, "SkuPriceId" text, "SkuMeter" text, "SkuPriceDetails" jsonb, "ServiceSubcategory" text, "InvoiceId" text, "AllocatedMethodId" text, "AllocatedMethodDetails" jsonb, "AllocatedResourceId" text, "AllocatedResourceName" text, "AllocatedTags" jsonb, "PricingCurrency" text, "PricingCurrencyListUnitPrice" numeric, "PricingCurrencyContractedUnitPrice" numeric, "PricingCurrencyEffectiveCost" numeric, "CommitmentDiscountStatus" text)
 --     Cost by hour, line and resource in the columns of FOCUS 1.2, with those of FOCUS 1.3 for split cost: the resource is the nodes of a class in a cluster, which it is allocated from, and idle and system are the part that is allocated to nobody. What was booked for closed months is an Adjustment with class Correction, in the billing period in which it was booked. InvoiceId names the month of a cluster, which is provisional until the month is closed.
--- fleet.cost_idle(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, node_class text, resource text, cost numeric, allocated_cost numeric, idle_cost numeric, system_cost numeric, idle_share numeric, currency text)
---     What nodes cost between two instants by cluster, class and resource: allocated, idle and system, and the share that is idle.
+-- fleet.cost_idle(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, node_class text, resource text, cost numeric, allocated_cost numeric, idle_cost numeric, system_cost numeric, idle_share numeric, currency text, capacity_hours numeric, allocated_hours numeric, idle_hours numeric, system_hours numeric)
+--     What nodes cost between two instants by cluster, class and resource: allocated, idle and system in cost and in hours of their capacity (core-hours, GiB-hours, card-hours), and the share of the cost that is idle. Hours are NULL where no price is known.
 -- fleet.cost_line_parts(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, owner_source text, workload_kind text, workload text, container text, node_class text, labels jsonb, cpu_nanos numeric, memory_nanos numeric, gpu_nanos numeric, cpu_charged_core_us numeric, memory_charged_byte_seconds numeric, gpu_charged_card_us numeric, cpu_requested_core_us numeric, memory_requested_byte_seconds numeric, cpu_used_core_us numeric, memory_used_byte_seconds numeric, gpu_used_card_us numeric, life_ms bigint, usage_ms bigint, unknown_ms bigint, unpriced_ms bigint, adjustment_nanos numeric, first_at timestamptz, last_at timestamptz)
 --     What the functions cost_by_… below namespaces sum up.
 -- fleet.cost_lines(from_at timestamptz, to_at timestamptz) returns TABLE(datacenter text, cluster text, namespace text, team text, workload_kind text, workload text, container text, node_class text, cost numeric, cpu_cost numeric, memory_cost numeric, gpu_cost numeric, cpu_core_hours numeric, memory_gib_hours numeric, gpu_hours numeric, cpu_efficiency numeric, memory_efficiency numeric, currency text)

@@ -52,6 +52,7 @@ const OF_NO_CLUSTER: &[(&str, &[&str])] = &[
             "evaluator",
             "rule_group",
             "rule",
+            "refused_rule",
             "rule_run",
             "alert_instance",
             "alert_event",

@@ -301,6 +301,7 @@ fn the_model_of_queries_imports_nothing_that_runs_them() {
         "freshness",
         "front_matter",
         "key",
+        "near_names",
         "parse",
         "period",
         "query",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleetledger_queries::{StoredQuery, parse};
+use fleetledger_queries::{StoredQuery, near_names::did_you_mean, parse};
 use jiff::{SignedDuration, Timestamp};
 
 use super::TestError;
@@ -101,6 +101,12 @@ impl PlannedTests {
                 prepared.map_err(|message| TestError::Rule(format!("{}: {message}", rule_path.display())))?;
             rules.push((rule, prepared));
         }
+        if let Some(message) = unknown_alert(&file, &rules) {
+            return Err(TestError::File {
+                path: path.to_owned(),
+                message,
+            });
+        }
         Ok(Self { file, rules })
     }
 
@@ -108,6 +114,26 @@ impl PlannedTests {
     pub(crate) fn is_as_of(&self) -> bool {
         self.rules.iter().all(|(_, prepared)| prepared.is_as_of())
     }
+}
+
+/// The first alert that an expectation names and no rule of the file has: nothing is ever expected of it, so that a test of
+/// silence would pass whatever the rule does.
+fn unknown_alert(file: &TestFile, rules: &[(TestedRule, PlannedQuery)]) -> Option<String> {
+    let known: Vec<&str> = rules.iter().map(|(rule, _)| rule.alert.alert.as_str()).collect();
+    let checks = file.tests.iter().flat_map(|case| {
+        let alerts = case.alert_rule_test.iter().map(|check| check.alertname.as_str());
+        let notifications = case.notification_test.iter().flat_map(|check| &check.exp);
+        let notified = notifications.filter_map(|expected| expected.labels.get("alertname"));
+        let named = alerts.chain(notified.map(String::as_str));
+        named.map(|name| (case.name.as_str(), name))
+    });
+    let mut unknown = checks.filter(|(_, name)| !known.contains(name));
+    let (case, name) = unknown.next()?;
+    let near = did_you_mean(name, known.iter().copied()).map_or(String::new(), |near| format!("{near} "));
+    Some(format!(
+        "test `{case}` expects alert `{name}`, which no file of rule_files has; {near}they have {}",
+        known.join(", ")
+    ))
 }
 
 /// Reads one rule file.

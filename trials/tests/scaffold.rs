@@ -48,3 +48,23 @@ async fn the_test_of_a_new_alert_passes() {
     assert_eq!(report.tests.len(), 3);
     assert!(report.passed(), "{report:#?}");
 }
+
+#[tokio::test]
+async fn an_expectation_of_an_alert_that_no_file_has_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = QueryId::parse("my-query").unwrap();
+    for file in scaffold::files(&id, NewKind::Alert) {
+        let path = folder.path().join(file.path.file_name().unwrap());
+        // Of what is misspelt nothing ever fires: a test of silence would pass.
+        let text = file.text.replacen("alertname: MyQuery", "alertname: MyQuerry", 1);
+        std::fs::write(path, text).unwrap();
+    }
+    let database = TestDatabase::start().await.unwrap();
+    let mut session = database.session().await.unwrap();
+    let refused = run_file(&mut session, &folder.path().join("my-query.test.yaml")).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("expects alert `MyQuerry`, which no file of rule_files has; did you mean `MyQuery`? they have MyQuery"),
+        "{refused}"
+    );
+}

@@ -14,4 +14,4 @@ freshness: none
 -- Its alerts are held meanwhile: an error is never "no rows". Goes where the rule itself would.
 select rule, rule_name, failures, last_error
 from rule
-where failures >= 3 and state = 'error'
+where failures >= 3

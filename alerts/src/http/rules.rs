@@ -18,13 +18,13 @@ use crate::errors::while_;
 pub struct RuleRow {
     /// Its id.
     pub rule: String,
-    /// alert, record or rollup.
+    /// alert, record or rollup; empty where no version of a refused file was ever read.
     pub kind: String,
     /// Name of the alert, of the series, or of the rollup.
     pub name: String,
     /// Group it belongs to.
     pub group: String,
-    /// new, ok, error or removed.
+    /// new, ok, error, refused or removed.
     pub state: String,
     /// live, shadow or disabled.
     pub mode: String,
@@ -42,6 +42,15 @@ pub struct RuleRow {
     pub failures: i32,
     /// How often it runs, in seconds.
     pub interval_seconds: f64,
+    /// What is wrong with its file, where that is refused.
+    #[serde(default)]
+    pub refused_reason: Option<String>,
+    /// Since when it is refused.
+    #[serde(default)]
+    pub refused_since: Option<String>,
+    /// Whether a version of it is evaluated: of a refused file the one that was read before.
+    #[serde(default)]
+    pub evaluated: bool,
 }
 
 /// A rule with its SQL and its newest runs.
@@ -77,9 +86,13 @@ pub struct RunRow {
 }
 
 const READ_RULES: &str = "
-    select rule, kind, rule_name, rule_group, state, mode, labels ->> 'severity', last_slot, last_seconds, last_rows,
-        last_error, failures, interval_seconds, file, query_text
-    from ledger.rule";
+    select rule, coalesce(kind, ''), coalesce(rule_name, ''), coalesce(rule_group, ''), state, coalesce(mode, 'live'), severity,
+        last_slot, last_seconds, last_rows, last_error, coalesce(failures, 0), coalesce(interval_seconds, 0), file,
+        coalesce(query_text, ''), refused_reason, refused_since, kind is not null and removed_at is null
+    from fleet.rule";
+
+/// Those whose files are gone are left out.
+const IS_OF_THE_FOLDER: &str = "(removed_at is null or state = 'refused')";
 
 /// Rules that run on schedule.
 #[utoipa::path(get, path = "/api/v1/rules", tag = "rules", responses((status = 200, body = Vec<RuleRow>)))]
@@ -97,7 +110,7 @@ pub(crate) async fn list(
 /// The database's.
 pub async fn all(api: &AlertsApi) -> Result<Vec<RuleRow>, HttpFailure> {
     let client = api.client().await?;
-    let ask = format!("{READ_RULES} where removed_at is null order by kind, rule");
+    let ask = format!("{READ_RULES} where {IS_OF_THE_FOLDER} order by state <> 'refused', kind, rule");
     let rows = client.query(&ask, &[]).await.map_err(while_("list the rules"))?;
     Ok(rows.iter().map(read).collect())
 }
@@ -164,6 +177,9 @@ fn read(row: &Row) -> RuleRow {
         last_error: row.get(10),
         failures: row.get(11),
         interval_seconds: row.get(12),
+        refused_reason: row.get(15),
+        refused_since: row.get::<_, Option<Instant>>(16).map(|at| at.to_string()),
+        evaluated: row.get(17),
     }
 }
 

@@ -77,6 +77,8 @@ struct PipelineState {
     quarantines: i64,
     halted_partitions: i64,
     lag: i64,
+    /// Files of rules that the evaluator refuses.
+    refused_rules: i64,
 }
 
 const READ_CLUSTERS: &str = "
@@ -136,7 +138,8 @@ const READ_PIPELINE: &str = "
         (select count(*) from fleet.dead_letter where state = 'open') as dead_letters,
         (select count(*) from fleet.quarantine where released_at is null) as quarantines,
         (select count(*) from fleet.ingest_partition where state = 'halted') as halted_partitions,
-        (select coalesce(sum(lag), 0)::bigint from fleet.ingest_partition) as lag";
+        (select coalesce(sum(lag), 0)::bigint from fleet.ingest_partition) as lag,
+        (select count(*) from fleet.rule where state = 'refused') as refused_rules";
 
 pub(super) async fn read_site(reader: &ReaderPool) -> Result<SiteSummary, ReadError> {
     let mut client = connect(reader).await?;
@@ -167,6 +170,7 @@ pub(super) async fn read_site(reader: &ReaderPool) -> Result<SiteSummary, ReadEr
             quarantines: pipeline.get("quarantines"),
             halted_partitions: pipeline.get("halted_partitions"),
             lag: pipeline.get("lag"),
+            refused_rules: pipeline.get("refused_rules"),
         },
     };
     if site.pods <= COUNTED_PODS {

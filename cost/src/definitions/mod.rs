@@ -135,12 +135,17 @@ impl CostDefinitions {
     #[must_use]
     pub fn summary(&self) -> String {
         let classes: usize = self.sheets.iter().map(|sheet| sheet.classes.len()).sum();
+        let counted = |number: usize, one: &str, several: &str| match number {
+            1 => format!("1 {one}"),
+            number => format!("{number} {several}"),
+        };
         format!(
-            "{} price sheets with {classes} classes, {} owners, {} teams, {} rules of sharing",
-            self.sheets.len(),
-            self.owners.len(),
-            self.teams.len(),
-            self.sharing.len()
+            "{} with {}, {}, {}, {}",
+            counted(self.sheets.len(), "price sheet", "price sheets"),
+            counted(classes, "class", "classes"),
+            counted(self.owners.len(), "owner", "owners"),
+            counted(self.teams.len(), "team", "teams"),
+            counted(self.sharing.len(), "rule of sharing", "rules of sharing")
         )
     }
 }

@@ -196,3 +196,113 @@ async fn clusters_and_nodes_of_one_name_are_never_merged() {
     assert!((of("ams:a") - 2.0 * 24.0 * 0.3).abs() < 1e-6 && (of("dfw:a") - 24.0 * 0.3).abs() < 1e-6);
     assert!((total(&shared) - node(10.0) - node(20.0) - 2.0 * node(30.0)).abs() < 1e-6);
 }
+
+/// What aggregates sum to: cost, core-hours, GiB-hours and card-hours.
+const SUM_TEMPLATE: &str = "
+    select round(sum(cost), 6)::text, round(sum(cpu_core_hours), 6)::text, round(sum(memory_gib_hours), 6)::text, round(sum(gpu_hours), 6)::text
+    from {from}";
+
+/// What the machines had, by the rows of each node.
+const MACHINES: &str = "
+    select round(sum(cost), 6)::text, sum(capacity_hours) filter (where resource = 'cpu')::text,
+        sum(capacity_hours) filter (where resource = 'memory')::text, sum(capacity_hours) filter (where resource = 'gpu')::text
+    from fleet.cost_node_hourly";
+
+#[tokio::test]
+async fn hours_and_cost_of_idle_and_of_what_runs_are_the_machines_in_every_aggregate() {
+    let (fleet, reader) = two_clusters().await;
+    fleet
+        .run("select test.node(1, 'g', '2026-03-01', null, 16, 64, 4, 2), test.pod(1, 'u5', 'train', 'g', '2026-03-01', null, 10, 20, 3)")
+        .await;
+    // A whole day stands, and the other one is read hour by hour.
+    fleet.rate("2026-03-02T06:00:00Z", 42).await;
+    let texts = async |sql: &str| {
+        let rows = fleet.client.query(sql, &[]).await.unwrap();
+        let row = &rows[0];
+        [0, 1, 2, 3].map(|place| row.get::<_, String>(place).parse::<f64>().unwrap())
+    };
+    let near = |left: [f64; 4], right: [f64; 4]| {
+        let pairs = left.iter().zip(right);
+        pairs
+            .into_iter()
+            .all(|(left, right)| (left - right).abs() <= 1e-4)
+    };
+    // A whole day, which is read as one, and some hours.
+    let (from, to) = ("2026-03-02T00:00:00Z", "2026-03-03T18:00:00Z");
+    let machines = texts(&format!(
+        "{MACHINES} where hour_at >= '{from}' and hour_at < '{to}'"
+    ))
+    .await;
+    println!("machines: {machines:?}");
+    assert!(machines.iter().all(|sum| *sum > 0.0), "{machines:?}");
+    let mut sources: Vec<String> = [
+        "container",
+        "workload",
+        "namespace",
+        "team",
+        "cluster",
+        "datacenter",
+    ]
+    .iter()
+    .map(|what| format!("fleet.cost_by_{what}('{from}', '{to}')"))
+    .collect();
+    sources.push(format!(
+        "fleet.cost_hourly where hour_at >= '{from}' and hour_at < '{to}'"
+    ));
+    for source in sources {
+        let sum = texts(&SUM_TEMPLATE.replace("{from}", &source)).await;
+        assert!(near(sum, machines), "{source}: {sum:?} {machines:?}");
+    }
+    for aggregate in [
+        "namespace",
+        "team",
+        "cluster",
+        "datacenter",
+        "controller",
+        "container",
+        "node",
+        "pod",
+        "nodeClass",
+        "label:app",
+        "annotation:x",
+        "cluster,node,namespace,pod,container",
+    ] {
+        let answer = ask(&reader, |p| {
+            p.window = format!("{from},{to}");
+            p.aggregate = Some(aggregate.to_owned());
+            p.include_idle = Some(true);
+        })
+        .await;
+        let mut sum = [0.0; 4];
+        for one in answer.data.iter().flat_map(|set| set.values()) {
+            let gib = f64::from(1 << 30);
+            let parts = [
+                one.total_cost,
+                one.cpu_core_hours,
+                one.ram_byte_hours / gib,
+                one.gpu_hours,
+            ];
+            for (sum, part) in sum.iter_mut().zip(parts) {
+                *sum += part;
+            }
+        }
+        assert!(near(sum, machines), "{aggregate}: {sum:?} {machines:?}");
+    }
+    // The parts of each node, of each day and of a range say the same.
+    for source in [
+        format!("fleet.cost_node_hourly where hour_at >= '{from}' and hour_at < '{to}'"),
+        format!("fleet.cost_idle('{from}', '{to}')"),
+        format!("fleet.cost_node_daily where day_at = '{from}'"),
+    ] {
+        let parts = format!(
+            "select round(max(abs(capacity_hours - allocated_hours - idle_hours - system_hours)), 4)::text, sum(allocated_hours)::text,
+                 sum(idle_hours)::text, sum(system_hours)::text from {source}"
+        );
+        let [off, allocated, idle, system] = texts(&parts).await;
+        println!("{source}: allocated {allocated}, idle {idle}, system {system}");
+        assert!(
+            off == 0.0 && allocated > 0.0 && idle > 0.0 && system > 0.0,
+            "{source}: {off}"
+        );
+    }
+}

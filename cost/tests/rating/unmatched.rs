@@ -139,7 +139,7 @@ async fn virtual_nodes_and_accelerators_of_other_names_are_named_as_not_counted(
     assert_eq!(
         found.uncounted,
         [
-            "cluster dfw/a: 7 of its nodes are virtual and are priced by a capacity that somebody wrote down; give them a class \
+            "cluster dfw/a: virtual nodes (7) are priced by a capacity that somebody wrote down; give them a class \
              of their own, or a price of nothing",
             "cluster ams/b: habana.ai/gaudi (16 on 2 nodes) is not counted: it is no card of a name …/gpu, has no price and is \
              charged to nobody; the price of the node covers it",

@@ -39,7 +39,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Res
                     "snooze {} of {} until {}\n",
                     made.id,
                     made.matchers.join(", "),
-                    made.until
+                    output::instant(&made.until)
                 )
             });
             Ok(ExitReason::Done)
@@ -62,7 +62,10 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Res
                 .request(Method::POST, "/api/v1/alerts/ack", Some(&request))
                 .await?;
             console.print_response(&done, || {
-                format!("{} acknowledged from the next slot on\n", done.count)
+                format!(
+                    "{} acknowledged from the next slot on\n",
+                    output::counted(done.count, "alert")
+                )
             });
             Ok(ExitReason::Done)
         }
@@ -74,7 +77,11 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Res
                 .request(Method::POST, "/api/v1/alerts/drill", Some(&request))
                 .await?;
             console.print_response(&done, || {
-                format!("{} drills queued; select * from notification where reason = 'drill' shows what came of them\n", done.count)
+                format!(
+                    "{} queued; select * from notification where reason = 'drill' shows what came of {}\n",
+                    output::counted(done.count, "drill"),
+                    if done.count == 1 { "it" } else { "them" }
+                )
             });
             Ok(ExitReason::Done)
         }
@@ -95,29 +102,49 @@ async fn list(
                 .iter()
                 .filter(|(name, _)| !hidden.contains(&name.as_str()));
             let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
+            let since = alert.fired_at.as_deref().or(alert.active_at.as_deref());
             vec![
                 alert.alertname.clone(),
                 flags(alert),
                 alert.severity.clone().unwrap_or_default(),
-                alert
-                    .fired_at
-                    .clone()
-                    .or(alert.active_at.clone())
-                    .unwrap_or_default(),
+                since.map(output::instant).unwrap_or_default(),
+                since.map(output::age_of).unwrap_or_default(),
                 labels.join(" "),
                 alert.summary.clone().unwrap_or_default(),
             ]
         };
         let rows: Vec<Vec<String>> = alerts.iter().map(row).collect();
-        match rows.is_empty() {
-            true => "no alerts\n".to_owned(),
-            false => output::text(
-                &["alert", "condition", "severity", "since", "labels", "summary"],
-                &rows,
-            ),
-        }
+        let head = [
+            "alert",
+            "condition",
+            "severity",
+            "since",
+            "age",
+            "labels",
+            "summary",
+        ];
+        let sorts = alerts.iter().map(sort);
+        format!(
+            "{}{}\n",
+            output::list(&head, &rows),
+            output::tally("alert", sorts)
+        )
     });
     Ok(ExitReason::Done)
+}
+
+/// What an alert counts as in the summary: what keeps it quiet, or else its condition.
+fn sort(alert: &AlertRow) -> &str {
+    if alert.snoozed_until.is_some() {
+        return "snoozed";
+    }
+    if alert.acked_by.is_some() {
+        return "acknowledged";
+    }
+    match alert.condition.as_str() {
+        "pending" => "warming up",
+        other => other,
+    }
 }
 
 /// Condition and everything that keeps it quiet.
@@ -148,7 +175,10 @@ async fn show(console: &ConsoleClient, which: &[String]) -> anyhow::Result<ExitR
         let facts = [
             ("summary", detail.alert.summary.clone()),
             ("held", detail.alert.held_reason.clone()),
-            ("snoozed until", detail.alert.snoozed_until.clone()),
+            (
+                "snoozed until",
+                detail.alert.snoozed_until.as_deref().map(output::instant),
+            ),
             ("receivers", Some(detail.alert.receivers.join(", "))),
             ("last error", detail.last_error.clone()),
         ];
@@ -166,7 +196,7 @@ async fn show(console: &ConsoleClient, which: &[String]) -> anyhow::Result<ExitR
             .map(|event| {
                 let text = |value: &Option<String>| value.clone().unwrap_or_default();
                 vec![
-                    event.at.clone(),
+                    output::instant(&event.at),
                     event.event.clone(),
                     text(&event.reason),
                     text(&event.receiver),
@@ -175,7 +205,7 @@ async fn show(console: &ConsoleClient, which: &[String]) -> anyhow::Result<ExitR
             })
             .collect();
         text.push('\n');
-        text.push_str(&output::text(&["when", "what", "why", "receiver", "by"], &rows));
+        text.push_str(&output::list(&["when", "what", "why", "receiver", "by"], &rows));
         text.push_str(&format!("\n{}\n", detail.query_text.trim()));
         text
     });
@@ -193,20 +223,23 @@ async fn snoozes(console: &ConsoleClient) -> anyhow::Result<ExitReason> {
                 snooze.id.to_string(),
                 snooze.kind.clone(),
                 matchers,
-                snooze.from.clone(),
-                snooze.until.clone(),
+                output::instant(&snooze.from),
+                output::instant(&snooze.until),
+                output::age_of(&snooze.until),
                 snooze.owner.clone(),
                 snooze.reason.clone(),
             ]
         };
         let rows: Vec<Vec<String>> = snoozes.iter().map(row).collect();
-        match rows.is_empty() {
-            true => "no snoozes\n".to_owned(),
-            false => output::text(
-                &["number", "kind", "matchers", "from", "until", "owner", "reason"],
-                &rows,
-            ),
-        }
+        let head = [
+            "number", "kind", "matchers", "from", "until", "ends", "owner", "reason",
+        ];
+        let kinds = snoozes.iter().map(|snooze| snooze.kind.as_str());
+        format!(
+            "{}{}\n",
+            output::list(&head, &rows),
+            output::tally("snooze", kinds)
+        )
     });
     Ok(ExitReason::Done)
 }

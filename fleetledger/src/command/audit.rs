@@ -1,12 +1,13 @@
 //! `fleetledger audit`.
 
 use anyhow::Context as _;
+use fleetledger_ingest::audit::{AuditReport, KindAudit};
 
 use crate::{
     cli::AuditArgs,
     config::LoadedConfig,
     exit::ExitReason,
-    output::{count, print_json},
+    output::{count, counted, print_json, text},
     setup::database,
 };
 
@@ -28,17 +29,85 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &AuditArgs) -> anyhow::Resu
         if report.altered.len() > NAMED {
             println!("… {} more", report.altered.len() - NAMED);
         }
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        println!(
-            "{} rows encoded again: {} as they travelled, {} altered now, {} altered before and not yet healed",
-            count(number(report.rows)),
-            count(number(report.sound)),
-            report.altered.len(),
-            count(number(report.waiting)),
-        );
+        print!("{}", figures(&report));
         if !sound {
             println!("the next sweep of their clusters (hourly, or SIGUSR1 to the emitter) lands them anew");
         }
     }
     Ok(if sound { ExitReason::Done } else { ExitReason::Red })
+}
+
+/// A line for each kind, and their sum: rows are those that are sound, altered now, altered before, or changed meanwhile.
+fn figures(report: &AuditReport) -> String {
+    let number = |number: u64| count(i64::try_from(number).unwrap_or(i64::MAX));
+    let line = |name: &str, numbers: [u64; 5]| {
+        let mut line = vec![name.to_owned()];
+        line.extend(numbers.map(number));
+        line
+    };
+    let of_kind = |kind: &KindAudit| {
+        let numbers = [kind.rows, kind.sound, kind.altered, kind.waiting, kind.changed];
+        line(&kind.kind, numbers)
+    };
+    let mut rows: Vec<Vec<String>> = report.kinds.iter().map(of_kind).collect();
+    let altered = u64::try_from(report.altered.len()).unwrap_or(u64::MAX);
+    let all = [report.rows, report.sound, altered, report.waiting, report.changed];
+    rows.push(line("all", all));
+    let head = [
+        "kind",
+        "rows",
+        "as they travelled",
+        "altered now",
+        "not yet healed",
+        "changed meanwhile",
+    ];
+    let rest = match report.changed {
+        0 => String::new(),
+        changed => format!(", {} changed meanwhile", number(changed)),
+    };
+    format!(
+        "{}{} encoded again: {} as they travelled, {} altered now, {} altered before and not yet healed{rest}\n",
+        text(&head, &rows),
+        counted(report.rows, "row"),
+        number(report.sound),
+        number(altered),
+        number(report.waiting),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_add_up_to_the_last_line() {
+        let kind = |kind: &str, rows, sound, altered| KindAudit {
+            kind: kind.to_owned(),
+            rows,
+            sound,
+            altered,
+            ..KindAudit::default()
+        };
+        let report = AuditReport {
+            rows: 1_201,
+            sound: 1_200,
+            altered: vec!["pod 1 a".to_owned()],
+            kinds: vec![kind("node", 1, 1, 0), kind("pod", 1_200, 1_199, 1)],
+            ..AuditReport::default()
+        };
+        let lines = figures(&report);
+        let cells = |begin: &str| {
+            let line = lines.lines().find(|line| line.trim().starts_with(begin)).unwrap();
+            line.split_whitespace()
+                .skip(1)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(cells("node"), "1 1 0 0 0");
+        assert_eq!(cells("pod"), "1,200 1,199 1 0 0");
+        assert_eq!(cells("all"), "1,201 1,200 1 0 0");
+        let last = "1,201 rows encoded again: 1,200 as they travelled, 1 altered now, 0 altered before and not yet healed";
+        assert_eq!(lines.lines().last().unwrap(), last);
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     cli::ClustersCommand,
     config::LoadedConfig,
     exit::ExitReason,
-    output::{age, print_json, text},
+    output::{self, age, counted, instant, print_json, tally},
     setup::database,
 };
 
@@ -65,7 +65,8 @@ pub(super) async fn run(loaded: &LoadedConfig, command: ClustersCommand) -> anyh
             let logs = clusters::reset_epoch(&connector, &known.uid).await;
             let logs = logs.context("reset the epoch")?;
             println!(
-                "{known}: the epoch of {logs} logs is forgotten; the next record of each is taken, whatever its epoch"
+                "{known}: the epoch of {} is forgotten; the next record of each is taken, whatever its epoch",
+                counted(logs, "log")
             );
         }
     }
@@ -74,7 +75,7 @@ pub(super) async fn run(loaded: &LoadedConfig, command: ClustersCommand) -> anyh
 
 fn describe_closed(report: &clusters::RetireReport) -> String {
     let closed = report.closed.iter();
-    let closed: Vec<String> = closed.map(|(kind, number)| format!("{number} {kind}")).collect();
+    let closed: Vec<String> = closed.map(|(kind, number)| counted(*number, kind)).collect();
     if closed.is_empty() {
         "nothing stood any more".to_owned()
     } else {
@@ -189,13 +190,15 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
             row.get("state"),
             row.get::<_, Option<f64>>("age_seconds")
                 .map_or("–".to_owned(), age),
-            row.get("first_seen"),
+            instant(row.get("first_seen")),
         ]
     };
+    let states: Vec<String> = rows.iter().map(|row| row.get("state")).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
-    print!(
-        "{}",
-        text(&["cluster", "uid", "state", "age", "first seen"], &rows)
+    println!(
+        "{}{}",
+        output::list(&["cluster", "uid", "state", "age", "first seen"], &rows),
+        tally("cluster", states.iter().map(String::as_str))
     );
     Ok(())
 }

@@ -115,7 +115,8 @@ fn applied_text(book: &CostDefinitions, applied: &DefinitionChanges) -> String {
     }
     if let Some(hour) = &applied.rated_before {
         line(format!(
-            "hours from {hour} on were rated before this: fleetledger cost rerate --from {hour} --to … rates them again"
+            "hours from {} on were rated before this: fleetledger cost rerate --from {hour} --to … rates them again",
+            output::instant(hour)
         ));
     }
     text.push_str(&unmatched_text(&applied.unmatched));
@@ -142,7 +143,7 @@ async fn rerate(console: &ConsoleClient, from: Timestamp, to: Timestamp) -> anyh
         hour = end;
     }
     console.print_response(&RerateResponse { hours }, || {
-        format!("{hours} hours were rated again\n")
+        format!("{} rated again\n", output::counted(hours, "hour"))
     });
     Ok(ExitReason::Done)
 }
@@ -168,12 +169,14 @@ fn text(by: &str, answer: &AllocationResponse) -> String {
         return "no price sheet stands: fleetledger cost apply\n".to_owned();
     };
     let mut rows = Vec::new();
-    let mut total = 0.0;
+    let mut sums = [0.0; 8];
     for set in &answer.data {
         let mut all: Vec<&CostAllocation> = set.values().collect();
         all.sort_by(|a, b| b.total_cost.total_cmp(&a.total_cost));
         for one in all {
-            total += one.total_cost;
+            for (sum, amount) in sums.iter_mut().zip(amounts(one)) {
+                *sum += amount;
+            }
             rows.push(row(one));
         }
     }
@@ -193,26 +196,41 @@ fn text(by: &str, answer: &AllocationResponse) -> String {
         "gpu-hours",
         "efficiency",
     ];
+    let [total, ..] = sums;
+    let mut last = vec!["total".to_owned(), String::new()];
+    last.extend(amount_cells(sums));
+    rows.push(last);
     format!(
         "{}\ntotal {total:.2} {currency}; compute only: no storage, network or load balancers\n",
-        output::text(&head, &rows)
+        output::list(&head, &rows)
     )
 }
 
-fn row(one: &CostAllocation) -> Vec<String> {
-    let money = |amount: f64| format!("{amount:.2}");
-    vec![
-        one.name.clone(),
-        one.start.clone(),
-        money(one.total_cost),
-        money(one.cpu_cost),
-        money(one.ram_cost),
-        money(one.gpu_cost),
-        money(one.shared_cost),
-        format!("{:.1}", one.cpu_core_hours),
-        format!("{:.1}", one.ram_byte_hours / f64::from(1 << 30)),
-        format!("{:.1}", one.gpu_hours),
-        one.total_efficiency
-            .map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share * 100.0)),
+/// What adds up: cost and its parts, core-hours, GiB-hours, card-hours. What is idle is a row, so that the sums are the
+/// machines'.
+fn amounts(one: &CostAllocation) -> [f64; 8] {
+    [
+        one.total_cost,
+        one.cpu_cost,
+        one.ram_cost,
+        one.gpu_cost,
+        one.shared_cost,
+        one.cpu_core_hours,
+        one.ram_byte_hours / f64::from(1 << 30),
+        one.gpu_hours,
     ]
+}
+
+fn amount_cells([total, cpu, memory, gpu, shared, cores, gib, cards]: [f64; 8]) -> Vec<String> {
+    let money = [total, cpu, memory, gpu, shared].map(|amount| format!("{amount:.2}"));
+    let hours = [cores, gib, cards].map(|amount| format!("{amount:.1}"));
+    money.into_iter().chain(hours).collect()
+}
+
+fn row(one: &CostAllocation) -> Vec<String> {
+    let mut cells = vec![one.name.clone(), output::instant(&one.start)];
+    cells.extend(amount_cells(amounts(one)));
+    let efficiency = one.total_efficiency;
+    cells.push(efficiency.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share * 100.0)));
+    cells
 }

@@ -17,7 +17,7 @@ use crate::{
     cli::DeadLettersCommand,
     config::LoadedConfig,
     exit::ExitReason,
-    output::{count, print_json, text},
+    output::{self, age_of, count, counted, instant, print_json},
     setup::database,
 };
 
@@ -118,13 +118,22 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
             row.get("state"),
             count(row.get("records")),
             row.get::<_, i64>("first_number").to_string(),
-            row.get("newest"),
+            instant(row.get("newest")),
+            age_of(row.get("newest")),
         ]
     };
+    let mut states: Vec<(String, i64)> = Vec::new();
+    for row in &rows {
+        let (state, records) = (row.get("state"), row.get::<_, i64>("records"));
+        match states.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, sum)) => *sum += records,
+            None => states.push((state, records)),
+        }
+    }
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
     print!(
         "{}",
-        text(
+        output::list(
             &[
                 "reason",
                 "cluster",
@@ -132,12 +141,22 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
                 "state",
                 "records",
                 "first number",
-                "newest"
+                "newest",
+                "age"
             ],
             &rows
         )
     );
-    println!("one of them: fleetledger dead-letters show NUMBER");
+    let sum = states.iter().map(|(_, records)| records).sum::<i64>();
+    let states: Vec<String> = states
+        .iter()
+        .map(|(state, records)| format!("{} {state}", count(*records)))
+        .collect();
+    println!(
+        "{}: {}; one of them: fleetledger dead-letters show NUMBER",
+        counted(sum, "dead letter"),
+        states.join(", ")
+    );
     Ok(())
 }
 
@@ -156,8 +175,8 @@ async fn show(connector: &PostgresConnector, client: &Client, number: i64) -> an
     let _ = writeln!(
         out,
         "  times    in kafka {}, died {}",
-        whole.kafka_at.as_deref().unwrap_or("–"),
-        letter.died_at
+        whole.kafka_at.as_deref().map_or("–".to_owned(), instant),
+        instant(&letter.died_at)
     );
     let _ = writeln!(out, "  reason   {}: {}", letter.reason, letter.detail);
     if let Some(schema) = &whole.schema_ref {
@@ -177,7 +196,7 @@ async fn show(connector: &PostgresConnector, client: &Client, number: i64) -> an
         out.push_str("  value    none: a tombstone\n");
         return Ok(out);
     };
-    let _ = writeln!(out, "  value    {} bytes", value.len());
+    let _ = writeln!(out, "  value    {}", counted(value.len(), "byte"));
     match decode(client, number, value).await? {
         Ok(document) => {
             let _ = writeln!(out, "{document:#}");
@@ -267,7 +286,7 @@ fn hex_lines(bytes: &[u8]) -> String {
         let _ = writeln!(out, "    {:06x}  {:<32}  {letters}", index * 16, hex(line));
     }
     if bytes.len() > HEX_BYTES {
-        let _ = writeln!(out, "    … {} bytes more", bytes.len() - HEX_BYTES);
+        let _ = writeln!(out, "    … {} more", counted(bytes.len() - HEX_BYTES, "byte"));
     }
     out
 }

@@ -30,7 +30,7 @@ use crate::{
     config::{self, LoadedConfig},
     demo,
     exit::ExitReason,
-    telemetry,
+    output, telemetry,
 };
 
 /// Runs what the command line asks for.
@@ -56,6 +56,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         log.filter = "warn".to_owned();
     }
     telemetry::log::start(&log, cli.log_format).context("start logging")?;
+    if cli.local_time {
+        output::use_local_time();
+    }
     match cli.command {
         CliCommand::Demo(args) => demo::run(&loaded, &args).await,
         CliCommand::Emit(args) => emit::run(&loaded, &args).await,

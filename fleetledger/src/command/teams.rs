@@ -8,7 +8,7 @@ use crate::{
     cli::TeamsCommand,
     config::LoadedConfig,
     exit::ExitReason,
-    output::{print_json, text},
+    output::{self, counted, instant, print_json},
     setup::database,
 };
 
@@ -76,10 +76,17 @@ async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
             row.get("team"),
             row.get("role_name"),
             row.get::<_, i64>("namespaces").to_string(),
-            row.get("granted_at"),
+            instant(row.get("granted_at")),
         ]
     };
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
-    print!("{}", text(&["team", "role", "namespaces", "granted"], &rows));
+    println!(
+        "{}{}",
+        output::list(&["team", "role", "namespaces", "granted"], &rows),
+        match rows.len() {
+            0 => "no teams have a role".to_owned(),
+            number => format!("{} with a role", counted(number, "team")),
+        }
+    );
     Ok(())
 }

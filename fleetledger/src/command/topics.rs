@@ -1,6 +1,6 @@
 //! `fleetledger topics create`.
 
-use crate::{config::LoadedConfig, connect, exit::ExitReason, setup::client_config, topics};
+use crate::{config::LoadedConfig, connect, exit::ExitReason, output::counted, setup::client_config, topics};
 
 pub(super) async fn create(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let config = &loaded.config;
@@ -11,11 +11,14 @@ pub(super) async fn create(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> 
         let existing = there.topics.iter().find(|topic| topic.topic == name);
         match existing {
             _ if made.contains(&name) => {
-                println!("created {name} with {} partitions", config.topics.partitions)
+                println!(
+                    "created {name} with {}",
+                    counted(config.topics.partitions, "partition")
+                )
             }
             Some(topic) => println!(
-                "kept    {name} with {} partitions; fleetledger doctor checks it",
-                topic.partitions
+                "kept    {name} with {}; fleetledger doctor checks it",
+                counted(topic.partitions, "partition")
             ),
             None => println!("kept    {name}"),
         }

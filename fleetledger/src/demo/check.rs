@@ -8,7 +8,7 @@ use fleetledger_schema::{content_hash::ContentDigest, instant::Instant, kind::Re
 use tokio_postgres::Client;
 
 use super::{database::DemoDatabase, poison::PoisonInjector};
-use crate::output::count;
+use crate::output::{count, counted};
 
 /// What was compared, and what differs.
 #[derive(Debug, Default)]
@@ -88,10 +88,10 @@ async fn rows(client: &Client, summary: &EmitterSummary, report: &mut DemoReport
         objects += current.count;
         if current != lives {
             report.differences.push(format!(
-                "{} {kind}: {} live and {} rows stand; digests {}",
+                "{} {kind}: {} live, and the ledger has {}; digests {}",
                 summary.datacenter,
                 lives.count,
-                current.count,
+                counted(current.count, "row"),
                 if current.xor == lives.xor {
                     "are equal"
                 } else {
@@ -102,9 +102,9 @@ async fn rows(client: &Client, summary: &EmitterSummary, report: &mut DemoReport
     }
     if report.differences.len() == before {
         report.lines.push(format!(
-            "{}: {} objects live and stand, equal by digest",
+            "{}: {} in the cluster and in the ledger, equal by digest",
             summary.datacenter,
-            count(objects)
+            counted(objects, "object")
         ));
     }
     Ok(())
@@ -153,13 +153,13 @@ async fn check_batch_ledger(
     report.compare(
         (&delivered, &produced),
         format!(
-            "{} records produced and delivered: {}",
-            count(produced),
+            "{} produced and delivered: {}",
+            counted(produced, "record"),
             parts.join(" + ")
         ),
         format!(
-            "{} records produced, {} delivered: {}",
-            count(produced),
+            "{} produced, {} delivered: {}",
+            counted(produced, "record"),
             count(delivered),
             parts.join(" + ")
         ),

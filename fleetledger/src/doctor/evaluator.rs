@@ -7,6 +7,7 @@ use fleetledger_queries::{Catalogue, ReaderError, ReaderPool, catalogue, prepare
 use super::{CheckVerdict, DoctorObservations};
 use crate::{
     config::{EvaluateConfig, FleetledgerConfig},
+    output::counted,
     setup::receivers::receivers as configured_receivers,
 };
 
@@ -119,10 +120,14 @@ pub(super) async fn rules(scene: &DoctorObservations) -> CheckVerdict {
     };
     match on_server(scene, &catalogue).await {
         Some(refusals) if !refusals.is_empty() => refused(refusals, fix),
-        Some(_) => CheckVerdict::well(format!("{} files, prepared on this database", catalogue.len())),
+        Some(_) => CheckVerdict::well(format!(
+            "{}, prepared on this database",
+            counted(catalogue.len(), "file")
+        )),
         None => CheckVerdict::well(format!(
-            "{} files; the database was not asked of them",
-            catalogue.len()
+            "{}; the database was not asked of {}",
+            counted(catalogue.len(), "file"),
+            if catalogue.len() == 1 { "it" } else { "them" }
         )),
     }
 }

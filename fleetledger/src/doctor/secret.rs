@@ -3,7 +3,10 @@
 use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use super::{CheckVerdict, DoctorObservations};
-use crate::config::{FleetledgerConfig, SecretRef};
+use crate::{
+    config::{FleetledgerConfig, SecretRef},
+    output::counted,
+};
 
 /// They can be read, and by nobody else on this machine.
 pub(super) async fn closed(scene: &DoctorObservations) -> CheckVerdict {
@@ -28,7 +31,7 @@ pub(super) async fn closed(scene: &DoctorObservations) -> CheckVerdict {
             );
         }
     }
-    CheckVerdict::well(format!("{} files", files.len()))
+    CheckVerdict::well(counted(files.len(), "file"))
 }
 
 /// Every secret of the configuration.

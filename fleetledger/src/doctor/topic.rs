@@ -1,7 +1,7 @@
 //! How the topics are set up.
 
 use super::{CheckVerdict, DoctorObservations, observation::KafkaObservation};
-use crate::topics;
+use crate::{output::counted, topics};
 
 /// Seven days, in milliseconds.
 const WEEK_MS: i64 = 7 * 24 * 3_600_000;
@@ -213,8 +213,8 @@ pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
             && usize::try_from(*count).ok() != Some(topic.partitions)
         {
             faults.push(format!(
-                "{name} has {} partitions, and had {count} when it was first read",
-                topic.partitions
+                "{name} has {}, and had {count} when it was first read",
+                counted(topic.partitions, "partition")
             ));
         }
     }

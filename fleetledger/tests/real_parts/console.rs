@@ -16,7 +16,7 @@ use crate::{
     support::{self, BinaryFixture},
 };
 
-const TROUBLE: &str = "/*---
+pub(crate) const TROUBLE: &str = "/*---
 alert: Trouble
 interval: 1s
 timeout: 1s
@@ -83,17 +83,17 @@ impl ReceivedWebhooks {
 }
 
 /// A database with trouble in clusters a and b, and rules about it.
-struct ConsoleFixture {
-    server: LocalPostgres,
-    folder: tempfile::TempDir,
+pub(crate) struct ConsoleFixture {
+    pub(crate) server: LocalPostgres,
+    pub(crate) folder: tempfile::TempDir,
     hook: ReceivedWebhooks,
     hook_url: String,
-    console: u16,
+    pub(crate) console: u16,
     _hook: JoinSet<()>,
 }
 
 impl ConsoleFixture {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let server = support::postgres().await;
         let url = support::migrated(&server, "ledger").await;
         let client = support::client(&url).await;
@@ -129,7 +129,7 @@ impl ConsoleFixture {
     }
 
     /// A configuration whose metrics are on that port.
-    fn setup(&self, port: u16, more: &str) -> BinaryFixture {
+    pub(crate) fn setup(&self, port: u16, more: &str) -> BinaryFixture {
         let folder = self.folder.path().display();
         BinaryFixture::new(&format!(
             "[postgres]\nurl = \"postgres://fleetledger_evaluate@127.0.0.1:{}/ledger\"\ntls = \"off\"\n\
@@ -145,7 +145,7 @@ impl ConsoleFixture {
     }
 
     /// What a command says to somebody with that token.
-    fn run_command(&self, token: &str, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn run_command(&self, token: &str, arguments: &[&str]) -> (i32, String) {
         let server = format!("http://127.0.0.1:{}", self.console);
         let token = format!("file:{}/token-{token}", self.folder.path().display());
         let setup = BinaryFixture::new("")
@@ -184,7 +184,8 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     let list = place.await_output(&["alerts", "list", "cluster=a"], "Trouble");
     let lines: Vec<&str> = list.lines().map(str::trim).collect();
     assert!(
-        lines[0].starts_with("alert    condition  severity  since") && lines.len() == 2,
+        lines[0].starts_with("alert    condition  severity  since                 age  labels")
+            && lines.len() == 3,
         "{list}"
     );
     for words in [
@@ -195,6 +196,7 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     ] {
         assert!(lines[1].contains(words), "{words}: {list}");
     }
+    assert_eq!(lines[2], "1 alert: 1 firing");
     place.hook.until("\"cluster\":\"b\"", 1).await;
 
     // A snooze has an owner, is shown, and is over when it is ended.
@@ -230,7 +232,7 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     let ack = ["alerts", "ack", "Trouble", "cluster=b", "--reason", "on it"];
     assert_eq!(
         place.run_command("operator", &ack),
-        (0, "1 acknowledged from the next slot on\n".to_owned())
+        (0, "1 alert acknowledged from the next slot on\n".to_owned())
     );
     place.await_output(&["alerts", "list", "cluster=b"], "acked by olga");
     let show = place.await_output(&["alerts", "show", "Trouble", "cluster=b"], "acked");
@@ -257,7 +259,7 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     );
 
     let (code, said) = place.run_command("operator", &["alerts", "drill", "hook"]);
-    assert!(code == 0 && said.starts_with("1 drills queued"), "{said}");
+    assert!(code == 0 && said.starts_with("1 drill queued"), "{said}");
     place.hook.until("drill", 1).await;
 
     // What a token may not, and who has none.
@@ -338,7 +340,7 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
         place.run_command("viewer", &["report"]),
         (
             0,
-            "  report     parameters           title\n  put-aside  datacenter= rows=10  What was put aside\n"
+            "  report     parameters           title\n  put-aside  datacenter= rows=10  What was put aside\n1 report\n"
                 .to_owned()
         )
     );

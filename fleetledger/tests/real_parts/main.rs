@@ -29,6 +29,7 @@ mod process;
 mod production;
 mod reaper;
 mod reference;
+mod refused_rule;
 mod rights;
 mod role;
 mod rules;

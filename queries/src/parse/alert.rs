@@ -7,8 +7,10 @@ use crate::{
     alert::{AlertColumns, AlertMode, AlertRule, InhibitRule, OnMissing, OnStale, Severity},
     freshness::{FreshnessRequirement, SOURCE_COLUMNS, SourceScope},
     front_matter::FrontMatter,
+    near_names::did_you_mean,
     period::Period,
-    query::QueryId,
+    query::{QueryId, StoredQuery},
+    refusal::QueryRefusal,
     template::{AnnotationTemplates, TemplateSubject},
 };
 
@@ -46,7 +48,7 @@ pub(super) fn read_alert(folder: &str, front: &mut FrontMatter<'_>) -> Option<Al
     check_columns(front, &columns);
     let labels = front.text_map("labels");
     let severity = read_severity(front, &labels, &columns);
-    let annotations = read_annotations(front, alert.as_deref().unwrap_or_default(), &labels, &columns);
+    let annotations = read_annotations(front);
     let default = FreshnessRequirement {
         by: SOURCE_COLUMNS.map(str::to_owned).to_vec(),
         max_age: Period::from_mins(5),
@@ -171,13 +173,8 @@ fn read_severity(
     }
 }
 
-/// Compiles the templates and renders each once, so that a misspelt label is found now and not at three in the morning.
-fn read_annotations(
-    front: &mut FrontMatter<'_>,
-    alert: &str,
-    labels: &BTreeMap<String, String>,
-    columns: &AlertColumns,
-) -> Option<AnnotationTemplates> {
+/// Compiles the templates; what they speak of is checked apart ([`check_templates`]).
+fn read_annotations(front: &mut FrontMatter<'_>) -> Option<AnnotationTemplates> {
     let sources = front.text_map("annotations");
     let is_missing = |name: &str| sources.get(name).is_none_or(|text| text.trim().is_empty());
     for (name, remedy) in [
@@ -204,37 +201,78 @@ fn read_annotations(
             "name a file of docs/runbooks without .md",
         );
     }
-    let annotations = match AnnotationTemplates::compile(sources) {
-        Ok(annotations) => annotations,
+    match AnnotationTemplates::compile(sources) {
+        Ok(annotations) => Some(annotations),
         Err(errors) => {
             for error in errors {
                 front.refuse(&format!("annotations.{}", error.name), error.to_string(), "");
             }
-            return None;
-        }
-    };
-    let sample = |names: &[String]| {
-        names
-            .iter()
-            .map(|name| (name.clone(), "1".to_owned()))
-            .collect::<BTreeMap<_, _>>()
-    };
-    let mut all_labels = sample(&columns.labels);
-    all_labels.extend(labels.clone());
-    all_labels.insert("alertname".to_owned(), alert.to_owned());
-    let subject = TemplateSubject {
-        alertname: alert,
-        labels: &all_labels,
-        value: Some(1.0),
-        annotations: &sample(&columns.annotations),
-    };
-    for name in annotations.sources().keys() {
-        if let Err(error) = annotations.render(name, &subject) {
-            let remedy = "a template may speak of alertname, value, labels.<name> and annotations.<column>";
-            front.refuse(&format!("annotations.{name}"), error.to_string(), remedy);
+            None
         }
     }
-    Some(annotations)
+}
+
+/// Renders each template of an alert once, so that a misspelt label is found now and not at three in the morning.
+pub(super) fn check_templates(query: &StoredQuery) -> Vec<QueryRefusal> {
+    let Some(rule) = query.alert() else {
+        return Vec::new();
+    };
+    let sample = |names: &[String]| {
+        let named = names.iter().map(|name| (name.clone(), "1".to_owned()));
+        named.collect::<BTreeMap<_, _>>()
+    };
+    let mut labels = sample(&rule.columns.labels);
+    labels.extend(rule.labels.clone());
+    labels.insert("alertname".to_owned(), rule.alert.clone());
+    let subject = TemplateSubject {
+        alertname: &rule.alert,
+        labels: &labels,
+        value: Some(1.0),
+        annotations: &sample(&rule.columns.annotations),
+    };
+    let mut refusals = Vec::new();
+    for name in rule.annotations.sources().keys() {
+        let key = format!("annotations.{name}");
+        match rule.annotations.unknown_names(name, &subject) {
+            Ok(unknown) => refusals.extend(unknown.iter().map(|unknown| {
+                let what = format!("template `{name}` speaks of `{unknown}`, which is not there");
+                query.refusal(&key, what).fix(names_there_are(unknown, &subject))
+            })),
+            Err(error) => {
+                let remedy =
+                    "a template may speak of alertname, value, labels.<name> and annotations.<column>";
+                refusals.push(query.refusal(&key, error.to_string()).fix(remedy));
+            }
+        }
+    }
+    refusals
+}
+
+/// Names near an unknown one, and all that the template may speak of.
+fn names_there_are(unknown: &str, subject: &TemplateSubject<'_>) -> String {
+    let labels = subject.labels.keys().map(|name| format!("labels.{name}"));
+    let annotations = subject
+        .annotations
+        .keys()
+        .map(|name| format!("annotations.{name}"));
+    let names: Vec<String> = ["alertname", "value"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(labels)
+        .chain(annotations)
+        .collect();
+    // `node` is said where `labels.node` is meant, and `labels.reason` where it is an annotation.
+    let leaf = |name: &str| name.rsplit_once('.').map_or(name, |(_, leaf)| leaf).to_owned();
+    let same_leaf = names.iter().find(|name| leaf(name) == leaf(unknown));
+    let near = match same_leaf {
+        Some(name) => Some(format!("did you mean `{name}`?")),
+        None => did_you_mean(unknown, names.iter().map(String::as_str)),
+    };
+    let all = format!("there are {}", names.join(", "));
+    match near {
+        Some(near) => format!("{near} {all}"),
+        None => format!("{all}; columns.labels and columns.annotations name columns of the query"),
+    }
 }
 
 fn read_renamed_from(front: &mut FrontMatter<'_>) -> Vec<QueryId> {

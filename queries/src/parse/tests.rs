@@ -419,7 +419,8 @@ fn a_value_is_no_label_and_a_template_speaks_of_what_is_there() {
         ALERT,
         "{{ labels.node }}",
         "{{ labels.nod }}",
-        "rule-x.sql:17: template `summary`",
+        "rule-x.sql:17: template `summary` speaks of `labels.nod`, which is not there; did you mean `labels.node`? there are \
+         alertname, value, labels.alertname, ",
     );
     assert_refused(
         ALERT,

@@ -20,7 +20,10 @@ select
     r.overcommit_factor, -- min(1, capacity / charged): below 1 where the node is overcommitted.
     round(r.capacity / r.unit, 6) as capacity_hours, -- Capacity in core-hours, GiB-hours or card-hours.
     round(r.allocatable / r.unit, 6) as allocatable_hours, -- What pods may request of it, likewise.
-    round(r.charged / r.unit, 6) as charged_hours -- Charged to pods, likewise; beyond the capacity where overcommit_factor is below 1.
+    round(r.charged / r.unit, 6) as charged_hours, -- Charged to pods, likewise; beyond the capacity where overcommit_factor is below 1.
+    round((ledger.cost_amounts(r.charged, r.capacity, r.allocatable))[1] / r.unit, 6) as allocated_hours, -- Part of the capacity that pods are charged: no more than there is. capacity = allocated + idle + system.
+    round((ledger.cost_amounts(r.charged, r.capacity, r.allocatable))[2] / r.unit, 6) as idle_hours, -- Part of it that could have been requested and was neither requested nor used.
+    round((ledger.cost_amounts(r.charged, r.capacity, r.allocatable))[3] / r.unit, 6) as system_hours -- Part of it that the node keeps for itself.
 from ledger.cost_node_hourly as n
 join {cluster} as l using (cluster_id)
 left join ledger.price_sheet as s using (sheet_id)

@@ -185,13 +185,19 @@ begin atomic
     left join owner as o on o.hour_at = p.hour_at and o.cluster_id = p.cluster_id and o.namespace = p.namespace
     union all
     select l.datacenter, l.cluster, n.node, n.node_class, b.name, b.name, null, null, null, null, null, '{}'::jsonb, '{}'::jsonb,
-        b.cpu, b.memory, b.gpu, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n.from_at, n.to_at
+        b.cpu, b.memory, b.gpu, coalesce(a.cpu[b.part], 0), coalesce(a.memory[b.part], 0), coalesce(a.gpu[b.part], 0), 0, 0, 0, 0, 0, 0, 0,
+        n.from_at, n.to_at
     from node as n
     join ledger.cluster as l on l.cluster_id = n.cluster_id
     cross join lateral (values
-        ('__idle__', n.cpu_idle_nanos, n.memory_idle_nanos, n.gpu_idle_nanos),
-        ('__system__', n.cpu_system_nanos, n.memory_system_nanos, n.gpu_system_nanos)
-    ) as b (name, cpu, memory, gpu)
+        ('__idle__', 2, n.cpu_idle_nanos, n.memory_idle_nanos, n.gpu_idle_nanos),
+        ('__system__', 3, n.cpu_system_nanos, n.memory_system_nanos, n.gpu_system_nanos)
+    ) as b (name, part, cpu, memory, gpu)
+    cross join lateral (
+        select ledger.cost_amounts(n.cpu_charged, n.cpu_capacity, n.cpu_allocatable) as cpu,
+            ledger.cost_amounts(n.memory_charged, n.memory_capacity, n.memory_allocatable) as memory,
+            ledger.cost_amounts(n.gpu_charged, n.gpu_capacity, n.gpu_allocatable) as gpu
+    ) as a
     where b.cpu is not null;
 end;
 comment on function fleet.cost_pod_parts is 'Cost of every container of every pod between two instants, rated on demand from hours whose nodes were: for windows of some million pod-hours at most. Idle and system are rows of each node.';

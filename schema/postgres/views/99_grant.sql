@@ -28,7 +28,7 @@ grant select on all tables in schema fleet, fleet_asof to fleetledger_ingest;
 grant execute on all functions in schema fleet, fleet_asof to fleetledger_ingest;
 -- What views call, they call as who reads them.
 grant execute on function ledger.cost_container, ledger.cost_interval, ledger.cost_pod_end, ledger.cost_owner,
-    ledger.owner_pattern, ledger.cost_amount, ledger.cost_share, ledger.cost_covered_us to fleetledger_select;
+    ledger.owner_pattern, ledger.cost_amount, ledger.cost_amounts, ledger.cost_share, ledger.cost_covered_us to fleetledger_select;
 grant execute on function ledger.cron_next to fleetledger_select, fleetledger_team;
 -- Readers reach the tables through the views alone: they have no USAGE on schema ledger.
 grant select on all tables in schema ledger to fleetledger_select;
@@ -107,7 +107,7 @@ declare
     own text;
 begin
     foreach own in array array[
-        'rule_set', 'evaluator', 'rule_group', 'rule', 'rule_run', 'alert_instance', 'alert_event', 'snooze',
+        'rule_set', 'evaluator', 'rule_group', 'rule', 'refused_rule', 'rule_run', 'alert_instance', 'alert_event', 'snooze',
         'alert_ack', 'page_group', 'outbox', 'delivery'
     ] || array(
         -- Windows of rollups, and the tables that migrations make for them.

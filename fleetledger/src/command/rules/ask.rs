@@ -6,11 +6,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use fleetledger_alerts::http::{QueryResponse, ReportRow, RunRequest};
+use fleetledger_alerts::http::{QueryResponse, ReportRow, ResponseColumn, RunRequest};
 use fleetledger_queries::{StoredQuery, catalogue, report_run::run_with_parameters};
 use fleetledger_schema::instant::Instant;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     cli::{AskArgs, ReportArgs, RulesRunArgs},
@@ -95,7 +95,11 @@ async fn list(loaded: &LoadedConfig, args: &ReportArgs) -> anyhow::Result<ExitRe
             vec![report.name.clone(), parameters.join(" "), report.title.clone()]
         };
         let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-        output::text(&["report", "parameters", "title"], &rows)
+        format!(
+            "{}{}\n",
+            output::list(&["report", "parameters", "title"], &rows),
+            output::counted(rows.len(), "report")
+        )
     });
     Ok(ExitReason::Done)
 }
@@ -150,19 +154,20 @@ fn print(answer: &QueryResponse, json: bool) {
         return;
     }
     let head: Vec<&str> = answer.columns.iter().map(|column| column.name.as_str()).collect();
-    let text = |value: Option<&Value>| match value {
+    let cell = |row: &Map<String, Value>, column: &ResponseColumn| match row.get(&column.name) {
         None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) if column.r#type == "timestamptz" => output::instant(text),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
     let rows: Vec<Vec<String>> = answer
         .rows
         .iter()
-        .map(|row| head.iter().map(|name| text(row.get(*name))).collect())
+        .map(|row| answer.columns.iter().map(|column| cell(row, column)).collect())
         .collect();
-    print!("{}", output::text(&head, &rows));
+    print!("{}", output::list(&head, &rows));
     match answer.exceeded {
-        true => println!("the first {} rows; there are more", rows.len()),
-        false => println!("{} rows", rows.len()),
+        true => println!("the first {}; there are more", output::counted(rows.len(), "row")),
+        false => println!("{}", output::counted(rows.len(), "row")),
     }
 }

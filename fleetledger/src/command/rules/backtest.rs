@@ -15,7 +15,7 @@ use crate::{
     config::LoadedConfig,
     connect,
     exit::ExitReason,
-    output::{self, count},
+    output::{self, count, counted},
 };
 
 /// Instances that are named; the rest is counted.
@@ -53,21 +53,21 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesBacktestArgs) -> anyh
 fn print(found: &BacktestReport, seconds: f64) {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     println!(
-        "{} slots, {} asked, the others lie between empty ones; {seconds:.1} s",
-        count(number(found.slots)),
+        "{}, {} asked, the others lie between empty ones; {seconds:.1} s",
+        counted(found.slots, "slot"),
         count(number(found.queried))
     );
     if let Some(failure) = &found.failure {
-        println!("{} slots failed: {failure}", found.failed);
+        println!("{} failed: {failure}", counted(found.failed, "slot"));
     }
     let mut episodes: BTreeMap<String, Vec<&BacktestEpisode>> = BTreeMap::new();
     for episode in &found.episodes {
         episodes.entry(name(episode)).or_default().push(episode);
     }
     println!(
-        "{} episodes of {} instances",
-        found.episodes.len(),
-        episodes.len()
+        "{} of {}",
+        counted(found.episodes.len(), "episode"),
+        counted(episodes.len(), "instance")
     );
     let rows: Vec<Vec<String>> = found
         .receivers
@@ -90,7 +90,7 @@ fn print(found: &BacktestReport, seconds: f64) {
         println!("{} × {name}, first from {} to {to}", episodes.len(), first.from);
     }
     if most.len() > NAMED {
-        println!("… {} more instances", most.len() - NAMED);
+        println!("… {} more", counted(most.len() - NAMED, "instance"));
     }
 }
 

@@ -5,21 +5,25 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use fleetledger_local::{ArtifactCache, postgres::LocalPostgres};
 use fleetledger_queries::{
-    Catalogue, PreparedQuery, QueryRefusal, ReaderPool, StoredQuery, catalogue, prepare,
+    Catalogue, PreparedQuery, QueryRefusal, ReaderPool, StoredQuery,
+    catalogue::{self, UncheckedCatalogue},
+    near_names::did_you_mean,
+    prepare,
 };
 use fleetledger_schema::postgres::{PostgresConnector, migrate};
 
-use crate::{cli::RulesCheckArgs, exit::ExitReason};
+use crate::{cli::RulesCheckArgs, config::LoadedConfig, exit::ExitReason, output::counted};
 
-pub(super) async fn run(args: &RulesCheckArgs) -> anyhow::Result<ExitReason> {
-    let catalogue = match catalogue::load(&args.path) {
-        Ok(catalogue) => catalogue,
+pub(super) async fn run(loaded: &LoadedConfig, args: &RulesCheckArgs) -> anyhow::Result<ExitReason> {
+    let UncheckedCatalogue { catalogue, templates } = match catalogue::load_unchecked(&args.path) {
+        Ok(unchecked) => unchecked,
         Err(refusals) => {
             super::print_refusals(&refusals);
             return Ok(ExitReason::Red);
         }
     };
     let mut refusals = without_runbook(&catalogue, &super::runbooks(args.runbooks.as_ref(), &args.path));
+    refusals.extend(without_receiver(&catalogue, loaded));
     let queries: Vec<Arc<StoredQuery>> = catalogue.iter().cloned().collect();
     let outcomes = match &args.postgres {
         Some(url) => on_yours(url, &queries).await?,
@@ -32,6 +36,9 @@ pub(super) async fn run(args: &RulesCheckArgs) -> anyhow::Result<ExitReason> {
             Ok(_) => {}
             Err(found) => refusals.extend(found),
         }
+        // After the columns of its labels, which the server was asked about: a template may be right and a label wrong.
+        let of_query = templates.iter().filter(|refusal| refusal.file == query.path);
+        refusals.extend(of_query.cloned());
     }
     if !refusals.is_empty() {
         super::print_refusals(&refusals);
@@ -48,17 +55,45 @@ pub(super) async fn run(args: &RulesCheckArgs) -> anyhow::Result<ExitReason> {
 }
 
 fn summary(catalogue: &Catalogue) -> String {
+    let verb = if catalogue.len() == 1 { "is" } else { "are" };
+    let files = counted(catalogue.len(), "file");
+    format!("{files} {verb} good: {}", kinds(catalogue).join(", "))
+}
+
+/// How many there are of each kind.
+pub(super) fn kinds(catalogue: &Catalogue) -> Vec<String> {
     let counts = [
-        (catalogue.alerts().count(), "alerts"),
-        (catalogue.records().count(), "metrics"),
-        (catalogue.rollups().count(), "rollups"),
-        (catalogue.reports().count(), "reports"),
+        (catalogue.alerts().count(), "alert"),
+        (catalogue.records().count(), "metric"),
+        (catalogue.rollups().count(), "rollup"),
+        (catalogue.reports().count(), "report"),
     ];
-    let counts: Vec<String> = counts
-        .iter()
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    format!("{} files are good: {}", catalogue.len(), counts.join(", "))
+    counts.iter().map(|(count, what)| counted(*count, what)).collect()
+}
+
+/// Receivers that rules name and the configuration has not. Nothing is said by a configuration without any: it is no
+/// evaluator's.
+fn without_receiver(catalogue: &Catalogue, loaded: &LoadedConfig) -> Vec<QueryRefusal> {
+    let known: Vec<&str> = loaded.config.receivers.keys().map(String::as_str).collect();
+    if known.is_empty() {
+        return Vec::new();
+    }
+    let mut refusals = Vec::new();
+    for (query, rule) in catalogue.alerts() {
+        let unknown = rule
+            .receivers
+            .iter()
+            .filter(|name| !known.contains(&name.as_str()));
+        refusals.extend(unknown.map(|name| {
+            let what = format!("the configuration has no receiver `{name}`");
+            let remedy = match did_you_mean(name, known.iter().copied()) {
+                Some(near) => near,
+                None => format!("it has {}; add [receivers.{name}]", known.join(", ")),
+            };
+            query.refusal("receivers", what).fix(remedy)
+        }));
+    }
+    refusals
 }
 
 /// Alerts whose runbook is not there.

@@ -17,14 +17,15 @@ use crate::{
     config::{self, LoadedConfig, PostgresTls},
     connect,
     exit::ExitReason,
+    output::counted,
 };
 
 pub(super) use ask::report;
 
 pub(super) async fn run(loaded: &LoadedConfig, command: RulesCommand) -> anyhow::Result<ExitReason> {
     match command {
-        RulesCommand::Check(args) => check::run(&args).await,
-        RulesCommand::List(args) => list::run(&args),
+        RulesCommand::Check(args) => check::run(loaded, &args).await,
+        RulesCommand::List(args) => list::run(loaded, &args).await,
         RulesCommand::New(args) => new::run(&args),
         RulesCommand::Test(args) => test::run(&args).await,
         RulesCommand::Backtest(args) => backtest::run(loaded, &args).await,
@@ -40,7 +41,11 @@ fn print_refusals(refusals: &[QueryRefusal]) {
     }
     let files: std::collections::BTreeSet<&Path> =
         refusals.iter().map(|refusal| refusal.file.as_path()).collect();
-    println!("{} faults in {} files", refusals.len(), files.len());
+    println!(
+        "{} in {}",
+        counted(refusals.len(), "fault"),
+        counted(files.len(), "file")
+    );
 }
 
 /// A reader's way to the database of a url; a mightier user is refused.

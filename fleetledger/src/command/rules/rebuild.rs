@@ -5,7 +5,9 @@ use fleetledger_alerts::pool;
 use fleetledger_queries::{ReaderPool, RollupFiller, catalogue};
 use fleetledger_schema::instant::Instant;
 
-use crate::{cli::RulesRebuildArgs, config::LoadedConfig, exit::ExitReason, output::count, setup::evaluator};
+use crate::{
+    cli::RulesRebuildArgs, config::LoadedConfig, exit::ExitReason, output::counted, setup::evaluator,
+};
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyhow::Result<ExitReason> {
     let catalogue = match catalogue::load(&args.file) {
@@ -40,10 +42,11 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyho
     let filled = filler.rebuild(query, from, to, Instant::now()).await?;
     let filled = i64::try_from(filled).unwrap_or(i64::MAX);
     println!(
-        "{} windows of {} of rollup {} were filled",
-        count(filled),
+        "{} of {} of rollup {} {} filled",
+        counted(filled, "window"),
         rule.window,
-        rule.rollup
+        rule.rollup,
+        if filled == 1 { "was" } else { "were" }
     );
     Ok(ExitReason::Done)
 }

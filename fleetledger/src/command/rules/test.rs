@@ -8,7 +8,7 @@ use fleetledger_trials::{
     FileReport, TestDatabase, database::TestSession, mutant::try_mutants, run_file, test_files,
 };
 
-use crate::{cli::RulesTestArgs, exit::ExitReason};
+use crate::{cli::RulesTestArgs, exit::ExitReason, output::counted};
 
 pub(super) async fn run(args: &RulesTestArgs) -> anyhow::Result<ExitReason> {
     let files = test_files(&args.path).context("look for tests")?;
@@ -26,16 +26,16 @@ pub(super) async fn run(args: &RulesTestArgs) -> anyhow::Result<ExitReason> {
     }
     let seconds = started.elapsed().as_secs_f64();
     println!(
-        "{} files, {} tests, {} failed, {seconds:.1} s",
-        files.len(),
-        totals.tests,
+        "{}, {}, {} failed, {seconds:.1} s",
+        counted(files.len(), "file"),
+        counted(totals.tests, "test"),
         totals.failed
     );
     if args.mutate {
         println!(
-            "{} of {} changed rules are noticed",
+            "{} of {} noticed",
             totals.mutants - totals.survivors,
-            totals.mutants
+            counted(totals.mutants, "changed rule")
         );
     }
     let passed = totals.failed == 0 && totals.survivors == 0;
@@ -85,7 +85,11 @@ async fn one_file(session: &mut TestSession, file: &Path, mutate: bool, totals: 
 
 fn print_report(report: &FileReport) {
     let word = if report.passed() { "ok    " } else { "FAILED" };
-    println!("{word}  {} ({} tests)", report.path.display(), report.tests.len());
+    println!(
+        "{word}  {} ({})",
+        report.path.display(),
+        counted(report.tests.len(), "test")
+    );
     for test in report.tests.iter().filter(|test| !test.differences.is_empty()) {
         println!("  {}", test.name);
         for line in &test.differences {

@@ -28,6 +28,8 @@ pub struct LedgerStatus {
     pub held_sweeps: Vec<HeldSweep>,
     /// What of cost could not be rated.
     pub cost_failures: Vec<CostFailure>,
+    /// Rules whose files the evaluator refuses.
+    pub refused_rules: Vec<RefusedRule>,
     /// Records of the last hour.
     pub delivered_last_hour: i64,
 }
@@ -163,6 +165,17 @@ pub struct CostFailure {
     pub error: String,
 }
 
+/// A rule whose file the evaluator refuses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RefusedRule {
+    /// Its id.
+    pub rule: String,
+    /// What is wrong with its file.
+    pub reason: String,
+    /// Whether a version that was read before is evaluated.
+    pub evaluated: bool,
+}
+
 /// Reads it all.
 ///
 /// # Errors
@@ -205,6 +218,7 @@ async fn read(client: &Client) -> anyhow::Result<LedgerStatus> {
         void_sweeps: void_sweeps(client).await?,
         held_sweeps: held_sweeps(client).await?,
         cost_failures: cost_failures(client).await?,
+        refused_rules: refused_rules(client).await?,
         delivered_last_hour: hour.get(0),
     })
 }
@@ -404,4 +418,22 @@ async fn cost_failures(client: &Client) -> anyhow::Result<Vec<CostFailure>> {
         error: row.get("error"),
     };
     Ok(rows.iter().map(failure).collect())
+}
+
+/// Rules whose files are refused, and whether a version of each is evaluated.
+const READ_REFUSED_RULES: &str = "
+        select rule, refused_reason, kind is not null and removed_at is null as evaluated
+        from fleet.rule where state = 'refused' order by rule";
+
+async fn refused_rules(client: &Client) -> anyhow::Result<Vec<RefusedRule>> {
+    let rows = client
+        .query(READ_REFUSED_RULES, &[])
+        .await
+        .context("read fleet.rule")?;
+    let rule = |row: &tokio_postgres::Row| RefusedRule {
+        rule: row.get("rule"),
+        reason: row.get("refused_reason"),
+        evaluated: row.get("evaluated"),
+    };
+    Ok(rows.iter().map(rule).collect())
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::gather::{ClusterState, LedgerStatus, PartitionState};
-use crate::output::{age, count};
+use crate::output::{age, counted, instant};
 
 /// Lag of a partition that does not move for this long is a fault, in seconds.
 const STUCK_SECONDS: f64 = 60.0;
@@ -97,8 +97,10 @@ pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
         add(
             FindingLevel::Red,
             format!(
-                "sweep of {} in {} would close {} objects and is held",
-                sweep.kind, sweep.cluster, sweep.objects
+                "sweep of {} in {} would close {} and is held",
+                sweep.kind,
+                sweep.cluster,
+                counted(sweep.objects, "object")
             ),
             "the next sweep that agrees closes them; if nobody deleted that much, somebody else writes in the cluster's name: docs/security.md",
         );
@@ -118,8 +120,8 @@ pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
         add(
             FindingLevel::Red,
             format!(
-                "{} dead letters of {cluster}: {}",
-                count(group.records),
+                "{} of {cluster}: {}",
+                counted(group.records, "dead letter"),
                 group.reason
             ),
             "fleetledger dead-letters list shows them; after the repair: fleetledger dead-letters replay",
@@ -140,13 +142,26 @@ pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
         add(
             FindingLevel::Red,
             format!(
-                "cost of {of} is incomplete in {} {}s from {} on: {}",
-                count(failure.periods),
-                failure.period,
-                failure.first_at,
+                "cost of {of} is incomplete in {} from {} on: {}",
+                counted(failure.periods, &failure.period),
+                instant(&failure.first_at),
                 failure.error
             ),
             "all the rest is rated without it, and it is tried again by itself; docs/runbooks/cost-not-rated.md",
+        );
+    }
+    for refused in &status.refused_rules {
+        let (level, meanwhile) = match refused.evaluated {
+            true => (FindingLevel::Yellow, "the version before goes on being evaluated"),
+            false => (FindingLevel::Red, "no version of it is evaluated"),
+        };
+        add(
+            level,
+            format!(
+                "rule {} is refused and {meanwhile}: {}",
+                refused.rule, refused.reason
+            ),
+            "mend the file or take it away (fleetledger rules check); the evaluator looks again every 5 s",
         );
     }
     for sweep in &status.void_sweeps {
@@ -188,8 +203,8 @@ fn partition_fault(partition: &PartitionState) -> Option<(String, &'static str)>
             "its claim".to_owned()
         };
         let what = format!(
-            "{name} lags by {} records and has not moved for {since}",
-            count(partition.lag)
+            "{name} lags by {} and has not moved for {since}",
+            counted(partition.lag, "record")
         );
         return Some((
             what,
@@ -201,7 +216,7 @@ fn partition_fault(partition: &PartitionState) -> Option<(String, &'static str)>
 
 #[cfg(test)]
 mod tests {
-    use super::super::gather::{CostFailure, DeadLetterGroup, VoidSweep};
+    use super::super::gather::{CostFailure, DeadLetterGroup, RefusedRule, VoidSweep};
     use super::*;
 
     fn healthy() -> LedgerStatus {
@@ -275,6 +290,26 @@ mod tests {
         let expected =
             "cost of dfw/a is incomplete in 3 hours from 2026-03-02T10:00:00Z on: bigint out of range";
         assert_eq!(failure.what, expected);
+    }
+
+    #[test]
+    fn a_refused_rule_is_red_only_where_no_version_of_it_is_evaluated() {
+        let refused = |evaluated| {
+            first(|s| {
+                s.refused_rules = vec![RefusedRule {
+                    rule: "a".into(),
+                    reason: "a.sql:3: unknown key `fro`".into(),
+                    evaluated,
+                }]
+            })
+        };
+        let (red, yellow) = (refused(false), refused(true));
+        assert_eq!(
+            (red.level, yellow.level),
+            (FindingLevel::Red, FindingLevel::Yellow)
+        );
+        let expected = "rule a is refused and no version of it is evaluated: a.sql:3: unknown key `fro`";
+        assert_eq!(red.what, expected);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     config::LoadedConfig,
     exit::ExitReason,
-    output::{age, count, print_json, text},
+    output::{age, count, instant, list, print_json},
     setup::database,
 };
 
@@ -35,7 +35,7 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> St
     let mut out = format!(
         "fleetledger {} at {target}, {}\n\n",
         env!("CARGO_PKG_VERSION"),
-        status.at
+        instant(&status.at)
     );
     for finding in findings {
         let _ = writeln!(
@@ -53,7 +53,7 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> St
     let _ = write!(out, "\ningest\n{}", topics(status));
     let _ = writeln!(
         out,
-        "\ndead letters open {}, quarantines {}, gaps not healed {}, halted partitions {}, records in the last hour {}",
+        "\ndead letters open {}, quarantines {}, gaps not healed {}, halted partitions {}, refused rules {}, records in the last hour {}",
         count(status.dead_letters.iter().map(|group| group.records).sum()),
         status.quarantines.len(),
         status.gaps.len(),
@@ -62,6 +62,7 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> St
             .iter()
             .filter(|partition| partition.halted_reason.is_some())
             .count(),
+        status.refused_rules.len(),
         count(status.delivered_last_hour),
     );
     out
@@ -69,7 +70,7 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> St
 
 fn clusters(status: &LedgerStatus) -> String {
     let rows: Vec<Vec<String>> = status.clusters.iter().map(cluster_row).collect();
-    let table = text(&["cluster", "state", "age", "nodes", "pods", "balanced"], &rows);
+    let table = list(&["cluster", "state", "age", "nodes", "pods", "balanced"], &rows);
     if table.is_empty() {
         "  none yet: no record has landed\n".to_owned()
     } else {
@@ -121,7 +122,7 @@ fn topics(status: &LedgerStatus) -> String {
             progress.map_or("–".to_owned(), age),
         ]);
     }
-    let table = text(&["topic", "partitions", "lag", "halted", "last landed"], &rows);
+    let table = list(&["topic", "partitions", "lag", "halted", "last landed"], &rows);
     if table.is_empty() {
         "  no ingester has claimed a partition yet\n".to_owned()
     } else {
