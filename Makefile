@@ -14,7 +14,7 @@ BENCH ?=
 BENCH_ARGS ?=
 # What `make soak` runs: soak (kills, crashes, fail-over, a lost broker), away (memory without Kafka and without the
 # database), kill, trace (the production trace, and TRACE_DAYS of its cost), quiet (QUIET_HOURS of a simulated fleet under every
-# rule). Its seed, its number of kills, how long it lasts at least; and how long Kafka is away under so many
+# rule), story (STORY_MINUTES of a demo that is left alone, and every rule over the hours it played). Its seed, its number of kills, how long it lasts at least; and how long Kafka is away under so many
 # changes a second.
 SOAK_TEST ?= soak
 SOAK_SEED ?= 5150
@@ -25,6 +25,7 @@ AWAY_CHANGES ?= 5000
 AWAY_RECORDS ?= 1000000
 TRACE_DAYS ?= 150
 QUIET_HOURS ?= 26
+STORY_MINUTES ?= 120
 # Kill tests need the fail points; one set of features, so that one build serves all targets.
 FEATURES ?= --features fleetledger/fail-points
 
@@ -73,7 +74,7 @@ soak: ## The long form of the fault tests; what it says is kept under bench/resu
 	@$(WITH_PLACES) FLEETLEDGER_REPORT_DIR=$(CURDIR)/bench/results RUST_LOG=off \
 		FLEETLEDGER_SOAK_SEED=$(SOAK_SEED) FLEETLEDGER_SOAK_KILLS=$(SOAK_KILLS) FLEETLEDGER_SOAK_SECONDS=$(SOAK_SECONDS) \
 		FLEETLEDGER_AWAY_SECONDS=$(AWAY_SECONDS) FLEETLEDGER_AWAY_CHANGES=$(AWAY_CHANGES) FLEETLEDGER_AWAY_RECORDS=$(AWAY_RECORDS) \
-		FLEETLEDGER_TRACE_DAYS=$(TRACE_DAYS) FLEETLEDGER_QUIET_HOURS=$(QUIET_HOURS) \
+		FLEETLEDGER_TRACE_DAYS=$(TRACE_DAYS) FLEETLEDGER_QUIET_HOURS=$(QUIET_HOURS) FLEETLEDGER_STORY_MINUTES=$(STORY_MINUTES) \
 		cargo test --locked --workspace $(FEATURES) --test $(SOAK_TEST) -- --nocapture --test-threads 1
 
 pictures: ## The pictures of README, taken of a demo that runs: of a terminal, and of the console in Chromium.

@@ -85,11 +85,9 @@ pub async fn run(
         ObjectSource::Simulate(simulate) => {
             let simulation =
                 Simulation::new(&simulate, &settings.datacenter, &settings.cluster, Instant::now());
-            let backend = simulate
-                .usage
-                .then(|| UsageBackend::Simulated(Box::new(simulation.clone())));
-            (SourceFeed::Simulate(simulation), None, backend)
+            simulated(simulation, simulate.usage)
         }
+        ObjectSource::Simulated(simulation, usage) => simulated(simulation, usage),
     };
     let collector = backend.map(|eyes| UsageCollector::new(usage, eyes, metrics.clone()));
     let collector = collector.transpose()?.map(Arc::new);
@@ -107,6 +105,14 @@ pub async fn run(
     let outcome = Box::pin(emitter.run()).await;
     health.stopped();
     outcome.map(|()| health.summary())
+}
+
+fn simulated(
+    simulation: Simulation,
+    usage: bool,
+) -> (SourceFeed, Option<Arc<LeadershipLease>>, Option<UsageBackend>) {
+    let backend = usage.then(|| UsageBackend::Simulated(Box::new(simulation.clone())));
+    (SourceFeed::Simulate(simulation), None, backend)
 }
 
 struct ClusterEmitter {
@@ -517,7 +523,7 @@ impl RefusedEpoch<'_> {
 }
 
 /// Every log of the cluster and the partition it is. Blocks.
-fn log_placements(
+pub(crate) fn log_placements(
     settings: &EmitSettings,
     kafka: &ClientConfig,
     name: &SourceName,

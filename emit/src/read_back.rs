@@ -59,6 +59,19 @@ pub(crate) struct ReadBack {
     pub(crate) schemas: KnownSchemas,
 }
 
+impl ReadBack {
+    /// What logs hold that are new.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            objects: HashMap::new(),
+            former_keys: Vec::new(),
+            highest_epoch: 0,
+            next_offsets: Vec::new(),
+            schemas: KnownSchemas::own(),
+        }
+    }
+}
+
 /// What a log holds of one object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LoggedObject {

@@ -104,6 +104,10 @@ pub struct DemoArgs {
     /// Use this database in place of one started here: `postgres://user@host/database`.
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
+    /// How much of the past is played quickly before it begins (such as 2h), so that there is history to ask about: 2h for new
+    /// data that somebody watches, and none with `--for`. `0s` plays none; where there are data, nothing is played.
+    #[arg(long, value_name = "DURATION", value_parser = parse_past)]
+    pub history: Option<std::time::Duration>,
     /// How large the simulated fleet is.
     #[arg(long, value_enum, default_value_t = DemoSize::Small)]
     pub size: DemoSize,
@@ -667,6 +671,14 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     match number.checked_mul(factor) {
         Some(seconds) if seconds > 0 => Ok(std::time::Duration::from_secs(seconds)),
         _ => Err("must be more than nothing".to_owned()),
+    }
+}
+
+/// A length of time, or none.
+fn parse_past(text: &str) -> Result<std::time::Duration, String> {
+    match text {
+        "0" | "0s" => Ok(std::time::Duration::ZERO),
+        text => parse_duration(text),
     }
 }
 

@@ -35,7 +35,7 @@ use fleetledger_tests::{
 use fleetledger_trials::backtest::RunningTrial;
 use rdkafka::ClientConfig;
 
-/// The one without incidents, and the one whose incidents are those of the demo.
+/// The one without incidents, and the one whose incidents come at random.
 const CALM: &str = "fra";
 const BUSY: &str = "iad";
 const CLUSTER: &str = "prod-1";

@@ -1,19 +1,14 @@
 //! What happens in the simulated fleet.
 
-use std::collections::BTreeMap;
-
 use fleetledger_schema::instant::Instant;
-use k8s_openapi::{
-    api::batch::v1::CronJob,
-    api::core::v1::{
-        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
-        ContainerStatus, Pod, PodCondition, PodIP, PodStatus, Taint,
-    },
-    apimachinery::pkg::apis::meta::v1::Time,
+use k8s_openapi::api::{
+    batch::v1::CronJob,
+    core::v1::{Pod, Taint},
 };
 use rand::RngExt;
 
 use super::{
+    pod_state::{restart, set_condition, set_states, terminated, waiting},
     template,
     world::{CRON_MICROS, ScheduledAction, SimulatedCluster, time},
 };
@@ -49,14 +44,17 @@ impl SimulatedCluster {
             ScheduledAction::ReportStatus(node) => self.report_status(node, now),
             ScheduledAction::CronTick(cron_job) => self.tick_cron_job(&cron_job, now),
             ScheduledAction::Schedule(pod) => {
-                self.schedule_pod(&pod, now);
-                let pause = self.between(1.0, 4.0);
-                self.later(now, pause, ScheduledAction::Run(pod));
+                if self.schedule_pod(&pod, now) {
+                    let pause = self.between(1.0, 4.0);
+                    self.later(now, pause, ScheduledAction::Run(pod));
+                }
             }
             ScheduledAction::Run(pod) => {
                 self.run_pod(&pod, now);
                 self.refresh_workload_of(&pod);
+                self.note_run(&pod, now);
             }
+            ScheduledAction::Story(step) => self.tell(step, now),
             ScheduledAction::Remove(resource, uid) => {
                 self.remove(resource, &uid);
                 if resource == WatchedResource::Pods {
@@ -67,7 +65,10 @@ impl SimulatedCluster {
                     }
                 }
             }
-            ScheduledAction::Restart(pod) => self.change_pod(&pod, |pod| restart(pod, now)),
+            ScheduledAction::Restart(pod) => {
+                self.change_pod(&pod, |pod| restart(pod, now));
+                self.refresh_workload_of(&pod);
+            }
             ScheduledAction::Finish { pod, job } => self.finish_job(&pod, &job, now),
             ScheduledAction::Replace { workload, pod } => self.replace_pod(workload, &pod, now),
             ScheduledAction::Retire { workload, pod } => self.retire_pod(workload, &pod, now),
@@ -75,103 +76,6 @@ impl SimulatedCluster {
             ScheduledAction::NodeUp(node) => self.set_node_ready(node, true, now),
             ScheduledAction::WatchdogOk(uid) => self.set_watchdog(&uid, false, now),
         }
-    }
-
-    /// A pod of a workload, Pending. Returns its uid.
-    pub(super) fn create_pod(&mut self, workload: usize, at: Instant) -> Option<String> {
-        let suffix = format!("{:05x}", self.rng.random::<u32>() & 0xf_ffff);
-        let uid = self.fresh_uid();
-        let state = self.workloads.get_mut(workload)?;
-        let name = format!("{}-{suffix}", state.set_name);
-        let owner = Some((
-            "apps/v1",
-            "ReplicaSet",
-            state.set_name.as_str(),
-            state.set_uid.as_str(),
-        ));
-        let pod = template::pod(&name, &uid, &state.shape, owner, at);
-        state.pods.push(uid.clone());
-        self.workload_of.insert(uid.clone(), workload);
-        self.put(pod);
-        Some(uid)
-    }
-
-    pub(super) fn schedule_pod(&mut self, pod: &str, at: Instant) {
-        let Some(node) = self.place(pod) else { return };
-        self.change_pod(pod, |pod| {
-            let spec = pod.spec.get_or_insert_default();
-            spec.node_name = Some(node);
-            let status = pod.status.get_or_insert_default();
-            status.host_ip = Some("10.1.0.1".to_owned());
-            status.start_time = time(at);
-            status.conditions = Some(vec![condition("PodScheduled", true, at)]);
-            set_states(pod, |container| {
-                container.state = Some(waiting("ContainerCreating", None));
-                container.ready = false;
-            });
-        });
-    }
-
-    /// A node for a pod: one that has the cards it asks for, with the fewest such pods; else any, a larger one more often.
-    fn place(&mut self, pod: &str) -> Option<String> {
-        if asks_for_gpus(self.pod(pod)?) {
-            let mut taken: BTreeMap<&str, usize> = self
-                .nodes
-                .iter()
-                .filter(|node| node.up && node.gpus > 0)
-                .map(|node| (node.name.as_str(), 0))
-                .collect();
-            for object in self.of(WatchedResource::Pods) {
-                let KubeObject::Pod(other) = object else { continue };
-                let node = other.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-                if other.metadata.deletion_timestamp.is_none()
-                    && asks_for_gpus(other)
-                    && let Some(count) = node.and_then(|node| taken.get_mut(node))
-                {
-                    *count += 1;
-                }
-            }
-            let fewest = taken.into_iter().min_by_key(|(_, count)| *count);
-            if let Some((node, _)) = fewest {
-                return Some(node.to_owned());
-            }
-        }
-        let largest = self.nodes.iter().map(|node| node.cpu).max()?;
-        let count = self.nodes.iter().filter(|node| node.up).count();
-        for attempt in 0.. {
-            let chosen = self.pick(count)?;
-            let throw = self.rng.random_range(0..largest.max(1));
-            let node = self.nodes.iter().filter(|node| node.up).nth(chosen)?;
-            if throw < node.cpu || attempt == 20 {
-                return Some(node.name.clone());
-            }
-        }
-        None
-    }
-
-    pub(super) fn run_pod(&mut self, pod: &str, at: Instant) {
-        let ip = format!(
-            "10.{}.{}.{}",
-            self.rng.random_range(2..250),
-            self.rng.random_range(0..255),
-            self.rng.random_range(1..255)
-        );
-        self.change_pod(pod, |pod| {
-            if pod.metadata.deletion_timestamp.is_some() {
-                return;
-            }
-            let status = pod.status.get_or_insert_default();
-            status.phase = Some("Running".to_owned());
-            status.pod_ip = Some(ip.clone());
-            status.pod_ips = Some(vec![PodIP { ip }]);
-            let names = ["Initialized", "PodScheduled", "ContainersReady", "Ready"];
-            status.conditions = Some(names.map(|name| condition(name, true, at)).to_vec());
-            set_states(pod, |container| {
-                container.state = Some(running(at));
-                container.ready = true;
-                container.started = Some(true);
-            });
-        });
     }
 
     /// Brings a Deployment's status in line with its pods.
@@ -191,7 +95,8 @@ impl SimulatedCluster {
         let (mut living, mut ready, mut gone) = (0, 0, Vec::new());
         for uid in &state.pods {
             if let Some(pod) = self.pod(uid) {
-                living += 1;
+                let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+                living += i32::from(!matches!(phase, Some("Failed" | "Succeeded")));
                 ready += i32::from(is_ready(pod));
             } else {
                 gone.push(uid.clone());
@@ -224,14 +129,15 @@ impl SimulatedCluster {
         self.put(deployment);
     }
 
-    fn refresh_workload_of(&mut self, pod: &str) {
+    pub(super) fn refresh_workload_of(&mut self, pod: &str) {
         if let Some(index) = self.workload_of.get(pod) {
             self.refresh_workload(*index);
         }
     }
 
+    /// One that is not the story's.
     fn any_workload(&mut self) -> Option<usize> {
-        self.pick(self.workloads.len())
+        self.pick(self.workloads.len() - self.story.workloads())
     }
 
     fn any_running_pod(&mut self) -> Option<(usize, String)> {
@@ -253,7 +159,7 @@ impl SimulatedCluster {
         }
     }
 
-    fn stop_pod(&mut self, pod: &str, now: Instant) {
+    pub(super) fn stop_pod(&mut self, pod: &str, now: Instant) {
         self.change_pod(pod, |pod| {
             pod.metadata.deletion_grace_period_seconds = Some(30);
             pod.metadata.deletion_timestamp = time(now.plus_micros(30_000_000));
@@ -272,7 +178,7 @@ impl SimulatedCluster {
         }
     }
 
-    fn replace_pod(&mut self, workload: usize, pod: &str, now: Instant) {
+    pub(super) fn replace_pod(&mut self, workload: usize, pod: &str, now: Instant) {
         if self
             .pod(pod)
             .is_some_and(|pod| pod.metadata.deletion_timestamp.is_none())
@@ -302,7 +208,12 @@ impl SimulatedCluster {
 
     /// A new ReplicaSet; its pods take the old ones' places one after the other.
     fn roll_out(&mut self, now: Instant) {
-        let Some(index) = self.any_workload() else { return };
+        if let Some(index) = self.any_workload() {
+            self.roll_out_workload(index, now);
+        }
+    }
+
+    pub(super) fn roll_out_workload(&mut self, index: usize, now: Instant) {
         let set_uid = self.fresh_uid();
         let suffix = format!("{:08x}", self.rng.random::<u32>());
         let Some(state) = self.workloads.get_mut(index) else {
@@ -319,6 +230,7 @@ impl SimulatedCluster {
             .to_owned();
         state.shape.image = format!("{image}:v{}", 40 + state.revision);
         let state = state.clone();
+        self.set_image(&state.uid, &state.shape.image);
         let owner = Some(("apps/v1", "Deployment", state.name.as_str(), state.uid.as_str()));
         self.put(template::replica_set(
             &state.set_name,
@@ -337,6 +249,21 @@ impl SimulatedCluster {
             pause + 60_000_000,
             ScheduledAction::Remove(WatchedResource::ReplicaSets, former),
         );
+    }
+
+    /// A Deployment's template names another image.
+    fn set_image(&mut self, deployment: &str, image: &str) {
+        let Some(KubeObject::Deployment(found)) = self.get(WatchedResource::Deployments, deployment) else {
+            return;
+        };
+        let mut changed = (**found).clone();
+        changed.metadata.generation = changed.metadata.generation.map(|generation| generation + 1);
+        changed.status.get_or_insert_default().observed_generation = changed.metadata.generation;
+        let template = &mut changed.spec.get_or_insert_default().template;
+        for container in &mut template.spec.get_or_insert_default().containers {
+            container.image = Some(image.to_owned());
+        }
+        self.put(changed);
     }
 
     /// A CronJob's time has come.
@@ -379,6 +306,7 @@ impl SimulatedCluster {
         self.put(template::job(&job_name, &job_uid, &shape, owner, now));
         let name = format!("{job_name}-{:05x}", self.rng.random::<u32>() & 0xf_ffff);
         let owner = Some(("batch/v1", "Job", job_name.as_str(), job_uid.as_str()));
+        self.expect_pod(&pod_uid, &shape);
         self.put(template::pod(&name, &pod_uid, &shape, owner, now));
         let pause = self.between(0.1, 0.5);
         self.later(now, pause, ScheduledAction::Schedule(pod_uid.clone()));
@@ -394,6 +322,11 @@ impl SimulatedCluster {
     }
 
     fn finish_job(&mut self, pod: &str, job: &str, now: Instant) {
+        if self.is_unscheduled(pod) {
+            let (pod, job) = (pod.to_owned(), job.to_owned());
+            return self.later(now, 5_000_000, ScheduledAction::Finish { pod, job });
+        }
+        self.release(pod);
         self.change_pod(pod, |pod| {
             pod.status.get_or_insert_default().phase = Some("Succeeded".to_owned());
             set_states(pod, |container| {
@@ -456,7 +389,7 @@ impl SimulatedCluster {
     }
 
     /// Pods of a workload that are neither ended nor being deleted.
-    fn living_pods(&self, workload: usize) -> Vec<String> {
+    pub(super) fn living_pods(&self, workload: usize) -> Vec<String> {
         let is_living = |uid: &&String| {
             self.pod(uid).is_some_and(|pod| {
                 let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
@@ -472,7 +405,7 @@ impl SimulatedCluster {
     }
 
     /// Starts what a workload lacks, as its controller does.
-    fn top_up(&mut self, workload: usize, now: Instant) {
+    pub(super) fn top_up(&mut self, workload: usize, now: Instant) {
         let wanted = self.workloads.get(workload).map_or(0, |state| state.replicas);
         for _ in self.living_pods(workload).len()..wanted {
             self.start_pod(workload, now);
@@ -489,26 +422,35 @@ impl SimulatedCluster {
         } else {
             ("Error", 1)
         };
-        self.change_pod(&pod, |pod| {
-            set_states(pod, |container| {
-                container.last_state = Some(terminated(reason, code, now));
-                container.state = Some(waiting(
-                    "CrashLoopBackOff",
-                    Some("back-off 10s restarting failed container=app"),
-                ));
-                container.ready = false;
-            });
-            set_condition(pod, "Ready", false, now);
-        });
+        self.crash_pod(&pod, reason, code, "10s", now);
         let pause = self.between(5.0, 20.0);
         self.later(now, pause, ScheduledAction::Restart(pod));
     }
 
+    /// Its containers end, and wait to be restarted.
+    pub(super) fn crash_pod(&mut self, pod: &str, reason: &str, code: i32, back_off: &str, now: Instant) {
+        let message = format!("back-off {back_off} restarting failed container=app");
+        self.change_pod(pod, |pod| {
+            set_states(pod, |container| {
+                container.last_state = Some(terminated(reason, code, now));
+                container.state = Some(waiting("CrashLoopBackOff", Some(&message)));
+                container.ready = false;
+            });
+            set_condition(pod, "Ready", false, now);
+        });
+    }
+
     fn evict(&mut self, now: Instant) {
-        let Some((workload, pod)) = self.any_running_pod() else {
-            return;
-        };
-        self.change_pod(&pod, |pod| {
+        if let Some((workload, pod)) = self.any_running_pod() {
+            let kept = self.between(20.0, 60.0);
+            self.evict_pod(workload, &pod, kept, now);
+        }
+    }
+
+    /// A pod is evicted and has a successor; it is kept for a while.
+    pub(super) fn evict_pod(&mut self, workload: usize, pod: &str, kept_micros: i64, now: Instant) {
+        self.release(pod);
+        self.change_pod(pod, |pod| {
             let status = pod.status.get_or_insert_default();
             status.phase = Some("Failed".to_owned());
             status.reason = Some("Evicted".to_owned());
@@ -525,8 +467,11 @@ impl SimulatedCluster {
             set_condition(pod, "DisruptionTarget", true, now);
         });
         self.refresh_workload(workload);
-        let pause = self.between(20.0, 60.0);
-        self.later(now, pause, ScheduledAction::Remove(WatchedResource::Pods, pod));
+        self.later(
+            now,
+            kept_micros,
+            ScheduledAction::Remove(WatchedResource::Pods, pod.to_owned()),
+        );
         self.start_pod(workload, now);
     }
 
@@ -565,7 +510,7 @@ impl SimulatedCluster {
         self.later(now, pause, ScheduledAction::NodeUp(index));
     }
 
-    fn set_node_ready(&mut self, index: usize, ready: bool, now: Instant) {
+    pub(super) fn set_node_ready(&mut self, index: usize, ready: bool, now: Instant) {
         let Some(state) = self.nodes.get_mut(index) else {
             return;
         };
@@ -638,7 +583,7 @@ impl SimulatedCluster {
         self.later(now, pause, ScheduledAction::WatchdogOk(uid));
     }
 
-    fn set_watchdog(&mut self, uid: &str, failing: bool, now: Instant) {
+    pub(super) fn set_watchdog(&mut self, uid: &str, failing: bool, now: Instant) {
         let Some(KubeObject::Watchdog(watchdog)) = self.get(WatchedResource::Watchdogs, uid).cloned() else {
             return;
         };
@@ -668,89 +613,5 @@ impl SimulatedCluster {
             condition.last_transition_time = time(now).unwrap_or(condition.last_transition_time.clone());
         }
         self.put(watchdog);
-    }
-}
-
-fn asks_for_gpus(pod: &Pod) -> bool {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let mut requests = containers.filter_map(|container| container.resources.as_ref()?.requests.as_ref());
-    requests.any(|requests| requests.contains_key("nvidia.com/gpu"))
-}
-
-fn restart(pod: &mut Pod, now: Instant) {
-    if pod.metadata.deletion_timestamp.is_none() {
-        set_states(pod, |container| {
-            container.restart_count += 1;
-            container.state = Some(running(now));
-            container.ready = true;
-        });
-        set_condition(pod, "Ready", true, now);
-    }
-}
-
-/// Changes the status of every app container, making it first where there is none.
-fn set_states(pod: &mut Pod, change: impl Fn(&mut ContainerStatus)) {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let fresh = |container: &k8s_openapi::api::core::v1::Container| ContainerStatus {
-        name: container.name.clone(),
-        image: container.image.clone().unwrap_or_default(),
-        image_id: format!("{}@sha256:0", container.image.clone().unwrap_or_default()),
-        ..ContainerStatus::default()
-    };
-    let fresh: Vec<_> = containers.map(fresh).collect();
-    let status: &mut PodStatus = pod.status.get_or_insert_default();
-    for container in status.container_statuses.get_or_insert(fresh) {
-        change(container);
-    }
-}
-
-fn condition(name: &str, holds: bool, at: Instant) -> PodCondition {
-    PodCondition {
-        type_: name.to_owned(),
-        status: if holds { "True" } else { "False" }.to_owned(),
-        last_transition_time: time(at),
-        ..PodCondition::default()
-    }
-}
-
-fn set_condition(pod: &mut Pod, name: &str, holds: bool, at: Instant) {
-    let conditions = pod
-        .status
-        .get_or_insert_default()
-        .conditions
-        .get_or_insert_default();
-    conditions.retain(|condition| condition.type_ != name);
-    conditions.push(condition(name, holds, at));
-}
-
-fn running(at: Instant) -> ContainerState {
-    ContainerState {
-        running: Some(ContainerStateRunning { started_at: time(at) }),
-        ..ContainerState::default()
-    }
-}
-
-fn waiting(reason: &str, message: Option<&str>) -> ContainerState {
-    let waiting = ContainerStateWaiting {
-        reason: Some(reason.to_owned()),
-        message: message.map(str::to_owned),
-    };
-    ContainerState {
-        waiting: Some(waiting),
-        ..ContainerState::default()
-    }
-}
-
-fn terminated(reason: &str, exit_code: i32, at: Instant) -> ContainerState {
-    let at: Option<Time> = time(at);
-    let terminated = ContainerStateTerminated {
-        reason: Some(reason.to_owned()),
-        exit_code,
-        finished_at: at,
-        ..ContainerStateTerminated::default()
-    };
-    ContainerState {
-        terminated: Some(terminated),
-        ..ContainerState::default()
     }
 }

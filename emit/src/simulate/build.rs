@@ -4,6 +4,7 @@ use fleetledger_schema::instant::Instant;
 use rand::RngExt;
 
 use super::{
+    placement::NodeResources,
     template::{self, NodePool, PodShape},
     world::{CRON_MICROS, ScheduledAction, SimulatedCluster, SimulatedNode, SimulatedWorkload, time},
 };
@@ -60,8 +61,13 @@ fn namespaces(world: &mut SimulatedCluster) {
 }
 
 fn nodes(world: &mut SimulatedCluster, now: Instant) {
+    // Twice as many as there would be if all were spread evenly, and no fewer than the kubelet's own limit.
+    let pods = (world.settings.pods * 2 / world.settings.nodes.max(1)).max(110);
     let pools: Vec<NodePool> = (0..world.settings.pools.max(1))
-        .map(|number| pool(number, world.settings.pools))
+        .map(|number| NodePool {
+            pods,
+            ..pool(number, world.settings.pools)
+        })
         .collect();
     for index in 0..world.settings.nodes as usize {
         let Some(pool) = pools.get(index % pools.len()) else {
@@ -80,8 +86,10 @@ fn nodes(world: &mut SimulatedCluster, now: Instant) {
             name,
             uid,
             up: true,
-            cpu: pool.cpu,
-            gpus: pool.gpus,
+            is_tainted: false,
+            allocatable: pool.allocatable(),
+            reserved: NodeResources::default(),
+            boots: 1,
         });
         let first = world.between(0.0, 10.0);
         world.later(now, first, ScheduledAction::RenewLease(index));
@@ -99,6 +107,7 @@ fn pool(number: u32, pools: u32) -> NodePool {
             cpu: 48,
             memory_gib: 384,
             gpus: 8,
+            pods: 0,
         },
         (_, 0) => NodePool {
             name: format!("general-{number}"),
@@ -106,6 +115,7 @@ fn pool(number: u32, pools: u32) -> NodePool {
             cpu: 16,
             memory_gib: 64,
             gpus: 0,
+            pods: 0,
         },
         (_, 1) => NodePool {
             name: format!("compute-{number}"),
@@ -113,6 +123,7 @@ fn pool(number: u32, pools: u32) -> NodePool {
             cpu: 32,
             memory_gib: 64,
             gpus: 0,
+            pods: 0,
         },
         _ => NodePool {
             name: format!("memory-{number}"),
@@ -120,6 +131,7 @@ fn pool(number: u32, pools: u32) -> NodePool {
             cpu: 16,
             memory_gib: 128,
             gpus: 0,
+            pods: 0,
         },
     }
 }
@@ -128,12 +140,21 @@ fn workloads(world: &mut SimulatedCluster, now: Instant) {
     let teams = world.settings.teams.max(1) as usize;
     let mut left = world.settings.pods as usize;
     let mut number = 0;
+    let cards: u64 = world.nodes.iter().map(|node| node.allocatable.gpus).sum();
+    let mut cards_asked_for = 0;
     while left > 0 {
         let mut replicas = world.rng.random_range(1..=12_usize).min(left);
-        let gpu_nodes = world.nodes.iter().filter(|node| node.gpus > 0).count();
+        let gpu_nodes = world
+            .nodes
+            .iter()
+            .filter(|node| node.allocatable.gpus > 0)
+            .count();
         // The first one needs cards, and has a pod for every node that has some: no node is idle.
         if number == 0 {
             replicas = replicas.max(gpu_nodes.min(left));
+            if cards > 0 {
+                replicas = replicas.min(usize::try_from(cards * 3 / 4).unwrap_or(usize::MAX).max(1));
+            }
         }
         left -= replicas;
         let app = APPS.get(number / teams % APPS.len()).copied().unwrap_or("app");
@@ -145,6 +166,11 @@ fn workloads(world: &mut SimulatedCluster, now: Instant) {
         };
         let mut shape = shape(world, &team(number % teams), &name);
         shape.gpus = shape.gpus.max(u32::from(number == 0 && gpu_nodes > 0));
+        // A quarter of the cards is left, for pods whose predecessors still hold theirs.
+        if shape.gpus > 0 && (cards_asked_for + replicas as u64) * 4 > cards * 3 && number > 0 {
+            shape.gpus = 0;
+        }
+        cards_asked_for += u64::from(shape.gpus) * replicas as u64;
         workload(world, &name, shape, replicas, now);
         number += 1;
     }
@@ -164,21 +190,53 @@ fn workloads(world: &mut SimulatedCluster, now: Instant) {
     }
 }
 
+/// How much smaller pods are than usual where there are many for the nodes: at most this share of their CPU and memory is
+/// requested when a fleet begins.
+const REQUESTED_AT_FIRST: f64 = 0.7;
+/// What the container of a pod of the usual size requests on average, and what one pod in three requests beside it.
+const USUAL: (f64, f64) = (1_000.0, 2_050.0);
+const SIDECARS: f64 = 3.0;
+
+fn pod_scale(world: &SimulatedCluster) -> (f64, f64) {
+    let (mut millicores, mut memory_mib) = (0, 0);
+    for node in &world.nodes {
+        millicores += node.allocatable.millicores;
+        memory_mib += node.allocatable.memory_mib;
+    }
+    let pods = f64::from(world.settings.pods.max(1));
+    let scale = |has: u64, usual: f64, sidecar: u32| {
+        let a_pod = has as f64 * REQUESTED_AT_FIRST / pods - f64::from(sidecar) / SIDECARS;
+        (a_pod / usual).clamp(0.0, 1.0)
+    };
+    (
+        scale(millicores, USUAL.0, template::SIDECAR_MILLICORES),
+        scale(memory_mib, USUAL.1, template::SIDECAR_MEMORY_MIB),
+    )
+}
+
 fn shape(world: &mut SimulatedCluster, team: &str, app: &str) -> PodShape {
+    let (cpu_scale, memory_scale) = pod_scale(world);
+    let scaled = |amount: u32, scale: f64| ((f64::from(amount) * scale) as u32).max(1);
     PodShape {
         namespace: team.to_owned(),
         team: team.to_owned(),
         app: app.to_owned(),
         image: format!("registry.example/{team}/{app}:v{}", world.rng.random_range(1..40)),
-        cpu_millicores: 50 * world.rng.random_range(1..40),
-        memory_mib: 64 * world.rng.random_range(1..64),
+        cpu_millicores: scaled(50 * world.rng.random_range(1..40), cpu_scale),
+        memory_mib: scaled(64 * world.rng.random_range(1..64), memory_scale),
         gpus: u32::from(world.settings.pools > 1 && world.rng.random_ratio(1, 20)),
         sidecar: world.rng.random_ratio(1, 3),
         host_path: world.rng.random_ratio(1, 30),
     }
 }
 
-fn workload(world: &mut SimulatedCluster, name: &str, shape: PodShape, replicas: usize, now: Instant) {
+pub(super) fn workload(
+    world: &mut SimulatedCluster,
+    name: &str,
+    shape: PodShape,
+    replicas: usize,
+    now: Instant,
+) {
     let created = long_ago(world);
     let uid = world.stable_uid(&format!("deployment/{}/{name}", shape.namespace));
     let set_name = format!("{name}-{:08x}", world.rng.random::<u32>());
@@ -203,8 +261,9 @@ fn workload(world: &mut SimulatedCluster, name: &str, shape: PodShape, replicas:
         let age = world.between(60.0, 2.0 * 86_400.0);
         let born = now.plus_micros(-age);
         if let Some(pod) = world.create_pod(index, born) {
-            world.schedule_pod(&pod, born.plus_micros(1_000_000));
-            world.run_pod(&pod, born.plus_micros(5_000_000));
+            if world.schedule_pod(&pod, born.plus_micros(1_000_000)) {
+                world.run_pod(&pod, born.plus_micros(5_000_000));
+            }
         }
     }
     world.refresh_workload(index);

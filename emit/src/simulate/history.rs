@@ -15,6 +15,7 @@ use crate::{
     metrics::EmitMetrics,
     resource::{ResourceChange, WatchedResource},
     settings::EmitSettings,
+    usage::{ClusterUsageReader, ContainerSample, GpuSample, Roster, SamplesByNode},
 };
 
 /// How far the simulated clock moves at a time, in microseconds.
@@ -31,10 +32,17 @@ pub struct HistoricRecord {
 
 /// A simulated cluster and what its emitter knows of it, without Kafka and without waiting: hours pass in seconds.
 pub struct SimulatedHistory {
-    world: SimulatedCluster,
-    fleet: ObservedFleet,
+    pub(super) world: SimulatedCluster,
+    pub(super) fleet: ObservedFleet,
+    roster: Roster,
     began: (Instant, Tick),
-    at: Instant,
+    pub(super) at: Instant,
+}
+
+impl ClusterUsageReader for SimulatedHistory {
+    fn read_usage(&self, now: Instant) -> (SamplesByNode<ContainerSample>, SamplesByNode<GpuSample>) {
+        self.world.usage(now)
+    }
 }
 
 impl SimulatedHistory {
@@ -48,9 +56,17 @@ impl SimulatedHistory {
         from: Instant,
     ) -> Result<Self, EmitError> {
         let metrics = EmitMetrics::register(&Registry::new(), &settings.datacenter, &settings.cluster)?;
+        let roster = Roster::default();
         let mut history = Self {
             world: SimulatedCluster::build(simulate, &settings.datacenter, &settings.cluster, from),
-            fleet: ObservedFleet::new(settings, false, None, metrics, EmitterHealth::new())?,
+            fleet: ObservedFleet::new(
+                settings,
+                false,
+                Some(roster.clone()),
+                metrics,
+                EmitterHealth::new(),
+            )?,
+            roster,
             began: (from, Tick::now()),
             at: from,
         };
@@ -79,16 +95,26 @@ impl SimulatedHistory {
     pub fn advance(&mut self, to: Instant) -> Vec<HistoricRecord> {
         let mut records = self.take_ready();
         while self.at < to {
-            self.at = to.min(self.at.plus_micros(STEP_MICROS));
-            let now = self.clock();
-            self.world.step(now.at);
-            for (resource, change) in self.world.take_changes() {
-                self.fleet.absorb(resource, change, now);
-            }
-            self.fleet.pass_time(now);
+            self.step(to);
             records.append(&mut self.take_ready());
         }
         records
+    }
+
+    /// Moves on by a second, or up to `to` if that is sooner.
+    pub(super) fn step(&mut self, to: Instant) {
+        self.at = to.min(self.at.plus_micros(STEP_MICROS));
+        let now = self.clock();
+        self.world.step(now.at);
+        for (resource, change) in self.world.take_changes() {
+            self.fleet.absorb(resource, change, now);
+        }
+        self.fleet.pass_time(now);
+    }
+
+    /// Nodes and pods that live, for whoever reads usage.
+    pub(super) fn roster(&self) -> Roster {
+        self.roster.clone()
     }
 
     fn clock(&self) -> ClockReading {

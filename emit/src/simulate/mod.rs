@@ -4,6 +4,10 @@
 mod activity;
 mod build;
 mod history;
+mod placement;
+mod play;
+mod pod_state;
+mod story;
 mod template;
 mod usage;
 mod world;
@@ -23,6 +27,8 @@ use crate::{
     usage::{ClusterUsageReader, ContainerSample, GpuSample, SamplesByNode},
 };
 pub use history::{HistoricRecord, SimulatedHistory};
+pub use play::HistoryWriter;
+pub use story::{STORY_CYCLE_SECONDS, StoryPart};
 pub(crate) use world::SimulatedCluster;
 
 /// How often the simulated cluster moves on.
@@ -50,6 +56,8 @@ pub struct SimulateSettings {
     pub daily_shape: bool,
     /// Node failures, crash loops, evictions, leaked pods, hanging namespaces and failing watchdogs happen.
     pub incidents: bool,
+    /// Which part the cluster plays in the story of the demo, whose incidents come back every half hour.
+    pub story: StoryPart,
     /// Containers use what they request, more or less: windows of usage are sent.
     pub usage: bool,
 }
@@ -65,6 +73,7 @@ impl Default for SimulateSettings {
             changes_per_second: 20.0,
             daily_shape: true,
             incidents: true,
+            story: StoryPart::None,
             usage: true,
         }
     }
@@ -72,7 +81,7 @@ impl Default for SimulateSettings {
 
 /// A simulated API server.
 #[derive(Clone)]
-pub(crate) struct Simulation {
+pub struct Simulation {
     world: Arc<Mutex<SimulatedCluster>>,
 }
 
@@ -82,6 +91,13 @@ impl Simulation {
             world: Arc::new(Mutex::new(SimulatedCluster::build(
                 settings, datacenter, cluster, now,
             ))),
+        }
+    }
+
+    /// One that goes on with a cluster that has lived before.
+    pub(crate) fn of(world: SimulatedCluster) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(world)),
         }
     }
 
@@ -275,7 +291,7 @@ mod tests {
             let pods = world.count(WatchedResource::Pods);
             assert!((420..900).contains(&pods), "{pods}");
             let (mut cards, mut used) = (BTreeSet::new(), BTreeSet::new());
-            for node in world.nodes.iter().filter(|node| node.gpus > 0) {
+            for node in world.nodes.iter().filter(|node| node.allocatable.gpus > 0) {
                 cards.insert(node.name.clone());
             }
             for object in world.of(WatchedResource::Pods) {

@@ -10,6 +10,7 @@ use k8s_openapi::api::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
+use super::placement::NodeResources;
 use crate::watchdog_resource::Watchdog;
 
 /// A pool of equal nodes.
@@ -20,7 +21,25 @@ pub(super) struct NodePool {
     pub(super) cpu: u32,
     pub(super) memory_gib: u32,
     pub(super) gpus: u32,
+    /// Pods that a node takes at most.
+    pub(super) pods: u32,
 }
+
+impl NodePool {
+    /// What pods may request of one of its nodes.
+    pub(super) fn allocatable(&self) -> NodeResources {
+        NodeResources {
+            millicores: u64::from(self.cpu) * 1000 - 120,
+            memory_mib: u64::from(self.memory_gib) * 1024 - 900,
+            gpus: u64::from(self.gpus),
+            pods: u64::from(self.pods),
+        }
+    }
+}
+
+/// What a sidecar requests.
+pub(super) const SIDECAR_MILLICORES: u32 = 50;
+pub(super) const SIDECAR_MEMORY_MIB: u32 = 64;
 
 /// What a pod is made of.
 #[derive(Debug, Clone)]
@@ -69,22 +88,16 @@ pub(super) fn namespace(name: &str, uid: &str, team: Option<&str>, created: Inst
 
 pub(super) fn node(name: &str, uid: &str, pool: &NodePool, zone: &str, created: Instant) -> Node {
     let mut capacity = json!({"cpu": pool.cpu.to_string(), "memory": format!("{}Gi", pool.memory_gib),
-        "ephemeral-storage": "200Gi", "pods": "110", "hugepages-2Mi": "0"});
+        "ephemeral-storage": "200Gi", "pods": pool.pods.to_string(), "hugepages-2Mi": "0"});
     if pool.gpus > 0
         && let Some(capacity) = capacity.as_object_mut()
     {
         capacity.insert("nvidia.com/gpu".to_owned(), Json::from(pool.gpus.to_string()));
     }
-    let mut allocatable = capacity.clone();
+    let (mut allocatable, room) = (capacity.clone(), pool.allocatable());
     if let Some(allocatable) = allocatable.as_object_mut() {
-        allocatable.insert(
-            "cpu".to_owned(),
-            Json::from(format!("{}m", pool.cpu * 1000 - 120)),
-        );
-        allocatable.insert(
-            "memory".to_owned(),
-            Json::from(format!("{}Mi", pool.memory_gib * 1024 - 900)),
-        );
+        allocatable.insert("cpu".to_owned(), Json::from(format!("{}m", room.millicores)));
+        allocatable.insert("memory".to_owned(), Json::from(format!("{}Mi", room.memory_mib)));
     }
     typed(json!({
         "metadata": {"name": name, "uid": uid, "creationTimestamp": seconds(created), "labels": {
@@ -239,7 +252,8 @@ fn template(shape: &PodShape) -> Json {
         Json::Null
     };
     let sidecar = json!([{"name": "mesh", "image": "registry.example/mesh:1.9", "restartPolicy": "Always",
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}}]);
+        "resources": {"requests": {
+            "cpu": format!("{SIDECAR_MILLICORES}m"), "memory": format!("{SIDECAR_MEMORY_MIB}Mi")}}}]);
     json!({
         "metadata": {"labels": {"app": shape.app, "team": shape.team}},
         "spec": {

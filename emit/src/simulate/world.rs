@@ -13,6 +13,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     SimulateSettings, build,
+    placement::{NodeResources, PodReservation},
+    story::{StoryProgress, StoryStep},
     template::{self, PodShape},
 };
 use crate::resource::{KubeObject, ResourceChange, WatchedResource};
@@ -48,6 +50,10 @@ pub(crate) struct SimulatedCluster {
     pub(super) workload_of: HashMap<String, usize>,
     /// Pods that have a successor and are to be stopped.
     pub(super) retiring: BTreeSet<String>,
+    /// What pods request that have not ended, by uid.
+    pub(super) reservations: HashMap<String, PodReservation>,
+    /// How far the story is.
+    pub(super) story: StoryProgress,
 }
 
 #[derive(Debug, Clone)]
@@ -55,9 +61,13 @@ pub(super) struct SimulatedNode {
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) up: bool,
-    /// Cores and cards that it has.
-    pub(super) cpu: u32,
-    pub(super) gpus: u32,
+    /// No pod is sent there, though it is up.
+    pub(super) is_tainted: bool,
+    pub(super) allocatable: NodeResources,
+    /// What the pods request that are bound to it and have not ended.
+    pub(super) reserved: NodeResources,
+    /// How often it has booted.
+    pub(super) boots: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -90,6 +100,7 @@ pub(super) enum ScheduledAction {
     NodeUnknown(usize),
     NodeUp(usize),
     WatchdogOk(String),
+    Story(StoryStep),
 }
 
 impl SimulatedCluster {
@@ -115,8 +126,11 @@ impl SimulatedCluster {
             workloads: Vec::new(),
             workload_of: HashMap::new(),
             retiring: BTreeSet::new(),
+            reservations: HashMap::new(),
+            story: StoryProgress::default(),
         };
         build::fill(&mut world, now);
+        world.begin_story(now);
         world.is_built = true;
         world
     }
@@ -211,6 +225,9 @@ impl SimulatedCluster {
 
     /// Removes an object.
     pub(super) fn remove(&mut self, resource: WatchedResource, uid: &str) {
+        if resource == WatchedResource::Pods {
+            self.release(uid);
+        }
         if let Some(mut object) = self
             .objects
             .get_mut(&resource)

@@ -27,6 +27,8 @@ pub enum ObjectSource {
     Dump(DumpPlace),
     /// A simulated fleet.
     Simulate(SimulateSettings),
+    /// A simulated fleet that has lived before, and whether its usage is read.
+    Simulated(Simulation, bool),
 }
 
 /// A source that runs.

@@ -8,6 +8,7 @@ mod api;
 mod exposition;
 mod integrate;
 mod kubelet;
+mod past;
 mod reading;
 mod roster;
 mod settings;
@@ -24,6 +25,7 @@ use tokio::{
 
 pub use settings::{GpuSettings, UsageSettings, UsageSource};
 
+pub(crate) use past::PastUsage;
 pub(crate) use reading::{ContainerSample, CpuMeasure, GpuSample};
 pub(crate) use roster::Roster;
 

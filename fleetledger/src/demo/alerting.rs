@@ -7,7 +7,7 @@ use prometheus::Registry;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{database::DemoDatabase, folder::DemoFolder, handout::copy_rules};
+use super::{database::DemoDatabase, folder::DemoFolder, handout::copy_rules, receiver::DemoReceiver};
 use crate::{
     config::{ConsoleConfig, FleetledgerConfig, LoadedConfig},
     setup::{
@@ -40,6 +40,7 @@ impl DemoAlerting {
         database: &DemoDatabase,
         registry: &Registry,
         folder: &DemoFolder,
+        receiver: Option<&DemoReceiver>,
     ) -> anyhow::Result<Option<Self>> {
         let Some((own, rules_login)) = database.evaluator() else {
             return Ok(None);
@@ -53,6 +54,9 @@ impl DemoAlerting {
         // Somebody looks on for a minute: the running hour is rated every minute.
         loaded.config.cost.interval_seconds = 5;
         loaded.config.cost.partial_minutes = 1;
+        if let Some(receiver) = receiver {
+            receiver.enter(&mut loaded.config);
+        }
         super::cost::apply(&own).await?;
         let console = ConsoleConfig {
             listen: ([127, 0, 0, 1], folder.free_port(PORT_FILE)?).into(),

@@ -227,8 +227,9 @@ async fn dead_letters(
     let mut reasons: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
     reasons.sort();
     reasons.dedup();
-    let unexpected = dead.difference(poison.places()).count();
-    let missing = poison.places().difference(&dead).count();
+    let places = poison.places();
+    let unexpected = dead.difference(&places).count();
+    let missing = places.difference(&dead).count();
     report.compare(
         (&(unexpected, missing), &(0, 0)),
         format!("{} poison records injected, all in the dead letters ({}), none beside them", dead.len(), reasons.join(", ")),

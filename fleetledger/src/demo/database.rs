@@ -52,6 +52,9 @@ const FORGET_OFFSETS: &str = "
 /// The database's clock.
 const READ_CLOCK: &str = "select clock_timestamp()";
 
+/// Clusters that were ever heard of.
+const COUNT_CLUSTERS: &str = "select count(*) from ledger.cluster";
+
 /// How far each partition has landed.
 const READ_NEXT_OFFSETS: &str =
     "select topic, partition, next_offset from ledger.ingest_partition order by 1, 2";
@@ -222,6 +225,42 @@ impl DemoDatabase {
             }
         }
         Ok(false)
+    }
+
+    /// The same once every one of `partitions` is read.
+    pub(super) async fn await_landed(
+        &self,
+        broker: &DemoBroker,
+        partitions: usize,
+        deadline: Duration,
+    ) -> anyhow::Result<bool> {
+        let client = self.connect().await?;
+        let mut poll = tokio::time::interval(Duration::from_millis(100));
+        let all_are_read = async {
+            loop {
+                poll.tick().await;
+                let rows = client.query(READ_NEXT_OFFSETS, &[]).await;
+                if rows.context("read the ingester's offsets")?.len() >= partitions {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        match tokio::time::timeout(deadline, all_are_read).await {
+            Ok(read) => read?,
+            Err(_) => return Ok(false),
+        }
+        self.await_drained(broker, deadline).await
+    }
+
+    /// Whether it has never heard of any cluster.
+    pub(super) async fn is_empty(&self) -> anyhow::Result<bool> {
+        let row = self.connect().await?.query_one(COUNT_CLUSTERS, &[]).await;
+        Ok(row.context("count clusters")?.get::<_, i64>(0) == 0)
+    }
+
+    /// Whether it was started here.
+    pub(super) fn is_ours(&self) -> bool {
+        self.server.is_some()
     }
 
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {

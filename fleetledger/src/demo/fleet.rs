@@ -1,17 +1,14 @@
 //! The running roles of the demo: three emitters and the ingester.
 
 use anyhow::{Context as _, anyhow};
-use fleetledger_emit::{EmitterSummary, ObjectSource};
+use fleetledger_emit::{EmitSettings, EmitterSummary, ObjectSource};
 use fleetledger_schema::postgres::PostgresConnector;
 use prometheus::Registry;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    broker::DemoBroker,
-    plan::{self, DATACENTERS},
-};
-use crate::{cli::DemoSize, config::FleetledgerConfig};
+use super::broker::DemoBroker;
+use crate::config::FleetledgerConfig;
 
 /// Emitters and ingester, as tasks.
 pub(super) struct DemoFleet {
@@ -46,38 +43,19 @@ impl DemoHealth {
 }
 
 impl DemoFleet {
+    /// Starts the ingester; no emitter yet.
     pub(super) fn start(
         config: &FleetledgerConfig,
         broker: &DemoBroker,
         database: PostgresConnector,
         registry: &Registry,
-        size: DemoSize,
     ) -> anyhow::Result<Self> {
         let kafka = broker.client_config()?;
         let (stop_emitters, stop_ingester) = (CancellationToken::new(), CancellationToken::new());
-        let mut health = DemoHealth {
+        let health = DemoHealth {
             emitters: Vec::new(),
             ingester: fleetledger_ingest::IngestHealth::new(),
         };
-        let mut emitters = JoinSet::new();
-        for (index, datacenter) in DATACENTERS.into_iter().enumerate() {
-            let (settings, simulate) = plan::emitter(config, index, datacenter, size);
-            let (kafka, registry, stop) = (kafka.clone(), registry.clone(), stop_emitters.clone());
-            let own = fleetledger_emit::EmitterHealth::new();
-            health.emitters.push(own.clone());
-            emitters.spawn(async move {
-                let emitted = fleetledger_emit::run(
-                    settings,
-                    ObjectSource::Simulate(simulate),
-                    kafka,
-                    &registry,
-                    own,
-                    stop,
-                )
-                .await;
-                emitted.with_context(|| format!("emit {datacenter}"))
-            });
-        }
         let mut ingester = JoinSet::new();
         let (settings, own) = (config.ingest.clone(), health.ingester.clone());
         let (registry, stop) = (registry.clone(), stop_ingester.clone());
@@ -86,12 +64,33 @@ impl DemoFleet {
             ended.context("ingest")
         });
         Ok(Self {
-            emitters,
+            emitters: JoinSet::new(),
             ingester,
             stop_emitters,
             stop_ingester,
             health,
         })
+    }
+
+    /// Starts an emitter for each cluster.
+    pub(super) fn emit(
+        &mut self,
+        clusters: Vec<(EmitSettings, ObjectSource)>,
+        broker: &DemoBroker,
+        registry: &Registry,
+    ) -> anyhow::Result<()> {
+        let kafka = broker.client_config()?;
+        for (settings, source) in clusters {
+            let (kafka, registry, stop) = (kafka.clone(), registry.clone(), self.stop_emitters.clone());
+            let own = fleetledger_emit::EmitterHealth::new();
+            self.health.emitters.push(own.clone());
+            self.emitters.spawn(async move {
+                let datacenter = settings.datacenter.clone();
+                let emitted = fleetledger_emit::run(settings, source, kafka, &registry, own, stop).await;
+                emitted.with_context(|| format!("emit {datacenter}"))
+            });
+        }
+        Ok(())
     }
 
     pub(super) fn health(&self) -> DemoHealth {

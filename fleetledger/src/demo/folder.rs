@@ -65,6 +65,23 @@ impl DemoFolder {
         fs::write(&file, format!("{port}\n")).with_context(|| format!("write {}", file.display()))
     }
 
+    /// Writes a file that nobody else may read.
+    pub(super) fn write_private(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let file = self.join(name);
+        let mut options = fs::OpenOptions::new();
+        let opened = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&file);
+        opened
+            .and_then(|mut opened| std::io::Write::write_all(&mut opened, text.as_bytes()))
+            .with_context(|| format!("write {}", file.display()))?;
+        Ok(file)
+    }
+
     fn remove(&self, name: &str) -> anyhow::Result<()> {
         let folder = self.join(name);
         match fs::remove_dir_all(&folder) {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use toml::{Table, Value, toml};
 
-use super::{folder::DemoFolder, questions};
+use super::{folder::DemoFolder, questions, receiver::RECEIVER};
 
 /// Name of the configuration within the folder.
 const CONFIG: &str = "demo.toml";
@@ -27,6 +27,8 @@ pub(super) struct DemoAddresses<'a> {
     pub(super) postgres: &'a str,
     /// `http://host:port`.
     pub(super) console: Option<&'a str>,
+    /// Reference to the address of the demo's own receiver.
+    pub(super) receiver: Option<String>,
 }
 
 /// What lies in the folder.
@@ -37,6 +39,8 @@ pub(super) struct DemoHandout {
     pub(super) questions: PathBuf,
     /// The rules that the demo follows, where there are any.
     pub(super) rules: Option<PathBuf>,
+    /// What its own receiver was notified of.
+    pub(super) notifications: Option<PathBuf>,
 }
 
 /// Copies the shipped rules that are not there yet; `None` where there are none to copy. A file that somebody changed stays as
@@ -109,6 +113,17 @@ pub(super) fn write_config(
     if let Some(rules) = rules {
         set("evaluate", "rules", &rules.display().to_string());
     }
+    if let Some(secret_url) = &addresses.receiver {
+        let mut own = toml! { kind = "webhook" };
+        own.insert("secret_url".to_owned(), Value::String(secret_url.clone()));
+        let receivers = Table::from_iter([(RECEIVER.to_owned(), Value::Table(own))]);
+        config.insert("receivers".to_owned(), Value::Table(receivers));
+        let routes = Table::from_iter([(
+            "receivers".to_owned(),
+            Value::Array(vec![Value::String(RECEIVER.to_owned())]),
+        )]);
+        config.insert("routes".to_owned(), Value::Table(routes));
+    }
     let text = format!(
         "# Written by `fleetledger demo` at each start: every command works on the demo with it.\n\
          #   export FLEETLEDGER_CONFIG={}\n\n{config}",
@@ -156,6 +171,7 @@ mod tests {
             kafka: "127.0.0.1:9092",
             postgres: "postgres://fleetledger@127.0.0.1:5432/fleetledger",
             console: Some("http://127.0.0.1:9660"),
+            receiver: Some("file:/tmp/receiver.url".to_owned()),
         };
         let rules = folder.join("rules");
         let file = write_config(&folder, &addresses, Some(&rules), Path::new("/books")).unwrap();
@@ -163,6 +179,8 @@ mod tests {
         assert_eq!(loaded.config.kafka.bootstrap_servers, "127.0.0.1:9092");
         assert_eq!(loaded.config.console.url(), "http://127.0.0.1:9660");
         assert_eq!(loaded.config.evaluate.rules, rules);
+        assert_eq!(loaded.config.routes.receivers, [RECEIVER]);
+        assert!(loaded.config.receivers.contains_key(RECEIVER));
         loaded.config.check().unwrap();
     }
 }

@@ -1,5 +1,7 @@
 //! What is configured: the user's file, with the demo's own rhythm over it.
 
+use fleetledger_emit::{EmitSettings, SimulateSettings, simulate::StoryPart};
+
 use super::broker::DemoBroker;
 use crate::{cli::DemoSize, config::FleetledgerConfig};
 
@@ -37,21 +39,31 @@ pub(super) fn config(base: &FleetledgerConfig, broker: &DemoBroker) -> anyhow::R
     Ok(config)
 }
 
-/// Emitter and simulated fleet of one datacenter; each has its own seed.
-pub(super) fn emitter(
-    config: &FleetledgerConfig,
-    index: usize,
-    datacenter: &str,
-    size: DemoSize,
-) -> (fleetledger_emit::EmitSettings, fleetledger_emit::SimulateSettings) {
-    let mut settings = config.emit.clone();
-    settings.datacenter = datacenter.to_owned();
-    settings.cluster = CLUSTER.to_owned();
-    let mut simulate = config.simulate.clone();
-    simulate.seed = simulate.seed.wrapping_add(index as u64);
-    (simulate.nodes, simulate.pods, simulate.changes_per_second) = match size {
-        DemoSize::Small => (30, 500, 15.0),
-        DemoSize::Medium => (150, 3_000, 60.0),
-    };
-    (settings, simulate)
+/// Emitter and simulated fleet of each datacenter; each has its own seed, and plays its part in the story.
+pub(super) fn clusters(config: &FleetledgerConfig, size: DemoSize) -> Vec<(EmitSettings, SimulateSettings)> {
+    let parts = [StoryPart::First, StoryPart::Second, StoryPart::Third];
+    let numbered = (0..).zip(DATACENTERS.into_iter().zip(parts));
+    numbered
+        .map(|(number, (datacenter, story))| {
+            let (nodes, pods, changes_per_second) = match size {
+                DemoSize::Small => (30, 500, 15.0),
+                DemoSize::Medium => (150, 3_000, 60.0),
+            };
+            let settings = EmitSettings {
+                datacenter: datacenter.to_owned(),
+                cluster: CLUSTER.to_owned(),
+                ..config.emit.clone()
+            };
+            let simulate = SimulateSettings {
+                seed: config.simulate.seed.wrapping_add(number),
+                nodes,
+                pods,
+                changes_per_second,
+                incidents: false,
+                story,
+                ..config.simulate.clone()
+            };
+            (settings, simulate)
+        })
+        .collect()
 }

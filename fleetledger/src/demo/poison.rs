@@ -14,6 +14,8 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 
+use tokio_postgres::Client;
+
 use super::broker::DemoBroker;
 use crate::config::FleetledgerConfig;
 
@@ -27,7 +29,22 @@ pub(super) struct PoisonInjector {
     suffix: Option<String>,
     partitions: i32,
     injected: BTreeSet<(String, i32, i64)>,
+    /// Records of a stranger, which were settled with its quarantine.
+    strange: BTreeSet<(String, i32, i64)>,
 }
+
+/// Uid of a cluster that sends under another's name.
+const STRANGER: &str = "5ca1ab1e-0000-4000-8000-000000000001";
+/// Records that it sends at a time.
+const STRANGE_RECORDS: usize = 12;
+
+/// Ends the quarantines of the stranger, and settles its dead letters.
+const SETTLE_STRANGER: &str = "
+    with released as (
+        update ledger.quarantine set released_at = now() where cluster_uid = $1 and released_at is null returning 1
+    )
+    update ledger.dead_letter set state = 'discarded', settled_at = now()
+    where cluster_uid = $1 and state = 'open'";
 
 /// One bad record.
 struct PoisonRecord {
@@ -35,6 +52,22 @@ struct PoisonRecord {
     value: Vec<u8>,
     headers: OwnedHeaders,
     partition: i32,
+}
+
+impl PoisonRecord {
+    fn new(key: String, value: &[u8], headers: &[(&'static str, String)], partition: i32) -> Self {
+        Self {
+            key,
+            value: value.to_vec(),
+            headers: headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+                headers.insert(Header {
+                    key,
+                    value: Some(value.as_bytes()),
+                })
+            }),
+            partition,
+        }
+    }
 }
 
 impl PoisonInjector {
@@ -45,6 +78,7 @@ impl PoisonInjector {
             suffix: config.emit.topic_suffix.clone(),
             partitions: config.topics.partitions,
             injected: BTreeSet::new(),
+            strange: BTreeSet::new(),
         }
     }
 
@@ -53,8 +87,39 @@ impl PoisonInjector {
     }
 
     /// Topic, partition and offset of each.
-    pub(super) fn places(&self) -> &BTreeSet<(String, i32, i64)> {
-        &self.injected
+    pub(super) fn places(&self) -> BTreeSet<(String, i32, i64)> {
+        self.injected.union(&self.strange).cloned().collect()
+    }
+
+    /// Sends records of a cluster that has taken the name of another: it is refused, and its records are dead letters.
+    pub(super) async fn send_strange(&mut self, sources: &[EmitterSummary]) -> anyhow::Result<()> {
+        let Some(named) = sources.iter().rfind(|source| source.epoch > 0) else {
+            return Ok(());
+        };
+        let source = RecordSource::new(&named.datacenter, &named.cluster, STRANGER)?;
+        let partition = partition_of(STRANGER, 0, self.partitions);
+        let epoch = Instant::now().0;
+        let records = (1..=STRANGE_RECORDS).map(|number| {
+            let sequence = i64::try_from(number).unwrap_or(0);
+            let event_type = RecordKind::Pod.event_type();
+            let headers = RecordHeaders::new(&source, event_type, 0, Instant::now(), epoch, sequence);
+            PoisonRecord::new(
+                format!("{source}/pod-{number}"),
+                b"\xc3\x01stranger",
+                &headers.to_pairs(),
+                partition,
+            )
+        });
+        let sent = self.send(records.collect()).await?;
+        self.strange.extend(sent);
+        Ok(())
+    }
+
+    /// Somebody has looked into it: the quarantine ends, and what was put aside is settled.
+    pub(super) async fn settle_strange(&self, client: &Client) -> anyhow::Result<()> {
+        let settled = client.execute(SETTLE_STRANGER, &[&STRANGER]).await;
+        settled.context("settle the dead letters of a stranger")?;
+        Ok(())
     }
 
     /// Puts a few into the topic of pods, beside records of the first emitter.
@@ -65,10 +130,18 @@ impl PoisonInjector {
         else {
             return Ok(());
         };
+        let sent = self.send(self.records(source)?).await?;
+        self.injected.extend(sent);
+        Ok(())
+    }
+
+    /// Sends records to the topic of pods; returns where they stand.
+    async fn send(&self, records: Vec<PoisonRecord>) -> anyhow::Result<Vec<(String, i32, i64)>> {
         let kafka = self.kafka.as_ref().map_err(|error| anyhow!("{error}"))?;
         let producer: FutureProducer = kafka.create().context("set up the poison's producer")?;
         let topic = RecordKind::Pod.topic(&self.prefix, self.suffix.as_deref());
-        for bad in self.records(source)? {
+        let mut places = Vec::with_capacity(records.len());
+        for bad in records {
             let record = FutureRecord::to(&topic)
                 .key(&bad.key)
                 .payload(&bad.value)
@@ -76,10 +149,9 @@ impl PoisonInjector {
                 .partition(bad.partition);
             let sent = producer.send(record, ANSWER).await;
             let place = sent.map_err(|(error, _)| error).context("send a poison record")?;
-            self.injected
-                .insert((topic.clone(), place.partition, place.offset));
+            places.push((topic.clone(), place.partition, place.offset));
         }
-        Ok(())
+        Ok(places)
     }
 
     fn records(&self, emitter: &EmitterSummary) -> anyhow::Result<Vec<PoisonRecord>> {
@@ -96,16 +168,8 @@ impl PoisonInjector {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let bad = |key: String, value: &[u8], headers: &[(&'static str, String)]| PoisonRecord {
-            key,
-            value: value.to_vec(),
-            headers: headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: Some(value.as_bytes()),
-                })
-            }),
-            partition,
+        let bad = |key: String, value: &[u8], headers: &[(&'static str, String)]| {
+            PoisonRecord::new(key, value, headers, partition)
         };
         Ok(vec![
             bad("this is no key".to_owned(), b"{\"kind\":\"Pod\"}", &whole),

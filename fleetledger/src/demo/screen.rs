@@ -15,6 +15,9 @@ use crate::output::count;
 /// Where nobody watches, one line in this many ticks.
 const TICKS_A_LINE: u32 = 5;
 
+/// Columns of the narrowest terminal, less one for the cursor.
+const COLUMNS: usize = 79;
+
 /// The screen.
 pub(super) struct DemoScreen {
     client: Client,
@@ -36,6 +39,7 @@ struct DemoFigures {
     balanced: i64,
     compared: i64,
     dead: i64,
+    firing: i64,
 }
 
 /// The figures of the screen, since an instant.
@@ -48,7 +52,31 @@ const READ_FIGURES: &str = "
                 (select coalesce(sum(lag), 0)::bigint from fleet.ingest_partition) as lag,
                 (select count(*) from fleet.balance where balanced) as balanced,
                 (select count(*) from fleet.balance) as compared,
-                (select count(*) from fleet.dead_letter where state = 'open') as dead";
+                (select count(*) from fleet.dead_letter where state = 'open') as dead,
+                (select count(*) from fleet.alert where condition = 'firing' and labels ->> 'severity' <> 'info') as firing";
+
+impl DemoFigures {
+    /// The figures as one line that a terminal holds: what matters least is left out where it would be longer.
+    fn line(&self, seconds: i64, rate: i64) -> String {
+        let mut parts = vec![
+            format!("{:02}:{:02}", seconds / 60, seconds % 60),
+            format!("clusters {} fresh", self.fresh),
+            format!("pods {}", count(self.pods)),
+            format!("firing {}", count(self.firing)),
+            format!("balanced {}/{}", self.balanced, self.compared),
+            format!("lag {}", count(self.lag)),
+            format!("{rate}/s"),
+            format!("dead {}", count(self.dead)),
+            format!("nodes {}", count(self.nodes)),
+        ];
+        loop {
+            let line = parts.join("  ");
+            if line.chars().count() <= COLUMNS || parts.pop().is_none() {
+                return line;
+            }
+        }
+    }
+}
 
 impl DemoScreen {
     pub(super) fn new(client: Client, since: Instant, run_for: Option<Duration>) -> Self {
@@ -90,15 +118,37 @@ impl DemoScreen {
         println!(
             "  fleetledger sql           fleetledger cost --window today --by team   (after a minute or so)"
         );
+        if let Some(notifications) = &handout.notifications {
+            println!(
+                "\nIncidents come back every half hour (docs/quick-start.md tells the story). The demo's own receiver is notified:\neach line below with a time is an alert, and stands in {} too.",
+                notifications.display()
+            );
+        }
         if let Some(run_for) = self.run_for {
             println!("\nrunning for {} s, then checking\n", run_for.as_secs());
             return;
         }
-        println!("\nTen questions to paste into psql (\\d shows the views, \\d+ pod explains one):\n");
+        self.ask();
+    }
+
+    /// Prints the questions.
+    pub(super) fn ask(&self) {
+        self.print("\nTen questions to paste into psql (\\d shows the views, \\d+ pod explains one):\n");
         for question in questions::QUESTIONS {
             println!("-- {}\n{}\n", question.asks, question.sql);
         }
-        println!("Ctrl-C stops it.\n");
+        match self.live {
+            true => println!("Enter shows the questions again; Ctrl-C stops it.\n"),
+            false => println!("Ctrl-C stops it.\n"),
+        }
+    }
+
+    /// Prints a line above the figures.
+    pub(super) fn print(&self, line: &str) {
+        if self.live {
+            print!("\r\x1b[K");
+        }
+        println!("{line}");
     }
 
     /// One line of figures.
@@ -125,18 +175,7 @@ impl DemoScreen {
         let rate = self.last.map_or(0, |(at, delivered)| {
             (figures.delivered - delivered) * 1_000_000 / figures.at.micros_since(at).max(1)
         });
-        format!(
-            "{:02}:{:02}  clusters {} fresh  nodes {}  pods {}  {rate}/s  lag {}  balanced {}/{}  dead {}",
-            seconds / 60,
-            seconds % 60,
-            figures.fresh,
-            count(figures.nodes),
-            count(figures.pods),
-            count(figures.lag),
-            figures.balanced,
-            figures.compared,
-            count(figures.dead),
-        )
+        figures.line(seconds, rate)
     }
 
     async fn read(&self) -> anyhow::Result<DemoFigures> {
@@ -155,6 +194,7 @@ impl DemoScreen {
             balanced: row.get("balanced"),
             compared: row.get("compared"),
             dead: row.get("dead"),
+            firing: row.get("firing"),
         })
     }
 }
@@ -174,4 +214,36 @@ fn export(reader_url: &str, handout: &DemoHandout) -> String {
         line += &format!(" PATH=\"{}:$PATH\"", folder.display());
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_fit_into_a_terminal_and_the_least_important_ones_go_first() {
+        let figures = |pods: i64| DemoFigures {
+            at: Instant(0),
+            fresh: 3,
+            nodes: 90,
+            pods,
+            delivered: 0,
+            lag: 0,
+            balanced: 15,
+            compared: 15,
+            dead: 4,
+            firing: 7,
+        };
+        assert_eq!(
+            figures(1_534).line(65, 45),
+            "01:05  clusters 3 fresh  pods 1,534  firing 7  balanced 15/15  lag 0  45/s"
+        );
+        for (pods, seconds, rate) in [(999_999_999, 999_999, 999_999), (1, 0, 0)] {
+            let line = figures(pods).line(seconds, rate);
+            assert!(
+                line.len() <= COLUMNS && line.contains("clusters 3 fresh"),
+                "{line}"
+            );
+        }
+    }
 }
