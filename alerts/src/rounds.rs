@@ -160,7 +160,8 @@ impl EvaluationRounds {
     }
 }
 
-/// Resolves what rules left behind that are gone.
+/// Resolves what rules left behind that are gone. One whose file is refused is not gone: its alerts are held until the
+/// file is fixed or removed, however often the evaluator is started meanwhile.
 async fn retire_removed(
     client: &mut tokio_postgres::Client,
     shared: &EvaluatorResources,
@@ -181,4 +182,5 @@ async fn retire_removed(
 
 const READ_ORPHANED_RULES: &str = "
     select distinct i.rule from ledger.alert_instance as i join ledger.rule as r using (rule)
-    where (r.removed_at is not null or r.kind <> 'alert') and i.condition in ('pending', 'firing', 'recovering')";
+    where (r.removed_at is not null or r.kind <> 'alert') and i.condition in ('pending', 'firing', 'recovering')
+        and not exists (select from ledger.refused_rule as f where f.rule = r.rule)";

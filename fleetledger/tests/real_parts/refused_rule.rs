@@ -152,6 +152,39 @@ async fn a_refused_rule_file_is_seen_by_its_author_until_it_is_mended_or_gone() 
         answer.contains("evaluate: ok")
     });
 
+    // An evaluator that is started with a refused file knows no version of it, and holds the rule's alerts.
+    let firing = "select count(*) from fleet.alert where alert = 'Trouble' and condition = 'firing'";
+    let fires = async || client.query_one(firing, &[]).await.unwrap().get::<_, i64>(0) == 1;
+    client
+        .execute(
+            "insert into ledger.quarantine (datacenter, cluster, cluster_uid, reason, detail)
+             values ('dfw', 'a', 'ua', 'poisoned', 'x')",
+            &[],
+        )
+        .await
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while !fires().await {
+        assert!(begun.elapsed() < DEADLINE, "Trouble never fires");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    write("trouble.sql", &TROUBLE.replace("for: 0s", "fro: 0s"));
+    let (code, log) = evaluator.stop();
+    assert_eq!(code, Some(0), "{log}");
+    let evaluator = RoleProcess::start(&setups[1], &["evaluate"]);
+    until(&client, "trouble", "refused and not evaluated", |state| {
+        state.is_some_and(|state| state.starts_with("refused ") && !state.starts_with("refused evaluated"))
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(fires().await, "a typing error in a file has resolved an alert");
+    write("trouble.sql", TROUBLE);
+    until(&client, "trouble", "evaluated again", |state| {
+        state == Some("ok evaluated")
+    })
+    .await;
+    assert!(fires().await);
+
     // What an evaluator refused that ends is forgotten with it.
     write("trouble.sql", &TROUBLE.replace("for: 0s", "fro: 0s"));
     until(&client, "trouble", "refused again", is_refused).await;

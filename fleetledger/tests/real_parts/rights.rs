@@ -4,7 +4,10 @@ use std::process::Stdio;
 
 use fleetledger_local::postgres::LocalPostgres;
 
-use crate::support::{BinaryFixture, client, postgres};
+use crate::{
+    page,
+    support::{BinaryFixture, client, postgres},
+};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/quick-start.md");
 /// The owner is no superuser: one that the page has an administrator make.
@@ -31,7 +34,7 @@ fn table() -> Vec<(String, Vec<bool>)> {
 /// What the page has an administrator type before and after `migrate`, of other names than this server's superuser has.
 fn administrators_sql() -> [String; 2] {
     let page = std::fs::read_to_string(PAGE).unwrap();
-    let blocks = page
+    let blocks = page::section(&page, "## With your clusters")
         .split("```sql\n")
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap());
