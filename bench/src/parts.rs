@@ -36,7 +36,13 @@ impl BenchContext {
 
     /// The broker.
     pub(crate) async fn kafka(&self) -> anyhow::Result<Arc<LocalKafka>> {
-        let start = || async { LocalKafka::builder().start(&cache()).await.map(Arc::new) };
+        let start = || async {
+            LocalKafka::builder()
+                .sustained()
+                .start(&cache())
+                .await
+                .map(Arc::new)
+        };
         Ok(self
             .broker
             .get_or_try_init(start)
