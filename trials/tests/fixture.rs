@@ -172,6 +172,9 @@ cost_node_daily.currency: give rows of `price`
 cost_node_daily.capacity_hours: nothing that a test can say decides it
 cost_node_daily.allocatable_hours: nothing that a test can say decides it
 cost_node_daily.charged_hours: nothing that a test can say decides it
+cost_node_daily.allocated_hours: give rows of `cost_daily`
+cost_node_daily.idle_hours: set `resource`, or give rows of `cost_daily`
+cost_node_daily.system_hours: set `resource`, or give rows of `cost_daily`
 cost_workload_daily.currency: give rows of `price`
 cost_workload_daily.charge_basis: set `usage_hours`, `container_hours`
 team_budget.month_at: nothing that a test can say decides it

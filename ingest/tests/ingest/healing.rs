@@ -43,6 +43,26 @@ async fn a_hand_edited_row_is_found_by_audit_and_healed_by_the_next_sweep() {
         .await;
     let report = audit::run(&place.ingester, |_| {}).await.unwrap();
     assert_eq!(report.altered.len(), 2, "{report:?}");
+    // Figures of kinds add up to those of all, and those of each kind to its rows.
+    let kinds: Vec<(&str, [u64; 5])> = report
+        .kinds
+        .iter()
+        .map(|kind| {
+            let figures = [kind.rows, kind.sound, kind.altered, kind.waiting, kind.changed];
+            (kind.kind.as_str(), figures)
+        })
+        .collect();
+    let of_pods = kinds.iter().find(|(kind, _)| *kind == "pod").unwrap();
+    assert_eq!(of_pods.1, [3, 1, 2, 0, 0], "{kinds:?}");
+    assert_eq!(kinds.len(), 5);
+    for (kind, [rows, parts @ ..]) in &kinds {
+        assert_eq!(*rows, parts.iter().sum::<u64>(), "{kind}");
+    }
+    let sum = |place: usize| kinds.iter().map(|(_, figures)| figures[place]).sum::<u64>();
+    assert_eq!((sum(0), sum(1), sum(2)), (report.rows, report.sound, 2));
+    // Looked at again before they are healed, they wait.
+    let again = audit::run(&place.ingester, |_| {}).await.unwrap();
+    assert_eq!((again.rows, again.sound, again.waiting), (3, 1, 2));
     emitter.sweep(RecordKind::Pod, &pods()).await;
     place.landed().await;
     assert_eq!(content(&place).await, before);
