@@ -78,7 +78,7 @@ soak: ## The long form of the fault tests; what it says is kept under bench/resu
 
 release: ## A container image in OCI's layout and an archive with completions and man pages, in RELEASE.
 	@$(BOOTSTRAP) demo
-	@$(WITH_PLACES) cargo build --locked --release --bin fleetledger
+	@$(WITH_PLACES) deploy/release/build.sh
 	@$(WITH_PLACES) deploy/release/image.sh "$$CARGO_TARGET_DIR/release/fleetledger" $(RELEASE)/image
 	@$(WITH_PLACES) deploy/release/archive.sh "$$CARGO_TARGET_DIR/release/fleetledger" $(RELEASE)/fleetledger.tar.gz
 

@@ -121,6 +121,7 @@ impl RunningDemo {
         let addresses = DemoAddresses {
             kafka: broker.bootstrap_servers(),
             postgres: &database.owner_url,
+            postgres_access: &database.access_keys,
             console: alerting.as_ref().map(|alerting| alerting.console.as_str()),
         };
         let rules = alerting.as_ref().map(|alerting| alerting.rules.as_path());

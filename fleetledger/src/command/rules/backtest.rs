@@ -1,21 +1,20 @@
 //! `fleetledger rules backtest`.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use anyhow::Context as _;
-use fleetledger_schema::postgres::PostgresConnector;
 use fleetledger_trials::{
-    backtest::{BacktestEpisode, BacktestRange, BacktestReport, backtest},
+    backtest::{BacktestEpisode, BacktestProgress, BacktestRange, BacktestReport, backtest_with_progress},
     run::read_rule,
 };
 
 use crate::{
     cli::RulesBacktestArgs,
-    config::LoadedConfig,
+    config::{self, LoadedConfig},
     connect,
     exit::ExitReason,
     output::{self, count},
+    progress::{self, ProgressName, ProgressReading},
 };
 
 /// Instances that are named; the rest is counted.
@@ -30,7 +29,12 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesBacktestArgs) -> anyh
         args.to
     );
     let connector = match &args.postgres {
-        Some(url) => PostgresConnector::new(url.parse().context("read --postgres")?, None),
+        Some(url) => {
+            let section = config::of_url(url, &config::PostgresConfig::default())?;
+            let connector = connect::postgres::connector(&section)?;
+            connect::postgres::connect(&section, &connector, "fleetledger-backtest").await?;
+            connector
+        }
         None => connect::postgres::connector(&loaded.config.postgres)?,
     };
     let stretch = BacktestRange {
@@ -39,7 +43,17 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesBacktestArgs) -> anyh
         connections: args.connections,
     };
     let started = Instant::now();
-    let found = backtest(&connector, &query, &stretch)
+    let progress = Arc::<BacktestProgress>::default();
+    let name = ProgressName {
+        what: "backtest",
+        unit: "slots",
+    };
+    let reading = || {
+        let (asked, planned) = progress.counts();
+        ProgressReading::of(asked, Some(planned))
+    };
+    let playing = backtest_with_progress(&connector, &query, &stretch, &progress);
+    let found = progress::show(name, reading, playing)
         .await
         .context("play the rule over history")?;
     print(&found, started.elapsed().as_secs_f64());

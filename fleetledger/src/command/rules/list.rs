@@ -1,12 +1,13 @@
 //! `rules list`: what a folder holds.
 
-use fleetledger_queries::{Catalogue, QueryKind, StoredQuery, alert::AlertMode, catalogue};
+use anyhow::Context as _;
+use fleetledger_queries::{QueryKind, StoredQuery, alert::AlertMode, catalogue};
 use serde_json::{Value, json};
 
 use crate::{
     cli::RulesListArgs,
     exit::ExitReason,
-    output::{self, print_json},
+    output::{OutputColumn, OutputRow, OutputTable, print_answer, table::plain},
 };
 
 pub(super) fn run(args: &RulesListArgs) -> anyhow::Result<ExitReason> {
@@ -17,62 +18,66 @@ pub(super) fn run(args: &RulesListArgs) -> anyhow::Result<ExitReason> {
             return Ok(ExitReason::Red);
         }
     };
-    if args.json {
-        print_json(&document(&catalogue));
-    } else {
-        let head = ["id", "kind", "group", "interval", "for", "severity", "about"];
-        let rows: Vec<Vec<String>> = catalogue.iter().map(|query| row(query)).collect();
-        print!("{}", output::text(&head, &rows));
-    }
+    let columns = vec![
+        OutputColumn::new("id"),
+        OutputColumn::new("kind"),
+        OutputColumn::new("group"),
+        OutputColumn::new("interval"),
+        OutputColumn::new("for"),
+        OutputColumn::words("severity", severity_words),
+        OutputColumn::new("severity").data(),
+        OutputColumn::new("mode").data(),
+        OutputColumn::words("about", |row| {
+            let said = row.get("description").filter(|said| !said.is_null());
+            said.or(row.get("name")).map_or_else(String::new, plain)
+        }),
+        OutputColumn::new("name").data(),
+        OutputColumn::new("description").data(),
+        OutputColumn::new("file").wide(),
+        OutputColumn::new("version").wide(),
+    ];
+    let rows: Vec<Value> = catalogue.iter().map(|query| row(query)).collect();
+    let table = OutputTable::of(columns, &rows).context("read the rules' fields")?;
+    print_answer(
+        args.output.format(),
+        |is_wide| table.text(is_wide),
+        || json!({"version": catalogue.version(), "queries": table}),
+        || Ok(table.clone()),
+    )?;
     Ok(ExitReason::Done)
 }
 
-fn row(query: &StoredQuery) -> Vec<String> {
+fn row(query: &StoredQuery) -> Value {
     let schedule = query.schedule();
-    let (wait, severity) = match &query.kind {
-        QueryKind::Alert(rule) => (rule.pending_for.to_string(), severity(rule)),
-        _ => (String::new(), String::new()),
+    let alert = match &query.kind {
+        QueryKind::Alert(rule) => Some(rule),
+        _ => None,
     };
-    vec![
-        query.id.to_string(),
-        query.kind.key().to_owned(),
-        schedule
-            .map(|schedule| schedule.group.clone())
-            .unwrap_or_default(),
-        schedule
-            .map(|schedule| schedule.interval.to_string())
-            .unwrap_or_default(),
-        wait,
-        severity,
-        query
-            .description
-            .clone()
-            .unwrap_or_else(|| query.name().to_owned()),
-    ]
+    let mode = alert.map(|rule| match rule.mode {
+        AlertMode::Live => "live",
+        AlertMode::Shadow => "shadow",
+        AlertMode::Disabled => "disabled",
+    });
+    json!({
+        "id": query.id.as_str(),
+        "kind": query.kind.key(),
+        "name": query.name(),
+        "description": query.description,
+        "file": query.path,
+        "version": query.version,
+        "group": schedule.map(|schedule| &schedule.group),
+        "interval": schedule.map(|schedule| schedule.interval),
+        "for": alert.map(|rule| rule.pending_for.to_string()),
+        "severity": alert.map(|rule| rule.severity.as_str()),
+        "mode": mode,
+    })
 }
 
-fn severity(rule: &fleetledger_queries::alert::AlertRule) -> String {
-    let severity = rule.severity.as_str();
-    match rule.mode {
-        AlertMode::Live => severity.to_owned(),
-        AlertMode::Shadow => format!("{severity} (shadow)"),
-        AlertMode::Disabled => format!("{severity} (disabled)"),
+/// Severity, and whether the alert notifies nobody.
+fn severity_words(row: &OutputRow) -> String {
+    let word = |name: &str| row.get(name).map_or_else(String::new, plain);
+    match (word("severity"), word("mode")) {
+        (severity, mode) if mode == "shadow" || mode == "disabled" => format!("{severity} ({mode})"),
+        (severity, _) => severity,
     }
-}
-
-fn document(catalogue: &Catalogue) -> Value {
-    let query = |query: &StoredQuery| {
-        json!({
-            "id": query.id.as_str(),
-            "kind": query.kind.key(),
-            "name": query.name(),
-            "description": query.description,
-            "file": query.path,
-            "version": query.version,
-            "group": query.schedule().map(|schedule| &schedule.group),
-            "interval": query.schedule().map(|schedule| schedule.interval),
-        })
-    };
-    let queries: Vec<Value> = catalogue.iter().map(|found| query(found)).collect();
-    json!({"version": catalogue.version(), "queries": queries})
 }

@@ -2,32 +2,75 @@
 
 mod gather;
 mod judge;
+mod watch;
 
 pub use gather::{ClusterState, LedgerStatus, PartitionState, gather};
 pub use judge::{FindingLevel, StatusFinding, judge};
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
+use fleetledger_schema::postgres::PostgresConnector;
 use serde_json::json;
+use tokio_postgres::Client;
 
 use crate::{
+    cli::{OutputFormat, StatusArgs},
     config::LoadedConfig,
     exit::ExitReason,
-    output::{age, count, print_json, text},
+    output::{
+        OutputColumn, OutputTable, age,
+        color::{TextColor, paint, paint_columns},
+        count, print_text, text, write_answer,
+    },
     setup::database,
 };
 
-pub(super) async fn run(loaded: &LoadedConfig, as_json: bool) -> anyhow::Result<ExitReason> {
+pub(super) async fn run(loaded: &LoadedConfig, args: &StatusArgs) -> anyhow::Result<ExitReason> {
+    match args.watch {
+        None => show(loaded, args.output.format()).await,
+        Some(seconds) => watch::run(loaded, args.output.format(), Duration::from_secs(seconds)).await,
+    }
+}
+
+async fn show(loaded: &LoadedConfig, format: OutputFormat) -> anyhow::Result<ExitReason> {
     let (connector, client) = database(loaded, "fleetledger-status").await?;
-    let status = gather(&client).await?;
+    let (text, exit) = look(&connector, &client, format).await?;
+    print_text(&text)?;
+    Ok(exit)
+}
+
+/// How everything stands, in the format that was asked for, and the exit code of that.
+async fn look(
+    connector: &PostgresConnector,
+    client: &Client,
+    format: OutputFormat,
+) -> anyhow::Result<(String, ExitReason)> {
+    let status = gather(client).await?;
     let findings = judge(&status);
     let red = findings.iter().any(|finding| finding.level == FindingLevel::Red);
-    if as_json {
-        print_json(&json!({ "red": red, "findings": findings, "standing": status }));
-    } else {
-        print!("{}", screen(&connector.target(), &status, &findings));
-    }
-    Ok(if red { ExitReason::Red } else { ExitReason::Done })
+    let text = write_answer(
+        format,
+        |_| screen(&connector.target(), &status, &findings),
+        || json!({ "red": red, "findings": findings, "standing": status }),
+        || rows(&status),
+    )?;
+    Ok((text, if red { ExitReason::Red } else { ExitReason::Done }))
+}
+
+/// A line per cluster.
+fn rows(status: &LedgerStatus) -> serde_json::Result<OutputTable> {
+    let names = [
+        "datacenter",
+        "cluster",
+        "state",
+        "age_seconds",
+        "source",
+        "nodes",
+        "pods",
+        "compared",
+        "unbalanced",
+    ];
+    OutputTable::of(names.map(OutputColumn::new).to_vec(), &status.clusters)
 }
 
 /// The whole answer for people: what is wrong first, then the figures.
@@ -38,16 +81,15 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> St
         status.at
     );
     for finding in findings {
-        let _ = writeln!(
-            out,
-            "{:<6} {}\n       {}",
-            finding.level.level_name(),
-            finding.what,
-            finding.fix
-        );
+        let color = match finding.level {
+            FindingLevel::Red => TextColor::Bad,
+            FindingLevel::Yellow => TextColor::Doubtful,
+        };
+        let level = paint(color, &format!("{:<6}", finding.level.level_name()));
+        let _ = writeln!(out, "{level} {}\n       {}", finding.what, finding.fix);
     }
     if findings.is_empty() {
-        out.push_str("OK     nothing is red\n");
+        let _ = writeln!(out, "{}     nothing is red", paint(TextColor::Good, "OK"));
     }
     let _ = write!(out, "\nclusters\n{}", clusters(status));
     let _ = write!(out, "\ningest\n{}", topics(status));
@@ -70,6 +112,7 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> St
 fn clusters(status: &LedgerStatus) -> String {
     let rows: Vec<Vec<String>> = status.clusters.iter().map(cluster_row).collect();
     let table = text(&["cluster", "state", "age", "nodes", "pods", "balanced"], &rows);
+    let table = paint_columns(&table, &["state"]);
     if table.is_empty() {
         "  none yet: no record has landed\n".to_owned()
     } else {
