@@ -573,6 +573,9 @@ pub struct RulesBacktestArgs {
     /// How many connections ask at once.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub connections: usize,
+    /// How the answer is written; as CSV a line per episode.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// What to do with the configuration.

@@ -72,12 +72,12 @@ pub(crate) fn cluster_name(row: &OutputRow) -> String {
 }
 
 /// An age of a row; a dash where it is not known.
-pub(crate) fn age_of(row: &OutputRow, name: &str) -> String {
+pub(crate) fn age_field(row: &OutputRow, name: &str) -> String {
     row.get(name).and_then(Value::as_f64).map_or("–".to_owned(), age)
 }
 
 /// A count of a row.
-pub(crate) fn count_of(row: &OutputRow, name: &str) -> String {
+pub(crate) fn count_field(row: &OutputRow, name: &str) -> String {
     row.get(name)
         .and_then(Value::as_i64)
         .map_or_else(String::new, count)

@@ -12,7 +12,10 @@ use crate::{
     config::LoadedConfig,
     connect::console::ConsoleClient,
     exit::ExitReason,
-    output::{self, OutputColumn, OutputRow, OutputTable, table::plain},
+    output::{
+        self, OutputColumn, OutputRow, OutputTable,
+        table::{instant, plain},
+    },
 };
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Result<ExitReason> {
@@ -93,7 +96,9 @@ async fn list(
         OutputColumn::words("condition", condition_words),
         OutputColumn::new("condition").data(),
         OutputColumn::new("severity"),
-        OutputColumn::words("since", |row| plain(first(row, &["fired_at", "active_at"]))),
+        OutputColumn::words("since", |row| {
+            instant(&plain(first(row, &["fired_at", "active_at"])))
+        }),
         OutputColumn::new("active_at").data(),
         OutputColumn::new("fired_at").data(),
         OutputColumn::words("labels", labels_in_sight),
@@ -210,8 +215,8 @@ async fn snoozes(console: &ConsoleClient) -> anyhow::Result<ExitReason> {
         OutputColumn::new("id").titled("number"),
         OutputColumn::new("kind"),
         OutputColumn::new("matchers"),
-        OutputColumn::new("from"),
-        OutputColumn::new("until"),
+        OutputColumn::new("from").instant(),
+        OutputColumn::new("until").instant(),
         OutputColumn::new("owner"),
         OutputColumn::new("reason"),
     ];

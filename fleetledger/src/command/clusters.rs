@@ -174,13 +174,16 @@ async fn list(client: &Client, format: OutputFormat) -> anyhow::Result<()> {
         OutputColumn::words("cluster", output::cluster_name),
         OutputColumn::new("cluster_uid").titled("uid"),
         OutputColumn::new("state"),
-        OutputColumn::new("observed_at").titled("known until").wide(),
+        OutputColumn::new("observed_at")
+            .instant()
+            .titled("known until")
+            .wide(),
         OutputColumn::new("age_seconds")
             .titled("age")
-            .shown_as(|row| output::age_of(row, "age_seconds")),
+            .shown_as(|row| output::age_field(row, "age_seconds")),
         OutputColumn::new("source").wide(),
-        OutputColumn::new("first_seen_at").titled("first seen"),
-        OutputColumn::new("retired_at").titled("retired").wide(),
+        OutputColumn::new("first_seen_at").instant().titled("first seen"),
+        OutputColumn::new("retired_at").instant().titled("retired").wide(),
     ];
     let table = OutputTable::of_query(columns, &rows)?;
     print_rows(

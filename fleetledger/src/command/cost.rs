@@ -15,14 +15,14 @@ use fleetledger_cost::{
 };
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     cli::{CostArgs, CostCommand, OutputFormat},
     config::LoadedConfig,
     connect::{console::ConsoleClient, hop::chain},
     exit::ExitReason,
-    output::{self, OutputColumn, OutputTable, print_answer, print_document},
+    output::{self, OutputColumn, OutputRow, OutputTable, print_answer, print_document, table::fields},
     progress::{self, ProgressName, ProgressReading},
 };
 
@@ -60,9 +60,7 @@ async fn check(
     let book = match CostDefinitions::read(path) {
         Ok(book) => book,
         Err(faults) => {
-            let document = json!({"path": path, "faults": faults.to_string().lines().collect::<Vec<_>>()});
-            print_document(format, &document, || format!("{faults}\n"))?;
-            return Ok(ExitReason::Red);
+            return print_faults(format, path, &faults.to_string());
         }
     };
     let compared = compare(console, &book).await;
@@ -87,6 +85,13 @@ async fn check(
     Ok(ExitReason::Done)
 }
 
+/// What is wrong with files of cost.
+fn print_faults(format: OutputFormat, path: &Path, faults: &str) -> anyhow::Result<ExitReason> {
+    let document = json!({"path": path, "faults": faults.lines().collect::<Vec<_>>()});
+    print_document(format, &document, || format!("{faults}\n"))?;
+    Ok(ExitReason::Red)
+}
+
 async fn compare(
     console: anyhow::Result<ConsoleClient>,
     book: &CostDefinitions,
@@ -106,8 +111,7 @@ async fn apply(console: &ConsoleClient, path: &Path) -> anyhow::Result<ExitReaso
     let book = match CostDefinitions::read(path) {
         Ok(book) => book,
         Err(faults) => {
-            println!("{faults}");
-            return Ok(ExitReason::Red);
+            return print_faults(console.format(), path, &faults.to_string());
         }
     };
     let applied: DefinitionChanges = console
@@ -198,16 +202,16 @@ async fn show(console: &ConsoleClient, args: &CostArgs) -> anyhow::Result<ExitRe
     let rows = || {
         // As the console's own CSV: a line for each name of each period.
         let sets = answer.data.iter().flat_map(BTreeMap::values);
-        let rows: serde_json::Result<Vec<Value>> = sets
+        let rows: serde_json::Result<Vec<OutputRow>> = sets
             .map(|one| {
-                let mut row = serde_json::to_value(one)?;
-                row["currency"] = answer.currency.clone().into();
+                let mut row = fields(one)?;
+                row.insert("currency".to_owned(), answer.currency.clone().into());
                 Ok(row)
             })
             .collect();
         let names = fleetledger_cost::allocation::shape::COLUMNS.iter().copied();
         let columns = names.chain(["currency"]).map(OutputColumn::new);
-        OutputTable::of(columns.collect(), &rows?)
+        Ok(OutputTable::new(columns.collect(), rows?))
     };
     print_answer(console.format(), |_| text(&args.by, &answer), || &answer, rows)?;
     Ok(ExitReason::Done)

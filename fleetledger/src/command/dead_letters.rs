@@ -17,7 +17,7 @@ use crate::{
     cli::{DeadLettersCommand, OutputFormat},
     config::LoadedConfig,
     exit::ExitReason,
-    output::{self, OutputColumn, OutputTable, print_answer, print_document, print_rows},
+    output::{self, OutputColumn, OutputTable, print_answer, print_document, print_rows, table::fields},
     progress::{self, ProgressName, ProgressReading},
     setup::database,
 };
@@ -48,7 +48,7 @@ pub(super) async fn run(loaded: &LoadedConfig, command: DeadLettersCommand) -> a
                 cluster: known.map(|known| known.cluster),
                 ..DeadLetterSelection::default()
             };
-            return replay(loaded, &connector, &selection, dry_run, output.format()).await;
+            return Box::pin(replay(loaded, &connector, &selection, dry_run, output.format())).await;
         }
     }
     Ok(ExitReason::Done)
@@ -67,7 +67,7 @@ async fn replay(
         what: "replay",
         unit: "",
     };
-    let replaying = dead_letters::replay(connector, settings, selection, dry_run);
+    let replaying = Box::pin(dead_letters::replay(connector, settings, selection, dry_run));
     let report = progress::show(name, ProgressReading::default, replaying)
         .await
         .context("replay dead letters")?;
@@ -124,9 +124,9 @@ async fn list(client: &Client, format: OutputFormat) -> anyhow::Result<()> {
         OutputColumn::words("cluster", output::cluster_name),
         OutputColumn::new("topic"),
         OutputColumn::new("state"),
-        OutputColumn::new("records").shown_as(|row| output::count_of(row, "records")),
+        OutputColumn::new("records").shown_as(|row| output::count_field(row, "records")),
         OutputColumn::new("first_dead_letter_id").titled("first number"),
-        OutputColumn::new("last_died_at").titled("newest"),
+        OutputColumn::new("last_died_at").instant().titled("newest"),
     ];
     let table = OutputTable::of_query(columns, &rows)?;
     let after = "one of them: fleetledger dead-letters show NUMBER";
@@ -148,14 +148,17 @@ async fn show(
         Some(value) => Some(decode(client, number, value).await?),
         None => None,
     };
-    let mut document = serde_json::to_value(&letter).context("read the dead letter's fields")?;
-    document["record_key"] = json!(letter.record_key.as_deref().map(readable));
-    document["record_bytes"] = json!(letter.record_value.as_ref().map(Vec::len));
+    let mut document = fields(&letter).context("read the dead letter's fields")?;
+    let mut add = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    add("record_key", json!(letter.record_key.as_deref().map(readable)));
+    add("record_bytes", json!(letter.record_value.as_ref().map(Vec::len)));
     match &record {
-        Some(Ok(record)) => document["record"] = record.clone(),
+        Some(Ok(record)) => {
+            add("record", record.clone());
+        }
         Some(Err(why)) => {
-            document["not_decoded"] = json!(why);
-            document["record_hex"] = json!(letter.record_value.as_deref().map(hex));
+            add("not_decoded", json!(why));
+            add("record_hex", json!(letter.record_value.as_deref().map(hex)));
         }
         None => {}
     }

@@ -62,7 +62,7 @@ async fn list(client: &Client, format: OutputFormat) -> anyhow::Result<()> {
         OutputColumn::new("team"),
         OutputColumn::new("role_name").titled("role"),
         OutputColumn::new("namespaces"),
-        OutputColumn::new("granted_at").titled("granted"),
+        OutputColumn::new("granted_at").instant().titled("granted"),
     ];
     let table = OutputTable::of_query(columns, &rows)?;
     print_rows(

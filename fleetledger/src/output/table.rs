@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use fleetledger_queries::ResultCell;
+use jiff::{Timestamp, Unit};
 use serde::{
     Serialize,
     ser::{SerializeMap as _, SerializeSeq as _, Serializer},
@@ -25,7 +26,18 @@ pub(crate) struct OutputColumn {
     /// Head of its column; its name where there is none.
     title: Option<&'static str>,
     place: ColumnPlace,
-    shown: Option<fn(&OutputRow) -> String>,
+    shown: ColumnText,
+}
+
+/// How people read a field.
+#[derive(Clone, Copy)]
+enum ColumnText {
+    /// As it is.
+    Plain,
+    /// An instant, to the second.
+    Instant,
+    /// In words that are made of the row.
+    Words(fn(&OutputRow) -> String),
 }
 
 /// Where a column appears.
@@ -47,7 +59,7 @@ impl OutputColumn {
             name: name.into(),
             title: None,
             place: ColumnPlace::Everywhere,
-            shown: None,
+            shown: ColumnText::Plain,
         }
     }
 
@@ -67,7 +79,13 @@ impl OutputColumn {
 
     /// Shown to people in these words.
     pub(crate) fn shown_as(mut self, shown: fn(&OutputRow) -> String) -> Self {
-        self.shown = Some(shown);
+        self.shown = ColumnText::Words(shown);
+        self
+    }
+
+    /// Shown to people as an instant.
+    pub(crate) fn instant(mut self) -> Self {
+        self.shown = ColumnText::Instant;
         self
     }
 
@@ -100,9 +118,11 @@ impl OutputColumn {
     }
 
     fn text(&self, row: &OutputRow) -> String {
+        let field = || row.get(self.name.as_ref()).map_or_else(String::new, plain);
         match self.shown {
-            Some(shown) => shown(row),
-            None => row.get(self.name.as_ref()).map_or_else(String::new, plain),
+            ColumnText::Words(shown) => shown(row),
+            ColumnText::Instant => instant(&field()),
+            ColumnText::Plain => field(),
         }
     }
 }
@@ -196,7 +216,7 @@ impl Serialize for OrderedRow<'_> {
 ///
 /// # Errors
 /// It has none, or JSON cannot hold one.
-pub(super) fn fields<T: Serialize>(value: &T) -> serde_json::Result<OutputRow> {
+pub(crate) fn fields<T: Serialize>(value: &T) -> serde_json::Result<OutputRow> {
     match serde_json::to_value(value)? {
         Value::Object(fields) => Ok(fields),
         other => Ok(OutputRow::from_iter([("value".to_owned(), other)])),
@@ -231,6 +251,13 @@ fn query_row(row: &tokio_postgres::Row) -> anyhow::Result<OutputRow> {
             Ok((name, cell.json()))
         })
         .collect()
+}
+
+/// An instant to the second, in UTC; what is none stays as it is.
+pub(crate) fn instant(text: &str) -> String {
+    let second = |instant: Timestamp| instant.round(Unit::Second).ok();
+    let instant = text.parse::<Timestamp>().ok().and_then(second);
+    instant.map_or_else(|| text.to_owned(), |instant| instant.to_string())
 }
 
 /// A field as people read it: lists with commas, nothing for null.
@@ -297,6 +324,13 @@ mod tests {
         assert_eq!(head(table().text(false)), "name age summary");
         assert_eq!(head(table().text(true)), "name age teams summary");
         assert!(table().text(false).contains("3 s"));
+    }
+
+    #[test]
+    fn people_read_instants_to_the_second() {
+        assert_eq!(instant("2026-01-31T22:30:00.123456Z"), "2026-01-31T22:30:00Z");
+        assert_eq!(instant("2026-02-01T00:30:00+02:00"), "2026-01-31T22:30:00Z");
+        assert_eq!([instant("infinity"), instant("")], ["infinity", ""]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use axum::{Json, Router, routing::post};
 use fleetledger_local::mock_kafka::MockKafka;
 
 use crate::support::{self, BinaryFixture};
@@ -105,6 +106,13 @@ async fn status_is_watched_block_by_block_until_it_is_interrupted() {
         .status();
     assert!(interrupt.unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0), "{text}");
+    // On a terminal each answer stands where the one before it stood.
+    let watched = on_terminal(&setup, "timeout -s INT 4", "status --watch 1");
+    assert!(
+        watched.contains("\x1b[2J") && watched.matches("\x1b[H").count() >= 3,
+        "{watched}"
+    );
+    assert!(watched.contains("every 1 s; Ctrl-C ends it\x1b[K"), "{watched}");
     let away = BinaryFixture::new("[postgres]\nurl = \"postgres://u@127.0.0.1:1/x\"\ntls = \"off\"\n");
     let (code, said) = away.run_to_text(&["status", "--watch"]);
     assert!(
@@ -144,23 +152,54 @@ async fn colours_are_used_where_they_are_wanted() {
         );
     }
     // On a terminal without being asked, unless NO_COLOR is set: `script` is one.
-    let on_terminal = |variable: &str| {
-        let command = format!(
-            "{variable} {} --config {} clusters list",
-            env!("CARGO_BIN_EXE_fleetledger"),
-            setup.file().display()
-        );
-        let output = Command::new("script")
-            .args(["-qec", &command, "/dev/null"])
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert!(
-        on_terminal("").contains(&red_word("stale")),
-        "{}",
-        on_terminal("")
-    );
-    let plain = on_terminal("NO_COLOR=1");
+    let colored = on_terminal(&setup, "", "clusters list");
+    assert!(colored.contains(&red_word("stale")), "{colored}");
+    let plain = on_terminal(&setup, "NO_COLOR=1", "clusters list");
     assert!(plain.contains("stale") && !plain.contains("\x1b[31m"), "{plain}");
+}
+
+/// What a command writes on a terminal of its own, which `script` is; `before` are variables, or a program that runs it.
+fn on_terminal(setup: &BinaryFixture, before: &str, arguments: &str) -> String {
+    let binary = env!("CARGO_BIN_EXE_fleetledger");
+    let command = format!(
+        "{before} {binary} --config {} {arguments}",
+        setup.file().display()
+    );
+    let output = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_work_says_in_place_how_far_it_is_and_when_it_will_be_done() {
+    let slow = post(|| async {
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        Json(serde_json::json!({"hours": 1}))
+    });
+    let router = Router::new().route("/api/v1/cost/rerate", slow);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let setup = BinaryFixture::new("");
+    let arguments =
+        format!("cost rerate --from 2026-04-01T00:00:00Z --to 2026-04-01T06:00:00Z --server {server}");
+    let seen = on_terminal(&setup, "", &arguments);
+    assert!(
+        seen.contains("\r\x1b[Krerate: ") && seen.contains(" of 6 hours, "),
+        "{seen}"
+    );
+    assert!(
+        seen.contains(" left") && seen.ends_with("6 hours were rated again\r\n"),
+        "{seen}"
+    );
+    // Nothing that is over within ten seconds is told of where nobody looks.
+    let words: Vec<&str> = arguments.split(' ').collect();
+    assert_eq!(
+        setup.run_to_text(&words),
+        (0, "6 hours were rated again\n".to_owned())
+    );
 }

@@ -166,7 +166,9 @@ fn completions_and_man_pages_are_those_of_the_command_line() {
     assert!(code == 0 && said.contains("man pages"), "{said}");
     let page = std::fs::read_to_string(fixture.folder.path().join("fleetledger-rules-test.1")).unwrap();
     assert!(
-        page.contains("fleetledger\\-rules\\-test") && page.contains("mutate"),
+        page.contains("fleetledger\\-rules\\-test")
+            && page.contains("mutate")
+            && page.contains("The tests of every rule"),
         "{page}"
     );
 }

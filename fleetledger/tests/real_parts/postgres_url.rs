@@ -102,9 +102,9 @@ async fn a_url_reaches_a_server_over_tls_and_a_wrong_authority_is_refused() {
         "backtest",
         rule.to_str().unwrap(),
         "--from",
-        "2m",
+        "2026-01-01T00:00:00Z",
         "--to",
-        "now",
+        "2026-01-01T00:02:00Z",
         "--postgres",
         &url,
     ];
@@ -113,4 +113,6 @@ async fn a_url_reaches_a_server_over_tls_and_a_wrong_authority_is_refused() {
         code == 0 && text.contains("0 episodes of 0 instances"),
         "{code} {text}"
     );
+    let run = |format: &str| setup.run_to_text(&[&backtest[..], &["-o", format]].concat()).1;
+    crate::output::assert_same_in_every_format(run, &["episodes"]);
 }

@@ -1,19 +1,20 @@
 //! `fleetledger rules backtest`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Instant};
 
 use anyhow::Context as _;
 use fleetledger_trials::{
     backtest::{BacktestEpisode, BacktestProgress, BacktestRange, BacktestReport, backtest_with_progress},
     run::read_rule,
 };
+use serde_json::{Value, json};
 
 use crate::{
     cli::RulesBacktestArgs,
     config::{self, LoadedConfig},
     connect,
     exit::ExitReason,
-    output::{self, count},
+    output::{self, OutputColumn, OutputTable, count, print_answer},
     progress::{self, ProgressName, ProgressReading},
 };
 
@@ -56,7 +57,16 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesBacktestArgs) -> anyh
     let found = progress::show(name, reading, playing)
         .await
         .context("play the rule over history")?;
-    print(&found, started.elapsed().as_secs_f64());
+    let seconds = started.elapsed().as_secs_f64();
+    print_answer(
+        args.output.format(),
+        |_| text(&found, seconds),
+        || document(&found, seconds),
+        || {
+            let names = ["from", "to", "labels"];
+            OutputTable::of(names.map(OutputColumn::new).to_vec(), &episodes(&found))
+        },
+    )?;
     Ok(if found.failed == 0 {
         ExitReason::Done
     } else {
@@ -64,21 +74,55 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesBacktestArgs) -> anyh
     })
 }
 
-fn print(found: &BacktestReport, seconds: f64) {
+/// Episodes as fields.
+fn episodes(found: &BacktestReport) -> Vec<Value> {
+    let episodes = found.episodes.iter();
+    episodes
+        .map(|episode| {
+            json!({
+                "from": episode.from.to_string(),
+                "to": episode.to.map(|to| to.to_string()),
+                "labels": episode.labels,
+            })
+        })
+        .collect()
+}
+
+fn document(found: &BacktestReport, seconds: f64) -> Value {
+    let receivers = found.receivers.iter().map(|(receiver, counts)| {
+        json!({
+            "receiver": receiver, "new": counts.new, "repeated": counts.repeated, "resolved": counts.resolved,
+        })
+    });
+    json!({
+        "slots": found.slots,
+        "asked": found.queried,
+        "failed": found.failed,
+        "failure": found.failure,
+        "seconds": seconds,
+        "episodes": episodes(found),
+        "receivers": receivers.collect::<Vec<_>>(),
+    })
+}
+
+fn text(found: &BacktestReport, seconds: f64) -> String {
+    let mut out = String::new();
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    println!(
+    let _ = writeln!(
+        out,
         "{} slots, {} asked, the others lie between empty ones; {seconds:.1} s",
         count(number(found.slots)),
         count(number(found.queried))
     );
     if let Some(failure) = &found.failure {
-        println!("{} slots failed: {failure}", found.failed);
+        let _ = writeln!(out, "{} slots failed: {failure}", found.failed);
     }
     let mut episodes: BTreeMap<String, Vec<&BacktestEpisode>> = BTreeMap::new();
     for episode in &found.episodes {
         episodes.entry(name(episode)).or_default().push(episode);
     }
-    println!(
+    let _ = writeln!(
+        out,
         "{} episodes of {} instances",
         found.episodes.len(),
         episodes.len()
@@ -92,20 +136,23 @@ fn print(found: &BacktestReport, seconds: f64) {
             [receiver.clone()].into_iter().chain(counts).collect()
         })
         .collect();
-    print!(
-        "{}",
-        output::text(&["receiver", "new", "repeated", "resolved"], &rows)
-    );
+    out.push_str(&output::text(&["receiver", "new", "repeated", "resolved"], &rows));
     let mut most: Vec<_> = episodes.into_iter().collect();
     most.sort_by_key(|(_, episodes)| std::cmp::Reverse(episodes.len()));
     for (name, episodes) in most.iter().take(NAMED) {
         let Some(first) = episodes.first() else { continue };
         let to = first.to.map_or_else(|| "the end".to_owned(), |to| to.to_string());
-        println!("{} × {name}, first from {} to {to}", episodes.len(), first.from);
+        let _ = writeln!(
+            out,
+            "{} × {name}, first from {} to {to}",
+            episodes.len(),
+            first.from
+        );
     }
     if most.len() > NAMED {
-        println!("… {} more instances", most.len() - NAMED);
+        let _ = writeln!(out, "… {} more instances", most.len() - NAMED);
     }
+    out
 }
 
 fn name(episode: &BacktestEpisode) -> String {

@@ -50,7 +50,7 @@ async fn look(
     let red = findings.iter().any(|finding| finding.level == FindingLevel::Red);
     let text = write_answer(
         format,
-        |_| screen(&connector.target(), &status, &findings),
+        |is_wide| screen(&connector.target(), &status, &findings, is_wide),
         || json!({ "red": red, "findings": findings, "standing": status }),
         || rows(&status),
     )?;
@@ -74,7 +74,7 @@ fn rows(status: &LedgerStatus) -> serde_json::Result<OutputTable> {
 }
 
 /// The whole answer for people: what is wrong first, then the figures.
-fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> String {
+fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding], is_wide: bool) -> String {
     let mut out = format!(
         "fleetledger {} at {target}, {}\n\n",
         env!("CARGO_PKG_VERSION"),
@@ -91,8 +91,13 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> St
     if findings.is_empty() {
         let _ = writeln!(out, "{}     nothing is red", paint(TextColor::Good, "OK"));
     }
-    let _ = write!(out, "\nclusters\n{}", clusters(status));
-    let _ = write!(out, "\ningest\n{}", topics(status));
+    let _ = write!(out, "\nclusters\n{}", clusters(status, is_wide));
+    let ingest = if is_wide {
+        partitions(status)
+    } else {
+        topics(status)
+    };
+    let _ = write!(out, "\ningest\n{ingest}");
     let _ = writeln!(
         out,
         "\ndead letters open {}, quarantines {}, gaps not healed {}, halted partitions {}, records in the last hour {}",
@@ -109,10 +114,12 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding]) -> St
     out
 }
 
-fn clusters(status: &LedgerStatus) -> String {
-    let rows: Vec<Vec<String>> = status.clusters.iter().map(cluster_row).collect();
-    let table = text(&["cluster", "state", "age", "nodes", "pods", "balanced"], &rows);
-    let table = paint_columns(&table, &["state"]);
+fn clusters(status: &LedgerStatus, is_wide: bool) -> String {
+    let rows = status.clusters.iter();
+    let rows: Vec<Vec<String>> = rows.map(|cluster| cluster_row(cluster, is_wide)).collect();
+    let mut head = vec!["cluster", "state", "age", "nodes", "pods", "balanced"];
+    head.extend(is_wide.then_some("source"));
+    let table = paint_columns(&text(&head, &rows), &["state"]);
     if table.is_empty() {
         "  none yet: no record has landed\n".to_owned()
     } else {
@@ -120,8 +127,8 @@ fn clusters(status: &LedgerStatus) -> String {
     }
 }
 
-fn cluster_row(cluster: &ClusterState) -> Vec<String> {
-    vec![
+fn cluster_row(cluster: &ClusterState, is_wide: bool) -> Vec<String> {
+    let mut row = vec![
         cluster.name(),
         cluster.state.clone(),
         cluster.age_seconds.map_or("–".to_owned(), age),
@@ -132,7 +139,32 @@ fn cluster_row(cluster: &ClusterState) -> Vec<String> {
             (true, false) => "not yet compared".to_owned(),
             (false, _) => format!("no: {}", cluster.unbalanced.join(", ")),
         },
-    ]
+    ];
+    row.extend(is_wide.then(|| cluster.source.clone().unwrap_or_default()));
+    row
+}
+
+/// A line per partition, for who looks for the one that lags.
+fn partitions(status: &LedgerStatus) -> String {
+    let rows: Vec<Vec<String>> = status
+        .partitions
+        .iter()
+        .map(|partition| {
+            vec![
+                partition.topic.clone(),
+                partition.partition.to_string(),
+                count(partition.lag),
+                partition.halted_reason.clone().unwrap_or_default(),
+                partition.progress_age_seconds.map_or("–".to_owned(), age),
+                partition.owner.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let table = text(
+        &["topic", "partition", "lag", "halted", "last landed", "owner"],
+        &rows,
+    );
+    if table.is_empty() { topics(status) } else { table }
 }
 
 fn topics(status: &LedgerStatus) -> String {

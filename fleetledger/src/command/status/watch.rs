@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_a_stream_can_be_told_apart() {
+    fn answers_of_a_stream_are_separated() {
         assert_eq!(separator(OutputFormat::Table, 0), "");
         assert_eq!(separator(OutputFormat::Table, 1), "\n");
         assert_eq!(separator(OutputFormat::Yaml, 1), "---\n");
