@@ -83,7 +83,7 @@ pictures: ## The pictures of README, taken of a demo that runs: of a terminal, a
 
 release: ## A container image in OCI's layout and an archive with completions and man pages, in RELEASE.
 	@$(BOOTSTRAP) demo
-	@$(WITH_PLACES) env -u CFLAGS cargo build --locked --release --bin fleetledger
+	@$(WITH_PLACES) env -u CFLAGS deploy/release/build.sh
 	@$(WITH_PLACES) deploy/release/image.sh "$$CARGO_TARGET_DIR/release/fleetledger" $(RELEASE)/image
 	@$(WITH_PLACES) deploy/release/archive.sh "$$CARGO_TARGET_DIR/release/fleetledger" $(RELEASE)/fleetledger.tar.gz
 

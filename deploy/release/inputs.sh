@@ -1,6 +1,7 @@
-# Sourced by image.sh and archive.sh, from the tree's root: what both make a release of, and how they pack it, so that the same
-# inputs give the same bytes.
+# Sourced by build.sh, image.sh and archive.sh, from the tree's root: what they make a release of, and how they pack it, so that
+# the same inputs give the same bytes.
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+commit=${FLEETLEDGER_COMMIT:-$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)}
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 require_program() { # file

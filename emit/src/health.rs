@@ -86,6 +86,8 @@ pub struct PassedOver {
 pub struct KindSummary {
     /// Records of any sort, tombstones, marks and announcements included.
     pub produced: u64,
+    /// Those of them that Kafka has acknowledged.
+    pub acknowledged: u64,
     /// Records of objects: changes, sweeps and last records.
     pub objects: u64,
     /// Marks.
@@ -213,6 +215,10 @@ impl EmitterHealth {
 
     pub(crate) fn resource(&self, resource: WatchedResource, state: ResourceState) {
         self.lock().resources.insert(resource, state);
+    }
+
+    pub(crate) fn acknowledged(&self, kind: RecordKind) {
+        self.update(|summary| summary.kinds.entry(kind).or_default().acknowledged += 1);
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut EmitterSummary)) {

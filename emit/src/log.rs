@@ -420,6 +420,7 @@ impl RecordLog {
         producer: &LogProducer,
     ) -> Result<usize, SendRefusal> {
         let record = OutgoingRecord {
+            kind: self.kind,
             topic: &self.topic,
             partition: self.partition,
             key,

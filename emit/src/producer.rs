@@ -11,6 +11,7 @@ use std::{
 use fleetledger_schema::{
     broker_fault::{BrokerFault, BrokerState},
     headers::RecordHeaders,
+    kind::RecordKind,
     mac::MAC_HEADER,
 };
 use rdkafka::{
@@ -58,6 +59,7 @@ pub(crate) enum SendRefusal {
 
 /// A record on its way.
 pub(crate) struct OutgoingRecord<'r> {
+    pub(crate) kind: RecordKind,
     pub(crate) topic: &'r str,
     pub(crate) partition: i32,
     pub(crate) key: &'r str,
@@ -73,6 +75,7 @@ pub(crate) struct DeliveryReceipt {
     bytes: usize,
     /// Key, value and headers.
     wire: usize,
+    kind: RecordKind,
     sent_at: Tick,
     tombstone_of: Option<Arc<str>>,
 }
@@ -146,6 +149,7 @@ impl ProducerContext for DeliveryContext {
         match result {
             Ok(_) => {
                 self.metrics.acknowledged.inc();
+                self.health.acknowledged(receipt.kind);
                 self.metrics
                     .delivery_seconds
                     .observe(receipt.sent_at.elapsed().as_secs_f64());
@@ -263,6 +267,7 @@ impl LogProducer {
         let receipt = DeliveryReceipt {
             bytes,
             wire: wire + of_headers.sum::<usize>(),
+            kind: record.kind,
             sent_at: Tick::now(),
             tombstone_of: record.tombstone_of,
         };

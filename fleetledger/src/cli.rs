@@ -1,4 +1,6 @@
-//! The command line.
+//! The command line; [`examples`] holds those that `--help` and the man pages show.
+
+pub mod examples;
 
 use std::path::PathBuf;
 
@@ -10,7 +12,7 @@ use crate::config::LogFormat;
 /// datacenter as rows of one PostgreSQL, with their whole history.
 #[derive(Debug, Parser)]
 #[command(
-    version,
+    version = crate::build_info::VERSION_LINE,
     about,
     after_help = "\
 Exit codes: 0 done; 1 something is red or differs; 2 wrong arguments; 3 configuration refused, nothing was opened;
@@ -26,9 +28,24 @@ pub struct Cli {
     /// Show instants in this machine's time zone in place of UTC.
     #[arg(long, global = true)]
     pub local_time: bool,
+    /// Colours: on a terminal, unless NO_COLOR is set; or always, or never.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: ColorChoice,
     /// What to do.
     #[command(subcommand)]
     pub command: CliCommand,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// Where standard output is a terminal and NO_COLOR is not set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// What to do.
@@ -55,9 +72,9 @@ pub enum CliCommand {
     /// Looks for broken set-ups and says how to fix each; changes nothing.
     Doctor(DoctorArgs),
     /// Clusters with freshness and balance, lag, dead letters, quarantines, gaps, halted partitions; exit code 1 if anything is red.
-    Status(JsonArgs),
+    Status(StatusArgs),
     /// Encodes every row again and compares it with its content hash; an altered row is marked, and healed by the next sweep.
-    Audit(AuditArgs),
+    Audit(OutputArgs),
     /// The clusters the ledger knows.
     #[command(subcommand)]
     Clusters(ClustersCommand),
@@ -75,11 +92,13 @@ pub enum CliCommand {
     Rules(RulesCommand),
     /// Asks a saved query, with parameters.
     Report(ReportArgs),
-    /// Opens psql on the ledger, as the reader.
+    /// Opens psql on the ledger, as the reader, or runs one statement with `-c`.
     Sql(SqlArgs),
     /// The configuration itself.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Prints version, commit and date of this build.
+    Version(OutputArgs),
     /// Prints what a shell needs to complete this command line: `source <(fleetledger completions bash)`.
     Completions {
         /// The shell.
@@ -143,6 +162,9 @@ pub struct EmitArgs {
     /// The dump names every object of each resource in it, in all namespaces: what it does not name is closed.
     #[arg(long, requires = "directory")]
     pub complete: bool,
+    /// How it is written what of a dump was sent.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Where an emitter's objects come from.
@@ -191,9 +213,9 @@ pub enum IngestRepair {
 /// Options of `doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// Check only this hop.
     #[arg(long, value_enum)]
     pub only: Option<DoctorHop>,
@@ -217,20 +239,66 @@ pub enum DoctorHop {
     Kubernetes,
 }
 
-/// Text or JSON.
-#[derive(Debug, Clone, Args)]
-pub struct JsonArgs {
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
+/// How an answer is written: the same data in each format.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OutputArgs {
+    /// Output format: text for people, or data for programs, whose fields have the names of SQL columns.
+    #[arg(short = 'o', long, global = true, value_enum, value_name = "FORMAT")]
+    output: Option<OutputFormat>,
+    /// The same as `-o json`.
+    #[arg(long, global = true, conflicts_with = "output")]
+    json: bool,
 }
 
-/// Options of `audit`.
+impl OutputArgs {
+    /// Whether a format was asked for.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.json || self.output.is_some()
+    }
+
+    /// The format that was asked for; a table by default.
+    #[must_use]
+    pub fn format(&self) -> OutputFormat {
+        match self.output {
+            Some(format) => format,
+            None if self.json => OutputFormat::Json,
+            None => OutputFormat::Table,
+        }
+    }
+}
+
+/// Format of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Text for people.
+    #[default]
+    Table,
+    /// The same, with columns that the table leaves out and nothing cut off.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// The same document as YAML.
+    Yaml,
+    /// A head and a line per row, as RFC 4180 says.
+    Csv,
+}
+
+/// Options of `status`.
 #[derive(Debug, Clone, Args)]
-pub struct AuditArgs {
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
+pub struct StatusArgs {
+    /// How the answer is written; as CSV a line per cluster.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Look again every so many seconds (5 where none are given), in place on a terminal, until Ctrl-C.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        default_missing_value = "5",
+        value_parser = clap::value_parser!(u64).range(1..=3600)
+    )]
+    pub watch: Option<u64>,
 }
 
 /// What to do with clusters. A cluster is named by its uid, or by datacenter/cluster where that is unambiguous.
@@ -238,7 +306,7 @@ pub struct AuditArgs {
 pub enum ClustersCommand {
     /// All of them.
     #[command(visible_alias = "ls")]
-    List(JsonArgs),
+    List(OutputArgs),
     /// Accepts a new name for a cluster; the emitter with that name goes on with its history.
     Rename {
         /// Cluster uid, or datacenter/cluster.
@@ -276,7 +344,7 @@ pub enum ClustersCommand {
 pub enum TeamsCommand {
     /// All of them.
     #[command(visible_alias = "ls")]
-    List(JsonArgs),
+    List(OutputArgs),
     /// Makes a role that sees the rows of one team and no others, in SQL and in Grafana.
     Grant {
         /// Team, as its namespaces name it.
@@ -294,11 +362,14 @@ pub enum TeamsCommand {
 pub enum DeadLettersCommand {
     /// How many there are, by reason, cluster and topic.
     #[command(visible_alias = "ls")]
-    List(JsonArgs),
+    List(OutputArgs),
     /// One of them: headers, key, value decoded where possible, else in hex.
     Show {
         /// Its number.
         number: i64,
+        /// How the answer is written.
+        #[command(flatten)]
+        output: OutputArgs,
     },
     /// Tries them again: lands what a fix made valid; never overwrites a newer version nor resurrects what was deleted later.
     Replay {
@@ -311,14 +382,20 @@ pub enum DeadLettersCommand {
         /// Say what would happen and change nothing.
         #[arg(long)]
         dry_run: bool,
+        /// How the answer is written.
+        #[command(flatten)]
+        output: OutputArgs,
     },
 }
 
 /// What to do with topics.
 #[derive(Debug, Clone, Subcommand)]
 pub enum TopicsCommand {
+    /// The topics of this configuration, and whether Kafka has them.
+    #[command(visible_alias = "ls")]
+    List(OutputArgs),
     /// Creates the topics that are missing, compacted, as section [topics] says; touches none that exists.
-    Create,
+    Create(OutputArgs),
 }
 
 /// What to do with stored SQL.
@@ -384,7 +461,13 @@ pub struct SqlArgs {
     /// Ask about the fleet as of this instant, such as `'2026-11-17 14:00+00'`, in place of now.
     #[arg(long, value_name = "INSTANT")]
     pub as_of: Option<String>,
-    /// Arguments of psql, after `--`, such as `-- -c 'select * from cluster'`.
+    /// Run one statement and print its rows, without psql.
+    #[arg(short = 'c', long, value_name = "SQL", conflicts_with = "psql")]
+    pub command: Option<String>,
+    /// How the rows of `-c` are written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Arguments of psql, after `--`, such as `-- --csv -f question.sql`.
     #[arg(last = true, value_name = "PSQL")]
     pub psql: Vec<String>,
 }
@@ -395,7 +478,8 @@ pub struct AskArgs {
     /// The console.
     #[command(flatten)]
     pub server: ServerArgs,
-    /// Ask this database in place of the console, as a reader: `postgres://fleetledger_reader@host/database`.
+    /// Ask this database in place of the console, as a reader: `postgres://fleetledger_reader@host/database`, with sslmode,
+    /// sslrootcert, sslcert and sslkey as psql knows them.
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
     /// Value of a parameter; may be given several times.
@@ -412,12 +496,16 @@ pub struct RulesCheckArgs {
     /// Folder of queries, or one file.
     #[arg(default_value = "queries")]
     pub path: PathBuf,
-    /// Check on this migrated database in place of a throw-away one: `postgres://fleetledger_reader@host/database`.
+    /// Check on this migrated database in place of a throw-away one: `postgres://fleetledger_reader@host/database`, with sslmode,
+    /// sslrootcert, sslcert and sslkey as psql knows them.
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
     /// Folder of runbooks; docs/runbooks beside the folder of queries.
     #[arg(long, value_name = "DIR")]
     pub runbooks: Option<PathBuf>,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Options of `rules list`.
@@ -472,6 +560,9 @@ pub struct RulesTestArgs {
     /// Change each comparison, threshold and wait of each rule as well, one at a time, and say which change no test notices.
     #[arg(long)]
     pub mutate: bool,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Options of `rules backtest`.
@@ -486,21 +577,49 @@ pub struct RulesBacktestArgs {
     /// End, exclusive.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub to: jiff::Timestamp,
-    /// Use this database in place of the configured one, without TLS: `postgres://user@host/database`.
+    /// Use this database in place of the configured one: `postgres://user@host/database?sslmode=verify-full&sslrootcert=FILE`.
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
     /// How many connections ask at once.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub connections: usize,
+    /// How the answer is written; as CSV a line per episode.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// What to do with the configuration.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
     /// Says whether it can be used, and prints it as it counts; opens no connection.
-    Check,
+    #[command(visible_alias = "show")]
+    Check(OutputArgs),
     /// Prints the reference of all keys as Markdown.
     Reference,
+    /// Writes an example configuration with comments: of one role, or of all of them.
+    Init {
+        /// The role it is for; all roles where none is given.
+        #[arg(value_enum)]
+        role: Option<ConfigRole>,
+        /// The file, which must not be there yet; `-` is standard output.
+        #[arg(long, value_name = "FILE", default_value = "fleetledger.toml")]
+        to: PathBuf,
+    },
+}
+
+/// A role that has an example configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfigRole {
+    /// The emitter of one cluster.
+    Emit,
+    /// The ingester.
+    Ingest,
+    /// The evaluator.
+    Evaluate,
+    /// The console.
+    Console,
+    /// Ingester, evaluator and console in one process.
+    Central,
 }
 
 /// `name=value`.
@@ -524,9 +643,9 @@ pub struct ServerArgs {
     /// PEM file of the authorities that sign the console's certificate; the system's if not given.
     #[arg(long, global = true, env = "FLEETLEDGER_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// Print one JSON document.
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Options of `cost`.

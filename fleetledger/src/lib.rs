@@ -3,12 +3,13 @@
 //! * [`cli`]: the command line; [`config`]: file, environment, secrets; [`exit`]: exit codes.
 //! * [`connect`]: the three hops (Kafka, PostgreSQL, API server) and what their errors mean.
 //! * [`telemetry`]: log, metrics, health; [`shutdown`]: signals and the deadline.
-//! * `setup`: configuration to connected parts; `output`: what commands print.
+//! * `setup`: configuration to connected parts; `output`: what commands print; `progress`: how far long work is.
 //! * [`command`]: one file a subcommand; [`doctor`]: one file a check; [`demo`]: everything in one process.
 //!
 //! Invariants: configuration is checked before any port or connection opens; secrets reach no log and no
 //! error; a failure is logged once; a role that is told to stop ends within its deadline.
 
+pub mod build_info;
 pub mod cli;
 pub mod command;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod demo;
 pub mod doctor;
 pub mod exit;
 mod output;
+mod progress;
 mod reaper;
 mod setup;
 pub mod shutdown;

@@ -1,4 +1,17 @@
-//! What commands print: text tables for people, columns as wide as what is in them, and JSON for scripts.
+//! What commands print: text tables for people, and the same data as JSON, YAML and CSV for programs.
+//!
+//! * here: text for people; [`table`]: typed rows and their columns; [`format`]: one answer in the format that was asked for;
+//!   [`color`]: what people must see first.
+
+pub(crate) mod color;
+pub(crate) mod format;
+pub(crate) mod table;
+mod yaml;
+
+pub(crate) use format::{print_answer, print_document, print_rows, print_text, write_answer};
+pub(crate) use table::{OutputColumn, OutputRow, OutputTable};
+
+use serde_json::Value;
 
 use std::{io::IsTerminal as _, sync::OnceLock};
 
@@ -136,6 +149,13 @@ fn in_zone(text: &str, zone: Option<&TimeZone>) -> String {
     }
 }
 
+/// [`age_of`] a field of a row.
+pub(crate) fn age_of_field(row: &OutputRow, name: &str) -> String {
+    row.get(name)
+        .and_then(Value::as_str)
+        .map_or_else(String::new, age_of)
+}
+
 /// How long ago an instant was, or how far ahead it lies: `4 min`, `in 2 h`.
 pub(crate) fn age_of(text: &str) -> String {
     let now = Instant::now().to_timestamp();
@@ -194,9 +214,24 @@ pub(crate) fn age(seconds: f64) -> String {
     }
 }
 
-/// Prints a document as JSON.
-pub(crate) fn print_json(document: &serde_json::Value) {
-    println!("{document:#}");
+/// `datacenter/cluster` of a row.
+pub(crate) fn cluster_name(row: &OutputRow) -> String {
+    match (row.get("datacenter"), row.get("cluster")) {
+        (Some(Value::String(datacenter)), Some(Value::String(cluster))) => format!("{datacenter}/{cluster}"),
+        _ => "unknown source".to_owned(),
+    }
+}
+
+/// An age of a row; a dash where it is not known.
+pub(crate) fn age_field(row: &OutputRow, name: &str) -> String {
+    row.get(name).and_then(Value::as_f64).map_or("–".to_owned(), age)
+}
+
+/// A count of a row.
+pub(crate) fn count_field(row: &OutputRow, name: &str) -> String {
+    row.get(name)
+        .and_then(Value::as_i64)
+        .map_or_else(String::new, count)
 }
 
 #[cfg(test)]

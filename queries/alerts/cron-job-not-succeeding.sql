@@ -14,6 +14,7 @@ freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/
 -- By the schedule itself. A run that is due has six hours to succeed; while a job is active it has until six hours after the
 -- next one is due. Time in which it was suspended, or had another schedule, does not count.
+-- A dump says nothing of runs since it was made.
 with overdue as (
     select
         w.datacenter, w.cluster, w.namespace, w.workload, w.uid, w.schedule, w.time_zone, w.active, w.last_scheduled_at,
@@ -23,7 +24,9 @@ with overdue as (
         as_of() - interval '6 hours'
             - (cron_next(w.schedule, w.time_zone, cron_next(w.schedule, w.time_zone, as_of())) - as_of()) as look_back_to
     from workload as w
+    join cluster as c using (datacenter, cluster)
     where w.workload_kind = 'CronJob'
+      and c.source is distinct from 'dump'
       and not w.suspended
       and w.deletion_requested_at is null
       and cron_next(w.schedule, w.time_zone, coalesce(w.last_successful_at, w.created_at)) <= as_of() - interval '6 hours'

@@ -91,7 +91,7 @@ impl ResultCell {
     ///
     /// # Errors
     /// A type that is not read, or bytes that are not of that type.
-    pub(crate) fn read(row: &Row, column: usize) -> Result<Self, Box<dyn Error + Sync + Send>> {
+    pub fn read(row: &Row, column: usize) -> Result<Self, Box<dyn Error + Sync + Send>> {
         let Some(column_type) = row.columns().get(column).map(|column| column.type_().clone()) else {
             return Err("no such column".into());
         };

@@ -133,10 +133,13 @@ impl OneWay {
     /// Sends a dump with the binary, and awaits that it has landed.
     async fn emit_dump(&self, folder: &Path, options: &[&str]) -> String {
         let list = |entries: &[&str]| serde_json::to_string(entries).unwrap();
+        // A dump opens no port: that of another role on the machine does not matter.
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let configuration = format!(
-            "[kafka]\nbootstrap_servers = \"{}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[emit]\ndatacenter = \"dfw\"\n\
+            "[kafka]\nbootstrap_servers = \"{}\"\n[http]\nlisten = \"{}\"\n[emit]\ndatacenter = \"dfw\"\n\
              cluster = \"{CLUSTER}\"\ntopic_prefix = \"{}\"\nlabels = {}\nannotations = {}\n",
             self.parts.kafka.bootstrap_servers(),
+            taken.local_addr().unwrap(),
             self.prefix,
             list(&expected::LABELS),
             list(&expected::ANNOTATIONS),
@@ -147,10 +150,24 @@ impl OneWay {
             "dump",
             "--directory",
             folder.to_str().unwrap(),
+            "-o",
+            "json",
         ];
         arguments.extend(options);
         let (code, printed) = program::run(&arguments, &configuration);
         assert_eq!(code, Some(0), "{printed}");
+        let said = serde_json::Deserializer::from_str(&printed)
+            .into_iter::<Value>()
+            .next();
+        let said = said.unwrap().unwrap();
+        assert_eq!(said["acknowledged"], said["records"], "{printed}");
+        assert!(
+            said["records"].as_u64() > Some(10) && said["waiting"] == 0,
+            "{printed}"
+        );
+        let kinds = said["kinds"].as_array().unwrap();
+        let of = |name: &str| kinds.iter().find(|kind| kind["kind"] == name).unwrap();
+        assert!(of("pod")["objects"].as_u64() >= Some(1), "{printed}");
         printed
     }
 
@@ -375,6 +392,12 @@ async fn the_same_objects_by_watch_and_by_dumps_of_every_form_are_the_same_rows(
         let printed = way.emit_dump(folder.path(), options).await;
         way.await_objects(&objects).await;
         let dumped = ledger_rows(&way.database).await;
+        let source = way.database.row("select source from fleet.cluster").await;
+        assert_eq!(
+            source,
+            json!({"source": "dump"}),
+            "it grows old, and no alert tells of it"
+        );
         let differing = differences(&watched, &dumped);
         assert!(differing.is_empty(), "{form}: {differing:#?}\n{printed}");
         println!("{form}: {} rows, 0 differences to the watch", dumped.len());

@@ -13,9 +13,14 @@ mod running;
 mod scan;
 mod session;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use fleetledger_paging::LabelSet;
 use fleetledger_queries::{StoredQuery, alert::OnMissing};
@@ -25,7 +30,7 @@ use tokio::task::JoinSet;
 
 use play::play;
 pub use running::RunningTrial;
-use session::{BacktestSession, SlotResults};
+use session::{BacktestSession, SLOTS_AT_ONCE, SlotResults};
 
 use crate::replay::TestedRule;
 
@@ -55,6 +60,38 @@ pub struct BacktestReport {
     pub episodes: Vec<BacktestEpisode>,
     /// Notifications by receiver.
     pub receivers: BTreeMap<String, NotificationCounts>,
+}
+
+/// How far a backtest is; it finds out as it goes which slots lie between empty ones and need no question.
+#[derive(Debug, Default)]
+pub struct BacktestProgress {
+    asked: AtomicUsize,
+    planned: AtomicUsize,
+}
+
+impl BacktestProgress {
+    /// Slots that were asked about, and how many are to be as far as is known by now.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (
+            self.asked.load(Ordering::Relaxed),
+            self.planned.load(Ordering::Relaxed),
+        )
+    }
+
+    async fn query(
+        &self,
+        asker: &BacktestSession,
+        slots: &[Timestamp],
+    ) -> Result<SlotResults, BacktestError> {
+        self.planned.fetch_add(slots.len(), Ordering::Relaxed);
+        let mut answers = SlotResults::new();
+        for some in slots.chunks(SLOTS_AT_ONCE) {
+            answers.extend(asker.query_slots(some).await?);
+            self.asked.fetch_add(some.len(), Ordering::Relaxed);
+        }
+        Ok(answers)
+    }
 }
 
 /// An alert that would have fired.
@@ -121,7 +158,20 @@ pub async fn backtest(
     query: &Arc<StoredQuery>,
     stretch: &BacktestRange,
 ) -> Result<BacktestReport, BacktestError> {
-    run(connector, query, stretch, BacktestStrategy::Quick).await
+    backtest_with_progress(connector, query, stretch, &Arc::default()).await
+}
+
+/// The same, and counts meanwhile how far it is.
+///
+/// # Errors
+/// As [`backtest`].
+pub async fn backtest_with_progress(
+    connector: &PostgresConnector,
+    query: &Arc<StoredQuery>,
+    stretch: &BacktestRange,
+    progress: &Arc<BacktestProgress>,
+) -> Result<BacktestReport, BacktestError> {
+    run(connector, query, stretch, BacktestStrategy::Quick, progress).await
 }
 
 /// The same, every slot by itself: slow, and plain enough to be believed.
@@ -133,7 +183,14 @@ pub async fn slot_by_slot(
     query: &Arc<StoredQuery>,
     stretch: &BacktestRange,
 ) -> Result<BacktestReport, BacktestError> {
-    run(connector, query, stretch, BacktestStrategy::Plain).await
+    run(
+        connector,
+        query,
+        stretch,
+        BacktestStrategy::Plain,
+        &Arc::default(),
+    )
+    .await
 }
 
 async fn run(
@@ -141,6 +198,7 @@ async fn run(
     query: &Arc<StoredQuery>,
     stretch: &BacktestRange,
     way: BacktestStrategy,
+    progress: &Arc<BacktestProgress>,
 ) -> Result<BacktestReport, BacktestError> {
     let rule = TestedRule::of(query, None)
         .ok_or_else(|| BacktestError::NoAlert(query.path.display().to_string()))?;
@@ -149,7 +207,8 @@ async fn run(
     let mut parts = JoinSet::new();
     for part in slots.chunks(slots.len().div_ceil(stretch.connections.max(1)).max(1)) {
         let (connector, rule, part) = (connector.clone(), Arc::clone(&rule), part.to_vec());
-        parts.spawn(async move { query_part(&connector, &rule, &part, way).await });
+        let progress = Arc::clone(progress);
+        parts.spawn(async move { query_part(&connector, &rule, &part, way, &progress).await });
     }
     let mut answers = SlotResults::new();
     while let Some(part) = parts.join_next().await {
@@ -164,22 +223,23 @@ async fn query_part(
     rule: &TestedRule,
     slots: &[Timestamp],
     way: BacktestStrategy,
+    progress: &BacktestProgress,
 ) -> Result<SlotResults, BacktestError> {
     let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
         return Ok(SlotResults::new());
     };
     let asker = BacktestSession::open(connector, rule, way, (*first, *last)).await?;
     if way != BacktestStrategy::Quick {
-        return asker.query_slots(slots).await;
+        return progress.query(&asker, slots).await;
     }
     let coarse = coarse_slots(slots, rule);
-    let mut answers = asker.query_slots(&coarse).await?;
+    let mut answers = progress.query(&asker, &coarse).await?;
     loop {
         let between = slots_between(slots, &coarse, &answers, rule);
         if between.is_empty() {
             return Ok(answers);
         }
-        answers.extend(asker.query_slots(&between).await?);
+        answers.extend(progress.query(&asker, &between).await?);
     }
 }
 

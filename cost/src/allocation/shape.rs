@@ -189,7 +189,8 @@ fn money(nanos: CurrencyNanos) -> f64 {
     nanos as f64 / 1e9
 }
 
-const COLUMNS: [&str; 19] = [
+/// Fields of an allocation that its CSV holds, before the currency.
+pub const COLUMNS: [&str; 19] = [
     "name",
     "start",
     "end",

@@ -1,17 +1,18 @@
 //! `fleetledger alerts`: asks the console.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use fleetledger_alerts::http::{
     AckRequest, AffectedCount, AlertDetail, AlertRow, DrillRequest, SnoozeRequest, SnoozeRow,
 };
 use reqwest::Method;
+use serde_json::Value;
 
 use crate::{
     cli::{AlertsArgs, AlertsCommand},
     config::LoadedConfig,
     connect::console::ConsoleClient,
     exit::ExitReason,
-    output,
+    output::{self, OutputColumn, OutputRow, OutputTable, instant, table::plain, tally},
 };
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Result<ExitReason> {
@@ -41,7 +42,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Res
                     made.matchers.join(", "),
                     output::instant(&made.until)
                 )
-            });
+            })?;
             Ok(ExitReason::Done)
         }
         AlertsCommand::Snoozes => snoozes(&console).await,
@@ -50,7 +51,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Res
             let ended: SnoozeRow = console.request(Method::DELETE, &path, None::<&()>).await?;
             console.print_response(&ended, || {
                 format!("snooze {number} has ended; what still fires is told at the next slot\n")
-            });
+            })?;
             Ok(ExitReason::Done)
         }
         AlertsCommand::Ack { which, reason } => {
@@ -66,7 +67,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Res
                     "{} acknowledged from the next slot on\n",
                     output::counted(done.count, "alert")
                 )
-            });
+            })?;
             Ok(ExitReason::Done)
         }
         AlertsCommand::Drill { receiver } => {
@@ -82,7 +83,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &AlertsArgs) -> anyhow::Res
                     output::counted(done.count, "drill"),
                     if done.count == 1 { "it" } else { "them" }
                 )
-            });
+            })?;
             Ok(ExitReason::Done)
         }
     }
@@ -94,42 +95,37 @@ async fn list(
     condition: Option<&str>,
 ) -> anyhow::Result<ExitReason> {
     let alerts = find(console, which, condition).await?;
-    console.print_response(&alerts, || {
-        let row = |alert: &AlertRow| {
-            let hidden = ["alertname", "severity", "team"];
-            let labels = alert
-                .labels
-                .iter()
-                .filter(|(name, _)| !hidden.contains(&name.as_str()));
-            let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
-            let since = alert.fired_at.as_deref().or(alert.active_at.as_deref());
-            vec![
-                alert.alertname.clone(),
-                flags(alert),
-                alert.severity.clone().unwrap_or_default(),
-                since.map(output::instant).unwrap_or_default(),
-                since.map(output::age_of).unwrap_or_default(),
-                labels.join(" "),
-                alert.summary.clone().unwrap_or_default(),
-            ]
-        };
-        let rows: Vec<Vec<String>> = alerts.iter().map(row).collect();
-        let head = [
-            "alert",
-            "condition",
-            "severity",
-            "since",
-            "age",
-            "labels",
-            "summary",
-        ];
-        let sorts = alerts.iter().map(sort);
-        format!(
-            "{}{}\n",
-            output::list(&head, &rows),
-            output::tally("alert", sorts)
-        )
-    });
+    let columns = vec![
+        OutputColumn::new("alertname").titled("alert"),
+        OutputColumn::words("condition", condition_words),
+        OutputColumn::new("condition").data(),
+        OutputColumn::new("severity"),
+        OutputColumn::words("age", |row| {
+            output::age_of(&plain(first(row, &["fired_at", "active_at"])))
+        }),
+        OutputColumn::words("since", |row| {
+            instant(&plain(first(row, &["fired_at", "active_at"])))
+        })
+        .wide_text(),
+        OutputColumn::new("active_at").data(),
+        OutputColumn::new("fired_at").data(),
+        OutputColumn::words("labels", labels_in_sight),
+        OutputColumn::new("labels").data(),
+        OutputColumn::new("value").wide(),
+        OutputColumn::new("summary"),
+        OutputColumn::new("receivers").wide(),
+        OutputColumn::new("notifications").wide(),
+        OutputColumn::new("snoozed_until").data(),
+        OutputColumn::new("acked_by").data(),
+        OutputColumn::new("held_reason").titled("held").wide(),
+        OutputColumn::new("inhibited_by").data(),
+        OutputColumn::new("shadow").data(),
+        OutputColumn::new("rule").wide(),
+        OutputColumn::new("fingerprint").wide(),
+        OutputColumn::new("annotations").data(),
+    ];
+    let table = OutputTable::of(columns, &alerts).context("read the alerts' fields")?;
+    console.print_rows(&table, "no alerts", &tally("alert", alerts.iter().map(sort)))?;
     Ok(ExitReason::Done)
 }
 
@@ -145,6 +141,30 @@ fn sort(alert: &AlertRow) -> &str {
         "pending" => "warming up",
         other => other,
     }
+}
+
+/// The first of these fields that says something.
+fn first<'r>(row: &'r OutputRow, names: &[&str]) -> &'r Value {
+    let mut values = names.iter().filter_map(|name| row.get(*name));
+    values.find(|value| !value.is_null()).unwrap_or(&Value::Null)
+}
+
+/// The labels that no column of their own shows.
+fn labels_in_sight(row: &OutputRow) -> String {
+    let hidden = ["alertname", "severity", "team"];
+    let labels = row.get("labels").and_then(Value::as_object);
+    let labels = labels.into_iter().flatten();
+    let labels = labels.filter(|(name, _)| !hidden.contains(&name.as_str()));
+    let words: Vec<String> = labels
+        .map(|(name, value)| format!("{name}={}", plain(value)))
+        .collect();
+    words.join(" ")
+}
+
+/// Condition and everything that keeps it quiet.
+fn condition_words(row: &OutputRow) -> String {
+    serde_json::from_value::<AlertRow>(Value::Object(row.clone()))
+        .map_or_else(|_| plain(first(row, &["condition"])), |alert| flags(&alert))
 }
 
 /// Condition and everything that keeps it quiet.
@@ -208,7 +228,7 @@ async fn show(console: &ConsoleClient, which: &[String]) -> anyhow::Result<ExitR
         text.push_str(&output::list(&["when", "what", "why", "receiver", "by"], &rows));
         text.push_str(&format!("\n{}\n", detail.query_text.trim()));
         text
-    });
+    })?;
     Ok(ExitReason::Done)
 }
 
@@ -216,31 +236,18 @@ async fn snoozes(console: &ConsoleClient) -> anyhow::Result<ExitReason> {
     let snoozes: Vec<SnoozeRow> = console
         .request(Method::GET, "/api/v1/snoozes", None::<&()>)
         .await?;
-    console.print_response(&snoozes, || {
-        let row = |snooze: &SnoozeRow| {
-            let matchers = snooze.matchers.join(" ");
-            vec![
-                snooze.id.to_string(),
-                snooze.kind.clone(),
-                matchers,
-                output::instant(&snooze.from),
-                output::instant(&snooze.until),
-                output::age_of(&snooze.until),
-                snooze.owner.clone(),
-                snooze.reason.clone(),
-            ]
-        };
-        let rows: Vec<Vec<String>> = snoozes.iter().map(row).collect();
-        let head = [
-            "number", "kind", "matchers", "from", "until", "ends", "owner", "reason",
-        ];
-        let kinds = snoozes.iter().map(|snooze| snooze.kind.as_str());
-        format!(
-            "{}{}\n",
-            output::list(&head, &rows),
-            output::tally("snooze", kinds)
-        )
-    });
+    let columns = vec![
+        OutputColumn::new("id").titled("number"),
+        OutputColumn::new("kind"),
+        OutputColumn::new("matchers"),
+        OutputColumn::new("from").instant(),
+        OutputColumn::new("until").instant(),
+        OutputColumn::words("ends", |row| output::age_of_field(row, "until")),
+        OutputColumn::new("owner"),
+        OutputColumn::new("reason"),
+    ];
+    let table = OutputTable::of(columns, &snoozes).context("read the snoozes' fields")?;
+    console.print_rows(&table, "no snoozes", &table.tally("snooze", "kind"))?;
     Ok(ExitReason::Done)
 }
 

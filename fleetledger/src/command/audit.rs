@@ -1,40 +1,46 @@
 //! `fleetledger audit`.
 
+use std::fmt::Write as _;
+
 use anyhow::Context as _;
 use fleetledger_ingest::audit::{AuditReport, KindAudit};
 
 use crate::{
-    cli::AuditArgs,
+    cli::OutputArgs,
     config::LoadedConfig,
     exit::ExitReason,
-    output::{count, counted, print_json, text},
+    output::{self, count, counted, print_document},
     setup::database,
 };
 
 /// Altered rows that are named; the rest is counted.
 const NAMED: usize = 50;
 
-pub(super) async fn run(loaded: &LoadedConfig, args: &AuditArgs) -> anyhow::Result<ExitReason> {
+pub(super) async fn run(loaded: &LoadedConfig, args: &OutputArgs) -> anyhow::Result<ExitReason> {
     let (connector, _) = database(loaded, "fleetledger-audit").await?;
     let report = fleetledger_ingest::audit::run(&connector, |step| eprintln!("{step}"))
         .await
         .context("audit")?;
     let sound = report.altered.is_empty() && report.waiting == 0;
-    if args.json {
-        print_json(&serde_json::to_value(&report).context("write the report as JSON")?);
-    } else {
-        for row in report.altered.iter().take(NAMED) {
-            println!("ALTERED {row}");
-        }
-        if report.altered.len() > NAMED {
-            println!("… {} more", report.altered.len() - NAMED);
-        }
-        print!("{}", figures(&report));
-        if !sound {
-            println!("the next sweep of their clusters (hourly, or SIGUSR1 to the emitter) lands them anew");
-        }
-    }
+    print_document(args.format(), &report, || text(&report, sound))?;
     Ok(if sound { ExitReason::Done } else { ExitReason::Red })
+}
+
+fn text(report: &AuditReport, sound: bool) -> String {
+    let mut out = String::new();
+    for row in report.altered.iter().take(NAMED) {
+        let _ = writeln!(out, "ALTERED {row}");
+    }
+    if report.altered.len() > NAMED {
+        let _ = writeln!(out, "… {} more", report.altered.len() - NAMED);
+    }
+    out.push_str(&figures(report));
+    if !sound {
+        out.push_str(
+            "the next sweep of their clusters (hourly, or SIGUSR1 to the emitter) lands them anew\n",
+        );
+    }
+    out
 }
 
 /// A line for each kind, and their sum: rows are those that are sound, altered now, altered before, or changed meanwhile.
@@ -67,7 +73,7 @@ fn figures(report: &AuditReport) -> String {
     };
     format!(
         "{}{} encoded again: {} as they travelled, {} altered now, {} altered before and not yet healed{rest}\n",
-        text(&head, &rows),
+        output::text(&head, &rows),
         counted(report.rows, "row"),
         number(report.sound),
         number(altered),

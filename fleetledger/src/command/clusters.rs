@@ -4,21 +4,20 @@ use std::fmt;
 
 use anyhow::{Context as _, bail};
 use fleetledger_ingest::clusters;
-use serde_json::json;
 use tokio_postgres::Client;
 
 use crate::{
-    cli::ClustersCommand,
+    cli::{ClustersCommand, OutputFormat},
     config::LoadedConfig,
     exit::ExitReason,
-    output::{self, age, counted, instant, print_json, tally},
+    output::{self, OutputColumn, OutputTable, counted, print_rows},
     setup::database,
 };
 
 pub(super) async fn run(loaded: &LoadedConfig, command: ClustersCommand) -> anyhow::Result<ExitReason> {
     let (connector, client) = database(loaded, "fleetledger-clusters").await?;
     match command {
-        ClustersCommand::List(args) => list(&client, args.json).await?,
+        ClustersCommand::List(args) => list(&client, args.format()).await?,
         ClustersCommand::Rename { cluster, new_name } => {
             let known = find(&client, &cluster).await?;
             let Some((datacenter, name)) = new_name.split_once('/') else {
@@ -162,43 +161,37 @@ pub(crate) async fn find(client: &Client, name: &str) -> anyhow::Result<LedgerCl
 
 /// Every cluster with its freshness.
 const LIST_CLUSTERS: &str = "
-        select datacenter || '/' || cluster as name, cluster_uid, state, age_seconds, first_seen_at::text as first_seen
-        from fleet.cluster order by 1, 2";
+        select datacenter, cluster, cluster_uid, state, observed_at, age_seconds, source, first_seen_at, retired_at
+        from fleet.cluster order by 1, 2, 3";
 
-async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
+async fn list(client: &Client, format: OutputFormat) -> anyhow::Result<()> {
     let rows = client
         .query(LIST_CLUSTERS, &[])
         .await
         .context("read fleet.cluster")?;
-    if as_json {
-        let document = |row: &tokio_postgres::Row| {
-            json!({
-                "cluster": row.get::<_, String>("name"),
-                "cluster_uid": row.get::<_, String>("cluster_uid"),
-                "state": row.get::<_, String>("state"),
-                "age_seconds": row.get::<_, Option<f64>>("age_seconds"),
-                "first_seen_at": row.get::<_, String>("first_seen"),
-            })
-        };
-        print_json(&rows.iter().map(document).collect());
-        return Ok(());
-    }
-    let row = |row: &tokio_postgres::Row| {
-        vec![
-            row.get("name"),
-            row.get("cluster_uid"),
-            row.get("state"),
-            row.get::<_, Option<f64>>("age_seconds")
-                .map_or("–".to_owned(), age),
-            instant(row.get("first_seen")),
-        ]
-    };
-    let states: Vec<String> = rows.iter().map(|row| row.get("state")).collect();
-    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
-    println!(
-        "{}{}",
-        output::list(&["cluster", "uid", "state", "age", "first seen"], &rows),
-        tally("cluster", states.iter().map(String::as_str))
-    );
+    let columns = vec![
+        OutputColumn::new("datacenter").data(),
+        OutputColumn::new("cluster").data(),
+        OutputColumn::words("cluster", output::cluster_name),
+        OutputColumn::new("cluster_uid").titled("uid"),
+        OutputColumn::new("state"),
+        OutputColumn::new("observed_at")
+            .instant()
+            .titled("known until")
+            .wide(),
+        OutputColumn::new("age_seconds")
+            .titled("age")
+            .shown_as(|row| output::age_field(row, "age_seconds")),
+        OutputColumn::new("source").wide(),
+        OutputColumn::new("first_seen_at").instant().titled("first seen"),
+        OutputColumn::new("retired_at").instant().titled("retired").wide(),
+    ];
+    let table = OutputTable::of_query(columns, &rows)?;
+    print_rows(
+        format,
+        &table,
+        "no cluster is known yet: no record has landed",
+        &table.tally("cluster", "state"),
+    )?;
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! `fleetledger cost`: asks the console; `check` does without it where it is away.
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use anyhow::bail;
 use fleetledger_cost::{
@@ -11,19 +15,21 @@ use fleetledger_cost::{
 };
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
+use serde_json::json;
 
 use crate::{
-    cli::{CostArgs, CostCommand},
+    cli::{CostArgs, CostCommand, OutputFormat},
     config::LoadedConfig,
     connect::{console::ConsoleClient, hop::chain},
     exit::ExitReason,
-    output,
+    output::{self, OutputColumn, OutputRow, OutputTable, print_answer, print_document, table::fields},
+    progress::{self, ProgressName, ProgressReading},
 };
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &CostArgs) -> anyhow::Result<ExitReason> {
     let console = ConsoleClient::new(&args.server, &loaded.config.console);
     if let Some(CostCommand::Check { path }) = &args.command {
-        return Ok(check(console, path).await);
+        return check(console, path, args.server.output.format()).await;
     }
     let console = console?;
     match &args.command {
@@ -37,7 +43,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &CostArgs) -> anyhow::Resul
             console.print_response(&closed, || {
                 let currency = closed.currency.as_deref().unwrap_or_default();
                 format!("{month} is closed: its nodes cost {} {currency}\n", closed.cost)
-            });
+            })?;
             Ok(ExitReason::Done)
         }
         Some(CostCommand::Rerate { from, to }) => rerate(&console, *from, *to).await,
@@ -46,20 +52,44 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &CostArgs) -> anyhow::Resul
 
 /// What is wrong with the files; then, where the console answers, what of them nothing in the ledger matches, which may be
 /// as it should be.
-async fn check(console: anyhow::Result<ConsoleClient>, path: &Path) -> ExitReason {
+async fn check(
+    console: anyhow::Result<ConsoleClient>,
+    path: &Path,
+    format: OutputFormat,
+) -> anyhow::Result<ExitReason> {
     let book = match CostDefinitions::read(path) {
         Ok(book) => book,
         Err(faults) => {
-            println!("{faults}");
-            return ExitReason::Red;
+            return print_faults(format, path, &faults.to_string());
         }
     };
-    println!("{}: {}", path.display(), book.summary());
-    match compare(console, &book).await {
-        Ok(answer) => print!("{}", unmatched_text(&answer.unmatched)),
-        Err(error) => println!("not compared with the ledger: {}", chain(error.as_ref())),
-    }
-    ExitReason::Done
+    let compared = compare(console, &book).await;
+    let (unmatched, why_not) = match &compared {
+        Ok(answer) => (Some(&answer.unmatched), None),
+        Err(error) => (None, Some(chain(error.as_ref()))),
+    };
+    let document = json!({
+        "path": path, "summary": book.summary(), "unmatched": unmatched, "not_compared": why_not,
+    });
+    print_document(format, &document, || {
+        let mut text = format!("{}: {}\n", path.display(), book.summary());
+        match &compared {
+            Ok(answer) => text.push_str(&unmatched_text(&answer.unmatched)),
+            Err(error) => text.push_str(&format!(
+                "not compared with the ledger: {}\n",
+                chain(error.as_ref())
+            )),
+        }
+        text
+    })?;
+    Ok(ExitReason::Done)
+}
+
+/// What is wrong with files of cost.
+fn print_faults(format: OutputFormat, path: &Path, faults: &str) -> anyhow::Result<ExitReason> {
+    let document = json!({"path": path, "faults": faults.lines().collect::<Vec<_>>()});
+    print_document(format, &document, || format!("{faults}\n"))?;
+    Ok(ExitReason::Red)
 }
 
 async fn compare(
@@ -81,14 +111,13 @@ async fn apply(console: &ConsoleClient, path: &Path) -> anyhow::Result<ExitReaso
     let book = match CostDefinitions::read(path) {
         Ok(book) => book,
         Err(faults) => {
-            println!("{faults}");
-            return Ok(ExitReason::Red);
+            return print_faults(console.format(), path, &faults.to_string());
         }
     };
     let applied: DefinitionChanges = console
         .request(Method::POST, "/api/v1/cost/book", Some(&book))
         .await?;
-    console.print_response(&applied, || applied_text(&book, &applied));
+    console.print_response(&applied, || applied_text(&book, &applied))?;
     Ok(ExitReason::Done)
 }
 
@@ -128,23 +157,34 @@ async fn rerate(console: &ConsoleClient, from: Timestamp, to: Timestamp) -> anyh
     if from >= to {
         bail!("--from {from} is not before --to {to}");
     }
-    let mut hour = from;
-    let mut hours = 0;
-    while hour < to {
-        let end = hour.checked_add(SignedDuration::from_hours(1))?.min(to);
-        let request = RerateRequest {
-            from: hour.to_string(),
-            to: end.to_string(),
-        };
-        let rated: RerateResponse = console
-            .request(Method::POST, "/api/v1/cost/rerate", Some(&request))
-            .await?;
-        hours += rated.hours;
-        hour = end;
-    }
+    let asked = AtomicUsize::new(0);
+    let work = async {
+        let (mut hour, mut hours) = (from, 0);
+        while hour < to {
+            let end = hour.checked_add(SignedDuration::from_hours(1))?.min(to);
+            let request = RerateRequest {
+                from: hour.to_string(),
+                to: end.to_string(),
+            };
+            let rated: RerateResponse = console
+                .request(Method::POST, "/api/v1/cost/rerate", Some(&request))
+                .await?;
+            asked.fetch_add(1, Ordering::Relaxed);
+            hours += rated.hours;
+            hour = end;
+        }
+        anyhow::Ok(hours)
+    };
+    let name = ProgressName {
+        what: "rerate",
+        unit: "hours",
+    };
+    let total = usize::try_from((to.as_second() - from.as_second() + 3_599) / 3_600).ok();
+    let reading = || ProgressReading::of(asked.load(Ordering::Relaxed), total);
+    let hours = progress::show(name, reading, work).await?;
     console.print_response(&RerateResponse { hours }, || {
         format!("{} rated again\n", output::counted(hours, "hour"))
-    });
+    })?;
     Ok(ExitReason::Done)
 }
 
@@ -160,7 +200,21 @@ async fn show(console: &ConsoleClient, args: &CostArgs) -> anyhow::Result<ExitRe
         query.push(("sharing", "default".to_owned()));
     }
     let answer: AllocationResponse = console.get("/api/allocation", &query).await?;
-    console.print_response(&answer, || text(&args.by, &answer));
+    let rows = || {
+        // As the console's own CSV: a line for each name of each period.
+        let sets = answer.data.iter().flat_map(BTreeMap::values);
+        let rows: serde_json::Result<Vec<OutputRow>> = sets
+            .map(|one| {
+                let mut row = fields(one)?;
+                row.insert("currency".to_owned(), answer.currency.clone().into());
+                Ok(row)
+            })
+            .collect();
+        let names = fleetledger_cost::allocation::shape::COLUMNS.iter().copied();
+        let columns = names.chain(["currency"]).map(OutputColumn::new);
+        Ok(OutputTable::new(columns.collect(), rows?))
+    };
+    print_answer(console.format(), |_| text(&args.by, &answer), || &answer, rows)?;
     Ok(ExitReason::Done)
 }
 

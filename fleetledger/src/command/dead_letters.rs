@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use fleetledger_ingest::dead_letters::{self, DeadLetterSelection};
+use fleetledger_ingest::dead_letters::{self, DeadLetterDetail, DeadLetterSelection};
 use fleetledger_schema::{
     codec::WriterSchema,
     framing::{self, SchemaRef},
@@ -14,10 +14,14 @@ use tokio_postgres::Client;
 
 use super::clusters;
 use crate::{
-    cli::DeadLettersCommand,
+    cli::{DeadLettersCommand, OutputFormat},
     config::LoadedConfig,
     exit::ExitReason,
-    output::{self, age_of, count, counted, instant, print_json},
+    output::{
+        self, OutputColumn, OutputTable, count, counted, print_answer, print_document, print_rows,
+        table::fields,
+    },
+    progress::{self, ProgressName, ProgressReading},
     setup::database,
 };
 
@@ -27,12 +31,15 @@ const HEX_BYTES: usize = 512;
 pub(super) async fn run(loaded: &LoadedConfig, command: DeadLettersCommand) -> anyhow::Result<ExitReason> {
     let (connector, client) = database(loaded, "fleetledger-dead-letters").await?;
     match command {
-        DeadLettersCommand::List(args) => list(&client, args.json).await?,
-        DeadLettersCommand::Show { number } => print!("{}", show(&connector, &client, number).await?),
+        DeadLettersCommand::List(args) => list(&client, args.format()).await?,
+        DeadLettersCommand::Show { number, output } => {
+            show(&connector, &client, number, output.format()).await?;
+        }
         DeadLettersCommand::Replay {
             reason,
             cluster,
             dry_run,
+            output,
         } => {
             let known = match &cluster {
                 Some(name) => Some(clusters::find(&client, name).await?),
@@ -44,7 +51,7 @@ pub(super) async fn run(loaded: &LoadedConfig, command: DeadLettersCommand) -> a
                 cluster: known.map(|known| known.cluster),
                 ..DeadLetterSelection::default()
             };
-            return replay(loaded, &connector, &selection, dry_run).await;
+            return Box::pin(replay(loaded, &connector, &selection, dry_run, output.format())).await;
         }
     }
     Ok(ExitReason::Done)
@@ -55,24 +62,46 @@ async fn replay(
     connector: &PostgresConnector,
     selection: &DeadLetterSelection,
     dry_run: bool,
+    format: OutputFormat,
 ) -> anyhow::Result<ExitReason> {
     let settings = &loaded.config.ingest;
-    let report = dead_letters::replay(connector, settings, selection, dry_run)
+    // It is one transaction: nothing of it is done before all of it is.
+    let name = ProgressName {
+        what: "replay",
+        unit: "",
+    };
+    let replaying = Box::pin(dead_letters::replay(connector, settings, selection, dry_run));
+    let report = progress::show(name, ProgressReading::default, replaying)
         .await
         .context("replay dead letters")?;
-    for letter in &report.letters {
-        println!(
-            "{:>8}  {}  {}",
-            letter.dead_letter_id, letter.place, letter.result
+    let columns = || {
+        vec![
+            OutputColumn::new("dead_letter_id"),
+            OutputColumn::new("place"),
+            OutputColumn::new("result"),
+        ]
+    };
+    let text = |_| {
+        let mut out = String::new();
+        for letter in &report.letters {
+            let _ = writeln!(
+                out,
+                "{:>8}  {}  {}",
+                letter.dead_letter_id, letter.place, letter.result
+            );
+        }
+        let _ = writeln!(
+            out,
+            "{} {}, superseded by something newer {}, still dead {}",
+            if dry_run { "would land" } else { "landed" },
+            report.landed,
+            report.superseded,
+            report.still_dead
         );
-    }
-    println!(
-        "{} {}, superseded by something newer {}, still dead {}",
-        if dry_run { "would land" } else { "landed" },
-        report.landed,
-        report.superseded,
-        report.still_dead
-    );
+        out
+    };
+    let rows = || OutputTable::of(columns(), &report.letters);
+    print_answer(format, text, || &report, rows)?;
     Ok(if report.still_dead == 0 {
         ExitReason::Done
     } else {
@@ -82,89 +111,90 @@ async fn replay(
 
 /// Dead letters by reason, source and topic.
 const LIST_DEAD_LETTERS: &str = "
-        select reason, coalesce(datacenter || '/' || cluster, 'unknown source') as cluster, topic, state,
-            count(*) as records, min(dead_letter_id) as first_number, max(died_at)::text as newest
-        from fleet.dead_letter group by 1, 2, 3, 4 order by state = 'open' desc, records desc, 1, 2, 3";
+        select reason, datacenter, cluster, topic, state,
+            count(*) as records, min(dead_letter_id) as first_dead_letter_id, max(died_at) as last_died_at
+        from fleet.dead_letter group by 1, 2, 3, 4, 5 order by state = 'open' desc, records desc, 1, 2, 3, 4";
 
-async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
+async fn list(client: &Client, format: OutputFormat) -> anyhow::Result<()> {
     let rows = client
         .query(LIST_DEAD_LETTERS, &[])
         .await
         .context("read fleet.dead_letter")?;
-    if as_json {
-        let document = |row: &tokio_postgres::Row| {
-            json!({
-                "reason": row.get::<_, String>("reason"),
-                "cluster": row.get::<_, String>("cluster"),
-                "topic": row.get::<_, String>("topic"),
-                "state": row.get::<_, String>("state"),
-                "records": row.get::<_, i64>("records"),
-                "first_number": row.get::<_, i64>("first_number"),
-                "newest": row.get::<_, String>("newest"),
-            })
-        };
-        print_json(&rows.iter().map(document).collect());
-        return Ok(());
-    }
-    if rows.is_empty() {
-        println!("there are no dead letters");
-        return Ok(());
-    }
-    let row = |row: &tokio_postgres::Row| {
-        vec![
-            row.get("reason"),
-            row.get("cluster"),
-            row.get("topic"),
-            row.get("state"),
-            count(row.get("records")),
-            row.get::<_, i64>("first_number").to_string(),
-            instant(row.get("newest")),
-            age_of(row.get("newest")),
-        ]
-    };
+    let columns = vec![
+        OutputColumn::new("reason"),
+        OutputColumn::new("datacenter").data(),
+        OutputColumn::new("cluster").data(),
+        OutputColumn::words("cluster", output::cluster_name),
+        OutputColumn::new("topic"),
+        OutputColumn::new("state"),
+        OutputColumn::new("records").shown_as(|row| output::count_field(row, "records")),
+        OutputColumn::new("first_dead_letter_id").titled("first number"),
+        OutputColumn::new("last_died_at")
+            .instant()
+            .titled("newest")
+            .wide(),
+        OutputColumn::words("age", |row| output::age_of_field(row, "last_died_at")),
+    ];
+    let table = OutputTable::of_query(columns, &rows)?;
+    let after = format!(
+        "{}; one of them: fleetledger dead-letters show NUMBER",
+        sum(&rows)
+    );
+    print_rows(format, &table, "there are no dead letters", &after)?;
+    Ok(())
+}
+
+/// How many dead letters there are, and in which states.
+fn sum(rows: &[tokio_postgres::Row]) -> String {
     let mut states: Vec<(String, i64)> = Vec::new();
-    for row in &rows {
+    for row in rows {
         let (state, records) = (row.get("state"), row.get::<_, i64>("records"));
         match states.iter_mut().find(|(known, _)| *known == state) {
             Some((_, sum)) => *sum += records,
             None => states.push((state, records)),
         }
     }
-    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
-    print!(
-        "{}",
-        output::list(
-            &[
-                "reason",
-                "cluster",
-                "topic",
-                "state",
-                "records",
-                "first number",
-                "newest",
-                "age"
-            ],
-            &rows
-        )
-    );
-    let sum = states.iter().map(|(_, records)| records).sum::<i64>();
+    let all = states.iter().map(|(_, records)| records).sum::<i64>();
     let states: Vec<String> = states
         .iter()
         .map(|(state, records)| format!("{} {state}", count(*records)))
         .collect();
-    println!(
-        "{}: {}; one of them: fleetledger dead-letters show NUMBER",
-        counted(sum, "dead letter"),
-        states.join(", ")
-    );
-    Ok(())
+    format!("{}: {}", counted(all, "dead letter"), states.join(", "))
+}
+
+/// One dead letter, with its record as far as it can be read.
+async fn show(
+    connector: &PostgresConnector,
+    client: &Client,
+    number: i64,
+    format: OutputFormat,
+) -> anyhow::Result<()> {
+    let letter = dead_letters::show(connector, number)
+        .await
+        .context("show the dead letter")?;
+    let record = match letter.record_value.as_deref() {
+        Some(value) => Some(decode(client, number, value).await?),
+        None => None,
+    };
+    let mut document = fields(&letter).context("read the dead letter's fields")?;
+    let mut add = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    add("record_key", json!(letter.record_key.as_deref().map(readable)));
+    add("record_bytes", json!(letter.record_value.as_ref().map(Vec::len)));
+    match &record {
+        Some(Ok(record)) => {
+            add("record", record.clone());
+        }
+        Some(Err(why)) => {
+            add("not_decoded", json!(why));
+            add("record_hex", json!(letter.record_value.as_deref().map(hex)));
+        }
+        None => {}
+    }
+    print_document(format, &document, || describe(number, &letter, record.as_ref()))
 }
 
 /// One dead letter for people.
-async fn show(connector: &PostgresConnector, client: &Client, number: i64) -> anyhow::Result<String> {
-    let whole = dead_letters::show(connector, number)
-        .await
-        .context("show the dead letter")?;
+fn describe(number: i64, whole: &DeadLetterDetail, record: Option<&Result<Value, String>>) -> String {
     let letter = &whole.summary;
     let mut out = format!("dead letter {number} ({})\n", letter.state);
     let _ = writeln!(
@@ -192,20 +222,22 @@ async fn show(connector: &PostgresConnector, client: &Client, number: i64) -> an
         "  key      {}",
         whole.record_key.as_deref().map_or("none".to_owned(), readable)
     );
-    let Some(value) = whole.record_value.as_deref() else {
-        out.push_str("  value    none: a tombstone\n");
-        return Ok(out);
-    };
-    let _ = writeln!(out, "  value    {}", counted(value.len(), "byte"));
-    match decode(client, number, value).await? {
-        Ok(document) => {
-            let _ = writeln!(out, "{document:#}");
+    let value = whole.record_value.as_deref().unwrap_or_default();
+    match record {
+        None => out.push_str("  value    none: a tombstone\n"),
+        Some(Ok(record)) => {
+            let _ = writeln!(out, "  value    {}\n{record:#}", counted(value.len(), "byte"));
         }
-        Err(why) => {
-            let _ = writeln!(out, "  not decoded: {why}\n{}", hex_lines(value));
+        Some(Err(why)) => {
+            let _ = writeln!(
+                out,
+                "  value    {}\n  not decoded: {why}\n{}",
+                counted(value.len(), "byte"),
+                hex_lines(value)
+            );
         }
     }
-    Ok(out)
+    out
 }
 
 /// The schema that a record names by its fingerprint: its cluster's own, else one of a release.

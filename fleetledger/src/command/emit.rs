@@ -5,7 +5,7 @@ use fleetledger_emit::{DumpPlace, EmitError, EmitterHealth, ObjectSource};
 use prometheus::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::role;
+use super::{emit_dump, role};
 use crate::{
     cli::{EmitArgs, EmitSource},
     config::{ConfigError, ConfigFault, LoadedConfig},
@@ -21,6 +21,10 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Resul
     let kafka = renewed_client_config(loaded)?;
     wait_or_refuse(connect::kafka::brokers(&config.kafka, &kafka.newest()).await)?;
     let source = source(loaded, args).await?;
+    if matches!(source, ObjectSource::Dump(_)) {
+        return emit_dump::run(loaded, source, kafka, args.output.format()).await;
+    }
+    anyhow::ensure!(!args.output.is_given(), "-o and --json belong to --source dump");
     let registry = Registry::new();
     let health = EmitterHealth::new();
     let (live, ready) = (health.clone(), health.clone());
@@ -34,13 +38,6 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &EmitArgs) -> anyhow::Resul
         };
         for (kind, sent) in &summary.kinds {
             tracing::info!(%kind, objects = sent.objects, produced = sent.produced, living = sent.living.count, "sent");
-        }
-        let passed_over: u64 = summary.passed_over.iter().map(|passed| passed.count).sum();
-        for passed in &summary.passed_over {
-            tracing::warn!(count = passed.count, what = passed.what, why = passed.why, first = passed.example, "passed over");
-        }
-        if passed_over > 0 {
-            tracing::warn!(count = passed_over, "the dump holds what the ledger does not keep");
         }
         Ok(())
     })

@@ -1,5 +1,7 @@
 //! `fleetledger migrate`.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::Context as _;
 use fleetledger_schema::postgres::MigrateError;
 
@@ -7,6 +9,7 @@ use crate::{
     config::LoadedConfig,
     connect::{self, HopError},
     exit::ExitReason,
+    progress::{self, ProgressName, ProgressReading},
     setup::{is_denied, require_sessions, store_settings},
 };
 
@@ -15,7 +18,18 @@ pub(super) async fn run(loaded: &LoadedConfig) -> anyhow::Result<ExitReason> {
     let connector = connect::postgres::connector(postgres)?;
     require_sessions(&connector, "migrate").await?;
     println!("migrating {}", connector.target());
-    let migrated = fleetledger_schema::postgres::migrate(&connector, |step| println!("  {step}")).await;
+    let steps = AtomicUsize::new(0);
+    let migrating = fleetledger_schema::postgres::migrate(&connector, |step| {
+        progress::clear();
+        println!("  {step}");
+        steps.fetch_add(1, Ordering::Relaxed);
+    });
+    let name = ProgressName {
+        what: "migrate",
+        unit: "steps",
+    };
+    let reading = || ProgressReading::of(steps.load(Ordering::Relaxed), None);
+    let migrated = progress::show(name, reading, migrating).await;
     let report = match migrated {
         Err(MigrateError::Connect(error)) => {
             return Err(connect::postgres::explain(postgres, &connector, &error).into());

@@ -6,12 +6,14 @@ mod audit;
 mod central;
 mod clusters;
 mod completions;
+mod config_init;
 mod configuration;
 mod console;
 mod cost;
 mod dead_letters;
 mod doctor;
 mod emit;
+mod emit_dump;
 mod evaluate;
 mod ingest;
 mod migrate;
@@ -21,16 +23,18 @@ mod sql;
 pub mod status;
 mod teams;
 mod topics;
+mod version;
 
 use anyhow::Context as _;
 use fleetledger_ingest::ResumeFrom;
 
 use crate::{
-    cli::{Cli, CliCommand, IngestRepair},
+    cli::{Cli, CliCommand, ConfigCommand, IngestRepair},
     config::{self, LoadedConfig},
     demo,
     exit::ExitReason,
-    output, telemetry,
+    output::{self, color},
+    telemetry,
 };
 
 /// Runs what the command line asks for.
@@ -44,12 +48,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         (Err(error), CliCommand::Doctor(args)) => return doctor::refused(args, &error),
         (
             Err(_),
-            CliCommand::Config(crate::cli::ConfigCommand::Reference)
+            CliCommand::Config(ConfigCommand::Reference | ConfigCommand::Init { .. })
+            | CliCommand::Version(_)
             | CliCommand::Completions { .. }
             | CliCommand::ManPages { .. },
         ) => LoadedConfig::default(),
         (Err(error), _) => return Err(error.into()),
     };
+    color::choose(cli.color);
     let mut log = loaded.config.log.clone();
     if matches!(cli.command, CliCommand::Demo(_)) && log == config::LogConfig::default() {
         // Its screen shows what goes on; the log is for what goes wrong.
@@ -87,16 +93,17 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitReason> {
         CliCommand::Alerts(args) => Box::pin(alerts::run(&loaded, &args)).await,
         CliCommand::Migrate => migrate::run(&loaded).await,
         CliCommand::Doctor(args) => doctor::run(&loaded, &args).await,
-        CliCommand::Status(args) => status::run(&loaded, args.json).await,
+        CliCommand::Status(args) => status::run(&loaded, &args).await,
         CliCommand::Audit(args) => audit::run(&loaded, &args).await,
         CliCommand::Clusters(command) => clusters::run(&loaded, command).await,
         CliCommand::Teams(command) => teams::run(&loaded, command).await,
         CliCommand::DeadLetters(command) => dead_letters::run(&loaded, command).await,
-        CliCommand::Topics(crate::cli::TopicsCommand::Create) => topics::create(&loaded).await,
+        CliCommand::Topics(command) => topics::run(&loaded, &command).await,
         CliCommand::Sql(args) => sql::run(&loaded, &args).await,
         CliCommand::Report(args) => rules::report(&loaded, &args).await,
         CliCommand::Rules(command) => rules::run(&loaded, command).await,
         CliCommand::Config(command) => configuration::run(&loaded, &command),
+        CliCommand::Version(args) => version::run(args.format()),
         CliCommand::Completions { shell } => Ok(completions::print(shell)),
         CliCommand::ManPages { folder } => completions::write_man_pages(&folder),
     }

@@ -1,19 +1,21 @@
-//! `fleetledger sql`: psql as the reader, by the way the configuration names.
+//! `fleetledger sql`: psql as the reader, by the way the configuration names; or one statement, without psql.
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 
 use anyhow::Context as _;
-use fleetledger_schema::postgres::PostgresConnector;
+use fleetledger_schema::postgres::{PostgresAccess, PostgresConnector};
 
 use super::as_of_session;
 use crate::{
-    cli::SqlArgs,
+    cli::{OutputFormat, SqlArgs},
     config::{LoadedConfig, PostgresConfig, PostgresTls},
+    connect,
     exit::ExitReason,
+    output::{OutputColumn, OutputTable, print_rows, table},
     setup::evaluator::reader_connector,
 };
 
-/// Becomes psql; comes back only where that fails.
+/// Becomes psql, and comes back only where that fails; or runs one statement.
 pub(super) async fn run(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result<ExitReason> {
     let reader = reader_connector(loaded)?;
     let options = match args.as_of.as_deref() {
@@ -25,9 +27,47 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &SqlArgs) -> anyhow::Result
             .await
             .then(|| options(None)),
     };
+    if let Some(statement) = &args.command {
+        return one_statement(
+            loaded,
+            &reader,
+            options.as_deref(),
+            statement,
+            args.output.format(),
+        )
+        .await;
+    }
+    anyhow::ensure!(
+        !args.output.is_given(),
+        "-o and --json are for -c; psql has formats of its own: fleetledger sql -- --csv"
+    );
     let mut psql = psql(loaded, &reader, options.as_deref(), args);
     let error = psql.exec();
     Err(error).context("run psql; install it with: apt-get install postgresql-client")
+}
+
+/// Runs one statement and prints its rows.
+async fn one_statement(
+    loaded: &LoadedConfig,
+    reader: &PostgresConnector,
+    options: Option<&str>,
+    statement: &str,
+    format: OutputFormat,
+) -> anyhow::Result<ExitReason> {
+    let PostgresAccess { mut config, tls } = reader.access();
+    if let Some(options) = options {
+        config.options(options);
+    }
+    let session = PostgresConnector::new(config, tls);
+    let client = connect::postgres::connect(&loaded.config.postgres, &session, "fleetledger-sql").await?;
+    let prepared = client.prepare(statement).await.context("read the statement")?;
+    let rows = client.query(&prepared, &[]).await.context("run the statement")?;
+    let names = table::column_names(prepared.columns());
+    let columns = names.into_iter().map(OutputColumn::new).collect();
+    let table = OutputTable::of_query(columns, &rows)?;
+    let after = format!("{} rows", rows.len());
+    print_rows(format, &table, &after, &after)?;
+    Ok(ExitReason::Done)
 }
 
 /// The command: who and where by libpq's environment, so that no password stands among the arguments.

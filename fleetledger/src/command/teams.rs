@@ -1,14 +1,13 @@
 //! `fleetledger teams list|grant|revoke`: roles that see one team's rows.
 
 use anyhow::Context as _;
-use serde_json::json;
 use tokio_postgres::Client;
 
 use crate::{
-    cli::TeamsCommand,
+    cli::{OutputFormat, TeamsCommand},
     config::LoadedConfig,
     exit::ExitReason,
-    output::{self, counted, instant, print_json},
+    output::{OutputColumn, OutputTable, counted, print_rows},
     setup::database,
 };
 
@@ -21,7 +20,7 @@ const REVOKE_TEAM: &str = "select ledger.team_revoke($1)";
 pub(super) async fn run(loaded: &LoadedConfig, command: TeamsCommand) -> anyhow::Result<ExitReason> {
     let (_, client) = database(loaded, "fleetledger-teams").await?;
     match command {
-        TeamsCommand::List(args) => list(&client, args.json).await?,
+        TeamsCommand::List(args) => list(&client, args.format()).await?,
         TeamsCommand::Grant { team } => {
             let row = client.query_one(GRANT_TEAM, &[&team]).await;
             let row = row.with_context(|| {
@@ -48,45 +47,29 @@ pub(super) async fn run(loaded: &LoadedConfig, command: TeamsCommand) -> anyhow:
 
 /// Teams with a role, and how many namespaces each sees.
 const LIST_TEAMS: &str = "
-        select r.team, r.role_name, count(t.namespace) as namespaces, r.granted_at::text as granted_at
+        select r.team, r.role_name, count(t.namespace) as namespaces, r.granted_at
         from ledger.team_role as r
         left join ledger.namespace_team as t using (team)
         group by r.role_name
         order by 1, 2";
 
-async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
+async fn list(client: &Client, format: OutputFormat) -> anyhow::Result<()> {
     let rows = client
         .query(LIST_TEAMS, &[])
         .await
         .context("read the roles of teams")?;
-    if as_json {
-        let document = |row: &tokio_postgres::Row| {
-            json!({
-                "team": row.get::<_, String>("team"),
-                "role": row.get::<_, String>("role_name"),
-                "namespaces": row.get::<_, i64>("namespaces"),
-                "granted_at": row.get::<_, String>("granted_at"),
-            })
-        };
-        print_json(&rows.iter().map(document).collect());
-        return Ok(());
-    }
-    let row = |row: &tokio_postgres::Row| {
-        vec![
-            row.get("team"),
-            row.get("role_name"),
-            row.get::<_, i64>("namespaces").to_string(),
-            instant(row.get("granted_at")),
-        ]
-    };
-    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
-    println!(
-        "{}{}",
-        output::list(&["team", "role", "namespaces", "granted"], &rows),
-        match rows.len() {
-            0 => "no teams have a role".to_owned(),
-            number => format!("{} with a role", counted(number, "team")),
-        }
-    );
+    let columns = vec![
+        OutputColumn::new("team"),
+        OutputColumn::new("role_name").titled("role"),
+        OutputColumn::new("namespaces"),
+        OutputColumn::new("granted_at").instant().titled("granted"),
+    ];
+    let table = OutputTable::of_query(columns, &rows)?;
+    print_rows(
+        format,
+        &table,
+        "no team has a role; fleetledger teams grant TEAM makes one",
+        &format!("{} with a role", counted(rows.len(), "team")),
+    )?;
     Ok(())
 }

@@ -22,6 +22,15 @@ pub(super) fn ours() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Whether a variable of this process is set and not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment as configuration"
+)]
+pub(crate) fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 /// Dotted name of the key a variable stands for.
 pub(super) fn key_of(variable: &str) -> String {
     variable

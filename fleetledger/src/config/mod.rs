@@ -7,7 +7,7 @@
 //! added in the room alone, and docs/configuration.md is written from it.
 
 mod console;
-mod environment;
+pub(crate) mod environment;
 mod error;
 mod evaluate;
 mod exposure;
@@ -18,6 +18,7 @@ mod kubernetes;
 mod load;
 pub mod places;
 mod postgres;
+mod postgres_url;
 pub mod reference;
 pub mod rotation;
 mod secret;
@@ -33,6 +34,7 @@ pub use kafka::{KafkaConfig, SaslConfig, SaslMechanism};
 pub use kubernetes::KubernetesConfig;
 pub use load::{LoadedConfig, load, load_with};
 pub use postgres::{PostgresConfig, PostgresTls};
+pub use postgres_url::of_url;
 pub use secret::{SecretRef, SecretValue};
 pub use section::{
     DemoConfig, HttpConfig, LogConfig, LogFormat, OwnersConfig, ShutdownConfig, TlsConfig, TopicsConfig,

@@ -87,6 +87,26 @@ impl PostgresConfig {
         section::check_file("postgres.ca", self.ca.as_ref())
     }
 
+    /// Keys and values beside the url with which the same database is reached in the same way.
+    #[must_use]
+    pub fn access_keys(&self) -> Vec<(&'static str, String)> {
+        let tls = match self.tls {
+            PostgresTls::VerifyFull => "verify-full",
+            PostgresTls::VerifyCa => "verify-ca",
+            PostgresTls::Off => "off",
+        };
+        let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let keys = [
+            ("tls", Some(tls.to_owned())),
+            ("ca", file(&self.ca)),
+            ("certificate", file(&self.certificate)),
+            ("key", file(&self.key)),
+            ("password", self.password.as_ref().map(SecretRef::reference)),
+        ];
+        let keys = keys.into_iter();
+        keys.filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
     /// Whether the url can be used, and holds no password.
     ///
     /// # Errors

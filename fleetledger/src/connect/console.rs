@@ -7,9 +7,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::hop::{HopError, chain};
 use crate::{
-    cli::ServerArgs,
+    cli::{OutputFormat, ServerArgs},
     config::{ConsoleConfig, SecretRef},
-    output::print_json,
+    output::{OutputTable, print_document, print_rows},
 };
 
 /// A way to the console's API.
@@ -17,7 +17,7 @@ pub(crate) struct ConsoleClient {
     http: reqwest::Client,
     server: String,
     token: Option<String>,
-    json: bool,
+    format: OutputFormat,
 }
 
 impl ConsoleClient {
@@ -44,7 +44,7 @@ impl ConsoleClient {
                 None => configured.url(),
             },
             token: args.token.as_ref().map(read).transpose()?,
-            json: args.json,
+            format: args.output.format(),
         })
     }
 
@@ -105,12 +105,29 @@ impl ConsoleClient {
         }
     }
 
-    /// Prints an answer: as text, or as JSON where that is asked for.
-    pub(crate) fn print_response<T: Serialize>(&self, answer: &T, text: impl FnOnce() -> String) {
-        if self.json {
-            print_json(&serde_json::json!(answer));
-        } else {
-            print!("{}", text());
-        }
+    /// The format that answers are written in.
+    pub(crate) fn format(&self) -> OutputFormat {
+        self.format
+    }
+
+    /// Prints one thing in the format that was asked for, for people as `text`.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn print_response<T: Serialize>(
+        &self,
+        answer: &T,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        print_document(self.format, answer, text)
+    }
+
+    /// Prints rows in the format that was asked for; `empty` is what people read where there are none, `after` what they
+    /// read below the table.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(crate) fn print_rows(&self, rows: &OutputTable, empty: &str, after: &str) -> anyhow::Result<()> {
+        print_rows(self.format, rows, empty, after)
     }
 }

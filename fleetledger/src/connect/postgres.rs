@@ -18,8 +18,7 @@ use crate::config::{
 };
 
 /// What to do where the server wants another certificate of this end.
-const OWN_PAIR: &str =
-    "set postgres.certificate and postgres.key to a pair signed by the authority the server trusts";
+const OWN_PAIR: &str = "set postgres.certificate and postgres.key (in a URL sslcert and sslkey) to a pair signed by the authority the server trusts";
 
 /// How the database of this configuration is reached. Opens nothing.
 ///
@@ -170,11 +169,11 @@ pub fn explain(postgres: &PostgresConfig, connector: &PostgresConnector, error: 
             true => host.to_owned(),
             false => format!("{host} {}", authorities(postgres.ca.as_deref())),
         };
-        let fix = "set postgres.ca to the file of the authority that signed the server's certificate, and postgres.host as the certificate names it";
+        let fix = "set postgres.ca (in a URL sslrootcert) to the file of the authority that signed the server's certificate, and postgres.host as the certificate names it";
         return HopError::setup(hop, why, fix);
     }
     if has(&["server does not support TLS"]) {
-        let fix = "switch ssl on in postgresql.conf; for loopback write postgres.tls = \"off\"";
+        let fix = "switch ssl on in postgresql.conf; for loopback write postgres.tls = \"off\" (in a URL sslmode=disable)";
         return HopError::setup(hop, "it does not speak TLS", fix);
     }
     if has(&[
@@ -189,7 +188,7 @@ pub fn explain(postgres: &PostgresConfig, connector: &PostgresConnector, error: 
         return HopError::setup(
             hop,
             format!("it wants a password of user {user}"),
-            "set postgres.password to file:/path or env:NAME",
+            "set postgres.password to file:/path or env:NAME (for a URL PGPASSWORD)",
         );
     }
     if has(&["failed to lookup address", "Name or service not known"]) {

@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 
 use super::{broker::DemoBroker, folder::DemoFolder};
 use crate::{
-    config::{self, FleetledgerConfig, PostgresTls},
+    config::{self, FleetledgerConfig},
     connect, setup,
 };
 
@@ -29,6 +29,8 @@ pub(super) struct DemoDatabase {
     pub(super) reader_url: String,
     /// As the owner, without a password.
     pub(super) owner_url: String,
+    /// Keys of section [postgres] beside the url: TLS, and where the password stands.
+    pub(super) access_keys: Vec<(&'static str, String)>,
 }
 
 /// One row if the demo's database is there.
@@ -110,21 +112,13 @@ impl DemoDatabase {
                 "postgres://{}@127.0.0.1:{port}/{DATABASE}",
                 fleetledger_local::postgres::SUPERUSER
             ),
+            access_keys: vec![("tls", "off".to_owned())],
             server: Some(server),
         })
     }
 
     async fn yours(config: &FleetledgerConfig, url: &str) -> anyhow::Result<Self> {
-        let mut section = config::PostgresConfig {
-            url: Some(url.to_owned()),
-            ..config.postgres.clone()
-        };
-        if connect::postgres::is_loopback_url(url) && section.ca.is_none() {
-            section.tls = PostgresTls::Off;
-        }
-        section
-            .check_url()
-            .map_err(|fault| anyhow::anyhow!("--postgres: {}", fault.why))?;
+        let section = config::of_url(url, &config.postgres)?;
         let owner = connect::postgres::connector(&section)?;
         connect::postgres::connect(&section, &owner, "fleetledger-demo").await?;
         Ok(Self {
@@ -132,7 +126,8 @@ impl DemoDatabase {
             ingest: owner.clone(),
             owner,
             reader_url: url.to_owned(),
-            owner_url: url.to_owned(),
+            owner_url: section.url.clone().unwrap_or_default(),
+            access_keys: section.access_keys(),
         })
     }
 

@@ -25,6 +25,8 @@ pub(super) struct DemoAddresses<'a> {
     pub(super) kafka: &'a str,
     /// As a user who may do everything.
     pub(super) postgres: &'a str,
+    /// Keys beside it: TLS, and where the password stands.
+    pub(super) postgres_access: &'a [(&'static str, String)],
     /// `http://host:port`.
     pub(super) console: Option<&'a str>,
     /// Reference to the address of the demo's own receiver.
@@ -90,8 +92,6 @@ pub(super) fn write_config(
         [topics]
         replication_factor = 1
         min_insync_replicas = 1
-        [postgres]
-        tls = "off"
     };
     let mut set = |section: &str, key: &str, value: &str| {
         let table = config
@@ -103,6 +103,9 @@ pub(super) fn write_config(
     };
     set("kafka", "bootstrap_servers", addresses.kafka);
     set("postgres", "url", addresses.postgres);
+    for (key, value) in addresses.postgres_access {
+        set("postgres", key, value);
+    }
     set("demo", "directory", &folder.join("").display().to_string());
     set("console", "runbooks", &runbooks.display().to_string());
     if let Some(console) = addresses.console {
@@ -170,6 +173,7 @@ mod tests {
         let addresses = DemoAddresses {
             kafka: "127.0.0.1:9092",
             postgres: "postgres://fleetledger@127.0.0.1:5432/fleetledger",
+            postgres_access: &[("tls", "off".to_owned())],
             console: Some("http://127.0.0.1:9660"),
             receiver: Some("file:/tmp/receiver.url".to_owned()),
         };

@@ -166,6 +166,7 @@ impl RunningDemo {
         let addresses = DemoAddresses {
             kafka: broker.bootstrap_servers(),
             postgres: &database.owner_url,
+            postgres_access: &database.access_keys,
             console: alerting.as_ref().map(|alerting| alerting.console.as_str()),
             receiver: receiver.as_ref().map(DemoReceiver::secret_url),
         };

@@ -222,6 +222,14 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
         snoozes.contains("olga") && snoozes.contains("disk swap"),
         "{snoozes}"
     );
+    for command in [&["alerts", "list"][..], &["alerts", "snoozes"]] {
+        let run = |format: &str| {
+            place
+                .run_command("viewer", &[command, &["-o", format]].concat())
+                .1
+        };
+        crate::output::assert_same_in_every_format(run, &[]);
+    }
     let (code, said) = place.run_command("operator", &["alerts", "unsnooze", &number]);
     assert!(
         code == 0 && said.contains(&format!("snooze {number} has ended")),
@@ -358,6 +366,14 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
         document["rows"],
         serde_json::json!([{"cluster": "b", "count": 1}])
     );
+    for (command, at) in [(&["report"][..], &[][..]), (&["report", "put-aside"], &["rows"])] {
+        let run = |format: &str| {
+            place
+                .run_command("viewer", &[command, &["-o", format]].concat())
+                .1
+        };
+        crate::output::assert_same_in_every_format(run, at);
+    }
     let (code, said) = place.run_command("viewer", &["report", "put-away"]);
     assert!(
         code == 5 && said.contains("there is no report `put-away`; there are put-aside"),

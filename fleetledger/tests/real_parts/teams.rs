@@ -31,7 +31,7 @@ async fn a_role_is_granted_to_a_team_listed_and_taken_back() {
     let listed = setup.run(&["teams", "list", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
-    assert_eq!(listed[0]["role"], "fleetledger_team_red");
+    assert_eq!(listed[0]["role_name"], "fleetledger_team_red");
     assert_eq!(listed[0]["namespaces"], 1);
     let (code, said) = setup.run_to_text(&["teams", "list"]);
     assert!(

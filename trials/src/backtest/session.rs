@@ -13,7 +13,7 @@ use crate::database::{ResultRow, error_message, results};
 use crate::replay::TestedRule;
 
 /// Slots of one round trip.
-const SLOTS_AT_ONCE: usize = 256;
+pub(super) const SLOTS_AT_ONCE: usize = 256;
 
 /// What the slots say that were asked about.
 pub(super) type SlotResults = BTreeMap<Timestamp, SlotResult>;

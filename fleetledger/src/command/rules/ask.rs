@@ -13,11 +13,11 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 
 use crate::{
-    cli::{AskArgs, ReportArgs, RulesRunArgs},
+    cli::{AskArgs, OutputFormat, ReportArgs, RulesRunArgs},
     config::LoadedConfig,
     connect::console::ConsoleClient,
     exit::ExitReason,
-    output::{self, print_json},
+    output::{OutputColumn, OutputTable, print_answer, table::plain},
 };
 
 pub(super) async fn file(loaded: &LoadedConfig, args: &RulesRunArgs) -> anyhow::Result<ExitReason> {
@@ -45,7 +45,7 @@ pub(super) async fn file(loaded: &LoadedConfig, args: &RulesRunArgs) -> anyhow::
     let answer: QueryResponse = console
         .request(Method::POST, "/api/v1/rules/run", Some(&request))
         .await?;
-    print(&answer, args.ask.server.json);
+    print(&answer, console.format())?;
     Ok(ExitReason::Done)
 }
 
@@ -69,7 +69,7 @@ pub(in super::super) async fn report(loaded: &LoadedConfig, args: &ReportArgs) -
     query.extend(args.ask.as_of.clone().map(|as_of| ("as_of", as_of)));
     let console = ConsoleClient::new(&args.ask.server, &loaded.config.console)?;
     let answer: QueryResponse = console.get(&format!("/api/v1/reports/{name}"), &query).await?;
-    print(&answer, args.ask.server.json);
+    print(&answer, console.format())?;
     Ok(ExitReason::Done)
 }
 
@@ -82,25 +82,26 @@ async fn list(loaded: &LoadedConfig, args: &ReportArgs) -> anyhow::Result<ExitRe
     );
     let console = ConsoleClient::new(&args.ask.server, &loaded.config.console)?;
     let reports: Vec<ReportRow> = console.get("/api/v1/reports", &[]).await?;
-    console.print_response(&reports, || {
-        let row = |report: &ReportRow| {
-            let parameters = report
-                .parameters
-                .iter()
-                .map(|parameter| match &parameter.default {
-                    Some(default) => format!("{}={default}", parameter.name),
-                    None => format!("{}=…", parameter.name),
-                });
-            let parameters: Vec<String> = parameters.collect();
-            vec![report.name.clone(), parameters.join(" "), report.title.clone()]
-        };
-        let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-        format!(
-            "{}{}\n",
-            output::list(&["report", "parameters", "title"], &rows),
-            output::counted(rows.len(), "report")
-        )
-    });
+    let columns = vec![
+        OutputColumn::new("name").titled("report"),
+        OutputColumn::words("parameters", |row| {
+            let parameters = row.get("parameters").and_then(Value::as_array);
+            let words = parameters.into_iter().flatten().map(|parameter| {
+                let default = parameter.get("default").and_then(Value::as_str).unwrap_or("…");
+                format!(
+                    "{}={default}",
+                    parameter.get("name").map_or_else(String::new, plain)
+                )
+            });
+            words.collect::<Vec<_>>().join(" ")
+        }),
+        OutputColumn::new("parameters").data(),
+        OutputColumn::new("title"),
+        OutputColumn::new("description").wide(),
+    ];
+    let table = OutputTable::of(columns, &reports).context("read the reports' fields")?;
+    let after = output::counted(reports.len(), "report");
+    console.print_rows(&table, "there are no reports", &after)?;
     Ok(ExitReason::Done)
 }
 
@@ -144,30 +145,30 @@ async fn direct(query: &StoredQuery, args: &AskArgs) -> anyhow::Result<ExitReaso
     let url = args.postgres.as_deref().unwrap_or_default();
     let reader = super::reader(url).await?;
     let answer = run_with_parameters(&reader, query, &values, as_of).await?;
-    print(&QueryResponse::new(&answer), args.server.json);
+    print(&QueryResponse::new(&answer), args.server.output.format())?;
     Ok(ExitReason::Done)
 }
 
-fn print(answer: &QueryResponse, json: bool) {
-    if json {
-        print_json(&serde_json::json!(answer));
-        return;
-    }
-    let head: Vec<&str> = answer.columns.iter().map(|column| column.name.as_str()).collect();
-    let cell = |row: &Map<String, Value>, column: &ResponseColumn| match row.get(&column.name) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) if column.r#type == "timestamptz" => output::instant(text),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    let rows: Vec<Vec<String>> = answer
-        .rows
+fn print(answer: &QueryResponse, format: OutputFormat) -> anyhow::Result<()> {
+    let columns = answer
+        .columns
         .iter()
-        .map(|row| answer.columns.iter().map(|column| cell(row, column)).collect())
-        .collect();
-    print!("{}", output::list(&head, &rows));
-    match answer.exceeded {
-        true => println!("the first {}; there are more", output::counted(rows.len(), "row")),
-        false => println!("{}", output::counted(rows.len(), "row")),
+        .map(|column| match column.r#type == "timestamptz" {
+            true => OutputColumn::new(column.name.clone()).instant(),
+            false => OutputColumn::new(column.name.clone()),
+        });
+    let table = OutputTable::new(columns.collect(), answer.rows.clone());
+    let after = match answer.exceeded {
+        true => format!(
+            "the first {}; there are more",
+            output::counted(answer.rows.len(), "row")
+        ),
+        false => output::counted(answer.rows.len(), "row"),
+    };
+    let text = |is_wide| format!("{}{after}\n", table.text(is_wide));
+    // A file of rows cannot say that it lacks some.
+    if answer.exceeded && format == OutputFormat::Csv {
+        eprintln!("fleetledger: {after}");
     }
+    print_answer(format, text, || answer, || Ok(table.clone()))
 }

@@ -11,14 +11,20 @@ use fleetledger_queries::{
     prepare,
 };
 use fleetledger_schema::postgres::{PostgresConnector, migrate};
+use serde_json::json;
 
-use crate::{cli::RulesCheckArgs, config::LoadedConfig, exit::ExitReason, output::counted};
+use crate::{
+    cli::{OutputFormat, RulesCheckArgs},
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::{OutputColumn, OutputTable, counted, print_answer},
+};
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &RulesCheckArgs) -> anyhow::Result<ExitReason> {
     let UncheckedCatalogue { catalogue, templates } = match catalogue::load_unchecked(&args.path) {
         Ok(unchecked) => unchecked,
         Err(refusals) => {
-            super::print_refusals(&refusals);
+            report(args.output.format(), &refusals, None, &[])?;
             return Ok(ExitReason::Red);
         }
     };
@@ -41,17 +47,52 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesCheckArgs) -> anyhow:
         refusals.extend(of_query.cloned());
     }
     if !refusals.is_empty() {
-        super::print_refusals(&refusals);
+        report(args.output.format(), &refusals, Some(&catalogue), &live_only)?;
         return Ok(ExitReason::Red);
     }
-    if !live_only.is_empty() {
-        println!(
-            "these read views without a past and cannot be backtested: {}",
-            live_only.join(", ")
-        );
-    }
-    println!("{}", summary(&catalogue));
+    report(args.output.format(), &[], Some(&catalogue), &live_only)?;
     Ok(ExitReason::Done)
+}
+
+/// What is wrong, or else what is good; as CSV a line per fault.
+fn report(
+    format: OutputFormat,
+    refusals: &[QueryRefusal],
+    catalogue: Option<&Catalogue>,
+    live_only: &[&str],
+) -> anyhow::Result<()> {
+    let faults = || {
+        let fault = |refusal: &QueryRefusal| {
+            json!({
+                "file": refusal.file, "line": refusal.line, "column": refusal.column,
+                "what": refusal.what, "fix": refusal.remedy,
+            })
+        };
+        refusals.iter().map(fault).collect::<Vec<_>>()
+    };
+    let text = |_| match (refusals.is_empty(), catalogue) {
+        (true, Some(catalogue)) => {
+            let mut text = String::new();
+            if !live_only.is_empty() {
+                text.push_str(&format!(
+                    "these read views without a past and cannot be backtested: {}\n",
+                    live_only.join(", ")
+                ));
+            }
+            format!("{text}{}\n", summary(catalogue))
+        }
+        _ => super::refusal_text(refusals),
+    };
+    let document = || {
+        json!({
+            "files": catalogue.map(Catalogue::len), "faults": faults(), "live_only": live_only,
+        })
+    };
+    let rows = || {
+        let names = ["file", "line", "column", "what", "fix"];
+        OutputTable::of(names.map(OutputColumn::new).to_vec(), &faults())
+    };
+    print_answer(format, text, document, rows)
 }
 
 fn summary(catalogue: &Catalogue) -> String {

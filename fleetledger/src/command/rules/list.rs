@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use anyhow::Context as _;
 use fleetledger_alerts::http::RuleRow;
-use fleetledger_queries::{Catalogue, QueryKind, QueryRefusal, StoredQuery, alert::AlertMode, catalogue};
+use fleetledger_queries::{QueryKind, QueryRefusal, StoredQuery, alert::AlertMode, catalogue};
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     config::LoadedConfig,
     connect::console::ConsoleClient,
     exit::ExitReason,
-    output::{self, print_json},
+    output::{self, OutputColumn, OutputRow, OutputTable, print_answer, print_text, table::plain},
 };
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &RulesListArgs) -> anyhow::Result<ExitReason> {
@@ -21,151 +22,136 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesListArgs) -> anyhow::
     let (catalogue, refusals) = match catalogue::load_good(&args.path) {
         Ok(found) => found,
         Err(refusals) => {
-            super::print_refusals(&refusals);
+            print_text(&super::refusal_text(&refusals))?;
             return Ok(ExitReason::Red);
         }
     };
-    if args.server.json {
-        print_json(&document(&catalogue, &refusals));
-    } else {
-        let head = [
-            "id", "state", "kind", "group", "interval", "for", "severity", "about",
-        ];
-        let mut rows: Vec<Vec<String>> = catalogue.iter().map(|query| row(query)).collect();
-        rows.extend(refusals.iter().map(refused_row));
-        print!("{}", output::list(&head, &rows));
-        let refused: BTreeSet<&Path> = refusals.iter().map(|refusal| refusal.file.as_path()).collect();
-        let mut counts = super::check::kinds(&catalogue);
-        if !refused.is_empty() {
-            counts.push(format!("{} refused", refused.len()));
-        }
-        let files = output::counted(catalogue.len() + refused.len(), "file");
-        println!("{files}: {}", counts.join(", "));
+    let columns = vec![
+        OutputColumn::new("id"),
+        OutputColumn::new("state"),
+        OutputColumn::new("kind"),
+        OutputColumn::new("group"),
+        OutputColumn::new("interval"),
+        OutputColumn::new("for"),
+        OutputColumn::words("severity", severity_words),
+        OutputColumn::new("severity").data(),
+        OutputColumn::new("mode").data(),
+        OutputColumn::words("about", |row| {
+            let fields = ["refused_reason", "description", "name"];
+            let mut said = fields.into_iter().filter_map(|name| row.get(name));
+            said.find(|said| !said.is_null()).map_or_else(String::new, plain)
+        }),
+        OutputColumn::new("refused_reason").data(),
+        OutputColumn::new("name").data(),
+        OutputColumn::new("description").data(),
+        OutputColumn::new("file").wide(),
+        OutputColumn::new("version").wide(),
+    ];
+    let mut rows: Vec<Value> = catalogue.iter().map(|query| row(query)).collect();
+    rows.extend(refusals.iter().map(refused_row));
+    let table = OutputTable::of(columns, &rows).context("read the rules' fields")?;
+    let refused: BTreeSet<&Path> = refusals.iter().map(|refusal| refusal.file.as_path()).collect();
+    let mut counts = super::check::kinds(&catalogue);
+    if !refused.is_empty() {
+        counts.push(format!("{} refused", refused.len()));
     }
-    Ok(if refusals.is_empty() {
-        ExitReason::Done
-    } else {
+    let files = output::counted(catalogue.len() + refused.len(), "file");
+    print_answer(
+        args.server.output.format(),
+        |is_wide| format!("{}{files}: {}\n", table.text(is_wide), counts.join(", ")),
+        || json!({"version": catalogue.version(), "queries": table}),
+        || Ok(table.clone()),
+    )?;
+    Ok(reason(!refusals.is_empty()))
+}
+
+fn reason(is_refused: bool) -> ExitReason {
+    if is_refused {
         ExitReason::Red
-    })
+    } else {
+        ExitReason::Done
+    }
 }
 
 /// What the evaluator runs, as the console shows it: files that only the evaluator's database refuses are refused there alone.
 async fn running(loaded: &LoadedConfig, args: &RulesListArgs) -> anyhow::Result<ExitReason> {
     let console = ConsoleClient::new(&args.server, &loaded.config.console)?;
     let rules: Vec<RuleRow> = console.get("/api/v1/rules", &[]).await?;
-    console.print_response(&rules, || {
-        let head = [
-            "id",
-            "state",
-            "kind",
-            "group",
-            "last run",
-            "severity",
-            "what is wrong",
-        ];
-        let rows: Vec<Vec<String>> = rules.iter().map(running_row).collect();
-        let states = rules.iter().map(|rule| rule.state.as_str());
-        format!(
-            "{}{}\n",
-            output::list(&head, &rows),
-            output::tally("rule", states)
-        )
-    });
-    let is_refused = rules.iter().any(|rule| rule.refused_reason.is_some());
-    Ok(if is_refused {
-        ExitReason::Red
-    } else {
-        ExitReason::Done
-    })
+    let columns = vec![
+        OutputColumn::new("rule").titled("id"),
+        OutputColumn::new("state"),
+        OutputColumn::new("kind"),
+        OutputColumn::new("group"),
+        OutputColumn::words("last run", |row| output::age_of_field(row, "last_slot")),
+        OutputColumn::new("last_slot").data(),
+        OutputColumn::new("severity"),
+        OutputColumn::words("what is wrong", wrong_words),
+        OutputColumn::new("last_error").data(),
+        OutputColumn::new("refused_reason").data(),
+        OutputColumn::new("refused_since").data(),
+        OutputColumn::new("evaluated").data(),
+    ];
+    let table = OutputTable::of(columns, &rules).context("read the rules' fields")?;
+    console.print_rows(&table, "no rules", &table.tally("rule", "state"))?;
+    Ok(reason(rules.iter().any(|rule| rule.refused_reason.is_some())))
 }
 
-fn running_row(rule: &RuleRow) -> Vec<String> {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let meanwhile = match rule.evaluated {
-        true => "the version before goes on",
-        false => "no version of it is evaluated",
+/// Why a rule's file is refused and what is evaluated meanwhile, or how its last run failed.
+fn wrong_words(row: &OutputRow) -> String {
+    let word = |name: &str| row.get(name).map_or_else(String::new, plain);
+    let meanwhile = match row.get("evaluated") {
+        Some(Value::Bool(true)) => "the version before goes on",
+        _ => "no version of it is evaluated",
     };
-    let refused = rule.refused_reason.as_ref();
-    vec![
-        rule.rule.clone(),
-        rule.state.clone(),
-        rule.kind.clone(),
-        rule.group.clone(),
-        rule.last_slot.as_deref().map(output::age_of).unwrap_or_default(),
-        text(&rule.severity),
-        refused.map_or_else(
-            || text(&rule.last_error),
-            |reason| format!("{reason} ({meanwhile})"),
-        ),
-    ]
-}
-
-/// A line of its own for each thing that is wrong.
-fn refused_row(refusal: &QueryRefusal) -> Vec<String> {
-    let stem = refusal.file.file_stem().unwrap_or_default();
-    let mut cells = vec![stem.to_string_lossy().into_owned(), "refused".to_owned()];
-    cells.resize(7, String::new());
-    cells.push(refusal.to_string());
-    cells
-}
-
-fn row(query: &StoredQuery) -> Vec<String> {
-    let schedule = query.schedule();
-    let (wait, severity) = match &query.kind {
-        QueryKind::Alert(rule) => (rule.pending_for.to_string(), severity(rule)),
-        _ => (String::new(), String::new()),
-    };
-    vec![
-        query.id.to_string(),
-        "good".to_owned(),
-        query.kind.key().to_owned(),
-        schedule
-            .map(|schedule| schedule.group.clone())
-            .unwrap_or_default(),
-        schedule
-            .map(|schedule| schedule.interval.to_string())
-            .unwrap_or_default(),
-        wait,
-        severity,
-        query
-            .description
-            .clone()
-            .unwrap_or_else(|| query.name().to_owned()),
-    ]
-}
-
-fn severity(rule: &fleetledger_queries::alert::AlertRule) -> String {
-    let severity = rule.severity.as_str();
-    match rule.mode {
-        AlertMode::Live => severity.to_owned(),
-        AlertMode::Shadow => format!("{severity} (shadow)"),
-        AlertMode::Disabled => format!("{severity} (disabled)"),
+    match word("refused_reason") {
+        reason if reason.is_empty() => word("last_error"),
+        reason => format!("{reason} ({meanwhile})"),
     }
 }
 
-fn document(catalogue: &Catalogue, refusals: &[QueryRefusal]) -> Value {
-    let query = |query: &StoredQuery| {
-        json!({
-            "id": query.id.as_str(),
-            "kind": query.kind.key(),
-            "name": query.name(),
-            "description": query.description,
-            "file": query.path,
-            "version": query.version,
-            "group": query.schedule().map(|schedule| &schedule.group),
-            "interval": query.schedule().map(|schedule| schedule.interval),
-        })
+/// A row of its own for each thing that is wrong.
+fn refused_row(refusal: &QueryRefusal) -> Value {
+    let stem = refusal.file.file_stem().unwrap_or_default();
+    json!({
+        "id": stem.to_string_lossy(),
+        "state": "refused",
+        "file": refusal.file,
+        "refused_reason": refusal.to_string(),
+    })
+}
+
+fn row(query: &StoredQuery) -> Value {
+    let schedule = query.schedule();
+    let alert = match &query.kind {
+        QueryKind::Alert(rule) => Some(rule),
+        _ => None,
     };
-    let queries: Vec<Value> = catalogue.iter().map(|found| query(found)).collect();
-    let refused = refusals.iter().map(|refusal| {
-        json!({
-            "file": refusal.file,
-            "line": refusal.line,
-            "column": refusal.column,
-            "what": refusal.what,
-            "remedy": refusal.remedy,
-        })
+    let mode = alert.map(|rule| match rule.mode {
+        AlertMode::Live => "live",
+        AlertMode::Shadow => "shadow",
+        AlertMode::Disabled => "disabled",
     });
-    let refused: Vec<Value> = refused.collect();
-    json!({"version": catalogue.version(), "queries": queries, "refused": refused})
+    json!({
+        "id": query.id.as_str(),
+        "state": "good",
+        "kind": query.kind.key(),
+        "name": query.name(),
+        "description": query.description,
+        "file": query.path,
+        "version": query.version,
+        "group": schedule.map(|schedule| &schedule.group),
+        "interval": schedule.map(|schedule| schedule.interval),
+        "for": alert.map(|rule| rule.pending_for.to_string()),
+        "severity": alert.map(|rule| rule.severity.as_str()),
+        "mode": mode,
+    })
+}
+
+/// Severity, and whether the alert notifies nobody.
+fn severity_words(row: &OutputRow) -> String {
+    let word = |name: &str| row.get(name).map_or_else(String::new, plain);
+    match (word("severity"), word("mode")) {
+        (severity, mode) if mode == "shadow" || mode == "disabled" => format!("{severity} ({mode})"),
+        (severity, _) => severity,
+    }
 }

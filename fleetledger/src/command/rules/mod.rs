@@ -14,7 +14,7 @@ use fleetledger_queries::{QueryRefusal, ReaderPool};
 
 use crate::{
     cli::RulesCommand,
-    config::{self, LoadedConfig, PostgresTls},
+    config::{self, LoadedConfig},
     connect,
     exit::ExitReason,
     output::counted,
@@ -34,33 +34,34 @@ pub(super) async fn run(loaded: &LoadedConfig, command: RulesCommand) -> anyhow:
     }
 }
 
-/// Prints what is wrong, as `file:line:column: what; what to do`, and how much it is.
+/// Says what keeps a command from its work, as `file:line:column: what; what to do`, and how much it is.
 fn print_refusals(refusals: &[QueryRefusal]) {
+    eprint!("{}", refusal_text(refusals));
+}
+
+/// What is wrong, as `file:line:column: what; what to do`, and how much it is.
+fn refusal_text(refusals: &[QueryRefusal]) -> String {
+    let mut text = String::new();
     for refusal in refusals {
-        println!("{refusal}");
+        text.push_str(&format!("{refusal}\n"));
     }
     let files: std::collections::BTreeSet<&Path> =
         refusals.iter().map(|refusal| refusal.file.as_path()).collect();
-    println!(
-        "{} in {}",
+    text.push_str(&format!(
+        "{} in {}\n",
         counted(refusals.len(), "fault"),
         counted(files.len(), "file")
-    );
+    ));
+    text
 }
 
 /// A reader's way to the database of a url; a mightier user is refused.
 async fn reader(url: &str) -> anyhow::Result<ReaderPool> {
-    let mut section = config::PostgresConfig {
-        url: Some(url.to_owned()),
-        ..config::PostgresConfig::default()
-    };
-    section
-        .check_url()
-        .map_err(|fault| anyhow::anyhow!("--postgres: {}", fault.why))?;
-    if connect::postgres::is_loopback_url(url) {
-        section.tls = PostgresTls::Off;
-    }
-    let reader = ReaderPool::new(&connect::postgres::connector(&section)?, 1)?;
+    let section = config::of_url(url, &config::PostgresConfig::default())?;
+    let connector = connect::postgres::connector(&section)?;
+    // Says what is wrong with the way, where something is.
+    connect::postgres::connect(&section, &connector, "fleetledger-rules").await?;
+    let reader = ReaderPool::new(&connector, 1)?;
     reader.check_role().await?;
     Ok(reader)
 }

@@ -1,12 +1,19 @@
 //! `fleetledger rules rebuild`: windows of a rollup, filled again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::Context as _;
 use fleetledger_alerts::pool;
-use fleetledger_queries::{ReaderPool, RollupFiller, catalogue};
+use fleetledger_queries::{ReaderPool, RollupFiller, StoredQuery, catalogue, rollup::RollupRule};
 use fleetledger_schema::instant::Instant;
 
 use crate::{
-    cli::RulesRebuildArgs, config::LoadedConfig, exit::ExitReason, output::counted, setup::evaluator,
+    cli::RulesRebuildArgs,
+    config::LoadedConfig,
+    exit::ExitReason,
+    output::counted,
+    progress::{self, ProgressName, ProgressReading},
+    setup::evaluator,
 };
 
 pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyhow::Result<ExitReason> {
@@ -39,7 +46,7 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyho
         Instant(args.from.as_microsecond()),
         Instant(args.to.as_microsecond()),
     );
-    let filled = filler.rebuild(query, from, to, Instant::now()).await?;
+    let filled = rebuild(&filler, query, rule, (from, to)).await?;
     let filled = i64::try_from(filled).unwrap_or(i64::MAX);
     println!(
         "{} of {} of rollup {} {} filled",
@@ -49,4 +56,34 @@ pub(super) async fn run(loaded: &LoadedConfig, args: &RulesRebuildArgs) -> anyho
         if filled == 1 { "was" } else { "were" }
     );
     Ok(ExitReason::Done)
+}
+
+/// Window by window, so that it can be seen how far it is; how many there were.
+async fn rebuild(
+    filler: &RollupFiller,
+    query: &StoredQuery,
+    rule: &RollupRule,
+    (from, to): (Instant, Instant),
+) -> anyhow::Result<usize> {
+    let now = Instant::now();
+    let (end, length) = (to.min(rule.window_of(now)), rule.window.micros());
+    let first = rule.window_of(from);
+    let total = usize::try_from((end.0 - first.0).max(0) / length.max(1)).ok();
+    let filled = AtomicUsize::new(0);
+    let work = async {
+        let mut window = first;
+        while window < end {
+            let next = window.plus_micros(length);
+            filled.fetch_add(filler.rebuild(query, window, next, now).await?, Ordering::Relaxed);
+            window = next;
+        }
+        anyhow::Ok(())
+    };
+    let name = ProgressName {
+        what: "rebuild",
+        unit: "windows",
+    };
+    let reading = || ProgressReading::of(filled.load(Ordering::Relaxed), total);
+    progress::show(name, reading, work).await?;
+    Ok(filled.into_inner())
 }

@@ -1,14 +1,28 @@
 //! `fleetledger rules test`.
 
-use std::path::Path;
-use std::time::Instant;
+use std::{
+    fmt::Write as _,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
+};
 
 use anyhow::Context as _;
 use fleetledger_trials::{
     FileReport, TestDatabase, database::TestSession, mutant::try_mutants, run_file, test_files,
 };
+use serde_json::{Value, json};
 
-use crate::{cli::RulesTestArgs, exit::ExitReason, output::counted};
+use crate::{
+    cli::{OutputFormat, RulesTestArgs},
+    exit::ExitReason,
+    output::{
+        OutputColumn, OutputTable,
+        color::{TextColor, paint},
+        counted, print_answer, print_text,
+    },
+    progress::{self, ProgressName, ProgressReading},
+};
 
 pub(super) async fn run(args: &RulesTestArgs) -> anyhow::Result<ExitReason> {
     let files = test_files(&args.path).context("look for tests")?;
@@ -21,24 +35,46 @@ pub(super) async fn run(args: &RulesTestArgs) -> anyhow::Result<ExitReason> {
         .context("set up the tests' database")?;
     let mut session = database.session().await?;
     let mut totals = RuleTestTotals::default();
-    for file in &files {
-        one_file(&mut session, file, args.mutate, &mut totals).await;
-    }
+    let done = AtomicUsize::new(0);
+    let work = async {
+        for file in &files {
+            one_file(&mut session, file, args, &mut totals).await?;
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+        anyhow::Ok(())
+    };
+    let name = ProgressName {
+        what: "rules test",
+        unit: "files",
+    };
+    let reading = || ProgressReading::of(done.load(Ordering::Relaxed), Some(files.len()));
+    progress::show(name, reading, work).await?;
     let seconds = started.elapsed().as_secs_f64();
-    println!(
-        "{}, {}, {} failed, {seconds:.1} s",
-        counted(files.len(), "file"),
-        counted(totals.tests, "test"),
-        totals.failed
-    );
-    if args.mutate {
-        println!(
-            "{} of {} noticed",
-            totals.mutants - totals.survivors,
-            counted(totals.mutants, "changed rule")
-        );
-    }
     let passed = totals.failed == 0 && totals.survivors == 0;
+    if is_text(args) {
+        println!(
+            "{}, {}, {} failed, {seconds:.1} s",
+            counted(files.len(), "file"),
+            counted(totals.tests, "test"),
+            totals.failed
+        );
+        if args.mutate {
+            println!(
+                "{} of {} noticed",
+                totals.mutants - totals.survivors,
+                counted(totals.mutants, "changed rule")
+            );
+        }
+    } else {
+        let document = json!({
+            "files": files.len(), "tests": totals.tests, "failed": totals.failed, "seconds": seconds,
+            "mutants": totals.mutants, "survivors": totals.survivors, "results": totals.results,
+        });
+        let names = ["file", "name", "passed", "slots", "differences", "survivors"];
+        let columns = || names.map(OutputColumn::new).to_vec();
+        let rows = || OutputTable::of(columns(), &totals.results);
+        print_answer(args.output.format(), |_| String::new(), || &document, rows)?;
+    }
     Ok(if passed { ExitReason::Done } else { ExitReason::Red })
 }
 
@@ -48,10 +84,29 @@ struct RuleTestTotals {
     failed: usize,
     mutants: usize,
     survivors: usize,
+    /// What became of each test, and of each file's changed rules.
+    results: Vec<Value>,
+}
+
+/// Whether people read each result as it comes; programs get all of them at the end.
+fn is_text(args: &RulesTestArgs) -> bool {
+    matches!(args.output.format(), OutputFormat::Table | OutputFormat::Wide)
 }
 
 /// A file that cannot be run counts as one failed test: the others go on.
-async fn one_file(session: &mut TestSession, file: &Path, mutate: bool, totals: &mut RuleTestTotals) {
+async fn one_file(
+    session: &mut TestSession,
+    file: &Path,
+    args: &RulesTestArgs,
+    totals: &mut RuleTestTotals,
+) -> anyhow::Result<()> {
+    let say = |text: String| {
+        if !is_text(args) {
+            return Ok(());
+        }
+        progress::clear();
+        print_text(&text)
+    };
     match run_file(session, file).await {
         Ok(report) => {
             totals.tests += report.tests.len();
@@ -60,44 +115,62 @@ async fn one_file(session: &mut TestSession, file: &Path, mutate: bool, totals: 
                 .iter()
                 .filter(|test| !test.differences.is_empty())
                 .count();
-            print_report(&report);
+            for test in &report.tests {
+                totals.results.push(json!({
+                    "file": report.path, "name": test.name, "passed": test.differences.is_empty(),
+                    "slots": test.slots, "differences": test.differences,
+                }));
+            }
+            say(describe(&report))?;
         }
         Err(error) => {
             totals.tests += 1;
             totals.failed += 1;
-            println!("FAILED  {}\n  {error}", file.display());
-            return;
+            totals.results.push(json!({
+                "file": file, "passed": false, "differences": [error.to_string()],
+            }));
+            let word = paint(TextColor::Bad, "FAILED");
+            return say(format!("{word}  {}\n  {error}\n", file.display()));
         }
     }
-    if mutate {
+    if args.mutate {
         match try_mutants(session, file).await {
             Ok(report) => {
                 totals.mutants += report.mutants;
                 totals.survivors += report.survivors.len();
-                for survivor in report.survivors {
-                    println!("  nobody notices {survivor}");
+                let survivors: Vec<String> = report.survivors.iter().map(ToString::to_string).collect();
+                for survivor in &survivors {
+                    say(format!("  nobody notices {survivor}\n"))?;
                 }
+                totals.results.push(json!({
+                    "file": file, "name": "changed rules", "passed": survivors.is_empty(), "survivors": survivors,
+                }));
             }
-            Err(error) => println!("  {error}"),
+            Err(error) => say(format!("  {error}\n"))?,
         }
     }
+    Ok(())
 }
 
-fn print_report(report: &FileReport) {
-    let word = if report.passed() { "ok    " } else { "FAILED" };
-    println!(
-        "{word}  {} ({})",
+fn describe(report: &FileReport) -> String {
+    let word = match report.passed() {
+        true => paint(TextColor::Good, "ok    "),
+        false => paint(TextColor::Bad, "FAILED"),
+    };
+    let mut out = format!(
+        "{word}  {} ({})\n",
         report.path.display(),
         counted(report.tests.len(), "test")
     );
     for test in report.tests.iter().filter(|test| !test.differences.is_empty()) {
-        println!("  {}", test.name);
+        let _ = writeln!(out, "  {}", test.name);
         for line in &test.differences {
-            println!("    {line}");
+            let _ = writeln!(out, "    {line}");
         }
-        println!("    timeline:");
+        out.push_str("    timeline:\n");
         for line in &test.timeline {
-            println!("      {line}");
+            let _ = writeln!(out, "      {line}");
         }
     }
+    out
 }

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Builds the binary of a release, with its commit and date in it (`fleetledger version` says them).
+#
+#   deploy/release/build.sh
+#
+# The date is SOURCE_DATE_EPOCH, by default that of the newest commit, so that the same commit gives the same bytes. The commit
+# is FLEETLEDGER_COMMIT, by default what git says, with -dirty after it where files were changed.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=deploy/release/inputs.sh
+. deploy/release/inputs.sh
+export SOURCE_DATE_EPOCH="$epoch" FLEETLEDGER_COMMIT="$commit"
+exec cargo build --locked --release --bin fleetledger
