@@ -260,10 +260,10 @@ pub(super) fn workload(
     for _ in 0..replicas {
         let age = world.between(60.0, 2.0 * 86_400.0);
         let born = now.plus_micros(-age);
-        if let Some(pod) = world.create_pod(index, born) {
-            if world.schedule_pod(&pod, born.plus_micros(1_000_000)) {
-                world.run_pod(&pod, born.plus_micros(5_000_000));
-            }
+        if let Some(pod) = world.create_pod(index, born)
+            && world.schedule_pod(&pod, born.plus_micros(1_000_000))
+        {
+            world.run_pod(&pod, born.plus_micros(5_000_000));
         }
     }
     world.refresh_workload(index);

@@ -18,7 +18,7 @@ use crate::{
     config::LoadedConfig,
     exit::ExitReason,
     output::{
-        self, OutputColumn, OutputTable, count, counted, print_answer, print_document, print_rows,
+        self, OutputColumn, OutputTable, count, counted, instant, print_answer, print_document, print_rows,
         table::fields,
     },
     progress::{self, ProgressName, ProgressReading},

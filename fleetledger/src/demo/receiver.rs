@@ -92,7 +92,7 @@ impl DemoReceiver {
             kind: ReceiverKind::Webhook,
             url: None,
             urls: Vec::new(),
-            secret_url: Some(SecretRef::new(&self.secret_url())),
+            secret_url: Some(SecretRef::new(self.secret_url())),
             routing_key: None,
             authorization: None,
             signing_secret: None,

@@ -6,18 +6,18 @@ use std::{
 };
 
 use anyhow::Context as _;
-use fleetledger_alerts::http::{QueryResponse, ReportRow, ResponseColumn, RunRequest};
+use fleetledger_alerts::http::{QueryResponse, ReportRow, RunRequest};
 use fleetledger_queries::{StoredQuery, catalogue, report_run::run_with_parameters};
 use fleetledger_schema::instant::Instant;
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     cli::{AskArgs, OutputFormat, ReportArgs, RulesRunArgs},
     config::LoadedConfig,
     connect::console::ConsoleClient,
     exit::ExitReason,
-    output::{OutputColumn, OutputTable, print_answer, table::plain},
+    output::{self, OutputColumn, OutputTable, print_answer, table::plain},
 };
 
 pub(super) async fn file(loaded: &LoadedConfig, args: &RulesRunArgs) -> anyhow::Result<ExitReason> {
