@@ -49,14 +49,13 @@ struct ProductionWalk {
     running: Vec<RoleInBackground>,
     commands: usize,
     // They end after what talks to them.
-    _postgres: LocalPostgres,
-    _kafka: LocalKafka,
+    postgres: LocalPostgres,
+    kafka: LocalKafka,
     _cluster: KubeApiserver,
 }
 
 /// The example with what is another one here: addresses, and that this machine needs neither password nor TLS.
-fn configuration(kafka: &LocalKafka, postgres: &LocalPostgres) -> String {
-    let example = page::read("deploy/config/fleetledger.toml");
+fn configuration(example: String, kafka: &LocalKafka, postgres: &LocalPostgres) -> String {
     let replaced = [
         (
             "\"kafka-1.example.com:9093,kafka-2.example.com:9093,kafka-3.example.com:9093\"",
@@ -97,7 +96,7 @@ impl ProductionWalk {
         let cluster = unless_available(test, cluster).unwrap()?;
         let kubectl = unless_available(test, kubectl).unwrap()?;
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_fleetledger"));
-        let psql = postgres.program("psql").expect("psql comes with the server");
+        let psql = postgres.program("psql").unwrap();
         let console_port = ports::free_port().unwrap();
         // What a reader has at hand: programs, a kubeconfig, and a name that leads to the server.
         let reader = PageReader::new(&format!(
@@ -109,7 +108,6 @@ impl ProductionWalk {
             postgres.port(),
         ));
         reader.writes("kubeconfig", &cluster.kubeconfig_yaml());
-        reader.writes("fleetledger.toml", &configuration(&kafka, &postgres));
         for folder in ["deploy", "queries"] {
             std::os::unix::fs::symlink(format!("{TREE}/{folder}"), reader.folder.path().join(folder))
                 .unwrap();
@@ -126,8 +124,8 @@ impl ProductionWalk {
             reader,
             running: Vec::new(),
             commands: 0,
-            _postgres: postgres,
-            _kafka: kafka,
+            postgres,
+            kafka,
             _cluster: cluster,
         })
     }
@@ -156,6 +154,14 @@ impl ProductionWalk {
                 role @ ("ingest" | "emit" | "evaluate" | "console"),
             ] => {
                 self.start(file, role);
+            }
+            // "Set the addresses in it."
+            ["fleetledger", "config", "init"] => {
+                self.reader.takes(PAGE, step);
+                let file = self.reader.folder.path().join("fleetledger.toml");
+                let example = std::fs::read_to_string(file).unwrap();
+                let edited = configuration(example, &self.kafka, &self.postgres);
+                self.reader.writes("fleetledger.toml", &edited);
             }
             // Only one may speak for a cluster: the emitter that the page started before makes way for the dump.
             ["mkdir", "dump"] => {
