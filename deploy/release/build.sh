@@ -10,5 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=deploy/release/inputs.sh
 . deploy/release/inputs.sh
-export SOURCE_DATE_EPOCH="$epoch" FLEETLEDGER_COMMIT="$commit"
+# SOURCE_DATE_EPOCH is not set here where it was not: libraries in C are built anew whenever it changes, and fleetledger/build.rs
+# asks git for the commit's date itself.
+export FLEETLEDGER_COMMIT="$commit"
 exec cargo build --locked --release --bin fleetledger
