@@ -9,6 +9,11 @@ use crate::{
     rules::{GroupSpec, RuleSet, ScheduledRule, unalerting},
 };
 
+/// Characters of a file's name that are kept: an entry of an index holds 2,700 bytes.
+const MOST_NAME: usize = 500;
+/// Characters of what is wrong with a file that are kept.
+const MOST_REASON: usize = 8_000;
+
 /// Whether this evaluator may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EvaluatorState {
@@ -66,12 +71,20 @@ pub(crate) async fn join(
     Ok(evaluator_state)
 }
 
-/// The row of a file in `ledger.refused_rule`.
+/// The row of a file in `ledger.refused_rule`. Whatever a broken file holds must not keep its evaluator from the others: what
+/// PostgreSQL cannot store or index is left out.
 fn refused_document(file: &RefusedFile) -> serde_json::Value {
+    let storable = |text: &str, most: usize| -> String {
+        let shown = text.chars().map(|letter| match letter {
+            '\0' => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        });
+        shown.take(most).collect()
+    };
     serde_json::json!({
-        "file": file.path.display().to_string(),
-        "rule": file.rule(),
-        "reason": file.reason(),
+        "file": storable(&file.path.display().to_string(), MOST_NAME),
+        "rule": storable(file.rule(), MOST_NAME),
+        "reason": storable(&file.reason(), MOST_REASON),
         "since": file.since.to_string(),
     })
 }
@@ -208,7 +221,7 @@ const SYNC_REFUSED_RULES: &str = "
            )
     )
     insert into ledger.refused_rule as r (evaluator, file, rule, reason, since)
-    select $1, c.file, c.rule, c.reason, c.since from current as c
+    select distinct on (c.file) $1, c.file, c.rule, c.reason, c.since from current as c order by c.file, c.since
     on conflict (evaluator, file) do update set rule = excluded.rule, reason = excluded.reason, since = excluded.since
     where (r.rule, r.reason, r.since) is distinct from (excluded.rule, excluded.reason, excluded.since)";
 
@@ -272,3 +285,26 @@ const RENAME_INSTANCES: &str = "update ledger.alert_instance set rule = $1 where
 const RENAME_ACKS: &str = "update ledger.alert_ack set rule = $1 where rule = $2";
 
 const READ_CLOCK: &str = "select clock_timestamp()";
+
+#[cfg(test)]
+mod tests {
+    use fleetledger_queries::{QueryRefusal, refusal::FilePosition};
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_refused_file_holds_can_be_stored() {
+        let what = format!("unknown key `a\0b`{}", "x".repeat(100_000));
+        let document = refused_document(&RefusedFile {
+            path: format!("/rules/{}.sql", "ü".repeat(2_000)).into(),
+            refusals: vec![QueryRefusal::new("a.sql", FilePosition::line(3), what)],
+            since: Instant::now(),
+            version_in_use: None,
+        });
+        let text = |key: &str| document[key].as_str().unwrap().to_owned();
+        assert!(!document.to_string().contains("\\u0000"));
+        assert!(text("reason").starts_with("a.sql:3: unknown key `a\u{fffd}b`x"));
+        assert_eq!(text("reason").chars().count(), MOST_REASON);
+        assert!(text("file").len() <= 2 * MOST_NAME && text("rule").len() <= 2 * MOST_NAME);
+    }
+}
