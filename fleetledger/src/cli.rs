@@ -124,7 +124,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
     /// How much of the past is played quickly before it begins (such as 2h), so that there is history to ask about: 2h for new
-    /// data that somebody watches, and none with `--for`. `0s` plays none; where there are data, nothing is played.
+    /// data that somebody watches (30m of a medium fleet), and none with `--for`. `0s` plays none; where there are data, nothing is played.
     #[arg(long, value_name = "DURATION", value_parser = parse_past)]
     pub history: Option<std::time::Duration>,
     /// How large the simulated fleet is.

@@ -27,6 +27,8 @@ const TEAMS: [&str; 8] = [
 const APPS: [&str; 10] = [
     "api", "worker", "cache", "gateway", "indexer", "mailer", "router", "scorer", "sync", "web",
 ];
+/// The app whose containers nobody has given a limit on memory.
+const UNLIMITED: &str = "worker";
 const CHECKS: [&str; 5] = ["sysctl", "etcd", "kubelet", "dns", "certificate"];
 
 pub(super) fn fill(world: &mut SimulatedCluster, now: Instant) {
@@ -225,6 +227,7 @@ fn shape(world: &mut SimulatedCluster, team: &str, app: &str) -> PodShape {
         cpu_millicores: scaled(50 * world.rng.random_range(1..40), cpu_scale),
         memory_mib: scaled(64 * world.rng.random_range(1..64), memory_scale),
         gpus: u32::from(world.settings.pools > 1 && world.rng.random_ratio(1, 20)),
+        is_limited: app != UNLIMITED,
         sidecar: world.rng.random_ratio(1, 3),
         host_path: world.rng.random_ratio(1, 30),
     }

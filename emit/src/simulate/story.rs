@@ -38,7 +38,7 @@ pub enum StoryPart {
     First,
     /// A bad image; a check fails, and a node runs out of memory and evicts pods.
     Second,
-    /// A bad image; pods that fit nowhere, containers beyond their memory limit, a namespace that does not end.
+    /// A bad image; a cordoned node, pods that fit nowhere, containers beyond their memory limit, a namespace that does not end.
     Third,
 }
 
@@ -84,6 +84,8 @@ pub(super) enum StoryStep {
     PressNode(u32),
     EvictPod(String),
     RelieveNode(u32),
+    Cordon(u32),
+    Uncordon(u32),
     HangNode(u32),
     RebootNode(u32),
     AskTooMuch,
@@ -114,6 +116,8 @@ impl StoryPart {
             ]),
             StoryPart::Third => {
                 steps.extend([
+                    (30, StoryStep::Cordon(cycle)),
+                    (25 * 60, StoryStep::Uncordon(cycle)),
                     (2 * 60, StoryStep::AskTooMuch),
                     (10 * 60, StoryStep::RunOutOfMemory),
                     (22 * 60, StoryStep::RaiseMemory),
@@ -145,6 +149,7 @@ impl SimulatedCluster {
             memory_mib,
             gpus: 0,
             sidecar: false,
+            is_limited: true,
             host_path: false,
         };
         self.story.storefront = Some(self.workloads.len());
@@ -183,6 +188,8 @@ impl SimulatedCluster {
                 }
             }
             StoryStep::RelieveNode(cycle) => self.set_pressure(cycle, false, now),
+            StoryStep::Cordon(cycle) => self.set_cordoned(cycle, true, now),
+            StoryStep::Uncordon(cycle) => self.set_cordoned(cycle, false, now),
             StoryStep::HangNode(cycle) => {
                 if let Some((index, node)) = self
                     .story_node(cycle)
@@ -339,6 +346,27 @@ impl SimulatedCluster {
             node.spec.get_or_insert_default().taints = is_pressed.then(|| {
                 vec![Taint {
                     key: "node.kubernetes.io/memory-pressure".to_owned(),
+                    effect: "NoSchedule".to_owned(),
+                    time_added: time(now),
+                    value: None,
+                }]
+            });
+        });
+    }
+
+    fn set_cordoned(&mut self, cycle: u32, is_cordoned: bool, now: Instant) {
+        let Some(index) = self.story_node(cycle) else {
+            return;
+        };
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.is_tainted = is_cordoned;
+        }
+        self.change_node(index, |node| {
+            let spec = node.spec.get_or_insert_default();
+            spec.unschedulable = is_cordoned.then_some(true);
+            spec.taints = is_cordoned.then(|| {
+                vec![Taint {
+                    key: "node.kubernetes.io/unschedulable".to_owned(),
                     effect: "NoSchedule".to_owned(),
                     time_added: time(now),
                     value: None,

@@ -52,6 +52,8 @@ pub(super) struct PodShape {
     pub(super) memory_mib: u32,
     pub(super) gpus: u32,
     pub(super) sidecar: bool,
+    /// Its container has a limit on memory.
+    pub(super) is_limited: bool,
     pub(super) host_path: bool,
 }
 
@@ -233,7 +235,10 @@ pub(super) fn watchdog(name: &str, uid: &str, check: &str, nodes: usize, created
 fn template(shape: &PodShape) -> Json {
     let mut requests =
         json!({"cpu": format!("{}m", shape.cpu_millicores), "memory": format!("{}Mi", shape.memory_mib)});
-    let mut limits = json!({"memory": format!("{}Mi", shape.memory_mib * 2)});
+    let mut limits = match shape.is_limited {
+        true => json!({"memory": format!("{}Mi", shape.memory_mib * 2)}),
+        false => json!({}),
+    };
     if shape.gpus > 0 {
         for list in [&mut requests, &mut limits] {
             if let Some(list) = list.as_object_mut() {

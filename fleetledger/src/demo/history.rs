@@ -14,7 +14,7 @@ use super::{broker::DemoBroker, database::DemoDatabase};
 /// How long landing all of it may take.
 const DRAIN: Duration = Duration::from_secs(300);
 /// So much slower do changes come in the past than before the eyes of whoever watches.
-const CALMER: f64 = 10.0;
+const CALMER: f64 = 20.0;
 /// Windows and readings of usage of the past are as those of a real fleet.
 const WINDOW_MINUTES: u32 = 5;
 const READING_SECONDS: u64 = 60;

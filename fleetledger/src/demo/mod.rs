@@ -40,7 +40,7 @@ use self::{
     screen::DemoScreen,
 };
 use crate::{
-    cli::DemoArgs,
+    cli::{DemoArgs, DemoSize},
     config::{HttpConfig, LoadedConfig},
     exit::ExitReason,
     shutdown::StopSignals,
@@ -54,8 +54,9 @@ const DRAIN: Duration = Duration::from_secs(60);
 const DRAIN_INTERRUPTED: Duration = Duration::from_secs(5);
 /// When poison is put in at the latest, where the demo runs unattended.
 const POISON_AFTER: Duration = Duration::from_secs(20);
-/// What is played before a new demo that somebody watches.
+/// What is played before a new demo that somebody watches: of a large one less, which takes as long.
 const HISTORY: Duration = Duration::from_secs(2 * 3600);
+const HISTORY_OF_MEDIUM: Duration = Duration::from_secs(1800);
 /// Seconds of the story's cycle during which a stranger sends under a cluster's name, and is found out at the end of them.
 const STRANGER_SECONDS: std::ops::Range<u64> = 360..1_200;
 /// Time between two lines on the screen.
@@ -85,7 +86,10 @@ pub async fn run(loaded: &LoadedConfig, args: &DemoArgs) -> anyhow::Result<ExitR
 fn past(args: &DemoArgs) -> Duration {
     match (args.history, args.run_for) {
         (Some(asked), _) => asked,
-        (None, None) => HISTORY,
+        (None, None) => match args.size {
+            DemoSize::Small => HISTORY,
+            DemoSize::Medium => HISTORY_OF_MEDIUM,
+        },
         (None, Some(_)) => Duration::ZERO,
     }
 }

@@ -145,8 +145,9 @@ fn lines(payload: &Value, now: Timestamp) -> Vec<String> {
             _ => severity.as_str(),
         };
         format!(
-            "{}  {what:<8}  {}: {}",
+            "{}  {what:<8}  {:<3}  {}: {}",
             now.strftime("%H:%M:%S"),
+            of(alert, "labels", "datacenter"),
             of(alert, "labels", "alertname"),
             of(alert, "annotations", "summary"),
         )
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn each_alert_of_a_notification_is_a_line() {
         let alert = |status: &str, name: &str| {
-            json!({"status": status, "labels": {"alertname": name, "severity": "page"},
+            json!({"status": status, "labels": {"alertname": name, "severity": "page", "datacenter": "dfw"},
                 "annotations": {"summary": "node n1 of prod-1 is silent"}})
         };
         let payload =
@@ -172,8 +173,8 @@ mod tests {
         assert_eq!(
             lines(&payload, at),
             [
-                "14:05:09  page      NodeNotReporting: node n1 of prod-1 is silent",
-                "14:05:09  resolved  NodeNotReady: node n1 of prod-1 is silent"
+                "14:05:09  page      dfw  NodeNotReporting: node n1 of prod-1 is silent",
+                "14:05:09  resolved  dfw  NodeNotReady: node n1 of prod-1 is silent"
             ]
         );
         assert!(lines(&json!({}), at).is_empty());

@@ -56,7 +56,8 @@ async fn view(reader: &Client, dashboard: &Dashboard) -> DashboardView {
     view
 }
 
-async fn first_column(reader: &Client, sql: &str) -> Vec<Option<String>> {
+/// The first cell of each row.
+pub(crate) async fn first_column(reader: &Client, sql: &str) -> Vec<Option<String>> {
     let messages = reader.simple_query(sql).await;
     let messages = messages.unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
     let cells = messages.into_iter().filter_map(|message| match message {
