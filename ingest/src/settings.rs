@@ -256,7 +256,7 @@ impl IngestSettings {
         if is_keyless && self.identity.unsigned == UnsignedRecords::Refused {
             return wrong(
                 "identity.key_file",
-                "must be set where identity.unsigned is refused: no record could land",
+                "must be set if identity.unsigned is \"refused\"; otherwise no record could land",
             );
         }
         if self.kinds.is_empty() {
@@ -264,7 +264,7 @@ impl IngestSettings {
         }
         for kind in &self.kinds {
             if RecordKind::parse(kind).is_none() {
-                return wrong("kinds", &format!("holds {kind:?}, which is no kind"));
+                return wrong("kinds", &format!("contains {kind:?}, which is not a kind"));
             }
         }
         let retention = &self.retention;
@@ -279,7 +279,7 @@ impl IngestSettings {
             return wrong("retention", "must keep everything at least 1 day");
         }
         if self.static_membership && self.instance_id.is_empty() {
-            return wrong("instance_id", "must be set where static_membership is on");
+            return wrong("instance_id", "must be set if static_membership is on");
         }
         Ok(())
     }
