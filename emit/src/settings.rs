@@ -209,7 +209,8 @@ impl EmitSettings {
         if self.condition_stale_seconds <= 450 {
             return Err(EmitError::settings(
                 "condition_stale_seconds",
-                "must exceed 450: kubelets report every 5 minutes with up to half of that as jitter",
+                "must exceed 450, because kubelets report every 5 minutes plus a jitter of up to half of \
+                 that",
             ));
         }
         if self.leadership.duration_seconds < 3 {

@@ -111,13 +111,14 @@ impl UsageSettings {
         if self.window_minutes == 0 || 60 % self.window_minutes != 0 {
             return Err(EmitError::settings(
                 "usage.window_minutes",
-                "must be 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60: an hour is made of whole windows",
+                "must be 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60, because an hour consists of whole \
+                 windows",
             ));
         }
         if self.gap_seconds < self.interval_seconds {
             return Err(EmitError::settings(
                 "usage.gap_seconds",
-                "must be at least usage.interval_seconds, else nothing is ever known",
+                "must be at least usage.interval_seconds; otherwise no usage would ever be known",
             ));
         }
         if self.source == UsageSource::Kubelet && !self.kubelet_url.starts_with("http") {
