@@ -278,7 +278,10 @@ impl From<CostError> for HttpFailure {
             CostError::Database { source, .. }
                 if source.code().is_some_and(|code| code.code().starts_with("22")) =>
             {
-                Self::bad("a value cannot be stored: PostgreSQL's texts hold no NUL, its numbers have bounds")
+                Self::bad(
+                    "a value cannot be stored: PostgreSQL's text cannot contain NUL characters, and its \
+                     numbers have limits",
+                )
             }
             CostError::TooLarge(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error),
             // What PostgreSQL says of our own statements is for the log.

@@ -156,11 +156,11 @@ async fn what_is_wrong_or_not_allowed_is_refused_with_a_reason() {
         ),
         (
             json!({"matchers": ["node"], "for_seconds": 60, "reason": "x"}),
-            "no matcher",
+            "invalid matcher",
         ),
         (
             json!({"matchers": ["node=n1"], "for_seconds": 60, "reason": "x", "from": "soon"}),
-            "no instant",
+            "not an instant",
         ),
     ] {
         let (status, problem) = server.post("/api/v1/snoozes", body).await;
@@ -263,12 +263,12 @@ async fn reports_are_listed_and_asked_as_json_and_as_csv() {
         (
             "/api/v1/reports/put-aside?datacenter=x&as_of=noon",
             400,
-            "is no instant",
+            "is not an instant",
         ),
         (
             "/api/v1/reports/trouble",
             404,
-            "there is no report `trouble`; there are put-aside",
+            "report `trouble` not found; there are put-aside",
         ),
     ] {
         let (found, problem) = server.get(path).await;

@@ -391,7 +391,7 @@ mod tests {
         assert!(
             read(&tree.replace("severity=page", "severity"))
                 .unwrap_err()
-                .contains("no matcher")
+                .contains("invalid matcher")
         );
     }
 }

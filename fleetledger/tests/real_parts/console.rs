@@ -360,7 +360,7 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
     );
     let (code, said) = place.run_command("viewer", &["report", "put-away"]);
     assert!(
-        code == 5 && said.contains("there is no report `put-away`; there are put-aside"),
+        code == 5 && said.contains("report `put-away` not found; there are put-aside"),
         "{said}"
     );
     let (code, said) = place.run_command("viewer", &["report", "put-aside", "--param", "rows=all"]);
