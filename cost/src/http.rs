@@ -211,7 +211,7 @@ async fn rerate(
     let read = |key: &str, text: &str| {
         Instant::parse(text).ok_or_else(|| {
             HttpFailure::bad(format!(
-                "{key}: `{text}` is no instant such as 2026-04-01T00:00:00Z"
+                "{key}: `{text}` is not an instant such as 2026-04-01T00:00:00Z"
             ))
         })
     };

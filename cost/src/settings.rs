@@ -50,7 +50,7 @@ impl RatingSettings {
     pub fn check(&self) -> Result<(), RatingSettingsFault> {
         let fault = |key, why: String| Err(RatingSettingsFault { key, why });
         if self.rollup_labels.iter().any(|label| label.trim().is_empty()) {
-            return fault("rollup_labels", "holds an empty name".to_owned());
+            return fault("rollup_labels", "contains an empty name".to_owned());
         }
         let within = |key, value: u64, least: u64, most: u64| match value {
             value if value < least => fault(key, format!("must be at least {least}")),
