@@ -253,7 +253,7 @@ async fn reports_are_listed_and_asked_as_json_and_as_csv() {
         (
             "/api/v1/reports/put-aside?datacenter=x&x=1",
             400,
-            "there is no parameter `x`",
+            "parameter `x` not found",
         ),
         (
             "/api/v1/reports/put-aside?datacenter=x&format=xml",
@@ -330,6 +330,6 @@ async fn a_query_is_run_once_by_an_operator_as_the_reader() {
     let (status, problem) = viewer.post("/api/v1/rules/run", run(TROUBLE)).await;
     assert_eq!(
         (status, problem),
-        (403, json!({"error": "this takes a token of role operator"}))
+        (403, json!({"error": "this requires a token of role operator"}))
     );
 }

@@ -265,7 +265,7 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     // What a token may not, and who has none.
     let (code, said) = place.run_command("viewer", &snooze);
     assert!(
-        code == 5 && said.contains("this takes a token of role operator"),
+        code == 5 && said.contains("this requires a token of role operator"),
         "{code} {said}"
     );
     let server = format!("http://127.0.0.1:{}", place.console);
@@ -374,7 +374,7 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
     assert_eq!(place.run_command("operator", &run), two);
     let (code, said) = place.run_command("viewer", &run);
     assert!(
-        code == 5 && said.contains("this takes a token of role operator"),
+        code == 5 && said.contains("this requires a token of role operator"),
         "{said}"
     );
     std::fs::write(&file, REPORT.replace("select cluster", "select clustre")).unwrap();

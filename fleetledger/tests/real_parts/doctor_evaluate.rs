@@ -152,7 +152,7 @@ async fn rules_receivers_and_tokens_that_cannot_be_used_are_reported() {
     place.broken(
         none,
         "evaluate-rules",
-        "bad.sql:1: it does not begin with front matter",
+        "bad.sql:1: the file does not begin with front matter",
         "fleetledger rules check ",
     );
     place.write(
