@@ -60,7 +60,7 @@ fn clocks_are_refused_by_line_and_column() {
     refused("select age(created_at) from pod", "a.sql:5:8: `age(…)`");
     refused(
         "select * from pod where created_at > 'yesterday'",
-        "a.sql:5:38: 'yesterday' is a clock",
+        "a.sql:5:38: PostgreSQL replaces 'yesterday'",
     );
     refused(
         "select 'Now'::timestamptz",
