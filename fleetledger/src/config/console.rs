@@ -59,8 +59,8 @@ impl ConsoleConfig {
             token.token.check(&format!("console.tokens.{name}.token"))?;
         }
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
-            let why =
-                "is open to others, and there is no token: add [console.tokens.NAME], or listen on 127.0.0.1";
+            let why = "is open to other machines, but no token is configured; add [console.tokens.NAME], or \
+                 listen on 127.0.0.1";
             return Err(ConfigFault::new("console.listen", why));
         }
         section::check_pair("console", self.certificate.as_ref(), self.key.as_ref())?;

@@ -82,12 +82,12 @@ impl EvaluateConfig {
         without_password(
             "evaluate.console_url",
             &self.console_url,
-            "it goes into every notification",
+            "it is sent in every notification",
         )?;
         without_password(
             "evaluate.runbook_base_url",
             &self.runbook_base_url,
-            "it goes into every notification",
+            "it is sent in every notification",
         )?;
         known(
             "evaluate.heartbeat_receivers",
@@ -196,7 +196,7 @@ impl ReceiverConfig {
         }
         let addresses = self.url.iter().map(|url| ("url", url));
         for (key, address) in addresses.chain(self.urls.iter().map(|url| ("urls", url))) {
-            let instead = format!("write {section}.authorization, a reference");
+            let instead = format!("use {section}.authorization, a reference");
             without_password(&format!("{section}.{key}"), address, &instead)?;
         }
         if self.timeout_seconds == 0 || self.timeout_seconds > 30 {
@@ -306,7 +306,7 @@ fn without_password(key: &str, address: &str, why: &str) -> Result<(), ConfigFau
     match holds_password(address) {
         true => Err(ConfigFault::new(
             key,
-            format!("holds a password; take it out: {why}"),
+            format!("contains a password; remove it: {why}"),
         )),
         false => Ok(()),
     }
@@ -320,7 +320,7 @@ fn known(
     match names.iter().find(|name| !receivers.contains_key(*name)) {
         Some(name) => Err(ConfigFault::new(
             key,
-            format!("names {name}, and there is no [receivers.{name}]"),
+            format!("names {name}, but there is no [receivers.{name}]"),
         )),
         None => Ok(()),
     }

@@ -103,11 +103,11 @@ fn check_url(url: &str) -> Result<(), ConfigFault> {
     }
     match url.parse::<tokio_postgres::Config>() {
         // The parser's own words may quote the url, and with it a password.
-        Err(_) => fault("cannot be read; write postgres://user@host:port/database"),
-        Ok(config) if config.get_password().is_some() => fault(
-            "holds a password; take it out and write postgres.password = \"file:/path\" or \"env:NAME\"",
-        ),
-        Ok(_) if url.contains("sslmode") => fault("holds sslmode; use postgres.tls"),
+        Err(_) => fault("is not valid; write it as postgres://user@host:port/database"),
+        Ok(config) if config.get_password().is_some() => {
+            fault("contains a password; remove it and set postgres.password = \"file:/path\" or \"env:NAME\"")
+        }
+        Ok(_) if url.contains("sslmode") => fault("contains sslmode; use postgres.tls"),
         Ok(_) => Ok(()),
     }
 }

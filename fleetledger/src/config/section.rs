@@ -37,11 +37,11 @@ pub(super) fn check_pair(
         (Some(_), None) => {
             return Err(ConfigFault::new(
                 format!("{section}.key"),
-                "is missing: certificate is set, and needs its key",
+                "is missing: certificate is set and needs its key",
             ));
         }
         (None, Some(_)) => {
-            let why = "is missing: key is set, and needs its certificate";
+            let why = "is missing: key is set and needs its certificate";
             return Err(ConfigFault::new(format!("{section}.certificate"), why));
         }
         _ => {}
@@ -250,7 +250,7 @@ impl LogConfig {
             Ok(_) => Ok(()),
             Err(error) => Err(ConfigFault::new(
                 "log.filter",
-                format!("{error}; write such as info,fleetledger_ingest=debug"),
+                format!("{error}; write it as in info,fleetledger_ingest=debug"),
             )),
         }
     }

@@ -271,7 +271,7 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     let server = format!("http://127.0.0.1:{}", place.console);
     let (code, said) = BinaryFixture::new("").run_to_text(&["alerts", "list", "--server", &server]);
     assert!(
-        code != 0 && said.contains("name the token's place with --token"),
+        code != 0 && said.contains("give a reference to the token with --token"),
         "{code} {said}"
     );
     assert!(get(place.console, "/api/openapi.json").contains("/api/v1/reports/{report}"));
