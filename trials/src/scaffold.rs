@@ -32,25 +32,34 @@ const ALERT: &str = "/*---
 alert: {Name}
 description: Nodes that have not been ready for a while.
 group: {name}
-interval: 1m
+interval: \
+     1m
 for: 10m
 cooldown: 30m
 repeat_interval: 4h
-columns: {value: unready_seconds, labels: [datacenter, cluster, node], annotations: [kubelet_version]}
-labels: {severity: ticket, team: platform}
+columns: {value: unready_seconds, labels: [datacenter, \
+     cluster, node], annotations: [kubelet_version]}
+labels: {severity: ticket, team: \
+     platform}
 annotations:
-  summary: \"{{ labels.node }} of {{ labels.cluster }} has not been ready for {{ value | duration }}\"
+  summary: \"{{ labels.node }} of {{ labels.cluster }} has not been ready for {{ \
+     value | duration }}\"
   runbook: {name}
-freshness: {by: [datacenter, cluster], max_age: 5m, kinds: [node]}
+freshness: {by: [datacenter, cluster], max_age: 5m, kinds: \
+     [node]}
 ---*/
--- Say here why anybody should care. Every row is a problem; see docs/sql-reference.md for views and columns. Ask the object when
--- it happened: valid_from is when this version of it was first seen, which an edit of a label begins anew.
+-- Write here why this matters. Every row is a problem; see docs/sql-reference.md for \
+     views and columns. Ask the object when
+-- it happened: valid_from is when this version of it was first \
+     seen, which an edit of a label begins anew.
 select
     datacenter,
     cluster,
     node,
-    kubelet_version,
-    extract(epoch from as_of() - coalesce(ready_since, created_at)) as unready_seconds
+    \
+     kubelet_version,
+    extract(epoch from as_of() - coalesce(ready_since, created_at)) as \
+     unready_seconds
 from node
 where ready_status is distinct from 'True'
 ";
@@ -58,38 +67,48 @@ where ready_status is distinct from 'True'
 const TEST: &str = "rule_files: [{name}.sql]
 tests:
 - name: a node that stays unready fires after ten minutes
-  purpose: firing
+  purpose: \
+     firing
   input_rows:
   - {table: node, row: {ready_status: 'False', ready_since: 0m}}
-  alert_rule_test:
+  \
+     alert_rule_test:
   - eval_time: 9m
     alertname: {Name}
     exp_alerts:
-    - {exp_state: pending, exp_labels: {node: n1}}
+    - {exp_state: pending, \
+     exp_labels: {node: n1}}
   - eval_time: 10m
     alertname: {Name}
     exp_alerts:
-    - {exp_state: firing, exp_labels: {node: n1, severity: ticket}}
-- name: a node that is ready is no problem
+    - {exp_state: \
+     firing, exp_labels: {node: n1, severity: ticket}}
+- name: a ready node fires no alert
   purpose: quiet
-  input_rows:
+ \
+      input_rows:
   - {table: node, row: {ready_status: 'True'}}
   alert_rule_test:
   - eval_time: 30m
-    alertname: {Name}
+    \
+     alertname: {Name}
     exp_alerts: []
 - name: ready again within the tenth minute it does not fire
-  purpose: boundary
+  \
+     purpose: boundary
   input_rows:
   - {table: node, row: {ready_status: 'False', ready_since: 0m}}
-  - {table: node, at: 10m, row: {ready_status: 'True'}}
+  - \
+     {table: node, at: 10m, row: {ready_status: 'True'}}
   alert_rule_test:
   - eval_time: 9m
-    alertname: {Name}
+    alertname: \
+     {Name}
     exp_alerts:
     - {exp_state: pending, exp_labels: {node: n1}}
   - eval_time: 10m
-    alertname: {Name}
+    \
+     alertname: {Name}
     exp_alerts: []
 ";
 
@@ -97,13 +116,19 @@ const RUNBOOK: &str = "# {Name}
 
 What it means for users, in two sentences.
 
-## See how bad it is
+## Likely causes
+
+* The most frequent one first.
+
+## Look
+
+1. How bad is it?
 
 ```sql
 select datacenter, cluster, node, ready_reason, ready_since from node where ready_status is distinct from 'True' order by ready_since;
 ```
 
-## Find the cause
+2. When did it change?
 
 ```sql
 select at_event.node, at_event.valid_from, at_event.ready_status
@@ -113,13 +138,13 @@ order by at_event.valid_from desc
 limit 20;
 ```
 
-## Mend it
+## End it
 
 ```console
 $ kubectl describe node NODE
 ```
 
-## Quiet it meanwhile
+## Snooze
 
 ```console
 $ fleetledger alerts snooze {Name} node=NODE --for 2h --reason \"disk swap\"
@@ -157,14 +182,17 @@ group by datacenter, cluster, namespace
 
 const REPORT: &str = "/*---
 report: {Title}
-description: Nodes of a datacenter, the newest first.
+description: Nodes of a datacenter, newest first.
 parameters:
-- {name: datacenter, default: '', help: Which datacenter; empty = all.}
-- {name: rows, type: integer, default: '50', help: How many.}
+- {name: \
+     datacenter, default: '', help: Which datacenter; empty = all.}
+- {name: rows, type: integer, default: \
+     '50', help: How many.}
 ---*/
 select datacenter, cluster, node, created_at
 from node
-where datacenter = :'datacenter' or :'datacenter' = ''
+where datacenter = \
+     :'datacenter' or :'datacenter' = ''
 order by created_at desc
 limit :'rows'::integer
 ";

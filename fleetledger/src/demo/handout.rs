@@ -110,8 +110,8 @@ pub(super) fn write_config(
         set("evaluate", "rules", &rules.display().to_string());
     }
     let text = format!(
-        "# Written by `fleetledger demo` at each start: every command works on the demo with it.\n\
-         #   export FLEETLEDGER_CONFIG={}\n\n{config}",
+        "# Written by `fleetledger demo` at each start. With it, every command works on the demo.\n#   \
+         export FLEETLEDGER_CONFIG={}\n\n{config}",
         folder.join(CONFIG).display()
     );
     write(&folder.join(CONFIG), &text)
