@@ -32,34 +32,25 @@ const ALERT: &str = "/*---
 alert: {Name}
 description: Nodes that have not been ready for a while.
 group: {name}
-interval: \
-     1m
+interval: 1m
 for: 10m
 cooldown: 30m
 repeat_interval: 4h
-columns: {value: unready_seconds, labels: [datacenter, \
-     cluster, node], annotations: [kubelet_version]}
-labels: {severity: ticket, team: \
-     platform}
+columns: {value: unready_seconds, labels: [datacenter, cluster, node], annotations: [kubelet_version]}
+labels: {severity: ticket, team: platform}
 annotations:
-  summary: \"{{ labels.node }} of {{ labels.cluster }} has not been ready for {{ \
-     value | duration }}\"
+  summary: \"{{ labels.node }} of {{ labels.cluster }} has not been ready for {{ value | duration }}\"
   runbook: {name}
-freshness: {by: [datacenter, cluster], max_age: 5m, kinds: \
-     [node]}
+freshness: {by: [datacenter, cluster], max_age: 5m, kinds: [node]}
 ---*/
--- Write here why this matters. Every row is a problem; see docs/sql-reference.md for \
-     views and columns. Ask the object when
--- it happened: valid_from is when this version of it was first \
-     seen, which an edit of a label begins anew.
+-- Write here why this matters. Every row is a problem; see docs/sql-reference.md for views and columns. Ask the object when
+-- it happened: valid_from is when this version of it was first seen, which an edit of a label begins anew.
 select
     datacenter,
     cluster,
     node,
-    \
-     kubelet_version,
-    extract(epoch from as_of() - coalesce(ready_since, created_at)) as \
-     unready_seconds
+    kubelet_version,
+    extract(epoch from as_of() - coalesce(ready_since, created_at)) as unready_seconds
 from node
 where ready_status is distinct from 'True'
 ";
@@ -67,48 +58,38 @@ where ready_status is distinct from 'True'
 const TEST: &str = "rule_files: [{name}.sql]
 tests:
 - name: a node that stays unready fires after ten minutes
-  purpose: \
-     firing
+  purpose: firing
   input_rows:
   - {table: node, row: {ready_status: 'False', ready_since: 0m}}
-  \
-     alert_rule_test:
-  - eval_time: 9m
-    alertname: {Name}
-    exp_alerts:
-    - {exp_state: pending, \
-     exp_labels: {node: n1}}
-  - eval_time: 10m
-    alertname: {Name}
-    exp_alerts:
-    - {exp_state: \
-     firing, exp_labels: {node: n1, severity: ticket}}
-- name: a ready node fires no alert
-  purpose: quiet
- \
-      input_rows:
-  - {table: node, row: {ready_status: 'True'}}
-  alert_rule_test:
-  - eval_time: 30m
-    \
-     alertname: {Name}
-    exp_alerts: []
-- name: ready again within the tenth minute it does not fire
-  \
-     purpose: boundary
-  input_rows:
-  - {table: node, row: {ready_status: 'False', ready_since: 0m}}
-  - \
-     {table: node, at: 10m, row: {ready_status: 'True'}}
   alert_rule_test:
   - eval_time: 9m
-    alertname: \
-     {Name}
+    alertname: {Name}
     exp_alerts:
     - {exp_state: pending, exp_labels: {node: n1}}
   - eval_time: 10m
-    \
-     alertname: {Name}
+    alertname: {Name}
+    exp_alerts:
+    - {exp_state: firing, exp_labels: {node: n1, severity: ticket}}
+- name: a ready node fires no alert
+  purpose: quiet
+  input_rows:
+  - {table: node, row: {ready_status: 'True'}}
+  alert_rule_test:
+  - eval_time: 30m
+    alertname: {Name}
+    exp_alerts: []
+- name: ready again within the tenth minute it does not fire
+  purpose: boundary
+  input_rows:
+  - {table: node, row: {ready_status: 'False', ready_since: 0m}}
+  - {table: node, at: 10m, row: {ready_status: 'True'}}
+  alert_rule_test:
+  - eval_time: 9m
+    alertname: {Name}
+    exp_alerts:
+    - {exp_state: pending, exp_labels: {node: n1}}
+  - eval_time: 10m
+    alertname: {Name}
     exp_alerts: []
 ";
 
@@ -184,15 +165,12 @@ const REPORT: &str = "/*---
 report: {Title}
 description: Nodes of a datacenter, newest first.
 parameters:
-- {name: \
-     datacenter, default: '', help: Which datacenter; empty = all.}
-- {name: rows, type: integer, default: \
-     '50', help: How many.}
+- {name: datacenter, default: '', help: Which datacenter; empty = all.}
+- {name: rows, type: integer, default: '50', help: How many.}
 ---*/
 select datacenter, cluster, node, created_at
 from node
-where datacenter = \
-     :'datacenter' or :'datacenter' = ''
+where datacenter = :'datacenter' or :'datacenter' = ''
 order by created_at desc
 limit :'rows'::integer
 ";

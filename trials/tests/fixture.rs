@@ -151,49 +151,33 @@ async fn every_column_shows_what_a_test_gives_it_or_says_what_to_give_instead() 
 const REFUSED: &str = "
 node.is_virtual: set `labels`, `taints`
 node.valid_from: set `at` beside `row`
-pod.lives: set \
-     `phase`
+pod.lives: set `phase`
 pod.valid_from: set `at` beside `row`
-container.lives: set `phase`, or give rows of \
-     `pod`
+container.lives: set `phase`, or give rows of `pod`
 container.ended_at: set `state`, `finished_at`, `last_finished_at`
-container.end_started_at: set \
-     `state`, `started_at`, `last_started_at`
-container.end_reason: set `state`, `reason`, \
-     `last_reason`
+container.end_started_at: set `state`, `started_at`, `last_started_at`
+container.end_reason: set `state`, `reason`, `last_reason`
 container.end_exit_code: set `state`, `exit_code`, `last_exit_code`
-container.valid_from: \
-     set `at` beside `row`
+container.valid_from: set `at` beside `row`
 namespace.valid_from: set `at` beside `row`
-workload.lives: set `completed_at`, \
-     `conditions`
-workload.wanted: set `workload_kind`, `desired`, `suspended`, `completed_at`, \
-     `conditions`, `completions`, `succeeded`, `active`
-workload.valid_from: set `at` beside \
-     `row`
+workload.lives: set `completed_at`, `conditions`
+workload.wanted: set `workload_kind`, `desired`, `suspended`, `completed_at`, `conditions`, `completions`, `succeeded`, `active`
+workload.valid_from: set `at` beside `row`
 watchdog.valid_from: set `at` beside `row`
-balance.balanced: set `in_cluster`, \
-     `in_ledger`
+balance.balanced: set `in_cluster`, `in_ledger`
 cost_balance.balanced: set `unbalanced_since`
-cost_daily.currency: give rows of \
-     `price`
+cost_daily.currency: give rows of `price`
 cost_daily.charge_basis: set `usage_hours`, `container_hours`
-cost_node_daily.currency: give \
-     rows of `price`
+cost_node_daily.currency: give rows of `price`
 cost_node_daily.capacity_hours: a test cannot set it
-cost_node_daily.allocatable_hours: \
-     a test cannot set it
+cost_node_daily.allocatable_hours: a test cannot set it
 cost_node_daily.charged_hours: a test cannot set it
-cost_workload_daily.currency: \
-     give rows of `price`
-cost_workload_daily.charge_basis: set `usage_hours`, \
-     `container_hours`
+cost_workload_daily.currency: give rows of `price`
+cost_workload_daily.charge_basis: set `usage_hours`, `container_hours`
 team_budget.month_at: a test cannot set it
-team_budget.cost: give rows of \
-     `cost_daily`
+team_budget.cost: give rows of `cost_daily`
 team_budget.spent: set `budget`, or give rows of `cost_daily`
-team_budget.currency: give \
-     rows of `price`
+team_budget.currency: give rows of `price`
 ";
 
 #[tokio::test]
