@@ -7,19 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigFault, SecretRef, TlsConfig};
 
-/// How Kafka is reached.
+/// Connection to Kafka.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KafkaConfig {
-    /// Brokers to ask first: `host:port`, several separated by commas.
+    /// Brokers to connect to first: `host:port`, several separated by commas.
     pub bootstrap_servers: String,
-    /// TLS to the brokers, where this section stands (an empty one trusts the system's CAs); the broker's host name is always verified.
+    /// TLS to the brokers, if this section is present (an empty one trusts the system's CAs); the broker's host name is
+    /// always verified.
     pub tls: Option<TlsConfig>,
     /// Secret of `kafka.tls.key`, if it is encrypted: `file:/path` or `env:NAME`.
     pub tls_key_password: Option<SecretRef>,
-    /// Who this process is to the brokers, where they ask for SASL.
+    /// Login to the brokers, if they require SASL.
     pub sasl: Option<SaslConfig>,
-    /// Further librdkafka properties. Those the keys above stand for, and those that would weaken delivery, are refused.
+    /// Further librdkafka properties. Those that have keys of their own here, and those that would weaken delivery, are
+    /// refused.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -38,7 +40,7 @@ pub struct SaslConfig {
 /// A SASL mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SaslMechanism {
-    /// The password travels as it is: with TLS only.
+    /// The password is sent as it is, so only with TLS.
     #[serde(rename = "PLAIN")]
     Plain,
     /// Salted challenge, SHA-256.

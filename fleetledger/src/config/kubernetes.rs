@@ -13,11 +13,11 @@ use super::{ConfigFault, SecretRef, section, shown::holds_password};
 pub struct KubernetesConfig {
     /// A kubeconfig file.
     pub kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one where it is not set.
+    /// Context of the kubeconfig; its current one if not set.
     pub context: Option<String>,
-    /// `https://host:port` in place of a kubeconfig.
+    /// `https://host:port` instead of a kubeconfig.
     pub url: Option<String>,
-    /// With url: PEM file of the authorities that sign the API server's certificate.
+    /// With url: PEM file of the CAs that sign the API server's certificate.
     pub ca: Option<PathBuf>,
     /// With url: PEM file of this end's certificate.
     pub certificate: Option<PathBuf>,
