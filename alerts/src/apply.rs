@@ -98,7 +98,7 @@ pub(crate) async fn apply(
         return Ok(SlotApplyOutcome::Deposed);
     }
     let Some(alert) = run.rule.query.alert() else {
-        return Err(AlertsError::Rules(format!("{} is no alert", run.rule.id())));
+        return Err(AlertsError::Rules(format!("{} is not an alert", run.rule.id())));
     };
     let known = store::load(&transaction, run.rule.id()).await?;
     let mut observations = observe_run(rules, run, alert, &known);
@@ -447,7 +447,7 @@ impl RunRecord<'_> {
                 ],
             )
             .await
-            .map_err(while_("write where the rule stands"))?;
+            .map_err(while_("store the state of the rule"))?;
         Ok(true)
     }
 }

@@ -156,7 +156,7 @@ async fn deliver(
             receiver = parcel.receiver,
             notification = parcel.outbox_id,
             error = settled.error,
-            "notification given up"
+            "a notification is given up"
         );
     }
     DeliveryAttempt {
@@ -196,7 +196,7 @@ fn forget_late(answered: &mut Vec<DeliveryAttempt>) {
         tracing::error!(
             notification = one.claimed_notification.outbox_id,
             receiver = one.claimed_notification.receiver,
-            "delivery could not be written down: it may be sent twice"
+            "the outcome of a delivery could not be stored: the notification may be sent twice"
         );
     }
     *answered = rest;

@@ -122,7 +122,7 @@ pub(crate) async fn run_group(
                 spec,
                 due,
                 &error,
-                "a slot was not begun; it is tried again while it lasts",
+                "an evaluation slot was not started; it is retried until the slot ends",
             );
             return None;
         }
@@ -140,7 +140,8 @@ pub(crate) async fn run_group(
                 Ok(Ok(SlotApplyOutcome::Deposed)) | Err(_) => whole = false,
                 Ok(Err(error)) => {
                     whole = false;
-                    let what = "a slot was not applied; it is tried again while it lasts";
+                    let what =
+                        "the result of an evaluation slot was not stored; it is retried until the slot ends";
                     shared.note_slot_failure(spec, due, &error, what);
                 }
             }
@@ -155,12 +156,12 @@ pub(crate) async fn run_group(
 /// Writes down how a rollup fared; whatever comes of that, its windows stand.
 async fn record_rollup_run(shared: &EvaluatorResources, evaluated: &EvaluationReport) {
     let noted = async {
-        let (_turn, client) = shared.writer("write down how a rollup fared").await?;
+        let (_turn, client) = shared.writer("store the run of a rollup").await?;
         runs::write(&client, &shared.settings.evaluator, evaluated).await
     };
     if let Err(error) = noted.await {
         error.log_unless_away(|error| {
-            tracing::warn!(query = %evaluated.query.id, error, "the run of a rollup was not written down");
+            tracing::warn!(query = %evaluated.query.id, error, "the run of a rollup was not stored");
         });
     }
 }
@@ -177,7 +178,7 @@ async fn advance(
         claim::advance(&client, &shared.settings.evaluator, claim, due.slot, due.missed).await
     };
     if let Err(error) = advanced.await {
-        shared.note_slot_failure(spec, due, &error, "the group's slot was not moved");
+        shared.note_slot_failure(spec, due, &error, "the slot of a group was not advanced");
         return None;
     }
     shared.health.slot_done(&spec.name);

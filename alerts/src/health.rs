@@ -63,9 +63,10 @@ impl EvaluatorHealth {
     /// For how long it did not.
     pub fn live(&self) -> Result<(), String> {
         match self.lock().came_round_at {
-            Some(at) if at.elapsed() > ROUND_WITHIN => {
-                Err(format!("no round for {} s", at.elapsed().as_secs()))
-            }
+            Some(at) if at.elapsed() > ROUND_WITHIN => Err(format!(
+                "the main loop has made no progress for {} s",
+                at.elapsed().as_secs()
+            )),
             _ => Ok(()),
         }
     }
@@ -95,7 +96,7 @@ impl EvaluatorHealth {
         state
             .came_round_at
             .map(|_| ())
-            .ok_or_else(|| "no round yet".to_owned())
+            .ok_or_else(|| "the main loop has not completed a round yet".to_owned())
     }
 
     /// Files that are refused; the rules before them go on. None when all is well again.

@@ -21,7 +21,7 @@ pub(crate) async fn run(pool: Pool, stop: CancellationToken) {
     loop {
         if let Err(error) = run_chores(&pool, minutes % MINUTES_AN_HOUR == 0).await {
             error.log_unless_away(|error| {
-                tracing::warn!(error, "housekeeping failed; the next minute tries again");
+                tracing::warn!(error, "housekeeping failed; it is retried in a minute");
             });
         }
         minutes += 1;
@@ -33,7 +33,7 @@ pub(crate) async fn run(pool: Pool, stop: CancellationToken) {
 }
 
 async fn run_chores(pool: &Pool, hourly: bool) -> Result<(), AlertsError> {
-    let step = "keep house";
+    let step = "do housekeeping";
     let mut client = pool
         .get()
         .await
@@ -45,7 +45,7 @@ async fn run_chores(pool: &Pool, hourly: bool) -> Result<(), AlertsError> {
     if ended > 0 {
         tracing::info!(
             ended,
-            "snoozes ended: what they were about has been resolved for 15 minutes"
+            "snoozes ended early: all alerts they cover have been resolved for 15 minutes"
         );
     }
     if hourly {

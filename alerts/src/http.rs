@@ -94,9 +94,10 @@ impl From<AlertsError> for HttpFailure {
             AlertsError::NotFound(_) => Self::not_found(error),
             AlertsError::Refused(_) => Self::bad(error),
             // A text with a NUL, a number out of its range: what was sent is at fault.
-            AlertsError::Database { source, .. } if is_data_fault(source) => {
-                Self::bad("a value cannot be stored: PostgreSQL's texts hold no NUL, its numbers have bounds")
-            }
+            AlertsError::Database { source, .. } if is_data_fault(source) => Self::bad(
+                "a value cannot be stored: PostgreSQL's text cannot contain NUL characters, and its \
+                     numbers have limits",
+            ),
             // What PostgreSQL says of our own statements is for the log.
             _ => {
                 tracing::error!(error = error.chain(), "a request failed");

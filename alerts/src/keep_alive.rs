@@ -47,14 +47,21 @@ pub(crate) async fn run(pool: Pool, settings: Arc<EvaluatorSettings>, stop: Canc
             };
             match load_open_alerts(&pool, &settings, name).await {
                 Err(error) => error.log_unless_away(|error| {
-                    tracing::warn!(receiver = name, error, "nothing is kept alive this minute");
+                    tracing::warn!(
+                        receiver = name,
+                        error,
+                        "open alerts were not refreshed in any Alertmanager this minute"
+                    );
                 }),
                 Ok((open_alerts, now)) => {
                     let now = timestamp(now);
                     let alerts = keep_alive(&open_alerts, now);
                     for (alert, delivery) in client.keep_alive(&alerts, now).await {
                         let labels = alert.get("labels").map(ToString::to_string).unwrap_or_default();
-                        tracing::warn!(receiver = name, labels, status = delivery.status, disposition = ?delivery.disposition, "not kept alive");
+                        tracing::warn!(
+                            receiver = name, labels, status = delivery.status, disposition = ?delivery.disposition,
+                            "an alert was not refreshed in its Alertmanager"
+                        );
                     }
                 }
             }
@@ -67,7 +74,7 @@ async fn load_open_alerts(
     settings: &EvaluatorSettings,
     receiver: &str,
 ) -> Result<(Vec<PostedAlert>, Instant), AlertsError> {
-    let step = "look what stands in an alertmanager";
+    let step = "load open alerts of Alertmanager receivers";
     let client = pool
         .get()
         .await
@@ -87,7 +94,7 @@ async fn load_open_alerts(
 fn read(settings: &EvaluatorSettings, receiver: &str, row: &Row) -> Result<Option<PostedAlert>, AlertsError> {
     let memory: InstanceMemory =
         serde_json::from_value(row.get(3)).map_err(|error| AlertsError::Unreadable {
-            what: "the memory of an instance".to_owned(),
+            what: "the stored state of an instance".to_owned(),
             why: error.to_string(),
         })?;
     let (instance, Some(notified)) = (&memory.instance, memory.notified.get(receiver)) else {

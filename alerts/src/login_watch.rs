@@ -152,7 +152,7 @@ impl<'e> LoginPager<'e> {
                 if is_likely {
                     tracing::info!(
                         login,
-                        "resolved what an evaluator before this one paged of a login that works now"
+                        "resolved the page of a former evaluator about a login that works now"
                     );
                 }
                 former.settle(login);

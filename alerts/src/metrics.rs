@@ -33,36 +33,42 @@ impl EvaluatorMetrics {
             runs: register(
                 registry,
                 IntCounterVec::new(
-                    opts("runs_total", "Runs of rules by what came of them."),
+                    opts("runs_total", "Runs of rules, by outcome."),
                     &["rule", "outcome"],
                 )?,
             )?,
-            query_seconds: histogram("query_seconds", "Time of a rule's query.", &["rule"])?,
+            query_seconds: histogram("query_seconds", "Duration of a rule's query.", &["rule"])?,
             apply_seconds: histogram("apply_seconds", "Time to apply a run of a rule.", &["rule"])?,
             missed_slots: register(
                 registry,
                 IntCounterVec::new(
-                    opts("missed_slots_total", "Slots that nobody ran in time."),
+                    opts(
+                        "missed_slots_total",
+                        "Evaluation slots that no evaluator ran in time.",
+                    ),
                     &["group"],
                 )?,
             )?,
             groups: register(
                 registry,
                 IntGaugeVec::new(
-                    opts("groups", "Groups by whether they are this evaluator's."),
+                    opts("groups", "Groups of rules, by whether this evaluator owns them."),
                     &["state"],
                 )?,
             )?,
             deliveries: register(
                 registry,
                 IntCounterVec::new(
-                    opts("deliveries_total", "Attempts to deliver by what came of them."),
+                    opts(
+                        "deliveries_total",
+                        "Attempts to deliver a notification, by outcome.",
+                    ),
                     &["receiver", "outcome"],
                 )?,
             )?,
             delivery_seconds: histogram(
                 "delivery_seconds",
-                "Time a receiver took to answer.",
+                "Time a receiver took to respond.",
                 &["receiver"],
             )?,
         })

@@ -89,7 +89,8 @@ pub fn observe(
     let failed = rows.iter().find(|row| row.status == Some(RowStatus::Error));
     let mut observations = RuleObservations {
         instances: BTreeMap::new(),
-        error: error.or(failed.map(|row| format!("a row says error: {:?}", row.labels))),
+        error: error
+            .or(failed.map(|row| format!("the query returned the status error for {:?}", row.labels))),
         limit_exceeded: exceeded,
     };
     for (labels, observation) in observed {

@@ -102,7 +102,9 @@ impl Evaluator {
             rule_set::leave(&client, &self.settings.evaluator).await.ok()
         };
         if left.await.is_none() {
-            tracing::info!("the groups could not be given back; others have them when the lease ends");
+            tracing::info!(
+                "the groups could not be released; other evaluators take them when their lease ends"
+            );
         }
         while helpers.join_next().await.is_some() {}
         Ok(())

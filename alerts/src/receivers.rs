@@ -95,7 +95,8 @@ impl ReceiverSet {
         };
         let Some(receiver) = self.get(&notification.receiver) else {
             return refused(format!(
-                "there is no receiver {}; add [receivers.{0}] to the configuration, or take it out of rules and routes",
+                "receiver {} not found; add [receivers.{0}] to the configuration, or remove it from rules \
+                 and routes",
                 notification.receiver
             ));
         };
@@ -107,7 +108,7 @@ impl ReceiverSet {
                 client.deliver(notification, secret.as_ref(), now).await
             }
             Err(why) => refused(format!(
-                "the secret this incident was opened with cannot be read: {why}"
+                "the secret that this incident was opened with cannot be read: {why}"
             )),
         }
     }

@@ -27,7 +27,10 @@ pub fn follow(
             match RuleSet::new((*now.catalogue).clone()) {
                 Ok(rules) if rules.sha256 == send.borrow().sha256 => {}
                 Ok(rules) => {
-                    tracing::info!(rules = rules.rules().len(), "other rules are in force");
+                    tracing::info!(
+                        rules = rules.rules().len(),
+                        "the rules have changed; the new ones are in force"
+                    );
                     if send.send(Arc::new(rules)).is_err() {
                         return;
                     }
@@ -43,7 +46,7 @@ fn report_refused_files(current: &CurrentQueries, health: &EvaluatorHealth) {
     for file in &current.refused {
         tracing::warn!(
             refused = file.reason(),
-            "a file of the rules is refused; what it would replace goes on"
+            "a rule file is refused; its previous version stays in force"
         );
     }
     health.set_refused_files(current.refused.clone());

@@ -119,8 +119,8 @@ impl EvaluationRounds {
         if state == EvaluatorState::Standby {
             self.claims.clear();
             health.keep_groups(|_| false);
-            let why =
-                "another evaluator runs other rule files; this one waits until it has ended or read the same";
+            let why = "another evaluator runs different rule files; this one waits until that one has stopped or \
+                 read the same files";
             health.came_round(Some(why.to_owned()));
             return Ok(None);
         }
@@ -170,12 +170,12 @@ async fn retire_removed(
     let rows = client
         .query(READ_ORPHANED_RULES, &[])
         .await
-        .map_err(while_("look for rules that are gone"))?;
+        .map_err(while_("look for removed rules"))?;
     let rules: BTreeMap<String, ()> = rows.iter().map(|row| (row.get(0), ())).collect();
     for rule in rules.keys() {
         let slot = slot::at(now, Duration::from_secs(1));
         let changed = retire(client, &shared.settings, &shared.rules, rule, slot).await?;
-        tracing::info!(rule, changed, "the rule is gone; its alerts are resolved");
+        tracing::info!(rule, changed, "a rule was removed; its alerts are resolved");
     }
     Ok(())
 }

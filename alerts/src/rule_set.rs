@@ -61,12 +61,12 @@ pub(crate) async fn join(
     transaction
         .execute(UPSERT_EVALUATOR, &[&evaluator, &rules.sha256, &state])
         .await
-        .map_err(while_("say that this evaluator lives"))?;
+        .map_err(while_("report that this evaluator is alive"))?;
     let refused: serde_json::Value = refused.iter().map(refused_document).collect();
     transaction
         .execute(SYNC_REFUSED_RULES, &[&evaluator, &refused, &lease_seconds])
         .await
-        .map_err(while_("say which files are refused"))?;
+        .map_err(while_("report refused files"))?;
     transaction.commit().await.map_err(while_("join"))?;
     Ok(evaluator_state)
 }
@@ -119,7 +119,7 @@ async fn activate(
     evaluator: &str,
     rules: &RuleSet,
 ) -> Result<(), AlertsError> {
-    let step = || while_("take the rule set into force");
+    let step = || while_("activate the rule set");
     transaction
         .execute(ACTIVATE_SET, &[&rules.sha256, &evaluator])
         .await
@@ -192,7 +192,7 @@ async fn rename(transaction: &Transaction<'_>, new: &str, old: &str) -> Result<(
 /// The database's clock: the one that slots and leases of all evaluators go by.
 pub(crate) async fn now(client: &Client) -> Result<Instant, AlertsError> {
     let row = client.query_one(READ_CLOCK, &[]).await;
-    Ok(row.map_err(while_("ask for the time"))?.get(0))
+    Ok(row.map_err(while_("read the database's time"))?.get(0))
 }
 
 const TAKE_RULE_SET_LOCK: &str = "select ledger.take_lock('rule_set')";

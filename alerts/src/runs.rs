@@ -17,7 +17,7 @@ pub async fn record_runs(
     mut evaluated: UnboundedReceiver<EvaluationReport>,
     stop: CancellationToken,
 ) {
-    let step = "write down how a metric fared";
+    let step = "store the run of a metric";
     loop {
         let one = tokio::select! {
             () = stop.cancelled() => return,
@@ -35,7 +35,7 @@ pub async fn record_runs(
         };
         if let Err(error) = written.await {
             error.log_unless_away(|error| {
-                tracing::warn!(query = %one.query.id, error, "the run of a metric was not written down");
+                tracing::warn!(query = %one.query.id, error, "the run of a metric was not stored");
             });
         }
     }
@@ -89,6 +89,6 @@ pub(crate) async fn write(
             ],
         )
         .await
-        .map_err(while_("write down a run"))?;
+        .map_err(while_("store a run"))?;
     Ok(())
 }

@@ -13,7 +13,7 @@ pub struct EvaluatorSettings {
     pub evaluator: String,
     /// How long a group stays ours without a sign of life.
     pub lease: Duration,
-    /// Queries at a time.
+    /// Maximum number of queries at a time.
     pub concurrency: usize,
     /// Where alerts go by their labels, unless their rule names receivers.
     pub routes: Route,
@@ -27,7 +27,7 @@ pub struct EvaluatorSettings {
     pub heartbeat_receivers: Vec<String>,
     /// When a notification that failed is tried again, and when it is given up.
     pub backoff: RetryBackoff,
-    /// Notifications under way at a time.
+    /// Maximum number of notifications being sent at a time.
     pub deliveries: usize,
     /// How often the current state in an Alertmanager is sent to it again.
     pub resend: Duration,

@@ -42,7 +42,7 @@ fn read(rule: &str, row: &Row) -> Result<StoredInstance, AlertsError> {
     let fingerprint: String = row.get(0);
     let memory: Value = row.get(4);
     let memory: InstanceMemory = serde_json::from_value(memory).map_err(|error| AlertsError::Unreadable {
-        what: format!("the memory of instance {fingerprint} of rule {rule}"),
+        what: format!("the stored state of instance {fingerprint} of rule {rule}"),
         why: error.to_string(),
     })?;
     let receivers: Vec<String> = row.get(7);
@@ -152,7 +152,7 @@ async fn save_events(
         transaction
             .execute(INSERT_EVENTS, &[&rows, &slot, &rule])
             .await
-            .map_err(while_("write what happened"))?;
+            .map_err(while_("store events"))?;
     }
     Ok(())
 }
@@ -202,7 +202,7 @@ pub(crate) async fn take_acks(
     let rows = transaction
         .query(TAKE_ACKS, &[&rule, &slot])
         .await
-        .map_err(while_("take up acknowledgements"))?;
+        .map_err(while_("load acknowledgements"))?;
     let acks = rows.iter().map(|row| {
         let ack = AlertAck {
             by: row.get(1),
@@ -230,7 +230,7 @@ pub(crate) async fn open_labels(
     let rows = transaction
         .query(READ_INHIBITING_LABELS, &[&&open[..], &names])
         .await
-        .map_err(while_("look for what inhibits"))?;
+        .map_err(while_("look for inhibiting alerts"))?;
     Ok(rows.iter().map(|row| texts(row.get(0))).collect())
 }
 
@@ -271,14 +271,14 @@ async fn covered_instances(
     let rows = transaction
         .query(READ_MEMORY, &[&equal])
         .await
-        .map_err(while_("look what a snooze covers"))?;
+        .map_err(while_("look for the alerts that a snooze covers"))?;
     let mut covered = Vec::new();
     for row in &rows {
         let labels = texts(row.get(0));
         if fleetledger_paging::matcher::all_met(&snooze.matchers, &labels) {
             let memory: InstanceMemory =
                 serde_json::from_value(row.get(1)).map_err(|error| AlertsError::Unreadable {
-                    what: "the memory of an instance".to_owned(),
+                    what: "the stored state of an instance".to_owned(),
                     why: error.to_string(),
                 })?;
             covered.push(memory.instance);

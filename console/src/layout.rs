@@ -85,10 +85,10 @@ fn fill(template: &str, with: Value) -> Result<String, HttpFailure> {
     add_filters(&mut environment, Instant::now());
     let filled = environment.render_named_str("page.html", template, with);
     filled.map_err(|error| {
-        tracing::error!(error = format!("{error:#}"), "a page could not be made");
+        tracing::error!(error = format!("{error:#}"), "a page could not be rendered");
         HttpFailure::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the page could not be made; see the console's log",
+            "the page could not be rendered; see the console's log",
         )
     })
 }

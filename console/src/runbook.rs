@@ -29,12 +29,8 @@ async fn page(api: &AlertsApi, caller: &AlertsCaller, name: &str) -> Result<Html
     caller.must_be(CallerRole::Viewer)?;
     // A name of the folder and nothing else: no dots, no slashes.
     let is_name = |one: char| one.is_ascii_alphanumeric() || one == '-' || one == '_';
-    let missing = || {
-        HttpFailure::not_found(format!(
-            "there is no runbook {name} in {}",
-            api.runbooks.display()
-        ))
-    };
+    let missing =
+        || HttpFailure::not_found(format!("runbook {name} not found in {}", api.runbooks.display()));
     if name.is_empty() || !name.chars().all(is_name) {
         return Err(missing());
     }

@@ -35,13 +35,13 @@ async fn page(
     caller.must_be(CallerRole::Viewer)?;
     if labels.is_empty() {
         return Err(HttpFailure::bad(
-            "a timeline is of something: /timeline?cluster=…&node=…",
+            "name the object of the timeline, as in /timeline?cluster=…&node=…",
         ));
     }
     if let Some(other) = labels.keys().find(|name| !OBJECT_LABELS.contains(&name.as_str())) {
         let known = OBJECT_LABELS.join(", ");
         return Err(HttpFailure::bad(format!(
-            "`{other}` names no object; there are {known}"
+            "`{other}` is not a parameter that names an object; these are: {known}"
         )));
     }
     let events = events_of_labels(api, labels, MOST).await?;

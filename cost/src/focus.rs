@@ -86,7 +86,7 @@ pub async fn csv(reader: &ReaderPool, window: CostWindow) -> Result<Body, CostEr
     let rows = rows.map(move |chunk| {
         let _connection = &client;
         if let Err(error) = &chunk {
-            tracing::error!(%error, "an export in FOCUS ended short");
+            tracing::error!(%error, "an export in FOCUS failed before its end");
         }
         chunk
     });

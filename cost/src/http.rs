@@ -211,7 +211,7 @@ async fn rerate(
     let read = |key: &str, text: &str| {
         Instant::parse(text).ok_or_else(|| {
             HttpFailure::bad(format!(
-                "{key}: `{text}` is no instant such as 2026-04-01T00:00:00Z"
+                "{key}: `{text}` is not an instant such as 2026-04-01T00:00:00Z"
             ))
         })
     };
@@ -278,7 +278,10 @@ impl From<CostError> for HttpFailure {
             CostError::Database { source, .. }
                 if source.code().is_some_and(|code| code.code().starts_with("22")) =>
             {
-                Self::bad("a value cannot be stored: PostgreSQL's texts hold no NUL, its numbers have bounds")
+                Self::bad(
+                    "a value cannot be stored: PostgreSQL's text cannot contain NUL characters, and its \
+                     numbers have limits",
+                )
             }
             CostError::TooLarge(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error),
             // What PostgreSQL says of our own statements is for the log.

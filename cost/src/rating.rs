@@ -39,10 +39,11 @@ impl CostRater {
     ) -> Result<Self, prometheus::Error> {
         let hours = Opts::new(
             "fleetledger_cost_ratings_total",
-            "Ratings of an hour, by why (first, partial, known, usage, rerate); error counts rounds, set_aside hours of clusters that could not be rated.",
+            "Ratings of an hour, by reason (first, partial, known, usage, rerate); error counts failed \
+             rounds, set_aside the hours of clusters that could not be rated and are excluded.",
         );
         let hours = IntCounterVec::new(hours, &["reason"])?;
-        let seconds = HistogramOpts::new("fleetledger_cost_rating_seconds", "How long rating an hour took.")
+        let seconds = HistogramOpts::new("fleetledger_cost_rating_seconds", "Duration of rating an hour.")
             .buckets(vec![0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0]);
         let seconds = Histogram::with_opts(seconds)?;
         registry.register(Box::new(hours.clone()))?;
@@ -134,7 +135,7 @@ impl CostRater {
             days.insert(Instant(hour.0 - hour.0.rem_euclid(24 * HOUR_MICROS)));
         }
         let again = client.query(READ_DUE_DAYS, &[&now]).await;
-        let again = again.map_err(while_("look for days that are due"))?;
+        let again = again.map_err(while_("look for due days"))?;
         days.extend(again.iter().map(|row| row.get::<_, Instant>(0)));
         for day in days {
             fill_day(client, day, now).await?;
@@ -191,7 +192,7 @@ impl CostRater {
         let run: Option<i64> = rated.map_err(while_("rate an hour"))?.get(0);
         for failure in failures(client, hour, hour.plus_micros(1)).await? {
             self.hours.with_label_values(&["set_aside"]).inc();
-            tracing::error!("{failure}; it is set aside and tried again");
+            tracing::error!("{failure}; it is excluded and retried");
         }
         if run.is_some() {
             self.hours.with_label_values(&[reason]).inc();
@@ -226,7 +227,7 @@ pub async fn rerate(client: &Client, from: Instant, to: Instant, now: Instant) -
         Ok(count)
     } else {
         Err(CostError::Refused(format!(
-            "{}; {count} hours were rated again without them",
+            "{}; these are excluded, and {count} hours were rated again without them",
             failures.join("; ")
         )))
     }
@@ -234,9 +235,12 @@ pub async fn rerate(client: &Client, from: Instant, to: Instant, now: Instant) -
 
 async fn fill_day(client: &Client, day: Instant, now: Instant) -> Result<(), CostError> {
     let filled = client.query_one(FILL_DAY, &[&day, &now]).await;
-    let filled: bool = filled.map_err(while_("make the rows of a day"))?.get(0);
+    let filled: bool = filled.map_err(while_("fill the rows of a day"))?.get(0);
     if !filled {
-        tracing::error!(%day, "the rows of a day could not be made: fleet.cost_failure says why; it is tried again");
+        tracing::error!(
+            %day,
+            "the rows of a day could not be filled; fleet.cost_failure shows why; retrying"
+        );
     }
     Ok(())
 }
@@ -244,7 +248,7 @@ async fn fill_day(client: &Client, day: Instant, now: Instant) -> Result<(), Cos
 /// What is set aside of hours that begin in `from..to`, a sentence each.
 async fn failures(client: &Client, from: Instant, to: Instant) -> Result<Vec<String>, CostError> {
     let rows = client.query(READ_FAILURES, &[&from, &to]).await;
-    let rows = rows.map_err(while_("read what is set aside"))?;
+    let rows = rows.map_err(while_("read excluded hours"))?;
     let sentence = |row: &Row| {
         let (hour, cluster, error): (Instant, String, String) = (row.get(0), row.get(1), row.get(2));
         format!("hour {hour} of {cluster} could not be rated: {error}")

@@ -4,19 +4,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Cost: hours are rated by `evaluate` once a price sheet was applied.
+/// Cost: `evaluate` rates hours once a price sheet has been applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RatingSettings {
-    /// Labels of pods that cost is kept by, each a part of every line; others are answered on demand. `migrate` stores them.
+    /// Labels of pods by which cost is stored, each a part of every line; other labels are computed on demand.
+    /// `migrate` stores them.
     pub rollup_labels: Vec<String>,
-    /// How often it is looked for hours to rate, in seconds.
+    /// Time between two checks for hours to rate, in seconds.
     pub interval_seconds: u64,
-    /// How often the running hour is rated as a partial one, in minutes; 0 = never.
+    /// How often the current hour is rated as a partial one, in minutes; 0 = never.
     pub partial_minutes: u64,
-    /// How far back the first run begins, in hours.
+    /// How far back the first run starts, in hours.
     pub history_hours: u64,
-    /// How far back hours are rated again when more is known of them, in days.
+    /// How far back hours are rated again when more data for them arrives, in days.
     pub lateness_days: u64,
 }
 
@@ -50,7 +51,7 @@ impl RatingSettings {
     pub fn check(&self) -> Result<(), RatingSettingsFault> {
         let fault = |key, why: String| Err(RatingSettingsFault { key, why });
         if self.rollup_labels.iter().any(|label| label.trim().is_empty()) {
-            return fault("rollup_labels", "holds an empty name".to_owned());
+            return fault("rollup_labels", "contains an empty name".to_owned());
         }
         let within = |key, value: u64, least: u64, most: u64| match value {
             value if value < least => fault(key, format!("must be at least {least}")),

@@ -103,8 +103,8 @@ async fn check_currency(transaction: &Transaction<'_>, book: &CostDefinitions) -
     let ours = book.sheets.first().map(|sheet| &sheet.currency);
     match (stored, ours) {
         (Some(stored), Some(ours)) if stored != *ours => Err(CostError::Refused(format!(
-            "hours were rated in {stored}, and these sheets are in {ours}: amounts of both cannot be summed; \
-             give prices in {stored}"
+            "hours were rated in {stored}, but these sheets are in {ours}: amounts in different currencies \
+             cannot be summed; write prices in {stored}"
         ))),
         _ => Ok(()),
     }
@@ -342,7 +342,7 @@ pub async fn close(client: &Client, month: &str, by: &str) -> Result<ClosedMonth
 
 fn month_begin(month: &str) -> Result<Instant, CostError> {
     Instant::parse(&format!("{month}-01T00:00:00Z"))
-        .ok_or_else(|| CostError::Refused(format!("`{month}` is no month such as 2026-04")))
+        .ok_or_else(|| CostError::Refused(format!("`{month}` is not a month such as 2026-04")))
 }
 
 const TAKE_APPLY_LOCK: &str = "select ledger.take_lock('cost_apply')";

@@ -30,7 +30,7 @@ impl UnmatchedDefinitions {
     }
 }
 
-const HINT: &str = "an emitter sends the labels that its emit.labels names";
+const HINT: &str = "an emitter sends only the labels that its emit.labels names";
 
 /// Compares these definitions with the ledger, and the labels that cost is kept by. A ledger without nodes says nothing of
 /// classes, one without pods nothing of labels.
@@ -65,7 +65,7 @@ pub async fn of_ledger(client: &Client) -> Result<UnmatchedDefinitions, CostErro
     let row = client
         .query_one(READ_CLASSES_IN_FORCE, &[])
         .await
-        .map_err(while_("read the classes of the price sheets in force"))?;
+        .map_err(while_("read the classes of the current price sheets"))?;
     compare(client, &row.get(0)).await
 }
 
@@ -82,16 +82,16 @@ async fn compare(client: &Client, classes: &Value) -> Result<UnmatchedDefinition
         if !unsent.is_empty() {
             let labels = unsent.join(", ");
             unmatched.unsent.push(format!(
-                "{name}: no node of the ledger has the label {labels}; {HINT}"
+                "{name}: no node in the ledger has the label {labels}; {HINT}"
             ));
         } else if row.get(2) {
             unmatched.empty.push(format!(
-                "{name}: every node that it matches is of a class before it"
+                "{name}: every node that it matches belongs to an earlier class"
             ));
         } else {
             unmatched
                 .empty
-                .push(format!("{name}: no node of the ledger matches it"));
+                .push(format!("{name}: no node in the ledger matches it"));
         }
     }
     let rows = client
@@ -100,7 +100,7 @@ async fn compare(client: &Client, classes: &Value) -> Result<UnmatchedDefinition
         .map_err(while_("compare cost.rollup_labels with pods"))?;
     for row in rows {
         let label: String = row.get(0);
-        let sentence = format!("cost.rollup_labels: no pod of the ledger has the label {label}; {HINT}");
+        let sentence = format!("cost.rollup_labels: no pod in the ledger has the label {label}; {HINT}");
         unmatched.unsent.push(sentence);
     }
     unmatched.uncounted = uncounted(client).await?;
@@ -117,8 +117,8 @@ async fn uncounted(client: &Client) -> Result<Vec<String>, CostError> {
     for row in rows {
         let (datacenter, cluster, nodes): (String, String, i64) = (row.get(0), row.get(1), row.get(2));
         sentences.push(format!(
-            "cluster {datacenter}/{cluster}: virtual nodes ({nodes}) are priced by a capacity that somebody wrote down; give them a \
-             class of their own, or a price of nothing"
+            "cluster {datacenter}/{cluster}: virtual nodes ({nodes}) are priced by a declared capacity, not \
+             a real one; give them a class of their own, or a price of 0"
         ));
     }
     let rows = client
@@ -133,8 +133,9 @@ async fn uncounted(client: &Client) -> Result<Vec<String>, CostError> {
             several => format!("{several} nodes"),
         };
         sentences.push(format!(
-            "cluster {datacenter}/{cluster}: {resource} ({amount} on {nodes}) is not counted: it is no card of a name \
-             \u{2026}/gpu, has no price and is charged to nobody; the price of the node covers it"
+            "cluster {datacenter}/{cluster}: {resource} ({amount} on {nodes}) is not counted as a GPU, \
+             because its name does not end in /gpu: it has no price of its own and is charged to nobody; the \
+             price of the node covers it"
         ));
     }
     Ok(sentences)

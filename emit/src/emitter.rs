@@ -139,7 +139,7 @@ impl ClusterEmitter {
                 .map_err(|error| EmitError::settings("datacenter, cluster", error.to_string()))?;
             self.health.update(|summary| summary.cluster_uid.clone_from(&uid));
             match self.lead(&name).await? {
-                TermEnd::Deposed => tracing::warn!(cluster = %name, "deposed; standing by"),
+                TermEnd::Deposed => tracing::warn!(cluster = %name, "another emitter leads; standing by"),
                 TermEnd::Done | TermEnd::NewEpoch(_) | TermEnd::Overtaken(_) | TermEnd::Renewed => {
                     return Ok(());
                 }
@@ -295,8 +295,9 @@ impl ClusterEmitter {
                     self.metrics.overtaken.inc();
                     let pause = backoff.failed(rand::random());
                     tracing::error!(cluster = %name, epoch, seen, pause_seconds = pause.as_secs_f64(),
-                        "somebody else writes in this cluster's name, though the lease is ours; a higher epoch begins after a pause");
-                    let why = "somebody else writes in this cluster's name";
+                        "another producer writes in this cluster's name, although this emitter holds the \
+                         Lease; a higher epoch begins after a pause");
+                    let why = "another producer writes in this cluster's name";
                     if !self.pause(pause, why, deposed).await {
                         return Ok(if deposed.is_cancelled() {
                             TermEnd::Deposed
@@ -373,7 +374,10 @@ impl ClusterEmitter {
     ) -> Result<bool, EmitError> {
         loop {
             let (why, pause) = (failure.explain(Instant::now()), backoff.failed(rand::random()));
-            tracing::error!(cluster = %epoch.name, why, pause_seconds = pause.as_secs_f64(), "delivery failed; the next attempt follows after a pause");
+            tracing::error!(
+                cluster = %epoch.name, why, pause_seconds = pause.as_secs_f64(),
+                "delivery failed; it is retried after a pause"
+            );
             if !self.pause(pause, &why, deposed).await {
                 return Ok(false);
             }
@@ -454,7 +458,7 @@ impl ClusterEmitter {
                     self.health.kafka.failed(READ_BACK, &format!("{what}: {error}"));
                     self.health.starting(&format!("kafka: {what}: {error}"));
                 }
-                Some(Err(error)) => tracing::error!(%error, "reading back failed; retried"),
+                Some(Err(error)) => tracing::error!(%error, "reading back failed; retrying"),
                 None => {}
             }
             if self.wait_before_retry().await {
@@ -534,7 +538,7 @@ pub(crate) fn log_placements(
         let topic = kind.topic(&settings.topic_prefix, settings.topic_suffix.as_deref());
         let partitions = LogProducer::partitions(kafka, &topic, METADATA_TIMEOUT).map_err(|error| {
             (
-                format!("topic {topic} (does it exist, and may we describe it?)"),
+                format!("topic {topic} (check that it exists and that this user may describe it)"),
                 error,
             )
         })?;

@@ -211,7 +211,10 @@ impl ObservedFleet {
             .with_label_values(&[object.resource().as_str()])
             .inc();
         if object.uid().is_empty() {
-            tracing::error!(resource = %object.resource(), name = object.meta().name, "object without uid is passed over");
+            tracing::error!(
+                resource = %object.resource(), name = object.meta().name,
+                "an object without uid is skipped"
+            );
             return;
         }
         let heartbeat = match object {
@@ -503,7 +506,7 @@ impl ObservedFleet {
         let kind = record.kind().as_str();
         let (value, fit) = encode_to_fit(record, largest)
             .inspect_err(
-                |error| tracing::error!(kind, uid = record.uid(), %error, "record cannot be encoded"),
+                |error| tracing::error!(kind, uid = record.uid(), %error, "a record cannot be encoded"),
             )
             .ok()?;
         match fit {
@@ -517,8 +520,9 @@ impl ObservedFleet {
                     name = record.name(),
                     bytes = value.len(),
                     largest,
-                    "record is too large for its topic and is not sent, though shortened: raise max.message.bytes of the topic as \
-                     fleetledger doctor says; the rest of the cluster goes on, and of this object the state before stays"
+                    "a record is too large for its topic even without annotations, labels and messages, and \
+                     is not sent: the ledger keeps the object's previous state; raise max.message.bytes of \
+                     the topic as fleetledger doctor says"
                 );
                 self.oversize.insert(record.uid().to_owned());
                 return None;

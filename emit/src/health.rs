@@ -165,7 +165,10 @@ impl EmitterHealth {
         if state.role == EmitterRole::Stopped || age < STUCK_AFTER {
             return Ok(());
         }
-        Err(format!("pipeline has not turned for {} s", age.as_secs()))
+        Err(format!(
+            "the pipeline has made no progress for {} s",
+            age.as_secs()
+        ))
     }
 
     /// What was sent so far.

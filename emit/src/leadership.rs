@@ -82,15 +82,16 @@ impl LeadershipLease {
                         lease = self.settings.lease,
                         identity = self.identity,
                         epoch,
-                        "lease taken"
+                        "Lease acquired"
                     );
                     return Some(epoch);
                 }
                 Ok(None) => health.standby(),
                 Err(error) => {
-                    tracing::warn!(%error, "lease cannot be read or taken");
+                    tracing::warn!(%error, "the Lease cannot be read or acquired");
                     health.starting(&format!(
-                        "lease {}/{}: {error}; the namespace must exist and the emitter may get, create and update leases there",
+                        "Lease {}/{}: {error}; the namespace must exist, and the emitter must be allowed to \
+                         get, create and update leases in it",
                         self.settings.namespace, self.settings.lease
                     ));
                 }
@@ -116,20 +117,21 @@ impl LeadershipLease {
             match tokio::time::timeout(left, self.renew()).await {
                 Ok(Ok(LeaseRenewal::Renewed)) => renewed_at = asked_at,
                 Ok(Ok(LeaseRenewal::Lost)) => {
-                    tracing::warn!("another emitter holds the lease");
+                    tracing::warn!("another emitter holds the Lease");
                     return deposed.cancel();
                 }
                 Ok(Ok(LeaseRenewal::SetBack)) => {
                     tracing::warn!(
-                        "the API server's data was set back, as by a restored backup; everything is listed anew"
+                        "the API server's data is older than before, as after a restore from a backup; \
+                         everything is listed again"
                     );
                     return deposed.cancel();
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "lease cannot be renewed"),
+                Ok(Err(error)) => tracing::warn!(%error, "the Lease cannot be renewed"),
                 Err(_) => {}
             }
             if renewed_at.elapsed() >= self.deadline() {
-                tracing::warn!("lease could not be renewed in time; sending stops");
+                tracing::warn!("the Lease could not be renewed in time; sending stops");
                 return deposed.cancel();
             }
         }
@@ -155,7 +157,7 @@ impl LeadershipLease {
             .replace(&self.settings.lease, &PostParams::default(), &lease)
             .await
         {
-            tracing::debug!(%error, "lease not given back");
+            tracing::debug!(%error, "the Lease could not be released");
         }
     }
 

@@ -148,7 +148,9 @@ impl LogWatch {
         thread::Builder::new()
             .name("log-watch".to_owned())
             .spawn(move || watched.watch(&consumer, &source))
-            .map_err(|_| KafkaError::ClientCreation("no thread to watch the logs".to_owned()))?;
+            .map_err(|_| {
+                KafkaError::ClientCreation("the thread that watches the logs could not be started".to_owned())
+            })?;
         Ok(Self { seen, epoch })
     }
 

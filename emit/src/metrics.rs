@@ -160,16 +160,16 @@ impl EmitMetrics {
             )?,
             delivery_failures: r.counter(
                 "delivery_failures_total",
-                "Records whose delivery failed; a new epoch begins once records are taken again.",
+                "Records whose delivery failed; a new epoch begins once Kafka accepts records again.",
             )?,
             missed: r.counters(
                 "missed_changes_total",
-                "Differences that sweeps found between API server and memory.",
+                "Differences that sweeps found between the API server and the emitter's memory.",
                 kind,
             )?,
             inferred_deletes: r.counters(
                 "inferred_deletes_total",
-                "Objects found gone without their deletion having been seen.",
+                "Objects found to be gone whose deletion was not seen.",
                 kind,
             )?,
             shortened: r.counters(
@@ -179,26 +179,22 @@ impl EmitMetrics {
             )?,
             refused: r.counters(
                 "refused_records_total",
-                "Records that stay too large and are not sent.",
+                "Records too large even without annotations, labels and messages; not sent.",
                 kind,
             )?,
             forgotten: r.counters(
                 "forgotten_deletes_total",
-                "Objects born and gone while Kafka was away, beyond the buffer.",
+                "Objects created and deleted during a Kafka outage and dropped because the buffer was full.",
                 kind,
             )?,
-            watch_errors: r.counters(
-                "watch_errors_total",
-                "Errors of watches and lists.",
-                &["resource"],
-            )?,
+            watch_errors: r.counters("watch_errors_total", "Failed watches and lists.", &["resource"])?,
             relists: r.counters(
                 "relists_total",
-                "Lists from the begin, after a watch was lost.",
+                "Full lists after a watch was lost.",
                 &["resource"],
             )?,
             objects: r.add(IntGaugeVec::new(
-                r.opts("objects", "Living objects as the log stands."),
+                r.opts("objects", "Live objects at the current end of the log."),
                 kind,
             ))?,
             pending: r.gauge(
@@ -216,43 +212,42 @@ impl EmitMetrics {
             memory_bytes: r.gauge("memory_bytes", "Bytes of the newest bodies kept.")?,
             unresolved: r.gauge(
                 "unresolved_owner_pods",
-                "Pods that wait for their owner to become known.",
+                "Pods waiting until their owner is known.",
             )?,
             leader: r.gauge("leader", "1 while this emitter leads.")?,
             overtaken: r.counter(
                 "overtaken_total",
-                "Times that somebody else wrote in the cluster's name, and a higher epoch began.",
+                "Times that another producer wrote in the cluster's name and a higher epoch began.",
             )?,
             watched_bytes: r.counter(
                 "watched_bytes_total",
-                "Bytes in its partitions that were looked at for records in the cluster's name.",
+                "Bytes of its partitions that were searched for records of other producers in the cluster's \
+                 name.",
             )?,
             watch_behind_seconds: r.gauge(
                 "watch_behind_seconds",
-                "How far looking for records in the cluster's name is behind; 0 while it keeps up.",
+                "How far the search for records of other producers in the cluster's name is behind; 0 while \
+                 it keeps up.",
             )?,
             epoch: r.gauge("epoch", "Current epoch, in microseconds since 1970.")?,
             sweeps: r.counters("sweeps_total", "Sweeps completed.", kind)?,
             usage_reads: r.counters(
                 "usage_reads_total",
-                "Looks at the usage of a node, read or failed.",
+                "Reads of a node's usage, by outcome.",
                 &["result"],
             )?,
-            usage_unknown: r.counter(
-                "usage_unknown_samples_total",
-                "Samples of usage of no pod that is known.",
-            )?,
+            usage_unknown: r.counter("usage_unknown_samples_total", "Usage samples of unknown pods.")?,
             usage_dropped: r.counter(
                 "usage_dropped_windows_total",
-                "Windows of usage given up because Kafka was away for too long, or too large.",
+                "Usage windows dropped because Kafka was unavailable for too long or they were too large.",
             )?,
             usage_failing_nodes: r.gauge(
                 "usage_failing_nodes",
-                "Nodes whose usage could not be read when they were last asked.",
+                "Nodes whose usage could not be read in the last attempt.",
             )?,
             usage_round_seconds: r.gauge(
                 "usage_round_seconds",
-                "How long the last round over all nodes took.",
+                "Duration of the last round over all nodes.",
             )?,
             delivery_seconds: r.add(Histogram::with_opts(delivery))?,
         })

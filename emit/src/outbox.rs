@@ -123,12 +123,12 @@ impl Outbox {
                 tracing::error!(
                     node = usage.node,
                     bytes = value.len(),
-                    "window of usage is too large for its topic"
+                    "a usage window is too large for its topic and is dropped"
                 );
                 return self.metrics.usage_dropped.inc();
             }
             Err(error) => {
-                tracing::error!(node = usage.node, %error, "window of usage cannot be encoded");
+                tracing::error!(node = usage.node, %error, "a usage window cannot be encoded and is dropped");
                 return self.metrics.usage_dropped.inc();
             }
         };

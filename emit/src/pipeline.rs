@@ -150,7 +150,8 @@ impl LeadershipTerm<'_> {
             while course.tasks.try_join_next().is_some() {}
             if course.is_other_cluster {
                 tracing::error!(cluster = %self.name,
-                    "the API server is another cluster by now (the uid of kube-system differs); nothing more is sent in the old name");
+                    "the API server now serves another cluster (the uid of kube-system differs); nothing \
+                     more is sent under the old name");
                 self.outbox.producer.abandon();
                 return TermEnd::Deposed;
             }
@@ -410,7 +411,7 @@ impl LeadershipTerm<'_> {
         };
         let missed: HashMap<_, _> = outcome.missed;
         if !missed.is_empty() {
-            tracing::warn!(cluster = %self.name, ?missed, "sweep found changes that the watches missed");
+            tracing::warn!(cluster = %self.name, ?missed, "the sweep found changes that the watches missed");
         }
         for kind in outcome.kinds {
             let of = |shard: u16| missed.get(&(kind, shard)).copied().unwrap_or(0);
@@ -450,7 +451,10 @@ impl LeadershipTerm<'_> {
                 if *self.finished {
                     return TermEnd::NewEpoch(failure);
                 }
-                tracing::error!(cluster = %self.name, why = failure.explain(ClockReading::read().at), "emitter ends with records that kafka refuses");
+                tracing::error!(
+                    cluster = %self.name, why = failure.explain(ClockReading::read().at),
+                    "the emitter stops with records that Kafka refuses"
+                );
                 break;
             }
             tokio::time::timeout(TURN, acknowledged.notified()).await.ok();
@@ -458,7 +462,10 @@ impl LeadershipTerm<'_> {
         self.outbox.report();
         let (left, _) = self.outbox.producer.in_flight();
         if left > 0 {
-            tracing::warn!(cluster = %self.name, left, "emitter ends with records that kafka has not acknowledged");
+            tracing::warn!(
+                cluster = %self.name, left,
+                "the emitter stops with records that Kafka has not acknowledged"
+            );
         }
         TermEnd::Done
     }
@@ -508,7 +515,7 @@ fn read_vanished(
             .collect();
         let mut values = read_values(kafka, place, &here, budget)
             .inspect_err(
-                |error| tracing::warn!(%error, "last records of vanished objects cannot be read back"),
+                |error| tracing::warn!(%error, "the last records of deleted objects cannot be read back"),
             )
             .unwrap_or_default();
         budget = budget.saturating_sub(values.values().map(Vec::len).sum());

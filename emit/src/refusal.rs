@@ -88,18 +88,21 @@ impl DeliveryFailure {
         let advice = match self.refusal() {
             None => return format!("{place} cannot be delivered: {}", self.text),
             Some(RefusalCause::Timestamp) => format!(
-                "their timestamps are outside the topic's limits; this clock says {now}: set it if it differs from the \
-                 brokers' (one hour ahead is Kafka's default limit), else raise message.timestamp.after.max.ms and \
-                 message.timestamp.before.max.ms of the topic as fleetledger doctor says"
+                "their timestamps are outside the topic's limits; this machine's clock is at {now}: set it \
+                 if it differs from the brokers' clocks (Kafka's default limit is one hour ahead), otherwise \
+                 raise message.timestamp.after.max.ms and message.timestamp.before.max.ms of the topic as \
+                 fleetledger doctor says"
             ),
             Some(RefusalCause::Size) => {
                 "they are larger than max.message.bytes of the topic; raise it as fleetledger doctor says".to_owned()
             }
             Some(RefusalCause::Policy) => {
-                "a policy of the brokers forbids them; allow what topics.* of the configuration asks for".to_owned()
+                "a policy of the brokers forbids them; allow the settings that topics.* of the configuration \
+                 asks for".to_owned()
             }
             Some(RefusalCause::Authorisation) => {
-                "this user may not write; allow it Write and Describe on the topics of this datacenter".to_owned()
+                "this user may not write; grant it Write and Describe on the topics of this \
+                 datacenter".to_owned()
             }
             Some(RefusalCause::Topic) => "the topic or partition is gone; run fleetledger topics create".to_owned(),
             Some(RefusalCause::Format) => {
@@ -147,8 +150,8 @@ mod tests {
             (RDKafkaErrorCode::InvalidRecord, "this clock says 2023-11-14"),
             (RDKafkaErrorCode::MessageSizeTooLarge, "max.message.bytes"),
             (RDKafkaErrorCode::PolicyViolation, "policy"),
-            (RDKafkaErrorCode::TopicAuthorizationFailed, "allow it Write"),
-            (RDKafkaErrorCode::ClusterAuthorizationFailed, "allow it Write"),
+            (RDKafkaErrorCode::TopicAuthorizationFailed, "grant it Write"),
+            (RDKafkaErrorCode::ClusterAuthorizationFailed, "grant it Write"),
             (RDKafkaErrorCode::UnknownTopicOrPartition, "topics create"),
             (RDKafkaErrorCode::UnsupportedCompressionType, "compression.type"),
         ] {

@@ -21,9 +21,10 @@ pub struct EmitSettings {
     pub cluster: String,
     /// First part of every topic's name: `<prefix>.<kind>`.
     pub topic_prefix: String,
-    /// Last part of every topic's name, where each datacenter has topics of its own; none by default.
+    /// Last part of every topic's name, if each datacenter has topics of its own; none by default.
     pub topic_suffix: Option<String>,
-    /// Logs that the objects of one kind are spread over. Fixed for the life of the topics: a change means new topics.
+    /// Number of logs that the objects of one kind are spread over. Fixed for the life of the topics: a change means
+    /// new topics.
     pub shards: u16,
     /// Labels that are sent: exact names, or prefixes that end in `*`.
     pub labels: Vec<String>,
@@ -37,34 +38,35 @@ pub struct EmitSettings {
     pub coalesce_ms: u64,
     /// How long a sweep waits for the watches to catch up with its fresh list before it calls a difference a missed change, in milliseconds.
     pub settle_ms: u64,
-    /// Most memory, in bytes, for what waits for Kafka: half for records on their way, a quarter for the last records of
-    /// objects that are gone, a quarter for windows of usage. What is beyond stays as the newest state of each object.
+    /// Maximum memory, in bytes, for what waits for Kafka: half for records in flight, a quarter for the last records
+    /// of deleted objects, a quarter for usage windows. Beyond that, only the newest state of each object is kept.
     pub buffer_bytes: usize,
-    /// Most records that wait for Kafka.
+    /// Maximum number of records that wait for Kafka.
     pub buffer_records: usize,
     /// Objects per page of a paged list.
     pub page_size: u32,
-    /// Ask the API server for streaming lists; where it has none, paged lists are used.
+    /// Ask the API server for streaming lists; if it does not support them, paged lists are used.
     pub streaming_lists: bool,
     /// Age at which a node's Lease counts as stale, in seconds.
     pub lease_stale_seconds: u64,
     /// Age at which a condition's heartbeat counts as stale, in seconds. It must exceed the kubelet's report
     /// frequency, which is 5 minutes with up to half of that as jitter.
     pub condition_stale_seconds: u64,
-    /// Of several emitters on one cluster the holder of this Lease sends.
+    /// Leader election: of several emitters on one cluster, only the holder of this Lease sends.
     pub leadership: LeadershipSettings,
-    /// How records prove whose they are.
+    /// How records prove which cluster they come from.
     pub identity: EmitIdentitySettings,
-    /// How what containers use is read.
+    /// How the usage of containers is read.
     pub usage: UsageSettings,
 }
 
-/// How records prove whose they are.
+/// How records prove which cluster they come from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmitIdentitySettings {
-    /// File of this cluster's key, at least 64 hexadecimal digits; a second line may hold the key before it. The first signs every
-    /// record, tombstones and marks included. Read again when it changes; records are not signed where empty.
+    /// File of this cluster's key, at least 64 hexadecimal digits; a second line may contain the previous key. The
+    /// first signs every record, tombstones and marks included. Read again when it changes; if empty, records are not
+    /// signed.
     pub key_file: String,
 }
 
@@ -76,8 +78,8 @@ pub struct LeadershipSettings {
     pub lease: String,
     /// Namespace of the Lease.
     pub namespace: String,
-    /// Name under which this emitter holds the Lease: unique among the emitters of a cluster, usually the pod's
-    /// name. Made up at random where empty.
+    /// Name under which this emitter holds the Lease: unique among the emitters of a cluster, usually the pod's name.
+    /// Random if empty.
     pub identity: String,
     /// Time without renewal after which another emitter takes the Lease, in seconds.
     pub duration_seconds: u64,
@@ -209,7 +211,8 @@ impl EmitSettings {
         if self.condition_stale_seconds <= 450 {
             return Err(EmitError::settings(
                 "condition_stale_seconds",
-                "must exceed 450: kubelets report every 5 minutes with up to half of that as jitter",
+                "must exceed 450, because kubelets report every 5 minutes plus a jitter of up to half of \
+                 that",
             ));
         }
         if self.leadership.duration_seconds < 3 {

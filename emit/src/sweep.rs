@@ -99,7 +99,10 @@ impl ClusterSweep {
                 lists.failed.insert(resource);
             }
             ResourceChange::Failed(why) => {
-                tracing::warn!(%resource, why, "sweep cannot list a resource; its kind is not swept this time");
+                tracing::warn!(
+                    %resource, why,
+                    "the sweep cannot list a resource; its kind is not swept this time"
+                );
                 lists.waiting.remove(&resource);
                 lists.failed.insert(resource);
             }

@@ -78,7 +78,11 @@ impl TopicLimits {
                 }
             }
             Err(error) => {
-                tracing::info!(%error, "kafka does not say what its topics allow; the first record that is refused will")
+                tracing::info!(
+                    %error,
+                    "the limits of the topics cannot be read from Kafka; they become known with the first \
+                     record that is refused"
+                )
             }
         }
     }

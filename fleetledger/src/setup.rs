@@ -44,7 +44,7 @@ pub(crate) async fn require_current(connector: &PostgresConnector, client: &Clie
     };
     let (why, fix) = match migration_status {
         MigrationStatus::Current => return Ok(()),
-        MigrationStatus::Empty => ("it holds no ledger".to_owned(), "run: fleetledger migrate"),
+        MigrationStatus::Empty => ("it contains no ledger".to_owned(), "run: fleetledger migrate"),
         MigrationStatus::Behind { missing } => (
             format!("it lacks {}", missing.join(", ")),
             "run: fleetledger migrate",
@@ -87,15 +87,15 @@ pub(crate) async fn require_sessions(connector: &PostgresConnector, role: &str) 
     if are_sessions_shared(connector).await.unwrap_or(false) {
         let hop = format!("postgres {}", connector.target());
         let why =
-            format!("a pooler in transaction mode stands before it, and {role} needs sessions of its own");
+            format!("a pooler in transaction mode is in front of it, but {role} needs sessions of its own");
         return Err(HopError::setup(hop, why, OWN_SESSIONS));
     }
     Ok(())
 }
 
 /// What to do where a pooler lends sessions for a transaction.
-pub(crate) const OWN_SESSIONS: &str = "name PostgreSQL itself, or a pool with pool_mode = session, in postgres.host and \
-    postgres.port (or postgres.url); see Connection poolers in docs/operating.md";
+pub(crate) const OWN_SESSIONS: &str = "set postgres.host and postgres.port (or postgres.url) to PostgreSQL \
+     itself or to a pool with pool_mode = session; see Connection poolers in docs/operating.md";
 
 /// Refuses a configuration whose secrets cannot be read.
 pub(crate) fn client_config(loaded: &LoadedConfig) -> Result<rdkafka::ClientConfig, ConfigError> {

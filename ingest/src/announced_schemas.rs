@@ -124,8 +124,9 @@ impl LaneMemory {
         match has_room {
             true => Ok(Ok(())),
             false => refused(format!(
-                "there are as many schemas of {subject} as are kept of one cluster, and its rows need them or they came within the \
-                 minute; emitters of one version announce one"
+                "the limit of schemas kept for {subject} is reached, and none can be evicted: rows were \
+                 written with them, or they are younger than a minute; emitters of one version announce one \
+                 schema"
             )),
         }
     }

@@ -90,11 +90,11 @@ pub(crate) async fn end_silent_owners(client: &Client) {
                 tracing::warn!(
                     pid,
                     name,
-                    "an owner said nothing within its transaction; its session is ended"
+                    "the owner of a partition was idle within a transaction; its session is terminated"
                 );
             }
         }
-        Err(error) => tracing::warn!(%error, "look for owners that say nothing"),
+        Err(error) => tracing::warn!(%error, "look for idle owners"),
     }
 }
 

@@ -39,7 +39,7 @@ pub async fn retire(
         .map_err(failed)?;
     let Some(row) = row else {
         return Err(IngestError::NotFound(format!(
-            "there is no active cluster {datacenter}/{cluster}"
+            "active cluster {datacenter}/{cluster} not found"
         )));
     };
     let cluster_id: i32 = row.try_get(0).map_err(failed)?;
@@ -101,7 +101,8 @@ pub async fn admit(
         })?;
     if admitted == 0 {
         return Err(IngestError::NotFound(format!(
-            "cluster uid {cluster_uid} is admitted under another name; fleetledger clusters rename gives it a new one"
+            "cluster uid {cluster_uid} is admitted under another name; to change that name, run fleetledger \
+             clusters rename"
         )));
     }
     Ok(())
@@ -124,7 +125,7 @@ pub async fn forget(connector: &PostgresConnector, cluster_uid: &str) -> Result<
         .map_err(forgetting)?;
     let Some(row) = row else {
         return Err(IngestError::NotFound(format!(
-            "there is no cluster of uid {cluster_uid}"
+            "cluster uid {cluster_uid} not found"
         )));
     };
     let cluster_id: i32 = row.try_get(0).map_err(forgetting)?;
@@ -161,7 +162,7 @@ pub async fn reset_epoch(connector: &PostgresConnector, cluster_uid: &str) -> Re
     match row {
         Some(row) => row.try_get(0).map_err(failed),
         None => Err(IngestError::NotFound(format!(
-            "there is no cluster of uid {cluster_uid}"
+            "cluster uid {cluster_uid} not found"
         ))),
     }
 }
@@ -205,7 +206,7 @@ pub async fn rename(
         .map_err(failed)?;
     if renamed.is_empty() {
         return Err(IngestError::NotFound(format!(
-            "there is no cluster {}/{}",
+            "cluster {}/{} not found",
             from.0, from.1
         )));
     }

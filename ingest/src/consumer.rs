@@ -180,7 +180,7 @@ impl KafkaPoller {
         }
         let wrong = |text: &str| IngestError::Settings {
             key: "partitions",
-            why: format!("holds {text:?}, which is no topic:partition of the topics that are read"),
+            why: format!("contains {text:?}, which is not topic:partition of a topic that is read"),
         };
         let mut ids = Vec::new();
         for text in &settings.partitions {
@@ -277,13 +277,13 @@ impl KafkaPoller {
         match error.rdkafka_error_code() {
             // Our offset is not in the log. The client does not say of which partition: look at them all.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                tracing::error!(%error, "an offset is outside its log; claiming all partitions again");
+                tracing::error!(%error, "an offset is out of range; claiming all partitions again");
                 let owned = self.readable_partitions();
                 self.claim_again(consumer, &owned);
                 None
             }
             Some(code) if is_unreadable(code) => {
-                tracing::error!(%error, "bytes of a log cannot be read; reading each partition alone");
+                tracing::error!(%error, "part of a log cannot be read; reading each partition separately");
                 if self.look_for_unreadable(consumer, false) != Some(true) {
                     // A fault on the way: what the client passed over is read again.
                     let owned = self.readable_partitions();
@@ -499,7 +499,9 @@ fn close(consumer: BaseConsumer<RebalanceContext>) {
             let _ = closed.send(());
         });
     if closing.is_err() || wait.recv_timeout(CLOSE_WITHIN).is_err() {
-        tracing::warn!("the consumer did not close in time; the group will notice by itself");
+        tracing::warn!(
+            "the consumer did not close in time; Kafka removes it from the group when its session times out"
+        );
     }
 }
 

@@ -136,7 +136,8 @@ impl LaneMemory {
             if self.settings.holds_sweep(unseen.len(), living) && !sweep.is_second(&self.settings, now) {
                 sweep.hold(unseen.len(), now);
                 tracing::error!(source = %placed.source, kind = %placed.key.kind, sweep = %sweep.sweep_id,
-                    would_close = unseen.len(), living, "sweep would close too much; it closes nothing until a second one agrees");
+                    would_close = unseen.len(), living,
+                    "the sweep would close too many objects; it is held until a second one agrees");
             } else {
                 for uid in &unseen {
                     let was_current = self.end(draft, placed, *uid, at, EndReason::AbsentFromSweep);

@@ -135,7 +135,8 @@ impl<'b> DeadLetterSpace<'b> {
         if letters > 0 {
             tracing::warn!(
                 letters,
-                "dead letters beyond ingest.dead_letter_day_bytes of their source are counted and not kept"
+                "a source exceeded ingest.dead_letter_day_bytes; its further dead letters of today are \
+                 counted, not kept"
             );
         }
         Ok(())

@@ -122,8 +122,7 @@ pub async fn show(
         .query_opt(READ_DEAD_LETTER, &[&dead_letter_id])
         .await
         .map_err(read_error)?;
-    let row =
-        row.ok_or_else(|| IngestError::NotFound(format!("there is no dead letter {dead_letter_id}")))?;
+    let row = row.ok_or_else(|| IngestError::NotFound(format!("dead letter {dead_letter_id} not found")))?;
     detail_from_row(&row).map_err(read_error)
 }
 

@@ -111,7 +111,7 @@ pub(crate) fn decode(
         let found: String = record.uid().chars().take(80).collect();
         return Err(RecordFault::new(
             DeadReason::WrongKey,
-            format!("body is of uid {found:?}, key of {uid:?}"),
+            format!("body has uid {found:?}, key has {uid:?}"),
         ));
     }
     let unknown = (!decoded.unknown.is_null())
@@ -145,7 +145,7 @@ pub(crate) fn body_fault(error: BodyError) -> RecordFault {
         if lower.contains("allocate") || lower.contains("memory") {
             return RecordFault::new(
                 DeadReason::Truncated,
-                format!("body claims more than it has room for: {text}"),
+                format!("body declares more than it contains: {text}"),
             );
         }
     }

@@ -30,7 +30,8 @@ pub enum IngestError {
     NoTopic(String),
     /// A topic's partition or shard count is not the one it was first read with.
     #[error(
-        "topic {topic} has {found} {what}, but was first read with {recorded}; make a new topic and let the emitters sweep"
+        "topic {topic} has {found} {what}, but was first read with {recorded}; create a new topic and let \
+         the emitters sweep"
     )]
     TopicChanged {
         /// The topic.
@@ -43,7 +44,7 @@ pub enum IngestError {
         recorded: i64,
     },
     /// PostgreSQL could not be reached.
-    #[error("connect to postgresql")]
+    #[error("connect to PostgreSQL")]
     Connect(#[from] ConnectError),
     /// PostgreSQL refused a statement.
     #[error("{action}")]
@@ -63,7 +64,9 @@ pub enum IngestError {
         code: String,
     },
     /// Partitions could not be claimed within the time the group allows.
-    #[error("partitions could not be claimed within {0} s; is postgresql reachable and migrated?")]
+    #[error(
+        "partitions could not be claimed within {0} s; check that PostgreSQL can be reached and is migrated"
+    )]
     ClaimDeadline(u64),
     /// A partition stays behind and nothing lands.
     #[error("partition {0} is behind and has landed nothing for {1} s; restart, then see docs/operating.md")]
@@ -289,15 +292,15 @@ impl DatabaseFailure {
     fn remedy(&self) -> Option<&'static str> {
         match self.disposition() {
             FailureDisposition::LoginRefused => Some(
-                "give the role the password that postgres.password points to, or put the role's into that file; either is \
-                 taken up by the next attempt, and ingestion goes on by itself",
+                "set the role's password to the one that postgres.password points to, or put the role's \
+                 password there; the next attempt uses it, and ingestion continues by itself",
             ),
             FailureDisposition::ServerBroken => Some(
-                "restart postgresql if its files were replaced by an upgrade (58P01), look at its disks (58030); \
-                 ingestion goes on by itself",
+                "restart PostgreSQL if an upgrade replaced its files (58P01), or check its disks (58030); \
+                 ingestion continues by itself",
             ),
             FailureDisposition::ServerDefect => {
-                Some("see postgresql's log for its internal error; if it goes on, the partitions are halted")
+                Some("see PostgreSQL's log for its internal error; if it persists, the partitions halt")
             }
             _ => None,
         }

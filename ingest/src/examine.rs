@@ -88,7 +88,7 @@ impl LaneMemory {
     ) -> Result<ReopenedDeadLetter, StopRequested> {
         let topics = self.topics.clone();
         let Some(topic) = topics.get(record.partition.topic) else {
-            let detail = "its topic is not among those that are read";
+            let detail = "its topic is not one that this ingester reads";
             return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
                 DeadReason::SourceNotAllowed,
                 detail,
@@ -111,14 +111,14 @@ impl LaneMemory {
             SourceRegistration::Accepted(cluster_id) if !quarantined => cluster_id,
             SourceRegistration::Former => return Ok(ReopenedDeadLetter::Obsolete),
             SourceRegistration::NotAdmitted => {
-                let detail = "its cluster is not admitted; fleetledger clusters admit first";
+                let detail = "its cluster is not admitted; run fleetledger clusters admit first";
                 return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
                     DeadReason::NotAdmitted,
                     detail,
                 )));
             }
             SourceRegistration::Accepted(_) | SourceRegistration::Duplicate => {
-                let detail = "its source is still in quarantine; release that first";
+                let detail = "its source is still quarantined; run fleetledger ingest release first";
                 return Ok(ReopenedDeadLetter::Dead(RecordFault::new(
                     DeadReason::Quarantined,
                     detail,
@@ -222,7 +222,7 @@ impl LaneMemory {
             }
             SourceRegistration::NotAdmitted => {
                 let detail =
-                    "its cluster is not admitted; see fleet.quarantine, and fleetledger clusters admit";
+                    "its cluster is not admitted; see fleet.quarantine, then run fleetledger clusters admit";
                 let key = Some((origin, subject));
                 return Ok(dead_record(
                     RecordFault::new(DeadReason::NotAdmitted, detail),
@@ -256,7 +256,7 @@ impl LaneMemory {
         let fault = if quarantined {
             RecordFault::new(
                 DeadReason::Quarantined,
-                "its source is in quarantine; see fleet.quarantine",
+                "its source is quarantined; see fleet.quarantine",
             )
         } else if let Some(detail) = refused {
             RecordFault::new(DeadReason::RefusedByDatabase, detail.as_str())

@@ -139,7 +139,7 @@ impl IngestHealth {
             .min();
         match oldest {
             Some(at) if at.elapsed() > TICK_WITHIN => Err(format!(
-                "a poll thread has not come round for {} s",
+                "a poll thread has not responded for {} s",
                 at.elapsed().as_secs()
             )),
             _ => Ok(()),

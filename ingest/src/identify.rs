@@ -124,7 +124,7 @@ pub(crate) fn verify<'r>(
     let keys = match &origin.proof {
         RequiredProof::None => return Ok(headers?),
         RequiredProof::Unknown => {
-            return refused("its cluster has no key, and ingest.identity.unsigned is refused".to_owned());
+            return refused("its cluster has no key, and ingest.identity.unsigned is \"refused\"".to_owned());
         }
         RequiredProof::Mac(keys) => keys,
     };
@@ -137,7 +137,7 @@ pub(crate) fn verify<'r>(
     let content = SignedContent::of(&topic.name, key, record.value(), &headers);
     match headers.mac {
         Some(mac) if keys.iter().any(|key| key.verify(&content, mac)) => Ok(headers),
-        Some(_) => refused(format!("header {MAC_HEADER} is of no key of {origin}")),
+        Some(_) => refused(format!("header {MAC_HEADER} matches no key of {origin}")),
         None => refused(format!("header {MAC_HEADER} is missing, and {origin} has a key")),
     }
 }

@@ -141,7 +141,7 @@ impl SupervisedConsumer {
                     ended = &mut ended => break ended.unwrap_or(PollThreadEnd::Failed(IngestError::Ended("the poll thread"))),
                     () = tokio::time::sleep(STALL_CHECK_INTERVAL) => {
                         if let Some(partition) = shared.health.stalled(stall, &shared.intake.topics) {
-                            tracing::error!(%partition, "partition is behind and lands nothing");
+                            tracing::error!(%partition, "a partition is behind and lands nothing");
                             stalled = partition;
                             restart.stalled.store(true, Ordering::Relaxed);
                         }
@@ -155,10 +155,10 @@ impl SupervisedConsumer {
                 PollThreadEnd::Stopped => return Ok(()),
                 PollThreadEnd::Failed(error) => return Err(error),
                 PollThreadEnd::Renewed => {
-                    tracing::info!("making a new consumer with the newest secrets and certificates");
+                    tracing::info!("creating a new consumer with the newest secrets and certificates");
                 }
                 PollThreadEnd::Recreate(why) => {
-                    tracing::error!(%why, "making a new consumer");
+                    tracing::error!(%why, "creating a new consumer");
                     if recreated_at.is_some_and(|at| at.elapsed() < RECREATE_AFTER) {
                         return Err(IngestError::Stalled(stalled, stall.as_secs()));
                     }

@@ -49,7 +49,7 @@ impl IngestMetrics {
             dead_letters: counters(
                 r,
                 "dead_letters_total",
-                "Records that died, by topic and reason.",
+                "Records that became dead letters, by topic and reason.",
                 &["topic", "reason"],
             )?,
             batches: counter(r, "batches_total", "Batches that landed.")?,
@@ -57,13 +57,13 @@ impl IngestMetrics {
             transaction_seconds: histograms(
                 r,
                 "transaction_seconds",
-                "Time of a batch's transaction by phase.",
+                "Duration of a batch's transaction, by phase.",
                 &["phase"],
             )?,
             end_to_end_seconds: histograms(
                 r,
                 "end_to_end_seconds",
-                "From ce_time of a batch's newest record to its commit.",
+                "Time from ce_time of a batch's newest record to the commit of the batch.",
                 &["topic"],
             )?,
             lag_records: gauges(
@@ -82,21 +82,25 @@ impl IngestMetrics {
             fence_losses: counter(
                 r,
                 "fence_losses_total",
-                "Partitions found to belong to someone else.",
+                "Partitions found to be owned by another ingester.",
             )?,
             gaps: counter(r, "gaps_total", "Gaps found.")?,
-            gap_records: counter(r, "gap_records_total", "Offsets gone before they could be read.")?,
+            gap_records: counter(
+                r,
+                "gap_records_total",
+                "Offsets that Kafka deleted before they were read.",
+            )?,
             quarantines: counters(
                 r,
                 "quarantines_total",
-                "Sources put into quarantine, by reason.",
+                "Sources quarantined, by reason.",
                 &["reason"],
             )?,
             stale_records: counter(r, "deposed_emitter_records_total", "Records of deposed emitters.")?,
             clock_skew_seconds: float_gauges(
                 r,
                 "clock_skew_seconds",
-                "ce_time less Kafka timestamp of a cluster's newest record.",
+                "ce_time minus the Kafka timestamp of a cluster's newest record.",
                 &["datacenter", "cluster"],
             )?,
             cache_entries: gauges(r, "cache_entries", "Objects in a lane's cache.", &["lane"])?,
@@ -123,13 +127,13 @@ impl IngestMetrics {
             table_sum_disagreements: gauge(
                 r,
                 "table_sum_disagreements",
-                "(Cluster, kind) pairs whose rows are not what was delivered.",
+                "(Cluster, kind) pairs whose rows differ from what was delivered.",
             )?,
-            rebuilds: counters(r, "rebuilds_total", "Batches built anew, by reason.", &["reason"])?,
+            rebuilds: counters(r, "rebuilds_total", "Batches rebuilt, by reason.", &["reason"])?,
             last_progress_seconds: float_gauges(
                 r,
                 "last_progress_seconds",
-                "Unix time at which a partition last landed something.",
+                "Unix time at which a record of a partition last landed.",
                 &["topic", "partition"],
             )?,
         })

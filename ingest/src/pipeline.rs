@@ -162,7 +162,7 @@ pub async fn run(
     stop.cancel();
     let ended = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
-        tracing::warn!("tasks did not end in time");
+        tracing::warn!("tasks did not stop in time");
     }
     result
 }

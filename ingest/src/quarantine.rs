@@ -78,7 +78,8 @@ impl QuarantineWindows {
             let allowed = (f64::from(self.size) * self.share).max(f64::from(self.minimum));
             if f64::from(window.dead()) > allowed {
                 let detail = format!(
-                    "{} of its last {} records died; see fleet.dead_letter, mend the emitter, release the quarantine, replay",
+                    "{} of its last {} records are dead letters; see fleet.dead_letter, fix the emitter, \
+                     release the quarantine, then replay",
                     window.dead(),
                     self.size
                 );
@@ -106,8 +107,10 @@ impl QuarantineWindows {
                 .filter(|source| self.quarantined.contains(&((*source).clone(), id.topic)))
                 .count();
             if sources.len() >= MINIMUM_SOURCES && aside == sources.len() {
-                let why =
-                    format!("all of its {aside} known sources are in quarantine: the fault is hardly theirs");
+                let why = format!(
+                    "all of its {aside} known sources are quarantined, so the cause is probably not a \
+                         source"
+                );
                 halting.push((*id, why));
             }
         }

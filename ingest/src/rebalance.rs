@@ -284,11 +284,16 @@ impl SharedPollState {
                     partition = claim.id.partition,
                     from,
                     to,
-                    "gap: records are gone that were never read"
+                    "gap: records were deleted from Kafka before they were read"
                 );
             }
             if let Some(why) = &claim.halted {
-                tracing::error!(topic, partition = claim.id.partition, why, "partition is halted");
+                tracing::error!(
+                    topic,
+                    partition = claim.id.partition,
+                    why,
+                    "a partition is halted"
+                );
                 lock(&self.halted).insert(claim.id);
                 halted.push(claim.id);
                 continue;
@@ -390,7 +395,7 @@ impl SharedPollState {
                     if failure.disposition().is_outage() {
                         self.health.postgres.failed(&who, &why);
                     } else {
-                        tracing::warn!(why, "claim failed; trying again");
+                        tracing::warn!(why, "claim failed; retrying");
                     }
                     why
                 }

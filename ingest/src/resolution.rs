@@ -25,7 +25,10 @@ impl Lane {
             BatchOutcome::Committed(superseded) => self.finish_committed(&sealed, &superseded).await,
             BatchOutcome::Lost(lost) => {
                 self.memory.reader.metrics.fence_losses.inc_by(lost.len() as u64);
-                tracing::warn!(lane = %self.name, ?lost, "partitions belong to someone else now; their records are dropped");
+                tracing::warn!(
+                    lane = %self.name, ?lost,
+                    "partitions are now owned by another ingester; their buffered records are dropped"
+                );
                 self.rebuild(&sealed, "fence");
                 lost.iter().for_each(|id| self.memory.forget_partition(*id));
                 self.commands.send(&PollCommand::Reclaim(lost));
@@ -34,7 +37,10 @@ impl Lane {
             BatchOutcome::Stale(stale) => {
                 self.rebuild(&sealed, "stale");
                 if stale.timeline {
-                    tracing::warn!(lane = %self.name, "another postgresql server has taken over; everything remembered is read anew");
+                    tracing::warn!(
+                        lane = %self.name,
+                        "another PostgreSQL server has taken over; all caches are read again"
+                    );
                     self.memory.forget_history();
                 }
                 for (cluster_id, kind) in stale.kinds {
@@ -229,7 +235,10 @@ impl Lane {
                 .partitions
                 .get(id)
                 .map_or(0, |partition| partition.owner_epoch);
-            tracing::error!(%topic, partition = id.partition, why, "partition halted; see docs/operating.md");
+            tracing::error!(
+                %topic, partition = id.partition, why,
+                "a partition halted; see docs/operating.md"
+            );
             retried!(self.memory.reader, "halt a partition", client => client.execute(
                 HALT_OWN_PARTITION,
                 &[&topic, &id.partition, &owner_epoch, &why],
@@ -247,7 +256,7 @@ impl Lane {
         let (poisoned, halting) = self.windows.evaluate(sealed);
         for (source, topic, detail) in poisoned {
             let topic = self.memory.topics.name(topic).to_owned();
-            tracing::error!(%source, %topic, %detail, "source goes into quarantine");
+            tracing::error!(%source, %topic, %detail, "a source is quarantined");
             self.memory
                 .reader
                 .metrics

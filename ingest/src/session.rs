@@ -32,8 +32,8 @@ pub(crate) struct WriterSession {
 }
 
 /// Why a session is given up that has changed below its connection.
-const POOLED: &str = "the session changed between two transactions: a pooler in transaction mode stands before postgresql; \
-    let ingest reach postgresql itself, or a pool with pool_mode = session";
+const POOLED: &str = "the session changed between two transactions: a pooler in transaction mode is between \
+     ingest and PostgreSQL; connect ingest to PostgreSQL directly, or to a pool with pool_mode = session";
 
 /// Runs statements, and says which process of the server did, in one round trip.
 async fn backend_of(client: &Client, sql: &str) -> Result<String, DatabaseFailure> {
@@ -45,7 +45,7 @@ async fn backend_of(client: &Client, sql: &str) -> Result<String, DatabaseFailur
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
         _ => None,
     });
-    backend.ok_or_else(|| DatabaseFailure::Connection("postgresql did not name its process".to_owned()))
+    backend.ok_or_else(|| DatabaseFailure::Connection("PostgreSQL did not return its process id".to_owned()))
 }
 
 /// Plans are made anew at least after this many batches.

@@ -12,53 +12,55 @@ use crate::IngestError;
 pub struct IngestSettings {
     /// First part of every topic's name: `<prefix>.<kind>`.
     pub topic_prefix: String,
-    /// Datacenters with topics of their own, `<prefix>.<kind>.<suffix>`; a record there from another datacenter
-    /// goes to the dead letters. Where empty, every datacenter shares `<prefix>.<kind>`.
+    /// Datacenters with topics of their own, `<prefix>.<kind>.<suffix>`; a record there from another datacenter becomes
+    /// a dead letter. If empty, all datacenters share `<prefix>.<kind>`.
     pub topic_suffixes: Vec<String>,
     /// Kinds that are read: node, pod, namespace, workload, watchdog, usage.
     pub kinds: Vec<String>,
-    /// Kafka consumer group; pods are read by a second one, of this name with `-pod` behind it. Their offsets are written for
-    /// lag tools and never read.
+    /// Kafka consumer group; pods are read by a second one, with this name followed by `-pod`. Their offsets are
+    /// written for lag tools and never read.
     pub group_id: String,
-    /// Name of this ingester in the books, unique among those of a group; made up at random where empty.
+    /// Name of this ingester in its bookkeeping, unique within a group; random if empty.
     pub instance_id: String,
     /// Join the group as a static member named by `instance_id`, so that a quick restart moves no partition.
     pub static_membership: bool,
-    /// Read exactly these partitions, as `topic:partition`, without joining a group. Where empty, the group assigns.
+    /// Read exactly these partitions, as `topic:partition`, without joining a group. If empty, the group assigns
+    /// partitions.
     pub partitions: Vec<String>,
     /// Shards per cluster and kind, as the emitters use. Fixed for the life of the topics.
     pub shards: u16,
     /// Lanes: partitions are spread over them, and each has a PostgreSQL connection of its own and one
     /// transaction in flight.
     pub lanes: usize,
-    /// Most bytes that one batch takes in memory, decoded.
+    /// Maximum size of one batch in memory, decoded, in bytes.
     pub batch_bytes: usize,
-    /// Most records in one batch.
+    /// Maximum number of records in one batch.
     pub batch_rows: usize,
     /// How long a batch waits for more records while a partition lags, in milliseconds.
     pub linger_ms: u64,
-    /// How long it waits once everything was read, in milliseconds.
+    /// How long a batch waits for more records once everything has been read, in milliseconds.
     pub linger_caught_up_ms: u64,
-    /// Most bytes of records in memory; beyond it reading pauses until half of it is free.
+    /// Maximum bytes of records in memory; beyond that, reading pauses until half of it is free.
     pub buffer_bytes: usize,
-    /// What happens when records are gone before they could be read: `continue` writes down the gap and goes on,
+    /// What happens if records were deleted from Kafka before they were read: `continue` records the gap and continues,
     /// `halt` stops the partition until `ingest resume`.
     pub gap_policy: GapPolicy,
     /// Time between two comparisons of the current state with what was delivered, in seconds.
     pub table_sum_interval_seconds: u64,
-    /// A source is quarantined when more than this share of its last `quarantine_window` records of one topic died.
+    /// A source is quarantined when more than this share of its last `quarantine_window` records of one topic are dead
+    /// letters.
     pub quarantine_share: f64,
-    /// Number of newest records of one (cluster, topic) by which quarantine judges.
+    /// Number of latest records of one (cluster, topic) that quarantine considers.
     pub quarantine_window: u32,
-    /// A source with no more dead records than this within the window is never quarantined.
+    /// A source with no more dead letters than this within the window is never quarantined.
     pub quarantine_minimum: u32,
     /// Bytes of dead letters that are kept whole, of each source and UTC day; beyond them dead letters are counted by reason,
     /// with one example.
     pub dead_letter_day_bytes: u64,
-    /// Which clusters may send that the ledger does not know.
+    /// Which clusters unknown to the ledger may send.
     pub admission: AdmissionPolicy,
-    /// Most clusters of one datacenter that are taken in within an hour while admission is open; datacenters that are
-    /// themselves younger than an hour share one count. What was admitted, or is signed, is not counted.
+    /// Maximum number of new clusters admitted per datacenter and hour while admission is open; datacenters younger
+    /// than an hour share one count. Clusters that an operator admitted, or whose records are signed, are not counted.
     pub admission_per_hour: u32,
     /// A sweep that would close more than this share of the objects of its cluster and kind closes nothing until a second
     /// one agrees. 1 holds none.
@@ -67,22 +69,22 @@ pub struct IngestSettings {
     pub sweep_hold_minimum: u32,
     /// The second one must end this long after the first, in seconds.
     pub sweep_hold_seconds: u64,
-    /// How records prove whose they are.
+    /// How records prove which cluster they come from.
     pub identity: IdentitySettings,
     /// Time a transaction's statement may take, in milliseconds.
     pub statement_timeout_ms: u64,
     /// Time a transaction waits for a lock, in milliseconds.
     pub lock_timeout_ms: u64,
-    /// A partition that is behind and lands nothing for this long restarts the consumer, then ends the process,
-    /// in seconds.
+    /// If a partition is behind and lands nothing for this long, the consumer is restarted, then the process exits, in
+    /// seconds.
     pub stall_seconds: u64,
     /// How long a starting ingester waits for its topics to exist, in seconds.
     pub topic_wait_seconds: u64,
-    /// How long closed versions and books are kept.
+    /// How long closed versions and bookkeeping are kept.
     pub retention: RetentionSettings,
 }
 
-/// Which clusters may send that the ledger does not know.
+/// Which clusters unknown to the ledger may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AdmissionPolicy {
@@ -92,25 +94,25 @@ pub enum AdmissionPolicy {
     Listed,
 }
 
-/// How records prove whose they are.
+/// How records prove which cluster they come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdentitySettings {
-    /// File of the keys of clusters, each line `<datacenter>/<cluster> <key>`; the key has at least 64 hexadecimal digits. Two
-    /// lines of one cluster are two keys that are both valid. Every record of a cluster that stands here must carry the MAC
-    /// of its key. Read again when it changes; none where empty.
+    /// File of the keys of clusters, each line `<datacenter>/<cluster> <key>`; the key has at least 64 hexadecimal
+    /// digits. Two lines of one cluster are two keys that are both valid. Every record of a cluster in this file must
+    /// carry the MAC of its key. Read again when it changes; no keys if empty.
     pub key_file: String,
-    /// What becomes of records of clusters that have no key.
+    /// What happens to records of clusters that have no key.
     pub unsigned: UnsignedRecords,
 }
 
-/// What becomes of records of clusters that have no key.
+/// What happens to records of clusters that have no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnsignedRecords {
-    /// They are taken: whoever may write to the topic may speak for such a cluster.
+    /// They are accepted: whoever may write to the topic may send records for such a cluster.
     Accepted,
-    /// They go to the dead letters.
+    /// They become dead letters.
     Refused,
 }
 
@@ -127,7 +129,7 @@ impl Default for IdentitySettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GapPolicy {
-    /// Write down the gap and go on; the next sweep heals what was missed.
+    /// Record the gap and continue; the next sweep heals it.
     Continue,
     /// Stop the partition, visibly.
     Halt,
@@ -150,7 +152,7 @@ impl GapPolicy {
 pub struct RetentionSettings {
     /// Closed versions of nodes, pods, containers, workloads, namespaces and watchdogs, in days.
     pub history_days: u32,
-    /// What containers used, by hour, in days: a month can be rated again for as long.
+    /// Usage of containers by hour, in days: hours can be rated again for as long.
     pub usage_days: u32,
     /// The batch ledger, in days.
     pub batch_days: u32,
@@ -256,7 +258,7 @@ impl IngestSettings {
         if is_keyless && self.identity.unsigned == UnsignedRecords::Refused {
             return wrong(
                 "identity.key_file",
-                "must be set where identity.unsigned is refused: no record could land",
+                "must be set if identity.unsigned is \"refused\"; otherwise no record could land",
             );
         }
         if self.kinds.is_empty() {
@@ -264,7 +266,7 @@ impl IngestSettings {
         }
         for kind in &self.kinds {
             if RecordKind::parse(kind).is_none() {
-                return wrong("kinds", &format!("holds {kind:?}, which is no kind"));
+                return wrong("kinds", &format!("contains {kind:?}, which is not a kind"));
             }
         }
         let retention = &self.retention;
@@ -279,7 +281,7 @@ impl IngestSettings {
             return wrong("retention", "must keep everything at least 1 day");
         }
         if self.static_membership && self.instance_id.is_empty() {
-            return wrong("instance_id", "must be set where static_membership is on");
+            return wrong("instance_id", "must be set if static_membership is on");
         }
         Ok(())
     }

@@ -172,7 +172,7 @@ async fn register_source(
         registration,
         SourceRegistration::Duplicate | SourceRegistration::NotAdmitted
     ) {
-        tracing::warn!(%source, ?registration, "the source may not send; its records go to the dead letters");
+        tracing::warn!(%source, ?registration, "a source may not send; its records become dead letters");
     }
     Ok((registration, row.try_get("is_established")?))
 }

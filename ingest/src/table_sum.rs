@@ -140,10 +140,14 @@ async fn store(client: &Client, kind: RecordKind, found: &TableSum) -> Result<()
         .await?;
     if !found.agrees && !found.waits {
         let reason = format!(
-            "table sum: {} rows and {} dead keys stand, {} objects were delivered, or their content differs",
+            "table sum: {} rows and {} dead keys are stored, {} objects were delivered, or their content \
+             differs",
             found.table_count, found.dead_count, found.fold_count
         );
-        tracing::error!(cluster_id = found.cluster_id, %kind, %reason, "rows are not what was delivered; the next sweep heals them");
+        tracing::error!(
+            cluster_id = found.cluster_id, %kind, %reason,
+            "rows differ from what was delivered; the next sweep corrects them"
+        );
         client
             .execute(RAISE, &[&found.cluster_id, &number, &reason])
             .await?;

@@ -78,7 +78,7 @@ fn check_window(usage: &Usage, kafka_at: Instant) -> Result<i64, RecordFault> {
     }
     match usage.minutes() {
         Some(minutes) => Ok(minutes),
-        None => wrong("is not made of whole minutes of one hour"),
+        None => wrong("does not consist of whole minutes of one hour"),
     }
 }
 
@@ -95,7 +95,7 @@ fn check_containers(usage: &Usage) -> Result<(), RecordFault> {
     for container in &usage.containers {
         if !names.insert((container.uid.as_str(), container.container.as_str())) {
             let detail = format!(
-                "container {:?} of pod {:?} is there twice",
+                "container {:?} of pod {:?} appears twice",
                 container.container, container.uid
             );
             return Err(RecordFault::new(DeadReason::BadBody, detail));
@@ -136,7 +136,7 @@ fn check_container(container: &ContainerUsage, window_ms: i64) -> Result<(), Rec
         ("gpu_used_card_us", container.gpu_used_card_us.unwrap_or(0)),
     ] {
         if !(0..=MAX_AMOUNT).contains(&amount) {
-            let detail = format!("{what} is {amount}, which is not 0 to {MAX_AMOUNT}");
+            let detail = format!("{what} is {amount}; it must be 0 to {MAX_AMOUNT}");
             return Err(RecordFault::new(DeadReason::BadBody, detail));
         }
     }

@@ -133,7 +133,7 @@ impl LaneWriter {
                     tracing::warn!(
                         lane = self.lane,
                         why = failure.explain(),
-                        "postgresql refuses the login; it is tried again"
+                        "PostgreSQL refuses the login; retrying"
                     );
                 }
                 self.health.postgres.failed(&self.name, &failure.explain());
@@ -268,8 +268,8 @@ impl LaneWriter {
         }
         for statement in days {
             match session.command(&statement).await {
-                Ok(()) => tracing::info!(%statement, "made missing partitions"),
-                Err(error) => tracing::error!(%statement, %error, "could not make missing partitions"),
+                Ok(()) => tracing::info!(%statement, "created missing partitions"),
+                Err(error) => tracing::error!(%statement, %error, "missing partitions could not be created"),
             }
         }
     }

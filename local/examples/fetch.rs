@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
     ] {
         let started = Instant::now();
         match fetch(part, &cache).await {
-            Ok(()) => println!("{part} is there after {:.1} s", started.elapsed().as_secs_f64()),
+            Ok(()) => println!("{part} is ready after {:.1} s", started.elapsed().as_secs_f64()),
             Err(error) => {
                 eprintln!("{error}");
                 code = ExitCode::FAILURE;

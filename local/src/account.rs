@@ -101,7 +101,7 @@ pub(crate) fn check_reachable(account: Option<&SystemAccount>, folder: &Path) ->
             || (metadata.gid() == account.gid && mode & 0o010 != 0);
         if !reachable {
             return Err(LocalError::Setup(format!(
-                "user {} runs the server and cannot enter {}; choose a folder such as /var/lib/fleetledger",
+                "user {} runs the server but cannot access {}; choose a folder such as /var/lib/fleetledger",
                 account.name,
                 parent.display()
             )));

@@ -12,7 +12,7 @@ use crate::process;
 pub(crate) async fn unpack(folder: &Path, part: &'static str, package: &str) -> LocalResult<()> {
     for tool in ["apt-get", "dpkg"] {
         if !process::is_runnable(tool, &["--version"]).await {
-            let reason = format!("there is no {tool} to fetch its package with");
+            let reason = format!("{tool}, which fetches its package, is not installed");
             return Err(unavailable(part, package, &reason));
         }
     }

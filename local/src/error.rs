@@ -84,13 +84,13 @@ pub enum LocalError {
         seconds: u64,
     },
     /// No free port was found.
-    #[error("no free port on 127.0.0.1 between 20000 and 32000; stop servers left over there")]
+    #[error("no port from 20000 to 32000 on 127.0.0.1 is free; stop servers that were left running there")]
     NoPort,
     /// The caller asked for something that cannot be.
     #[error("{0}")]
     Setup(String),
     /// A certificate could not be made.
-    #[error("cannot make a certificate")]
+    #[error("cannot create a certificate")]
     Certificate(#[from] rcgen::Error),
     /// TLS could not be set up.
     #[error("cannot set up TLS")]

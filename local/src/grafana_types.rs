@@ -30,7 +30,7 @@ pub struct GrafanaTypes {
 pub async fn fetch(cache: &ArtifactCache) -> LocalResult<GrafanaTypes> {
     for tool in ["node", "npm"] {
         if !process::is_runnable(tool, &["--version"]).await {
-            return Err(unavailable(format!("there is no {tool}")));
+            return Err(unavailable(format!("{tool} is not installed")));
         }
     }
     let folder = cache

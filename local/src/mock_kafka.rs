@@ -117,7 +117,7 @@ fn answer<T>(action: &str, result: &mpsc::Receiver<LocalResult<T, KafkaError>>) 
             source,
         }),
         Err(_) => Err(LocalError::Setup(format!(
-            "the in-process broker has ended; cannot {action}"
+            "the in-process broker has stopped; cannot {action}"
         ))),
     }
 }

@@ -40,7 +40,7 @@ pub async fn fetch(cache: &ArtifactCache) -> LocalResult<OpencostClient> {
     if !pip::is_there().await || !process::is_runnable("python3", &["-c", IS_NEW_ENOUGH]).await {
         return Err(LocalError::Unavailable {
             part: "a client of OpenCost",
-            reason: "there is no Python 3.11 or later with pip".to_owned(),
+            reason: "Python 3.11 or later with pip is not installed".to_owned(),
             remedy: "sudo apt-get install -y python3 python3-pip".to_owned(),
         });
     }

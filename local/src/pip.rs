@@ -9,7 +9,7 @@ use crate::error::LocalResult;
 use crate::process;
 
 /// Why nothing is fetched, where pip is missing.
-pub(crate) const MISSING: &str = "there is no python3 with pip";
+pub(crate) const MISSING: &str = "python3 with pip is not installed";
 
 /// Whether the machine's Python has pip.
 pub(crate) async fn is_there() -> bool {

@@ -89,7 +89,7 @@ impl SupervisedServer {
         }
         let pid = line.trim().parse().map_err(|_| {
             LocalError::Setup(format!(
-                "the supervisor of {} did not tell its process",
+                "the supervisor of {} did not report its process id",
                 launch.part
             ))
         })?;

@@ -44,7 +44,7 @@ impl ScratchFolder {
 impl Drop for ScratchFolder {
     fn drop(&mut self) {
         if let Err(error) = remove_if_there(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "scratch folder stays behind");
+            tracing::warn!(path = %self.path.display(), %error, "a scratch folder could not be removed");
             return;
         }
         let _ = fs::remove_file(&self.lock_path);
@@ -59,7 +59,7 @@ fn remove_orphans(parent: &Path) -> LocalResult<()> {
             continue;
         }
         if File::open(&lock_path).is_ok_and(|file| file.try_lock().is_ok()) {
-            tracing::info!(path = %lock_path.display(), "removing what a killed run left");
+            tracing::info!(path = %lock_path.display(), "removing the scratch folders of a killed run");
             remove_if_there(&lock_path.with_extension(""))?;
             fs::remove_file(&lock_path).while_("remove", &lock_path)?;
         }

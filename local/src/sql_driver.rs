@@ -77,7 +77,7 @@ pub async fn pgx(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
 /// [`LocalError::Unavailable`] where there is no Java or no Maven.
 pub async fn jdbc(cache: &ArtifactCache) -> LocalResult<SqlDriverProgram> {
     if let Some(tool) = maven::missing().await {
-        return Err(unavailable(&format!("there is no {tool}"), maven::REMEDY));
+        return Err(unavailable(&format!("{tool} is not installed"), maven::REMEDY));
     }
     let pom = source("jdbc/pom.xml");
     let name = artifact_name("jdbc-driver", &pom)?;

@@ -80,7 +80,7 @@ impl fmt::Display for HeldReason {
             Self::Skip(reason) if reason.is_empty() => write!(f, "the query skipped it"),
             Self::Skip(reason) => write!(f, "the query skipped it: {reason}"),
             Self::Missing => write!(f, "its row is missing"),
-            Self::Limit => write!(f, "the query gave more rows than its limit"),
+            Self::Limit => write!(f, "the query returned more rows than its limit"),
         }
     }
 }

@@ -38,16 +38,18 @@ pub enum MatchOperator {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MatcherError {
     /// No operator.
-    #[error("{0:?} is no matcher: write label=value, label!=value, label=~expression or label!~expression")]
+    #[error(
+        "{0:?} is an invalid matcher: write label=value, label!=value, label=~expression or label!~expression"
+    )]
     NoOperator(String),
     /// No label, or not one.
-    #[error("{0:?} is no label name: letters, digits and _ only, and no digit first")]
+    #[error("{0:?} is an invalid label name: use letters, digits and _ only, and do not begin with a digit")]
     Label(String),
     /// A quote that is not closed.
     #[error("the value of {0:?} has an unclosed quote")]
     Quote(String),
     /// An expression that cannot be compiled.
-    #[error("the expression {expression:?} is not valid: {reason}")]
+    #[error("the regular expression {expression:?} is invalid: {reason}")]
     Expression {
         /// As written.
         expression: String,
@@ -252,15 +254,15 @@ mod tests {
     #[test]
     fn wrong_matchers_are_refused_with_a_reason() {
         for (text, reason) in [
-            ("node", "no matcher"),
-            ("node!n1", "no matcher"),
-            ("=n1", "no label name"),
-            ("1a=b", "no label name"),
+            ("node", "invalid matcher"),
+            ("node!n1", "invalid matcher"),
+            ("=n1", "invalid label name"),
+            ("1a=b", "invalid label name"),
             ("node=\"n1", "unclosed quote"),
             ("node=\"n\"1", "unclosed quote"),
-            ("node=~(", "not valid"),
-            ("node=~a)|(b", "not valid"),
-            ("node=~(a{1000}){1000}", "not valid"),
+            ("node=~(", "is invalid"),
+            ("node=~a)|(b", "is invalid"),
+            ("node=~(a{1000}){1000}", "is invalid"),
         ] {
             let error = text.parse::<Matcher>().unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");

@@ -76,7 +76,7 @@ impl ReceiverProtocol {
 pub fn disposition(protocol: ReceiverProtocol, outcome: &RequestOutcome) -> DeliveryDisposition {
     match outcome {
         RequestOutcome::Unsendable(reason) => DeliveryDisposition::Reject {
-            reason: format!("the request cannot be made: {reason}; mend the receiver's settings"),
+            reason: format!("the request cannot be sent: {reason}; correct the receiver's settings"),
         },
         RequestOutcome::Unreachable(reason) => DeliveryDisposition::Retry {
             after: None,
@@ -95,9 +95,7 @@ pub fn disposition(protocol: ReceiverProtocol, outcome: &RequestOutcome) -> Deli
             // It took the request and did not say what it must: a proxy, or a login page.
             200..=299 => DeliveryDisposition::Retry {
                 after: answer.retry_after,
-                reason: format!(
-                    "{answer}; that is not what the receiver answers when it takes a notification"
-                ),
+                reason: format!("{answer}; that is not how the receiver confirms a notification"),
             },
             300..=399 => DeliveryDisposition::Reject {
                 reason: format!("{answer}; redirects are not followed: set the receiver's final URL"),
@@ -106,7 +104,7 @@ pub fn disposition(protocol: ReceiverProtocol, outcome: &RequestOutcome) -> Deli
                 reason: format!("{answer}; check the receiver's URL and its secret"),
             },
             _ => DeliveryDisposition::Reject {
-                reason: format!("{answer}; the receiver does not accept this notification"),
+                reason: format!("{answer}; the receiver did not accept this notification"),
             },
         },
     }

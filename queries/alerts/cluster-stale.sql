@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: age_seconds, labels: [datacenter, cluster], annotations: [cause]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "nothing has been heard of {{ labels.cluster }} for {{ value | duration }}{{ annotations.cause }}"
+  summary: "nothing was received from {{ labels.cluster }} for {{ value | duration }}{{ annotations.cause }}"
   runbook: cluster-stale
 freshness: none
 ---*/

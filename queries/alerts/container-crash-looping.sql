@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: restarts, labels: [datacenter, cluster, namespace, workload, container], annotations: [last_end]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ labels.container }} of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} crashes again and again, {{ value | count('restart') }}: {{ annotations.last_end }}"
+  summary: "{{ labels.container }} of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} keeps crashing, {{ value | count('restart') }}: {{ annotations.last_end }}"
   runbook: container-crash-looping
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: killed, labels: [datacenter, cluster, namespace, workload, container], annotations: [memory_limit]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ value | count('pod') }} of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} lost {{ labels.container }} to the memory limit ({{ annotations.memory_limit }}) within an hour"
+  summary: "{{ value | count('pod') }} of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} had {{ labels.container }} killed at its memory limit ({{ annotations.memory_limit }}) within an hour"
   runbook: containers-oom-killed
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

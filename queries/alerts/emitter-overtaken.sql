@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: records, labels: [datacenter, cluster]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "records of {{ labels.cluster }} are passed over: its log has gone past them"
+  summary: "records of {{ labels.cluster }} are ignored: its log already has a higher epoch or sequence"
   runbook: emitter-overtaken
 freshness: none
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: pods, labels: [datacenter, cluster, namespace, workload, owner]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ value | count('pod') }} of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} on the host's network"
+  summary: "{{ value | count('pod') }} of {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} on the host network"
   runbook: host-network-outside-platform
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: records_behind, labels: [topic], annotations: [halted]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ value | count('record') }} of {{ labels.topic }} waiting to be landed; {{ annotations.halted }}"
+  summary: "{{ value | count('record') }} of {{ labels.topic }} waiting to land; {{ annotations.halted }}"
   runbook: ingest-lagging
 freshness: none
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: unbalanced_seconds, labels: [datacenter, cluster, kind], annotations: [counts]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ labels.kind }} of {{ labels.cluster }} does not add up: {{ annotations.counts }}"
+  summary: "{{ labels.kind }} of {{ labels.cluster }} is out of balance: {{ annotations.counts }}"
   runbook: ledger-out-of-balance
 freshness: none
 ---*/

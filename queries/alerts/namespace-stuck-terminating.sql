@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: terminating_seconds, labels: [datacenter, cluster, namespace], annotations: [cause]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "namespace {{ labels.namespace }} of {{ labels.cluster }} does not end: {{ annotations.cause }}"
+  summary: "namespace {{ labels.namespace }} of {{ labels.cluster }} is stuck terminating: {{ annotations.cause }}"
   runbook: namespace-stuck-terminating
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: overdue_seconds, labels: [datacenter, cluster, namespace, pod], annotations: [cause]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ labels.namespace }}/{{ labels.pod }} of {{ labels.cluster }} does not end, {{ value | duration }} after its grace period: {{ annotations.cause }}"
+  summary: "{{ labels.namespace }}/{{ labels.pod }} of {{ labels.cluster }} is still terminating {{ value | duration }} after its grace period: {{ annotations.cause }}"
   runbook: pod-stuck-terminating
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

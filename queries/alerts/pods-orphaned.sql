@@ -9,7 +9,7 @@ repeat_interval: 4h
 columns: {value: orphans, labels: [datacenter, cluster, namespace, name_prefix], annotations: [workload, new_pods]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "{{ value | count('pod') }} {{ labels.name_prefix }}-… of {{ labels.namespace }} of {{ labels.cluster }} without owner, {{ annotations.new_pods }} of them new; named like those of {{ annotations.workload }}"
+  summary: "{{ value | count('pod') }} {{ labels.name_prefix }}-… of {{ labels.namespace }} of {{ labels.cluster }} without an owner, {{ annotations.new_pods }} of them new; named like pods of {{ annotations.workload }}"
   runbook: pods-orphaned
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

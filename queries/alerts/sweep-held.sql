@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: objects, labels: [datacenter, cluster]}
 labels: {severity: page, team: platform}
 annotations:
-  summary: "a sweep of {{ labels.cluster }} would close {{ value | count('object') }}; it waits for a second one"
+  summary: "a sweep of {{ labels.cluster }} would close {{ value | count('object') }}; it is held until a second one agrees"
   runbook: sweep-held
 freshness: none
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: unlimited_pods, labels: [datacenter, cluster, node], annotations: [example]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ labels.node }} of {{ labels.cluster }} is short of memory and runs {{ value | count('pod') }} without limit, such as {{ annotations.example }}"
+  summary: "{{ labels.node }} of {{ labels.cluster }} is short of memory and runs {{ value | count('pod') }} without a memory limit, such as {{ annotations.example }}"
   runbook: unlimited-pods-under-memory-pressure
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

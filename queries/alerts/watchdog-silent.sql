@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: silent_nodes, labels: [datacenter, cluster, watchdog], annotations: [desired_nodes]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "watchdog {{ labels.watchdog }} of {{ labels.cluster }} has no answer of {{ value | count }} of {{ annotations.desired_nodes | count('node') }}"
+  summary: "watchdog {{ labels.watchdog }} of {{ labels.cluster }} has no result from {{ value | count }} of {{ annotations.desired_nodes | count('node') }}"
   runbook: watchdog-silent
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

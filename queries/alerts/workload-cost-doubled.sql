@@ -8,7 +8,7 @@ repeat_interval: 24h
 columns: {value: growth, labels: [datacenter, cluster, namespace, workload_kind, workload], annotations: [cost, before]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ labels.workload }} of {{ labels.namespace }} cost {{ annotations.cost }} yesterday and {{ annotations.before }} a week before"
+  summary: "{{ labels.workload }} of {{ labels.namespace }} cost {{ annotations.cost }} yesterday and {{ annotations.before }} a week earlier"
   runbook: workload-cost-doubled
 freshness: none
 ---*/

@@ -8,7 +8,7 @@ repeat_interval: 4h
 columns: {value: failing_seconds, labels: [datacenter, cluster, namespace, workload_kind, workload], annotations: [message]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "no pod can be made for {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }}, for {{ value | duration }}: {{ annotations.message }}"
+  summary: "no pod could be created for {{ labels.namespace }}/{{ labels.workload }} of {{ labels.cluster }} for {{ value | duration }}: {{ annotations.message }}"
   runbook: workload-create-failing
 freshness: {by: [datacenter, cluster], max_age: 5m}
 ---*/

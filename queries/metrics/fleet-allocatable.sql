@@ -2,7 +2,7 @@
 record: fleet_allocatable
 group: fleet-slow
 interval: 5m
-help: "What the nodes that take pods can give, virtual ones left out: CPU cores, bytes of memory, GPU cards."
+help: "Allocatable resources of the nodes that accept pods, without virtual nodes: CPU cores, bytes of memory, GPU cards."
 type: gauge
 columns: {values: [cpu_cores, memory_bytes, gpu_cards], labels: [datacenter, cluster, pool]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

@@ -1,7 +1,7 @@
 /*---
 record: fleet_cluster_age_seconds
 interval: 1m
-help: How long ago the cluster was last known, in seconds.
+help: Time since the state of the cluster was last known, in seconds.
 type: gauge
 columns: {value: age_seconds, labels: [datacenter, cluster]}
 ---*/

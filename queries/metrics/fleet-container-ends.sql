@@ -2,7 +2,7 @@
 record: fleet_container_ends_last_hour
 group: fleet-slow
 interval: 5m
-help: Containers whose last end lies within the last hour, by its reason.
+help: Containers that last ended within the last hour, by reason.
 type: gauge
 columns: {value: containers, labels: [datacenter, cluster, reason]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

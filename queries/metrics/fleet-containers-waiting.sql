@@ -1,7 +1,7 @@
 /*---
 record: fleet_containers_waiting
 interval: 1m
-help: Containers that wait, by reason; those of pods that have ended wait for nothing.
+help: Waiting containers of pods that have not ended, by reason.
 type: gauge
 columns: {value: containers, labels: [datacenter, cluster, reason]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

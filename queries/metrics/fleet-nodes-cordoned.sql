@@ -1,7 +1,7 @@
 /*---
 record: fleet_nodes_cordoned
 interval: 1m
-help: Nodes that take no new pods.
+help: Cordoned nodes.
 type: gauge
 columns: {value: nodes, labels: [datacenter, cluster]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

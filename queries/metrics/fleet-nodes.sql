@@ -1,7 +1,7 @@
 /*---
 record: fleet_nodes
 interval: 1m
-help: Nodes by what condition Ready says, or silent where the node renews no Lease.
+help: Nodes by status of condition Ready, or silent if the node does not renew its Lease.
 type: gauge
 columns: {value: nodes, labels: [datacenter, cluster, ready]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

@@ -1,7 +1,7 @@
 /*---
 record: fleet_pods_terminating
 interval: 1m
-help: Pods whose deletion was asked for and whose grace period is over.
+help: Pods that are being deleted and whose grace period is over.
 type: gauge
 columns: {value: pods, labels: [datacenter, cluster]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

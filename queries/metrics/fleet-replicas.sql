@@ -2,7 +2,7 @@
 record: fleet_replicas
 group: fleet-slow
 interval: 5m
-help: "Replicas of Deployments, StatefulSets and DaemonSets: asked for and available."
+help: "Replicas of Deployments, StatefulSets and DaemonSets: desired and available."
 type: gauge
 columns: {values: [desired, available], labels: [datacenter, cluster, workload_kind]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

@@ -2,7 +2,7 @@
 record: fleet_requested
 group: fleet-slow
 interval: 5m
-help: "What pods that have not ended request, those on virtual nodes left out: CPU cores, bytes of memory, GPU cards."
+help: "Resources requested by pods that have not ended, without those on virtual nodes: CPU cores, bytes of memory, GPU cards."
 type: gauge
 columns: {values: [cpu_cores, memory_bytes, gpu_cards], labels: [datacenter, cluster]}
 freshness: {by: [datacenter, cluster], max_age: 5m}

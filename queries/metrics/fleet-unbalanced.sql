@@ -1,7 +1,7 @@
 /*---
 record: fleet_unbalanced_seconds
 interval: 1m
-help: How long what stands has not equalled what was sent, in seconds; 0 while it does.
+help: How long the stored rows have differed from what was sent, in seconds; 0 while they do not.
 type: gauge
 columns: {value: unbalanced_seconds, labels: [datacenter, cluster, kind]}
 ---*/

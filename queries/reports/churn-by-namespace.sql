@@ -1,6 +1,6 @@
 /*---
-report: Where pods come and go
-description: Pods made within a window, by namespace.
+report: Pod churn by namespace
+description: Pods created within a window, by namespace.
 parameters:
 - {name: window, type: duration, default: '1h', help: How far back.}
 - {name: rows, type: integer, default: '50', help: How many.}

@@ -1,6 +1,6 @@
 /*---
 report: Which images run
-description: "Images whose name contains a text, with containers of pods that have not ended and clusters: where is the bad version."
+description: "Images whose name contains a text, with the number of their containers in pods that have not ended, and of clusters: shows where a bad version runs."
 parameters:
 - {name: image, type: text, default: '', help: Part of the image's name; empty = all.}
 - {name: rows, type: integer, default: '100', help: How many.}

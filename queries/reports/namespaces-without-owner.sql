@@ -1,6 +1,6 @@
 /*---
 report: Namespaces without owner
-description: Namespaces nobody answers for, with what they request.
+description: Namespaces that nobody owns, with what they request.
 ---*/
 select s.datacenter, s.cluster, s.namespace, s.created_at, count(p.uid) as pods, sum(p.cpu_request_cores) as cpu_cores
 from namespace as s

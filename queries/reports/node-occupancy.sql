@@ -1,6 +1,6 @@
 /*---
 report: How full the nodes are
-description: Requests against what each node can give, the fullest first.
+description: Requests relative to what each node can allocate, fullest first.
 parameters:
 - {name: datacenter, type: text, default: '', help: Only this datacenter; empty = all.}
 - {name: rows, type: integer, default: '100', help: How many.}

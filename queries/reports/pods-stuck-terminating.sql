@@ -1,6 +1,6 @@
 /*---
-report: Pods that do not end
-description: Pods beyond their grace period, with what may hold them.
+report: Pods stuck terminating
+description: Pods past their grace period, with possible causes.
 ---*/
 select
     p.datacenter, p.cluster, p.namespace, p.pod, p.node, p.team,

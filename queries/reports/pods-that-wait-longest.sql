@@ -1,6 +1,6 @@
 /*---
 report: Pods that wait longest
-description: Pending pods with the scheduler's reason, the oldest first; gated ones wait for whoever gated them and are left out.
+description: Pending pods with the scheduler's reason, oldest first, without gated pods.
 parameters:
 - {name: datacenter, type: text, default: '', help: Only this datacenter; empty = all.}
 - {name: rows, type: integer, default: '50', help: How many.}

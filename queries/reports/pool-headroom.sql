@@ -1,6 +1,6 @@
 /*---
-report: How much room the pools have
-description: Allocatable less requested, by pool; virtual nodes give what somebody wrote down and are left out.
+report: Headroom of the pools
+description: Allocatable minus requested resources, by pool, without virtual nodes.
 ---*/
 with demand as (
     select datacenter, cluster, node, sum(cpu_request_cores) as cores, sum(memory_request_bytes) as bytes, sum(gpu_request) as cards

@@ -1,5 +1,5 @@
 /*---
-report: What each team asks for
+report: What each team requests
 description: Pods, cores, memory and GPUs requested, by team.
 ---*/
 select

@@ -1,6 +1,6 @@
 /*---
 report: Workloads that lack replicas
-description: Asked for, available and updated replicas, and since when they are known to lack some.
+description: Desired, available and updated replicas, and since when replicas are known to be missing.
 ---*/
 select w.datacenter, w.cluster, w.namespace, w.team, w.workload_kind, w.workload, w.desired, w.available, w.updated, h.since
 from workload as w

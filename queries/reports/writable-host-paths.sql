@@ -1,6 +1,6 @@
 /*---
 report: Who may write to the hosts
-description: Workloads that mount a path of the host writable.
+description: Workloads that mount a host path writable.
 ---*/
 select h.path, h.datacenter, h.cluster, h.namespace, h.team, count(distinct h.uid) as pods, min(h.pod) as example
 from host_path_mount as h

@@ -239,7 +239,7 @@ fn walk(path: &Path, found: &mut impl FnMut(&Path)) -> Result<(), QueryRefusal> 
             return Err(QueryRefusal::new(
                 path,
                 FilePosition::line(1),
-                "there is no such file or folder",
+                "file or folder not found",
             ));
         }
         return Ok(());
@@ -291,7 +291,7 @@ fn in_its_folder(query: StoredQuery, source: &QueryFile) -> Result<StoredQuery, 
                 .iter()
                 .find(|(_, kind)| *kind == key)
                 .map_or("", |(folder, _)| folder);
-            let refusal = query.refusal(key, format!("a file with `{key}` lies in folder {folder}"));
+            let refusal = query.refusal(key, format!("a file with `{key}` is in folder {folder}"));
             Err(vec![refusal.fix(format!("move it to {right}"))])
         }
         _ => Ok(query),
@@ -307,21 +307,25 @@ pub(crate) fn conflicts(queries: &[Arc<StoredQuery>]) -> Vec<QueryRefusal> {
     let mut tables: BTreeMap<&str, &StoredQuery> = BTreeMap::new();
     for query in queries {
         if let Some(first) = ids.insert(&query.id, query) {
-            let what = format!("there is another query `{}`: {}", query.id, first.path.display());
+            let what = format!(
+                "another query is named `{}` too: {}",
+                query.id,
+                first.path.display()
+            );
             refusals.push(
                 query
                     .refusal("", what)
-                    .fix("the file name is its identity: give it another one"),
+                    .fix("the file name identifies a query; rename one of the files"),
             );
         }
         if let Some(first) = names.insert((query.kind.key(), query.name()), query) {
-            let what = format!("`{}` is the name of {} too", query.name(), first.path.display());
-            refusals.push(query.refusal("", what).fix("give it another name"));
+            let what = format!("`{}` is also the name of {}", query.name(), first.path.display());
+            refusals.push(query.refusal("", what).fix("rename it"));
         }
         if let Some(RollupTable::Own(table)) = query.rollup().map(|rule| &rule.into)
             && let Some(first) = tables.insert(table, query)
         {
-            let what = format!("table {table} is filled by {} too", first.path.display());
+            let what = format!("table {table} is also filled by {}", first.path.display());
             refusals.push(query.refusal("into", what).fix("a table belongs to one rollup"));
         }
         let Some(schedule) = query.schedule() else {
@@ -333,7 +337,7 @@ pub(crate) fn conflicts(queries: &[Arc<StoredQuery>]) -> Vec<QueryRefusal> {
             .filter(|of_group| of_group.interval != schedule.interval)
         {
             let what = format!(
-                "group {} has an interval of {} ({}), and this file one of {}",
+                "group {} has an interval of {} ({}), but this file has one of {}",
                 schedule.group,
                 of_group.interval,
                 first.path.display(),
@@ -345,7 +349,7 @@ pub(crate) fn conflicts(queries: &[Arc<StoredQuery>]) -> Vec<QueryRefusal> {
     for query in queries {
         let former = query.alert().map_or(&[][..], |rule| &rule.renamed_from[..]);
         for id in former.iter().filter(|id| ids.contains_key(id)) {
-            let what = format!("`renamed_from` names `{id}`, which is still there");
+            let what = format!("`renamed_from` names `{id}`, which still exists");
             refusals.push(
                 query
                     .refusal("renamed_from", what)
@@ -432,12 +436,12 @@ select 1
             ("alerts/x/a.sql", alert("B", "")),
         ]);
         assert!(
-            twice[0].starts_with("alerts/x/a.sql:2: there is another query `a`"),
+            twice[0].starts_with("alerts/x/a.sql:2: another query is named `a` too"),
             "{twice:?}"
         );
         let named = refusals(&[("alerts/a.sql", alert("A", "")), ("alerts/b.sql", alert("A", ""))]);
         assert!(
-            named[0].starts_with("alerts/b.sql:2: `A` is the name of"),
+            named[0].starts_with("alerts/b.sql:2: `A` is also the name of"),
             "{named:?}"
         );
         let group = refusals(&[
@@ -458,7 +462,7 @@ select 1
         );
         let folder = refusals(&[("metrics/a.sql", alert("A", ""))]);
         assert!(
-            folder[0].starts_with("metrics/a.sql:2: a file with `alert` lies in folder metrics"),
+            folder[0].starts_with("metrics/a.sql:2: a file with `alert` is in folder metrics"),
             "{folder:?}"
         );
     }
@@ -478,7 +482,7 @@ select 1
         assert!(
             load(Path::new("/no/such/folder")).unwrap_err()[0]
                 .to_string()
-                .contains("no such file")
+                .contains("file or folder not found")
         );
     }
 }

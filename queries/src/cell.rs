@@ -189,7 +189,7 @@ fn decode(column_type: &Type, raw: &[u8]) -> Result<ResultCell, Box<dyn Error + 
         },
         _ => match column_type.kind() {
             TypeKind::Array(member) => ResultCell::Json(array(member, raw)?),
-            _ => return Err(format!("type {column_type} is not read; cast it to text").into()),
+            _ => return Err(format!("type {column_type} is not supported; cast it to text").into()),
         },
     })
 }
@@ -313,7 +313,7 @@ fn array(member: &Type, mut raw: &[u8]) -> Result<serde_json::Value, Box<dyn Err
         return Ok(serde_json::Value::Array(Vec::new()));
     }
     if dimensions > 1 {
-        return Err("arrays of several dimensions are not read".into());
+        return Err("multidimensional arrays are not supported".into());
     }
     let (length, _lower) = (long(&mut raw)?, long(&mut raw)?);
     let mut items = Vec::new();

@@ -67,7 +67,7 @@ pub async fn run_alerts(
     let read = |run: QueryRun<ResultTable>| {
         run.read(|query, table| match query.alert() {
             Some(rule) => rows::read(query, rule, &table),
-            None => Err(RunError::Refused(query.refusal("", "it is no alert"))),
+            None => Err(RunError::Refused(query.refusal("", "it is not an alert"))),
         })
     };
     runs.into_iter().map(read).collect()

@@ -46,9 +46,10 @@ impl<'f> FrontMatter<'f> {
             // Its own place counts from the begin of the YAML.
             let error = error.to_string();
             let why = error.split(" at line ").next().unwrap_or(&error);
-            let refusal = QueryRefusal::new(file, place, format!("the front matter is no YAML: {why}"));
+            let refusal =
+                QueryRefusal::new(file, place, format!("the front matter is not valid YAML: {why}"));
             match why.contains("mapping values are not allowed") {
-                true => refusal.fix("a text that holds `: ` goes into quotes"),
+                true => refusal.fix("put a text that contains `: ` in quotes"),
                 false => refusal,
             }
         })?;
@@ -56,7 +57,7 @@ impl<'f> FrontMatter<'f> {
             let refusal = QueryRefusal::new(
                 file,
                 FilePosition::line(parts.yaml_line),
-                "the front matter holds no keys",
+                "the front matter contains no keys",
             );
             return Err(refusal.fix("write such as `alert: NodeNotReporting`"));
         };

@@ -47,7 +47,7 @@ impl HttpFailure {
     pub fn forbidden(role: &str) -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
-            format!("this takes a token of role {role}"),
+            format!("this requires a token of role {role}"),
         )
     }
 
@@ -61,7 +61,7 @@ impl HttpFailure {
     pub fn database() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the database could not be asked; see the console's log",
+            "the database could not be queried; see the console's log",
         )
     }
 }
@@ -81,6 +81,6 @@ mod tests {
         let response = HttpFailure::forbidden("admin").into_response();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
-        assert_eq!(&body[..], br#"{"error":"this takes a token of role admin"}"#);
+        assert_eq!(&body[..], br#"{"error":"this requires a token of role admin"}"#);
     }
 }

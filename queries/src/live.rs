@@ -281,11 +281,11 @@ fn log_changes(before: &CurrentQueries, refused: &[RefusedFile]) {
             continue;
         }
         let goes_on = file.version_in_use.is_some();
-        tracing::error!(file = %file.path.display(), goes_on, "query is refused: {}", file.reason());
+        tracing::error!(file = %file.path.display(), goes_on, "a query is refused: {}", file.reason());
     }
     for file in &before.refused {
         if refused.iter().all(|still| still.path != file.path) {
-            tracing::info!(file = %file.path.display(), "query is no longer refused");
+            tracing::info!(file = %file.path.display(), "a query is no longer refused");
         }
     }
 }

@@ -16,7 +16,7 @@ impl QueryMetrics {
     /// # Errors
     /// They are registered already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let refused = "Files of the rules folder that are refused; the rules they would replace go on.";
+        let refused = "Refused files of the rules folder; previous versions of their rules stay in force.";
         Ok(Self {
             loaded: register(
                 registry,
@@ -26,7 +26,10 @@ impl QueryMetrics {
             reloads: register(
                 registry,
                 IntCounterVec::new(
-                    opts("reloads_total", "Looks at the rules folder, by outcome."),
+                    opts(
+                        "reloads_total",
+                        "Checks of the rules folder for changes, by outcome.",
+                    ),
                     &["outcome"],
                 )?,
             )?,

@@ -143,7 +143,7 @@ fn read_query(
             "`timeout` of {timeout} is longer than the interval of {}",
             schedule.interval
         );
-        front.refuse("timeout", what, "a slot must be over when the next one comes");
+        front.refuse("timeout", what, "a slot must be over when the next one begins");
     }
     Some(query)
 }
@@ -158,21 +158,21 @@ fn read_kind_name(front: &mut FrontMatter<'_>) -> Option<&'static str> {
             front.refuse_unknown("");
             front.refuse(
                 "",
-                "none of `alert`, `record`, `rollup`, `report` is there",
+                "none of `alert`, `record`, `rollup`, `report` is present",
                 "say what the query is for",
             );
             None
         }
         [_, second, ..] => {
             let what = format!(
-                "{} are there",
+                "{} are present",
                 found
                     .iter()
                     .map(|kind| format!("`{kind}`"))
                     .collect::<Vec<_>>()
                     .join(" and ")
             );
-            front.refuse(second, what, "a file is one of them");
+            front.refuse(second, what, "a file must have exactly one of them");
             None
         }
     }

@@ -90,7 +90,7 @@ impl Period {
 /// Text that is no length of time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no length of time; write such as 90s, 5m, 1h30m or 30d (units ms s m h d w, the larger first)"
+    "`{0}` is not a duration; write it as in 90s, 5m, 1h30m or 30d (units ms s m h d w, the largest first)"
 )]
 pub struct ParsePeriodError(String);
 

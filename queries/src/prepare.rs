@@ -168,7 +168,7 @@ fn columns(query: &StoredQuery, columns: &[ResultColumn]) -> Vec<QueryRefusal> {
         .filter(|column| cell::role(&column.column_type).is_none())
     {
         let what = format!(
-            "column `{}` is of type {}, which is not read",
+            "column `{}` is of type {}, which is not supported",
             column.name, column.column_type
         );
         refusals.push(query.refusal("columns", what).fix("cast it to text"));
@@ -256,7 +256,8 @@ fn names(
             Some(ColumnRole::Document) => "a document",
         };
         let what = format!("{why} as a label: `{name}` is of type {}", column.column_type);
-        let remedy = "what changes would make new instances all the time; take it out, or cast it to text if it identifies";
+        let remedy = "a column that changes would create new instances again and again; remove it, or cast \
+             it to text if it identifies";
         refusals.push(query.refusal(key, what).fix(remedy));
     }
 }
@@ -275,13 +276,13 @@ fn numbers(
         };
         if !cell::is_number(&column.column_type) {
             let what = format!(
-                "`{name}` is of type {}, and a value is a number",
+                "`{name}` is of type {}, but a value must be a number",
                 column.column_type
             );
             refusals.push(
                 query
                     .refusal(key, what)
-                    .fix("for a length of time write extract(epoch from …)"),
+                    .fix("for a duration write extract(epoch from …)"),
             );
         }
     }
@@ -293,8 +294,8 @@ fn status(query: &StoredQuery, columns: &[ResultColumn], rule: &AlertRule, refus
     let column = place.and_then(|place| columns.get(place));
     if let Some(column) = column.filter(|column| cell::role(&column.column_type) != Some(ColumnRole::Name)) {
         let what = format!("column `status` is of type {}", column.column_type);
-        let remedy =
-            "in control mode it holds ok, alarm, skip, error or info; any other column needs another name";
+        let remedy = "this column must contain ok, alarm, skip, error or info; name a column with other \
+             content differently";
         refusals.push(query.refusal("alert", what).fix(remedy));
     }
 }

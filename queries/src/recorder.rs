@@ -164,9 +164,9 @@ impl MetricRecorder {
                     self.count(&id, "error");
                     // Who evaluates tells of a database that is away, once.
                     if error.is_database_away() {
-                        tracing::debug!(query = %id, "metric could not be evaluated: {error}");
+                        tracing::debug!(query = %id, "a metric could not be evaluated: {error}");
                     } else {
-                        tracing::warn!(query = %id, "metric could not be evaluated: {error}");
+                        tracing::warn!(query = %id, "a metric could not be evaluated: {error}");
                     }
                 }
             }
@@ -252,7 +252,7 @@ fn samples(rule: &RecordRule, run: QueryRun<ResultTable>) -> Result<Vec<MetricSa
 fn duplicate_labels_error(query: &StoredQuery, labels: &InstanceLabels) -> RunError {
     let what = format!("two rows with the labels {}", rows::show(labels));
     let refusal = query.refusal("columns.labels", what);
-    RunError::Refused(refusal.fix("name more columns that identify, or group by those that are named"))
+    RunError::Refused(refusal.fix("add identifying columns, or group by those that are named"))
 }
 
 /// True for a series whose source is silent: its last number is not shown as if it were today's.

@@ -105,8 +105,8 @@ pub(crate) fn read_parameters(front: &mut FrontMatter<'_>) -> Vec<ReportParamete
             .take(number)
             .any(|before| before.name == parameter.name)
         {
-            let what = format!("parameter `{}` is there twice", parameter.name);
-            front.refuse("parameters", what, "give it another name");
+            let what = format!("parameter `{}` appears twice", parameter.name);
+            front.refuse("parameters", what, "rename it");
         }
     }
     parameters
@@ -130,8 +130,8 @@ fn read_parameter(item: &mut FrontMatter<'_>) -> Option<ReportParameter> {
     if let Some(name) = name.as_deref().filter(|name| TAKEN.contains(name)) {
         item.refuse(
             "name",
-            format!("`{name}` means the same for every report"),
-            "give the parameter another name",
+            format!("`{name}` has the same meaning in every report"),
+            "rename the parameter",
         );
     }
     let parameter_type = item

@@ -80,10 +80,7 @@ fn arguments(query: &StoredQuery, values: &BTreeMap<String, String>) -> Result<V
         } else {
             names.join(", ")
         };
-        return Err(format!(
-            "there is no parameter `{name}`; {} has {known}",
-            query.id
-        ));
+        return Err(format!("parameter `{name}` not found; {} has {known}", query.id));
     }
     let argument = |parameter: &ReportParameter| {
         let text = values.get(&parameter.name).or(parameter.default.as_ref());

@@ -68,7 +68,7 @@ pub(crate) fn read(
         if !seen.insert(row.labels.clone()) {
             let what = format!("two rows with the labels {}", show(&row.labels));
             let refusal = query.refusal("columns.labels", what);
-            let remedy = "name more columns that identify, or group by those that are named";
+            let remedy = "add identifying columns, or group by those that are named";
             return Err(RunError::Refused(refusal.fix(remedy)));
         }
         rows.rows.push(row);
@@ -127,10 +127,10 @@ pub(crate) fn status_position(rule: &AlertRule, table: &ResultTable) -> Option<u
 fn read_status(query: &StoredQuery, cell: Option<&ResultCell>) -> Result<RowStatus, RunError> {
     let text = cell.map(ResultCell::text).unwrap_or_default();
     RowStatus::parse(&text).ok_or_else(|| {
-        let refusal = query.refusal("alert", format!("column `status` holds `{text}`"));
-        RunError::Refused(
-            refusal.fix("it may hold ok, alarm, skip, error or info; any other column needs another name"),
-        )
+        let refusal = query.refusal("alert", format!("column `status` contains `{text}`"));
+        RunError::Refused(refusal.fix(
+            "it may contain ok, alarm, skip, error or info; name a column with other content differently",
+        ))
     })
 }
 

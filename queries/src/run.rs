@@ -247,7 +247,7 @@ async fn in_time<T>(
     if let Ok(outcome) = tokio::time::timeout(timeout, &mut asking).await {
         return outcome;
     }
-    tracing::warn!(query = %query.id, "query is cancelled from outside");
+    tracing::warn!(query = %query.id, "a query exceeded its timeout; cancelling it");
     let cancelled = tokio::time::timeout(CANCELLED, reader.cancel(token)).await;
     let ended = tokio::time::timeout(CANCELLED, asking).await;
     *is_lost = ended.is_err() || !matches!(cancelled, Ok(Ok(())));
@@ -390,7 +390,7 @@ async fn fetch(
             .fold(bytes, |sum, row| sum.saturating_add(row.raw_size_bytes()));
         rows.extend(fetched);
         let Some(left) = MAX_RESULT_BYTES.checked_sub(bytes) else {
-            let what = format!("the query gives more than {} MiB", MAX_RESULT_BYTES >> 20);
+            let what = format!("the query returns more than {} MiB", MAX_RESULT_BYTES >> 20);
             let refusal = query.refusal("columns", what).fix("select fewer columns or rows");
             return Err(RunError::Refused(refusal));
         };

@@ -98,8 +98,8 @@ impl StatementCheck<'_> {
             let begin = Location { line: 1, column: 1 };
             self.refuse(
                 begin,
-                "there is no SQL behind the front matter",
-                "write one SELECT; a comment may have swallowed it",
+                "there is no SQL after the front matter",
+                "write one SELECT; it may have become part of a comment",
             );
             return words;
         };
@@ -138,7 +138,7 @@ impl StatementCheck<'_> {
             let behind = words.get(number + 2).map(|word| &word.token);
             let at = word.span.start;
             match &word.token {
-                Token::Backslash => self.refuse(at, "a psql command", "a stored query is SQL alone"),
+                Token::Backslash => self.refuse(at, "a psql command", "a stored query contains only SQL"),
                 Token::Placeholder(text) => {
                     let what = format!("`{text}` has no value");
                     self.refuse(at, &what, "a report declares `parameters` and writes :'name'");
@@ -146,7 +146,11 @@ impl StatementCheck<'_> {
                 Token::SingleQuotedString(text)
                     if CLOCK_TEXTS.contains(&text.trim().to_lowercase().as_str()) =>
                 {
-                    self.refuse(at, &format!("'{text}' is a clock to PostgreSQL"), ASK_AS_OF);
+                    self.refuse(
+                        at,
+                        &format!("PostgreSQL replaces '{text}' with the current time"),
+                        ASK_AS_OF,
+                    );
                 }
                 Token::Word(found) => {
                     let name = name_of(&word.token).unwrap_or_default();
@@ -172,14 +176,14 @@ impl StatementCheck<'_> {
             self.refuse(
                 at,
                 &what,
-                "read the views of docs/sql-reference.md by their bare names",
+                "read the views of docs/sql-reference.md by their unqualified names",
             );
         } else if SCHEMAS.contains(&name) || behind == Some(&Token::LParen) {
             let what = format!("`{full}` is a qualified name");
             self.refuse(
                 at,
                 &what,
-                "write the bare name: the schema decides the instant the query is about",
+                "write the unqualified name: the schema decides the instant that the query is about",
             );
         }
     }
@@ -196,7 +200,7 @@ impl StatementCheck<'_> {
                 "write as_of() - …, or age(as_of(), …)",
             );
         } else if !is_quoted && CHANGES.contains(&name) {
-            let what = format!("`{name}` in a query that may only read");
+            let what = format!("`{name}` is not allowed: a stored query may only read");
             self.refuse(at, &what, "a stored query is one SELECT");
         } else if name.starts_with("pg_") && !HARMLESS.contains(&name) {
             let what = match name {
@@ -207,14 +211,15 @@ impl StatementCheck<'_> {
             self.refuse(
                 at,
                 &what,
-                "stored SQL reads the views of docs/sql-reference.md alone",
+                "stored SQL may read only the views of docs/sql-reference.md",
             );
         } else if is_call && forbidden_function(name) {
             let what = format!("`{name}` is not allowed in stored SQL");
             self.refuse(
                 at,
                 &what,
-                "it may only read, and must answer the same whenever it is asked about the same instant",
+                "stored SQL may only read, and must return the same result whenever it is run for the same \
+                 instant",
             );
         }
     }

@@ -250,7 +250,7 @@ fn number(value: Value) -> Result<Option<f64>, Error> {
         .ok()
         .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
         .map(Some)
-        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{value} is no number")))
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{value} is not a number")))
 }
 
 fn shown(value: Option<f64>, show: impl FnOnce(f64) -> String) -> String {

@@ -13,5 +13,5 @@
     round(%.life_ms / 3.6e6, 6) as container_hours, -- Time charged, summed over containers, in hours.
     round(%.usage_ms / 3.6e6, 6) as usage_hours, -- Part of it for which usage was seen.
     round(%.unknown_ms / 3.6e6, 6) as unknown_hours, -- Part of it with neither request nor usage: charged nothing, and not known to be nothing.
-    round(%.unpriced_ms / 3.6e6, 6) as unpriced_hours, -- Part of it on nodes that no price or capacity is known of: not in cost.
+    round(%.unpriced_ms / 3.6e6, 6) as unpriced_hours, -- Part of it on nodes without a known price or capacity: not in cost.
     case when %.usage_ms = 0 then 'request' when %.usage_ms >= %.life_ms then 'usage' else 'mixed' end as charge_basis, -- usage: max(request, usage) throughout; request: usage was never seen; mixed.

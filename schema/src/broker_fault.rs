@@ -92,11 +92,11 @@ pub fn explain(reason: &str) -> String {
     let address = end.and_then(|end| place.get(..end)).unwrap_or(place);
     let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     if has(&["Connection refused"]) {
-        format!("nobody listens at {address} (connection refused)")
+        format!("nothing listens at {address} (connection refused)")
     } else if has(&["timed out", "Timed out", "timeout"]) {
         format!("{address} does not answer in time")
     } else if has(&["resolve"]) {
-        format!("there is no such host as {address}")
+        format!("host {address} not found")
     } else if has(&[
         "Disconnected",
         "Connection reset",
@@ -118,11 +118,11 @@ mod tests {
         for (reason, cause) in [
             (
                 "127.0.0.1:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)",
-                "nobody listens at 127.0.0.1:9092 (connection refused)",
+                "nothing listens at 127.0.0.1:9092 (connection refused)",
             ),
             (
                 "GroupCoordinator: 10.0.0.7:9092: Connect to ipv4#10.0.0.7:9092 failed: Connection refused (after 0ms in state CONNECT)",
-                "nobody listens at 10.0.0.7:9092 (connection refused)",
+                "nothing listens at 10.0.0.7:9092 (connection refused)",
             ),
             (
                 "sasl_ssl://kafka-1:9093/bootstrap: Connection setup timed out in state CONNECT (after 30000ms in state CONNECT)",
@@ -134,7 +134,7 @@ mod tests {
             ),
             (
                 "nowhere:9092/bootstrap: Failed to resolve 'nowhere:9092': Name or service not known",
-                "there is no such host as nowhere:9092",
+                "host nowhere:9092 not found",
             ),
             (
                 "ssl://kafka-1:9093/1: SSL handshake failed: certificate verify failed",

@@ -47,10 +47,13 @@ pub enum KeyError {
     #[error("key is not utf-8")]
     NotText,
     /// Not of the form `<datacenter>/<cluster>/<cluster_uid>/<subject>`.
-    #[error("key has not the form <datacenter>/<cluster>/<cluster_uid>/<subject>")]
+    #[error("key is not of the form <datacenter>/<cluster>/<cluster_uid>/<subject>")]
     Form,
     /// A datacenter or cluster name is empty, too long or holds a character that is not allowed.
-    #[error("{what} name {name:?} must be 1 to 63 of a-z 0-9 - _ . and begin and end with a letter or digit")]
+    #[error(
+        "{what} name {name:?} must be 1 to 63 characters of a-z 0-9 - _ . and begin and end with a letter or \
+         digit"
+    )]
     Name {
         /// `datacenter` or `cluster`.
         what: &'static str,
@@ -58,7 +61,7 @@ pub enum KeyError {
         name: String,
     },
     /// A uid is empty, too long or holds a character that is not allowed.
-    #[error("uid {0:?} must be 1 to 128 of A-Z a-z 0-9 - _ . :")]
+    #[error("uid {0:?} must be 1 to 128 characters of A-Z a-z 0-9 - _ . :")]
     Uid(String),
     /// A subject begins with `!` but is not a control record this version knows.
     #[error("unknown control record {0:?}")]

@@ -76,7 +76,7 @@ impl<K> KeyFile<K> {
                 tracing::info!(file = %self.file.display(), "keys were read");
             }
             Err(why) if why != last.fault => {
-                tracing::error!(%why, "keys cannot be read again; those that were read before stay");
+                tracing::error!(%why, "the keys cannot be read again; the previous ones stay in use");
                 last.fault = why;
             }
             Err(_) => {}

@@ -134,13 +134,13 @@ pub enum KeyFileError {
         form: &'static str,
     },
     /// A cluster has too many keys.
-    #[error("line {line}: a third key; a cluster has two at most, the new one and the one before it")]
+    #[error("line {line}: a third key; a cluster has at most two, the new one and the previous one")]
     TooMany {
         /// Its number, from 1.
         line: usize,
     },
     /// There is no key in it.
-    #[error("holds no key")]
+    #[error("contains no key")]
     Empty,
 }
 

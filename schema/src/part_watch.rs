@@ -153,16 +153,10 @@ impl PartState {
         match event {
             None => {}
             Some(PartEvent::Begun(why)) => {
-                tracing::warn!(role, part, why, "does not answer; it is tried again");
+                tracing::warn!(role, part, why, "does not answer; retrying");
             }
             Some(PartEvent::Lasts(seconds, why)) => {
-                tracing::warn!(
-                    role,
-                    part,
-                    seconds,
-                    why,
-                    "still does not answer; it is tried again"
-                );
+                tracing::warn!(role, part, seconds, why, "still does not answer; retrying");
             }
             Some(PartEvent::Over {
                 seconds,
@@ -178,7 +172,7 @@ impl PartState {
                     seconds,
                     why,
                     unsaid,
-                    "answers again, after more outages than were told of"
+                    "answers again, after more outages than were logged"
                 );
             }
         }

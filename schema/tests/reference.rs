@@ -15,7 +15,7 @@ const HEAD: &str = "# SQL reference
 Every view of schema `fleet`, made from the comments that `\\d+ fleet.pod` shows too. This page is generated:
 `cargo test -p fleetledger-schema --test reference` writes it anew and fails if it was not current.
 
-A view marked *as of* stands in schema `fleet_asof` as well, with the same columns: set `search_path = fleet_asof`
+A view marked *as of* also exists in schema `fleet_asof`, with the same columns: set `search_path = fleet_asof`
 and `fleet.as_of = '2026-11-17 14:00+00'`, and the same query answers as of that instant. `…_at(instant)` does so in
 one call. `…_history` shows every version with `valid_to` (NULL for the current one) and `closed_reason`; in
 schema `fleet_asof` as it stood at that instant.

@@ -110,7 +110,7 @@ async fn mutual_tls_on_every_hop_and_a_wrong_authority_names_the_hop() {
         (
             "ingester",
             &ingester,
-            "making a new consumer with the newest secrets and certificates",
+            "creating a new consumer with the newest secrets and certificates",
         ),
         (
             "emitter",

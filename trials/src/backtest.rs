@@ -120,13 +120,13 @@ pub struct NotificationCounts {
 #[derive(Debug, thiserror::Error)]
 pub enum BacktestError {
     /// It is no alert.
-    #[error("{0}: it is no alert")]
+    #[error("{0}: it is not an alert")]
     NoAlert(String),
     /// The database cannot be reached.
     #[error("connect to the database")]
     Connect(#[from] ConnectError),
     /// The rule's SQL cannot run at a past instant.
-    #[error("{file}: {said}; a backtest runs on schema fleet_asof, and books without history are not there")]
+    #[error("{file}: {said}; a backtest runs on schema fleet_asof, which lacks views without history")]
     Refused {
         /// Its file.
         file: String,
@@ -134,7 +134,7 @@ pub enum BacktestError {
         said: String,
     },
     /// The connection broke.
-    #[error("ask the database: {0}")]
+    #[error("query the database: {0}")]
     Broken(String),
 }
 

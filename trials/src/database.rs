@@ -159,7 +159,7 @@ impl TestSession {
         self.client
             .batch_execute(&sql)
             .await
-            .map_err(database_error("put the input rows in place"))
+            .map_err(database_error("insert the input rows"))
     }
 
     /// Ends the transaction; nothing stays.

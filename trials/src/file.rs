@@ -265,10 +265,10 @@ impl<'de> Deserialize<'de> for TestOffset {
         let text = match Value::deserialize(deserializer)? {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
-            other => return Err(D::Error::custom(format!("{other} is no length of time"))),
+            other => return Err(D::Error::custom(format!("{other} is not a duration"))),
         };
         Self::parse(&text)
-            .ok_or_else(|| D::Error::custom(format!("`{text}` is no length of time such as 14m or -3d")))
+            .ok_or_else(|| D::Error::custom(format!("`{text}` is not a duration such as 14m or -3d")))
     }
 }
 

@@ -56,10 +56,10 @@ pub(crate) struct TableRow {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FixtureError {
     /// There is no such view.
-    #[error("there is no view `{0}`; docs/sql-reference.md lists them")]
+    #[error("view `{0}` not found; docs/sql-reference.md lists the views")]
     NoView(String),
     /// A view is made of rows of others.
-    #[error("rows of view `{view}` are computed; give rows of {instead}")]
+    #[error("rows of view `{view}` are computed; give rows of {instead} instead")]
     ComputedView {
         /// The view.
         view: String,
@@ -68,11 +68,12 @@ pub(crate) enum FixtureError {
     },
     /// A view shows clusters, which a test names by giving rows of other views.
     #[error(
-        "rows of view `{0}` come with the clusters that other rows name; say with `freshness:` until when they are known"
+        "rows of view `{0}` are created for the clusters that other rows name; set with `freshness:` until \
+         when they are known"
     )]
     OfSources(String),
     /// A view has no such column.
-    #[error("view `{view}` has no column `{column}`; docs/sql-reference.md lists them")]
+    #[error("view `{view}` has no column `{column}`; docs/sql-reference.md lists its columns")]
     NoColumn {
         /// The view.
         view: String,
@@ -80,7 +81,7 @@ pub(crate) enum FixtureError {
         column: String,
     },
     /// A column is computed from others.
-    #[error("column `{column}` of view `{view}` is computed and cannot be given; {instead}")]
+    #[error("column `{column}` of view `{view}` is computed and cannot be set; {instead}")]
     ComputedColumn {
         /// The view.
         view: String,
@@ -90,10 +91,10 @@ pub(crate) enum FixtureError {
         instead: String,
     },
     /// A column says when the row began, which the row says itself.
-    #[error("column `{0}` is the instant from which the row holds; set `at` beside `row`")]
+    #[error("column `{0}` is the instant from which the row is valid; set `at` beside `row`")]
     RowInstant(String),
     /// A name is none of those that a view shows.
-    #[error("{value} is no `{column}`; it is one of {load_known_labels}")]
+    #[error("{value} is not a `{column}`; write one of {load_known_labels}")]
     NoName {
         /// The column.
         column: String,
@@ -103,7 +104,7 @@ pub(crate) enum FixtureError {
         load_known_labels: String,
     },
     /// A value is no number.
-    #[error("column `{column}`: {value} is no number")]
+    #[error("column `{column}`: {value} is not a number")]
     NoNumber {
         /// The column.
         column: String,

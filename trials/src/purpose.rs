@@ -17,7 +17,7 @@ pub fn missing_purposes(file: &TestFile) -> Vec<String> {
         ),
         (
             TestPurpose::Boundary,
-            "a test with `purpose: boundary` that expects an alert, and the lack of one",
+            "a test with `purpose: boundary` that expects an alert at one time and none at another",
         ),
     ] {
         let has_one = file

@@ -214,7 +214,7 @@ impl CasePlayer<'_> {
 
     /// What is kept between slots is plain data: it survives being written down and read again.
     fn restart(&mut self, slot: Timestamp) {
-        self.add_timeline_line(slot, "the evaluator is started anew");
+        self.add_timeline_line(slot, "the evaluator is restarted");
         for open in self.instances.values_mut() {
             let written = serde_json::to_value((&open.instance, &open.notified)).ok();
             if let Some((instance, notified)) = written.and_then(|value| serde_json::from_value(value).ok()) {
@@ -488,10 +488,10 @@ fn describe(labels: &LabelSet, rule: &TestedRule) -> String {
 fn describe_transition(transition: &ConditionTransition) -> String {
     match transition {
         ConditionTransition::Pending => "is pending".to_owned(),
-        ConditionTransition::Reset => "is gone before `for` was over".to_owned(),
+        ConditionTransition::Reset => "is gone before `for` has passed".to_owned(),
         ConditionTransition::Fired { episode } => format!("fires (episode {episode})"),
         ConditionTransition::Recovering => "is recovering".to_owned(),
-        ConditionTransition::Refired => "is back: the same episode".to_owned(),
+        ConditionTransition::Refired => "is back in the same episode".to_owned(),
         ConditionTransition::Resolved { resolution } => format!("is resolved ({})", resolution.as_str()),
         ConditionTransition::Held { held } => format!("is held: {held}"),
         ConditionTransition::Known => "is known again".to_owned(),

@@ -95,7 +95,7 @@ impl PlannedTests {
             let rule_path = path.with_file_name(name);
             let query = read_rule(&rule_path)?;
             let rule = TestedRule::of(&query, interval)
-                .ok_or_else(|| TestError::Rule(format!("{}: it is no alert", rule_path.display())))?;
+                .ok_or_else(|| TestError::Rule(format!("{}: it is not an alert", rule_path.display())))?;
             let prepared = session.prepare(&query.sql).await;
             let prepared =
                 prepared.map_err(|message| TestError::Rule(format!("{}: {message}", rule_path.display())))?;

@@ -78,7 +78,10 @@ pub async fn try_steps(
     let (Some(case), Some((rule, prepared))) =
         (planned.file.tests.iter().find(is_firing), planned.rules.first())
     else {
-        return Err(TestError::Rule(format!("{}: nothing fires", test_file.display())));
+        return Err(TestError::Rule(format!(
+            "{}: no alert fires",
+            test_file.display()
+        )));
     };
     let ledger = session.ledger_of(case)?;
     session.open(&ledger, planned.is_as_of()).await?;
@@ -93,7 +96,10 @@ pub async fn try_steps(
         .rev()
         .find_map(|(slot, states)| Some((*slot, states.first()?.labels.clone())));
     let Some((slot, labels)) = fired else {
-        return Err(TestError::Rule(format!("{}: nothing fires", test_file.display())));
+        return Err(TestError::Rule(format!(
+            "{}: no alert fires",
+            test_file.display()
+        )));
     };
     let mut counts = Vec::new();
     for step in steps(markdown) {

@@ -43,7 +43,7 @@ annotations:
   runbook: {name}
 freshness: {by: [datacenter, cluster], max_age: 5m, kinds: [node]}
 ---*/
--- Say here why anybody should care. Every row is a problem; see docs/sql-reference.md for views and columns. Ask the object when
+-- Write here why this matters. Every row is a problem; see docs/sql-reference.md for views and columns. Ask the object when
 -- it happened: valid_from is when this version of it was first seen, which an edit of a label begins anew.
 select
     datacenter,
@@ -70,7 +70,7 @@ tests:
     alertname: {Name}
     exp_alerts:
     - {exp_state: firing, exp_labels: {node: n1, severity: ticket}}
-- name: a node that is ready is no problem
+- name: a ready node fires no alert
   purpose: quiet
   input_rows:
   - {table: node, row: {ready_status: 'True'}}
@@ -97,13 +97,19 @@ const RUNBOOK: &str = "# {Name}
 
 What it means for users, in two sentences.
 
-## See how bad it is
+## Likely causes
+
+* The most frequent one first.
+
+## Look
+
+1. How bad is it?
 
 ```sql
 select datacenter, cluster, node, ready_reason, ready_since from node where ready_status is distinct from 'True' order by ready_since;
 ```
 
-## Find the cause
+2. When did it change?
 
 ```sql
 select at_event.node, at_event.valid_from, at_event.ready_status
@@ -113,13 +119,13 @@ order by at_event.valid_from desc
 limit 20;
 ```
 
-## Mend it
+## End it
 
 ```console
 $ kubectl describe node NODE
 ```
 
-## Quiet it meanwhile
+## Snooze
 
 ```console
 $ fleetledger alerts snooze {Name} node=NODE --for 2h --reason \"disk swap\"
@@ -157,7 +163,7 @@ group by datacenter, cluster, namespace
 
 const REPORT: &str = "/*---
 report: {Title}
-description: Nodes of a datacenter, the newest first.
+description: Nodes of a datacenter, newest first.
 parameters:
 - {name: datacenter, default: '', help: Which datacenter; empty = all.}
 - {name: rows, type: integer, default: '50', help: How many.}

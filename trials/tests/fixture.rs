@@ -130,7 +130,7 @@ async fn every_column_shows_what_a_test_gives_it_or_says_what_to_give_instead() 
             };
             match tried(&mut session, &view.name, row, &as_text, text).await {
                 Ok(()) => shown += 1,
-                Err(why) if why.contains("cannot be given") || why.contains("set `at`") => {
+                Err(why) if why.contains("cannot be set") || why.contains("set `at`") => {
                     refused.push(format!(
                         "{}.{name}: {}",
                         view.name,
@@ -147,7 +147,7 @@ async fn every_column_shows_what_a_test_gives_it_or_says_what_to_give_instead() 
     assert_eq!(refused.join("\n"), REFUSED.trim());
 }
 
-/// What cannot be given, and what can in its place.
+/// What cannot be set, and what can in its place.
 const REFUSED: &str = "
 node.is_virtual: set `labels`, `taints`
 node.valid_from: set `at` beside `row`
@@ -169,15 +169,15 @@ cost_balance.balanced: set `unbalanced_since`
 cost_daily.currency: give rows of `price`
 cost_daily.charge_basis: set `usage_hours`, `container_hours`
 cost_node_daily.currency: give rows of `price`
-cost_node_daily.capacity_hours: nothing that a test can say decides it
-cost_node_daily.allocatable_hours: nothing that a test can say decides it
-cost_node_daily.charged_hours: nothing that a test can say decides it
+cost_node_daily.capacity_hours: a test cannot set it
+cost_node_daily.allocatable_hours: a test cannot set it
+cost_node_daily.charged_hours: a test cannot set it
 cost_node_daily.allocated_hours: give rows of `cost_daily`
 cost_node_daily.idle_hours: set `resource`, or give rows of `cost_daily`
 cost_node_daily.system_hours: set `resource`, or give rows of `cost_daily`
 cost_workload_daily.currency: give rows of `price`
 cost_workload_daily.charge_basis: set `usage_hours`, `container_hours`
-team_budget.month_at: nothing that a test can say decides it
+team_budget.month_at: a test cannot set it
 team_budget.cost: give rows of `cost_daily`
 team_budget.spent: set `budget`, or give rows of `cost_daily`
 team_budget.currency: give rows of `price`
@@ -201,13 +201,13 @@ async fn what_no_view_has_is_refused_by_name() {
         (
             "node_request",
             json!({}),
-            "rows of view `node_request` are computed; give rows of `pod`",
+            "rows of view `node_request` are computed; give rows of `pod` instead",
         ),
-        ("freshness", json!({}), "say with `freshness:`"),
+        ("freshness", json!({}), "set with `freshness:`"),
         (
             "emitter",
             json!({"kind": "house"}),
-            "\"house\" is no `kind`; it is one of namespace, node,",
+            "\"house\" is not a `kind`; write one of namespace, node,",
         ),
         (
             "pod",

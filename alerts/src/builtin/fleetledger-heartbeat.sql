@@ -6,7 +6,7 @@ repeat_interval: 5m
 columns: {labels: []}
 labels: {severity: info, team: platform}
 annotations:
-  summary: "fleetledger evaluates rules; page when this stops coming"
+  summary: "fleetledger evaluates rules; page if this alert is no longer received"
   runbook: fleetledger-heartbeat
 freshness: none
 ---*/

@@ -6,7 +6,7 @@ cooldown: 1h
 columns: {value: last_rows, labels: [rule], annotations: [rule_name]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ annotations.rule_name }} gave more rows than its limit: known alerts go on, and of the new ones only the first by their labels are made"
+  summary: "{{ annotations.rule_name }} returned more rows than its limit: known alerts continue, and only the first new ones, by their labels, are created"
   runbook: rule-limit-exceeded
 freshness: none
 ---*/

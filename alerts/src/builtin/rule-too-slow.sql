@@ -6,7 +6,7 @@ cooldown: 6h
 columns: {value: last_seconds, labels: [rule], annotations: [rule_name]}
 labels: {severity: ticket, team: platform}
 annotations:
-  summary: "{{ annotations.rule_name }} took {{ value | duration }}, more than half of what it may"
+  summary: "{{ annotations.rule_name }} took {{ value | duration }}, more than half of its timeout"
   runbook: rule-too-slow
 freshness: none
 ---*/

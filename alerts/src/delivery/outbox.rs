@@ -92,7 +92,7 @@ async fn settle(
         select d.attempted_at, d.outbox_id, d.receiver, $7, d.outcome, d.status, d.seconds, d.error
         from unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::double precision[],
             $8::text[]) as d (attempted_at, outbox_id, receiver, outcome, status, seconds, error)";
-    let step = "write down deliveries";
+    let step = "store the outcomes of deliveries";
     let ids: Vec<i64> = answered
         .iter()
         .map(|one| one.claimed_notification.outbox_id)
@@ -203,7 +203,7 @@ async fn mark_dead_letter(
     transaction
         .execute(KILL_MESSAGE, &[&outbox_id, &error])
         .await
-        .map_err(while_("bury a notification"))?;
+        .map_err(while_("dead-letter a notification"))?;
     Ok(())
 }
 

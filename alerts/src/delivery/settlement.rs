@@ -33,7 +33,8 @@ impl AttemptSettlement {
             outcome: "retry",
             status: None,
             error: Some(
-                "not sent: its turn came too late, its receiver asked for a pause, or its sender was stopped"
+                "not sent: the claim on it ended first, its receiver asked for a pause, or the evaluator was \
+                 stopped"
                     .to_owned(),
             ),
             wait: Duration::ZERO,

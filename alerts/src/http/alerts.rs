@@ -156,7 +156,7 @@ pub(crate) async fn list(
         Some(one @ ("pending" | "firing" | "recovering" | "resolved")) => vec![one],
         Some(other) => {
             return Err(HttpFailure::bad(format!(
-                "condition {other}: write pending, firing, recovering or resolved"
+                "condition {other} is unknown; write pending, firing, recovering or resolved"
             )));
         }
     };
@@ -224,7 +224,7 @@ pub async fn detail(api: &AlertsApi, rule: &str, fingerprint: &str) -> Result<Al
         .query_opt(&ask, &[&rule, &fingerprint])
         .await
         .map_err(while_("show an alert"))?;
-    let row = row.ok_or_else(|| HttpFailure::not_found(format!("there is no alert {rule}/{fingerprint}")))?;
+    let row = row.ok_or_else(|| HttpFailure::not_found(format!("alert {rule}/{fingerprint} not found")))?;
     let of_rule = client
         .query_opt(READ_RULE_QUERY, &[&rule])
         .await
@@ -274,7 +274,7 @@ pub(crate) async fn acknowledge(
         .collect();
     if met.is_empty() {
         return Err(HttpFailure::not_found(
-            "nothing that fires has these labels; see alerts list",
+            "no firing alert has these labels; see fleetledger alerts list",
         ));
     }
     let rules: Vec<&str> = met.iter().map(|alert| alert.rule.as_str()).collect();
@@ -309,7 +309,7 @@ pub(crate) async fn drill(
         } else {
             format!("there are {}", known.join(", "))
         };
-        return Err(HttpFailure::not_found(format!("no such receiver; {known}")));
+        return Err(HttpFailure::not_found(format!("receiver not found; {known}")));
     }
     let mut client = api.client().await?;
     let now = crate::rule_set::now(&client).await?;
@@ -357,7 +357,7 @@ fn drill_notification(receiver: &str, kind: NotifyKind, by: &str, now: Instant) 
         ("severity", "info"),
         ("at", at_text.as_str()),
     ]);
-    let summary = format!("this is a drill, asked for by {by}: nothing is wrong");
+    let summary = format!("this is a drill requested by {by}: nothing is wrong");
     let is_end = kind == NotifyKind::Resolve;
     let key = dedup_key(&stream_id(receiver, &labels), 1);
     Notification {

@@ -117,7 +117,7 @@ pub(super) async fn run_query(
 fn instant(text: &str) -> Result<Instant, HttpFailure> {
     Instant::parse(text).ok_or_else(|| {
         HttpFailure::bad(format!(
-            "as_of `{text}` is no instant; write such as 2026-01-31T14:00:00Z"
+            "as_of `{text}` is not an instant; write it as in 2026-01-31T14:00:00Z"
         ))
     })
 }

@@ -80,14 +80,14 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/api/v1/reports/{report}", tag = "reports",
     params(
         ("report" = String, Path, description = "Name of the report."),
-        ("as_of" = Option<String>, Query, description = "As of this instant (RFC 3339) in place of now."),
+        ("as_of" = Option<String>, Query, description = "Instant of the report (RFC 3339); default: now."),
         ("format" = Option<String>, Query, description = "json or csv."),
-        ("parameters" = Option<BTreeMap<String, String>>, Query, description = "Parameters of the report by their names.")
+        ("parameters" = Option<BTreeMap<String, String>>, Query, description = "Parameters of the report, by name.")
     ),
     responses((status = 200, body = QueryResponse), (status = 400, body = HttpErrorBody), (status = 404, body = HttpErrorBody),
-        (status = 422, description = "PostgreSQL refuses the query.", body = HttpErrorBody),
-        (status = 503, description = "The database is away or busy.", body = HttpErrorBody),
-        (status = 504, description = "The query ran longer than it may.", body = HttpErrorBody)))]
+        (status = 422, description = "PostgreSQL refused the query.", body = HttpErrorBody),
+        (status = 503, description = "The database is unavailable or busy.", body = HttpErrorBody),
+        (status = 504, description = "The query exceeded its timeout.", body = HttpErrorBody)))]
 pub(crate) async fn show(
     State(api): State<AlertsApi>,
     Extension(caller): Extension<AlertsCaller>,
@@ -100,7 +100,7 @@ pub(crate) async fn show(
     let Some(report) = report else {
         let names: Vec<&str> = catalogue.reports().map(|(query, _)| query.id.as_str()).collect();
         return Err(HttpFailure::not_found(format!(
-            "there is no report `{name}`; there are {}",
+            "report `{name}` not found; there are {}",
             names.join(", ")
         )));
     };
@@ -112,9 +112,9 @@ pub(crate) async fn show(
 /// Asks any query once, as the reader; nothing is kept of it. What is wrong with its text is said by line.
 #[utoipa::path(post, path = "/api/v1/rules/run", tag = "rules", request_body = RunRequest,
     responses((status = 200, body = QueryResponse), (status = 400, body = HttpErrorBody), (status = 403, body = HttpErrorBody),
-        (status = 422, description = "PostgreSQL refuses the query.", body = HttpErrorBody),
-        (status = 503, description = "The database is away or busy.", body = HttpErrorBody),
-        (status = 504, description = "The query ran longer than it may.", body = HttpErrorBody)))]
+        (status = 422, description = "PostgreSQL refused the query.", body = HttpErrorBody),
+        (status = 503, description = "The database is unavailable or busy.", body = HttpErrorBody),
+        (status = 504, description = "The query exceeded its timeout.", body = HttpErrorBody)))]
 pub(crate) async fn run(
     State(api): State<AlertsApi>,
     OperatorCaller(caller): OperatorCaller,

@@ -138,7 +138,7 @@ pub async fn detail(api: &AlertsApi, rule: &str) -> Result<RuleDetail, HttpFailu
         .query_opt(&ask, &[&rule])
         .await
         .map_err(while_("show a rule"))?;
-    let row = row.ok_or_else(|| HttpFailure::not_found(format!("there is no rule {rule}")))?;
+    let row = row.ok_or_else(|| HttpFailure::not_found(format!("rule {rule} not found")))?;
     let runs = client
         .query(READ_RULE_RUNS, &[&rule])
         .await

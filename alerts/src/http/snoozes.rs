@@ -105,7 +105,7 @@ pub(crate) async fn create(
         None => now,
         Some(text) => Instant::parse(text).ok_or_else(|| {
             HttpFailure::bad(format!(
-                "{text:?} is no instant: write such as 2026-01-31T22:00:00Z"
+                "{text:?} is not an instant; write it as in 2026-01-31T22:00:00Z"
             ))
         })?,
     };
@@ -141,7 +141,7 @@ pub(crate) async fn create(
             ],
         )
         .await
-        .map_err(while_("write a snooze"))?;
+        .map_err(while_("store a snooze"))?;
     snooze.id = row.get::<_, i64>(0).to_string();
     tracing::info!(by = caller.name, snooze = snooze.id, until = %snooze.until, reason = snooze.reason, "snoozed");
     Ok((StatusCode::CREATED, Json(SnoozeRow::of(&snooze))))
@@ -155,14 +155,16 @@ pub(crate) async fn end(
     OperatorCaller(caller): OperatorCaller,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<SnoozeRow>, HttpFailure> {
-    let Path(id) = id.map_err(|_| HttpFailure::not_found("snoozes have numbers; see alerts snoozes"))?;
+    let Path(id) = id.map_err(|_| {
+        HttpFailure::not_found("a snooze is named by its number; see fleetledger alerts snoozes")
+    })?;
     let client = api.client().await?;
     let row = client
         .query_opt(END_SNOOZE, &[&id, &caller.name])
         .await
         .map_err(while_("end a snooze"))?;
     let row =
-        row.ok_or_else(|| HttpFailure::not_found(format!("there is no snooze {id} that has not ended")))?;
+        row.ok_or_else(|| HttpFailure::not_found(format!("snooze {id} not found, or already ended")))?;
     tracing::info!(by = caller.name, snooze = id, "unsnoozed");
     Ok(Json(SnoozeRow::of(&read_snooze(&row)?)))
 }

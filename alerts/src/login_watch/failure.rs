@@ -87,9 +87,9 @@ impl LoginFailure {
         let key = format!("{ALERT}/{database}/{login}");
         let summary = match why {
             Some(why) => {
-                format!("the evaluator's login of {login} at {database} fails: no rule is evaluated; {why}")
+                format!("the evaluator cannot log in to {database} as {login}: no rule is evaluated; {why}")
             }
-            None => format!("the evaluator's login of {login} at {database} works"),
+            None => format!("the evaluator can log in to {database} as {login} again"),
         };
         let annotations = LabelSet::from([
             ("summary".to_owned(), summary),
@@ -123,11 +123,19 @@ fn is_to_be_tried_again(receiver: &str, outcome: &DeliveryOutcome) -> bool {
     match &outcome.disposition {
         DeliveryDisposition::Accepted => false,
         DeliveryDisposition::Reject { reason } => {
-            tracing::error!(receiver, reason, "the page of a login that fails was refused");
+            tracing::error!(
+                receiver,
+                reason,
+                "the receiver refused the page about a failing login"
+            );
             false
         }
         DeliveryDisposition::Retry { reason, .. } => {
-            tracing::warn!(receiver, reason, "the page of a login that fails is tried again");
+            tracing::warn!(
+                receiver,
+                reason,
+                "the page about a failing login was not delivered; retrying"
+            );
             true
         }
     }

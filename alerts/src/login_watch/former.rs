@@ -35,7 +35,7 @@ impl FormerPages {
         let likely = Self::ask(pool, rules).await.unwrap_or_else(|error| {
             tracing::warn!(
                 error = error.chain(),
-                "whether an evaluator before this one has paged for a login is not known"
+                "it is unknown whether a former evaluator has paged about a login"
             );
             [false; LOGINS.len()]
         });
@@ -48,7 +48,7 @@ impl FormerPages {
     }
 
     async fn ask(pool: &Pool, rules: &RuleSet) -> Result<[bool; LOGINS.len()], AlertsError> {
-        let step = "ask what was evaluated lately";
+        let step = "look for recent evaluations";
         let client = pool
             .get()
             .await

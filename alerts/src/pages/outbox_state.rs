@@ -20,7 +20,7 @@ impl OutboxState {
         let rows = transaction
             .query(READ_STREAM_STATE, &[&keys])
             .await
-            .map_err(while_("load what waits"))?;
+            .map_err(while_("load waiting notifications"))?;
         let mut outbox = Self {
             waiting: HashMap::new(),
             seen: HashMap::new(),

@@ -156,11 +156,11 @@ async fn what_is_wrong_or_not_allowed_is_refused_with_a_reason() {
         ),
         (
             json!({"matchers": ["node"], "for_seconds": 60, "reason": "x"}),
-            "no matcher",
+            "invalid matcher",
         ),
         (
             json!({"matchers": ["node=n1"], "for_seconds": 60, "reason": "x", "from": "soon"}),
-            "no instant",
+            "not an instant",
         ),
     ] {
         let (status, problem) = server.post("/api/v1/snoozes", body).await;
@@ -253,7 +253,7 @@ async fn reports_are_listed_and_asked_as_json_and_as_csv() {
         (
             "/api/v1/reports/put-aside?datacenter=x&x=1",
             400,
-            "there is no parameter `x`",
+            "parameter `x` not found",
         ),
         (
             "/api/v1/reports/put-aside?datacenter=x&format=xml",
@@ -263,12 +263,12 @@ async fn reports_are_listed_and_asked_as_json_and_as_csv() {
         (
             "/api/v1/reports/put-aside?datacenter=x&as_of=noon",
             400,
-            "is no instant",
+            "is not an instant",
         ),
         (
             "/api/v1/reports/trouble",
             404,
-            "there is no report `trouble`; there are put-aside",
+            "report `trouble` not found; there are put-aside",
         ),
     ] {
         let (found, problem) = server.get(path).await;
@@ -330,6 +330,6 @@ async fn a_query_is_run_once_by_an_operator_as_the_reader() {
     let (status, problem) = viewer.post("/api/v1/rules/run", run(TROUBLE)).await;
     assert_eq!(
         (status, problem),
-        (403, json!({"error": "this takes a token of role operator"}))
+        (403, json!({"error": "this requires a token of role operator"}))
     );
 }

@@ -186,7 +186,7 @@ async fn notification_that_is_refused_is_a_dead_letter_that_people_see() {
     let why: String = place
         .one("select last_error from fleet.notification where receiver = 'nobody'")
         .await;
-    assert!(why.contains("there is no receiver nobody"), "{why}");
+    assert!(why.contains("receiver nobody not found"), "{why}");
     assert_eq!(endpoint.requests().len(), 1);
     // The alert about it looks an hour back from its slot.
     place.run("update ledger.outbox set settled_at = slot").await;

@@ -43,7 +43,7 @@ async fn evaluator_with_other_files_is_in_standby_until_the_last_one_has_gone() 
     let other = TROUBLE.replace("for: 2m", "for: 3m");
     let two = place.evaluator("two", &[("trouble.sql", &other)]);
     assert!(!two.evaluate(minute(1)).await.unwrap());
-    assert!(two.health.ready().unwrap_err().contains("other rule files"));
+    assert!(two.health.ready().unwrap_err().contains("different rule files"));
     assert!(one.evaluate(minute(1)).await.unwrap());
     // Nothing is heard of it for longer than the lease.
     place

@@ -73,9 +73,9 @@ impl AllocationDimension {
                 Some(kind) => Self::ControllerOfKind(kind),
                 None => {
                     return Err(format!(
-                        "`{text}` is none of datacenter, cluster, node, nodeClass, namespace, team, controllerKind, \
-                         controller, deployment, statefulset, daemonset, job, service, pod, container, label:NAME, \
-                         annotation:NAME"
+                        "`{text}` is not one of datacenter, cluster, node, nodeClass, namespace, team, \
+                         controllerKind, controller, deployment, statefulset, daemonset, job, service, pod, \
+                         container, label:NAME, annotation:NAME"
                     ));
                 }
             },

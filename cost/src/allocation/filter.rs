@@ -75,7 +75,7 @@ impl CostFilter {
         if reader.rest.is_empty() {
             Ok(filter)
         } else {
-            Err(reader.fail("nothing or + or |"))
+            Err(reader.fail("the end or + or |"))
         }
     }
 
@@ -113,8 +113,10 @@ impl CostFilter {
                 AllocationDimension::Annotation(annotation.to_owned()),
                 value,
             )),
-            ("label", None) => Err(format!("filterLabels: `{value}` is no name:value")),
-            ("annotation", None) => Err(format!("filterAnnotations: `{value}` is no name:value")),
+            ("label", None) => Err(format!("filterLabels: `{value}` is not of the form name:value")),
+            ("annotation", None) => Err(format!(
+                "filterAnnotations: `{value}` is not of the form name:value"
+            )),
             ("controller", Some((kind, controller))) => Ok(Self::And(vec![
                 compare(AllocationDimension::ControllerKind, kind),
                 compare(AllocationDimension::Controller, controller),
@@ -228,7 +230,7 @@ impl<'t> FilterParser<'t> {
     fn fail(&self, wanted: &str) -> String {
         let at = self.whole.len() - self.rest.len();
         format!(
-            "filter: {wanted} is wanted at character {} of `{}`",
+            "filter: expected {wanted} at character {} of `{}`",
             at + 1,
             self.whole
         )
@@ -375,7 +377,7 @@ mod tests {
         assert!(wrong("namespace=a").contains("character 10"));
         assert!(wrong("namspace:a").contains("`namspace` is none of"));
         assert!(wrong(r#"namespace:"a"#).contains("closing"));
-        assert!(wrong("(namespace:a").contains(") is wanted"));
-        assert!(wrong("namespace:a b").contains("nothing or +"));
+        assert!(wrong("(namespace:a").contains("expected )"));
+        assert!(wrong("namespace:a b").contains("the end or +"));
     }
 }

@@ -148,7 +148,7 @@ impl AllocationParameters {
         let steps = self.steps(window)?;
         if steps.len() > STEPS {
             return Err(format!(
-                "step: {} sets are more than {STEPS}; take a longer step",
+                "step: {} sets are more than {STEPS}; choose a longer step",
                 steps.len()
             ));
         }
@@ -175,7 +175,9 @@ impl AllocationParameters {
             None | Some("false" | "none" | "0" | "f") => None,
             Some("true" | "all" | "1" | "t") => return Ok(vec![window]),
             Some(unit) => Some(CalendarUnit::parse(unit).ok_or_else(|| {
-                format!("accumulate: `{unit}` is none of true, false, all, hour, day, week, month, quarter")
+                format!(
+                    "accumulate: `{unit}` is not one of true, false, all, hour, day, week, month, quarter"
+                )
             })?),
         };
         if let Some(unit) = calendar {
@@ -188,7 +190,9 @@ impl AllocationParameters {
             Some(step) => {
                 let length = window::duration(step)
                     .filter(|step| *step >= SignedDuration::from_hours(1) && step.as_secs() % 3_600 == 0)
-                    .ok_or_else(|| format!("step: `{step}` is no length of whole hours such as 1h or 1d"))?;
+                    .ok_or_else(|| {
+                        format!("step: `{step}` is not a duration of whole hours such as 1h or 1d")
+                    })?;
                 Ok(window.steps(length))
             }
         }

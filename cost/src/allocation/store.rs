@@ -75,7 +75,7 @@ pub async fn default_share(reader: &ReaderPool) -> Result<SharingOptions, CostEr
     let row = client
         .query_opt(READ_SHARING, &[])
         .await
-        .map_err(while_("read the default of sharing"))?;
+        .map_err(while_("read the default sharing rule"))?;
     Ok(row.map_or_else(SharingOptions::default, |row| SharingOptions {
         namespaces: row.get::<_, Vec<String>>(0).into_iter().collect(),
         spread: match row.get::<_, String>(1).as_str() {
@@ -135,8 +135,9 @@ async fn check_size(client: &Client, window: CostWindow) -> Result<(), CostError
     let count: i64 = row.get(0);
     if count > POD_HOURS {
         return Err(CostError::TooLarge(format!(
-            "this window has {count} pod-hours, and nodes, pods, annotations and labels that are not rolled up are answered \
-             for at most {POD_HOURS}: take a shorter window, or name the label in cost.rollup_labels"
+            "this window has {count} pod-hours; queries by node, pod, annotation or a label that is not \
+             rolled up are limited to {POD_HOURS}: choose a shorter window, or add the label to \
+             cost.rollup_labels"
         )));
     }
     Ok(())

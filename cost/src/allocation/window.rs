@@ -11,8 +11,8 @@ pub struct CostWindow {
     pub to: Timestamp,
 }
 
-const FORMS: &str = "give a length (7d, 24h, 90m), `7d offset 1d`, today, yesterday, week, lastweek, month, lastmonth, or two instants or \
-     Unix times with a comma between them";
+const FORMS: &str = "write a duration (7d, 24h, 90m), `7d offset 1d`, today, yesterday, week, lastweek, \
+     month, lastmonth, or two instants or Unix times separated by a comma";
 
 impl CostWindow {
     /// Reads a window as of an instant. Ends are cut to whole hours: cost is known by the hour, and the running hour
@@ -22,7 +22,7 @@ impl CostWindow {
     /// What is wrong with the text.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
         let text = text.trim();
-        let fail = || format!("window: `{text}` is no window; {FORMS}");
+        let fail = || format!("window: `{text}` is not a window; {FORMS}");
         let window = match text {
             "today" | "yesterday" | "week" | "lastweek" | "month" | "lastmonth" => {
                 named(text, now).ok_or_else(fail)?

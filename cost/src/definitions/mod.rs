@@ -76,7 +76,7 @@ impl CostDefinitions {
         if files.is_empty() {
             return Err(DefinitionFaults(vec![DefinitionFault::of_file(
                 path,
-                "holds no .toml file".to_owned(),
+                "contains no .toml file".to_owned(),
             )]));
         }
         let mut texts = Vec::new();
@@ -145,7 +145,7 @@ impl CostDefinitions {
             counted(classes, "class", "classes"),
             counted(self.owners.len(), "owner", "owners"),
             counted(self.teams.len(), "team", "teams"),
-            counted(self.sharing.len(), "rule of sharing", "rules of sharing")
+            counted(self.sharing.len(), "sharing rule", "sharing rules")
         )
     }
 }
@@ -199,9 +199,10 @@ valid_to = 2026-01-01
 ";
         let faults = faults(text);
         let expected = [
-            "a.toml:5: currency: `usd` is no ISO 4217 code of three capital letters",
-            "a.toml:6: price_per_gpu_hour: is missing: a class has a price for each of core, gib and gpu, or one for the node",
-            "a.toml:8: price_per_core_hour: -1 is not a price: 0 or more",
+            "a.toml:5: currency: `usd` is not an ISO 4217 code of three capital letters",
+            "a.toml:6: price_per_gpu_hour: is missing: a class needs a price for each of core, gib and gpu, \
+             or one for the node",
+            "a.toml:8: price_per_core_hour: -1 is not a price; it must be 0 or more",
             "a.toml:12: team: is empty",
             "a.toml:15: valid_to: is not after valid_from",
         ];
@@ -227,7 +228,7 @@ valid_to = 2026-01-01
             )
         };
         let twice = faults(&(sheet("a", "EUR") + &sheet("a", "EUR")));
-        assert!(twice[0].contains("stands twice"), "{twice:?}");
+        assert!(twice[0].contains("appears twice"), "{twice:?}");
         let two = faults(&(sheet("a", "EUR") + &sheet("b", "USD")));
         assert!(two[0].contains("one currency"), "{two:?}");
     }

@@ -142,7 +142,7 @@ pub(super) fn read_team(
 fn team_name(team: &Spanned<String>, text: &DefinitionText<'_>, faults: &mut Vec<DefinitionFault>) -> String {
     if team.get_ref().starts_with("__") {
         let what = format!(
-            "`{}` begins with __, which is kept for __idle__ and the like",
+            "`{}` begins with __, which is reserved for names such as __idle__",
             team.get_ref()
         );
         faults.push(text.fault(text.line(&team.span()), "team", what));

@@ -111,7 +111,7 @@ impl DefinitionText<'_> {
     ) -> String {
         let value = number.get_ref().value();
         if !value.is_finite() || value < 0.0 {
-            let what = format!("{value} is not a price: 0 or more");
+            let what = format!("{value} is not a price; it must be 0 or more");
             faults.push(self.fault(self.line(&number.span()), key, what));
         }
         decimal(value)

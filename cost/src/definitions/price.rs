@@ -175,18 +175,18 @@ pub(super) fn read(
     let (valid_from, valid_to) = text.dates(&sheet.valid_from, sheet.valid_to.as_ref(), faults);
     let currency = sheet.currency.get_ref();
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        let what = format!("`{currency}` is no ISO 4217 code of three capital letters");
+        let what = format!("`{currency}` is not an ISO 4217 code of three capital letters");
         faults.push(text.fault(text.line(&sheet.currency.span()), "currency", what));
     }
     if let Some(datacenters) = sheet.datacenters.as_ref().filter(|one| one.get_ref().is_empty()) {
-        let what = "is empty: leave it out for every datacenter";
+        let what = "is empty; omit it if the sheet is for every datacenter";
         faults.push(text.fault(text.line(&datacenters.span()), "datacenters", what));
     }
     if sheet.class.is_empty() {
         faults.push(text.fault(
             line,
             "class",
-            "is missing: a sheet prices at least one class of nodes",
+            "is missing: a sheet must price at least one class of nodes",
         ));
     }
     let mut names = BTreeSet::new();
@@ -195,7 +195,7 @@ pub(super) fn read(
         let line = text.line(&class.span());
         let class = class.into_inner();
         if !names.insert(class.class.get_ref().clone()) {
-            let what = format!("`{}` stands twice in sheet `{name}`", class.class.get_ref());
+            let what = format!("`{}` appears twice in sheet `{name}`", class.class.get_ref());
             faults.push(text.fault(line, "class", what));
         }
         classes.extend(read_class(&class, line, text, faults));
@@ -228,8 +228,8 @@ fn read_class(
             };
             if !is_right {
                 let what = match key {
-                    "discount" => format!("{value} is no share: from 0 to less than 1"),
-                    _ => format!("{value} is no ratio: more than 0"),
+                    "discount" => format!("{value} is not a share; it must be at least 0 and less than 1"),
+                    _ => format!("{value} is not a ratio; it must be more than 0"),
                 };
                 faults.push(text.fault(text.line(&number.span()), key, what));
             }
@@ -289,7 +289,8 @@ fn read_class(
                 Some(price) => text.price(&key, price, faults),
                 None => {
                     let what =
-                        "is missing: a class has a price for each of core, gib and gpu, or one for the node";
+                        "is missing: a class needs a price for each of core, gib and gpu, or one for the \
+                         node";
                     faults.push(text.fault(line, &key, what));
                     String::new()
                 }
@@ -329,7 +330,7 @@ fn node_price(
         match number.filter(|number| number.is_finite() && *number >= 0.0) {
             Some(number) => number,
             None => {
-                faults.push(text.fault(line, key, format!("{value} is not a price: 0 or more")));
+                faults.push(text.fault(line, key, format!("{value} is not a price; it must be 0 or more")));
                 0.0
             }
         }
@@ -342,7 +343,7 @@ fn node_price(
         .map(|(name, value)| price(&format!("{key}.{name}"), value))
         .sum();
     for name in parts.keys().filter(|name| !PARTS.contains(&name.as_str())) {
-        let what = format!("is no part of a price: {}", PARTS.join(", "));
+        let what = format!("is not a part of a price; the parts are {}", PARTS.join(", "));
         faults.push(text.fault(line, &format!("{key}.{name}"), what));
     }
     // Parts have at most a few decimals: what binary fractions add beyond is not meant.
@@ -361,7 +362,7 @@ pub(super) fn check(sheets: &[PriceSheet], faults: &mut Vec<DefinitionFault>) {
     for sheet in sheets {
         if !seen.insert((&sheet.sheet, sheet.valid_from)) {
             faults.push(refuse(format!(
-                "`{}` from {} stands twice",
+                "`{}` from {} appears twice",
                 sheet.sheet, sheet.valid_from
             )));
         }
@@ -370,7 +371,7 @@ pub(super) fn check(sheets: &[PriceSheet], faults: &mut Vec<DefinitionFault>) {
     if currencies.len() > 1 {
         let all: Vec<&str> = currencies.into_iter().collect();
         faults.push(refuse(format!(
-            "a fleet has one currency, and these have {}",
+            "a fleet has one currency, but these sheets have {}",
             all.join(" and ")
         )));
     }

@@ -48,14 +48,15 @@ async fn classes_and_rollup_labels_that_no_object_can_match_are_named() {
         .await;
     let book = CostDefinitions::parse(&[("test.toml", SHEET)]).unwrap();
     let unsent = [
-        "class gke-spot of price sheet cloud: no node of the ledger has the label cloud.google.com/gke-spot; an emitter sends the \
-         labels that its emit.labels names",
-        "cost.rollup_labels: no pod of the ledger has the label cost-unit; an emitter sends the labels that its emit.labels names",
+        "class gke-spot of price sheet cloud: no node in the ledger has the label cloud.google.com/gke-spot; \
+         an emitter sends only the labels that its emit.labels names",
+        "cost.rollup_labels: no pod in the ledger has the label cost-unit; an emitter sends only the labels \
+         that its emit.labels names",
     ];
     let empty = [
-        "class spot of price sheet cloud: no node of the ledger matches it",
-        "class typed of price sheet cloud: no node of the ledger matches it",
-        "class never of price sheet cloud: every node that it matches is of a class before it",
+        "class spot of price sheet cloud: no node in the ledger matches it",
+        "class typed of price sheet cloud: no node in the ledger matches it",
+        "class never of price sheet cloud: every node that it matches belongs to an earlier class",
     ];
     for found in [
         unmatched::of_definitions(&fleet.client, &book).await.unwrap(),
@@ -139,12 +140,12 @@ async fn virtual_nodes_and_accelerators_of_other_names_are_named_as_not_counted(
     assert_eq!(
         found.uncounted,
         [
-            "cluster dfw/a: virtual nodes (7) are priced by a capacity that somebody wrote down; give them a class \
-             of their own, or a price of nothing",
-            "cluster ams/b: habana.ai/gaudi (16 on 2 nodes) is not counted: it is no card of a name …/gpu, has no price and is \
-             charged to nobody; the price of the node covers it",
-            "cluster ams/b: nvidia.com/mig-1g.5gb (14 on 2 nodes) is not counted: it is no card of a name …/gpu, has no price \
-             and is charged to nobody; the price of the node covers it",
+            "cluster dfw/a: virtual nodes (7) are priced by a declared capacity, not a real one; give them a class of \
+             their own, or a price of 0",
+            "cluster ams/b: habana.ai/gaudi (16 on 2 nodes) is not counted as a GPU, because its name does not end in \
+             /gpu: it has no price of its own and is charged to nobody; the price of the node covers it",
+            "cluster ams/b: nvidia.com/mig-1g.5gb (14 on 2 nodes) is not counted as a GPU, because its name does not \
+             end in /gpu: it has no price of its own and is charged to nobody; the price of the node covers it",
         ]
     );
     let sentences = found.clone().into_sentences();

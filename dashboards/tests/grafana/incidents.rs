@@ -32,7 +32,7 @@ const INCIDENTS: [ExpectedIncident; 9] = [
     ExpectedIncident {
         what: "a node flaps",
         dashboard: "datacenter",
-        panel: "Nodes that flap",
+        panel: "Flapping nodes",
         chosen: &[("datacenter", "iad")],
         row: &[
             ("cluster", "prod-1"),
@@ -106,7 +106,7 @@ const INCIDENTS: [ExpectedIncident; 9] = [
     ExpectedIncident {
         what: "a watchdog fails",
         dashboard: "watchdogs",
-        panel: "Watchdogs that fail",
+        panel: "Failing watchdogs",
         chosen: &[],
         row: &[
             ("watchdog", "check-5"),

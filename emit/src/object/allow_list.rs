@@ -29,7 +29,7 @@ impl AllowList {
                 }
             }
             if entry.is_empty() || entry.trim_end_matches('*').contains('*') {
-                return Err(format!("{entry:?} is neither a name nor a prefix that ends in *"));
+                return Err(format!("{entry:?} is neither a name nor a prefix ending in *"));
             }
             if list.allows(LAST_APPLIED) {
                 return Err(format!(

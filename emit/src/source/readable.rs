@@ -41,7 +41,11 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for ReadableObject<K> {
         let (namespace, name) = (name("namespace"), name("name"));
         read(json).map(Self).map_err(|_| {
             // The client says of it that a watch failed, and no more.
-            tracing::error!(namespace, name, %error, "an object cannot be read; nothing of its resource is seen until it is mended or deleted");
+            tracing::error!(
+                namespace, name, %error,
+                "an object cannot be read; no change of its resource is seen until the object is fixed or \
+                 deleted"
+            );
             D::Error::custom(error)
         })
     }

@@ -155,10 +155,19 @@ impl ClusterWatcher {
         tasks.spawn(async move {
             let permit = questions.acquire().await;
             let owner = get_owner(client, &reference).await.inspect_err(|error| {
-                tracing::debug!(kind = reference.kind, owner = reference.name, %error, "owner cannot be read");
+                tracing::debug!(
+                    kind = reference.kind, owner = reference.name, %error,
+                    "an owner cannot be read"
+                );
             });
             drop(permit);
-            events.send(SourceEvent::Owner(Box::new(reference), owner.ok().flatten().map(Box::new))).await.ok();
+            events
+                .send(SourceEvent::Owner(
+                    Box::new(reference),
+                    owner.ok().flatten().map(Box::new),
+                ))
+                .await
+                .ok();
         });
     }
 }
@@ -220,7 +229,10 @@ async fn watch<K>(
                 return;
             }
             WatchEnd::NoStreaming => {
-                tracing::info!(%resource, "the API server has no streaming lists; using pages");
+                tracing::info!(
+                    %resource,
+                    "the API server does not support streaming lists; using paged lists"
+                );
                 streaming = false;
                 Duration::ZERO
             }
@@ -235,7 +247,7 @@ async fn watch<K>(
                 ABSENT_RETRY_DELAY
             }
             WatchEnd::Failed(why) => {
-                tracing::warn!(%resource, why, "watch failed; retried");
+                tracing::warn!(%resource, why, "a watch failed; retrying");
                 if events
                     .send(SourceEvent::Watch(resource, ResourceChange::Failed(why)))
                     .await

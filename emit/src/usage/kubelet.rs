@@ -38,7 +38,7 @@ impl NodeHttpClient {
             let pem =
                 std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
             let certificates = Certificate::from_pem_bundle(&pem)
-                .map_err(|error| format!("{} holds no certificate: {error}", file.display()))?;
+                .map_err(|error| format!("{} contains no certificate: {error}", file.display()))?;
             for certificate in certificates {
                 builder = builder.add_root_certificate(certificate);
             }
@@ -65,11 +65,11 @@ async fn read(mut response: Response) -> Result<String, String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| chain(&error))? {
         if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(format!("answers more than {MAX_ANSWER_BYTES} bytes"));
+            return Err(format!("answers with more than {MAX_ANSWER_BYTES} bytes"));
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes).map_err(|_| "answers what is not utf-8".to_owned())
+    String::from_utf8(bytes).map_err(|_| "answers with text that is not UTF-8".to_owned())
 }
 
 /// A URL for one node.

@@ -179,7 +179,7 @@ impl UsageCollector {
             match failure {
                 None => *of_node = NodeBackoff::default(),
                 Some(why) => {
-                    tracing::debug!(node = %target.node, why, "usage of a node cannot be read");
+                    tracing::debug!(node = %target.node, why, "the usage of a node cannot be read");
                     if of_node.failures == 0 {
                         newly_failed = Some((target.node.clone(), why));
                     }
@@ -190,7 +190,10 @@ impl UsageCollector {
         }
         let failing = answers.values().filter(|of_node| of_node.failures > 0).count();
         if let Some((node, why)) = newly_failed {
-            tracing::warn!(failing, %node, why, "usage of nodes cannot be read; one of them is named");
+            tracing::warn!(
+                failing, %node, why,
+                "the usage of some nodes cannot be read; one of them is named"
+            );
         }
         failing
     }
@@ -233,7 +236,7 @@ impl UsageCollector {
         match self.http.text(&url_of(&gpu.url, target), None).await {
             Ok(text) => Some(gpus(&text, gpu)),
             Err(why) => {
-                tracing::debug!(node = %target.node, why, "gpu usage of a node cannot be read");
+                tracing::debug!(node = %target.node, why, "the GPU usage of a node cannot be read");
                 None
             }
         }
@@ -297,7 +300,10 @@ impl UsageCollector {
         match tokio::fs::read_to_string(file).await {
             Ok(token) => Some(token.trim().to_owned()),
             Err(error) => {
-                tracing::warn!(file, %error, "token for kubelets cannot be read; they are asked without one");
+                tracing::warn!(
+                    file, %error,
+                    "the token for kubelets cannot be read; kubelets are asked without one"
+                );
                 None
             }
         }

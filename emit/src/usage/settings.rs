@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EmitError;
 
-/// How what containers use is read. A simulated fleet makes its usage up, whatever `source` says.
+/// How the usage of containers is read. A simulated fleet makes its usage up, whatever `source` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UsageSettings {
@@ -13,22 +13,22 @@ pub struct UsageSettings {
     pub source: UsageSource,
     /// Time between two readings of a node, in seconds.
     pub interval_seconds: u64,
-    /// Length of a window, in minutes: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60. Shorter ones lose less when an emitter
-    /// ends, longer ones cost the central site less.
+    /// Length of a window, in minutes: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60. Shorter windows lose less when an
+    /// emitter stops; longer ones mean fewer records for the central site.
     pub window_minutes: u32,
-    /// Longest time between two readings over which usage is spread, in seconds; what happened in a longer gap is not known.
+    /// Longest time between two readings over which usage is spread, in seconds; usage in a longer gap is unknown.
     pub gap_seconds: u64,
-    /// How long one node may take to answer, in seconds.
+    /// How long one node may take to respond, in seconds.
     pub timeout_seconds: u64,
-    /// Nodes that are read at the same time.
+    /// Number of nodes read at the same time.
     pub concurrency: usize,
     /// URL of a kubelet's resource metrics; `{address}` is the node's internal address, `{node}` its name.
     pub kubelet_url: String,
-    /// PEM file of the authority that signed the kubelets' serving certificates; empty for the system's.
+    /// PEM file of the authority that signed the kubelets' serving certificates; if empty, the system's CAs.
     pub kubelet_ca_file: String,
-    /// Believe any serving certificate: for kubelets that signed their own.
+    /// Accept any serving certificate: for kubelets with self-signed ones.
     pub kubelet_insecure: bool,
-    /// File of the token that is shown to kubelets, read at every round; empty for none.
+    /// File of the token that is sent to kubelets, read in every round; empty for none.
     pub token_file: String,
     /// How GPU usage is read.
     pub gpu: GpuSettings,
@@ -111,13 +111,14 @@ impl UsageSettings {
         if self.window_minutes == 0 || 60 % self.window_minutes != 0 {
             return Err(EmitError::settings(
                 "usage.window_minutes",
-                "must be 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60: an hour is made of whole windows",
+                "must be 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60, because an hour consists of whole \
+                 windows",
             ));
         }
         if self.gap_seconds < self.interval_seconds {
             return Err(EmitError::settings(
                 "usage.gap_seconds",
-                "must be at least usage.interval_seconds, else nothing is ever known",
+                "must be at least usage.interval_seconds; otherwise no usage would ever be known",
             ));
         }
         if self.source == UsageSource::Kubelet && !self.kubelet_url.starts_with("http") {

@@ -18,13 +18,13 @@ use super::{ConfigFault, HttpConfig, SecretRef, section};
 pub struct ConsoleConfig {
     /// Address and port. Without a token it must be a loopback address.
     pub listen: SocketAddr,
-    /// PEM file of this server's certificate, with its chain; plain HTTP where it is not set.
+    /// PEM file of this server's certificate, with its chain; plain HTTP if not set.
     pub certificate: Option<PathBuf>,
     /// PEM file of its private key.
     pub key: Option<PathBuf>,
-    /// PEM file of the authorities that sign clients: with it only clients with such a certificate are answered.
+    /// PEM file of the CAs that sign client certificates; if set, clients without such a certificate are refused.
     pub client_ca: Option<PathBuf>,
-    /// Folder of the runbooks that links of notifications lead to.
+    /// Folder of the runbooks that notifications link to.
     pub runbooks: PathBuf,
     /// Who may call, by name.
     pub tokens: BTreeMap<String, TokenConfig>,
@@ -34,7 +34,7 @@ pub struct ConsoleConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
-    /// What its owner may do.
+    /// What the owner of the token may do.
     pub role: CallerRole,
     /// The token: `file:/path` or `env:NAME`.
     pub token: SecretRef,
@@ -59,8 +59,8 @@ impl ConsoleConfig {
             token.token.check(&format!("console.tokens.{name}.token"))?;
         }
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
-            let why =
-                "is open to others, and there is no token: add [console.tokens.NAME], or listen on 127.0.0.1";
+            let why = "is open to other machines, but no token is configured; add [console.tokens.NAME], or \
+                 listen on 127.0.0.1";
             return Err(ConfigFault::new("console.listen", why));
         }
         section::check_pair("console", self.certificate.as_ref(), self.key.as_ref())?;

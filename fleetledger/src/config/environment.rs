@@ -64,7 +64,8 @@ impl EnvironmentLayer {
             };
             let kind = match found.shape {
                 KeyShape::Section | KeyShape::Sections | KeyShape::Map => {
-                    let why = "is a section: set one of its keys, or write it in the file".to_owned();
+                    let why =
+                        "is a section; set one of its keys, or write the section in the file".to_owned();
                     return Err(ConfigError::Value {
                         key: name,
                         place,

@@ -14,29 +14,30 @@ use super::{ConfigFault, SecretRef, TlsConfig, shown::holds_password};
 pub struct EvaluateConfig {
     /// Folder of the rules.
     pub rules: PathBuf,
-    /// Name of this evaluator, which no other one has; host name and process number where it is not set.
+    /// Name of this evaluator, unique among evaluators; host name and process id if not set.
     pub name: Option<String>,
-    /// User that runs the rules' SQL, by the same way as `postgres.user`: one who can read and nothing else, and whose password no person has.
+    /// User that runs the rules' SQL, with the same connection settings as `postgres.user`: one that can only read, and
+    /// whose password no person has.
     pub rules_user: String,
     /// Password of `evaluate.rules_user`: `file:/path` or `env:NAME`.
     pub rules_password: Option<SecretRef>,
-    /// User that `fleetledger sql` asks as, by the same way as `postgres.user`.
+    /// User that `fleetledger sql` connects as, with the same connection settings as `postgres.user`.
     pub reader_user: String,
     /// Password of `evaluate.reader_user`: `file:/path` or `env:NAME`.
     pub reader_password: Option<SecretRef>,
     /// How long a query or a transaction of a reader or a team may run, whatever its session sets, in seconds: longer than the longest `timeout` of a rule.
     pub reader_limit_seconds: u64,
-    /// Queries at a time.
+    /// Maximum number of queries at a time.
     pub concurrency: usize,
-    /// Notifications under way at a time.
+    /// Maximum number of notifications being sent at a time.
     pub deliveries: usize,
-    /// How long the groups of an evaluator that has gone silent stay its own, in seconds.
+    /// How long an evaluator that has stopped responding keeps its groups, in seconds.
     pub lease_seconds: u64,
-    /// Address of the console that links of notifications lead to, such as `https://fleetledger.example.com`.
+    /// Address of the console that notifications link to, such as `https://fleetledger.example.com`.
     pub console_url: String,
-    /// Address that runbooks stand below; the console's own where it is not set.
+    /// Base address of the runbooks; the console's own if not set.
     pub runbook_base_url: String,
-    /// Receivers of the alert that always fires, for a dead man's switch outside. Nobody else gets it.
+    /// Receivers of the alert that always fires, for an external dead man's switch. No other receiver gets it.
     pub heartbeat_receivers: Vec<String>,
 }
 
@@ -82,12 +83,12 @@ impl EvaluateConfig {
         without_password(
             "evaluate.console_url",
             &self.console_url,
-            "it goes into every notification",
+            "it is sent in every notification",
         )?;
         without_password(
             "evaluate.runbook_base_url",
             &self.runbook_base_url,
-            "it goes into every notification",
+            "it is sent in every notification",
         )?;
         known(
             "evaluate.heartbeat_receivers",
@@ -103,7 +104,7 @@ impl EvaluateConfig {
 pub struct ReceiverConfig {
     /// What it is.
     pub kind: ReceiverKind,
-    /// Base address of PagerDuty's events API, where it is not PagerDuty's own.
+    /// Base address of PagerDuty's Events API, if it is not PagerDuty's own.
     #[serde(default)]
     pub url: Option<String>,
     /// Base addresses of all replicas of an Alertmanager.
@@ -118,16 +119,16 @@ pub struct ReceiverConfig {
     /// The whole `Authorization` header for an Alertmanager or a webhook, such as `Bearer …`: `file:/path` or `env:NAME`.
     #[serde(default)]
     pub authorization: Option<SecretRef>,
-    /// What signs the requests to a webhook: `file:/path` or `env:NAME`.
+    /// Secret that signs the requests to a webhook: `file:/path` or `env:NAME`.
     #[serde(default)]
     pub signing_secret: Option<SecretRef>,
     /// How long an attempt may take, in seconds.
     #[serde(default = "ten")]
     pub timeout_seconds: u64,
-    /// Proxy that it is reached through, as a URL.
+    /// URL of the proxy through which the receiver is reached.
     #[serde(default)]
     pub proxy: Option<String>,
-    /// Certificates beyond the system's.
+    /// TLS settings, if the system's CAs are not enough.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
 }
@@ -196,7 +197,7 @@ impl ReceiverConfig {
         }
         let addresses = self.url.iter().map(|url| ("url", url));
         for (key, address) in addresses.chain(self.urls.iter().map(|url| ("urls", url))) {
-            let instead = format!("write {section}.authorization, a reference");
+            let instead = format!("use {section}.authorization, a reference");
             without_password(&format!("{section}.{key}"), address, &instead)?;
         }
         if self.timeout_seconds == 0 || self.timeout_seconds > 30 {
@@ -211,17 +212,18 @@ impl ReceiverConfig {
     }
 }
 
-/// Where alerts go whose rule names no receivers.
+/// Receivers of alerts whose rule names none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoutingConfig {
-    /// Receivers of what no route takes.
+    /// Receivers of alerts that match no route.
     pub receivers: Vec<String>,
-    /// Labels that make a group, or `instance`; where it is not set, pages are told one by one, all else by alert and cluster.
+    /// Labels that define a group, or `instance`; if not set, pages are notified one by one, all other alerts by alert
+    /// and cluster.
     pub group_by: Vec<String>,
-    /// How long a new group waits for company, in seconds.
+    /// How long a new group waits for more alerts, in seconds.
     pub group_wait_seconds: u64,
-    /// The least time between two notifications of a group that has changed, in seconds.
+    /// Minimum time between two notifications of a group that has changed, in seconds.
     pub group_interval_seconds: u64,
     /// Routes by label, tried in order: tables `[[routes.routes]]` of `matchers`, `receivers`, `group_by`, `group_wait_seconds`, `group_interval_seconds`, `continue` (go on to the next route as well) and further `routes`.
     pub routes: Vec<RouteConfig>,
@@ -306,7 +308,7 @@ fn without_password(key: &str, address: &str, why: &str) -> Result<(), ConfigFau
     match holds_password(address) {
         true => Err(ConfigFault::new(
             key,
-            format!("holds a password; take it out: {why}"),
+            format!("contains a password; remove it: {why}"),
         )),
         false => Ok(()),
     }
@@ -320,7 +322,7 @@ fn known(
     match names.iter().find(|name| !receivers.contains_key(*name)) {
         Some(name) => Err(ConfigFault::new(
             key,
-            format!("names {name}, and there is no [receivers.{name}]"),
+            format!("names {name}, but there is no [receivers.{name}]"),
         )),
         None => Ok(()),
     }
@@ -391,7 +393,7 @@ mod tests {
         assert!(
             read(&tree.replace("severity=page", "severity"))
                 .unwrap_err()
-                .contains("no matcher")
+                .contains("invalid matcher")
         );
     }
 }

@@ -36,15 +36,16 @@ pub fn exposed(config: &FleetledgerConfig) -> Vec<ExposedWay> {
     if config.emit.usage.kubelet_insecure {
         found.push(ExposedWay::new(
             "emit.usage.kubelet_insecure",
-            "any certificate of a kubelet is believed: whoever answers in its place gets the emitter's token",
-            "let kubelets be signed by the cluster's authority (serverTLSBootstrap) and remove the key",
+            "any certificate of a kubelet is accepted: whoever answers in its place gets the emitter's token",
+            "have the kubelets' certificates signed by the cluster's CA (serverTLSBootstrap), and remove the \
+             key",
         ));
     }
     if is_plain_beyond_this_machine(&config.emit.usage.kubelet_url) {
         found.push(ExposedWay::new(
             "emit.usage.kubelet_url",
-            "kubelets are asked in plain HTTP: the emitter's token travels readable",
-            "write an address that begins with https://",
+            "kubelets are queried over plain HTTP: the emitter's token is sent unencrypted",
+            "use an address that begins with https://",
         ));
     }
     kubernetes(config, &mut found);
@@ -60,14 +61,14 @@ pub fn exposed(config: &FleetledgerConfig) -> Vec<ExposedWay> {
             "console",
             config.console.listen.ip(),
             config.console.certificate.is_some(),
-            "tokens and all that is shown",
+            "tokens and all responses",
         ),
     ];
     for (section, address, has_tls, what) in listeners {
         if !address.is_loopback() && !has_tls {
             found.push(ExposedWay::new(
                 format!("{section}.listen"),
-                format!("{address} is open to other machines, and {what} travel readable"),
+                format!("{address} is open to other machines, and {what} are sent unencrypted"),
                 format!(
                     "set {section}.certificate and {section}.key, or listen on 127.0.0.1 behind a proxy that speaks TLS"
                 ),
@@ -86,7 +87,7 @@ fn kafka(config: &FleetledgerConfig, found: &mut Vec<ExposedWay>) {
     {
         found.push(ExposedWay::new(
             "kafka.tls",
-            format!("records travel readable to {host}, and can be changed on the way"),
+            format!("records are sent unencrypted to {host}, and can be changed on the way"),
             "add [kafka.tls], and name the brokers' TLS ports in kafka.bootstrap_servers",
         ));
     }
@@ -100,14 +101,14 @@ fn postgres(postgres: &PostgresConfig, found: &mut Vec<ExposedWay>) {
     let why = match postgres.tls {
         PostgresTls::VerifyFull => return,
         PostgresTls::VerifyCa => {
-            format!("whoever has a certificate of the same authority can stand in for {host}")
+            format!("whoever has a certificate of the same CA can impersonate {host}")
         }
-        PostgresTls::Off => format!("all of the ledger travels readable to {host}"),
+        PostgresTls::Off => format!("all data of the ledger is sent unencrypted to {host}"),
     };
     found.push(ExposedWay::new(
         "postgres.tls",
         why,
-        "write postgres.tls = \"verify-full\", and postgres.ca where the authority is your own",
+        "set postgres.tls = \"verify-full\", and postgres.ca if the CA is your own",
     ));
 }
 
@@ -157,15 +158,15 @@ fn kubernetes(config: &FleetledgerConfig, found: &mut Vec<ExposedWay>) {
         found.push(ExposedWay::new(
             "kubernetes.kubeconfig",
             "insecure-skip-tls-verify is set: whoever answers in the API server's place gets the emitter's credentials",
-            "write certificate-authority in the kubeconfig in its place",
+            "set certificate-authority in the kubeconfig instead",
         ));
     }
     let server = cluster.server.as_deref().unwrap_or_default();
     if is_plain_beyond_this_machine(server) {
         found.push(ExposedWay::new(
             "kubernetes.kubeconfig",
-            "the API server is asked in plain HTTP: the emitter's credentials travel readable",
-            "write https:// in the kubeconfig",
+            "the API server is queried over plain HTTP: the emitter's credentials are sent unencrypted",
+            "use https:// in the kubeconfig",
         ));
     }
 }
@@ -183,8 +184,9 @@ fn receivers(config: &FleetledgerConfig, found: &mut Vec<ExposedWay>) {
             if is_plain_beyond_this_machine(&address) {
                 found.push(ExposedWay::new(
                     format!("{section}.{key}"),
-                    "notifications, and what logs in there, travel readable to another machine",
-                    "write an address that begins with https://, and the authority into the receiver's tls.ca where it is your own",
+                    "notifications and credentials are sent unencrypted to another machine",
+                    "use an address that begins with https://, and set the receiver's tls.ca if the CA is \
+                     your own",
                 ));
             }
         }

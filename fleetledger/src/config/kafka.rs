@@ -7,19 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigFault, SecretRef, TlsConfig};
 
-/// How Kafka is reached.
+/// Connection to Kafka.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KafkaConfig {
-    /// Brokers to ask first: `host:port`, several separated by commas.
+    /// Brokers to connect to first: `host:port`, several separated by commas.
     pub bootstrap_servers: String,
-    /// TLS to the brokers, where this section stands (an empty one trusts the system's authorities); the broker's name is always checked.
+    /// TLS to the brokers, if this section is present (an empty one trusts the system's CAs); the broker's host name is
+    /// always verified.
     pub tls: Option<TlsConfig>,
     /// Secret of `kafka.tls.key`, if it is encrypted: `file:/path` or `env:NAME`.
     pub tls_key_password: Option<SecretRef>,
-    /// Who this process is to the brokers, where they ask for SASL.
+    /// Login to the brokers, if they require SASL.
     pub sasl: Option<SaslConfig>,
-    /// Further librdkafka properties. Those the keys above stand for, and those that would weaken delivery, are refused.
+    /// Further librdkafka properties. Those that have keys of their own here, and those that would weaken delivery, are
+    /// refused.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -38,7 +40,7 @@ pub struct SaslConfig {
 /// A SASL mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SaslMechanism {
-    /// The password travels as it is: with TLS only.
+    /// The password is sent as it is, so only with TLS.
     #[serde(rename = "PLAIN")]
     Plain,
     /// Salted challenge, SHA-256.
@@ -87,7 +89,7 @@ impl Default for SaslConfig {
 const REFUSED: &[(&str, &str)] = &[
     ("bootstrap.servers", "use kafka.bootstrap_servers"),
     ("metadata.broker.list", "use kafka.bootstrap_servers"),
-    ("security.protocol", "it follows from kafka.tls and kafka.sasl"),
+    ("security.protocol", "it is derived from kafka.tls and kafka.sasl"),
     ("sasl.password", "use kafka.sasl.password, a reference"),
     ("sasl.username", "use kafka.sasl.username"),
     ("sasl.mechanism", "use kafka.sasl.mechanism"),
@@ -99,52 +101,55 @@ const REFUSED: &[(&str, &str)] = &[
     ("ssl.key.location", "use kafka.tls.key"),
     (
         "enable.ssl.certificate.verification",
-        "the broker's certificate is always checked",
+        "the broker's certificate is always verified",
     ),
     (
         "ssl.endpoint.identification.algorithm",
-        "the broker's name is always checked",
+        "the broker's host name is always verified",
     ),
     (
         "acks",
-        "records count as written when all in-sync copies have them",
+        "a record counts as written only when all in-sync replicas have it",
     ),
     (
         "request.required.acks",
-        "records count as written when all in-sync copies have them",
+        "a record counts as written only when all in-sync replicas have it",
     ),
     ("enable.idempotence", "the producer is always idempotent"),
-    ("enable.auto.commit", "offsets live in PostgreSQL"),
-    ("auto.offset.reset", "lost data is never jumped over silently"),
-    ("isolation.level", "it is read_committed"),
+    ("enable.auto.commit", "offsets are stored in PostgreSQL"),
+    ("auto.offset.reset", "lost data is never skipped silently"),
+    ("isolation.level", "it is always read_committed"),
     (
         "group.protocol",
-        "it is classic: with the consumer protocol brokers decide how long a dead ingester keeps its partitions (45 s by \
-         default), and settings of the session are not allowed",
+        "it is always classic: with the consumer protocol, brokers decide how long a dead ingester keeps its \
+         partitions (45 s by default), and session settings are not allowed",
     ),
     ("group.remote.assignor", "it belongs to group.protocol=consumer"),
     (
         "partition.assignment.strategy",
-        "it is cooperative-sticky: members of one group must agree on it",
+        "it is always cooperative-sticky, because all members of a group must agree on it",
     ),
     ("group.id", "use ingest.group_id"),
     ("group.instance.id", "use ingest.static_membership"),
-    ("enable.auto.offset.store", "offsets live in PostgreSQL"),
+    ("enable.auto.offset.store", "offsets are stored in PostgreSQL"),
     (
         "transactional.id",
-        "records are exactly once by their number in the log",
+        "records are made exactly-once by their sequence in the log",
     ),
-    ("message.timeout.ms", "records wait for Kafka as long as it takes"),
+    (
+        "message.timeout.ms",
+        "records wait for Kafka as long as necessary",
+    ),
     (
         "delivery.timeout.ms",
-        "records wait for Kafka as long as it takes",
+        "records wait for Kafka as long as necessary",
     ),
     (
         "message.send.max.retries",
-        "records are repeated as long as it takes",
+        "records are retried as long as necessary",
     ),
-    ("retries", "records are repeated as long as it takes"),
-    ("queuing.strategy", "records stay in their order"),
+    ("retries", "records are retried as long as necessary"),
+    ("queuing.strategy", "records must stay in order"),
 ];
 
 impl KafkaConfig {
@@ -177,7 +182,8 @@ impl SaslConfig {
             return Err(ConfigFault::new("kafka.sasl.username", "is missing"));
         }
         if self.mechanism == SaslMechanism::Plain && !tls {
-            let why = "PLAIN without TLS sends the password readable; add [kafka.tls] or use SCRAM-SHA-512";
+            let why =
+                "PLAIN without TLS sends the password unencrypted; add [kafka.tls] or use SCRAM-SHA-512";
             return Err(ConfigFault::new("kafka.sasl.mechanism", why));
         }
         match &self.password {
@@ -201,7 +207,7 @@ fn check_brokers(servers: &str) -> Result<(), ConfigFault> {
     }
     Err(ConfigFault::new(
         "kafka.bootstrap_servers",
-        "must be host:port, several separated by commas",
+        "must be host:port, or several separated by commas",
     ))
 }
 

@@ -13,11 +13,11 @@ use super::{ConfigFault, SecretRef, section, shown::holds_password};
 pub struct KubernetesConfig {
     /// A kubeconfig file.
     pub kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one where it is not set.
+    /// Context of the kubeconfig; its current one if not set.
     pub context: Option<String>,
-    /// `https://host:port` in place of a kubeconfig.
+    /// `https://host:port` instead of a kubeconfig.
     pub url: Option<String>,
-    /// With url: PEM file of the authorities that sign the API server's certificate.
+    /// With url: PEM file of the CAs that sign the API server's certificate.
     pub ca: Option<PathBuf>,
     /// With url: PEM file of this end's certificate.
     pub certificate: Option<PathBuf>,
@@ -38,7 +38,7 @@ impl KubernetesConfig {
         match (&self.kubeconfig, &self.url) {
             (Some(_), Some(_)) => Err(ConfigFault::new(
                 "kubernetes.url",
-                "and kubernetes.kubeconfig exclude each other",
+                "cannot be combined with kubernetes.kubeconfig",
             )),
             (None, None) if self.context.is_some() => Err(ConfigFault::new(
                 "kubernetes.context",
@@ -49,12 +49,12 @@ impl KubernetesConfig {
             }
             (None, Some(url)) if holds_password(url) => Err(ConfigFault::new(
                 "kubernetes.url",
-                "holds a password; write kubernetes.token, a reference",
+                "contains a password; use kubernetes.token, a reference",
             )),
             (_, None) if self.ca.is_some() || self.certificate.is_some() || self.token.is_some() => {
                 Err(ConfigFault::new(
                     "kubernetes.url",
-                    "is missing: ca, certificate, key and token go with it",
+                    "is missing: ca, certificate, key and token require it",
                 ))
             }
             _ => Ok(()),

@@ -110,7 +110,7 @@ impl LoadedConfig {
         let place = match (variable, &self.file) {
             (Some(variable), _) => format!("environment variable {variable}"),
             (None, Some(file)) => file.display().to_string(),
-            (None, None) => format!("the defaults (there is no {DEFAULT_FILE}, and no --config)"),
+            (None, None) => format!("the defaults ({DEFAULT_FILE} not found, and no --config given)"),
         };
         ConfigError::Value {
             key: fault.key,

@@ -50,13 +50,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FleetledgerConfig {
-    /// How Kafka is reached.
+    /// Connection to Kafka.
     pub kafka: KafkaConfig,
-    /// What topics are made with, and held against by doctor.
+    /// Settings with which topics are created, and which doctor checks.
     pub topics: TopicsConfig,
-    /// How the central PostgreSQL is reached.
+    /// Connection to the central PostgreSQL.
     pub postgres: PostgresConfig,
-    /// How the cluster's API server is reached by the emitter. With none of these keys the emitter uses its pod's service account.
+    /// Connection of the emitter to the cluster's API server. Without any of these keys the emitter uses its pod's
+    /// service account.
     pub kubernetes: KubernetesConfig,
     /// The emitter: one Kubernetes cluster.
     pub emit: fleetledger_emit::EmitSettings,
@@ -68,19 +69,19 @@ pub struct FleetledgerConfig {
     pub evaluate: EvaluateConfig,
     /// Who is told of alerts, by name.
     pub receivers: BTreeMap<String, ReceiverConfig>,
-    /// Where alerts go whose rule names no receivers.
+    /// Receivers of alerts whose rule names none.
     pub routes: RoutingConfig,
     /// The console: HTTP API and pages.
     pub console: ConsoleConfig,
-    /// Cost: hours are rated by `evaluate` once a price sheet was applied.
+    /// Cost: `evaluate` rates hours once a price sheet has been applied.
     pub cost: fleetledger_cost::RatingSettings,
-    /// Who owns a namespace.
+    /// Owners of namespaces.
     pub owners: OwnersConfig,
     /// Metrics and health of a running role.
     pub http: HttpConfig,
     /// Logging.
     pub log: LogConfig,
-    /// How a role ends.
+    /// How a role stops.
     pub shutdown: ShutdownConfig,
     /// `fleetledger demo`.
     pub demo: DemoConfig,

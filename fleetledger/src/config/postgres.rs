@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigFault, SecretRef, section};
 
-/// How the central PostgreSQL is reached.
+/// Connection to the central PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PostgresConfig {
-    /// `postgres://user@host:port/database` in place of the five keys below; it may hold no password.
+    /// `postgres://user@host:port/database` instead of the five keys below; it must not contain a password.
     pub url: Option<String>,
     /// Host name or address.
     pub host: String,
@@ -23,9 +23,9 @@ pub struct PostgresConfig {
     pub database: String,
     /// Password: `file:/path` or `env:NAME`.
     pub password: Option<SecretRef>,
-    /// How far the server's certificate is checked.
+    /// How the server's certificate is verified.
     pub tls: PostgresTls,
-    /// PEM file of the authorities that sign the server's certificate; the system's where it is not set.
+    /// PEM file of the CAs that sign the server's certificate; the system's if not set.
     pub ca: Option<PathBuf>,
     /// PEM file of this end's certificate, with its chain, for mutual TLS.
     pub certificate: Option<PathBuf>,
@@ -35,13 +35,13 @@ pub struct PostgresConfig {
     pub connect_timeout_seconds: u64,
 }
 
-/// How far the server's certificate is checked.
+/// How the server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PostgresTls {
-    /// Signed by a trusted authority, and for this host.
+    /// Signed by a trusted CA, and for this host.
     VerifyFull,
-    /// Signed by a trusted authority, for whatever host.
+    /// Signed by a trusted CA, for any host.
     VerifyCa,
     /// No TLS: for loopback.
     Off,
@@ -123,11 +123,11 @@ fn check_url(url: &str) -> Result<(), ConfigFault> {
     }
     match url.parse::<tokio_postgres::Config>() {
         // The parser's own words may quote the url, and with it a password.
-        Err(_) => fault("cannot be read; write postgres://user@host:port/database"),
-        Ok(config) if config.get_password().is_some() => fault(
-            "holds a password; take it out and write postgres.password = \"file:/path\" or \"env:NAME\"",
-        ),
-        Ok(_) if url.contains("sslmode") => fault("holds sslmode; use postgres.tls"),
+        Err(_) => fault("is not valid; write it as postgres://user@host:port/database"),
+        Ok(config) if config.get_password().is_some() => {
+            fault("contains a password; remove it and set postgres.password = \"file:/path\" or \"env:NAME\"")
+        }
+        Ok(_) if url.contains("sslmode") => fault("contains sslmode; use postgres.tls"),
         Ok(_) => Ok(()),
     }
 }

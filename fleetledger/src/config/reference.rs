@@ -14,16 +14,16 @@ const HEAD: &str = "\
 
 <!-- Written by `fleetledger config reference`; a test compares it with the code. -->
 
-One TOML file, and environment variables over it.
+One TOML file, whose values environment variables override.
 
-* The file is the one named by `--config` or `FLEETLEDGER_CONFIG`, else `/etc/fleetledger/fleetledger.toml` if it is
-  there. `deploy/config/fleetledger.toml` is an example with comments.
-* `FLEETLEDGER__SECTION__KEY` in the environment wins over the file: `FLEETLEDGER__KAFKA__TLS__CA` is `kafka.tls.ca`.
+* The file is the one named by `--config` or `FLEETLEDGER_CONFIG`, else `/etc/fleetledger/fleetledger.toml` if it
+  exists. `deploy/config/fleetledger.toml` is an example with comments.
+* `FLEETLEDGER__SECTION__KEY` in the environment overrides the file: `FLEETLEDGER__KAFKA__TLS__CA` is `kafka.tls.ca`.
   Lists are separated by commas.
-* Unknown keys are refused, with the key, the place it stands in, and the nearest key that exists, before any port or
-  connection opens. `fleetledger config check` says what is wrong and opens nothing.
-* A secret is never written in the configuration: its key says where it stands, `file:/path` (its last newline does not
-  belong to it) or `env:NAME`. Secrets appear in no log and no error.
+* An unknown key is refused before any port or connection is opened; the error names the key, where it is, and the
+  nearest existing key. `fleetledger config check` reports faults and opens nothing.
+* A secret is never written in the configuration: its key holds a reference to it, `file:/path` (a newline at the end
+  of the file is not part of the secret) or `env:NAME`. Secrets appear in no log and no error.
 
 ";
 

@@ -67,14 +67,14 @@ where
                     state.version += 1;
                     state.watch = watch;
                     state.failed_at = None;
-                    tracing::info!(what, "took up files that have changed");
+                    tracing::info!(what, "files have changed; using the new contents");
                 }
                 Err(error) if state.failed_at.is_none_or(|at| at.elapsed() > LOG_EVERY) => {
                     state.failed_at = Some(Instant::now());
                     tracing::error!(
                         what,
                         error = format!("{error:#}"),
-                        "files have changed and cannot be used; going on with what they held before"
+                        "files have changed but cannot be used; continuing with their previous contents"
                     );
                 }
                 Err(_) => {}

@@ -82,7 +82,7 @@ impl SecretRef {
         } else {
             Err(ConfigFault::new(
                 key,
-                "must say where the secret stands: file:/path or env:NAME",
+                "must be a reference to a secret: file:/path or env:NAME",
             ))
         }
     }

@@ -11,7 +11,7 @@ use super::ConfigFault;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsConfig {
-    /// PEM file of the authorities whose certificates are trusted; the system's where it is not set.
+    /// PEM file of the trusted CAs; the system's if not set.
     pub ca: Option<PathBuf>,
     /// PEM file of this end's certificate, with its chain, for mutual TLS.
     pub certificate: Option<PathBuf>,
@@ -37,11 +37,11 @@ pub(super) fn check_pair(
         (Some(_), None) => {
             return Err(ConfigFault::new(
                 format!("{section}.key"),
-                "is missing: certificate is set, and needs its key",
+                "is missing: certificate is set and needs its key",
             ));
         }
         (None, Some(_)) => {
-            let why = "is missing: key is set, and needs its certificate";
+            let why = "is missing: key is set and needs its certificate";
             return Err(ConfigFault::new(format!("{section}.certificate"), why));
         }
         _ => {}
@@ -68,15 +68,15 @@ pub(super) fn check_file(key: &str, file: Option<&PathBuf>) -> Result<(), Config
 pub struct TopicsConfig {
     /// Partitions of each topic. Fixed for the life of the topics: a change means new topics and a sweep.
     pub partitions: i32,
-    /// Copies of each partition; -1 asks for the broker's default.
+    /// Replicas of each partition; -1 = the broker's default.
     pub replication_factor: i32,
-    /// Copies that must have a record before it counts as written. At most the replication factor.
+    /// Replicas that must have a record before it counts as written. At most the replication factor.
     pub min_insync_replicas: i32,
-    /// How long a record stays before compaction may remove it, in hours: at least 168 (7 days), so that an
-    /// ingester that was away for a week misses no state.
+    /// How long a record stays before compaction may remove it, in hours: at least 168 (7 days), so that an ingester
+    /// that was down for a week misses no state.
     pub min_compaction_lag_hours: i64,
-    /// How long the topic of usage, which is not compacted, keeps its records, in hours: at least 24. An ingester that was
-    /// away for longer misses usage.
+    /// How long the topic of usage, which is not compacted, keeps its records, in hours: at least 24. An ingester that
+    /// was down for longer misses usage.
     pub usage_retention_hours: i64,
     /// Largest record of a topic, in bytes. A pod with a hundred containers is about 100 kB.
     pub max_message_bytes: i64,
@@ -149,7 +149,7 @@ impl TopicsConfig {
     }
 }
 
-/// Who owns a namespace.
+/// Owners of namespaces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnersConfig {
@@ -181,13 +181,13 @@ impl OwnersConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
-    /// Address and port. Two roles on one machine need two.
+    /// Address and port. Two roles on one machine need different ports.
     pub listen: SocketAddr,
-    /// PEM file of this server's certificate, with its chain; plain HTTP where it is not set.
+    /// PEM file of this server's certificate, with its chain; plain HTTP if not set.
     pub certificate: Option<PathBuf>,
     /// PEM file of its private key.
     pub key: Option<PathBuf>,
-    /// PEM file of the authorities that sign clients: with it only clients with such a certificate are answered.
+    /// PEM file of the CAs that sign client certificates; if set, clients without such a certificate are refused.
     pub client_ca: Option<PathBuf>,
 }
 
@@ -219,7 +219,7 @@ impl HttpConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
-    /// How a line looks; `--log-format` wins.
+    /// Format of a log line; `--log-format` takes precedence.
     pub format: LogFormat,
     /// What is logged, as tracing's directives: `info`, or `info,fleetledger_ingest=debug`.
     pub filter: String,
@@ -250,17 +250,18 @@ impl LogConfig {
             Ok(_) => Ok(()),
             Err(error) => Err(ConfigFault::new(
                 "log.filter",
-                format!("{error}; write such as info,fleetledger_ingest=debug"),
+                format!("{error}; write it as in info,fleetledger_ingest=debug"),
             )),
         }
     }
 }
 
-/// How a role ends.
+/// How a role stops.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShutdownConfig {
-    /// How long a role may take to finish after SIGTERM or SIGINT, in seconds; then it ends with exit code 9. Nothing is lost by that.
+    /// How long a role may take to finish after SIGTERM or SIGINT, in seconds; then it exits with code 9. No data is
+    /// lost.
     pub deadline_seconds: u64,
 }
 
@@ -283,7 +284,8 @@ impl ShutdownConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DemoConfig {
-    /// Folder of its data: `/var/lib/fleetledger/demo` for root, else `${XDG_STATE_HOME:-~/.local/state}/fleetledger/demo`.
+    /// Folder of the demo's data: `/var/lib/fleetledger/demo` for root, else
+    /// `${XDG_STATE_HOME:-~/.local/state}/fleetledger/demo`.
     pub directory: Option<PathBuf>,
     /// Port of its PostgreSQL on 127.0.0.1; one that is free at its first start, kept from then on.
     pub postgres_port: Option<u16>,

@@ -29,8 +29,9 @@ impl ConsoleClient {
         let mut http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(60));
         if let Some(ca) = &args.ca {
             let pem = std::fs::read(ca).with_context(|| format!("read {}", ca.display()))?;
-            http = http
-                .tls_certs_only(Certificate::from_pem_bundle(&pem).context("read the authorities of --ca")?);
+            http = http.tls_certs_only(
+                Certificate::from_pem_bundle(&pem).context("read the CA certificates of --ca")?,
+            );
         }
         let read = |reference: &String| {
             let secret = SecretRef::new(reference.as_str()).read("--token");
@@ -85,20 +86,23 @@ impl ConsoleClient {
         }
         let hop = format!("console {}", self.server);
         let answer = request.send().await.map_err(|error| {
-            let fix = "start it (fleetledger console), or name its address with --server, or its configuration with --config";
+            let fix =
+                "start it (fleetledger console), or give its address with --server or its configuration with \
+                 --config";
             HopError::away(&hop, chain(&error), fix)
         })?;
         let status = answer.status();
-        let text = answer.text().await.context("read the console's answer")?;
+        let text = answer.text().await.context("read the console's response")?;
         if status.is_success() {
-            return serde_json::from_str(&text).context("read the console's answer: is it of this version?");
+            return serde_json::from_str(&text)
+                .context("read the console's response; it may be of another version");
         }
         let error = serde_json::from_str::<HttpErrorBody>(&text).map_or(text, |problem| problem.error);
         match status.as_u16() {
             401 => Err(HopError::setup(
                 hop,
                 error,
-                "name the token's place with --token file:/path or env:NAME",
+                "give a reference to the token with --token file:/path or --token env:NAME",
             )
             .into()),
             _ => bail!("{error}"),

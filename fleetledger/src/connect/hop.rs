@@ -66,7 +66,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// The file of trusted authorities, for messages.
 pub(crate) fn authorities(ca: Option<&std::path::Path>) -> String {
     ca.map_or_else(
-        || "the system's authorities".to_owned(),
+        || "the system's CAs".to_owned(),
         |file| format!("ca file {}", file.display()),
     )
 }

@@ -184,7 +184,7 @@ fn wants_tls(kafka: &KafkaConfig) -> HopError {
     let fix = "add [kafka.tls], or name a plaintext port in kafka.bootstrap_servers";
     HopError::setup(
         broker_of(kafka, ""),
-        "it speaks TLS on this port, and [kafka.tls] is not set",
+        "it uses TLS on this port, but [kafka.tls] is not set",
         fix,
     )
 }
@@ -251,13 +251,13 @@ type ErrorExplanation = (&'static [&'static str], fn(&KafkaConfig) -> (String, S
 const ERROR_EXPLANATIONS: &[ErrorExplanation] = &[
     (&["Failed to resolve"], |kafka| {
         (
-            format!("no such host in {}", kafka.bootstrap_servers),
+            format!("no host of {} was found", kafka.bootstrap_servers),
             "correct kafka.bootstrap_servers".to_owned(),
         )
     }),
     (&["PLAINTEXT broker listener", "wrong version number"], |_| {
         let fix = "remove [kafka.tls], or name the broker's TLS port in kafka.bootstrap_servers";
-        ("it does not speak TLS on this port".to_owned(), fix.to_owned())
+        ("it does not use TLS on this port".to_owned(), fix.to_owned())
     }),
     (
         &[
@@ -267,7 +267,7 @@ const ERROR_EXPLANATIONS: &[ErrorExplanation] = &[
         |kafka| {
             let ca = kafka.tls.as_ref().and_then(|tls| tls.ca.as_deref());
             (
-            format!("its certificate is not signed by {}, or is not for this host", authorities(ca)),
+            format!("its certificate is not signed by {}, or is not valid for this host", authorities(ca)),
             "set kafka.tls.ca to the file of the authority that signed the broker's certificate, and name the \
              broker in kafka.bootstrap_servers as its certificate does"
                 .to_owned(),
@@ -285,7 +285,7 @@ const ERROR_EXPLANATIONS: &[ErrorExplanation] = &[
             let own = kafka.tls.as_ref().and_then(|tls| tls.certificate.as_deref());
             let why = match own {
                 Some(file) => format!("it does not accept the certificate {}", file.display()),
-                None => "it wants a certificate of this client".to_owned(),
+                None => "it requires a client certificate".to_owned(),
             };
             let fix = "set kafka.tls.certificate and kafka.tls.key to a pair signed by the authority the broker trusts";
             (why, fix.to_owned())
@@ -295,7 +295,9 @@ const ERROR_EXPLANATIONS: &[ErrorExplanation] = &[
         let user = kafka.sasl.as_ref().map_or("", |sasl| sasl.username.as_str());
         (
             format!("it refuses user {user:?}"),
-            "correct kafka.sasl.username, mechanism and the password its reference points to".to_owned(),
+            "correct kafka.sasl.username, kafka.sasl.mechanism or the password that kafka.sasl.password \
+             points to"
+                .to_owned(),
         )
     }),
     (
@@ -312,7 +314,7 @@ const ERROR_EXPLANATIONS: &[ErrorExplanation] = &[
                 );
             }
             (
-                "it closed the connection: this port may want TLS or a login".to_owned(),
+                "it closed the connection: this port may require TLS or a login".to_owned(),
                 "add [kafka.tls] or [kafka.sasl], or name a plaintext port in kafka.bootstrap_servers"
                     .to_owned(),
             )
@@ -334,7 +336,7 @@ fn explain(kafka: &KafkaConfig, complaints: &[String], error: &KafkaError) -> Ho
         .iter()
         .find(|complaint| complaint.contains("Connection refused"));
     let why = match (refused, complaints.last()) {
-        (Some(_), _) => "nobody listens there (connection refused)".to_owned(),
+        (Some(_), _) => "nothing listens there (connection refused)".to_owned(),
         (None, Some(complaint)) => format!("no answer within {} s ({complaint})", ANSWER.as_secs()),
         (None, None) => format!("no answer within {} s ({error})", ANSWER.as_secs()),
     };
@@ -342,7 +344,7 @@ fn explain(kafka: &KafkaConfig, complaints: &[String], error: &KafkaError) -> Ho
     HopError::away(
         hop,
         why,
-        "start the broker, open the way to it, or correct kafka.bootstrap_servers",
+        "start the broker, allow network access to it, or correct kafka.bootstrap_servers",
     )
 }
 

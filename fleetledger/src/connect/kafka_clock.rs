@@ -42,7 +42,7 @@ pub fn read(kafka: &KafkaConfig) -> Result<BrokerClock, String> {
     for server in kafka.bootstrap_servers.split(',').map(str::trim) {
         match ask(server, kafka) {
             Ok(clock) => return Ok(clock),
-            Err(error) => why = format!("{server} does not tell the time: {error}"),
+            Err(error) => why = format!("the time of {server} cannot be read: {error}"),
         }
     }
     Err(why)
@@ -93,12 +93,12 @@ fn exchange(stream: &mut (impl Read + Write), sasl: Option<&SaslConfig>) -> Resu
     stream.read_exact(&mut size).map_err(failed)?;
     let size = usize::try_from(i32::from_be_bytes(size)).unwrap_or(0);
     if size > LARGEST_ANSWER {
-        return Err("its answer is no Kafka's".to_owned());
+        return Err("its response is not Kafka's".to_owned());
     }
     let mut answer = vec![0; size];
     stream.read_exact(&mut answer).map_err(failed)?;
     let waited = Instant::now().micros_since(asked);
-    let theirs = controller_time(&mut AnswerReader(&answer)).ok_or("its answer names no time")?;
+    let theirs = controller_time(&mut AnswerReader(&answer)).ok_or("its response contains no time")?;
     Ok(BrokerClock {
         theirs,
         ours: asked.plus_micros(waited / 2),

@@ -33,7 +33,7 @@ pub(super) fn log_in(stream: &mut (impl Read + Write), sasl: &SaslConfig) -> Res
     let mechanism = sasl.mechanism.as_str();
     let answer = ask(stream, SASL_HANDSHAKE, &short_text(mechanism)?)?;
     if answer.get(..2) != Some(&[0, 0]) {
-        return Err(format!("it does not know {mechanism}"));
+        return Err(format!("it does not support {mechanism}"));
     }
     match sasl.mechanism {
         SaslMechanism::Plain => {
@@ -68,11 +68,11 @@ fn scram(
     // Only a broker that knows the password's hash can sign.
     match server_last.strip_prefix(b"v=") == Some(signature.as_bytes()) {
         true => Ok(()),
-        false => Err("it does not prove that it knows the password".to_owned()),
+        false => Err("it cannot prove that it knows the password".to_owned()),
     }
 }
 
-const NO_SCRAM: &str = "its answer is no SCRAM";
+const NO_SCRAM: &str = "its response is not SCRAM";
 
 struct ScramClient {
     /// The first message without its header.
@@ -153,7 +153,7 @@ fn authenticate(stream: &mut (impl Read + Write), message: &[u8]) -> Result<Vec<
     Ok(rest.to_vec())
 }
 
-const NO_KAFKA: &str = "its answer is no Kafka's";
+const NO_KAFKA: &str = "its response is not Kafka's";
 
 fn take<'a, const SIZE: usize>(rest: &mut &'a [u8]) -> Result<&'a [u8; SIZE], String> {
     let (taken, left) = rest.split_first_chunk().ok_or(NO_KAFKA)?;

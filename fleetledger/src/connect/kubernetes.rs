@@ -138,13 +138,13 @@ pub fn explain(
         return match status.code {
             401 => HopError::setup(
                 hop,
-                "it does not know this client (401)",
+                "it does not accept this client's credentials (401)",
                 "renew the token or certificate of [kubernetes]",
             ),
             403 => HopError::setup(
                 hop,
-                format!("it forbids to {what}: {}", status.message),
-                "apply deploy/kubernetes/emit-rbac.yaml and bind it to the emitter's account",
+                format!("it does not allow this client to {what}: {}", status.message),
+                "apply deploy/kubernetes/emit-rbac.yaml and bind it to the emitter's service account",
             ),
             404 => HopError::setup(
                 hop,
@@ -154,7 +154,7 @@ pub fn explain(
             code => HopError::away(
                 hop,
                 format!("cannot {what}: {} ({code})", status.message),
-                "try again; see its log",
+                "retry; see the API server's log",
             ),
         };
     }
@@ -165,7 +165,7 @@ pub fn explain(
     {
         let ca = kubernetes.ca.as_deref().or(kubernetes.kubeconfig.as_deref());
         let why = format!(
-            "its certificate is not signed by {}, or is not for this host",
+            "its certificate is not signed by {}, or is not valid for this host",
             authorities(ca)
         );
         let fix = "set kubernetes.ca (or certificate-authority of the kubeconfig) to the file of the authority that signed the API server's certificate";
@@ -174,13 +174,13 @@ pub fn explain(
     if text.contains("Connection refused") {
         return HopError::away(
             hop,
-            "nobody listens there (connection refused)",
+            "nothing listens there (connection refused)",
             "start it, or correct kubernetes.url",
         );
     }
     HopError::away(
         hop,
         format!("cannot {what}: {text}"),
-        "open the way to it, or correct [kubernetes]",
+        "allow network access to it, or correct [kubernetes]",
     )
 }

@@ -72,7 +72,7 @@ fn access(postgres: &PostgresConfig) -> anyhow::Result<PostgresAccess> {
         // The reader's words may quote the url; what is wrong with it was said when it was checked.
         Some(url) => url
             .parse()
-            .map_err(|_| anyhow::anyhow!("postgres.url cannot be read"))?,
+            .map_err(|_| anyhow::anyhow!("postgres.url is not valid"))?,
         None => {
             let mut config = tokio_postgres::Config::new();
             config.host(&postgres.host).port(postgres.port);
@@ -173,8 +173,8 @@ pub fn explain(postgres: &PostgresConfig, connector: &PostgresConnector, error: 
         return HopError::setup(hop, why, fix);
     }
     if has(&["server does not support TLS"]) {
-        let fix = "switch ssl on in postgresql.conf; for loopback write postgres.tls = \"off\" (in a URL sslmode=disable)";
-        return HopError::setup(hop, "it does not speak TLS", fix);
+        let fix = "set ssl = on in postgresql.conf; for a loopback address, set postgres.tls = \"off\" (in a URL sslmode=disable)";
+        return HopError::setup(hop, "it does not support TLS", fix);
     }
     if has(&[
         "certificate required",
@@ -187,20 +187,16 @@ pub fn explain(postgres: &PostgresConfig, connector: &PostgresConnector, error: 
     if has(&["password missing", "invalid configuration: password"]) {
         return HopError::setup(
             hop,
-            format!("it wants a password of user {user}"),
-            "set postgres.password to file:/path or env:NAME (for a URL PGPASSWORD)",
+            format!("it requires a password for user {user}"),
+            "set postgres.password to file:/path or env:NAME (for a URL, set PGPASSWORD)",
         );
     }
     if has(&["failed to lookup address", "Name or service not known"]) {
-        return HopError::setup(
-            hop,
-            "there is no such host",
-            "correct postgres.host or postgres.url",
-        );
+        return HopError::setup(hop, "host not found", "correct postgres.host or postgres.url");
     }
-    let fix = "start the server, open the way to it, or correct postgres.host and postgres.port";
+    let fix = "start the server, allow network access to it, or correct postgres.host and postgres.port";
     if has(&["Connection refused"]) {
-        return HopError::away(hop, "nobody listens there (connection refused)", fix);
+        return HopError::away(hop, "nothing listens there (connection refused)", fix);
     }
     HopError::away(hop, text, fix)
 }

@@ -105,10 +105,11 @@ impl DemoBroker {
         let servers = &self.section.bootstrap_servers;
         match &self.kind {
             BrokerKind::InMemory(_) => format!(
-                "{servers}, in this process's memory: for the demo only, it forgets and is no Kafka for real data (--kafka apache starts a real one)"
+                "{servers}, in this process's memory: for the demo only, because it loses its data when it \
+                 stops (--kafka apache starts a real Kafka)"
             ),
-            BrokerKind::Apache(_) => format!("{servers}, a real Apache Kafka of this demo's own"),
-            BrokerKind::Yours => format!("{servers}, yours"),
+            BrokerKind::Apache(_) => format!("{servers}, an Apache Kafka of this demo"),
+            BrokerKind::Yours => format!("{servers}, an existing Kafka"),
         }
     }
 

@@ -199,7 +199,10 @@ async fn balance(client: &Client, report: &mut DemoReport) -> anyhow::Result<()>
     let unbalanced: String = row.get(0);
     report.compare(
         (&unbalanced, &String::new()),
-        format!("fleet.balance is true {} times", row.get::<_, i64>(1)),
+        format!(
+            "fleet.balance is true for {} pairs of cluster and kind",
+            row.get::<_, i64>(1)
+        ),
         format!("fleet.balance is not true for {unbalanced}"),
     );
     Ok(())
@@ -238,7 +241,7 @@ async fn dead_letters(
     if poison.places().is_empty() {
         report
             .differences
-            .push("no poison was injected: no emitter came to lead in time; run longer".to_owned());
+            .push("no poison was injected, because no emitter became leader in time; run longer".to_owned());
     }
     Ok(())
 }

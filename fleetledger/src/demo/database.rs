@@ -170,7 +170,7 @@ impl DemoDatabase {
         client
             .batch_execute(FORGET_OFFSETS)
             .await
-            .context("forget the offsets of the last run's broker")
+            .context("delete the offsets of the last run's broker")
     }
 
     /// The database's clock.

@@ -111,7 +111,7 @@ impl DemoFleet {
         tokio::select! {
             Some(ended) = self.emitters.join_next() => early("an emitter", ended.map(|ended| ended.map(drop))),
             Some(ended) = self.ingester.join_next() => early("the ingester", ended),
-            else => anyhow!("all roles have ended"),
+            else => anyhow!("all roles have stopped"),
         }
     }
 
@@ -145,7 +145,7 @@ impl DemoFleet {
 
 fn early(who: &str, ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
     match ended {
-        Ok(Ok(())) => anyhow!("{who} ended by itself"),
+        Ok(Ok(())) => anyhow!("{who} stopped unexpectedly"),
         Ok(Err(error)) => error,
         Err(error) => anyhow::Error::new(error).context(format!("join {who}")),
     }

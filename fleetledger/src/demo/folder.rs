@@ -23,7 +23,8 @@ impl DemoFolder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!(
-                "another demo runs on {}; stop it, or set demo.directory (FLEETLEDGER__DEMO__DIRECTORY) to another folder",
+                "another demo runs in {}; stop it, or set demo.directory (FLEETLEDGER__DEMO__DIRECTORY) to \
+                 another folder",
                 path.display()
             ),
             Err(TryLockError::Error(error)) => {

@@ -128,8 +128,8 @@ pub(super) fn write_config(
         config.insert("routes".to_owned(), Value::Table(routes));
     }
     let text = format!(
-        "# Written by `fleetledger demo` at each start: every command works on the demo with it.\n\
-         #   export FLEETLEDGER_CONFIG={}\n\n{config}",
+        "# Written by `fleetledger demo` at each start. With it, every command works on the demo.\n#   \
+         export FLEETLEDGER_CONFIG={}\n\n{config}",
         folder.join(CONFIG).display()
     );
     write(&folder.join(CONFIG), &text)

@@ -212,7 +212,7 @@ impl RunningDemo {
         loop {
             tokio::select! {
                 _ = signals.arrived() => {
-                    println!("\nstopping; the data stays, and the next demo goes on with it");
+                    println!("\nstopping; the data is kept, and the next demo continues with it");
                     return Ok(true);
                 }
                 ended = self.fleet.ended_early() => return Err(ended),
@@ -259,7 +259,7 @@ impl RunningDemo {
         }
         if !drained {
             println!(
-                "\nFAILED: {} s after the last record was sent there are still some that have not landed",
+                "\nFAILED: {} s after the last record was sent, some records have still not landed",
                 deadline.as_secs()
             );
             return Ok(ExitReason::Red);

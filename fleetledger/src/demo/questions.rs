@@ -12,7 +12,7 @@ pub struct DemoQuestion {
 /// The ten.
 pub const QUESTIONS: [DemoQuestion; 10] = [
     DemoQuestion {
-        asks: "How large is each datacenter, and how much of it is asked for?",
+        asks: "How large is each datacenter, and how much of it is requested?",
         sql: "\
 select n.datacenter, n.nodes, n.cores, round(100 * p.cores / n.cores) as requested_percent, p.pods
 from (select datacenter, count(*) as nodes, sum(cpu_allocatable_cores) as cores from node where not is_virtual group by 1) as n
@@ -27,7 +27,7 @@ select datacenter, namespace, pod, ready_containers, status, restarts, unschedul
 from pod where status not in ('Running', 'Completed') order by created_at limit 20;",
     },
     DemoQuestion {
-        asks: "Which containers wait or crash, and how often were they restarted?",
+        asks: "Which containers are waiting or crashing, and how often were they restarted?",
         sql: "\
 select datacenter, namespace, workload, container, reason, end_reason, end_exit_code, restart_count
 from container where lives and (state = 'waiting' or restart_count > 3) order by restart_count desc limit 20;",
@@ -39,20 +39,20 @@ select datacenter, node, ready_status, ready_reason, heartbeat_stale_since, unsc
 from node where ready_status is distinct from 'True' or heartbeat_stale_since is not null or unschedulable;",
     },
     DemoQuestion {
-        asks: "Who asks for the most?",
+        asks: "Which teams request the most?",
         sql: "\
 select team, count(*) as pods, sum(cpu_request_cores) as cores, pg_size_pretty(sum(memory_request_bytes)) as memory,
     sum(gpu_request) as gpus
 from pod where lives group by 1 order by 3 desc nulls last;",
     },
     DemoQuestion {
-        asks: "Which workloads have fewer ready replicas than they want?",
+        asks: "Which workloads have fewer ready replicas than desired?",
         sql: "\
 select datacenter, namespace, workload_kind, workload, wanted, ready, team
 from workload where ready < wanted order by wanted - ready desc limit 20;",
     },
     DemoQuestion {
-        asks: "Who has no limit on memory?",
+        asks: "Which containers have no memory limit?",
         sql: "\
 select team, namespace, workload, count(*) as containers
 from container where memory_limit_bytes is null and container_type = 'app' and lives group by 1, 2, 3 order by 4 desc limit 20;",

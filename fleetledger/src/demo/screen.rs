@@ -112,7 +112,7 @@ impl DemoScreen {
         println!("metrics     {metrics}");
         println!("datacenters {}, simulated", super::plan::DATACENTERS.join(", "));
         println!("questions   {}", handout.questions.display());
-        println!("\nFor another terminal; every command works on this demo then:\n");
+        println!("\nIn another terminal, these let every command work on this demo:\n");
         println!("  {}\n", export(reader_url, handout));
         println!("  fleetledger status        fleetledger alerts list");
         println!(

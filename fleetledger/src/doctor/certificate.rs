@@ -33,13 +33,13 @@ pub(super) async fn valid(scene: &DoctorObservations) -> CheckVerdict {
             Ok(Some(why)) => {
                 return CheckVerdict::broken(
                     format!("{key}: {} {why}", file.display()),
-                    format!("renew it and put the new one into {}", file.display()),
+                    format!("renew it, and write the new one to {}", file.display()),
                 );
             }
             Err(why) => {
                 return CheckVerdict::broken(
-                    format!("{key}: {} is no PEM certificate ({why})", file.display()),
-                    format!("name the PEM file of the certificate in {key}"),
+                    format!("{key}: {} is not a PEM certificate ({why})", file.display()),
+                    format!("set {key} to the PEM file of the certificate"),
                 );
             }
         }

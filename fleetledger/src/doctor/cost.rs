@@ -19,8 +19,8 @@ pub(super) async fn matched(scene: &DoctorObservations) -> CheckVerdict {
         },
         Ok(found) => CheckVerdict::broken(
             found.into_sentences().join("; "),
-            "add the labels to emit.labels of the emitters, or take them out of the price sheets (fleetledger cost apply) and \
-             of cost.rollup_labels (fleetledger migrate)",
+            "add the labels to emit.labels of the emitters, or remove them from the price sheets \
+             (fleetledger cost apply) and from cost.rollup_labels (fleetledger migrate)",
         ),
     }
 }

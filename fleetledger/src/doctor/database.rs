@@ -22,10 +22,10 @@ fn judge_migration_status(migration_status: &MigrationStatus) -> CheckVerdict {
     match migration_status {
         MigrationStatus::Current => CheckVerdict::well("at this version"),
         MigrationStatus::Empty => {
-            CheckVerdict::broken("the database holds no ledger", "run: fleetledger migrate")
+            CheckVerdict::broken("the database contains no ledger", "run: fleetledger migrate")
         }
         MigrationStatus::Behind { missing } => CheckVerdict::broken(
-            format!("the database is behind: {} missing", missing.join(", ")),
+            format!("the database is not up to date: {} missing", missing.join(", ")),
             "run: fleetledger migrate",
         ),
         MigrationStatus::Edited(name) => CheckVerdict::broken(
@@ -34,7 +34,7 @@ fn judge_migration_status(migration_status: &MigrationStatus) -> CheckVerdict {
         ),
         MigrationStatus::Ahead(name) => CheckVerdict::broken(
             format!("the database has migration {name}, which this version does not know"),
-            "run the newer fleetledger that migrated it, or restore a backup from before",
+            "run the newer fleetledger that migrated it, or restore an earlier backup",
         ),
     }
 }
@@ -59,8 +59,9 @@ pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
         Ok(row) => match row.get::<_, String>(0) {
             missing if missing.is_empty() => CheckVerdict::well("today and tomorrow"),
             missing => CheckVerdict::broken(
-                format!("no partition for today or tomorrow: {missing}"),
-                "run: fleetledger migrate (or select ledger.ensure_partitions()); a running ingester makes them each hour",
+                format!("partitions for today or tomorrow are missing: {missing}"),
+                "run: fleetledger migrate (or select ledger.ensure_partitions()); a running ingester creates \
+                 them hourly",
             ),
         },
     }
@@ -111,8 +112,11 @@ pub(super) async fn roles(scene: &DoctorObservations) -> CheckVerdict {
     let lost: String = lost.get(0);
     if !lost.is_empty() {
         return CheckVerdict::broken(
-            format!("tables without their policies: {lost}; the dump was restored before its roles existed"),
-            "make the roles, then restore again: see Backup and restore in docs/operating.md",
+            format!(
+                "tables have lost their row-level security policies: {lost}; the dump was restored before \
+                 its roles existed"
+            ),
+            "create the roles, then restore again; see Backup and restore in docs/operating.md",
         );
     }
     let faults: Vec<String> = faults.iter().map(|row| row.get(0)).collect();
@@ -145,7 +149,7 @@ pub(super) async fn grants(scene: &DoctorObservations) -> CheckVerdict {
         Err(skipped) => return skipped,
     };
     match postgres.client.query_one(LIST_MISSING_INGEST_GRANTS, &[]).await {
-        Err(error) => CheckVerdict::skipped(format!("the server does not tell ({error})")),
+        Err(error) => CheckVerdict::skipped(format!("the server's answer cannot be read ({error})")),
         Ok(row) => {
             let (user, missing): (String, String) = (row.get(0), row.get(1));
             if missing.is_empty() {

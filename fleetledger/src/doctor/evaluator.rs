@@ -38,13 +38,14 @@ pub(super) async fn reader(scene: &DoctorObservations) -> CheckVerdict {
         Ok(reader) => match reader.check_role().await {
             Ok(()) if *user == scene.config.evaluate.reader_user => CheckVerdict::broken(
                 format!(
-                    "rules run as {user}, whom people log in as: whoever has its password can change it and end its sessions"
+                    "rules run as {user}, which people log in as: whoever has its password can change it and \
+                     end its sessions"
                 ),
                 "set evaluate.rules_user to fleetledger_rules, and let no person have its password",
             ),
             Ok(()) => CheckVerdict::well(format!("user {user}")),
             Err(ReaderError::TooMighty { why, .. }) => CheckVerdict::broken(
-                format!("stored SQL would run as {user}, who {why}"),
+                format!("stored SQL would run as {user}, which {why}"),
                 "set evaluate.rules_user to fleetledger_rules, or to another member of fleetledger_select alone",
             ),
             Err(ReaderError::Unavailable { why, .. }) => CheckVerdict::broken(
@@ -104,13 +105,10 @@ pub(super) async fn rules(scene: &DoctorObservations) -> CheckVerdict {
         return skipped;
     }
     let folder = &scene.config.evaluate.rules;
-    let fix = format!(
-        "fleetledger rules check {} says all that is wrong",
-        folder.display()
-    );
+    let fix = format!("fleetledger rules check {} reports every fault", folder.display());
     if !folder.is_dir() {
         return CheckVerdict::broken(
-            format!("evaluate.rules: there is no folder {}", folder.display()),
+            format!("evaluate.rules: folder {} not found", folder.display()),
             "copy the rules there, or set evaluate.rules to where they are",
         );
     }
@@ -125,7 +123,7 @@ pub(super) async fn rules(scene: &DoctorObservations) -> CheckVerdict {
             counted(catalogue.len(), "file")
         )),
         None => CheckVerdict::well(format!(
-            "{}; the database was not asked of {}",
+            "{}; the database was not checked for {}",
             counted(catalogue.len(), "file"),
             if catalogue.len() == 1 { "it" } else { "them" }
         )),
@@ -160,17 +158,17 @@ pub(super) async fn receivers(scene: &DoctorObservations) -> CheckVerdict {
     }
     if config.receivers.is_empty() {
         return CheckVerdict::broken(
-            "there is no receiver: alerts are evaluated, and nobody is told",
+            "no receiver is configured: alerts are evaluated, but nobody is notified",
             "add a section [receivers.NAME] and name it in a route",
         );
     }
     match configured_receivers(config) {
         Err(fault) => CheckVerdict::broken(
             format!("{}: {}", fault.key, fault.why),
-            "put the secret where the reference says, readable by this user; or correct the section",
+            "store the secret where the reference points, readable by this user, or correct the section",
         ),
         Ok(_) => CheckVerdict::well(format!(
-            "{}; fleetledger alerts drill NAME tries one out",
+            "{}; fleetledger alerts drill NAME tests one",
             config.receivers.keys().cloned().collect::<Vec<_>>().join(", ")
         )),
     }
@@ -180,9 +178,9 @@ pub(super) async fn receivers(scene: &DoctorObservations) -> CheckVerdict {
 pub(super) async fn tokens(scene: &DoctorObservations) -> CheckVerdict {
     let tokens = &scene.config.console.tokens;
     if tokens.is_empty() {
-        return CheckVerdict::skipped("no token is configured: the console answers this machine alone");
+        return CheckVerdict::skipped("no token is configured: the console answers only this machine");
     }
-    let fix = "put the token where the reference says, readable by this user; or correct the reference";
+    let fix = "store the token where the reference points, readable by this user, or correct the reference";
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (name, token) in tokens {
         match token.token.read(&format!("console.tokens.{name}.token")) {
@@ -195,10 +193,10 @@ pub(super) async fn tokens(scene: &DoctorObservations) -> CheckVerdict {
     match owners.into_values().find(|owners| owners.len() > 1) {
         Some(owners) => CheckVerdict::broken(
             format!(
-                "{} have the same token: who of them did what cannot be told",
+                "{} have the same token, so their actions cannot be told apart",
                 owners.into_iter().collect::<Vec<_>>().join(" and ")
             ),
-            "give each a token of their own, such as from: openssl rand -hex 32",
+            "give each a token of its own, such as the output of: openssl rand -hex 32",
         ),
         None => CheckVerdict::well(format!("{} tokens", tokens.len())),
     }

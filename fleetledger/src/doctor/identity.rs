@@ -32,7 +32,8 @@ pub(super) async fn name(scene: &DoctorObservations) -> CheckVerdict {
         if known_uid == *uid && known != configured {
             return CheckVerdict::broken(
                 format!(
-                    "the ledger knows this cluster as {known}, the emitter is configured as {configured}: it would be quarantined"
+                    "the ledger knows this cluster as {known}, but the emitter is configured as \
+                     {configured}: it would be quarantined"
                 ),
                 format!(
                     "fleetledger clusters rename {known} {configured}; or correct emit.datacenter and emit.cluster"
@@ -41,11 +42,10 @@ pub(super) async fn name(scene: &DoctorObservations) -> CheckVerdict {
         }
         if known == configured && known_uid != *uid {
             return CheckVerdict::broken(
+                format!("another cluster (uid {known_uid}) already has the name {configured}"),
                 format!(
-                    "another cluster (uid {known_uid}) has the name {configured}: the two would be mixed up by people"
-                ),
-                format!(
-                    "fleetledger clusters retire {known_uid} if it is gone for good; else give this one another emit.cluster"
+                    "if that cluster is gone for good, run fleetledger clusters retire {known_uid}; \
+                     otherwise give this one another emit.cluster"
                 ),
             );
         }

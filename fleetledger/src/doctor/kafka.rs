@@ -34,7 +34,7 @@ pub(super) async fn exist(scene: &DoctorObservations) -> CheckVerdict {
     if missing.is_empty() {
         return CheckVerdict::well(names.join(", "));
     }
-    CheckVerdict::broken(format!("there is no topic {}", missing.join(", ")), CREATE)
+    CheckVerdict::broken(format!("topic not found: {}", missing.join(", ")), CREATE)
 }
 
 pub(super) async fn leaders(scene: &DoctorObservations) -> CheckVerdict {
@@ -66,13 +66,14 @@ pub(super) async fn auto_create(scene: &DoctorObservations) -> CheckVerdict {
     };
     match broker_setting(kafka, "auto.create.topics.enable").await {
         Ok(Some(value)) if value == "true" => CheckVerdict::broken(
-            "brokers make a topic when somebody asks for one that does not exist: it is not compacted and its partition count is the broker's",
+            "brokers create a topic when a client asks for one that does not exist: it is not compacted and \
+             has the broker's default partition count",
             "set auto.create.topics.enable=false in server.properties of every broker and restart them one by one",
         ),
         Ok(Some(value)) => CheckVerdict::well(format!("auto.create.topics.enable={value}")),
-        Ok(None) => CheckVerdict::skipped("the broker does not tell"),
+        Ok(None) => CheckVerdict::skipped("the broker does not report it"),
         Err(error) => CheckVerdict::skipped(format!(
-            "brokers do not tell their settings to this user ({error})"
+            "brokers do not show their settings to this user ({error})"
         )),
     }
 }

@@ -12,7 +12,8 @@ use kube::{Api, api::PostParams};
 use super::{CheckVerdict, DoctorObservations, observation::KubernetesObservation, server::judge_clock};
 use crate::connect;
 
-const RBAC: &str = "kubectl apply -f deploy/kubernetes/emit-rbac.yaml, and bind it to the emitter's account";
+const RBAC: &str =
+    "kubectl apply -f deploy/kubernetes/emit-rbac.yaml, and bind it to the emitter's service account";
 
 /// What the emitter lists and watches: API group and resource.
 const WATCHED: &[(&str, &str)] = &[
@@ -81,7 +82,8 @@ pub(super) async fn usage(scene: &DoctorObservations) -> CheckVerdict {
         Ok(true) => CheckVerdict::well(format!("may {verb} {resource}")),
         Ok(false) if resource == "nodes/proxy" => CheckVerdict::broken(
             "the emitter may not get nodes/proxy",
-            "kubectl apply -f deploy/kubernetes/emit-usage-proxy-rbac.yaml, or better set emit.usage.source = \"kubelet\"",
+            "kubectl apply -f deploy/kubernetes/emit-usage-proxy-rbac.yaml; or, better, set \
+             emit.usage.source = \"kubelet\"",
         ),
         Ok(false) => CheckVerdict::broken(format!("the emitter may not {verb} {resource}"), RBAC),
         Err(error) => cannot_ask(scene, kubernetes, &error),
@@ -114,7 +116,7 @@ pub(super) async fn lease(scene: &DoctorObservations) -> CheckVerdict {
     let namespaces: Api<Namespace> = Api::all(kubernetes.server.client.clone());
     match namespaces.get_opt(namespace).await {
         Ok(None) => CheckVerdict::broken(
-            format!("there is no namespace {namespace} for the emitter's Lease"),
+            format!("namespace {namespace} of the emitter's Lease not found"),
             format!("kubectl create namespace {namespace}"),
         ),
         Ok(Some(_)) | Err(_) => CheckVerdict::well(format!("in namespace {namespace}")),
@@ -142,7 +144,7 @@ pub(super) async fn leader(scene: &DoctorObservations) -> CheckVerdict {
     if holder.is_empty() || age_seconds > limit {
         return CheckVerdict::broken(
             format!(
-                "nobody renews Lease {}/{}: no emitter runs for this cluster",
+                "Lease {}/{} is not renewed: no emitter runs for this cluster",
                 settings.namespace, settings.lease
             ),
             "start an emitter: fleetledger emit, or kubectl -n fleetledger get pods",
@@ -159,7 +161,7 @@ pub(super) async fn clock(scene: &DoctorObservations) -> CheckVerdict {
         Err(skipped) => return skipped,
     };
     match server_date(kubernetes).await {
-        None => CheckVerdict::skipped("the API server does not tell the time"),
+        None => CheckVerdict::skipped("the API server's response contains no time"),
         // The header has whole seconds.
         Some(there) => judge_clock("API server", there.micros_since(Instant::now()) + 500_000),
     }

@@ -114,51 +114,53 @@ macro_rules! checks {
 
 /// Everything that is looked at, in the order of a record's way.
 pub const CHECKS: &[DoctorCheck] = checks! {
-    "secret-files", Machine, secret::closed, "secrets and private keys can be read, by their owner alone";
-    "certificates", Machine, certificate::valid, "certificates are valid today and in two weeks";
-    "exposed-ways", Machine, exposure::ways, "nothing travels readable beyond this machine, and every other end is checked";
+    "secret-files", Machine, secret::closed, "secrets and private keys can be read, and only by their owner";
+    "certificates", Machine, certificate::valid, "certificates are valid now and for two more weeks";
+    "exposed-ways", Machine, exposure::ways, "traffic to other machines is encrypted and verified";
     "kubernetes-reach", Kubernetes, kubernetes::reach, "the API server answers, with a certificate that is trusted, and knows this client";
     "kubernetes-rbac", Kubernetes, kubernetes::rbac, "the emitter may list and watch every kind it reports";
     "kubernetes-usage", Kubernetes, kubernetes::usage, "the emitter may read usage from where it is configured to";
-    "kubernetes-lease", Kubernetes, kubernetes::lease, "the emitter may hold its Lease, and its namespace exists";
-    "kubernetes-leader", Kubernetes, kubernetes::leader, "whoever holds the Lease renews it";
+    "kubernetes-lease", Kubernetes, kubernetes::lease, "the emitter may hold its Lease, and the namespace exists";
+    "kubernetes-leader", Kubernetes, kubernetes::leader, "the holder of the Lease renews it";
     "kubernetes-clock", Kubernetes, kubernetes::clock, "the API server's clock and this one agree";
     "kafka-reach", Kafka, kafka::reach, "a broker answers, with a certificate that is trusted, and lets this client in";
     "kafka-topics", Kafka, kafka::exist, "every topic exists";
     "kafka-leaders", Kafka, kafka::leaders, "every partition has a leader";
     "kafka-clock", Kafka, clock::brokers, "the brokers' clock and this one agree";
-    "kafka-auto-create", Kafka, kafka::auto_create, "brokers make no topic by themselves";
-    "topic-compaction", Kafka, topic::compaction, "topics of objects are compacted, and delete nothing by age";
+    "kafka-auto-create", Kafka, kafka::auto_create, "brokers do not create topics automatically";
+    "topic-compaction", Kafka, topic::compaction, "object topics are compacted and delete nothing by age";
     "topic-compaction-lag", Kafka, topic::compaction_lag, "a record stays at least 7 days before compaction";
-    "topic-tombstones", Kafka, topic::tombstones, "the end of an object stays at least 7 days after compaction";
-    "topic-timestamps", Kafka, topic::timestamps, "topics take records of emitters whose clocks are wrong";
-    "topic-usage-retention", Kafka, topic::usage_retention, "the topic of usage deletes by age alone, and late enough";
-    "topic-message-size", Kafka, topic::message_size, "topics take records as large as configured";
-    "topic-replicas", Kafka, topic::replicas, "partitions have as many copies as a write must reach";
+    "topic-tombstones", Kafka, topic::tombstones, "a tombstone stays at least 7 days after compaction";
+    "topic-timestamps", Kafka, topic::timestamps, "topics accept records of emitters whose clocks are wrong";
+    "topic-usage-retention", Kafka, topic::usage_retention, "the usage topic deletes by age only, and late enough";
+    "topic-message-size", Kafka, topic::message_size, "topics accept records as large as configured";
+    "topic-replicas", Kafka, topic::replicas, "partitions have as many replicas as a write must reach";
     "topic-partitions", Kafka, topic::partitions, "partition counts are as recorded when the topics were first read";
     "postgres-reach", Postgres, server::reach, "the database answers, with a certificate that is trusted, and lets this user in";
-    "postgres-pooler", Postgres, pooler::sessions, "whoever needs a session of its own has one: no pooler lends it to others between transactions";
+    "postgres-pooler", Postgres, pooler::sessions, "roles that need their own sessions have them, without a pooler in transaction mode";
     "postgres-version", Postgres, server::version, "PostgreSQL is 15 or later";
-    "postgres-primary", Postgres, server::primary, "it is a primary that can be written";
-    "postgres-encoding", Postgres, server::encoding, "the database holds UTF-8";
+    "postgres-primary", Postgres, server::primary, "it is a primary and can be written to";
+    "postgres-encoding", Postgres, server::encoding, "the database's encoding is UTF-8";
     "postgres-durability", Postgres, server::durability, "a commit survives a crash";
-    "postgres-locks", Postgres, server::locks, "questions about the past have room for their locks";
-    "postgres-jit", Postgres, server::jit, "queries are not compiled";
-    "postgres-connections", Postgres, server::connections, "there are connections left for an ingester";
+    "postgres-locks", Postgres, server::locks, "queries about the past can take enough locks";
+    "postgres-jit", Postgres, server::jit, "queries are not compiled (jit is off)";
+    "postgres-connections", Postgres, server::connections, "enough connections are left for an ingester";
     "postgres-clock", Postgres, server::clock, "the database's clock and this one agree";
     "postgres-migrated", Postgres, database::migrated, "the database is at this version";
     "postgres-partitions", Postgres, database::partitions, "history has partitions for today and tomorrow";
-    "postgres-roles", Postgres, database::roles, "roles are set up in this database as migrate does it, also after a restore";
+    "postgres-roles", Postgres, database::roles, "roles are as migrate sets them up, also after a restore";
     "postgres-temporary-files", Postgres, limits::temporary_files, "queries of readers and teams cannot fill the disk with temporary files";
     "postgres-connection-limits", Postgres, limits::connections, "readers and teams leave connections to ingester and evaluator";
     "postgres-grants", Postgres, database::grants, "the configured user may do the ingester's work";
-    "evaluate-reader", Evaluate, evaluator::reader, "stored SQL runs as a user who can read and nothing more";
+    "evaluate-reader", Evaluate, evaluator::reader, "stored SQL runs as a user that can only read";
     "evaluate-grants", Evaluate, evaluator::grants, "the configured user may do the evaluator's work";
     "evaluate-rules", Evaluate, evaluator::rules, "every file of the rules can be used on this database";
-    "evaluate-receivers", Evaluate, evaluator::receivers, "there are receivers, whose secrets can be read";
-    "cost-matched", Evaluate, cost::matched, "every class of the price sheets and every label that cost is kept by has something in the ledger";
-    "console-tokens", Evaluate, evaluator::tokens, "tokens of the console can be read, each one person's";
-    "cluster-identity", Kubernetes, identity::name, "the ledger knows this cluster by the configured name, and no other by it";
+    "evaluate-receivers", Evaluate, evaluator::receivers, "receivers are configured, and their secrets can be read";
+    "cost-matched", Evaluate, cost::matched,
+        "every class of the price sheets and every label of cost.rollup_labels matches something in the \
+         ledger";
+    "console-tokens", Evaluate, evaluator::tokens, "tokens of the console can be read and differ from each other";
+    "cluster-identity", Kubernetes, identity::name, "the ledger knows this cluster, and no other, by the configured name";
 };
 
 /// Looks at everything, or at one part.

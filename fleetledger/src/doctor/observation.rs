@@ -129,7 +129,7 @@ async fn observe_kafka(config: &FleetledgerConfig) -> HopResult<KafkaObservation
             return HopResult::Failed(HopError::setup(
                 "kafka",
                 format!("{}: {}", fault.key, fault.why),
-                "correct the secret's place",
+                "correct the reference to the secret",
             ));
         }
     };
@@ -203,10 +203,12 @@ async fn observe_kubernetes(config: &FleetledgerConfig) -> HopResult<KubernetesO
     let probed = connect::kubernetes::probe(kubernetes, &server).await;
     match probed {
         // An API server that forbids this one question can still be asked what it allows.
-        Err(error) if error.why.starts_with("it forbids") => HopResult::Answered(KubernetesObservation {
-            server,
-            cluster_uid: Err(error),
-        }),
+        Err(error) if error.why.starts_with("it does not allow") => {
+            HopResult::Answered(KubernetesObservation {
+                server,
+                cluster_uid: Err(error),
+            })
+        }
         Err(error) => HopResult::Failed(error),
         Ok(uid) => HopResult::Answered(KubernetesObservation {
             server,

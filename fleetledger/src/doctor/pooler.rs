@@ -15,17 +15,18 @@ pub(super) async fn sessions(scene: &DoctorObservations) -> CheckVerdict {
 
 fn judge(mode: Result<PoolerMode, &str>) -> CheckVerdict {
     match mode {
-        Err(why) => CheckVerdict::skipped(format!("the server does not tell ({why})")),
+        Err(why) => CheckVerdict::skipped(format!("the server's answer cannot be read ({why})")),
         Ok(PoolerMode::Absent) => {
-            CheckVerdict::well("no pooler: a session begins and ends with its connection")
+            CheckVerdict::well("no pooler: a session starts and ends with its connection")
         }
         Ok(PoolerMode::Session) => CheckVerdict::well(
-            "a pooler in session mode: ingest, evaluate, console, migrate, report and sql may go through it; \
-             sql --as-of goes to PostgreSQL itself",
+            "a pooler in session mode: ingest, evaluate, console, migrate, report and sql may connect \
+             through it; sql --as-of must connect to PostgreSQL directly",
         ),
         Ok(PoolerMode::Transaction) => CheckVerdict::broken(
-            "a pooler in transaction mode stands before PostgreSQL: ingest, evaluate, console, central, migrate and \
-             sql --as-of need sessions of their own and must not go through it; report, status and sql without --as-of may",
+            "a pooler in transaction mode is in front of PostgreSQL: ingest, evaluate, console, central, \
+             migrate and sql --as-of need sessions of their own and must not connect through it; report, \
+             status and sql without --as-of may",
             OWN_SESSIONS,
         ),
     }

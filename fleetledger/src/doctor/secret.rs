@@ -16,7 +16,8 @@ pub(super) async fn closed(scene: &DoctorObservations) -> CheckVerdict {
         if let Err(fault) = secret.read(&key) {
             return CheckVerdict::broken(
                 format!("{}: {}", fault.key, fault.why),
-                "put the secret where the reference says, readable by this user; or correct the reference",
+                "store the secret where the reference points, readable by this user, or correct the \
+                 reference",
             );
         }
         files.extend(secret.file().map(|file| (key, file.to_owned())));

@@ -23,7 +23,7 @@ where
         .query_one(question, &[])
         .await
         .and_then(|row| row.try_get(0));
-    asked.map_err(|error| CheckVerdict::skipped(format!("the server does not tell ({error})")))
+    asked.map_err(|error| CheckVerdict::skipped(format!("the server's answer cannot be read ({error})")))
 }
 
 /// The server's version as a number.
@@ -56,7 +56,7 @@ pub(super) async fn primary(scene: &DoctorObservations) -> CheckVerdict {
         Err(skipped) => skipped,
         Ok(false) => CheckVerdict::well("it can be written"),
         Ok(true) => CheckVerdict::broken(
-            "it is a standby, or read-only by default: nothing can land",
+            "it is a standby, or read-only by default: no record can land",
             "name the primary in postgres.host or postgres.url; or: alter database … set default_transaction_read_only = off",
         ),
     }
@@ -70,7 +70,7 @@ pub(super) async fn encoding(scene: &DoctorObservations) -> CheckVerdict {
         Err(skipped) => skipped,
         Ok(encoding) if encoding == "UTF8" => CheckVerdict::well("UTF8"),
         Ok(encoding) => CheckVerdict::broken(
-            format!("the database's encoding is {encoding}: names in other letters cannot land"),
+            format!("the database's encoding is {encoding}: names with other characters cannot land"),
             "create database fleetledger encoding 'UTF8' template template0, and migrate it",
         ),
     }
@@ -86,7 +86,7 @@ pub(super) async fn durability(scene: &DoctorObservations) -> CheckVerdict {
         Err(skipped) => skipped,
         Ok(off) if off.is_empty() => CheckVerdict::well("fsync and full_page_writes are on"),
         Ok(off) => CheckVerdict::broken(
-            format!("{off} is off: a crash can destroy the database, and with it the offsets"),
+            format!("{off} is off: a crash can corrupt the database, and with it the offsets"),
             format!(
                 "alter system reset {}; select pg_reload_conf()",
                 off.replace(", ", "; alter system reset ")
@@ -104,7 +104,8 @@ pub(super) async fn locks(scene: &DoctorObservations) -> CheckVerdict {
         Ok(locks) if locks >= 256 => CheckVerdict::well(format!("max_locks_per_transaction = {locks}")),
         Ok(locks) => CheckVerdict::broken(
             format!(
-                "max_locks_per_transaction = {locks}: a question about the past locks every partition it cannot prune, and fails"
+                "max_locks_per_transaction = {locks}: a query about the past locks every partition that it \
+                 cannot prune, and fails"
             ),
             "alter system set max_locks_per_transaction = 512, then restart PostgreSQL",
         ),
@@ -119,7 +120,8 @@ pub(super) async fn jit(scene: &DoctorObservations) -> CheckVerdict {
         Err(skipped) => skipped,
         Ok(false) => CheckVerdict::well("jit = off"),
         Ok(true) => CheckVerdict::broken(
-            "jit is on for this user: a question about the past takes ten times as long, most of it compiling",
+            "jit is on for this user: a query about the past takes ten times as long, most of it for \
+             compilation",
             format!(
                 "alter role {} set jit = off (or alter system set jit = off; select pg_reload_conf())",
                 user(scene).await
@@ -151,7 +153,7 @@ pub(super) async fn connections(scene: &DoctorObservations) -> CheckVerdict {
         Err(skipped) => skipped,
         Ok(left) if left >= needed => CheckVerdict::well(format!("{left} left")),
         Ok(left) => CheckVerdict::broken(
-            format!("{left} connections are left and an ingester needs {needed}"),
+            format!("only {left} connections are left, but an ingester needs {needed}"),
             "alter system set max_connections = 200, then restart PostgreSQL; or end idle clients (pg_stat_activity)",
         ),
     }
@@ -184,7 +186,8 @@ pub(super) fn judge_clock(whose: &str, ahead_micros: i64) -> CheckVerdict {
     }
     CheckVerdict::broken(
         format!("the {whose}'s clock is {seconds:+.0} s from this machine's"),
-        "let both machines follow a time server: timedatectl set-ntp true; chronyc tracking shows who is wrong",
+        "synchronize both machines with a time server: timedatectl set-ntp true; chronyc tracking shows \
+         which one is wrong",
     )
 }
 

@@ -19,7 +19,7 @@ fn each<'s>(scene: &'s DoctorObservations, setting: &str) -> Result<Vec<(String,
     let kafka = scene.kafka.get("kafka")?;
     let settings = kafka.settings.as_ref().map_err(|why| {
         CheckVerdict::skipped(format!(
-            "brokers do not tell topics' settings ({why}); allow this user DescribeConfigs"
+            "brokers do not show the settings of topics ({why}); grant this user DescribeConfigs"
         ))
     })?;
     if settings.is_empty() {
@@ -54,7 +54,8 @@ pub(super) async fn compaction(scene: &DoctorObservations) -> CheckVerdict {
             None => CheckVerdict::well("cleanup.policy=compact"),
             Some((topic, policy)) => CheckVerdict::broken(
                 format!(
-                    "{topic} has cleanup.policy={policy}: it forgets objects that did not change for long"
+                    "{topic} has cleanup.policy={policy}: objects that have not changed for a long time are \
+                     deleted from it"
                 ),
                 alter(scene, topic, "cleanup.policy=compact"),
             ),
@@ -71,7 +72,8 @@ pub(super) async fn compaction_lag(scene: &DoctorObservations) -> CheckVerdict {
                 None => CheckVerdict::well("7 days or more"),
                 Some((topic, value)) => CheckVerdict::broken(
                     format!(
-                        "{topic} has min.compaction.lag.ms={value}: an ingester that was away for a day misses versions"
+                        "{topic} has min.compaction.lag.ms={value}: an ingester that was down for a day \
+                         misses versions"
                     ),
                     alter(scene, topic, &format!("min.compaction.lag.ms={WEEK_MS}")),
                 ),
@@ -91,7 +93,8 @@ pub(super) async fn tombstones(scene: &DoctorObservations) -> CheckVerdict {
                 None => CheckVerdict::well("7 days or more"),
                 Some((topic, value)) => CheckVerdict::broken(
                     format!(
-                        "{topic} has delete.retention.ms={value}: an ingester that was away for longer keeps objects that are gone until the next sweep"
+                        "{topic} has delete.retention.ms={value}: an ingester that was down for longer keeps \
+                         deleted objects until the next sweep"
                     ),
                     alter(scene, topic, &format!("delete.retention.ms={WEEK_MS}")),
                 ),
@@ -111,7 +114,8 @@ pub(super) async fn timestamps(scene: &DoctorObservations) -> CheckVerdict {
         if let Some((topic, value)) = topics.iter().find(|(_, value)| limited(value)) {
             return CheckVerdict::broken(
                 format!(
-                    "{topic} has {setting}={value}: an emitter whose clock is off by more delivers nothing"
+                    "{topic} has {setting}={value}: an emitter whose clock is off by more cannot deliver any \
+                     record"
                 ),
                 alter(scene, topic, &format!("{setting}={}", topics::ANY_TIMESTAMP)),
             );
@@ -128,7 +132,7 @@ pub(super) async fn usage_retention(scene: &DoctorObservations) -> CheckVerdict 
     };
     if let Some((topic, policy)) = policies.iter().find(|(_, policy)| *policy != "delete") {
         return CheckVerdict::broken(
-            format!("{topic} has cleanup.policy={policy}: it keeps the newest window of each node alone"),
+            format!("{topic} has cleanup.policy={policy}: it keeps only the newest window of each node"),
             alter(scene, topic, "cleanup.policy=delete"),
         );
     }
@@ -146,7 +150,8 @@ pub(super) async fn usage_retention(scene: &DoctorObservations) -> CheckVerdict 
                 None => CheckVerdict::well("kept long enough"),
                 Some((topic, value)) => CheckVerdict::broken(
                     format!(
-                        "{topic} has retention.ms={value}, topics.usage_retention_hours asks for {wanted_ms}: an ingester that was away for longer misses usage"
+                        "{topic} has retention.ms={value}, but topics.usage_retention_hours asks for \
+                         {wanted_ms}: an ingester that was down for longer misses usage"
                     ),
                     alter(scene, topic, &format!("retention.ms={wanted_ms}")),
                 ),
@@ -165,7 +170,8 @@ pub(super) async fn message_size(scene: &DoctorObservations) -> CheckVerdict {
                 None => CheckVerdict::well(format!("{wanted} bytes or more")),
                 Some((topic, value)) => CheckVerdict::broken(
                     format!(
-                        "{topic} has max.message.bytes={value}, topics.max_message_bytes is {wanted}: larger records are refused"
+                        "{topic} has max.message.bytes={value}, but topics.max_message_bytes is {wanted}: \
+                         larger records are refused"
                     ),
                     alter(scene, topic, &format!("max.message.bytes={wanted}")),
                 ),
@@ -188,7 +194,7 @@ pub(super) async fn replicas(scene: &DoctorObservations) -> CheckVerdict {
         let copies = kafka.topic(topic).map_or(needed, |topic| topic.replicas);
         if copies < needed {
             return CheckVerdict::broken(
-                format!("{topic} has {copies} copies and min.insync.replicas={needed}: every write fails"),
+                format!("{topic} has {copies} replicas but min.insync.replicas={needed}: every write fails"),
                 alter(scene, topic, &format!("min.insync.replicas={copies}")),
             );
         }
@@ -213,14 +219,15 @@ pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
             && usize::try_from(*count).ok() != Some(topic.partitions)
         {
             faults.push(format!(
-                "{name} has {}, and had {count} when it was first read",
+                "{name} has {}, but had {count} when it was first read",
                 counted(topic.partitions, "partition")
             ));
         }
     }
     CheckVerdict::of(
         &faults,
-        "make new topics under another topic_prefix (fleetledger topics create), set emit.topic_prefix and ingest.topic_prefix to it, and let the emitters sweep; partitions cannot be taken away again",
+        "create new topics under another topic_prefix (fleetledger topics create), set emit.topic_prefix and \
+         ingest.topic_prefix to it, and let the emitters sweep; the number of partitions cannot be reduced",
         format!("{} recorded", recorded.len()),
     )
 }

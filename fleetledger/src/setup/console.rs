@@ -49,7 +49,8 @@ pub(crate) async fn bind(
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "fleetledger",
-    description = "Alerts, snoozes, rules and reports. Each request carries `Authorization: Bearer <token>` where tokens are configured."
+    description = "Alerts, snoozes, rules and reports. If tokens are configured, each request must carry \
+         `Authorization: Bearer <token>`."
 ))]
 struct ConsoleOpenApi;
 
@@ -66,5 +67,5 @@ fn router(api: AlertsApi, cost: fleetledger_cost::http::CostApi, guard: ConsoleG
             "/api/openapi.json",
             get(move || async move { Json((*document).clone()) }),
         )
-        .fallback(|| async { HttpFailure::not_found("there is no such path; see /api/openapi.json") })
+        .fallback(|| async { HttpFailure::not_found("path not found; see /api/openapi.json") })
 }

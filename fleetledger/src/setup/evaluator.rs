@@ -174,7 +174,7 @@ impl PreparedEvaluator {
                     hop,
                     why,
                     fix,
-                    "the evaluator cannot log in; trying again, and paging its receivers if that goes on"
+                    "the evaluator cannot log in; retrying, and paging its receivers if that continues"
                 );
             }
         }

@@ -139,7 +139,7 @@ async fn converse<S>(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "an http connection ended early");
+        tracing::debug!(%peer, %error, "an HTTP connection ended early");
     }
 }
 

@@ -25,7 +25,7 @@ pub fn start(log: &LogConfig, format: Option<LogFormat>) -> anyhow::Result<()> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if let Err(error) = started {
-        tracing::debug!(%error, "logging had been started before");
+        tracing::debug!(%error, "logging was already started");
     }
     Ok(())
 }

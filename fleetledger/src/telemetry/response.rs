@@ -36,7 +36,7 @@ fn bounded(response: Response<Body>) -> Response {
     match response.body().size_hint().exact() {
         Some(bytes) if bytes > MOST_BYTES => HttpFailure::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            format!("the answer has {bytes} bytes, more than {MOST_BYTES}; ask for less"),
+            format!("the response has {bytes} bytes, more than the limit of {MOST_BYTES}; request less"),
         )
         .into_response(),
         _ => response,

@@ -46,7 +46,7 @@ impl TlsAcceptor {
         match tokio::time::timeout(HANDSHAKE, Pin::new(&mut stream).accept()).await {
             Ok(Ok(())) => Some(stream),
             Ok(Err(error)) => {
-                tracing::debug!(%peer, %error, "tls handshake refused");
+                tracing::debug!(%peer, %error, "a TLS handshake failed");
                 None
             }
             Err(_) => None,

@@ -273,13 +273,13 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     // What a token may not, and who has none.
     let (code, said) = place.run_command("viewer", &snooze);
     assert!(
-        code == 5 && said.contains("this takes a token of role operator"),
+        code == 5 && said.contains("this requires a token of role operator"),
         "{code} {said}"
     );
     let server = format!("http://127.0.0.1:{}", place.console);
     let (code, said) = BinaryFixture::new("").run_to_text(&["alerts", "list", "--server", &server]);
     assert!(
-        code != 0 && said.contains("name the token's place with --token"),
+        code != 0 && said.contains("give a reference to the token with --token"),
         "{code} {said}"
     );
     assert!(get(place.console, "/api/openapi.json").contains("/api/v1/reports/{report}"));
@@ -376,7 +376,7 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
     }
     let (code, said) = place.run_command("viewer", &["report", "put-away"]);
     assert!(
-        code == 5 && said.contains("there is no report `put-away`; there are put-aside"),
+        code == 5 && said.contains("report `put-away` not found; there are put-aside"),
         "{said}"
     );
     let (code, said) = place.run_command("viewer", &["report", "put-aside", "--param", "rows=all"]);
@@ -390,7 +390,7 @@ async fn reports_and_queries_are_asked_of_all_roles_in_one_process() {
     assert_eq!(place.run_command("operator", &run), two);
     let (code, said) = place.run_command("viewer", &run);
     assert!(
-        code == 5 && said.contains("this takes a token of role operator"),
+        code == 5 && said.contains("this requires a token of role operator"),
         "{said}"
     );
     std::fs::write(&file, REPORT.replace("select cluster", "select clustre")).unwrap();

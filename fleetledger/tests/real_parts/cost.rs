@@ -153,7 +153,7 @@ async fn an_hour_is_rated_and_what_people_are_shown_is_what_the_ledger_says() {
     std::fs::write(&sheets, sheet).unwrap();
     let sheets = sheets.display().to_string();
     let warning =
-        "warning: class spot of price sheet cloud: no node of the ledger has the label example.com/spot";
+        "warning: class spot of price sheet cloud: no node in the ledger has the label example.com/spot";
     let checked = place.run_command(&["cost", "check", &sheets]);
     assert!(checked.contains(warning), "{checked}");
     let applied = place.run_command(&["cost", "apply", &sheets]);

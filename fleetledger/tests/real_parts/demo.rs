@@ -139,7 +139,7 @@ async fn demo_checks_itself_and_goes_on_with_its_data() {
     std::io::Read::read_to_string(&mut lines, &mut rest).unwrap();
     let ended = child.0.wait().unwrap();
     assert!(
-        ended.success() && rest.contains("the data stays"),
+        ended.success() && rest.contains("the data is kept"),
         "{ended:?} {rest}"
     );
 }

@@ -87,7 +87,7 @@ async fn an_evaluator_that_is_set_up_well_is_found_well() {
         &bare,
         "evaluate",
         "evaluate-rules",
-        "there is no folder /no/such/folder",
+        "folder /no/such/folder not found",
         "set evaluate.rules",
     );
     let none = BinaryFixture::new("");
@@ -107,7 +107,7 @@ async fn a_login_of_rules_that_fails_or_could_do_more_is_reported() {
     place.broken(
         (reader, "rules_user = \"fleetledger_reader\""),
         "evaluate-reader",
-        "whom people log in as",
+        "which people log in as",
         "set evaluate.rules_user to fleetledger_rules",
     );
     place.broken(
@@ -152,7 +152,7 @@ async fn rules_receivers_and_tokens_that_cannot_be_used_are_reported() {
     place.broken(
         none,
         "evaluate-rules",
-        "bad.sql:1: it does not begin with front matter",
+        "bad.sql:1: the file does not begin with front matter",
         "fleetledger rules check ",
     );
     place.write(
@@ -173,13 +173,13 @@ async fn rules_receivers_and_tokens_that_cannot_be_used_are_reported() {
         (&hook, "file:/no/such/file"),
         "evaluate-receivers",
         "receivers.hook.secret_url: cannot read /no/such/file",
-        "put the secret",
+        "store the secret",
     );
     let section = format!("[receivers.hook]\nkind = \"webhook\"\nsecret_url = \"{hook}\"\n");
     place.broken(
         (&section, ""),
         "evaluate-receivers",
-        "nobody is told",
+        "nobody is notified",
         "[receivers.NAME]",
     );
 
@@ -188,7 +188,7 @@ async fn rules_receivers_and_tokens_that_cannot_be_used_are_reported() {
         (&bob, "env:NO_SUCH_VARIABLE"),
         "console-tokens",
         "console.tokens.bob.token: environment variable NO_SUCH_VARIABLE",
-        "put the token",
+        "store the token",
     );
     place.write("bob", "one\n");
     place.broken(

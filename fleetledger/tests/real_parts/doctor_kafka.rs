@@ -59,7 +59,7 @@ async fn topics_set_up_wrongly_are_reported_each_with_its_command() {
         &setup,
         "kafka",
         "kafka-auto-create",
-        "make a topic",
+        "create a topic",
         "auto.create.topics.enable=false",
     );
 
@@ -231,7 +231,7 @@ async fn wrong_ca_names_the_broker_and_the_file_and_mutual_tls_works() {
         &BinaryFixture::new(&section(&servers, "")),
         "kafka",
         "kafka-reach",
-        "speaks TLS on this port",
+        "uses TLS on this port",
         "[kafka.tls]",
     );
 }

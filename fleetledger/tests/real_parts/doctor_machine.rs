@@ -132,7 +132,7 @@ fn certificate_that_ends_soon_is_reported() {
         &setup,
         "machine",
         "certificates",
-        "no PEM certificate",
+        "not a PEM certificate",
         "postgres.ca",
     );
 }

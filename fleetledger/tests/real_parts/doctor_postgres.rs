@@ -319,7 +319,7 @@ async fn wrong_ca_names_the_database_and_the_file_and_mutual_tls_works() {
         &no_tls,
         "postgres",
         "postgres-reach",
-        "does not speak TLS",
+        "does not support TLS",
         "postgres.tls",
     );
 }

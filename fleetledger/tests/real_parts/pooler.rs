@@ -156,7 +156,7 @@ async fn roles_that_need_sessions_refuse_a_pooler_in_transaction_mode() {
         assert!(
             code == 4
                 && said.contains(&format!(
-                    "a pooler in transaction mode stands before it, and {role} needs sessions of its own"
+                    "a pooler in transaction mode is in front of it, but {role} needs sessions of its own"
                 ))
                 && said.contains("pool_mode = session"),
             "{role}: {code} {said}"

@@ -121,7 +121,7 @@ async fn a_refused_rule_file_is_seen_by_its_author_until_it_is_mended_or_gone() 
         "2 refused</caption>",
         "<td class=\"mark ticket\">◆ refused</td>",
         "unknown key `fro`",
-        "the version before goes on being evaluated",
+        "its previous version is still evaluated",
         "column &quot;clutser&quot; does not exist",
         "no version of it is evaluated",
     ] {

@@ -67,7 +67,7 @@ async fn ingester_refuses_a_database_that_is_not_migrated() {
     ));
     let (code, output) = setup.run_to_text(&["ingest"]);
     assert!(
-        code == 4 && output.contains("holds no ledger") && output.contains("fleetledger migrate"),
+        code == 4 && output.contains("contains no ledger") && output.contains("fleetledger migrate"),
         "{code} {output}"
     );
     let (code, said) = setup.run_to_text(&["migrate"]);

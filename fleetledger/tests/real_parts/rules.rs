@@ -109,13 +109,13 @@ async fn what_a_rule_names_and_is_not_there_is_said_with_what_may_have_been_mean
             ("[cluster, node]", "[cluster, nodd]"),
             &[
                 ":4: the query has no column `nodd`; it has cluster, node",
-                ":6: template `summary` speaks of `labels.node`, which is not there; did you mean `labels.nodd`? \
+                ":6: template `summary` uses `labels.node`, which does not exist; did you mean `labels.nodd`? \
                  there are alertname, value, labels.alertname, labels.cluster, labels.nodd, labels.severity",
             ][..],
         ),
         (
             ("{{ labels.node }}", "{{ node }}"),
-            &[":6: template `summary` speaks of `node`, which is not there; did you mean `labels.node`?"],
+            &[":6: template `summary` uses `node`, which does not exist; did you mean `labels.node`?"],
         ),
         (
             ("[pager]", "[pagre, nobody]"),

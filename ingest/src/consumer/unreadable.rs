@@ -102,7 +102,7 @@ impl<'t> UnreadableSearch<'t> {
             let why = match self.look(*id, *offset)? {
                 OffsetLook::Readable => continue,
                 OffsetLook::Unreadable(why) => why,
-                OffsetLook::Silent if is_silent => "its records cannot be taken apart".to_owned(),
+                OffsetLook::Silent if is_silent => "its records cannot be decoded".to_owned(),
                 OffsetLook::Silent => continue,
             };
             let topic = self.topics.name(id.topic);
@@ -153,7 +153,7 @@ impl<'t> UnreadableSearch<'t> {
                         return Ok(OffsetLook::Unreadable(error.to_string()));
                     }
                     // Transport faults heal by themselves.
-                    _ => tracing::debug!(%error, "look for what cannot be read"),
+                    _ => tracing::debug!(%error, "look for unreadable batches"),
                 },
             }
         }
@@ -198,7 +198,7 @@ impl KafkaPoller {
         self.shared.flush();
         let found = self.search(consumer, is_silent);
         let found = found
-            .map_err(|error| tracing::warn!(%error, "partitions could not be read alone"))
+            .map_err(|error| tracing::warn!(%error, "partitions could not be read separately"))
             .ok()?;
         let Some((id, range)) = found else {
             return Some(false);
@@ -274,7 +274,12 @@ impl KafkaPoller {
             let mut client = connected.ok()?;
             let recorded = record(&mut client, place, &shared.owner, policy, range).await;
             recorded
-                .map_err(|error| tracing::warn!(error = %DatabaseFailure::of(&error), "record what cannot be read"))
+                .map_err(|error| {
+                    tracing::warn!(
+                        error = %DatabaseFailure::of(&error),
+                        "record an unreadable batch"
+                    )
+                })
                 .ok()
         })
     }

@@ -162,7 +162,7 @@ async fn schemas_of_a_cluster_are_bounded_and_the_oldest_that_no_row_needs_makes
     let refused = place.all(refused).await;
     let later = refused.len() - first_refused;
     assert!(later > 0 && later < 20, "{later}");
-    let says = |detail: &String| detail.contains("as many schemas of namespace as are kept");
+    let says = |detail: &String| detail.contains("limit of schemas kept for namespace is reached");
     assert!(refused.iter().all(says), "{refused:?}");
     println!(
         "100 schemas of one cluster at once: {names} names kept, {first_refused} refused; 71 that rows need: {} names kept, {later} refused",

@@ -50,7 +50,7 @@ impl AvroReader {
         if let Some(tool) = maven::missing().await {
             return Err(unavailable(
                 "Avro for Java",
-                &format!("there is no {tool}"),
+                &format!("{tool} is not installed"),
                 maven::REMEDY,
             ));
         }

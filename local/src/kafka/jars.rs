@@ -34,7 +34,7 @@ impl KafkaJars {
 /// Fetches the jars once a version of the pom.
 pub(super) async fn fetch(cache: &ArtifactCache) -> LocalResult<KafkaJars> {
     if !process::is_runnable("java", &["-version"]).await {
-        return Err(unavailable("there is no java (17 or later)"));
+        return Err(unavailable("java (17 or later) is not installed"));
     }
     let hash = xxhash_rust::xxh3::xxh3_64([POM, LOGGING].concat().as_bytes());
     let name = format!("kafka-{hash:016x}");
@@ -46,7 +46,7 @@ pub(super) async fn fetch(cache: &ArtifactCache) -> LocalResult<KafkaJars> {
 
 async fn download(staging: &Path) -> LocalResult<()> {
     if !process::is_runnable("mvn", &["--version"]).await {
-        return Err(unavailable("there is no mvn to fetch the broker with"));
+        return Err(unavailable("mvn, which fetches the broker, is not installed"));
     }
     write_file(&staging.join("pom.xml"), POM)?;
     write_file(&staging.join("log4j2.properties"), LOGGING)?;

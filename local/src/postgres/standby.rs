@@ -51,7 +51,7 @@ impl LocalPostgres {
     /// A standby no longer hears of what its primary writes, and stays behind.
     pub async fn stop_following(&self) -> LocalResult<()> {
         let alone = "alter system set primary_conninfo = ''";
-        self.execute("let the standby follow nobody", alone).await?;
+        self.execute("stop the standby's replication", alone).await?;
         self.execute("reload", "select pg_reload_conf()").await
     }
 

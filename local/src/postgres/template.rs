@@ -95,7 +95,7 @@ impl PostgresTemplate {
 
 fn template_error(why: &str) -> LocalError {
     LocalError::Setup(format!(
-        "the template of this process's tests could not be made: {why}"
+        "the template database of this process's tests could not be created: {why}"
     ))
 }
 

@@ -87,7 +87,7 @@ fn slack_names_twenty_and_counts_the_others() {
     assert_eq!(blocks[21]["text"]["text"], "and 117 more");
     let heading = message["text"].as_str().unwrap();
     assert!(
-        heading.ends_with("(2 episodes before this one were not notified)"),
+        heading.ends_with("(2 earlier episodes were not notified)"),
         "{heading}"
     );
 }

@@ -39,7 +39,7 @@ pub(super) fn read_rows(
             );
             let refusal = query.refusal("columns.dimensions", what);
             return Err(RunError::Refused(
-                refusal.fix("name more columns, or group by those that are named"),
+                refusal.fix("add columns, or group by those that are named"),
             ));
         }
         let json = |place: usize| {

@@ -24,11 +24,14 @@ pub(crate) fn split<'t>(file: &Path, text: &'t str) -> Result<SplitFile<'t>, Que
     let mut lines = text.split_inclusive('\n');
     let head = lines.next().unwrap_or_default();
     if head.trim_end() != OPENING {
-        return Err(
-            QueryRefusal::new(file, FilePosition::line(1), "it does not begin with front matter").fix(
-                format!("begin the file with a line `{OPENING}`, keys in YAML, and a line `{CLOSING}`"),
-            ),
-        );
+        return Err(QueryRefusal::new(
+            file,
+            FilePosition::line(1),
+            "the file does not begin with front matter",
+        )
+        .fix(format!(
+            "begin the file with a line `{OPENING}`, keys in YAML, and a line `{CLOSING}`"
+        )));
     }
     let mut end = head.len();
     for (line, content) in (2_u32..).zip(lines) {
@@ -45,14 +48,14 @@ pub(crate) fn split<'t>(file: &Path, text: &'t str) -> Result<SplitFile<'t>, Que
             if content.contains(mark) {
                 let what = format!("`{mark}` inside the front matter");
                 return Err(QueryRefusal::new(file, FilePosition::line(line), what)
-                    .fix("take it out: PostgreSQL's comments nest, and the query could vanish in one"));
+                    .fix("remove it: PostgreSQL's comments nest, and the query could become part of one"));
             }
         }
         end += content.len();
     }
     Err(
         QueryRefusal::new(file, FilePosition::line(1), "the front matter does not end")
-            .fix(format!("end it with a line that holds `{CLOSING}` alone")),
+            .fix(format!("end it with a line that contains only `{CLOSING}`")),
     )
 }
 
@@ -89,7 +92,7 @@ mod tests {
         );
         let none = cut("select 1").err().unwrap();
         assert!(
-            none.starts_with("a.sql:1: it does not begin with front matter"),
+            none.starts_with("a.sql:1: the file does not begin with front matter"),
             "{none}"
         );
     }

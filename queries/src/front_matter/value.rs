@@ -33,7 +33,7 @@ impl FrontMatter<'_> {
             None => return default,
             Some(Value::String(text)) => text.parse().map_err(|error| format!("{error}")),
             Some(Value::Number(number)) if number.as_u64() == Some(0) => return Period::ZERO,
-            Some(_) => Err("a length of time needs its unit; write such as 90s, 5m or 30d".to_owned()),
+            Some(_) => Err("a duration needs a unit; write it as in 90s, 5m or 30d".to_owned()),
         };
         read.unwrap_or_else(|error| {
             let full = self.full(path);
@@ -54,7 +54,7 @@ impl FrontMatter<'_> {
             return period;
         }
         let what = format!(
-            "`{}` is {period}, and must lie from {} to {}",
+            "`{}` is {period}, but must be from {} to {}",
             self.full(path),
             bounds.start(),
             bounds.end()
@@ -130,7 +130,7 @@ impl FrontMatter<'_> {
         match pairs {
             Some(pairs) => pairs,
             None => self
-                .wrong(path, "texts by name (numbers and true or false go into quotes)")
+                .wrong(path, "texts by name (put numbers, true and false in quotes)")
                 .unwrap_or_default(),
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn read_alert(folder: &str, front: &mut FrontMatter<'_>) -> Option<Al
     {
         front.refuse(
             "alert",
-            format!("`{name}` is no name"),
+            format!("`{name}` is not a valid name"),
             "write letters and digits, such as NodeNotReporting",
         );
     }
@@ -115,7 +115,7 @@ fn check_columns(front: &mut FrontMatter<'_>, columns: &AlertColumns) {
             front.refuse(
                 key,
                 format!("the value `{column}` is a label"),
-                "an instance would be a new one whenever its number changes; take it out of the labels",
+                "each change of the number would create a new instance; remove it from the labels",
             );
         } else if seen.contains(&column.as_str()) {
             front.refuse(key, format!("column `{column}` is named twice"), "name it once");
@@ -130,7 +130,7 @@ fn check_columns(front: &mut FrontMatter<'_>, columns: &AlertColumns) {
 pub(super) fn check_label_name(front: &mut FrontMatter<'_>, key: &str, name: &str) {
     if !is_name(name) || name.starts_with("__") || RESERVED_LABELS.contains(&name) {
         let remedy =
-            "write letters, digits and _, not beginning with a digit or __; alertname is set by itself";
+            "write letters, digits and _, not beginning with a digit or __; alertname is set automatically";
         front.refuse(key, format!("`{name}` cannot be a label"), remedy);
     }
 }
@@ -145,8 +145,8 @@ fn read_severity(
         if columns.labels.contains(name) {
             front.refuse(
                 "labels",
-                format!("label `{name}` is a column as well"),
-                "give it in one place",
+                format!("label `{name}` is also a column"),
+                "set it in one place",
             );
         }
     }
@@ -180,11 +180,12 @@ fn read_annotations(front: &mut FrontMatter<'_>) -> Option<AnnotationTemplates> 
     for (name, remedy) in [
         (
             "summary",
-            "say in one line what is wrong, such as `summary: \"{{ labels.node }} is silent\"`",
+            "say in one line what is wrong, as in `summary: \"{{ labels.node }} is silent\"`",
         ),
         (
             "runbook",
-            "name a file of docs/runbooks, such as `runbook: node-not-reporting`, or give an address as `runbook_url`",
+            "name a file of docs/runbooks, such as `runbook: node-not-reporting`, or set `runbook_url` to an \
+             address",
         ),
     ] {
         if is_missing(name) && (name != "runbook" || is_missing("runbook_url")) {
@@ -235,12 +236,11 @@ pub(super) fn check_templates(query: &StoredQuery) -> Vec<QueryRefusal> {
         let key = format!("annotations.{name}");
         match rule.annotations.unknown_names(name, &subject) {
             Ok(unknown) => refusals.extend(unknown.iter().map(|unknown| {
-                let what = format!("template `{name}` speaks of `{unknown}`, which is not there");
+                let what = format!("template `{name}` uses `{unknown}`, which does not exist");
                 query.refusal(&key, what).fix(names_there_are(unknown, &subject))
             })),
             Err(error) => {
-                let remedy =
-                    "a template may speak of alertname, value, labels.<name> and annotations.<column>";
+                let remedy = "a template may use alertname, value, labels.<name> and annotations.<column>";
                 refusals.push(query.refusal(&key, error.to_string()).fix(remedy));
             }
         }
@@ -283,7 +283,7 @@ fn read_renamed_from(front: &mut FrontMatter<'_>) -> Vec<QueryId> {
             Some(id) => ids.push(id),
             None => front.refuse(
                 "renamed_from",
-                format!("`{name}` is no id"),
+                format!("`{name}` is not a valid id"),
                 "write the former file name without .sql",
             ),
         }
@@ -296,7 +296,7 @@ fn read_inhibits(front: &mut FrontMatter<'_>) -> Vec<InhibitRule> {
         let target = item.values_map("target");
         let equal = item.names("equal");
         if target.is_empty() {
-            let remedy = "say whom it silences, such as `target: {alertname: NodeNotReporting}`";
+            let remedy = "write which alerts it inhibits, as in `target: {alertname: NodeNotReporting}`";
             item.refuse("target", "an inhibition without a target", remedy);
         }
         Some(InhibitRule { target, equal })

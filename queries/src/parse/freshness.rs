@@ -41,8 +41,8 @@ pub(super) fn read_kinds(front: &mut FrontMatter<'_>, key: &str) -> Vec<String> 
     if let Some(kind) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
         front.refuse(
             key,
-            format!("there is no kind `{kind}`"),
-            format!("name some of {}", KINDS.join(", ")),
+            format!("kind `{kind}` not found"),
+            format!("write some of {}", KINDS.join(", ")),
         );
     }
     kinds

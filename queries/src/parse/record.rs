@@ -12,7 +12,8 @@ pub(super) fn read_record(folder: &str, front: &mut FrontMatter<'_>) -> Option<R
     if let Some(name) = &record
         && (!is_name(name) || name.starts_with("fleetledger_"))
     {
-        let remedy = "write letters, digits and _, such as fleet_pods; fleetledger_… are the program's own";
+        let remedy = "write letters, digits and _, such as fleet_pods; names that begin with fleetledger_ \
+             are reserved";
         front.refuse(
             "record",
             format!("`{name}` cannot be the name of a metric"),
@@ -46,7 +47,7 @@ pub(super) fn read_record(folder: &str, front: &mut FrontMatter<'_>) -> Option<R
             front.refuse(
                 "columns.labels",
                 format!("the value `{label}` is a label"),
-                "take it out of the labels",
+                "remove it from the labels",
             );
         }
     }
@@ -59,7 +60,7 @@ pub(super) fn read_record(folder: &str, front: &mut FrontMatter<'_>) -> Option<R
         front.refuse(
             "staleness",
             "`staleness` is shorter than the interval",
-            "series would come and go",
+            "series would appear and disappear",
         );
     }
     let freshness = read_freshness(front, None);

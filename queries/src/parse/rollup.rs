@@ -14,7 +14,7 @@ pub(super) fn read_rollup(folder: &str, front: &mut FrontMatter<'_>) -> Option<R
     {
         front.refuse(
             "rollup",
-            format!("`{name}` is no name"),
+            format!("`{name}` is not a valid name"),
             "write letters, digits and _",
         );
     }

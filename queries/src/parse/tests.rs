@@ -273,19 +273,19 @@ fn wrong_values_are_refused_at_their_line() {
         ALERT,
         "for: 5m",
         "for: 5",
-        "rule-x.sql:8: `for`: a length of time needs its unit",
+        "rule-x.sql:8: `for`: a duration needs a unit",
     );
     assert_refused(
         ALERT,
         "for: 5m",
         "for: soon",
-        "rule-x.sql:8: `for`: `soon` is no length of time",
+        "rule-x.sql:8: `for`: `soon` is not a duration",
     );
     assert_refused(
         ALERT,
         "for: 5m",
         "for: 31d",
-        "rule-x.sql:8: `for` is 31d, and must lie from 0s to 30d",
+        "rule-x.sql:8: `for` is 31d, but must be from 0s to 30d",
     );
     assert_refused(
         ALERT,
@@ -317,7 +317,7 @@ fn wrong_values_are_refused_at_their_line() {
         ALERT,
         "kinds: [node]",
         "kinds: [nodes]",
-        "rule-x.sql:19: there is no kind `nodes`",
+        "rule-x.sql:19: kind `nodes` not found",
     );
     assert_refused(
         ALERT,
@@ -407,7 +407,7 @@ fn a_value_is_no_label_and_a_template_speaks_of_what_is_there() {
         ALERT,
         "team: platform",
         "node: x",
-        "rule-x.sql:15: label `node` is a column as well",
+        "rule-x.sql:15: label `node` is also a column",
     );
     assert_refused(
         ALERT,
@@ -419,7 +419,7 @@ fn a_value_is_no_label_and_a_template_speaks_of_what_is_there() {
         ALERT,
         "{{ labels.node }}",
         "{{ labels.nod }}",
-        "rule-x.sql:17: template `summary` speaks of `labels.nod`, which is not there; did you mean `labels.node`? there are \
+        "rule-x.sql:17: template `summary` uses `labels.nod`, which does not exist; did you mean `labels.node`? there are \
          alertname, value, labels.alertname, ",
     );
     assert_refused(

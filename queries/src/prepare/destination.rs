@@ -83,8 +83,8 @@ fn compare(
     columns: &[ResultColumn],
 ) -> Vec<QueryRefusal> {
     if has.is_empty() {
-        let what = format!("there is no table ledger.{table}");
-        let remedy = "a migration makes it; leave `into` out, and the rows stand in fleet.user_rollup";
+        let what = format!("table ledger.{table} not found");
+        let remedy = "a migration must create it; without `into`, rows are stored in fleet.user_rollup";
         return vec![query.refusal("into", what).fix(remedy)];
     }
     let mut refusals = Vec::new();
@@ -96,7 +96,7 @@ fn compare(
         refusals.push(
             query
                 .refusal("into", what)
-                .fix("it holds the begin of each window"),
+                .fix("it must contain the start of each window"),
         );
     }
     let named = [
@@ -120,7 +120,7 @@ fn compare(
         let is_named = rule.dimensions.contains(name) || rule.values.contains(name);
         if column.must_be_filled && !is_named && name != "window_at" {
             let what =
-                format!("column `{name}` of ledger.{table} must be filled, and no column of the query is");
+                format!("column `{name}` of ledger.{table} must be filled, but the query has no such column");
             refusals.push(
                 query
                     .refusal("columns.values", what)
@@ -128,11 +128,11 @@ fn compare(
             );
         }
         if column.is_key && rule.values.contains(name) {
-            let what = format!("column `{name}` names a row of ledger.{table}, and is a value here");
+            let what = format!("column `{name}` identifies a row of ledger.{table}, but is a value here");
             refusals.push(
                 query
                     .refusal("columns.values", what)
-                    .fix("name it as a dimension"),
+                    .fix("list it as a dimension"),
             );
         }
     }
@@ -153,7 +153,7 @@ fn mismatch(
         return None;
     }
     let what = format!(
-        "`{name}` is of type {}, and its column of ledger.{table} of type {}",
+        "`{name}` is of type {}, but its column of ledger.{table} is of type {}",
         given.column_type, column.type_name
     );
     Some(query.refusal(key, what).fix("cast it"))

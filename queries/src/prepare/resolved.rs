@@ -120,8 +120,8 @@ pub(super) async fn check(
                 tracing::warn!(
                     query = %query.id,
                     error = %error,
-                    "what a query calls was judged by its words alone: its user has no right to temporary objects, or \
-                     the server is a standby; let rules run as fleetledger_rules"
+                    "the functions that queries call were checked by name only, because their user may not \
+                     create temporary objects or the server is a standby; run rules as fleetledger_rules"
                 );
                 Vec::new()
             }
@@ -191,7 +191,8 @@ fn refuse(query: &StoredQuery, found: &ResolvedReference) -> Option<QueryRefusal
                 "it uses {} `{}`, which is neither PostgreSQL's own nor of schema fleet",
                 found.what, found.signature
             ),
-            "what others define may do anything, whatever its name is; write it out, or ask for a view",
+            "an object defined elsewhere may do anything, whatever its name; write out what it does, or \
+             request a view",
         )
     } else if found.what == "clock" || reads_the_clock(&found.name, found.arguments) {
         (
@@ -204,7 +205,8 @@ fn refuse(query: &StoredQuery, found: &ResolvedReference) -> Option<QueryRefusal
                 "it calls `{}`, which is not allowed in stored SQL",
                 found.signature
             ),
-            "it may only read, and must answer the same whenever it is asked about the same instant",
+            "stored SQL may only read, and must return the same result whenever it is run for the same \
+             instant",
         )
     } else {
         return None;

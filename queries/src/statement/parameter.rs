@@ -43,7 +43,7 @@ impl StatementCheck<'_> {
             let begin = Location { line: 1, column: 1 };
             self.refuse(
                 begin,
-                &format!("parameter `{name}` is declared and not used"),
+                &format!("parameter `{name}` is declared but not used"),
                 &format!("write :'{name}' in the SQL"),
             );
         }

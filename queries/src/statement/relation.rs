@@ -40,7 +40,7 @@ impl StatementCheck<'_> {
                         let is_named = SCHEMAS.contains(&name.as_str());
                         if next == Some(&Token::Period) && !is_named {
                             let what = format!("`{name}.…` is a qualified name");
-                            self.refuse(word.span.start, &what, "write the bare name of a view");
+                            self.refuse(word.span.start, &what, "write the unqualified name of a view");
                         }
                     } else if !frame.expects {
                         frame.is_keyword(bare(&word.token), before.as_deref());

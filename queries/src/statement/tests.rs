@@ -47,7 +47,7 @@ fn one_select_over_bare_names_is_allowed() {
 fn clocks_are_refused_by_line_and_column() {
     refused(
         "select\n    now()",
-        "a.sql:6:5: `now()` reads the clock; ask as_of()",
+        "a.sql:6:5: `now()` reads the clock; use as_of()",
     );
     refused("select NOW ( )", "a.sql:5:8: `now()` reads the clock");
     refused(
@@ -60,9 +60,12 @@ fn clocks_are_refused_by_line_and_column() {
     refused("select age(created_at) from pod", "a.sql:5:8: `age(…)`");
     refused(
         "select * from pod where created_at > 'yesterday'",
-        "a.sql:5:38: 'yesterday' is a clock",
+        "a.sql:5:38: PostgreSQL replaces 'yesterday'",
     );
-    refused("select 'Now'::timestamptz", "a.sql:5:8: 'Now' is a clock");
+    refused(
+        "select 'Now'::timestamptz",
+        "a.sql:5:8: PostgreSQL replaces 'Now'",
+    );
 }
 
 #[test]
@@ -169,5 +172,5 @@ fn parameters_keep_every_character_in_its_place() {
     assert!(wrong("select :'day', :'days'").starts_with("a.sql:5:8: parameter `day` is not declared"));
     assert!(wrong("select :days, :'days'").starts_with("a.sql:5:8: `:days` is not quoted"));
     assert!(wrong("select $1, :'days'").starts_with("a.sql:5:8: `$1` has no value"));
-    assert!(wrong("select 1").starts_with("a.sql:5:1: parameter `days` is declared and not used"));
+    assert!(wrong("select 1").starts_with("a.sql:5:1: parameter `days` is declared but not used"));
 }

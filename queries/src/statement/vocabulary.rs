@@ -62,4 +62,4 @@ pub(super) const FUNCTION_FAMILIES: &[&str] = &[
 pub(super) const HARMLESS: &[&str] = &["pg_size_pretty", "pg_typeof"];
 /// What to write in place of a clock.
 pub(crate) const ASK_AS_OF: &str =
-    "ask as_of(): the same text then runs live, in tests and at any past instant";
+    "use as_of(): then the same text runs live, in tests and as of any past instant";

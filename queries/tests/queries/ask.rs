@@ -107,11 +107,11 @@ async fn a_wrong_value_is_the_askers_fault_and_is_named() {
         ),
         (
             values(&[("cluster", "a"), ("age", "old")]),
-            "parameter `age`: `old` is no length of time",
+            "parameter `age`: `old` is not a duration",
         ),
         (
             values(&[("cluster", "a"), ("colour", "red")]),
-            "there is no parameter `colour`; namespaces has cluster, age, rows, like",
+            "parameter `colour` not found; namespaces has cluster, age, rows, like",
         ),
     ] {
         let error = run_with_parameters(&place.reader, &report, &given, None)

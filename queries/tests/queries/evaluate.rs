@@ -101,7 +101,7 @@ async fn every_type_reads_as_postgres_means_it() {
     let runs = cycle::run_alerts(&place.reader, &[odd], at(NOW), &()).await;
     let error = runs[0].outcome.as_ref().unwrap_err().to_string();
     assert!(
-        error.contains("type point is not read; cast it to text"),
+        error.contains("type point is not supported; cast it to text"),
         "{error}"
     );
 }
@@ -187,7 +187,7 @@ async fn a_status_column_switches_to_control_mode() {
     let runs = cycle::run_alerts(&place.reader, &[named, odd], at(NOW), &()).await;
     assert!(!runs[0].outcome.as_ref().unwrap().has_status);
     let error = runs[1].outcome.as_ref().unwrap_err().to_string();
-    assert!(error.contains("column `status` holds `broken`"), "{error}");
+    assert!(error.contains("column `status` contains `broken`"), "{error}");
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ async fn a_bad_file_is_refused_and_the_old_rule_goes_on() {
     let now = current.borrow();
     let (used, refused) = shown(&now);
     assert_eq!(used, ["A3"]);
-    assert_eq!(refused, ["it does not begin with front matter"]);
+    assert_eq!(refused, ["the file does not begin with front matter"]);
     assert_eq!(now.refused[0].version_in_use, None);
 }
 
@@ -119,10 +119,7 @@ async fn a_folder_that_cannot_be_read_removes_nothing() {
         let (used, refused) = shown(&now);
         (used.len(), refused)
     };
-    assert_eq!(
-        (used, refused),
-        (1, vec!["there is no such file or folder".to_owned()])
-    );
+    assert_eq!((used, refused), (1, vec!["file or folder not found".to_owned()]));
     std::fs::rename(folder.path().join("away"), &inner).unwrap();
     live.reload(at("2026-01-01T00:00:10Z")).await;
     assert!(current.borrow().refused.is_empty());

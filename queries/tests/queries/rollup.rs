@@ -245,7 +245,8 @@ async fn the_destination_is_checked_before_any_window_is_filled() {
     assert_eq!(
         refused("rollup_none").await,
         [
-            "r.sql:4: there is no table ledger.rollup_none; a migration makes it; leave `into` out, and the rows stand in fleet.user_rollup"
+            "r.sql:4: table ledger.rollup_none not found; a migration must create it; without `into`, rows \
+             are stored in fleet.user_rollup"
         ]
     );
     let bad = refused("rollup_bad").await;
@@ -253,13 +254,13 @@ async fn the_destination_is_checked_before_any_window_is_filled() {
         ("r.sql:4: ", "no column window_at of type timestamptz"),
         (
             "r.sql:7: ",
-            "`phase` is of type text, and its column of ledger.rollup_bad of type bigint",
+            "`phase` is of type text, but its column of ledger.rollup_bad is of type bigint",
         ),
         ("r.sql:7: ", "ledger.rollup_bad has no column `namespaces`"),
         ("r.sql:7: ", "column `team` of ledger.rollup_bad must be filled"),
         (
             "r.sql:7: ",
-            "column `share` names a row of ledger.rollup_bad, and is a value here",
+            "column `share` identifies a row of ledger.rollup_bad, but is a value here",
         ),
     ] {
         assert!(

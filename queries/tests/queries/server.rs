@@ -72,7 +72,7 @@ async fn a_value_or_an_instant_as_a_label_is_refused() {
     );
     let value = refusal(&place, alert("columns: {value: created_at, labels: [node]}", sql)).await;
     assert!(
-        value.starts_with("a.sql:5: `created_at` is of type timestamptz, and a value is a number"),
+        value.starts_with("a.sql:5: `created_at` is of type timestamptz, but a value must be a number"),
         "{value}"
     );
     let twice = refusal(

@@ -40,7 +40,7 @@ begin
             if not one.only_superuser then
                 raise;
             end if;
-            raise notice '% of % is not set: only a superuser, or who made the role, can', one.setting, one.role_name;
+            raise notice '% of % is not set: only a superuser or the creator of the role can set it', one.setting, one.role_name;
         end;
     end loop;
 end

@@ -30,8 +30,8 @@ begin
             using errcode = '22023', hint = 'rate them with fleetledger cost rerate';
     end if;
     if exists (select from ledger.cost_failure as f where f.at >= month_from and f.at < month_to) then
-        raise exception 'month %: something of it was set aside and is not in its figures', to_char(month_from, 'YYYY-MM')
-            using errcode = '22023', hint = 'fleet.cost_failure says what and why';
+        raise exception 'month %: parts of it are excluded and not in its figures', to_char(month_from, 'YYYY-MM')
+            using errcode = '22023', hint = 'see fleet.cost_failure for what is excluded and why';
     end if;
     select coalesce(sum(n.cost_nanos), 0) into total
     from ledger.cost_node_daily as n where n.day_at >= month_from and n.day_at < month_to;

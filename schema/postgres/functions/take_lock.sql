@@ -12,7 +12,7 @@ begin
 exception when lock_not_available then
     raise exception 'lock "%" was not free within five minutes: held by %', lock_name, coalesce(ledger.lock_holder(lock_name), 'nobody any more')
         using errcode = 'lock_not_available',
-            hint = 'Wait for that session, or end it with pg_terminate_backend(pid) if it does not go on; then try again.';
+            hint = 'Wait for that session, or end it with pg_terminate_backend(pid) if it is stuck; then try again.';
 end
 $$;
 comment on function ledger.take_lock is 'Takes a lock of ledger.lock_* until the transaction ends; after five minutes it fails and names the holder.';

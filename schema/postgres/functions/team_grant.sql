@@ -8,10 +8,10 @@ declare
     beyond text;
 begin
     if coalesce(team, '') = '' or team like '\_\_%' then
-        raise exception 'team "%" is none: name it as its namespaces do', team;
+        raise exception '"%" is not the name of a team: write it as its namespaces do', team;
     end if;
     if octet_length(role_name) > 63 then
-        raise exception 'team "%" has a name of more than 46 bytes, and names of roles end at 63', team;
+        raise exception 'team "%" has a name of more than 46 bytes, and names of roles are limited to 63', team;
     end if;
     if not exists (select from pg_roles as r where r.rolname = role_name) then
         execute format('create role %I login connection limit 10', role_name);
@@ -25,8 +25,8 @@ begin
     into beyond
     from pg_roles as r where r.rolname = role_name;
     if beyond <> '' then
-        raise exception 'role "%" may more than a team may: %', role_name, beyond
-            using hint = 'Revoke that from it, or drop the role, and grant again.';
+        raise exception 'role "%" has privileges that a team may not have: %', role_name, beyond
+            using hint = 'Revoke them, or drop the role; then grant again.';
     end if;
     insert into ledger.team_role (role_name, team) values (role_name, team) on conflict do nothing;
     perform ledger.apply_role_settings();

@@ -1,6 +1,6 @@
 -- view: cluster
 -- forms: live asof
--- Every cluster that ever sent a record, with what is known of its state.
+-- Every cluster that ever sent a record, and its state.
 select
     l.datacenter, -- Name of the datacenter.
     l.cluster, -- Name of the cluster.

@@ -1,6 +1,6 @@
 -- view: balance
 -- forms: live
--- Does what stands here equal what stands there? Compared at every mark (each minute) and by the table sum.
+-- Whether the ledger equals the cluster, compared at every mark (each minute) and by the table sum.
 select
     l.datacenter, -- Name of the datacenter.
     l.cluster, -- Name of the cluster.

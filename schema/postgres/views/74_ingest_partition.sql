@@ -1,6 +1,6 @@
 -- view: ingest_partition
 -- forms: live
--- Where ingestion stands, one row a partition.
+-- Progress of ingestion, one row for each partition.
 select
     i.topic, -- Topic.
     i.partition, -- Partition.

@@ -1,6 +1,6 @@
 -- view: batch
 -- forms: live asof
--- The batch ledger: every delivered record stands in exactly one of the columns landed to dead.
+-- The batch ledger: every delivered record is counted in exactly one of the columns landed to dead.
 select
     b.committed_at, -- Begin of the transaction that landed it.
     b.topic, -- Topic.
@@ -11,8 +11,8 @@ select
     b.owner_epoch, -- Its claim.
     b.delivered, -- Records Kafka delivered.
     b.landed, -- Records that changed a row.
-    b.unchanged, -- Records equal to what stands.
-    b.superseded, -- Records of a deposed emitter, or older than what stands.
+    b.unchanged, -- Records equal to what is stored.
+    b.superseded, -- Records of a deposed emitter, or older than what is stored.
     b.deleted, -- Records that ended an object.
     b.control, -- Marks, sweep points, schemas, and tombstones of what had already ended.
     b.dead -- Records that went to the dead letters.

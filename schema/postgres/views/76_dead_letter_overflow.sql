@@ -14,5 +14,5 @@ select
     o.partition, -- Partition of the first.
     o.record_offset, -- Offset of the first.
     o.detail, -- What exactly is wrong with the first.
-    encode(o.record_key, 'escape') as record_key -- Key of the first, the others' are not kept: up to a kilobyte, what is no ASCII as \ooo.
+    encode(o.record_key, 'escape') as record_key -- Key of the first of them: up to a kilobyte, bytes that are not ASCII as \ooo.
 from ledger.dead_letter_overflow as o

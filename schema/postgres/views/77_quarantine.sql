@@ -1,6 +1,6 @@
 -- view: quarantine
 -- forms: live asof
--- Sources whose records are put aside until someone looks at them.
+-- Sources whose records become dead letters until the quarantine is released.
 select
     q.quarantine_id, -- Its number.
     q.datacenter, -- Datacenter the source names.
@@ -11,5 +11,5 @@ select
     q.detail, -- What was seen and what to do.
     q.since, -- When it began.
     q.released_at, -- When it ended; NULL while it lasts.
-    q.records -- Records put aside because of it.
+    q.records -- Records that became dead letters because of it.
 from {quarantine} as q

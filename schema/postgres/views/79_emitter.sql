@@ -9,7 +9,7 @@ select
     e.epoch, -- Leadership term of the emitter; a new leader has a higher one.
     e.sequence, -- Number of its newest record.
     e.observed_at, -- When that was observed.
-    e.clock_skew_seconds, -- Its clock less Kafka's, in seconds; more than 5 either way is a fault.
+    e.clock_skew_seconds, -- Its clock minus Kafka's, in seconds; more than 5 either way is a fault.
     e.stale_records, -- Records of deposed emitters seen, all superseded.
     e.stale_seen_at -- When the newest of them landed; NULL = there was none.
 from ledger.emitter_state as e

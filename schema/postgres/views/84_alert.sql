@@ -11,7 +11,7 @@ select
     i.namespace, -- Label namespace.
     i.node, -- Label node.
     i.pod, -- Label pod.
-    i.annotations ->> 'summary' as summary, -- What it says.
+    i.annotations ->> 'summary' as summary, -- Its summary.
     i.value, -- Value of the newest row.
     i.episode, -- How often it fired: the number of the current or last episode.
     i.active_at, -- First slot at which its condition held.

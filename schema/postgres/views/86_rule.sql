@@ -1,6 +1,6 @@
 -- view: rule
 -- forms: live
--- Stored queries that are run on schedule, with where each stands, and files that are refused.
+-- Stored queries that are run on schedule, with the state of each, and refused files.
 select
     coalesce(r.rule, f.rule) as rule, -- Its id: the file name without folder and ending.
     r.kind, -- alert, record or rollup; NULL = a refused file of which no version was ever evaluated, here and in most other columns.
@@ -20,7 +20,7 @@ select
     r.limit_exceeded, -- True if it gave more rows than its limit at the newest slot: known alerts go on, no new ones are made.
     r.interval_seconds, -- How often it runs, in seconds.
     r.for_seconds, -- How long the condition must hold before it fires, in seconds.
-    g.missed_slots, -- Slots of its group that nobody ran in time.
+    g.missed_slots, -- Slots of its group that no evaluator ran in time.
     g.owner as evaluator, -- Evaluator that runs its group.
     r.labels, -- Labels every alert of it gets.
     r.annotations, -- Templates of their annotations.

@@ -11,7 +11,7 @@ select
     r.changed, -- Alerts it changed.
     r.queued, -- Notifications it queued.
     r.limit_exceeded, -- True if there were more rows than the rule's limit.
-    r.as_of, -- Instant its query asked about.
+    r.as_of, -- Instant as of which its query ran.
     r.rule_version, -- SHA-256 of the rule's file.
     r.evaluator, -- Who ran it.
     r.applied_at, -- When it was applied.

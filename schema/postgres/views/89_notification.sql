@@ -1,13 +1,13 @@
 -- view: notification
 -- forms: live
--- What receivers were told, are about to be told, or could not be told.
+-- Notifications that were sent, are about to be sent, or could not be sent.
 select
     o.outbox_id as notification_id, -- Its number: the order of one incident.
     o.slot, -- Slot of the decision.
     o.receiver, -- Receiver.
     o.kind, -- trigger, acknowledge or resolve.
     o.reason, -- Why it is sent, such as new, repeat, snooze_expired, resolved.
-    o.state, -- queued, sent, cancelled (overtaken before anybody was told) or dead (refused for good).
+    o.state, -- queued, sent, cancelled (superseded before it was sent) or dead (a dead letter).
     o.attempts, -- How often it was tried.
     o.last_error, -- What went wrong at the newest attempt.
     o.due_at, -- When it is tried next.

@@ -18,5 +18,5 @@ select
     r.pods_failed, -- Pods in phase Failed.
     r.cpu_request_cores, -- CPU cores requested by pods that have not ended, on virtual nodes left out.
     r.memory_request_bytes, -- Bytes of memory requested by pods that have not ended, on virtual nodes left out.
-    r.gpu_request -- GPU cards requested by pods that have not ended, on virtual nodes left out; NULL = nobody asks for any.
+    r.gpu_request -- GPU cards requested by pods that have not ended, on virtual nodes left out; NULL = none is requested.
 from ledger.rollup_cluster as r

@@ -1,6 +1,6 @@
 -- view: cost_adjustment
 -- forms: live asof
--- What became known of closed months, dated by when it was booked.
+-- Corrections of closed months, dated by when they were booked.
 select
     a.booked_at, -- When it was booked.
     a.hour_at, -- Hour of the closed month it is about.

@@ -1,6 +1,6 @@
 -- view: cost_balance
 -- forms: live asof
--- Do the books of cost add up? What nodes cost against what was booked, read back after every rating: per hour of the last 35 days and per day.
+-- Whether allocated cost adds up: what nodes cost compared with what was booked, read back after every rating: per hour of the last 35 days and per day.
 select
     k.period, -- hour or day.
     k.at, -- Begin of the hour or day.
@@ -12,8 +12,8 @@ select
     round(k.idle_nanos / 1e9, 9) as idle_cost, -- Idle, summed over nodes.
     round(k.system_nanos / 1e9, 9) as system_cost, -- System, summed over nodes.
     round(k.line_allocated_nanos / 1e9, 9) as booked_cost, -- Booked on namespaces.
-    round((k.line_allocated_nanos + k.line_idle_nanos + k.line_system_nanos - k.node_nanos) / 1e9, 9) as difference, -- All that is booked less what the nodes cost: 0.
-    round(k.unpriced_ms / 3.6e6, 6) as unpriced_hours, -- Node-hours that no price or capacity is known of.
+    round((k.line_allocated_nanos + k.line_idle_nanos + k.line_system_nanos - k.node_nanos) / 1e9, 9) as difference, -- All that is booked minus what the nodes cost: 0.
+    round(k.unpriced_ms / 3.6e6, 6) as unpriced_hours, -- Node-hours without a known price or capacity.
     k.checked_at, -- When it was last read back.
     k.unbalanced_since -- Since when the sums differ; NULL = they are equal.
 from ledger.cost_check as k

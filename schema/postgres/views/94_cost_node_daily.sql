@@ -16,7 +16,7 @@ select
     round(n.allocatable / case n.resource when 'memory' then 3865470566400.0 else 3.6e9 end, 6) as allocatable_hours, -- What pods may request of it, likewise.
     round(n.charged / case n.resource when 'memory' then 3865470566400.0 else 3.6e9 end, 6) as charged_hours, -- Charged to pods, likewise.
     round(n.node_ms / 3.6e6, 6) as node_hours, -- Time the nodes stood, summed, in hours.
-    round(n.unpriced_ms / 3.6e6, 6) as unpriced_hours, -- Part of it that no price or capacity is known of.
+    round(n.unpriced_ms / 3.6e6, 6) as unpriced_hours, -- Part of it without a known price or capacity.
     round((n.capacity - i.idle - i.system) / case n.resource when 'memory' then 3865470566400.0 else 3.6e9 end, 6) as allocated_hours, -- Part of the capacity that pods are charged: no more than there is. capacity = allocated + idle + system; NULL = no price is known.
     round(i.idle / case n.resource when 'memory' then 3865470566400.0 else 3.6e9 end, 6) as idle_hours, -- Part of it that could have been requested and was neither requested nor used.
     round(i.system / case n.resource when 'memory' then 3865470566400.0 else 3.6e9 end, 6) as system_hours -- Part of it that the nodes keep for themselves.

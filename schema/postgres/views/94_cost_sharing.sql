@@ -1,6 +1,6 @@
 -- view: cost_sharing
 -- forms: live
--- How shared cost is shown where nothing else is asked for, by date. It changes no stored number.
+-- How shared cost is shown by default, by date. It changes no stored number.
 select
     s.namespaces, -- Namespaces whose cost all others share.
     s.spread, -- even: each gets the same; weighted: by its own cost before idle is added.

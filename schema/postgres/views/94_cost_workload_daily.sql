@@ -1,6 +1,6 @@
 -- view: cost_workload_daily
 -- forms: live asof
--- Cost of each namespace, workload and container in each UTC day, by class of nodes. The running day holds the hours that were rated. Compute only.
+-- Cost of each namespace, workload and container in each UTC day, by class of nodes. The current day contains the hours rated so far. Compute only.
 select
     h.day_at, -- Begin of the UTC day.
     l.datacenter, -- Name of the datacenter.

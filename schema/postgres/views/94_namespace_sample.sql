@@ -14,6 +14,6 @@ select
     r.pods_failed, -- Pods in phase Failed.
     r.cpu_request_cores, -- CPU cores requested by pods that have not ended.
     r.memory_request_bytes, -- Bytes of memory requested by pods that have not ended.
-    r.gpu_request, -- GPU cards requested by pods that have not ended; NULL = nobody asks for any.
+    r.gpu_request, -- GPU cards requested by pods that have not ended; NULL = none is requested.
     r.restarts -- Restarts of containers within the hour.
 from ledger.rollup_namespace as r

@@ -7,7 +7,7 @@ select
     s.datacenters, -- Datacenters it is for; NULL = all that no other sheet in force names.
     s.valid_from, -- Since when it is in force.
     s.valid_to, -- Until when, exclusive; NULL = until another one begins.
-    s.superseded_at, -- When a newer version took its place; NULL = stands.
+    s.superseded_at, -- When a newer version replaced it; NULL = current.
     s.currency, -- ISO 4217 code of the currency.
     s.month_basis, -- calendar or 730h: what a price per month is divided by.
     c.position, -- Place of the class in the sheet; the first that a node matches counts.

@@ -20,7 +20,7 @@ pub enum BodyError {
     #[error("body has {0} bytes after its end")]
     Trailing(usize),
     /// An array, map or string is longer than the body.
-    #[error("body claims {0} items or bytes, more than it has room for")]
+    #[error("body declares {0} items or bytes, more than it contains")]
     Length(i64),
     /// It comes to more values than any record has.
     #[error("body holds more than {MAX_VALUES} values")]

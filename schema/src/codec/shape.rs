@@ -34,13 +34,13 @@ pub enum SchemaError {
     #[error("not an avro schema: {0}")]
     Syntax(String),
     /// Not the schema of one of our records.
-    #[error("record {0:?} is not one that fleetledger knows")]
+    #[error("record {0:?} is unknown to fleetledger")]
     Record(String),
     /// Uses a type our records never use, or nests too deep.
     #[error("{0}")]
     Unsupported(String),
     /// A field that both schemas have changed its type.
-    #[error("field {0:?} has another type than in this version's schema")]
+    #[error("field {0:?} has a different type than in this version's schema")]
     Mismatch(String),
     /// The announced fingerprint is not the schema's own.
     #[error("schema has fingerprint {actual:016x}, announced as {announced:016x}")]

@@ -45,12 +45,12 @@ pub const COST_DIMENSIONS: [CostDimension; 8] = [
     dimension(
         "namespace",
         true,
-        "Namespace; __idle__ and __system__ for what nobody was charged.",
+        "Namespace; __idle__ and __system__ for what was charged to nobody.",
     ),
     dimension(
         "team",
         true,
-        "Owner as of each hour; __unallocated__ if nobody is known, __idle__ and __system__ as the namespace.",
+        "Owner as of each hour; __unallocated__ if none is known, __idle__ and __system__ as the namespace.",
     ),
     dimension(
         "owner_source",

@@ -15,7 +15,8 @@ pub enum MigrateError {
     TooOld(i32),
     /// Another migration did not end.
     #[error(
-        "another migration still runs after ten minutes, held by {holders}; wait for it, or end that session with pg_terminate_backend, and migrate again"
+        "another migration has been running for ten minutes, held by {holders}; wait for it, or end that \
+         session with pg_terminate_backend; then migrate again"
     )]
     Locked {
         /// Its sessions: process id, role, application.
@@ -39,7 +40,8 @@ pub enum MigrateError {
     },
     /// Somebody's own object hangs on a view or function of ours.
     #[error(
-        "{dependents} depend on fleetledger's views or functions, which are made anew; drop them, migrate, and create them again"
+        "{dependents} depend on fleetledger's views or functions, which are replaced; drop them, migrate, \
+         and create them again"
     )]
     Dependents {
         /// Names of the dependent objects.

@@ -206,7 +206,7 @@ impl ViewFile {
                     ));
                 }
                 _ => {
-                    let comment = format!("Every version there was of: {}", self.doc.comment);
+                    let comment = format!("All versions of: {}", self.doc.comment);
                     let extra = [
                         (
                             "valid_to",
@@ -220,7 +220,7 @@ impl ViewFile {
                     let name = format!("{name}_history");
                     let body = self.history_body(None);
                     self.view("fleet", &name, &comment, &body, &extra, &mut statements);
-                    let comment = format!("{comment} As it stood at as_of().");
+                    let comment = format!("{comment} As of as_of().");
                     let body = self.history_body(Some("fleet_asof.as_of()"));
                     self.view("fleet_asof", &name, &comment, &body, &extra, &mut statements);
                 }

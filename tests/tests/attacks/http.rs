@@ -314,7 +314,7 @@ async fn a_token_is_judged_before_a_body_is_read_and_a_wrong_one_waits() {
     );
     let log = place.process.log_text();
     assert!(
-        log.contains("a token that nobody has") && !log.contains("-secret"),
+        log.contains("a request with an unknown token") && !log.contains("-secret"),
         "{log}"
     );
     println!("attempts: {attempts}, 0 answered that should not be");

@@ -60,7 +60,7 @@ async fn a_zombie_wakes(mut scene: FaultFixture) -> Vec<String> {
     let victim = freeze_while_another_lands(&mut scene).await;
     let landed = "select count(*) from ledger.batch where topic like '%.namespace'";
     eventually("the zombie has tried", LIMIT, || async {
-        let fenced = victim.log_text().contains("belong to someone else");
+        let fenced = victim.log_text().contains("owned by another ingester");
         ensure(fenced || scene.database.number(landed).await > 2, || {
             victim.log_text()
         })

@@ -164,7 +164,7 @@ async fn passwords_of_the_database_are_rotated_under_load_and_nothing_halts_or_i
     assert!(
         ingester
             .log_text()
-            .contains("give the role the password that postgres.password points to"),
+            .contains("set the role's password to the one that postgres.password points to"),
         "{}",
         ingester.log_text()
     );

@@ -22,7 +22,7 @@ const USER: &str = "fleetledger";
 const REFUSED: &str = "Authentication failed";
 /// Lines of refusals that a process may log until it has the new password.
 const MOST_LINES: usize = 200;
-const INGESTER_RENEWS: &str = "making a new consumer with the newest secrets and certificates";
+const INGESTER_RENEWS: &str = "creating a new consumer with the newest secrets and certificates";
 const EPOCH_BEGINS: &str = "epoch begins cluster";
 const EMITTER_RENEWS: &str = "a new epoch begins with the newest secrets and certificates";
 

@@ -16,8 +16,8 @@ use serde_json::json;
 
 use crate::{LIMIT, SecretFile, lines_with};
 
-const TAKEN_UP: &str = "took up files that have changed";
-const UNUSABLE: &str = "files have changed and cannot be used";
+const TAKEN_UP: &str = "files have changed; using the new contents";
+const UNUSABLE: &str = "files have changed but cannot be used";
 
 /// A kubeconfig of the server behind `address`.
 fn kubeconfig(address: &str, ca: &Path, user: &serde_json::Value) -> String {

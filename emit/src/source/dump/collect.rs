@@ -104,7 +104,7 @@ impl DumpContent {
         if kind.is_empty() {
             return self.pass_over(
                 "document",
-                "it is no Kubernetes object: it has no kind",
+                "it is not a Kubernetes object: it has no kind",
                 file,
                 None,
             );
@@ -159,13 +159,13 @@ impl DumpContent {
             _ => format!("{kind} of {api_version}"),
         };
         let Some(resource) = resource_of(kind, api_version) else {
-            return self.pass_over(&what, "this kind is not kept", file, None);
+            return self.pass_over(&what, "this kind is not recorded", file, None);
         };
         let object = match parse(resource, json) {
             Ok(object) => object,
             Err(error) => {
                 self.listed.entry(resource).or_default().lacks_some();
-                let why = "it does not have the form of its kind";
+                let why = "it does not match the schema of its kind";
                 return self.pass_over(&what, why, file, Some(&error.to_string()));
             }
         };

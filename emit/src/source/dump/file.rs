@@ -68,13 +68,12 @@ pub(super) fn documents(path: &Path) -> Result<Vec<DumpDocument>, EmitError> {
     let mut documents = Vec::new();
     for document in serde_yaml_ng::Deserializer::from_str(&text) {
         let yaml = Yaml::deserialize(document).map_err(|error| {
-            let why = format!(
-                "it is neither JSON ({json_error}) nor YAML ({error}); write it again or take it away"
-            );
+            let why =
+                format!("it is neither JSON ({json_error}) nor YAML ({error}); write it again or remove it");
             unreadable(path, why)
         })?;
         if !yaml.is_null() {
-            documents.push(serde_json::to_value(yaml).map_err(|_| "YAML that JSON cannot say"));
+            documents.push(serde_json::to_value(yaml).map_err(|_| "YAML that JSON cannot express"));
         }
     }
     Ok(documents)

@@ -66,7 +66,8 @@ impl ClusterDump {
         };
         let (objects, named, passed_over) = content.finish(dump.complete);
         if objects.is_empty() {
-            let why = "no .json or .yaml file of `kubectl get … -o json` with objects in it".to_owned();
+            let why = "there is no .json or .yaml file with objects as written by `kubectl get … -o json`"
+                .to_owned();
             return Err(fail(why));
         }
         let cluster_uid = identify(&objects, dump.cluster_uid.as_deref()).map_err(fail)?;
@@ -74,7 +75,11 @@ impl ClusterDump {
             .iter()
             .filter(|(_, scope)| **scope != NamedScope::Everything)
         {
-            tracing::warn!(%resource, named = %scope, "the dump does not name everything of a resource: elsewhere nothing of it is closed; --complete says that it does");
+            tracing::warn!(
+                %resource, named = %scope,
+                "the dump is incomplete for a resource: outside its scope no object of the resource is \
+                 closed; if it is complete, add --complete"
+            );
         }
         Ok(Self {
             objects: objects.into(),
@@ -134,15 +139,15 @@ fn identify(objects: &[KubeObject], given: Option<&str>) -> Result<String, Strin
     });
     match (system.map(KubeObject::uid), given) {
         (Some(uid), Some(given)) if uid != given => Err(format!(
-            "its namespace kube-system has the uid {uid}, and --cluster-uid says {given}: is this the dump of another \
-             cluster? leave --cluster-uid out, or give the folder of the cluster that is meant"
+            "its namespace kube-system has the uid {uid}, but --cluster-uid says {given}: this may be the \
+             dump of another cluster; omit --cluster-uid, or name the folder of the right cluster"
         )),
         (Some(uid), _) => Ok(uid.to_owned()),
         (None, Some(given)) => Ok(given.to_owned()),
         (None, None) => Err(
-            "the dump has no namespace kube-system, whose uid is the cluster's identity; add the output of `kubectl get \
-             namespaces -o json`, or give --cluster-uid with what `kubectl get namespace kube-system -o \
-             jsonpath={.metadata.uid}` prints"
+            "the dump has no namespace kube-system, whose uid is the cluster's identity; add the output of \
+             `kubectl get namespaces -o json`, or set --cluster-uid to the output of `kubectl get namespace \
+             kube-system -o jsonpath={.metadata.uid}`"
                 .to_owned(),
         ),
     }

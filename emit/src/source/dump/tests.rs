@@ -381,7 +381,7 @@ fn a_dump_without_kube_system_ends_with_a_sentence_and_takes_a_cluster_uid() {
     let differs = read(place.path(), Some("other"));
     let error = differs.err().unwrap().to_string();
     assert!(
-        error.contains("has the uid k, and --cluster-uid says other"),
+        error.contains("has the uid k, but --cluster-uid says other"),
         "{error}"
     );
     fs::remove_file(place.path().join("namespaces.json")).unwrap();

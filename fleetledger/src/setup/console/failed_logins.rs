@@ -45,7 +45,7 @@ impl FailedLogins {
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let count = IntCounter::new(
             "fleetledger_console_failed_logins_total",
-            "Requests to the console with a token that nobody has.",
+            "Requests to the console with an unknown token.",
         )?;
         registry.register(Box::new(count.clone()))?;
         Ok(Self {
@@ -60,7 +60,7 @@ impl FailedLogins {
         self.count.inc();
         if let Some(count) = self.to_log() {
             let peer = peer.map_or("unknown".to_owned(), |peer| peer.ip().to_string());
-            tracing::warn!(%peer, count, "a token that nobody has was sent to the console");
+            tracing::warn!(%peer, count, "a request with an unknown token was sent to the console");
         }
         match self.waiting.try_acquire() {
             Ok(_waiting) => {

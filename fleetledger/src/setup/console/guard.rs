@@ -74,7 +74,7 @@ impl ConsoleGuard {
         Err(match self.failed_logins.refuse(peer).await {
             LoginRefusal::Delayed => unauthorized(is_page),
             LoginRefusal::TooMany => {
-                let why = "too many tokens that nobody has were sent; try again in a few seconds";
+                let why = "too many requests with unknown tokens; try again in a few seconds";
                 let mut refused = HttpFailure::new(StatusCode::TOO_MANY_REQUESTS, why).into_response();
                 refused
                     .headers_mut()
@@ -101,7 +101,8 @@ fn password(encoded: &str) -> Option<Vec<u8>> {
 }
 
 fn unauthorized(is_page: bool) -> Response {
-    let why = "this takes a token: Authorization: Bearer …, or in a browser as the password, with any name";
+    let why = "this requires a token: send Authorization: Bearer …, or in a browser enter it as the \
+         password, with any name";
     let mut refused = HttpFailure::new(StatusCode::UNAUTHORIZED, why).into_response();
     if is_page {
         let ask = HeaderValue::from_static("Basic realm=\"fleetledger\", charset=\"UTF-8\"");
@@ -118,7 +119,7 @@ fn is_of_this_machine(headers: &HeaderMap) -> Result<(), HttpFailure> {
     if !is_loopback(&host) {
         return Err(HttpFailure::new(
             StatusCode::MISDIRECTED_REQUEST,
-            "without tokens the console answers to localhost, 127.0.0.1 and [::1] alone",
+            "without tokens the console answers only to the host names localhost, 127.0.0.1 and [::1]",
         ));
     }
     let is_same = |origin: String| {
@@ -129,7 +130,7 @@ fn is_of_this_machine(headers: &HeaderMap) -> Result<(), HttpFailure> {
         true => Ok(()),
         false => Err(HttpFailure::new(
             StatusCode::FORBIDDEN,
-            "without tokens the console does nothing for pages of other sites",
+            "without tokens the console refuses requests from pages of other origins",
         )),
     }
 }

@@ -77,12 +77,12 @@ impl ConsoleTokens {
                 let former = std::mem::replace(&mut current.tokens, tokens);
                 current.former = Some((former, Instant::now()));
                 current.watch.taken_up();
-                tracing::info!("took up tokens of the console that have changed");
+                tracing::info!("tokens of the console have changed; using the new ones");
             }
             Err(fault) => tracing::error!(
                 key = fault.key,
                 why = fault.why,
-                "tokens have changed and cannot be read; going on with those from before"
+                "tokens have changed but cannot be read; continuing with the previous ones"
             ),
         }
     }

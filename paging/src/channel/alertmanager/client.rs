@@ -266,7 +266,7 @@ fn best(deliveries: impl Iterator<Item = DeliveryOutcome>) -> DeliveryOutcome {
         DeliveryDisposition::Reject { .. } => 2,
     };
     deliveries.min_by_key(rank).unwrap_or_else(|| {
-        let none = RequestOutcome::Unsendable("there is no replica".to_owned());
+        let none = RequestOutcome::Unsendable("the receiver has no replica".to_owned());
         http::settle(ReceiverProtocol::Alertmanager, &none)
     })
 }

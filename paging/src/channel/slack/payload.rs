@@ -50,8 +50,8 @@ fn heading(notification: &Notification) -> String {
     let title = escape(&cut(&notification.title(), TEXT));
     let missed = match notification.suppressed_episodes {
         0 => String::new(),
-        1 => " (1 episode before this one was not notified)".to_owned(),
-        many => format!(" ({many} episodes before this one were not notified)"),
+        1 => " (1 earlier episode was not notified)".to_owned(),
+        many => format!(" ({many} earlier episodes were not notified)"),
     };
     format!("{mark} *{state}*: {title}{missed}")
 }
