@@ -1976,11 +1976,11 @@ create sequence ledger.delivery_number;
 --     alertname, condition, severity, team, datacenter, cluster, namespace, node, pod, summary, value, episode, active_at, fired_at, snoozed, snoozed_until, acked_by, acked_at, held_reason, held_since, inhibited_by, shadow, cooldown_until, notifications, last_notified_at, suppressed_episodes, receivers, rule, fingerprint, labels, annotations
 -- fleet.alert_history: What happened to every alert: when it became pending, fired, was held, snoozed, acknowledged, notified, resolved.
 --     happened_at, alertname, event, reason, datacenter, cluster, namespace, node, pod, value, receiver, by_whom, rule, fingerprint, labels, alert_event_id, recorded_at
--- fleet.balance: Does what stands here equal what stands there? Compared at every mark (each minute) and by the table sum.
+-- fleet.balance: Whether the ledger equals the cluster, compared at every mark (each minute) and by the table sum.
 --     datacenter, cluster, kind, in_cluster, in_ledger, in_table, dead, balanced, checked_at, unbalanced_since
--- fleet.batch: The batch ledger: every delivered record stands in exactly one of the columns landed to dead.
+-- fleet.batch: The batch ledger: every delivered record is counted in exactly one of the columns landed to dead.
 --     committed_at, topic, partition, from_offset, to_offset, owner, owner_epoch, delivered, landed, unchanged, superseded, deleted, control, dead
--- fleet.cluster: Every cluster that ever sent a record, with what is known of its state.
+-- fleet.cluster: Every cluster that ever sent a record, and its state.
 --     datacenter, cluster, cluster_uid, state, observed_at, age_seconds, first_seen_at, retired_at, source
 -- fleet.cluster_restarts: Restarts of containers by cluster, every five minutes.
 --     window_at, datacenter, cluster, restarts
@@ -1988,15 +1988,15 @@ create sequence ledger.delivery_number;
 --     window_at, datacenter, cluster, nodes, nodes_ready, nodes_cordoned, cpu_allocatable_cores, memory_allocatable_bytes, gpu_allocatable, pods, pods_running, pods_ready, pods_pending, pods_failed, cpu_request_cores, memory_request_bytes, gpu_request
 -- fleet.container: Every container (app, init, sidecar, ephemeral) of every pod that exists, one row each.
 --     datacenter, cluster, namespace, pod, container, uid, team, workload_kind, workload, phase, lives, node, container_type, position, image, image_id, image_digest, container_id, cpu_request_in_force_cores, memory_request_in_force_bytes, cpu_limit_in_force_cores, memory_limit_in_force_bytes, cpu_allocated_cores, memory_allocated_bytes, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, ended_at, end_started_at, end_reason, end_exit_code, cpu_reserved_cores, memory_reserved_bytes, valid_from, observed_at, landed_at
--- fleet.container_history: Every version there was of: Every container (app, init, sidecar, ephemeral) of every pod that exists, one row each.
+-- fleet.container_history: All versions of: Every container (app, init, sidecar, ephemeral) of every pod that exists, one row each.
 --     datacenter, cluster, namespace, pod, container, uid, node, container_type, position, image, image_id, image_digest, container_id, cpu_request_in_force_cores, memory_request_in_force_bytes, cpu_limit_in_force_cores, memory_limit_in_force_bytes, cpu_allocated_cores, memory_allocated_bytes, ready, started, restart_count, state, reason, message, exit_code, signal, started_at, finished_at, last_reason, last_message, last_exit_code, last_signal, last_started_at, last_finished_at, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, ended_at, end_started_at, end_reason, end_exit_code, memory_reserved_bytes, valid_from, observed_at, landed_at, valid_to, closed_reason
--- fleet.cost_adjustment: What became known of closed months, dated by when it was booked.
+-- fleet.cost_adjustment: Corrections of closed months, dated by when they were booked.
 --     booked_at, hour_at, datacenter, cluster, namespace, team, owner_source, workload_kind, workload, container, node_class, labels, cost, cpu_cost, memory_cost, gpu_cost, run_id
--- fleet.cost_balance: Do the books of cost add up? What nodes cost against what was booked, read back after every rating: per hour of the last 35 days and per day.
+-- fleet.cost_balance: Whether allocated cost adds up: what nodes cost compared with what was booked, read back after every rating: per hour of the last 35 days and per day.
 --     period, at, datacenter, cluster, balanced, cost, allocated_cost, idle_cost, system_cost, booked_cost, difference, unpriced_hours, checked_at, unbalanced_since
 -- fleet.cost_daily: Cost of each namespace and team in each UTC day, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only.
 --     day_at, datacenter, cluster, namespace, team, owner_source, node_class, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, hours
--- fleet.cost_failure: What of cost is set aside: nodes and pods that hours were rated without, hours of clusters that could not be rated, and days that could not be summed. All the rest is rated without them, and it is tried again by itself.
+-- fleet.cost_failure: What is excluded from cost: nodes and pods that hours were rated without, hours of clusters that could not be rated, and days that could not be summed. The rest is rated without them, and rating them is retried automatically.
 --     period, at, datacenter, cluster, error, failed_since, failed_at, attempts, objects
 -- fleet.cost_hourly: Cost of each namespace, workload and container in each UTC hour, by class of nodes. Idle and system are rows too: the sum is what the nodes cost. Compute only: CPU, memory and GPUs.
 --     hour_at, datacenter, cluster, namespace, team, owner_source, workload_kind, workload, container, node_class, labels, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, partial, complete, run_id
@@ -2008,9 +2008,9 @@ create sequence ledger.delivery_number;
 --     hour_at, datacenter, cluster, node, uid, from_at, to_at, node_class, sheet, resource, cost, allocated_cost, idle_cost, system_cost, currency, overcommit_factor, capacity_hours, allocatable_hours, charged_hours, allocated_hours, idle_hours, system_hours
 -- fleet.cost_run: Every rating of an hour: when, why, by which price sheets, and what came out.
 --     run_id, hour_at, reason, as_of, known_until, sheet_ids, nodes, pods, lines, cost, began_at, filled_at, is_current
--- fleet.cost_sharing: How shared cost is shown where nothing else is asked for, by date. It changes no stored number.
+-- fleet.cost_sharing: How shared cost is shown by default, by date. It changes no stored number.
 --     namespaces, spread, idle, valid_from, valid_to, applied_at, applied_by
--- fleet.cost_workload_daily: Cost of each namespace, workload and container in each UTC day, by class of nodes. The running day holds the hours that were rated. Compute only.
+-- fleet.cost_workload_daily: Cost of each namespace, workload and container in each UTC day, by class of nodes. The current day contains the hours rated so far. Compute only.
 --     day_at, datacenter, cluster, namespace, team, owner_source, workload_kind, workload, container, node_class, labels, cost, cpu_cost, memory_cost, gpu_cost, currency, cpu_core_hours, memory_gib_hours, gpu_hours, cpu_request_core_hours, memory_request_gib_hours, cpu_used_core_hours, memory_used_gib_hours, container_hours, usage_hours, unknown_hours, unpriced_hours, charge_basis, hours
 -- fleet.dead_letter: Records that could not land. Their bytes are shown by `fleetledger dead-letters show`.
 --     dead_letter_id, datacenter, cluster, kind, uid, topic, partition, record_offset, reason, detail, schema_ref, kafka_at, died_at, state, settled_at
@@ -2020,17 +2020,17 @@ create sequence ledger.delivery_number;
 --     datacenter, cluster, kind, shard, epoch, sequence, observed_at, clock_skew_seconds, stale_records, stale_seen_at
 -- fleet.freshness: Up to when each kind of each cluster is known: a rule asks this before it believes an absence.
 --     datacenter, cluster, kind, observed_at, age_seconds, retired
--- fleet.gap: Offsets that were gone before they could be read.
+-- fleet.gap: Gaps: offsets that were deleted from Kafka before they were read, or skipped because they could not be read.
 --     topic, partition, from_offset, to_offset, reason, policy, found_at, healed_at
 -- fleet.host_path_mount: hostPath volumes of pods: who mounts what of the host, and whether they may write to it.
 --     datacenter, cluster, namespace, pod, uid, team, node, volume, path, path_type, writable, containers, lives
--- fleet.ingest_partition: Where ingestion stands, one row a partition.
+-- fleet.ingest_partition: Progress of ingestion, one row for each partition.
 --     topic, partition, state, halted_reason, next_offset, high_watermark, lag, owner, owner_epoch, claimed_at, progressed_at
--- fleet.ingest_sample: The batch ledger by topic and five minutes: every delivered record stands in exactly one of the columns landed to dead.
+-- fleet.ingest_sample: The batch ledger by topic and five minutes: every delivered record is counted in exactly one of the columns landed to dead.
 --     window_at, topic, batches, delivered, landed, unchanged, superseded, deleted, control, dead
 -- fleet.namespace: Every namespace that exists, one row each.
 --     datacenter, cluster, namespace, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, phase, conditions, unknown_fields, valid_from, observed_at, landed_at
--- fleet.namespace_history: Every version there was of: Every namespace that exists, one row each.
+-- fleet.namespace_history: All versions of: Every namespace that exists, one row each.
 --     datacenter, cluster, namespace, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, phase, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.namespace_sample: Each namespace every hour, as it was at the end of it, and how often its containers restarted within it.
 --     window_at, datacenter, cluster, namespace, team, pods, pods_running, pods_ready, pods_pending, pods_failed, cpu_request_cores, memory_request_bytes, gpu_request, restarts
@@ -2038,27 +2038,27 @@ create sequence ledger.delivery_number;
 --     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, swap_capacity_bytes, runtime_handlers, features, declared_features, is_virtual, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.node_condition: Conditions of nodes, one row each.
 --     datacenter, cluster, node, uid, condition, status, reason, message, last_transition_at, heartbeat_stale_since
--- fleet.node_history: Every version there was of: Every node that exists, one row each.
+-- fleet.node_history: All versions of: Every node that exists, one row each.
 --     datacenter, cluster, node, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, provider_id, unschedulable, taints, conditions, ready_status, ready_reason, ready_since, heartbeat_stale_since, addresses, pod_cidrs, kernel_version, os_image, operating_system, architecture, container_runtime_version, kubelet_version, kube_proxy_version, boot_id, machine_id, system_uuid, cpu_capacity_cores, memory_capacity_bytes, ephemeral_storage_capacity_bytes, gpu_capacity, pods_capacity, other_capacity, cpu_allocatable_cores, memory_allocatable_bytes, ephemeral_storage_allocatable_bytes, gpu_allocatable, pods_allocatable, other_allocatable, swap_capacity_bytes, runtime_handlers, features, declared_features, is_virtual, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.node_request: What the pods of each node request together, those that live; nodes without any have no row.
 --     datacenter, cluster, node, pods, cpu_request_cores, memory_request_bytes, gpu_request
 -- fleet.node_taint: Taints of nodes, one row each.
 --     datacenter, cluster, node, uid, key, value, effect, added_at
--- fleet.notification: What receivers were told, are about to be told, or could not be told.
+-- fleet.notification: Notifications that were sent, are about to be sent, or could not be sent.
 --     notification_id, slot, receiver, kind, reason, state, attempts, last_error, due_at, alertname, datacenter, cluster, namespace, node, pod, rule, fingerprint, dedup_key, incarnation, message, queued_at, settled_at
 -- fleet.pod: Every pod that exists, one row each, with its effective requests.
 --     datacenter, cluster, namespace, pod, uid, team, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, status, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, restarts, last_restart_at, ready_containers, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, lives, unknown_fields, valid_from, observed_at, landed_at
 -- fleet.pod_condition: Conditions of pods, one row each.
 --     datacenter, cluster, namespace, pod, uid, team, condition, status, reason, message, last_transition_at
--- fleet.pod_history: Every version there was of: Every pod that exists, one row each, with its effective requests.
+-- fleet.pod_history: All versions of: Every pod that exists, one row each, with its effective requests.
 --     datacenter, cluster, namespace, pod, uid, uid_text, created_at, deletion_requested_at, deletion_grace_seconds, labels, annotations, finalizers, node, nominated_node, phase, reason, message, status, qos_class, priority, priority_class, preemption_policy, owner_kind, owner, owner_uid, workload_kind, workload, workload_uid, owner_resolved, service_account, scheduler, runtime_class, restart_policy, termination_grace_period_seconds, hostname, host_network, host_pid, host_ipc, host_ip, pod_ips, started_at, conditions, scheduled_at, unschedulable_reason, unschedulable_message, ready, ready_since, finished_at, restart_count, restarts, last_restart_at, ready_containers, cpu_request_cores, memory_request_bytes, ephemeral_storage_request_bytes, gpu_request, other_request, cpu_limit_cores, memory_limit_bytes, ephemeral_storage_limit_bytes, gpu_limit, other_limit, cpu_overhead_cores, memory_overhead_bytes, ephemeral_storage_overhead_bytes, gpu_overhead, other_overhead, host_path_mounts, lives, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.price: Prices of classes of nodes, sheet by sheet, with every version that was ever applied.
 --     sheet_id, sheet, datacenters, valid_from, valid_to, superseded_at, currency, month_basis, position, node_class, instance_types, labels, per, node_price, core_price, gib_price, gpu_price, cpu_to_ram, gpu_to_ram, discount, applied_at, applied_by
--- fleet.quarantine: Sources whose records are put aside until someone looks at them.
+-- fleet.quarantine: Sources whose records become dead letters until the quarantine is released.
 --     quarantine_id, datacenter, cluster, cluster_uid, topic, reason, detail, since, released_at, records
 -- fleet.rollup_window: Windows that rollups have filled.
 --     rollup, window_at, window_end_at, row_count, known_until, complete, version, filled_at, fillings, sources_behind
--- fleet.rule: Stored queries that are run on schedule, with where each stands, and files that are refused.
+-- fleet.rule: Stored queries that are run on schedule, with the state of each, and refused files.
 --     rule, kind, rule_name, rule_group, state, mode, severity, team, last_slot, last_ok_slot, last_seconds, last_rows, last_error, failures, too_slow, limit_exceeded, interval_seconds, for_seconds, missed_slots, evaluator, labels, annotations, receivers, file, version, query_text, loaded_at, removed_at, refused_reason, refused_since
 -- fleet.rule_run: Every run of every rule in the last 30 days.
 --     rule, slot, outcome, error, query_seconds, rows, changed, queued, limit_exceeded, as_of, rule_version, evaluator, applied_at, late_seconds
@@ -2076,11 +2076,11 @@ create sequence ledger.delivery_number;
 --     rollup, window_at, window_end_at, dimensions, values, complete, filled_at
 -- fleet.watchdog: Every watchdog that exists, one row each.
 --     datacenter, cluster, watchdog, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at
--- fleet.watchdog_history: Every version there was of: Every watchdog that exists, one row each.
+-- fleet.watchdog_history: All versions of: Every watchdog that exists, one row each.
 --     datacenter, cluster, watchdog, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, scope, check_name, interval_seconds, severity, runbook, suspended, snoozed_until, snoozed_by, snooze_reason, generation, observed_generation, healthy_status, reporting_status, state, episode, incarnation, dedup_key, nodes_desired, nodes_reporting, nodes_ok, nodes_failing, nodes_unknown, failing, conditions, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet.workload: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
 --     datacenter, cluster, namespace, workload_kind, workload, uid, team, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, terminating, completed_indexes, failed_indexes, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, lives, wanted, unknown_fields, valid_from, observed_at, landed_at
--- fleet.workload_history: Every version there was of: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
+-- fleet.workload_history: All versions of: Every Deployment, StatefulSet, DaemonSet, ReplicaSet without owner, Job and CronJob that exists, one row each.
 --     datacenter, cluster, namespace, workload_kind, workload, uid, uid_text, created_at, deletion_requested_at, labels, annotations, finalizers, owner_kind, owner, owner_uid, generation, observed_generation, desired, current, updated, ready, available, unavailable, misscheduled, paused, suspended, completions, succeeded, failed, active, terminating, completed_indexes, failed_indexes, started_at, completed_at, schedule, time_zone, last_scheduled_at, last_successful_at, strategy, selector, images, conditions, lives, wanted, unknown_fields, valid_from, observed_at, landed_at, valid_to, closed_reason
 -- fleet_asof.batch: the columns of fleet.batch
 -- fleet_asof.cluster: the columns of fleet.cluster
