@@ -84,6 +84,7 @@ pub(super) enum StoryStep {
     PressNode(u32),
     EvictPod(String),
     RelieveNode(u32),
+    EvictOne,
     Cordon(u32),
     Uncordon(u32),
     HangNode(u32),
@@ -99,6 +100,7 @@ impl StoryPart {
     /// What happens in a cycle, and how many seconds after its begin.
     fn steps(self, cycle: u32) -> Vec<(i64, StoryStep)> {
         let mut steps = vec![
+            (5, StoryStep::EvictOne),
             (30, StoryStep::RollOut),
             (150, StoryStep::Crash),
             (19 * 60, StoryStep::Mend),
@@ -185,6 +187,13 @@ impl SimulatedCluster {
             StoryStep::EvictPod(pod) => {
                 if let Some(workload) = self.workload_of.get(&pod).copied() {
                     self.evict_pod(workload, &pod, 13 * MINUTE, now);
+                }
+            }
+            // One is nobody's alert; it stays as a failed pod for most of the cycle.
+            StoryStep::EvictOne => {
+                let pod = self.living_pods(0).into_iter().next();
+                if let Some(pod) = pod {
+                    self.evict_pod(0, &pod, 25 * MINUTE, now);
                 }
             }
             StoryStep::RelieveNode(cycle) => self.set_pressure(cycle, false, now),
