@@ -78,7 +78,7 @@ impl AlertsError {
     /// Has it logged, with all its causes, unless the database is away: who needs it most tells of that, once.
     pub fn log_unless_away(&self, log: impl FnOnce(&str)) {
         if self.is_database_away() {
-            tracing::debug!(error = self.chain(), "the database is away");
+            tracing::debug!(error = self.chain(), "the database is unavailable");
         } else {
             log(&self.chain());
         }

@@ -162,7 +162,7 @@ pub fn parse(text: &str) -> Result<Dashboard, String> {
     for name in &dashboard.variables {
         if !VARIABLES.iter().any(|variable| variable.name == name) {
             return Err(format!(
-                "there is no variable `{name}`; src/variable.rs lists them"
+                "variable `{name}` not found; src/variable.rs lists the variables"
             ));
         }
     }

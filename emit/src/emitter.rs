@@ -139,7 +139,7 @@ impl ClusterEmitter {
                 .map_err(|error| EmitError::settings("datacenter, cluster", error.to_string()))?;
             self.health.update(|summary| summary.cluster_uid.clone_from(&uid));
             match self.lead(&name).await? {
-                TermEnd::Deposed => tracing::warn!(cluster = %name, "another emitter leads; standing by"),
+                TermEnd::Deposed => tracing::warn!(cluster = %name, "no longer the leader; standing by"),
                 TermEnd::Done | TermEnd::NewEpoch(_) | TermEnd::Overtaken(_) | TermEnd::Renewed => {
                     return Ok(());
                 }

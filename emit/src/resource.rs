@@ -270,7 +270,7 @@ impl fmt::Display for NamedScope {
             NamedScope::Everything => f.write_str("everything"),
             NamedScope::AllBut(elsewhere) => write!(f, "all namespaces but {}", names(elsewhere)),
             NamedScope::Only(named) if named.is_empty() => f.write_str("no namespace as a whole"),
-            NamedScope::Only(named) => write!(f, "namespaces {} alone", names(named)),
+            NamedScope::Only(named) => write!(f, "only namespaces {}", names(named)),
         }
     }
 }

@@ -129,7 +129,7 @@ pub(crate) fn wait_or_refuse<T>(probed: Result<T, HopError>) -> Result<(), HopEr
                 hop = error.hop,
                 why = error.why,
                 fix = error.fix,
-                "away; going on and trying again"
+                "unavailable; continuing, and retrying"
             );
             Ok(())
         }

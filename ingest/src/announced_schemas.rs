@@ -115,7 +115,7 @@ impl LaneMemory {
             let size = i64::try_from(size).unwrap_or(i64::MAX);
             (names + 1, bytes.saturating_add(size))
         });
-        let has_room: bool = retried!(self.reader, "make room for a schema", client => async {
+        let has_room: bool = retried!(self.reader, "evict a schema", client => async {
             client
                 .query_one(MAKE_SCHEMA_ROOM, &[&cluster_id, &subject, &names, &bytes])
                 .await?

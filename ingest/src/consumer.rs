@@ -150,7 +150,7 @@ impl KafkaPoller {
                 Ok(consumer) => consumer,
                 Err(source) => {
                     return PollThreadEnd::Failed(IngestError::Kafka {
-                        action: "make a consumer".to_owned(),
+                        action: "create a consumer".to_owned(),
                         source,
                     });
                 }

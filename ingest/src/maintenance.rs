@@ -121,7 +121,7 @@ pub(crate) async fn prepare(
     }
     keep_partitions(&client)
         .await
-        .map_err(postgres("make partitions"))?;
+        .map_err(postgres("create partitions"))?;
     for (fingerprint, schema) in KnownSchemas::own().by_fingerprint() {
         let subject = subject_name(schema.subject());
         client

@@ -178,7 +178,7 @@ async fn find_topics(
     let (config, kafka, shutdown) = (config.clone(), health.kafka.clone(), shutdown.clone());
     let found = tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = config.create().map_err(|source| IngestError::Kafka {
-            action: "make a consumer".to_owned(),
+            action: "create a consumer".to_owned(),
             source,
         })?;
         topics.wait(&consumer, wait, &kafka, &shutdown).map(|()| topics)

@@ -18,8 +18,8 @@ select
     c.cluster,
     coalesce(c.age_seconds, 0) as age_seconds,
     coalesce((
-        select '; it is uid ' || c.cluster_uid || ', and uid ' || min(q.cluster_uid)
-            || ' sends under its name and is refused: was it rebuilt?'
+        select '; its uid is ' || c.cluster_uid || ', but uid ' || min(q.cluster_uid)
+            || ' also sends under its name and is refused: the cluster may have been rebuilt'
         from quarantine as q
         where (q.datacenter, q.cluster) = (c.datacenter, c.cluster)
           and q.reason = 'name_taken' and q.released_at is null

@@ -52,7 +52,7 @@ select
     case
         when active > 0 then 'a job is still active'
         when last_scheduled_at >= greatest(first_due_at, due_since_change_at) then 'jobs do not succeed'
-        else 'no job was made'
+        else 'no job was created'
     end as cause
 from changed
 where (due_since_change_at is null or due_since_change_at <= as_of() - interval '6 hours')

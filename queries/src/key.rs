@@ -138,7 +138,7 @@ pub const KEYS: &[FrontMatterKey] = keys! {
         "Length of a window; windows begin at its multiples since 1970. The SQL uses `window_from()` and \
          `window_to()`.";
     "into" of ROLLUP, "table", "user_rollup", "into: rollup_allocation",
-        "`user_rollup`, or a table `ledger.rollup_…` that a migration made.";
+        "`user_rollup`, or a table `ledger.rollup_…` that a migration created.";
     "lateness" of ROLLUP, "duration, up to 90d", "7d", "lateness: 7d",
         "How far back windows are filled again when more data for them arrives.";
     "history" of ROLLUP, "duration, up to 400d", "1d", "history: 30d",

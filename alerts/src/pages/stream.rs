@@ -33,7 +33,7 @@ pub(super) async fn lock_streams(
     transaction
         .execute(INSERT_GROUPS, &[&documents, &context.slot])
         .await
-        .map_err(while_("make groups"))?;
+        .map_err(while_("create groups"))?;
     let ids: Vec<&String> = decisions.keys().collect();
     let rows = transaction
         .query(LOCK_GROUPS, &[&ids])

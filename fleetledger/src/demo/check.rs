@@ -235,7 +235,7 @@ async fn dead_letters(
     let missing = places.difference(&dead).count();
     report.compare(
         (&(unexpected, missing), &(0, 0)),
-        format!("{} poison records injected, all in the dead letters ({}), none beside them", dead.len(), reasons.join(", ")),
+        format!("{} poison records injected, all of them dead letters ({}), and no others", dead.len(), reasons.join(", ")),
         format!("dead letters: {unexpected} that were not injected, {missing} injected that are missing; fleetledger dead-letters list"),
     );
     if poison.places().is_empty() {

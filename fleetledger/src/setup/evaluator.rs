@@ -151,7 +151,7 @@ impl PreparedEvaluator {
         let config = &loaded.config;
         Ok(Self {
             settings: settings(config).map_err(|fault| loaded.explain(fault))?,
-            own: ReaderPool::new(&ways.own, BUILTIN_CONNECTIONS).context("make a pool of connections")?,
+            own: ReaderPool::new(&ways.own, BUILTIN_CONNECTIONS).context("create a connection pool")?,
             reader: ReaderPool::new(&ways.rules, config.evaluate.concurrency + 1)?,
             health: EvaluatorHealth::new(),
         })
@@ -193,7 +193,7 @@ impl PreparedEvaluator {
         let config = &loaded.config;
         // One for each turn to ask and to write; the rest renew claims, keep house and keep alive.
         let size = 2 * config.evaluate.concurrency + ROLLUPS_AT_ONCE + 6;
-        let pool = |size, name: &str| pool::new(&ways.own, size, name).context("make a pool of connections");
+        let pool = |size, name: &str| pool::new(&ways.own, size, name).context("create a connection pool");
         let outbox = pool(DELIVERY_CONNECTIONS, "fleetledger-deliver")?;
         let pool = pool(size, &format!("fleetledger-{role}"))?;
         let Self {

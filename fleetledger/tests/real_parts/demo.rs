@@ -97,7 +97,7 @@ async fn demo_checks_itself_and_goes_on_with_its_data() {
         "{code} {output}"
     );
     assert!(
-        output.contains("4 poison records injected, all in the dead letters"),
+        output.contains("4 poison records injected, all of them dead letters"),
         "{output}"
     );
 

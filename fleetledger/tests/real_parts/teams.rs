@@ -60,7 +60,7 @@ async fn a_role_is_granted_to_a_team_listed_and_taken_back() {
     );
     let (code, said) = setup.run_to_text(&["teams", "grant", ""]);
     assert!(
-        code == 5 && said.contains("name it as its namespaces do"),
+        code == 5 && said.contains("write it as its namespaces do"),
         "{code} {said}"
     );
 }

@@ -34,7 +34,7 @@ pub(super) fn read_rollup(folder: &str, front: &mut FrontMatter<'_>) -> Option<R
             front.refuse(
                 "into",
                 what,
-                "write user_rollup, or a table rollup_… that a migration made",
+                "write user_rollup, or a table rollup_… that a migration created",
             );
             RollupTable::User
         }

@@ -28,14 +28,15 @@ pub(super) async fn replace_all(transaction: &mut Transaction<'_>) -> Result<(),
         transaction,
         files,
         |(_, text)| text.as_str(),
-        |(file, _)| format!("make function {}", file.stem()),
+        |(file, _)| format!("create function {}", file.stem()),
         &SqlState::UNDEFINED_FUNCTION,
     )
     .await?;
     if let Some(((file, _), error)) = unmade.into_iter().next() {
-        return Err(MigrateError::statement(format!("make function {}", file.stem()))(
-            error,
-        ));
+        return Err(MigrateError::statement(format!(
+            "create function {}",
+            file.stem()
+        ))(error));
     }
     // Whatever is there beside one function a file is an old one that something holds.
     const STRAY: &str = "

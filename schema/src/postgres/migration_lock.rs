@@ -69,7 +69,9 @@ impl MigrationLock {
 
     async fn read_holders(&self) -> Result<String, MigrateError> {
         let row = self.holder.query_one(READ_MIGRATION_LOCK_HOLDERS, &[]).await;
-        let row = row.map_err(MigrateError::statement("look who holds the migration lock"))?;
+        let row = row.map_err(MigrateError::statement(
+            "look for the holder of the migration lock",
+        ))?;
         Ok(row.get(0))
     }
 }

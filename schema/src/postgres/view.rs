@@ -66,7 +66,10 @@ pub(super) async fn make_all(transaction: &Transaction<'_>) -> Result<(), Migrat
     for file in VIEW_FILES {
         for statement in statements(file)? {
             let made = transaction.batch_execute(&statement).await;
-            made.map_err(MigrateError::statement(format!("make view of {}", file.name)))?;
+            made.map_err(MigrateError::statement(format!(
+                "create the view of {}",
+                file.name
+            )))?;
         }
     }
     Ok(())

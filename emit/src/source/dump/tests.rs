@@ -144,7 +144,7 @@ fn a_list_is_of_one_namespace_unless_it_holds_objects_of_two() {
     fs::write(place.path().join("namespaces.json"), nothing_else[0].1).unwrap();
     assert_eq!(
         named(&read(place.path(), Some("k")).unwrap()),
-        ["pods: namespaces a alone"]
+        ["pods: only namespaces a"]
     );
     let with_namespaces = [("pods.json", of_a.as_str()), ("all.json", namespaces)];
     assert_eq!(
