@@ -147,7 +147,10 @@ mod tests {
                 RDKafkaErrorCode::InvalidTimestamp,
                 "message.timestamp.after.max.ms",
             ),
-            (RDKafkaErrorCode::InvalidRecord, "this clock says 2023-11-14"),
+            (
+                RDKafkaErrorCode::InvalidRecord,
+                "this machine's clock is at 2023-11-14",
+            ),
             (RDKafkaErrorCode::MessageSizeTooLarge, "max.message.bytes"),
             (RDKafkaErrorCode::PolicyViolation, "policy"),
             (RDKafkaErrorCode::TopicAuthorizationFailed, "grant it Write"),

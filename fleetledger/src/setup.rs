@@ -94,8 +94,8 @@ pub(crate) async fn require_sessions(connector: &PostgresConnector, role: &str) 
 }
 
 /// What to do where a pooler lends sessions for a transaction.
-pub(crate) const OWN_SESSIONS: &str = "set postgres.host and postgres.port (or postgres.url) to PostgreSQL \
-     itself or to a pool with pool_mode = session; see Connection poolers in docs/operating.md";
+pub(crate) const OWN_SESSIONS: &str = "point postgres.host and postgres.port (or postgres.url) at PostgreSQL \
+     itself or at a pool with pool_mode = session; see Connection poolers in docs/operating.md";
 
 /// Refuses a configuration whose secrets cannot be read.
 pub(crate) fn client_config(loaded: &LoadedConfig) -> Result<rdkafka::ClientConfig, ConfigError> {

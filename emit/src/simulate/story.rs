@@ -514,7 +514,7 @@ mod tests {
                 conditions.any(|one| {
                     one.message
                         .as_ref()
-                        .is_some_and(|text| text.contains("30 Insufficient cpu"))
+                        .is_some_and(|text| text.contains("Insufficient cpu"))
                 })
             };
             note("unschedulable", statuses().filter(message).count() == 3);

@@ -108,7 +108,7 @@ fn postgres(postgres: &PostgresConfig, found: &mut Vec<ExposedWay>) {
     found.push(ExposedWay::new(
         "postgres.tls",
         why,
-        "set postgres.tls = \"verify-full\", and postgres.ca if the CA is your own",
+        "use postgres.tls = \"verify-full\", and postgres.ca if the CA is your own",
     ));
 }
 

@@ -173,7 +173,7 @@ pub fn explain(postgres: &PostgresConfig, connector: &PostgresConnector, error: 
         return HopError::setup(hop, why, fix);
     }
     if has(&["server does not support TLS"]) {
-        let fix = "set ssl = on in postgresql.conf; for a loopback address, set postgres.tls = \"off\" (in a URL sslmode=disable)";
+        let fix = "turn ssl on in postgresql.conf; for a loopback address, set postgres.tls = \"off\" (in a URL sslmode=disable)";
         return HopError::setup(hop, "it does not support TLS", fix);
     }
     if has(&[

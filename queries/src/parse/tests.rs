@@ -263,7 +263,7 @@ fn unknown_keys_are_refused_with_a_suggestion() {
         RECORD,
         "record: fleet_pods",
         "record: x\nreport: y",
-        "rule-x.sql:3: `record` and `report` are there",
+        "rule-x.sql:3: `record` and `report` are present",
     );
 }
 
