@@ -212,7 +212,7 @@ async fn what_no_view_has_is_refused_by_name() {
         (
             "pod",
             json!({"cpu_request_cores": "many"}),
-            "column `cpu_request_cores`: many is no number",
+            "column `cpu_request_cores`: many is not a number",
         ),
         (
             "pod",

@@ -109,7 +109,7 @@ pub(super) async fn rules(scene: &DoctorObservations) -> CheckVerdict {
     if !folder.is_dir() {
         return CheckVerdict::broken(
             format!("evaluate.rules: folder {} not found", folder.display()),
-            "copy the rules there, or set evaluate.rules to where they are",
+            "put the rules there, or set evaluate.rules to the folder that holds them",
         );
     }
     let catalogue = match catalogue::load(folder) {

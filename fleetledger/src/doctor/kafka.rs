@@ -68,7 +68,7 @@ pub(super) async fn auto_create(scene: &DoctorObservations) -> CheckVerdict {
         Ok(Some(value)) if value == "true" => CheckVerdict::broken(
             "brokers create a topic when a client asks for one that does not exist: it is not compacted and \
              has the broker's default partition count",
-            "set auto.create.topics.enable=false in server.properties of every broker and restart them one by one",
+            "turn it off in server.properties of every broker (auto.create.topics.enable=false) and restart them one by one",
         ),
         Ok(Some(value)) => CheckVerdict::well(format!("auto.create.topics.enable={value}")),
         Ok(None) => CheckVerdict::skipped("the broker does not report it"),
