@@ -48,6 +48,35 @@ pub(crate) fn terminal_width() -> Option<usize> {
     (columns > 0).then_some(usize::from(columns))
 }
 
+/// Words in no more columns than stdout has as a terminal; lines after the first begin with `indent` spaces. As they are
+/// anywhere else.
+pub(crate) fn folded(words: &str, indent: usize) -> String {
+    fold(words, indent, terminal_width())
+}
+
+fn fold(words: &str, indent: usize, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return words.to_owned();
+    };
+    let text = words.trim_start_matches(' ');
+    let mut column = words.len() - text.len();
+    let mut out = " ".repeat(column);
+    for (place, word) in text.split(' ').enumerate() {
+        let letters = word.chars().count();
+        if place > 0 && column + 1 + letters > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if place > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += letters;
+    }
+    out
+}
+
 /// The same rows in no more than `width` columns as [`text`] prints them: the widest column is cut, then the next one. What a
 /// row is called by, its first cell, is cut least. No column is cut below its head, so that a narrow terminal may still wrap.
 pub(crate) fn fit(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> Vec<Vec<String>> {
@@ -270,6 +299,16 @@ mod tests {
         // Too narrow for all of it: the first cell is cut least.
         let narrow = fit(&head, &rows, Some(10));
         assert_eq!(narrow[0], row("NodeNotReporting", "node n1…"));
+    }
+
+    #[test]
+    fn words_are_folded_at_the_terminals_edge() {
+        assert_eq!(fold("one two three", 2, None), "one two three");
+        assert_eq!(fold("one two three four", 2, Some(9)), "one two\n  three\n  four");
+        assert_eq!(
+            fold("  a-word-that-is-longer x", 2, Some(9)),
+            "  a-word-that-is-longer\n  x"
+        );
     }
 
     #[test]

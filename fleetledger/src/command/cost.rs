@@ -214,11 +214,17 @@ async fn show(console: &ConsoleClient, args: &CostArgs) -> anyhow::Result<ExitRe
         let columns = names.chain(["currency"]).map(OutputColumn::new);
         Ok(OutputTable::new(columns.collect(), rows?))
     };
-    print_answer(console.format(), |_| text(&args.by, &answer), || &answer, rows)?;
+    print_answer(
+        console.format(),
+        |is_wide| text(&args.by, &answer, is_wide),
+        || &answer,
+        rows,
+    )?;
     Ok(ExitReason::Done)
 }
 
-fn text(by: &str, answer: &AllocationResponse) -> String {
+/// A table for people: money, and in a wide one hours as well. Where there is one period, the window has said which.
+fn text(by: &str, answer: &AllocationResponse, is_wide: bool) -> String {
     let Some(currency) = &answer.currency else {
         return "no price sheet stands: fleetledger cost apply\n".to_owned();
     };
@@ -250,14 +256,27 @@ fn text(by: &str, answer: &AllocationResponse) -> String {
         "gpu-hours",
         "efficiency",
     ];
+    let has_periods = answer.data.iter().filter(|set| !set.is_empty()).count() > 1;
+    let is_shown = |title: &str| match title {
+        "from" => is_wide || has_periods,
+        "core-hours" | "GiB-hours" | "gpu-hours" => is_wide,
+        _ => true,
+    };
     let [total, ..] = sums;
     let mut last = vec!["total".to_owned(), String::new()];
     last.extend(amount_cells(sums));
     rows.push(last);
-    format!(
-        "{}\ntotal {total:.2} {currency}; compute only: no storage, network or load balancers\n",
-        output::list(&head, &rows)
-    )
+    for row in &mut rows {
+        let mut titles = head.iter();
+        row.retain(|_| titles.next().is_none_or(|title| is_shown(title)));
+    }
+    let head: Vec<&str> = head.into_iter().filter(|title| is_shown(title)).collect();
+    let table = match is_wide {
+        true => output::text(&head, &rows),
+        false => output::list(&head, &rows),
+    };
+    let rest = format!("total {total:.2} {currency}; compute only: no storage, network or load balancers");
+    format!("{table}\n{}\n", output::folded(&rest, 0))
 }
 
 /// What adds up: cost and its parts, core-hours, GiB-hours, card-hours. What is idle is a row, so that the sums are the

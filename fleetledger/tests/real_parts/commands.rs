@@ -101,8 +101,10 @@ fn every_command_that_a_page_names_is_one_that_the_binary_takes() {
             };
             let is_fine = match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => true,
-                // A number that is still to be filled in.
-                ErrorKind::ValueValidation => words.iter().any(|word| is_placeholder(word)),
+                // Something that is still to be filled in.
+                ErrorKind::ValueValidation | ErrorKind::InvalidValue | ErrorKind::InvalidSubcommand => {
+                    words.iter().any(|word| is_placeholder(word))
+                }
                 // A sentence names a command without what it is about: "`fleetledger clusters admit` admits a cluster".
                 ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                     words.len() <= 3

@@ -184,8 +184,7 @@ async fn people_work_with_alerts_through_console_and_evaluator() {
     let list = place.await_output(&["alerts", "list", "cluster=a"], "Trouble");
     let lines: Vec<&str> = list.lines().map(str::trim).collect();
     assert!(
-        lines[0].starts_with("alert    condition  severity  since                 age  labels")
-            && lines.len() == 3,
+        lines[0].starts_with("alert    condition  severity  age  labels") && lines.len() == 3,
         "{list}"
     );
     for words in [

@@ -113,13 +113,13 @@ async fn a_login_of_rules_that_fails_or_could_do_more_is_reported() {
     place.broken(
         (reader, "rules_user = \"fleetledger_evaluate\""),
         "evaluate-reader",
-        "who may use schema ledger",
+        "which may use schema ledger",
         "set evaluate.rules_user to fleetledger_rules",
     );
     place.broken(
         (reader, "rules_user = \"fleetledger\""),
         "evaluate-reader",
-        "who is a superuser",
+        "which is a superuser",
         "set evaluate.rules_user to fleetledger_rules",
     );
     place.broken(

@@ -182,7 +182,7 @@ async fn partition_count_that_is_not_the_recorded_one_is_reported() {
         &setup,
         "kafka",
         "topic-partitions",
-        "has 3 partitions, and had 2",
+        "has 3 partitions, but had 2",
         "topic_prefix",
     );
 }

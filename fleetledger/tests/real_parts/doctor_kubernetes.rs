@@ -51,7 +51,7 @@ async fn wrong_ca_wrong_token_and_missing_rights_are_reported() {
         &administrator,
         "kubernetes",
         "kubernetes-lease",
-        "no namespace fleetledger",
+        "namespace fleetledger of the emitter's Lease not found",
         "kubectl create namespace",
     );
 

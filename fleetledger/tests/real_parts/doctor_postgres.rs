@@ -359,7 +359,7 @@ async fn roles_that_a_restore_left_unset_are_reported_and_migrate_sets_them_up()
         &setup,
         "postgres",
         "postgres-roles",
-        "without their policies: team_role",
+        "lost their row-level security policies: team_role",
         "operating.md",
     );
 }

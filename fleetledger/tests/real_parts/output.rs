@@ -282,7 +282,7 @@ fn errors_go_to_standard_error_whatever_the_format() {
         let output = setup.run(&["clusters", "list", "-o", format]);
         assert_eq!(output.status.code(), Some(4));
         assert_eq!(output.stdout, b"", "{format}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("nobody listens there"));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("nothing listens there"));
     }
     let (code, said) = setup.run_to_text(&["clusters", "list", "--json", "-o", "csv"]);
     assert!(code == 2 && said.contains("cannot be used with"), "{code} {said}");

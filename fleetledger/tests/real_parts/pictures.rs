@@ -24,8 +24,8 @@ const PAGES: [&str; 5] = [
     "/",
     "/alerts",
     "/rules",
-    "/runbooks/node-not-ready.md",
-    "/timeline",
+    "/runbooks/node-not-reporting",
+    "/timeline?datacenter=iad",
 ];
 
 fn keep(name: &str, bytes: &[u8]) {

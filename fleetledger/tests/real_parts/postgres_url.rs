@@ -65,7 +65,7 @@ async fn a_url_reaches_a_server_over_tls_and_a_wrong_authority_is_refused() {
         ),
     ]);
     assert!(
-        checked.0 == 0 && checked.1.contains("1 files are good"),
+        checked.0 == 0 && checked.1.contains("1 file is good"),
         "{checked:?}"
     );
     let said = [

@@ -20,7 +20,7 @@ use crate::{
     output::{
         OutputColumn, OutputTable, age,
         color::{TextColor, paint, paint_columns},
-        count, instant, list, print_text, text, write_answer,
+        count, folded, instant, list, print_text, text, write_answer,
     },
     setup::database,
 };
@@ -38,6 +38,9 @@ async fn show(loaded: &LoadedConfig, format: OutputFormat) -> anyhow::Result<Exi
     print_text(&text)?;
     Ok(exit)
 }
+
+/// Where the words of a finding begin, after its level.
+const HANGING: usize = 7;
 
 /// How everything stands, in the format that was asked for, and the exit code of that.
 async fn look(
@@ -86,7 +89,10 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding], is_wi
             FindingLevel::Yellow => TextColor::Doubtful,
         };
         let level = paint(color, &format!("{:<6}", finding.level.level_name()));
-        let _ = writeln!(out, "{level} {}\n       {}", finding.what, finding.fix);
+        let what = folded(&format!("       {}", finding.what), HANGING);
+        let what = what.trim_start();
+        let fix = folded(&format!("       {}", finding.fix), HANGING);
+        let _ = writeln!(out, "{level} {what}\n{fix}");
     }
     if findings.is_empty() {
         let _ = writeln!(out, "{}     nothing is red", paint(TextColor::Good, "OK"));
@@ -98,9 +104,8 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding], is_wi
         topics(status)
     };
     let _ = write!(out, "\ningest\n{ingest}");
-    let _ = writeln!(
-        out,
-        "\ndead letters open {}, quarantines {}, gaps not healed {}, halted partitions {}, refused rules {}, records in the last hour {}",
+    let counts = format!(
+        "dead letters open {}, quarantines {}, gaps not healed {}, halted partitions {}, refused rules {}, records in the last hour {}",
         count(status.dead_letters.iter().map(|group| group.records).sum()),
         status.quarantines.len(),
         status.gaps.len(),
@@ -112,6 +117,7 @@ fn screen(target: &str, status: &LedgerStatus, findings: &[StatusFinding], is_wi
         status.refused_rules.len(),
         count(status.delivered_last_hour),
     );
+    let _ = writeln!(out, "\n{}", folded(&counts, 0));
     out
 }
 
