@@ -18,7 +18,7 @@ use std::{io::IsTerminal as _, sync::OnceLock};
 use fleetledger_schema::instant::Instant;
 use jiff::{Timestamp, Unit, tz::TimeZone};
 
-/// The widest columns are cut to this before any is cut further; the first column, which names the row, never is.
+/// The widest columns are cut to this before any is cut further; the first column, which names the row, last and no further.
 const NARROW: usize = 16;
 /// No column is cut to less than this.
 const NARROWEST: usize = 8;
@@ -88,15 +88,18 @@ pub(crate) fn fit(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> 
     let mut excess = (widths.iter().sum::<usize>() + SPACE * widths.len()).saturating_sub(width);
     let mut widest_first: Vec<usize> = (0..widths.len()).collect();
     widest_first.sort_by_key(|place| std::cmp::Reverse(widths.get(*place).copied()));
-    for least in [NARROW, NARROWEST] {
-        for place in &widest_first {
-            let least = if *place == 0 { NARROW } else { least };
-            let least = head.get(*place).map_or(0, |head| head.chars().count()).max(least);
-            if let Some(column) = widths.get_mut(*place) {
-                let cut = column.saturating_sub(least).min(excess);
-                *column -= cut;
-                excess -= cut;
-            }
+    // What a row is called by is what somebody types next: it is cut when all else is as narrow as it can be.
+    let others = || widest_first.iter().copied().filter(|place| *place != 0);
+    let turns = others()
+        .map(|place| (place, NARROW))
+        .chain(others().map(|place| (place, NARROWEST)))
+        .chain([(0, NARROW)]);
+    for (place, least) in turns {
+        let least = head.get(place).map_or(0, |head| head.chars().count()).max(least);
+        if let Some(column) = widths.get_mut(place) {
+            let cut = column.saturating_sub(least).min(excess);
+            *column -= cut;
+            excess -= cut;
         }
     }
     for row in &mut rows {

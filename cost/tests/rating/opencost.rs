@@ -205,7 +205,7 @@ async fn what_no_answer_can_heed_is_refused_by_name() {
         ("/allocation?window=7d&includeIdle=perhaps", "perhaps"),
         (
             "/allocation?window=7d&aggregate=image",
-            "aggregate: `image` is none of",
+            "aggregate: `image` is not one of",
         ),
         ("/allocation?window=7d&accumulate=year", "accumulate: `year`"),
         ("/allocation?aggregate=pod", "window: "),

@@ -4,7 +4,7 @@
 use std::{
     path::Path,
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::process::DEADLINE;
@@ -68,14 +68,18 @@ impl PageReader {
 
     /// Until a command says so: some of it comes by and by.
     pub(crate) fn waits_for(&self, command: &str, wanted: &str) {
+        self.waits_within(DEADLINE, command, wanted);
+    }
+
+    pub(crate) fn waits_within(&self, deadline: Duration, command: &str, wanted: &str) {
         let begun = Instant::now();
         loop {
             let (_, output) = self.types(command);
             if output.contains(wanted) {
                 return;
             }
-            assert!(begun.elapsed() < DEADLINE, "{command}: no {wanted}: {output}");
-            std::thread::sleep(std::time::Duration::from_millis(500));
+            assert!(begun.elapsed() < deadline, "{command}: no {wanted}: {output}");
+            std::thread::sleep(Duration::from_millis(500));
         }
     }
 
@@ -94,7 +98,7 @@ impl PageReader {
                 step.line,
                 step.command
             );
-            std::thread::sleep(std::time::Duration::from_millis(500));
+            std::thread::sleep(Duration::from_millis(500));
         }
     }
 
