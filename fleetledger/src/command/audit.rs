@@ -62,9 +62,9 @@ fn figures(report: &AuditReport) -> String {
     let head = [
         "kind",
         "rows",
-        "as they travelled",
-        "altered now",
-        "not yet healed",
+        "match",
+        "differ now",
+        "differed before",
         "changed meanwhile",
     ];
     let rest = match report.changed {
@@ -72,7 +72,7 @@ fn figures(report: &AuditReport) -> String {
         changed => format!(", {} changed meanwhile", number(changed)),
     };
     format!(
-        "{}{} encoded again: {} as they travelled, {} altered now, {} altered before and not yet healed{rest}\n",
+        "{}{} compared with the records they were stored from: {} match, {} differ now, {} differed before and wait for a sweep{rest}\n",
         output::text(&head, &rows),
         counted(report.rows, "row"),
         number(report.sound),
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(cells("node"), "1 1 0 0 0");
         assert_eq!(cells("pod"), "1,200 1,199 1 0 0");
         assert_eq!(cells("all"), "1,201 1,200 1 0 0");
-        let last = "1,201 rows encoded again: 1,200 as they travelled, 1 altered now, 0 altered before and not yet healed";
+        let last = "1,201 rows compared with the records they were stored from: 1,200 match, 1 differ now, 0 differed before and wait for a sweep";
         assert_eq!(lines.lines().last().unwrap(), last);
     }
 }

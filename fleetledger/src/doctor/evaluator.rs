@@ -45,7 +45,7 @@ pub(super) async fn reader(scene: &DoctorObservations) -> CheckVerdict {
             ),
             Ok(()) => CheckVerdict::well(format!("user {user}")),
             Err(ReaderError::TooMighty { why, .. }) => CheckVerdict::broken(
-                format!("stored SQL would run as {user}, which {why}"),
+                format!("the rules' SQL would run as {user}, which {why}"),
                 "set evaluate.rules_user to fleetledger_rules, or to another member of fleetledger_select alone",
             ),
             Err(ReaderError::Unavailable { why, .. }) => CheckVerdict::broken(

@@ -38,9 +38,8 @@ pub(super) async fn temporary_files(scene: &DoctorObservations) -> CheckVerdict 
             CheckVerdict::broken(
                 format!("temp_file_limit is not set for {roles}: a single query can fill the disk"),
                 format!(
-                    "the owner may not set it; run as a superuser: grant set on parameter temp_file_limit to \
-                     {owner}, then fleetledger migrate; or alter role … in database {database} set \
-                     temp_file_limit = '10GB'"
+                    "{owner}, the owner of {database}, lacks the privilege to set it; run as a superuser: grant set on \
+                     parameter temp_file_limit to {owner}; then run fleetledger migrate"
                 ),
             )
         }

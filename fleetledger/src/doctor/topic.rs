@@ -219,7 +219,7 @@ pub(super) async fn partitions(scene: &DoctorObservations) -> CheckVerdict {
             && usize::try_from(*count).ok() != Some(topic.partitions)
         {
             faults.push(format!(
-                "{name} has {}, but had {count} when it was first read",
+                "{name} has {}, but had {count} when it was first read: records of one object may be in two partitions",
                 counted(topic.partitions, "partition")
             ));
         }

@@ -125,7 +125,7 @@ async fn demo_checks_itself_and_goes_on_with_its_data() {
     let (code, said) = asking.run_to_text(&["clusters", "list"]);
     assert!(code == 0 && said.matches("prod-1").count() == 3, "{code} {said}");
     let (code, said) = asking.run_to_text(&["audit"]);
-    assert!(code == 0 && said.contains("0 altered now"), "{code} {said}");
+    assert!(code == 0 && said.contains("0 differ now"), "{code} {said}");
     let (code, said) = asking.run_to_text(&["migrate"]);
     assert!(code == 0 && said.contains("nothing to do"), "{code} {said}");
     let (code, said) = setup.run_to_text(&["demo", "--for", "5s"]);

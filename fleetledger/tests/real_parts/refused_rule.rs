@@ -80,8 +80,8 @@ async fn a_refused_rule_file_is_seen_by_its_author_until_it_is_mended_or_gone() 
     let (code, status) = setups[1].run_to_text(&["status"]);
     assert_eq!(code, 1, "{status}");
     for words in [
-        "RED    rule never is refused and no version of it is evaluated: ",
-        "YELLOW rule trouble is refused and the version before goes on being evaluated: ",
+        "RED    the file of rule `never` is refused, and it is not evaluated: ",
+        "YELLOW the file of rule `trouble` is refused, and its previous version is still evaluated: ",
         "refused rules 2,",
     ] {
         assert!(status.contains(words), "{words}: {status}");

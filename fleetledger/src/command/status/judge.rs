@@ -152,16 +152,16 @@ pub fn judge(status: &LedgerStatus) -> Vec<StatusFinding> {
     }
     for refused in &status.refused_rules {
         let (level, meanwhile) = match refused.evaluated {
-            true => (FindingLevel::Yellow, "the version before goes on being evaluated"),
-            false => (FindingLevel::Red, "no version of it is evaluated"),
+            true => (FindingLevel::Yellow, "its previous version is still evaluated"),
+            false => (FindingLevel::Red, "it is not evaluated"),
         };
         add(
             level,
             format!(
-                "rule {} is refused and {meanwhile}: {}",
+                "the file of rule `{}` is refused, and {meanwhile}: {}",
                 refused.rule, refused.reason
             ),
-            "mend the file or take it away (fleetledger rules check); the evaluator looks again every 5 s",
+            "fix the file (fleetledger rules check) or remove it; the evaluator reads it again within 5 s",
         );
     }
     for sweep in &status.void_sweeps {
@@ -308,7 +308,7 @@ mod tests {
             (red.level, yellow.level),
             (FindingLevel::Red, FindingLevel::Yellow)
         );
-        let expected = "rule a is refused and no version of it is evaluated: a.sql:3: unknown key `fro`";
+        let expected = "the file of rule `a` is refused, and it is not evaluated: a.sql:3: unknown key `fro`";
         assert_eq!(red.what, expected);
     }
 
