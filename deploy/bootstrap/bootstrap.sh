@@ -76,7 +76,7 @@ missing_for_tests() {
     { has node && has npm; } || printf 'nodejs\nnpm\n'
     has psql || echo postgresql-client
     # The browser that looks at the console's pages, where it is a package (elsewhere it is a snap, and its test is skipped).
-    has chromedriver || ! apt-cache show chromium-driver >/dev/null 2>&1 || printf 'chromium\nchromium-driver\n'
+    has chromedriver || ! grep -q '^ID=debian' /etc/os-release || printf 'chromium\nchromium-driver\n'
     # Python's drivers of PostgreSQL, and as a wheel a Go where it is too old or missing.
     has_pip || echo python3-pip
 }
