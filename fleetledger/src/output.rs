@@ -126,20 +126,25 @@ fn widths(head: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
 /// How many there are, and of which sort: `12 alerts: 3 firing, 2 warming up, 7 snoozed`. Sorts come in the order in which
 /// they are met.
 pub(crate) fn tally<'s>(noun: &str, sorts: impl IntoIterator<Item = &'s str>) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for sort in sorts {
+    tally_of(noun, sorts.into_iter().map(|sort| (sort, 1)))
+}
+
+/// [`tally`] of what comes as counts.
+pub(crate) fn tally_of<'s>(noun: &str, sorts: impl IntoIterator<Item = (&'s str, i64)>) -> String {
+    let mut counts: Vec<(&str, i64)> = Vec::new();
+    for (sort, more) in sorts {
         match counts.iter_mut().find(|(known, _)| *known == sort) {
-            Some((_, number)) => *number += 1,
-            None => counts.push((sort, 1)),
+            Some((_, number)) => *number += more,
+            None => counts.push((sort, more)),
         }
     }
-    let all = counts.iter().map(|(_, number)| number).sum::<usize>();
+    let all = counts.iter().map(|(_, number)| number).sum::<i64>();
     if all == 0 {
         return format!("no {}", plural(noun));
     }
     let sorts: Vec<String> = counts
         .iter()
-        .map(|(sort, number)| format!("{} {sort}", count(i64::try_from(*number).unwrap_or(i64::MAX))))
+        .map(|(sort, number)| format!("{} {sort}", count(*number)))
         .collect();
     format!("{}: {}", counted(all, noun), sorts.join(", "))
 }

@@ -106,7 +106,7 @@ async fn list(
         OutputColumn::words("since", |row| {
             instant(&plain(first(row, &["fired_at", "active_at"])))
         })
-        .wide_text(),
+        .wide(),
         OutputColumn::new("active_at").data(),
         OutputColumn::new("fired_at").data(),
         OutputColumn::words("labels", labels_in_sight),

@@ -18,7 +18,7 @@ use crate::{
     config::LoadedConfig,
     exit::ExitReason,
     output::{
-        self, OutputColumn, OutputTable, count, counted, instant, print_answer, print_document, print_rows,
+        self, OutputColumn, OutputTable, counted, instant, print_answer, print_document, print_rows,
         table::fields,
     },
     progress::{self, ProgressName, ProgressReading},
@@ -136,30 +136,13 @@ async fn list(client: &Client, format: OutputFormat) -> anyhow::Result<()> {
         OutputColumn::words("age", |row| output::age_of_field(row, "last_died_at")),
     ];
     let table = OutputTable::of_query(columns, &rows)?;
+    let states = rows.iter().map(|row| (row.get("state"), row.get("records")));
     let after = format!(
         "{}; one of them: fleetledger dead-letters show NUMBER",
-        sum(&rows)
+        output::tally_of("dead letter", states)
     );
     print_rows(format, &table, "there are no dead letters", &after)?;
     Ok(())
-}
-
-/// How many dead letters there are, and in which states.
-fn sum(rows: &[tokio_postgres::Row]) -> String {
-    let mut states: Vec<(String, i64)> = Vec::new();
-    for row in rows {
-        let (state, records) = (row.get("state"), row.get::<_, i64>("records"));
-        match states.iter_mut().find(|(known, _)| *known == state) {
-            Some((_, sum)) => *sum += records,
-            None => states.push((state, records)),
-        }
-    }
-    let all = states.iter().map(|(_, records)| records).sum::<i64>();
-    let states: Vec<String> = states
-        .iter()
-        .map(|(state, records)| format!("{} {state}", count(*records)))
-        .collect();
-    format!("{}: {}", counted(all, "dead letter"), states.join(", "))
 }
 
 /// One dead letter, with its record as far as it can be read.

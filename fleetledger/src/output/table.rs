@@ -24,7 +24,10 @@ pub(crate) struct OutputColumn {
     name: Cow<'static, str>,
     /// Head of its column; its name where there is none.
     title: Option<&'static str>,
-    place: ColumnPlace,
+    in_table: bool,
+    in_wide: bool,
+    /// A field for programs; otherwise it puts fields into words, for people alone.
+    in_data: bool,
     shown: ColumnText,
 }
 
@@ -39,27 +42,14 @@ enum ColumnText {
     Words(fn(&OutputRow) -> String),
 }
 
-/// Where a column appears.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ColumnPlace {
-    /// In every format.
-    Everywhere,
-    /// In every format but the table.
-    NotInTable,
-    /// In the wide table alone: for people, and no field.
-    InWideText,
-    /// For programs alone.
-    InData,
-    /// For people alone: it puts several fields into words.
-    InText,
-}
-
 impl OutputColumn {
     pub(crate) fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
             title: None,
-            place: ColumnPlace::Everywhere,
+            in_table: true,
+            in_wide: true,
+            in_data: true,
             shown: ColumnText::Plain,
         }
     }
@@ -67,7 +57,7 @@ impl OutputColumn {
     /// A column that puts fields of a row into words for people; programs have the fields.
     pub(crate) fn words(title: &'static str, shown: fn(&OutputRow) -> String) -> Self {
         Self {
-            place: ColumnPlace::InText,
+            in_data: false,
             ..Self::new(title).shown_as(shown)
         }
     }
@@ -92,32 +82,18 @@ impl OutputColumn {
 
     /// Left out of the table.
     pub(crate) fn wide(mut self) -> Self {
-        self.place = ColumnPlace::NotInTable;
-        self
-    }
-
-    /// Words that are left out of the table.
-    pub(crate) fn wide_text(mut self) -> Self {
-        self.place = ColumnPlace::InWideText;
+        self.in_table = false;
         self
     }
 
     /// For programs alone.
     pub(crate) fn data(mut self) -> Self {
-        self.place = ColumnPlace::InData;
+        (self.in_table, self.in_wide) = (false, false);
         self
     }
 
     fn is_for_people(&self, is_wide: bool) -> bool {
-        match self.place {
-            ColumnPlace::Everywhere | ColumnPlace::InText => true,
-            ColumnPlace::NotInTable | ColumnPlace::InWideText => is_wide,
-            ColumnPlace::InData => false,
-        }
-    }
-
-    fn is_data(&self) -> bool {
-        !matches!(self.place, ColumnPlace::InText | ColumnPlace::InWideText)
+        if is_wide { self.in_wide } else { self.in_table }
     }
 
     fn head(&self) -> &str {
@@ -192,7 +168,7 @@ impl OutputTable {
 
     /// A head and a line per row, as RFC 4180 says. A list or an object is its JSON; null is empty.
     pub(crate) fn csv(&self) -> String {
-        let columns = || self.columns.iter().filter(|column| column.is_data());
+        let columns = || self.columns.iter().filter(|column| column.in_data);
         let mut out = csv_line(columns().map(|column| column.name.to_string()));
         for row in &self.rows {
             let cell = |column: &OutputColumn| row.get(column.name.as_ref()).map_or_else(String::new, raw);
@@ -224,7 +200,7 @@ struct OrderedRow<'t> {
 impl Serialize for OrderedRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for column in self.columns.iter().filter(|column| column.is_data()) {
+        for column in self.columns.iter().filter(|column| column.in_data) {
             let value = self.row.get(column.name.as_ref()).unwrap_or(&Value::Null);
             map.serialize_entry(column.name.as_ref(), value)?;
         }
